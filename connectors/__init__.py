@@ -1,0 +1,1 @@
+"""Everything that touches the outside: the lake, Spark, Delta, storage, and the errors they raise."""

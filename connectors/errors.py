@@ -1,0 +1,113 @@
+"""The errors of lakebed.
+
+    LakeError                   exit code 1
+    ├── ConfigError             2   a config key or value, a path given on the command line
+    ├── SourceError             1   a table or lake that cannot be read
+    ├── ContractError           3   an artifact that breaks its contract
+    ├── ArtifactError           1   an artifact that is missing, damaged or cannot be written
+    │   └── LeaseError          1   another run holds the artifact root
+    ├── StageError              1   a stage that cannot do its work
+    ├── PlanError               4   a plan that is refused
+    └── GraphError              1   a graph that cannot be used
+
+    Transient                   mixin: trying again may help
+"""
+
+from collections.abc import Sequence
+
+MAX_EXAMPLES = 5
+
+
+class LakeError(Exception):
+    """What went wrong, the value, what was expected, and the command to run next.
+
+    At most five examples are shown; the rest belongs in the report.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        value: object = None,
+        expected: str = "",
+        hint: str = "",
+        examples: Sequence[object] = (),
+    ) -> None:
+        self.what = what
+        self.value = value
+        self.expected = expected
+        self.hint = hint
+        self.examples = tuple(examples)
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        """The message, one fact a line."""
+        return "\n".join(self._lines())
+
+    def as_dict(self) -> dict[str, object]:
+        """The same facts for `--json`."""
+        return {
+            "error": type(self).__name__,
+            "what": self.what,
+            "value": None if self.value is None else str(self.value),
+            "expected": self.expected,
+            "hint": self.hint,
+            "examples": [str(example) for example in self.examples[:MAX_EXAMPLES]],
+        }
+
+    def _lines(self) -> list[str]:
+        lines = [self.what]
+        if self.value is not None:
+            lines.append(f"  found:    {self.value}")
+        if self.expected:
+            lines.append(f"  expected: {self.expected}")
+        lines += [f"  example:  {example}" for example in self.examples[:MAX_EXAMPLES]]
+        if len(self.examples) > MAX_EXAMPLES:
+            lines.append(f"  … and {len(self.examples) - MAX_EXAMPLES} more, listed in the report")
+        if self.hint:
+            lines.append(f"  next:     {self.hint}")
+        return lines
+
+
+class Transient(Exception):  # noqa: N818 - a mixin that marks errors, not an error itself
+    """Mixin of errors that may go away when the same call is made again."""
+
+
+class ConfigError(LakeError):
+    """A config key or value, or a path given on the command line, is wrong."""
+
+    exit_code = 2
+
+
+class SourceError(LakeError):
+    """A table or a lake cannot be read."""
+
+
+class ContractError(LakeError):
+    """An artifact breaks its contract."""
+
+    exit_code = 3
+
+
+class ArtifactError(LakeError):
+    """An artifact is missing, damaged, or cannot be written."""
+
+
+class LeaseError(ArtifactError):
+    """Another run holds the artifact root."""
+
+
+class StageError(LakeError):
+    """A stage cannot do its work."""
+
+
+class PlanError(LakeError):
+    """A plan is refused."""
+
+    exit_code = 4
+
+
+class GraphError(LakeError):
+    """A graph cannot be used."""

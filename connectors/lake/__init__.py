@@ -1,0 +1,1 @@
+"""Lake sources: what lies under a lake's root, what of it is a table, and how its rows are read."""

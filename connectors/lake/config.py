@@ -1,0 +1,38 @@
+"""How a lake is read."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from connectors.config import FrozenConfig
+
+ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
+
+
+class TextConfig(FrozenConfig):
+    """CSV and JSON lines."""
+
+    delimiter: str = Field("auto", description="Field separator of CSV files, one character, or `auto` to sniff it.")
+    header: Literal["auto", "yes", "no"] = Field("auto", description="Whether the first CSV row names the columns.")
+    encoding: str = Field("utf-8", description="Character encoding of CSV and JSON files (a byte order mark wins).")
+    null_values: tuple[str, ...] = Field(("",), description="Unquoted CSV cells that stand for null.")
+    types: dict[str, dict[str, ColumnType]] = Field(
+        default_factory=dict,
+        description="Column types that override inference: table glob → column name → type.",
+    )
+
+
+class LakeConfig(FrozenConfig):
+    """Where the lake lies and what of it counts as a table."""
+
+    root: str = Field(description="Folder or object-store prefix (`s3://bucket/prefix`) that holds the tables.")
+    include: tuple[str, ...] = Field((), description="Globs of paths relative to the root; empty means everything.")
+    exclude: tuple[str, ...] = Field((), description="Globs of paths relative to the root that are left out.")
+    group: tuple[str, ...] = Field((), description="Globs of folders whose files together form one table.")
+    split: tuple[str, ...] = Field((), description="Globs of folders whose files are each a table by itself.")
+    text: TextConfig = Field(default_factory=TextConfig, description="How CSV and JSON lines are read.")
+    strict: bool = Field(False, description="Whether a table that cannot be read ends the run.")
+    paranoid: bool = Field(
+        False, description="Whether every file is identified by the SHA-256 of its bytes, not by size and time."
+    )
+    ignore_column_case: bool = Field(False, description="Whether column names that differ only in case are the same.")

@@ -1,0 +1,1 @@
+"""The Spark session: pins, jars, start-up, and the Python workers."""

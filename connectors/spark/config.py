@@ -1,0 +1,14 @@
+"""How the Spark session is made."""
+
+from pydantic import Field
+
+from connectors.config import FrozenConfig
+
+
+class SparkConfig(FrozenConfig):
+    """The session's master, memory and extra settings."""
+
+    master: str = Field("local[*]", description="Spark master URL.")
+    driver_memory_mib: int = Field(1024, ge=512, le=1 << 20, description="Heap of the driver's JVM, in MiB.")
+    jars: str = Field("", description="Folder of Delta's jars; empty means the one that set-up filled.")
+    conf: dict[str, str] = Field(default_factory=dict, description="Further Spark settings, passed as they are.")
