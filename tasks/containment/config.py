@@ -1,0 +1,51 @@
+"""What counts as contained, and how hard to look."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from connectors.config import FrozenConfig
+
+
+class SampledConfig(FrozenConfig):
+    """The published, sampled content step: cheap, and no proof."""
+
+    n_rows: int = Field(30, ge=1, le=1_000_000, description="Rows drawn from each child.")
+    n_columns: int = Field(4, ge=1, le=10_000, description="Columns drawn for the `columns` reading.")
+    reading: Literal["rows", "columns"] = Field(
+        "rows", description="Whether sampled rows are compared on all of the child's columns, or on the drawn ones."
+    )
+    seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of the draws.")
+
+
+class ContainmentConfig(FrozenConfig):
+    """Semantics, mode and effort of the containment stage."""
+
+    mode: Literal["exact", "sampled"] = Field(
+        "exact", description="`exact` proves each edge; `sampled` is the published content step and certifies nothing."
+    )
+    semantics: Literal["set", "bag"] = Field("set", description="Whether repeated rows must be repeated in the parent.")
+    strict_types: bool = Field(False, description="Whether 1, 1.0 and decimal 1.00 are different values.")
+    hash_key: str = Field(
+        "6c616b656265642d726f772d68617368",
+        pattern="^[0-9a-f]{32}$",
+        description="Key of the row hashes, 16 bytes in hex. Set your own where others can write into the lake.",
+    )
+    sketch_rows: int = Field(256, ge=16, le=65_536, description="Row hashes kept of a table, about.")
+    sketch_budget_rows: int = Field(
+        1 << 21, ge=1 << 12, le=1 << 28, description="Row hashes of all sketches together, which lowers `sketch_rows`."
+    )
+    max_listed_pairs: int = Field(
+        250_000, ge=0, le=50_000_000, description="Pairs after min-max up to which each pair's near miss is measured."
+    )
+    confidence: float = Field(0.99, gt=0.5, lt=1.0, description="Of the interval of an estimated containment fraction.")
+    chance_threshold: float = Field(
+        0.01, ge=0.0, le=1.0, description="Chance above which a containment is called coincidental."
+    )
+    target_split_bytes: int = Field(
+        32 << 20, ge=1 << 16, le=1 << 34, description="Bytes of column data one Spark task reads, about."
+    )
+    rows_per_bucket: int = Field(
+        1 << 22, ge=1 << 10, le=1 << 28, description="Row hashes compared by one Spark task, about."
+    )
+    sampled: SampledConfig = Field(default_factory=SampledConfig, description="The sampled mode.")
