@@ -1,0 +1,1 @@
+"""Lakes to try lakebed on: a generated one with known truth, and an exporter of a real one."""
