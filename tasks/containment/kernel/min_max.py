@@ -1,0 +1,305 @@
+"""Min-max pruning: the second step of R2D2 (Shah et al. 2024), on ranks of bounds, reading no data.
+
+A bound is an interval in which the true minimum or maximum lies, so that cut strings, wide statistics of
+tables with deletion vectors, and truncated timestamps need no rule of their own: a child is refuted where its
+minimum is *certainly* below the parent's, or its maximum certainly above.
+
+Note: goes beyond the paper, soundly: nulls against none, incompatible types, an attained bound in the gap
+between the parent's files, exact value sets of partition columns, and row counts under bag semantics.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups
+
+UNKNOWN = -1
+HIGHEST = np.iinfo(np.int32).max
+
+
+class Refutation(IntEnum):
+    """Why a pair cannot be a containment."""
+
+    NONE = 0
+    ROWS = 1
+    TYPE = 2
+    NULLS = 3
+    NO_VALUES = 4
+    MINIMUM = 5
+    MAXIMUM = 6
+    GAP = 7
+    VALUES = 8
+
+
+@dataclass(frozen=True)
+class ColumnBounds:
+    """Statistics of all columns of all tables, as ranks.
+
+    Shapes:
+        indptr (n_tables + 1,), token (n,) ascending within a table, kind (n,), n_nulls (n,), n_rows (n_tables,);
+        bounds (n, 4): min_lower, min_upper, max_lower, max_upper, ranks or -1 where unknown;
+        range_indptr (n + 1,), ranges (Σ, 2): low and high of each file of a column, none where any is unknown;
+        value_indptr (n + 1,), values (Σ,): ascending ranks of a partition column's values, none elsewhere.
+    """
+
+    indptr: Int64
+    token: Int32
+    kind: Int32
+    n_nulls: Int64
+    n_rows: Int64
+    bounds: Int32
+    range_indptr: Int64
+    ranges: Int32
+    value_indptr: Int64
+    values: Int32
+
+    def trivial_tables(self) -> NDArray[np.bool_]:
+        """Tables without rows, or whose cells are all null: contained by definition, (n_tables,)."""
+        table_of_column = np.repeat(np.arange(len(self.n_rows)), np.diff(self.indptr))
+        is_all_null = self.n_nulls == self.n_rows[table_of_column]
+        n_other = np.bincount(table_of_column[~is_all_null], minlength=len(self.n_rows))
+        return (self.n_rows == 0) | (n_other == 0)
+
+
+@dataclass(frozen=True)
+class MinMaxSurvey:
+    """What min-max leaves of the schema graph.
+
+    Attributes:
+        n_pairs: pairs of tables left.
+        children, parents: (n_pairs,) the pairs themselves, or empty where there are more than was asked to list.
+        is_listed: whether they are listed.
+        roles: (k, 2) distinct (schema of a child, table that takes part in a pair under it), sorted.
+    """
+
+    n_pairs: int
+    children: Int32
+    parents: Int32
+    is_listed: bool
+    roles: Int32
+
+
+def survey(
+    groups: SchemaGroups, schema_pairs: tuple[Int32, Int32], bounds: ColumnBounds, *, is_bag: bool, max_pairs: int
+) -> MinMaxSurvey:
+    """Tests every pair of tables that the schema pairs stand for; trivial children are left out.
+
+    Cost: O(pairs) integer comparisons, a column at a time with early exit; no pair is stored beyond `max_pairs`.
+    """
+    left_out = bounds.trivial_tables()
+    n_pairs, children, parents, roles = _survey(
+        *schema_pairs, groups.table_indptr, groups.tables, left_out, _arrays(bounds), is_bag, max_pairs
+    )
+    is_listed = n_pairs <= max_pairs
+    return MinMaxSurvey(
+        n_pairs=int(n_pairs),
+        children=children if is_listed else children[:0],
+        parents=parents if is_listed else parents[:0],
+        is_listed=is_listed,
+        roles=np.unique(roles, axis=0),
+    )
+
+
+def refute_pairs(bounds: ColumnBounds, children: Int32, parents: Int32, *, is_bag: bool) -> tuple[Int32, Int64]:
+    """The first refutation of each pair, whose schemas must contain each other, and the child's column it rests on.
+
+    Shapes: children, parents (k,); results (k,) of `Refutation` values and (k,) positions in `bounds.token`
+    (-1 where no column is concerned).
+    """
+    return _refute_pairs(children, parents, _arrays(bounds), is_bag)  # type: ignore[no-any-return]
+
+
+def _arrays(bounds: ColumnBounds) -> tuple[NDArray[np.generic], ...]:
+    return (
+        bounds.indptr,
+        bounds.token,
+        bounds.kind,
+        bounds.n_nulls,
+        bounds.n_rows,
+        bounds.bounds,
+        bounds.range_indptr,
+        bounds.ranges,
+        bounds.value_indptr,
+        bounds.values,
+    )
+
+
+@njit(cache=True)
+def _survey(child_schemas, parent_schemas, table_indptr, tables, left_out, arrays, is_bag, max_pairs):  # type: ignore[no-untyped-def]
+    children = np.empty(1024, np.int32)
+    parents = np.empty(1024, np.int32)
+    roles = np.empty((1024, 2), np.int32)
+    n_pairs, n_roles = 0, 0
+    is_child = np.zeros(len(tables), np.bool_)
+    for index in range(len(child_schemas)):
+        child_schema, parent_schema = child_schemas[index], parent_schemas[index]
+        group = tables[table_indptr[child_schema] : table_indptr[child_schema + 1]]
+        candidates = tables[table_indptr[parent_schema] : table_indptr[parent_schema + 1]]
+        positions = _positions(group[0], candidates[0], arrays[0], arrays[1])
+        low, high = _parent_bounds(candidates, positions, arrays)
+        is_parent = np.zeros(len(candidates), np.bool_)
+        for child in group:
+            if left_out[child]:
+                continue
+            minimum, maximum = _child_bounds(child, arrays)
+            for place in range(len(candidates)):
+                parent = candidates[place]
+                if parent == child or _is_outside(minimum, maximum, low[place], high[place]):
+                    continue
+                if _refute(child, parent, positions, arrays, is_bag)[0] != 0:
+                    continue
+                is_child[child] = True
+                is_parent[place] = True
+                if n_pairs < max_pairs:
+                    if n_pairs == len(children):
+                        children, parents = _doubled(children), _doubled(parents)
+                    children[n_pairs], parents[n_pairs] = child, parent
+                n_pairs += 1
+        for place in range(len(candidates)):
+            if is_parent[place]:
+                roles, n_roles = _with_role(roles, n_roles, child_schema, candidates[place])
+        if index + 1 == len(child_schemas) or child_schemas[index + 1] != child_schema:
+            for child in group:
+                if is_child[child]:
+                    roles, n_roles = _with_role(roles, n_roles, child_schema, child)
+    n_listed = min(n_pairs, max_pairs)
+    return n_pairs, children[:n_listed].copy(), parents[:n_listed].copy(), roles[:n_roles].copy()
+
+
+@njit(cache=True)
+def _parent_bounds(candidates, positions, arrays):  # type: ignore[no-untyped-def]
+    """Lower minima and upper maxima of the parents' columns; an unknown one refutes nothing."""
+    indptr, bounds = arrays[0], arrays[5]
+    low = np.empty((len(candidates), len(positions)), np.int32)
+    high = np.empty((len(candidates), len(positions)), np.int32)
+    for place in range(len(candidates)):
+        for offset in range(len(positions)):
+            row = indptr[candidates[place]] + positions[offset]
+            low[place, offset] = bounds[row, 0]
+            high[place, offset] = bounds[row, 3] if bounds[row, 3] >= 0 else HIGHEST
+    return low, high
+
+
+@njit(cache=True)
+def _child_bounds(child, arrays):  # type: ignore[no-untyped-def]
+    """Upper minima and lower maxima of the child's columns; an unknown one is never refuted."""
+    indptr, bounds = arrays[0], arrays[5]
+    rows = bounds[indptr[child] : indptr[child + 1]]
+    minimum = rows[:, 1].copy()
+    minimum[minimum < 0] = HIGHEST
+    return minimum, rows[:, 2].copy()
+
+
+@njit(cache=True)
+def _is_outside(minimum, maximum, low, high):  # type: ignore[no-untyped-def]
+    """The cheap test that almost every pair fails; bounds of other kinds refute too, as their types would."""
+    for offset in range(len(minimum)):
+        if minimum[offset] < low[offset] or maximum[offset] > high[offset]:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _refute_pairs(children, parents, arrays, is_bag):  # type: ignore[no-untyped-def]
+    reasons = np.empty(len(children), np.int32)
+    columns = np.empty(len(children), np.int64)
+    for index in range(len(children)):
+        positions = _positions(children[index], parents[index], arrays[0], arrays[1])
+        reasons[index], columns[index] = _refute(children[index], parents[index], positions, arrays, is_bag)
+    return reasons, columns
+
+
+@njit(cache=True)
+def _positions(child, parent, indptr, token):  # type: ignore[no-untyped-def]
+    """For each column of the child, the place of the parent's column of the same token in the parent's row."""
+    wanted = token[indptr[child] : indptr[child + 1]]
+    return np.searchsorted(token[indptr[parent] : indptr[parent + 1]], wanted)
+
+
+@njit(cache=True)
+def _refute(child, parent, positions, arrays, is_bag):  # type: ignore[no-untyped-def]
+    indptr, n_rows = arrays[0], arrays[4]
+    if n_rows[child] > 0 and (n_rows[parent] == 0 or (is_bag and n_rows[child] > n_rows[parent])):
+        return Refutation.ROWS.value, np.int64(-1)
+    for offset in range(len(positions)):
+        mine = indptr[child] + offset
+        theirs = indptr[parent] + positions[offset]
+        reason = _refute_column(mine, theirs, n_rows[child], n_rows[parent], arrays)
+        if reason != 0:
+            return reason, mine
+    return 0, np.int64(-1)
+
+
+@njit(cache=True)
+def _refute_column(mine, theirs, n_child_rows, n_parent_rows, arrays):  # type: ignore[no-untyped-def]
+    kind, n_nulls, bounds = arrays[2], arrays[3], arrays[5]
+    has_value = bounds[mine, 0] >= 0 or (0 <= n_nulls[mine] < n_child_rows)
+    if n_nulls[mine] > 0 and n_nulls[theirs] == 0:
+        return Refutation.NULLS.value
+    if has_value and n_nulls[theirs] == n_parent_rows:
+        return Refutation.NO_VALUES.value
+    if kind[mine] != kind[theirs]:
+        return Refutation.TYPE.value if has_value else 0
+    if bounds[mine, 1] >= 0 and bounds[theirs, 0] >= 0 and bounds[mine, 1] < bounds[theirs, 0]:
+        return Refutation.MINIMUM.value
+    if bounds[mine, 2] >= 0 and bounds[theirs, 3] >= 0 and bounds[mine, 2] > bounds[theirs, 3]:
+        return Refutation.MAXIMUM.value
+    if _in_gap(mine, theirs, arrays):
+        return Refutation.GAP.value
+    return Refutation.VALUES.value if _lacks_values(mine, theirs, arrays) else 0
+
+
+@njit(cache=True)
+def _in_gap(mine, theirs, arrays):  # type: ignore[no-untyped-def]
+    """Whether an attained bound of the child lies in no file of the parent, all of whose files have ranges."""
+    bounds, range_indptr, ranges = arrays[5], arrays[6], arrays[7]
+    first, last = range_indptr[theirs], range_indptr[theirs + 1]
+    if first == last:
+        return False
+    for side in (0, 2):
+        value = bounds[mine, side]
+        if value < 0 or value != bounds[mine, side + 1]:
+            continue
+        is_covered = False
+        for entry in range(first, last):
+            if ranges[entry, 0] <= value <= ranges[entry, 1]:
+                is_covered = True
+                break
+        if not is_covered:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _lacks_values(mine, theirs, arrays):  # type: ignore[no-untyped-def]
+    """Whether a partition column of the child has a value that the parent's partition column has not."""
+    value_indptr, values = arrays[8], arrays[9]
+    owned = values[value_indptr[theirs] : value_indptr[theirs + 1]]
+    if len(owned) == 0:
+        return False
+    for entry in range(value_indptr[mine], value_indptr[mine + 1]):
+        place = np.searchsorted(owned, values[entry])
+        if place == len(owned) or owned[place] != values[entry]:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _with_role(roles, n_roles, schema, table):  # type: ignore[no-untyped-def]
+    if n_roles == len(roles):
+        larger = np.empty((2 * len(roles), 2), np.int32)
+        larger[:n_roles] = roles
+        roles = larger
+    roles[n_roles, 0], roles[n_roles, 1] = schema, table
+    return roles, n_roles + 1
+
+
+@njit(cache=True)
+def _doubled(values):  # type: ignore[no-untyped-def]
+    larger = np.empty(2 * len(values), values.dtype)
+    larger[: len(values)] = values
+    return larger
