@@ -1,0 +1,173 @@
+"""Nested columns as leaves: one token a leaf, and the nulls above it.
+
+A struct is not a value but a path; arrays and maps are whole values. The token is the JSON text of the path, so a
+column called `a.b` and the leaf b of a struct a never meet. A second column of the same name carries its occurrence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One leaf of a schema.
+
+    `path` has the names from the outermost column on, each followed by its occurrence (2, 3, …) where the name came
+    before; `type` has dictionaries and extensions unwrapped; `depth` is the number of enclosing structs; `indices` are
+    the child positions that lead to the leaf in the schema it was taken from. A leaf whose `is_missing` stands for a
+    column that the schema lacks: its `indices` lead to the innermost enclosing struct that is there.
+    """
+
+    token: str
+    path: Path
+    type: pa.DataType
+    depth: int
+    indices: tuple[int, ...] = ()
+    is_missing: bool = False
+
+
+@dataclass(frozen=True)
+class LeafArray:
+    """The cells of one leaf.
+
+    Shapes: values (n,); null_depth (n,) uint8, at a null cell the level on which the null sits (0 = the outermost
+    struct is null, `depth` = the leaf itself is null); None where the depth is 0 everywhere.
+    """
+
+    values: pa.Array
+    null_depth: np.ndarray | None
+
+
+def token_of(path: Iterable[str | int]) -> str:
+    """The token of a path: its JSON text, as short as JSON allows."""
+    return json.dumps(list(path), ensure_ascii=False, separators=(",", ":"))
+
+
+def path_of(token: str) -> Path:
+    """The path of a token."""
+    return tuple(json.loads(token))
+
+
+def top_level_of(token: str) -> str:
+    """The token of the top-level column that a leaf lies in."""
+    path = path_of(token)
+    return token_of(path[:2] if len(path) > 1 and isinstance(path[1], int) else path[:1])
+
+
+def storage_type(type_: pa.DataType) -> pa.DataType:
+    """The type of the values: dictionaries, run-end encodings and extensions unwrapped."""
+    while True:
+        if isinstance(type_, pa.BaseExtensionType):
+            type_ = type_.storage_type
+        elif pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_):
+            type_ = type_.value_type
+        else:
+            return type_
+
+
+def schema_leaves(schema: pa.Schema, ignore_case: bool = False) -> list[Leaf]:
+    """The leaves of a schema, in its order.
+
+    Args:
+        schema: of a file or a table.
+        ignore_case: whether names that differ only in case are the same name.
+    """
+    return list(_leaves(list(schema), (), (), ignore_case))
+
+
+def batch_leaves(batch: pa.RecordBatch, leaves: Sequence[Leaf]) -> dict[str, LeafArray]:
+    """The cells of the given leaves, keyed by token.
+
+    Args:
+        batch: rows in the schema that the leaves were taken from.
+        leaves: of `schema_leaves(batch.schema)`, or missing ones (all their cells are null).
+    """
+    return {leaf.token: _leaf_array(batch, leaf) for leaf in leaves}
+
+
+def missing_leaf(token: str, schema: pa.Schema, ignore_case: bool = False) -> Leaf:
+    """A stand-in for a column that a file lacks but other files of its table have.
+
+    Args:
+        token: of the missing leaf.
+        schema: of the file.
+        ignore_case: as given to `schema_leaves`.
+    """
+    path = path_of(token)
+    indices = _struct_prefix(path, list(schema), ignore_case)
+    return Leaf(token, path, pa.null(), len(indices), indices, is_missing=True)
+
+
+def _leaves(fields: Sequence[pa.Field], path: Path, indices: tuple[int, ...], ignore_case: bool) -> Iterator[Leaf]:
+    for index, (step, field) in enumerate(_steps(fields, ignore_case)):
+        type_, here = storage_type(field.type), path + step
+        if pa.types.is_struct(type_) and type_.num_fields:
+            yield from _leaves([type_.field(i) for i in range(type_.num_fields)], here, (*indices, index), ignore_case)
+        else:
+            yield Leaf(token_of(here), here, type_, len(indices), (*indices, index))
+
+
+def _steps(fields: Sequence[pa.Field], ignore_case: bool) -> Iterator[tuple[Path, pa.Field]]:
+    """Each field with its part of the path: its name, and its occurrence from the second on."""
+    seen: Counter[str] = Counter()
+    for field in fields:
+        name = field.name.casefold() if ignore_case else field.name
+        seen[name] += 1
+        yield ((name,) if seen[name] == 1 else (name, seen[name])), field
+
+
+def _struct_prefix(path: Path, fields: Sequence[pa.Field], ignore_case: bool) -> tuple[int, ...]:
+    """Child positions of the enclosing structs of a path, as far as the fields have them."""
+    indices: tuple[int, ...] = ()
+    while True:
+        for index, (step, field) in enumerate(_steps(fields, ignore_case)):
+            type_ = storage_type(field.type)
+            if path[: len(step)] == step and not isinstance((*path, "")[len(step)], int) and pa.types.is_struct(type_):
+                break
+        else:
+            return indices
+        path, indices = path[len(step) :], (*indices, index)
+        fields = [type_.field(i) for i in range(type_.num_fields)]
+
+
+def _leaf_array(batch: pa.RecordBatch, leaf: Leaf) -> LeafArray:
+    if not leaf.indices:
+        return LeafArray(pa.nulls(batch.num_rows), None)
+    values, steps = batch.column(leaf.indices[0]), leaf.indices[1:]
+    if not steps and not leaf.is_missing:
+        return LeafArray(_plain(values), None)
+    null_depth = np.full(len(values), leaf.depth, np.uint8)
+    for level in range(leaf.depth):
+        values = _plain(values)
+        if values.null_count:
+            is_null = values.is_null().to_numpy(zero_copy_only=False)
+            null_depth[is_null & (null_depth == leaf.depth)] = level
+        if level < len(steps):
+            values = pc.struct_field(values, [steps[level]])
+    return LeafArray(pa.nulls(len(values)) if leaf.is_missing else _plain(values), null_depth)
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    """The values without dictionary, run-end encoding or extension around them."""
+    while True:
+        if isinstance(values.type, pa.BaseExtensionType):
+            values = values.storage
+        elif pa.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
+        elif pa.types.is_run_end_encoded(values.type):
+            values = pc.run_end_decode(values)
+        else:
+            return values

@@ -1,0 +1,49 @@
+"""What a lake consists of: files, tables, and what could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+TableFormat = Literal["parquet", "delta", "csv", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file as it was listed.
+
+    `path` is relative to the lake root with "/" between its parts; `mtime_ns` is UTC; `etag` comes from object stores;
+    `sha256` is filled only when every file is digested.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    etag: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """A table before anything of it is opened.
+
+    `name` is the path relative to the root without the file ending (the ending stays where two names would collide);
+    `path` is the folder or the file. `files` of a Delta table are what lies in its folder, not what its log names.
+    """
+
+    name: str
+    format: TableFormat
+    files: tuple[FileEntry, ...]
+    path: str
+    partition_columns: tuple[str, ...] = ()
+    delta_version: int | None = None
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A table, file or folder that is listed with its reason and skipped."""
+
+    name: str
+    format: str
+    reason: str
+    hint: str = ""

@@ -1,0 +1,215 @@
+"""Reads the cells of a split: a file of any table, or some of its row groups.
+
+Runs inside Spark's Python workers and in plain Python; knows neither Spark nor what the cells are for.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.errors import LakeError, SourceError
+from connectors.lake.files import open_file
+from connectors.lake.leaves import Leaf, LeafArray, batch_leaves, missing_leaf, schema_leaves
+from connectors.lake.type_text import cast_text, column_type, type_from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+MAX_BATCH_ROWS = 1 << 16
+MAX_BATCH_CELLS = 1 << 21
+# a damaged footer must not make the reader reserve the memory it asks for
+THRIFT_STRING_BYTES = 1 << 28
+THRIFT_CONTAINER_SIZE = 1 << 24
+
+
+@dataclass(frozen=True)
+class Split:
+    """The unit of work: a file of a table, or some of its row groups.
+
+    `format` is `parquet` for data that lies in the lake and `staged` for text that inventory has written as Parquet;
+    `row_groups` None means all. `partition_values` are constant columns: (token, text value, Arrow type text).
+    `casts` give the columns of staged text their type: (token, column type).
+    """
+
+    table_id: int
+    split_id: int
+    path: str
+    format: Literal["parquet", "staged"]
+    row_groups: tuple[int, ...] | None
+    partition_values: tuple[tuple[str, str | None, str], ...]
+    casts: tuple[tuple[str, str], ...]
+    n_rows: int
+    n_bytes: int
+
+
+@dataclass
+class ReadCounter:
+    """Bytes of column chunks and of text really read."""
+
+    n_bytes: int = 0
+
+
+def read_split(
+    root: str, split: Split, tokens: Sequence[str], counter: ReadCounter, *, ignore_case: bool = False
+) -> Iterator[dict[str, LeafArray]]:
+    """The cells of the asked columns, in batches of at most 64k rows (fewer when there are many columns).
+
+    A column that the file lacks reads as null. Only the top-level columns that hold an asked leaf are read.
+
+    Args:
+        root: of the lake, or of the inventory artifact for staged text.
+        split: what to read.
+        tokens: of the leaves.
+        counter: its bytes grow as chunks are read.
+        ignore_case: whether column names that differ only in case are the same.
+
+    Yields:
+        LeafArray by token; each batch has the same number of rows in every leaf.
+
+    Raises:
+        SourceError: if the file cannot be read or is not what its footer says.
+    """
+    with source_errors(split.path), open_file(root, split.path) as source:
+        file = open_parquet(source)
+        constants = {token: (text, type_) for token, text, type_ in split.partition_values if token in set(tokens)}
+        plan = _plan_columns(file, [token for token in tokens if token not in constants], ignore_case)
+        casts = dict(split.casts)
+        for batch in _batches(file, split.row_groups, plan.column_indices, counter):
+            cells = {**batch_leaves(batch, plan.leaves), **_constant_leaves(constants, batch.num_rows)}
+            yield {token: _typed(cells[token], casts.get(token)) for token in tokens}
+
+
+def open_parquet(source: pa.NativeFile) -> pq.ParquetFile:
+    """A Parquet file with limits on what a damaged footer can ask for; checksums of pages are verified."""
+    return pq.ParquetFile(
+        source,
+        pre_buffer=False,
+        page_checksum_verification=True,
+        thrift_string_size_limit=THRIFT_STRING_BYTES,
+        thrift_container_size_limit=THRIFT_CONTAINER_SIZE,
+    )
+
+
+@contextmanager
+def source_errors(path: str) -> Iterator[None]:
+    """Turns whatever a damaged file makes the readers raise into a SourceError that names the file."""
+    try:
+        yield
+    except (LakeError, GeneratorExit):
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        raise SourceError(
+            f"cannot read {path}",
+            value=reason_of(error),
+            expected="a file that is whole and does not change while it is read",
+            hint="restore the file, or leave it out with `exclude` in the lake section of the config",
+        ) from error
+
+
+def reason_of(error: BaseException) -> str:
+    """One line that says why a file could not be read."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def n_parquet_columns(type_: pa.DataType) -> int:
+    """How many Parquet columns a field of this type takes up."""
+    if isinstance(type_, pa.BaseExtensionType):
+        return n_parquet_columns(type_.storage_type)
+    if pa.types.is_dictionary(type_):
+        return 1
+    if type_.num_fields:
+        return sum(n_parquet_columns(type_.field(i).type) for i in range(type_.num_fields))
+    return 1
+
+
+@dataclass(frozen=True)
+class _Plan:
+    column_indices: list[int]
+    leaves: list[Leaf]
+
+
+def _plan_columns(file: pq.ParquetFile, tokens: Sequence[str], ignore_case: bool) -> _Plan:
+    """Which Parquet columns to read, and the leaves as positions in the batch that comes of it."""
+    schema = file.schema_arrow
+    wanted = set(tokens)
+    leaves = [leaf for leaf in schema_leaves(schema, ignore_case) if leaf.token in wanted]
+    missing = [missing_leaf(token, schema, ignore_case) for token in wanted - {leaf.token for leaf in leaves}]
+    tops = sorted({leaf.indices[0] for leaf in (*leaves, *missing) if leaf.indices})
+    position = {top: index for index, top in enumerate(tops)}
+    moved = [
+        replace(leaf, indices=(position[leaf.indices[0]], *leaf.indices[1:])) if leaf.indices else leaf
+        for leaf in (*leaves, *missing)
+    ]
+    return _Plan([index for top in tops for index in column_ranges(schema)[top]], moved)
+
+
+def column_ranges(schema: pa.Schema) -> list[range]:
+    """For each top-level field the positions of its Parquet columns."""
+    ranges, start = [], 0
+    for field in schema:
+        n_columns = n_parquet_columns(field.type)
+        ranges.append(range(start, start + n_columns))
+        start += n_columns
+    return ranges
+
+
+def _batches(
+    file: pq.ParquetFile, row_groups: tuple[int, ...] | None, columns: list[int], counter: ReadCounter
+) -> Iterator[pa.RecordBatch]:
+    metadata = file.metadata
+    groups = range(metadata.num_row_groups) if row_groups is None else row_groups
+    n_batch_rows = max(256, min(MAX_BATCH_ROWS, MAX_BATCH_CELLS // max(1, len(columns))))
+    for run in _runs(groups, [metadata.row_group(group).num_rows for group in groups], n_batch_rows):
+        if not columns:
+            yield from _empty_batches(sum(metadata.row_group(group).num_rows for group in run))
+            continue
+        counter.n_bytes += sum(
+            metadata.row_group(group).column(column).total_compressed_size for group in run for column in columns
+        )
+        yield from file.reader.iter_batches(n_batch_rows, row_groups=run, column_indices=columns, use_threads=False)
+
+
+def _runs(groups: Sequence[int], n_rows: Sequence[int], n_batch_rows: int) -> Iterator[list[int]]:
+    """Neighbouring row groups that fill a batch together: small groups would make small batches."""
+    run: list[int] = []
+    n_run = 0
+    for group, n_group in zip(groups, n_rows, strict=True):
+        if run and n_run + n_group > n_batch_rows:
+            yield run
+            run, n_run = [], 0
+        run.append(group)
+        n_run += n_group
+    if run:
+        yield run
+
+
+def _empty_batches(n_rows: int) -> Iterator[pa.RecordBatch]:
+    """Batches that have rows but no columns."""
+    for start in range(0, n_rows, MAX_BATCH_ROWS):
+        n = min(MAX_BATCH_ROWS, n_rows - start)
+        yield pa.RecordBatch.from_struct_array(pa.StructArray.from_buffers(pa.struct([]), n, [None]))
+
+
+def _constant_leaves(constants: Mapping[str, tuple[str | None, str]], n_rows: int) -> dict[str, LeafArray]:
+    return {
+        token: LeafArray(pa.repeat(partition_scalar(text, type_), n_rows), None)
+        for token, (text, type_) in constants.items()
+    }
+
+
+def partition_scalar(text: str | None, type_text: str) -> pa.Scalar:
+    """A partition's value from its text; None is the null partition."""
+    type_ = type_from_text(type_text)
+    return pa.scalar(None, type_) if text is None else cast_text(pa.array([text]), type_)[0]
+
+
+def _typed(cells: LeafArray, cast: str | None) -> LeafArray:
+    if cast is None:
+        return cells
+    return LeafArray(cast_text(cells.values, column_type(cast)), cells.null_depth)
