@@ -131,16 +131,13 @@ def _steps(fields: Sequence[pa.Field], ignore_case: bool) -> Iterator[tuple[Path
 
 def _struct_prefix(path: Path, fields: Sequence[pa.Field], ignore_case: bool) -> tuple[int, ...]:
     """Child positions of the enclosing structs of a path, as far as the fields have them."""
-    indices: tuple[int, ...] = ()
-    while True:
-        for index, (step, field) in enumerate(_steps(fields, ignore_case)):
-            type_ = storage_type(field.type)
-            if path[: len(step)] == step and not isinstance((*path, "")[len(step)], int) and pa.types.is_struct(type_):
-                break
-        else:
-            return indices
-        path, indices = path[len(step) :], (*indices, index)
-        fields = [type_.field(i) for i in range(type_.num_fields)]
+    for index, (step, field) in enumerate(_steps(fields, ignore_case)):
+        type_, rest = storage_type(field.type), path[len(step) :]
+        is_same = path[: len(step)] == step and not (rest and isinstance(rest[0], int))
+        if is_same and rest and pa.types.is_struct(type_):
+            children = [type_.field(i) for i in range(type_.num_fields)]
+            return (index, *_struct_prefix(rest, children, ignore_case))
+    return ()
 
 
 def _leaf_array(batch: pa.RecordBatch, leaf: Leaf) -> LeafArray:

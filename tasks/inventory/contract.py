@@ -1,8 +1,8 @@
 """What the inventory artifact holds.
 
-Bounds are `order_key` bytes of `tasks.encoding.order_keys`; null means unknown, which gives no verdict. The true minimum m
-of a column (over cells that are neither null nor NaN) satisfies min_lower ≤ m ≤ min_upper, the true maximum M satisfies
-max_lower ≤ M ≤ max_upper.
+Bounds are `order_key` bytes of `tasks.encoding.order_keys`; null means unknown, which gives no verdict. The true
+minimum m of a column (over cells that are neither null nor NaN) satisfies min_lower ≤ m ≤ min_upper, the true maximum M
+satisfies max_lower ≤ M ≤ max_upper.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ FILES = Contract(
 FILE_BOUNDS = Contract(
     name="file_bounds",
     version=VERSION,
-    meaning="Ranges of each file of tables that have more than one; a row without bounds holds no value or an unknown one.",
+    meaning="Ranges of each file of tables that have more than one; without bounds: no values, or unknown ones.",
     columns=(
         _TABLE_ID,
         Column("file_id", pa.int32(), "number of the file within its table", checks=(AtLeast(0),)),
