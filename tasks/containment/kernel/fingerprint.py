@@ -1,0 +1,132 @@
+"""Row hashes of one table for any number of column subsets, from one pass over its batches."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tasks.encoding.hashes import add_column, column_hashes, finish, start_sums, value_hashes
+from tasks.encoding.multiset import distinct_counts
+
+UInt64 = NDArray[np.uint64]
+Int64 = NDArray[np.int64]
+
+VALUE_SAMPLE = 128
+
+
+class Cells(Protocol):
+    """The cells of one leaf column: values, and for nulls inside structs the level at which the null sits."""
+
+    @property
+    def values(self) -> pa.Array:
+        """The leaf's values."""
+
+    @property
+    def null_depth(self) -> NDArray[np.uint8] | None:
+        """At which level a null sits, (n,), or None where all sit at level 0."""
+
+
+@dataclass(frozen=True)
+class HashSettings:
+    """What the hashes depend on."""
+
+    key: bytes
+    is_strict: bool = False
+
+
+@dataclass(frozen=True)
+class ValueSketch:
+    """Hash-threshold sample of a column's distinct values: hashes below 2^(64 - level), ascending.
+
+    Attributes:
+        hashes: (k,) uint64.
+        n_nulls: null cells seen.
+    """
+
+    hashes: UInt64
+    n_nulls: int
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Distinct row hashes of one column subset.
+
+    Shapes: hashes (k, 2) uint64 sorted by (high, low); counts (k,) int64.
+    """
+
+    hashes: UInt64
+    counts: Int64
+
+
+@dataclass
+class TableHasher:
+    """Accumulates batches of one table (or of a part of it).
+
+    Attributes:
+        projections: for each column subset its tokens.
+        value_level: level of the value sketches.
+    """
+
+    projections: Mapping[int, Sequence[str]]
+    settings: HashSettings
+    value_level: int = 0
+    n_rows: int = 0
+    _rows: dict[int, list[UInt64]] = field(default_factory=dict)
+    _values: dict[str, list[UInt64]] = field(default_factory=dict)
+    _n_nulls: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def tokens(self) -> list[str]:
+        """Every token that some projection needs, each once."""
+        return list(dict.fromkeys(token for tokens in self.projections.values() for token in tokens))
+
+    def add(self, batch: Mapping[str, Cells]) -> None:
+        """Hashes one batch: each column once, whatever the number of subsets it takes part in."""
+        n_rows = len(next(iter(batch.values())).values)
+        sums = {projection: start_sums(n_rows) for projection in self.projections}
+        members = _members(self.projections)
+        for token, cells in batch.items():
+            hashes = column_hashes(
+                cells.values, cells.null_depth, token, self.settings.key, strict_types=self.settings.is_strict
+            )
+            for projection in members[token]:
+                add_column(sums[projection], hashes)
+            self._add_values(token, cells)
+        for projection, total in sums.items():
+            self._rows.setdefault(projection, []).append(finish(total, self.settings.key))
+        self.n_rows += n_rows
+
+    def fingerprints(self) -> dict[int, Fingerprint]:
+        """The distinct row hashes of each projection, with their multiplicities."""
+        return {
+            projection: Fingerprint(*distinct_counts(_stacked(self._rows.get(projection, []))))
+            for projection in self.projections
+        }
+
+    def value_sketches(self) -> dict[str, ValueSketch]:
+        """The value sample of each column."""
+        return {
+            token: ValueSketch(np.unique(np.concatenate(parts)), self._n_nulls[token])
+            for token, parts in self._values.items()
+        }
+
+    def _add_values(self, token: str, cells: Cells) -> None:
+        hashes, is_null = value_hashes(cells.values, cells.null_depth, self.settings.key)
+        kept = hashes[~is_null & (hashes >> np.uint64(64 - self.value_level) == 0 if self.value_level else ~is_null)]
+        self._values.setdefault(token, []).append(np.unique(kept))
+        self._n_nulls[token] = self._n_nulls.get(token, 0) + int(is_null.sum())
+
+
+def _members(projections: Mapping[int, Sequence[str]]) -> dict[str, list[int]]:
+    members: dict[str, list[int]] = {}
+    for projection, tokens in projections.items():
+        for token in tokens:
+            members.setdefault(token, []).append(projection)
+    return members
+
+
+def _stacked(parts: Iterable[UInt64]) -> UInt64:
+    return np.concatenate([np.empty((0, 2), np.uint64), *parts])

@@ -1,0 +1,124 @@
+"""The exact tier: every distinct row hash of a child is looked up among the parent's.
+
+Works on one bucket of the hash range at a time; the counts and the multiset hashes of the buckets add up.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from tasks.containment.kernel.schema_graph import Int32, Int64
+from tasks.encoding.multiset import multiset_lanes
+
+UInt64 = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class HashRows:
+    """Row hashes of several tables under several projections, as they were read: unsorted, with repeats.
+
+    Shapes: projection (n,) int64, table (n,) int32, hashes (n, 2) uint64, counts (n,) int64.
+    """
+
+    projection: Int64
+    table: Int32
+    hashes: UInt64
+    counts: Int64
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """What comparing pairs gave, summed over the hashes seen.
+
+    Shapes: all (n_pairs,) int64, but the last two, (n_pairs, 4) uint64: multiset hashes of the child's distinct
+    rows and of the parent's rows that match them (under bag semantics: with multiplicities).
+    """
+
+    n_child_distinct: Int64
+    n_child_rows: Int64
+    n_parent_distinct: Int64
+    n_parent_rows: Int64
+    n_missing: Int64
+    child_hash: UInt64
+    matched_hash: UInt64
+
+    def __add__(self, other: "PairCounts") -> "PairCounts":
+        """Sums the counts of two buckets."""
+        return PairCounts(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+
+def compare_pairs(
+    rows: HashRows, pairs: tuple[Int64, Int32, Int32], *, is_bag: bool
+) -> PairCounts:
+    """Compares each pair (projection of the child's schema, child, parent) on the rows given.
+
+    `n_missing` counts the child's distinct rows that the parent lacks; under bag semantics the child's rows that
+    find no row of the parent left.
+
+    Cost: one sort of the rows, then O(rows of the child + rows of the parent) a pair.
+    """
+    ordered = _merged(rows)
+    starts, ends = _ranges(ordered, pairs[0], pairs[1]), _ranges(ordered, pairs[0], pairs[2])
+    counts, child_hash, matched_hash = _compare(
+        ordered.hashes, ordered.counts, multiset_lanes(ordered.hashes), starts, ends, is_bag
+    )
+    return PairCounts(*counts.T.copy(), child_hash=child_hash, matched_hash=matched_hash)
+
+
+def _merged(rows: HashRows) -> HashRows:
+    """Sorted by (projection, table, hash), repeats of a hash in a table added up."""
+    order = np.lexsort((rows.hashes[:, 1], rows.hashes[:, 0], rows.table, rows.projection))
+    projection, table, hashes = rows.projection[order], rows.table[order], rows.hashes[order]
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (
+        (projection[1:] != projection[:-1]) | (table[1:] != table[:-1]) | (hashes[1:] != hashes[:-1]).any(axis=1)
+    )
+    starts = np.flatnonzero(is_first)
+    counts = np.add.reduceat(rows.counts[order], starts) if len(starts) else rows.counts[:0]
+    return HashRows(projection[starts], table[starts], np.ascontiguousarray(hashes[starts]), counts)
+
+
+def _ranges(rows: HashRows, projection: Int64, table: Int32) -> Int64:
+    """First and past-last row of each (projection, table), (n_pairs, 2)."""
+    keys = np.empty(len(rows.table), np.dtype([("projection", np.int64), ("table", np.int32)]))
+    keys["projection"], keys["table"] = rows.projection, rows.table
+    wanted = np.empty(len(table), keys.dtype)
+    wanted["projection"], wanted["table"] = projection, table
+    return np.stack([np.searchsorted(keys, wanted, side) for side in ("left", "right")], axis=1).astype(np.int64)
+
+
+@njit(cache=True)
+def _compare(hashes, counts, lanes, child_ranges, parent_ranges, is_bag):  # type: ignore[no-untyped-def]
+    results = np.zeros((len(child_ranges), 5), np.int64)
+    child_hash = np.zeros((len(child_ranges), 4), np.uint64)
+    matched_hash = np.zeros((len(child_ranges), 4), np.uint64)
+    for pair in range(len(child_ranges)):
+        place, end = parent_ranges[pair]
+        results[pair, 2] = end - place
+        results[pair, 3] = counts[place:end].sum()
+        for row in range(child_ranges[pair, 0], child_ranges[pair, 1]):
+            while place < end and _is_less(hashes[place], hashes[row]):
+                place += 1
+            is_found = place < end and hashes[place, 0] == hashes[row, 0] and hashes[place, 1] == hashes[row, 1]
+            wanted = counts[row] if is_bag else 1
+            found = (min(counts[place], wanted) if is_bag else 1) if is_found else 0
+            results[pair, 0] += 1
+            results[pair, 1] += counts[row]
+            results[pair, 4] += wanted - found
+            _add_lanes(child_hash[pair], lanes[row], wanted)
+            if found > 0:
+                _add_lanes(matched_hash[pair], lanes[place], found)
+    return results, child_hash, matched_hash
+
+
+@njit(cache=True)
+def _is_less(left, right):  # type: ignore[no-untyped-def]
+    return left[0] < right[0] or (left[0] == right[0] and left[1] < right[1])
+
+
+@njit(cache=True)
+def _add_lanes(total, lanes, count):  # type: ignore[no-untyped-def]
+    for lane in range(4):
+        total[lane] += lanes[lane] * np.uint64(count)

@@ -1,0 +1,157 @@
+"""From the inventory's tables to the arrays that the kernels work on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds
+from tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups, group_schemas
+
+BOUNDS = ("min_lower", "min_upper", "max_lower", "max_upper")
+
+
+@dataclass(frozen=True)
+class LakeStatistics:
+    """The inventory as arrays.
+
+    Attributes:
+        names: of the tables, by table_id.
+        tokens: of the columns, by token number.
+        column_rows: row of the inventory's `columns` behind each entry of `bounds`.
+    """
+
+    names: list[str]
+    tokens: list[str]
+    groups: SchemaGroups
+    bounds: ColumnBounds
+    column_rows: Int64
+
+    @property
+    def n_rows(self) -> Int64:
+        """Rows of each table."""
+        return self.bounds.n_rows
+
+    def projection_tokens(self, schema: int) -> list[str]:
+        """The column tokens of a schema, in the order of their numbers."""
+        return [self.tokens[token] for token in self.groups.schema_tokens(schema)]
+
+    def columns_of(self, table: int) -> slice:
+        """The entries of a table's columns."""
+        return slice(int(self.bounds.indptr[table]), int(self.bounds.indptr[table + 1]))
+
+    def entries(self, table: Int64, token: Int64) -> Int64:
+        """The entry of each (table, token), -1 where there is none; shapes (k,)."""
+        width = max(1, len(self.tokens))
+        keys = np.repeat(np.arange(len(self.names)), np.diff(self.bounds.indptr)) * width + self.bounds.token
+        wanted = table * width + token
+        place = np.minimum(np.searchsorted(keys, wanted), max(0, len(keys) - 1))
+        found = keys[place] == wanted if len(keys) else np.zeros(len(wanted), np.bool_)
+        return np.where(found, place, -1)
+
+
+def load_statistics(
+    tables: pa.Table, columns: pa.Table, files: pa.Table, extras: tuple[pa.Table, pa.Table], *, strict_types: bool
+) -> LakeStatistics:
+    """Reads the inventory's `tables`, `columns`, `files` and, as extras, `file_bounds` and `partition_values`."""
+    names = tables.sort_by("table_id")["name"].to_pylist()
+    tokens = pc.array_sort_indices(pc.unique(columns["token"]))
+    vocabulary = pc.unique(columns["token"]).take(tokens)
+    token = pc.index_in(columns["token"], vocabulary).to_numpy().astype(np.int32)
+    table = columns["table_id"].to_numpy()
+    order = np.lexsort((token, table))
+    indptr = _indptr(table, len(names))
+    ranks = _Ranks(columns, *extras)
+    kind = pc.dictionary_encode(columns["type" if strict_types else "type_class"]).combine_chunks().indices
+    bounds = ColumnBounds(
+        indptr=indptr,
+        token=token[order],
+        kind=kind.to_numpy().astype(np.int32)[order],
+        n_nulls=_filled(columns["n_nulls"])[order],
+        n_rows=tables.sort_by("table_id")["n_rows"].to_numpy().astype(np.int64),
+        bounds=np.stack([ranks.of(columns[name]) for name in BOUNDS], axis=1)[order],
+        **_no_extras(len(order)),
+    )
+    plain = LakeStatistics(names, vocabulary.to_pylist(), group_schemas(indptr, bounds.token), bounds, order)
+    return _with_extras(plain, vocabulary, files, extras, ranks)
+
+
+class _Ranks:
+    """Places of bounds in the sorted list of all bounds."""
+
+    def __init__(self, columns: pa.Table, file_bounds: pa.Table, partition_values: pa.Table) -> None:
+        chunks = [columns[name] for name in BOUNDS]
+        chunks += [file_bounds["min_lower"], file_bounds["max_upper"], partition_values["value"]]
+        distinct = pc.unique(pa.chunked_array([chunk for column in chunks for chunk in column.chunks], pa.binary()))
+        distinct = distinct.drop_null()
+        self._sorted = distinct.take(pc.array_sort_indices(distinct))
+
+    def of(self, values: pa.ChunkedArray) -> Int32:
+        """Rank of each value, -1 where it is null."""
+        return pc.fill_null(pc.index_in(values, self._sorted), UNKNOWN).to_numpy().astype(np.int32)
+
+
+def _no_extras(n_columns: int) -> dict[str, NDArray[np.generic]]:
+    nothing = np.zeros(n_columns + 1, np.int64)
+    return {
+        "range_indptr": nothing,
+        "ranges": np.empty((0, 2), np.int32),
+        "value_indptr": nothing,
+        "values": np.empty(0, np.int32),
+    }
+
+
+def _with_extras(
+    lake: LakeStatistics, vocabulary: pa.Array, files: pa.Table, extras: tuple[pa.Table, pa.Table], ranks: _Ranks
+) -> LakeStatistics:
+    file_bounds, partition_values = extras
+    range_indptr, ranges = _file_ranges(lake, vocabulary, files, file_bounds, ranks)
+    value_indptr, values = _partition_values(lake, vocabulary, partition_values, ranks)
+    old = lake.bounds
+    bounds = ColumnBounds(
+        old.indptr, old.token, old.kind, old.n_nulls, old.n_rows, old.bounds, range_indptr, ranges, value_indptr, values
+    )
+    return LakeStatistics(lake.names, lake.tokens, lake.groups, bounds, lake.column_rows)
+
+
+def _file_ranges(
+    lake: LakeStatistics, vocabulary: pa.Array, files: pa.Table, file_bounds: pa.Table, ranks: _Ranks
+) -> tuple[Int64, Int32]:
+    """Ranges of each column's files; none where some file of the table has rows of unknown range."""
+    files = files.sort_by("file_id")
+    table_of_file, rows_of_file = files["table_id"].to_numpy(), files["n_rows"].to_numpy()
+    file_id = file_bounds["file_id"].to_numpy()
+    token = pc.index_in(file_bounds["token"], vocabulary).to_numpy()
+    entry = lake.entries(table_of_file[file_id].astype(np.int64), token.astype(np.int64))
+    low, high = ranks.of(file_bounds["min_lower"]), ranks.of(file_bounds["max_upper"])
+    has_range = (low >= 0) & (high >= 0)
+    is_empty = _filled(file_bounds["n_nulls"]) == rows_of_file[file_id]
+    n_files = np.bincount(table_of_file, minlength=len(lake.names))
+    n_settled = np.bincount(entry[has_range | is_empty], minlength=len(lake.bounds.token))
+    table_of_entry = np.repeat(np.arange(len(lake.names)), np.diff(lake.bounds.indptr))
+    is_complete = n_settled == n_files[table_of_entry]
+    kept = np.flatnonzero(has_range & is_complete[entry])
+    kept = kept[np.argsort(entry[kept], kind="stable")]
+    return _indptr(entry[kept], len(lake.bounds.token)), np.stack([low[kept], high[kept]], axis=1)
+
+
+def _partition_values(
+    lake: LakeStatistics, vocabulary: pa.Array, partition_values: pa.Table, ranks: _Ranks
+) -> tuple[Int64, Int32]:
+    token = pc.index_in(partition_values["token"], vocabulary).to_numpy().astype(np.int64)
+    entry = lake.entries(partition_values["table_id"].to_numpy().astype(np.int64), token)
+    value = ranks.of(partition_values["value"])
+    kept = np.flatnonzero(value >= 0)
+    kept = kept[np.lexsort((value[kept], entry[kept]))]
+    return _indptr(entry[kept], len(lake.bounds.token)), value[kept]
+
+
+def _indptr(row_of_entry: NDArray[np.integer], n_rows: int) -> Int64:
+    counts = np.bincount(row_of_entry, minlength=n_rows)
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+
+
+def _filled(values: pa.ChunkedArray) -> Int64:
+    return pc.fill_null(values, UNKNOWN).to_numpy().astype(np.int64)
