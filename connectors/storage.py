@@ -1,0 +1,331 @@
+"""Files of a lake or of an artifact root: a local folder, or a prefix of an object store.
+
+Local folders go through `os`, because `pyarrow.fs` needs several times as long to list some thousand files.
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from connectors.errors import ArtifactError, LakeError
+
+OBJECT_STORES = ("s3://", "s3a://", "gs://", "gcs://", "abfs://", "abfss://")
+
+_REASONS = {
+    errno.EACCES: ("no permission", "give this user the right, or choose another folder"),
+    errno.EPERM: ("no permission", "give this user the right, or choose another folder"),
+    errno.EROFS: ("the file system is read-only", "choose a folder that can be written"),
+    errno.ENOSPC: ("the disk is full", "free some space, or choose another folder"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another folder"),
+    errno.ENOENT: ("there is no such file or folder", "check the path"),
+    errno.ENOTDIR: ("a part of the path is a file, not a folder", "check the path"),
+    errno.EISDIR: ("the path is a folder, not a file", "check the path"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file: its path below the storage's root, size in bytes and time of its last change."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+def is_object_store(uri: str) -> bool:
+    """Whether `uri` names an object store, not a local path."""
+    return uri.startswith(OBJECT_STORES)
+
+
+def join_uri(root: str, *parts: str) -> str:
+    """`root` and the parts below it, with one slash between them."""
+    below = "/".join(part.strip("/") for part in parts if part.strip("/"))
+    return f"{root.rstrip('/')}/{below}" if below else root
+
+
+def storage_error(error: OSError, action: str, path: str, kind: type[LakeError] = ArtifactError) -> LakeError:
+    """The typed error for a failed file operation: what failed, why, and what to do."""
+    why, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), "see the reason above"))
+    return kind(f"cannot {action}: {why}", value=path, hint=hint)
+
+
+class Storage(ABC):
+    """Reading and writing below one root; every path is relative to it, with "/" between parts."""
+
+    root: str
+    is_local: bool
+
+    @staticmethod
+    def at(uri: str, error: type[LakeError] = ArtifactError) -> "Storage":
+        """The storage at `uri`; its failures are raised as `error`."""
+        return ObjectStorage(uri, error) if is_object_store(uri) else LocalStorage(uri, error)
+
+    @abstractmethod
+    def list_files(self, under: str = "", on_error: Callable[[str, str], None] | None = None) -> list[StoredFile]:
+        """Every file below `under`, sorted by path.
+
+        Args:
+            under: folder below the root; "" is the root itself.
+            on_error: called with (folder, reason) for a folder that cannot be listed; without it that raises.
+        """
+
+    @abstractmethod
+    def stat(self, path: str) -> StoredFile | None:
+        """The file at `path`, or None."""
+
+    @abstractmethod
+    def exists(self, path: str) -> bool:
+        """Whether a file or folder lies at `path`."""
+
+    @abstractmethod
+    def open(self, path: str) -> BinaryIO:
+        """A seekable stream for reading; the caller closes it."""
+
+    @abstractmethod
+    def write_bytes_atomic(self, path: str, data: bytes) -> None:
+        """Write a file so that a reader sees the old content or the new, never a part."""
+
+    @abstractmethod
+    def make_folder(self, path: str = "") -> None:
+        """Make a folder and those above it; object stores have none, so nothing is done there."""
+
+    @abstractmethod
+    def delete_folder(self, path: str) -> None:
+        """Delete a folder with all in it; a missing one is fine."""
+
+    @abstractmethod
+    def delete_file(self, path: str) -> None:
+        """Delete a file; a missing one is fine."""
+
+    def read_bytes(self, path: str) -> bytes:
+        """The whole content of a file."""
+        with self.open(path) as stream:
+            return stream.read()
+
+    def uri(self, *parts: str) -> str:
+        """The full path or URI of something below the root."""
+        return join_uri(self.root, *parts)
+
+
+class LocalStorage(Storage):
+    """A folder of this machine."""
+
+    is_local = True
+
+    def __init__(self, uri: str, error: type[LakeError] = ArtifactError) -> None:
+        self.root = os.path.abspath(Path(uri.removeprefix("file://")).expanduser())
+        self._error = error
+
+    def list_files(self, under: str = "", on_error: Callable[[str, str], None] | None = None) -> list[StoredFile]:
+        """See `Storage.list_files`; a folder reached twice through symbolic links is listed once."""
+        found: list[StoredFile] = []
+        seen: set[tuple[int, int]] = set()
+        folders = [self._path(under)]
+        while folders:
+            folder = folders.pop()
+            try:
+                if not _is_new(folder, seen):
+                    continue
+                folders += self._scan(folder, found)
+            except OSError as error:
+                failure = storage_error(error, "list the folder", folder, self._error)
+                if on_error is None:
+                    raise failure from error
+                on_error(self._relative(folder), failure.what)
+        return sorted(found, key=lambda file: file.path)
+
+    def stat(self, path: str) -> StoredFile | None:
+        """See `Storage.stat`."""
+        try:
+            facts = os.stat(self._path(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise storage_error(error, "look at the file", self._path(path), self._error) from error
+        return StoredFile(path, facts.st_size, facts.st_mtime_ns)
+
+    def exists(self, path: str) -> bool:
+        """See `Storage.exists`."""
+        return os.path.exists(self._path(path))
+
+    def open(self, path: str) -> BinaryIO:
+        """See `Storage.open`."""
+        with self._typed("read the file", path):
+            return open(self._path(path), "rb")
+
+    def write_bytes_atomic(self, path: str, data: bytes) -> None:
+        """See `Storage.write_bytes_atomic`: a temporary file beside it, fsync, rename, fsync of the folder."""
+        target = self._path(path)
+        with self._typed("write the file", path):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(target))
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(data)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                os.chmod(temporary, 0o644)
+                os.replace(temporary, target)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+                raise
+            _sync_folder(os.path.dirname(target))
+
+    def make_folder(self, path: str = "") -> None:
+        """See `Storage.make_folder`."""
+        with self._typed("make the folder", path):
+            os.makedirs(self._path(path), exist_ok=True)
+
+    def delete_folder(self, path: str) -> None:
+        """See `Storage.delete_folder`."""
+        with self._typed("delete the folder", path), contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self._path(path))
+
+    def delete_file(self, path: str) -> None:
+        """See `Storage.delete_file`."""
+        with self._typed("delete the file", path), contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path(path))
+
+    def _scan(self, folder: str, found: list[StoredFile]) -> list[str]:
+        """Append the folder's files to `found`; return its folders."""
+        folders = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    folders.append(entry.path)
+                elif entry.is_file():
+                    facts = entry.stat()
+                    found.append(StoredFile(self._relative(entry.path), facts.st_size, facts.st_mtime_ns))
+        return folders
+
+    def _path(self, path: str) -> str:
+        return os.path.join(self.root, *path.split("/")) if path else self.root
+
+    def _relative(self, path: str) -> str:
+        return "" if path == self.root else path[len(self.root.rstrip(os.sep)) + 1 :].replace(os.sep, "/")
+
+    @contextlib.contextmanager
+    def _typed(self, action: str, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise storage_error(error, action, self._path(path), self._error) from error
+
+
+class ObjectStorage(Storage):
+    """A prefix of an object store, through `pyarrow.fs` (credentials and endpoint come from the environment)."""
+
+    is_local = False
+
+    def __init__(self, uri: str, error: type[LakeError] = ArtifactError) -> None:
+        import pyarrow as pa
+        from pyarrow import fs
+
+        self.root = uri.rstrip("/")
+        self._error = error
+        try:
+            self._fs, self._base = fs.FileSystem.from_uri(_arrow_uri(self.root))
+        except (pa.ArrowInvalid, ValueError) as failure:
+            raise error(
+                f"cannot use this object store: {failure}",
+                value=uri,
+                expected="s3://bucket/prefix, gs://bucket/prefix or abfss://container@account/prefix",
+            ) from failure
+
+    def list_files(self, under: str = "", on_error: Callable[[str, str], None] | None = None) -> list[StoredFile]:
+        """See `Storage.list_files`."""
+        from pyarrow import fs
+
+        selector = fs.FileSelector(self._path(under), recursive=True, allow_not_found=bool(under))
+        try:
+            infos = self._fs.get_file_info(selector)
+        except OSError as error:
+            failure = storage_error(error, "list the prefix", join_uri(self.root, under), self._error)
+            if on_error is None:
+                raise failure from error
+            on_error(under, failure.what)
+            return []
+        files = [self._stored(info) for info in infos if info.type == fs.FileType.File]
+        return sorted(files, key=lambda file: file.path)
+
+    def stat(self, path: str) -> StoredFile | None:
+        """See `Storage.stat`."""
+        from pyarrow import fs
+
+        with self._typed("look at the object", path):
+            info = self._fs.get_file_info(self._path(path))
+        return self._stored(info) if info.type == fs.FileType.File else None
+
+    def exists(self, path: str) -> bool:
+        """See `Storage.exists`."""
+        from pyarrow import fs
+
+        with self._typed("look at the object", path):
+            return bool(self._fs.get_file_info(self._path(path)).type != fs.FileType.NotFound)
+
+    def open(self, path: str) -> BinaryIO:
+        """See `Storage.open`."""
+        with self._typed("read the object", path):
+            return cast("BinaryIO", self._fs.open_input_file(self._path(path)))
+
+    def write_bytes_atomic(self, path: str, data: bytes) -> None:
+        """See `Storage.write_bytes_atomic`: one put, which an object store makes visible at once."""
+        with self._typed("write the object", path), self._fs.open_output_stream(self._path(path)) as stream:
+            stream.write(data)
+
+    def make_folder(self, path: str = "") -> None:
+        """See `Storage.make_folder`."""
+
+    def delete_folder(self, path: str) -> None:
+        """See `Storage.delete_folder`."""
+        with self._typed("delete the prefix", path), contextlib.suppress(FileNotFoundError):
+            self._fs.delete_dir(self._path(path))
+
+    def delete_file(self, path: str) -> None:
+        """See `Storage.delete_file`."""
+        with self._typed("delete the object", path), contextlib.suppress(FileNotFoundError):
+            self._fs.delete_file(self._path(path))
+
+    def _path(self, path: str) -> str:
+        return f"{self._base.rstrip('/')}/{path}" if path else str(self._base)
+
+    def _stored(self, info: Any) -> StoredFile:  # noqa: ANN401 - pyarrow.fs.FileInfo, which has no stubs
+        return StoredFile(info.path[len(self._base.rstrip("/")) + 1 :], info.size, info.mtime_ns or 0)
+
+    @contextlib.contextmanager
+    def _typed(self, action: str, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise storage_error(error, action, join_uri(self.root, path), self._error) from error
+
+
+def _arrow_uri(uri: str) -> str:
+    return "s3://" + uri.removeprefix("s3a://") if uri.startswith("s3a://") else uri
+
+
+def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:
+    facts = os.stat(folder)
+    identity = (facts.st_dev, facts.st_ino)
+    if identity in seen:
+        return False
+    seen.add(identity)
+    return True
+
+
+def _sync_folder(folder: str) -> None:
+    """Make a rename durable; file systems that cannot sync a folder are left alone."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

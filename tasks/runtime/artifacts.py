@@ -1,0 +1,206 @@
+"""Artifacts: a folder `<root>/<stage>/<key>` whose manifest, written last, says that it is complete."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import Field, ValidationError
+
+from connectors.config import FrozenConfig
+from connectors.delta import Writer, read_table
+from connectors.errors import ArtifactError
+from connectors.storage import Storage
+from tasks.runtime.keys import canonical_json, sha256_of_parts
+
+MANIFEST = "manifest.json"
+METRICS = "metrics.json"
+VERDICT = "expectations.json"
+
+VerdictStatus = Literal["passed", "rejected"]
+
+
+class ArtifactRef(FrozenConfig):
+    """What stages pass to each other; `key` and `digest` are hex SHA-256."""
+
+    stage: str
+    key: str
+    digest: str
+
+
+class TableFile(FrozenConfig):
+    """A file of a table: path below the artifact's folder, size in bytes."""
+
+    path: str
+    size: int
+
+
+class TableEntry(FrozenConfig):
+    """A Delta table of an artifact: its contract, content digest, and the files it must have."""
+
+    contract: str
+    contract_version: int
+    digest: str
+    n_rows: int
+    n_bytes: int
+    n_files: int
+    writer: Writer
+    files: tuple[TableFile, ...]
+
+
+class FileEntryDigest(FrozenConfig):
+    """A file beside the tables; one without SHA-256 is held to its size only and not digested."""
+
+    size: int
+    sha256: str = ""
+
+
+class Manifest(FrozenConfig):
+    """What an artifact holds. Times, run ids and machines live in `metrics.json` beside it."""
+
+    stage: str
+    key: str
+    digest: str
+    version: int
+    inputs: tuple[ArtifactRef, ...] = ()
+    tables: dict[str, TableEntry] = Field(default_factory=dict)
+    files: dict[str, FileEntryDigest] = Field(default_factory=dict)
+    summary: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def ref(self) -> ArtifactRef:
+        """The reference to this artifact."""
+        return ArtifactRef(stage=self.stage, key=self.key, digest=self.digest)
+
+    def expected_sizes(self) -> dict[str, int]:
+        """Every file that must exist, by path below the folder, with its size in bytes."""
+        sizes = {file.path: file.size for entry in self.tables.values() for file in entry.files}
+        return sizes | {path: entry.size for path, entry in self.files.items()}
+
+
+class Verdict(FrozenConfig):
+    """What Great Expectations said of an artifact; bound to its content by `digest`."""
+
+    digest: str
+    status: VerdictStatus
+    tables: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def content_digest(
+    stage: str, version: int, tables: Mapping[str, TableEntry], files: Mapping[str, FileEntryDigest]
+) -> str:
+    """The digest of an artifact: its tables' and files' digests under their names."""
+    named = [("table", name, entry.digest) for name, entry in sorted(tables.items())]
+    named += [("file", path, entry.sha256) for path, entry in sorted(files.items()) if entry.sha256]
+    return sha256_of_parts([stage.encode(), str(version).encode(), *(part.encode() for row in named for part in row)])
+
+
+class ArtifactStore:
+    """The artifacts below one root, a local folder or an object-store prefix."""
+
+    def __init__(self, root: str) -> None:
+        self.storage = Storage.at(root)
+        self.root = self.storage.root
+
+    def folder(self, stage: str, key: str) -> str:
+        """The full path or URI of an artifact's folder."""
+        return self.storage.uri(stage, key)
+
+    def find(self, stage: str, key: str) -> ArtifactRef | None:
+        """The complete artifact under this key.
+
+        None where the manifest is missing or unreadable, a file it names is missing or has another
+        size, or Great Expectations rejected it.
+        """
+        manifest = self._load(stage, key)
+        if manifest is None or not self._has_all_files(manifest):
+            return None
+        verdict = self.verdict(manifest.ref)
+        return None if verdict is not None and verdict.status == "rejected" else manifest.ref
+
+    def manifest(self, ref: ArtifactRef) -> Manifest:
+        """The manifest of an artifact.
+
+        Raises:
+            ArtifactError: if it is missing, unreadable, or of other content than `ref` says.
+        """
+        manifest = self._load(ref.stage, ref.key)
+        if manifest is None or manifest.digest != ref.digest:
+            raise ArtifactError(
+                f"the {ref.stage} artifact is missing or has changed",
+                value=self.folder(ref.stage, ref.key),
+                expected=f"a manifest with digest {ref.digest}",
+                hint="run `lakebed run` again: it rebuilds what is missing",
+            )
+        return manifest
+
+    def read(self, ref: ArtifactRef, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A table of an artifact.
+
+        Raises:
+            ArtifactError: if the artifact or the table is missing or unreadable.
+        """
+        return read_table(self.table_uri(ref, table), columns)
+
+    def table_uri(self, ref: ArtifactRef, table: str) -> str:
+        """The full path or URI of a table of an artifact.
+
+        Raises:
+            ArtifactError: if the artifact has no such table.
+        """
+        names = list(self.manifest(ref).tables)
+        if table not in names:
+            raise ArtifactError(
+                f"the {ref.stage} artifact has no such table", value=table, expected="one of " + ", ".join(names)
+            )
+        return self.storage.uri(ref.stage, ref.key, table)
+
+    def metrics(self, ref: ArtifactRef) -> dict[str, Any]:
+        """Seconds, bytes, memory, run id and time of the run that made the artifact."""
+        return dict(json.loads(self.storage.read_bytes(f"{ref.stage}/{ref.key}/{METRICS}")))
+
+    def verdict(self, ref: ArtifactRef) -> Verdict | None:
+        """What Great Expectations said of this content; None if it has not yet."""
+        path = f"{ref.stage}/{ref.key}/{VERDICT}"
+        if self.storage.stat(path) is None:
+            return None
+        try:
+            verdict = Verdict.model_validate_json(self.storage.read_bytes(path))
+        except ValidationError:
+            return None
+        return verdict if verdict.digest == ref.digest else None
+
+    def write_metrics(self, stage: str, key: str, metrics: Mapping[str, Any]) -> None:
+        """Write `metrics.json` of an artifact that is being made."""
+        self.storage.write_bytes_atomic(f"{stage}/{key}/{METRICS}", _pretty(dict(metrics)))
+
+    def write_manifest(self, manifest: Manifest) -> ArtifactRef:
+        """Complete an artifact; nothing may be written to its folder's tables afterwards."""
+        path = f"{manifest.stage}/{manifest.key}/{MANIFEST}"
+        self.storage.write_bytes_atomic(path, _pretty(manifest.model_dump(mode="json")))
+        return manifest.ref
+
+    def clear(self, stage: str, key: str) -> None:
+        """Empty the folder of an artifact, manifest first, so that a kill meanwhile leaves it incomplete."""
+        self.storage.delete_file(f"{stage}/{key}/{MANIFEST}")
+        self.storage.delete_folder(f"{stage}/{key}")
+        self.storage.make_folder(f"{stage}/{key}")
+
+    def _load(self, stage: str, key: str) -> Manifest | None:
+        path = f"{stage}/{key}/{MANIFEST}"
+        if self.storage.stat(path) is None:
+            return None
+        try:
+            return Manifest.model_validate_json(self.storage.read_bytes(path))
+        except ValidationError:
+            return None
+
+    def _has_all_files(self, manifest: Manifest) -> bool:
+        found = {file.path: file.size for file in self.storage.list_files(f"{manifest.stage}/{manifest.key}")}
+        base = f"{manifest.stage}/{manifest.key}/"
+        return all(found.get(base + path) == size for path, size in manifest.expected_sizes().items())
+
+
+def _pretty(value: dict[str, Any]) -> bytes:
+    return (json.dumps(json.loads(canonical_json(value)), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()

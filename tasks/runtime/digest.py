@@ -1,0 +1,63 @@
+"""Content digests: what an artifact says, not how or where it was written.
+
+A table's digest is SHA-256 over its columns, its number of rows and the order-free multiset hash of its rows,
+so neither row order nor batches, files or their names enter it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from tasks.runtime.contract import Contract
+from tasks.runtime.keys import sha256_of_parts
+
+# public on purpose: a digest protects against accidents and must be the same on every machine
+DIGEST_KEY = b"lakebed-digest-1"
+
+_BATCH_ROWS = 65536
+_CHUNK_BYTES = 1 << 20
+
+
+def batch_multiset(batch: pa.RecordBatch, columns: Sequence[str]) -> bytes:
+    """The 32-byte multiset hash of a batch's rows over `columns`; O(rows x columns)."""
+    from tasks.encoding import column_hashes, multiset_hash, row_hashes
+
+    hashes = [column_hashes(batch.column(name), None, name, DIGEST_KEY, strict_types=True) for name in columns]
+    return multiset_hash(row_hashes(hashes, DIGEST_KEY))
+
+
+def table_multisets(table: pa.Table, columns: Sequence[str]) -> list[bytes]:
+    """The multiset hashes of a table's batches."""
+    batches = table.select(list(columns)).to_batches(max_chunksize=_BATCH_ROWS)
+    return [batch_multiset(batch, columns) for batch in batches if batch.num_rows]
+
+
+def table_digest(contract: Contract, n_rows: int, multisets: Iterable[bytes]) -> str:
+    """The digest of a table from its number of rows and the multiset hashes of its parts.
+
+    The contract's name and version are not in it; its digested columns with their types are.
+    """
+    parts = list(multisets)
+    columns = [f"{column.name}\0{column.type}".encode() for column in contract.columns if column.is_digested]
+    return sha256_of_parts([*columns, n_rows.to_bytes(8, "little"), _total(parts)])
+
+
+def digest_table(contract: Contract, table: pa.Table) -> str:
+    """The digest of an Arrow table that fits `contract`."""
+    return table_digest(contract, table.num_rows, table_multisets(table, contract.digested_names))
+
+
+def file_digest(stream: BinaryIO) -> str:
+    """Hex SHA-256 of a stream's bytes."""
+    digest = hashlib.sha256()
+    while chunk := stream.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _total(multisets: Sequence[bytes]) -> bytes:
+    from tasks.encoding import add_multiset_hashes
+
+    return add_multiset_hashes(multisets) if multisets else bytes(32)

@@ -1,0 +1,296 @@
+"""One stage of a run: its key, whether it is done already, and publishing what it made."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from pydantic import BaseModel
+
+from connectors.delta import MAX_DRIVER_ROWS, WrittenTable, active_files, iterate_table, open_table, write_table
+from connectors.errors import ContractError
+from tasks.runtime.artifacts import (
+    ArtifactRef,
+    ArtifactStore,
+    FileEntryDigest,
+    Manifest,
+    TableEntry,
+    TableFile,
+    content_digest,
+)
+from tasks.runtime.checks import ArrowChecks, check_frame, check_schema, check_table
+from tasks.runtime.contract import Contract
+from tasks.runtime.digest import batch_multiset, digest_table, file_digest, table_digest
+from tasks.runtime.expectations import enqueue
+from tasks.runtime.keys import canonical_json, sha256_of_parts
+from tasks.runtime.memory import peak_memory_bytes
+from tasks.runtime.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """A stage: its name, the version of its code, and the contract of each of its tables."""
+
+    name: str
+    version: int
+    contracts: Mapping[str, Contract]
+
+
+@dataclass
+class StageMetrics:
+    """What a stage cost. Seconds, bytes of lake data read, peak memory in bytes; steps as (step, seconds, bytes)."""
+
+    seconds: float = 0.0
+    rows: int = 0
+    bytes_read: int = 0
+    peak_driver_bytes: int = 0
+    peak_worker_bytes: int = 0
+    steps: list[tuple[str, float, int]] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> "Iterator[StepCost]":
+        """Time one step; bytes that the step adds to its cost are added to the stage's."""
+        cost = StepCost()
+        start = time.perf_counter()
+        try:
+            yield cost
+        finally:
+            self.steps.append((name, time.perf_counter() - start, cost.bytes_read))
+            self.bytes_read += cost.bytes_read
+
+
+@dataclass
+class StepCost:
+    """What a step has read so far, in bytes."""
+
+    bytes_read: int = 0
+
+
+class Stage:
+    """A stage with its inputs and config.
+
+    `identity` are further parts of the key: what the inputs' digests do not say, such as the identity of the lake's
+    files.
+    """
+
+    def __init__(
+        self,
+        spec: StageSpec,
+        *,
+        inputs: Sequence[ArtifactRef],
+        config: BaseModel,
+        workspace: Workspace,
+        identity: Sequence[bytes] = (),
+    ) -> None:
+        self.spec = spec
+        self.inputs = tuple(inputs)
+        self.workspace = workspace
+        self.store = ArtifactStore(workspace.artifacts)
+        self.key = stage_key(spec, self.inputs, config, identity)
+        self._started = time.perf_counter()
+        self._is_begun = False
+
+    def reuse(self) -> ArtifactRef | None:
+        """The artifact of an earlier run under this key, if it is complete and not rejected.
+
+        One without a verdict, because its run was killed, is queued for Great Expectations again.
+        """
+        ref = self.store.find(self.spec.name, self.key)
+        if ref is not None and self.store.verdict(ref) is None:
+            self._enqueue(self.store.manifest(ref))
+        return ref
+
+    @property
+    def folder(self) -> str:
+        """The folder to write into; what a killed run left there is gone."""
+        self._begin()
+        return self.store.folder(self.spec.name, self.key)
+
+    def table_uri(self, name: str) -> str:
+        """Where the table `name` of this stage is written."""
+        self._contract(name)
+        return f"{self.folder}/{name}"
+
+    def read(self, ref: ArtifactRef, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A table of an input."""
+        return self.store.read(ref, table, columns)
+
+    def publish(
+        self,
+        tables: Mapping[str, pa.Table | WrittenTable],
+        summary: Mapping[str, object],
+        metrics: StageMetrics,
+        files: Sequence[str] = (),
+        side_files: Sequence[str] = (),
+    ) -> ArtifactRef:
+        """Check, write, digest; then the metrics, then the manifest, last and at once.
+
+        Args:
+            tables: every table of the spec: small ones as Arrow tables, those already written to `table_uri(name)`
+                as what the writer returned.
+            summary: counts that depend on the content only; plain JSON values.
+            metrics: what the stage cost; missing seconds and memory are filled in.
+            files: further files of the artifact, relative to `folder`; their bytes enter the digest.
+            side_files: files that must exist for reuse but do not enter the digest.
+
+        Raises:
+            ContractError: if a table breaks its contract; then nothing is published.
+            ArtifactError: if it cannot be written.
+        """
+        self._require_names(tables)
+        self._begin()
+        fitted = {n: check_table(self._contract(n), t) for n, t in tables.items() if isinstance(t, pa.Table)}
+        entries = {name: self._finish_table(name, fitted.get(name, table)) for name, table in tables.items()}
+        extra = {path: self._file_entry(path, is_digested=True) for path in files}
+        extra |= {path: self._file_entry(path, is_digested=False) for path in side_files}
+        manifest = Manifest(
+            stage=self.spec.name,
+            key=self.key,
+            digest=content_digest(self.spec.name, self.spec.version, entries, extra),
+            version=self.spec.version,
+            inputs=self.inputs,
+            tables=entries,
+            files=extra,
+            summary=dict(summary),
+        )
+        self._write_metrics(metrics, sum(entry.n_rows for entry in entries.values()))
+        ref = self.store.write_manifest(manifest)
+        self._is_begun = False
+        self._enqueue(manifest)
+        return ref
+
+    def _begin(self) -> None:
+        if not self._is_begun:
+            self.store.clear(self.spec.name, self.key)
+            self._is_begun = True
+
+    def _contract(self, name: str) -> Contract:
+        if name not in self.spec.contracts:
+            raise ContractError(
+                f"stage {self.spec.name} has no table of this name",
+                value=name,
+                expected="one of " + ", ".join(self.spec.contracts),
+            )
+        return self.spec.contracts[name]
+
+    def _require_names(self, tables: Mapping[str, object]) -> None:
+        if set(tables) != set(self.spec.contracts):
+            raise ContractError(
+                f"stage {self.spec.name} publishes other tables than its contract names; nothing was published",
+                value=", ".join(sorted(tables)),
+                expected=", ".join(sorted(self.spec.contracts)),
+            )
+
+    def _finish_table(self, name: str, table: pa.Table | WrittenTable) -> TableEntry:
+        contract, uri = self._contract(name), self.table_uri(name)
+        if isinstance(table, WrittenTable):
+            written, digest = table, check_written(contract, uri, table)
+        else:
+            digest = digest_table(contract, table)
+            written = write_table(uri, table)
+        return TableEntry(
+            contract=contract.name,
+            contract_version=contract.version,
+            digest=digest,
+            n_rows=written.n_rows,
+            n_bytes=written.n_bytes,
+            n_files=written.n_files,
+            writer=written.writer,
+            files=self._table_files(name),
+        )
+
+    def _table_files(self, name: str) -> tuple[TableFile, ...]:
+        """The active data files and the log, as paths below the artifact's folder."""
+        base = f"{self.spec.name}/{self.key}/"
+        data = [(f"{name}/{file.path}", file.size) for file in active_files(self.table_uri(name))]
+        log = self.store.storage.list_files(f"{base}{name}/_delta_log")
+        data += [(file.path.removeprefix(base), file.size) for file in log if file.path.endswith(".json")]
+        return tuple(TableFile(path=path, size=size) for path, size in data)
+
+    def _file_entry(self, path: str, *, is_digested: bool) -> FileEntryDigest:
+        full = f"{self.spec.name}/{self.key}/{path}"
+        found = self.store.storage.stat(full)
+        if found is None:
+            raise ContractError(f"stage {self.spec.name} names a file that it has not written", value=path)
+        if not is_digested:
+            return FileEntryDigest(size=found.size)
+        with self.store.storage.open(full) as stream:
+            return FileEntryDigest(size=found.size, sha256=file_digest(stream))
+
+    def _write_metrics(self, metrics: StageMetrics, n_rows: int) -> None:
+        metrics.seconds = metrics.seconds or time.perf_counter() - self._started
+        metrics.rows = metrics.rows or n_rows
+        metrics.peak_driver_bytes = metrics.peak_driver_bytes or peak_memory_bytes()
+        facts: dict[str, Any] = asdict(metrics)
+        facts |= {"run_id": self.workspace.run_id, "created_at": datetime.now(UTC).isoformat(timespec="seconds")}
+        self.store.write_metrics(self.spec.name, self.key, facts)
+
+    def _enqueue(self, manifest: Manifest) -> None:
+        if self.workspace.run_id:
+            enqueue(self.store, self.workspace.run_id, manifest, self.spec.contracts)
+
+
+def stage_key(spec: StageSpec, inputs: Sequence[ArtifactRef], config: BaseModel, identity: Sequence[bytes]) -> str:
+    """Hex SHA-256 over everything that decides what the stage makes.
+
+    The inputs' digests, the resolved config, the versions of the stage and its contracts, the encoding,
+    and `identity`; the three lists are behind their lengths, so that no part can move from one to the next.
+    """
+    from tasks.encoding import ENCODING_ID
+
+    contracts = [f"{name}\0{c.name}\0{c.version}".encode() for name, c in sorted(spec.contracts.items())]
+    groups: tuple[Sequence[bytes], ...] = (
+        [spec.name.encode(), str(spec.version).encode(), ENCODING_ID.encode()],
+        [f"{ref.stage}\0{ref.digest}".encode() for ref in inputs],
+        [canonical_json(config).encode()],
+        contracts,
+        list(identity),
+    )
+    return sha256_of_parts([sha256_of_parts(group).encode() for group in groups])
+
+
+def check_written(contract: Contract, uri: str, written: WrittenTable) -> str:
+    """Hold a table that is already written to its contract, and return its digest.
+
+    Reads it batch by batch; a large one is checked by Spark where a session runs, and read
+    for its digest only where its writers made no multiset hashes.
+
+    Raises:
+        ContractError: as `check_table`.
+    """
+    check_schema(contract, pa.schema(open_table(uri).schema().to_arrow()))
+    if written.n_rows > MAX_DRIVER_ROWS and _check_on_spark(contract, uri):
+        multisets = list(written.multisets) or _read_multisets(contract, uri, None)
+    else:
+        checks = ArrowChecks(contract)
+        multisets = _read_multisets(contract, uri, checks)
+        checks.finish()
+    return table_digest(contract, written.n_rows, multisets)
+
+
+def _read_multisets(contract: Contract, uri: str, checks: ArrowChecks | None) -> list[bytes]:
+    multisets = []
+    for batch in iterate_table(uri, contract.names):
+        if checks is not None:
+            checks.add(batch)
+        if batch.num_rows:
+            multisets.append(batch_multiset(batch, contract.digested_names))
+    return multisets
+
+
+def _check_on_spark(contract: Contract, uri: str) -> bool:
+    """Check a table in the session that runs; False if there is none."""
+    import sys
+
+    if "pyspark" not in sys.modules:
+        return False
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.getActiveSession()
+    if session is None:
+        return False
+    check_frame(contract, session.read.format("delta").load(uri))
+    return True

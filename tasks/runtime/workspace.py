@@ -1,0 +1,16 @@
+"""Where a run reads and writes, and with which Spark."""
+
+from pydantic import Field
+
+from connectors.config import FrozenConfig
+from connectors.lake.config import LakeConfig
+from connectors.spark.config import SparkConfig
+
+
+class Workspace(FrozenConfig):
+    """What every stage of a run shares; no part of it enters a stage's key."""
+
+    lake: LakeConfig = Field(description="The lake that is read.")
+    artifacts: str = Field(description="Artifact root: folder or object-store prefix that the run writes to.")
+    spark: SparkConfig = Field(default_factory=SparkConfig, description="How the Spark session is made.")
+    run_id: str = Field("", description="The run's id; empty outside a run, then nothing is queued for checks.")
