@@ -1,0 +1,111 @@
+"""What a scan of one text file (CSV or JSON lines) tells, and what the scans of a table's files resolve to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from connectors.lake.config import ColumnType
+
+TextFormat = Literal["csv", "json"]
+BoundValue = bool | int | float | str | date | datetime
+
+# How the cells of a staged column came to be. `csv`: text of unknown type. The rest is JSON: `number_text` holds number
+# literals as they were written, `json` canonical JSON text of values of several kinds, `list` whole arrays.
+ColumnKind = Literal["csv", "null", "bool", "int", "float", "number_text", "string", "list", "json"]
+
+# What `cast_staged` is told: a column type; `json`: the canonical JSON text of the staged values; "": as staged.
+StagedCast = Literal["", "string", "int64", "float64", "bool", "date", "timestamp", "json"]
+
+MAX_BOUND_LENGTH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Smallest and largest value over the cells that are not null, both attained unless cut.
+
+    Strings are ordered by their UTF-8 bytes and kept to their first MAX_BOUND_LENGTH characters: the true bound then
+    starts with the stored one (so it lies between it and it + 0xFF). Timestamps are UTC instants without a zone.
+    """
+
+    minimum: BoundValue
+    maximum: BoundValue
+    is_minimum_cut: bool = False
+    is_maximum_cut: bool = False
+
+    def merge(self, other: Bounds) -> Bounds:
+        """The bounds of both together; where equal prefixes meet, a cut one makes the result cut."""
+        # Python orders strings by code point, which is the order of their UTF-8 bytes
+        minimum = min(self.minimum, other.minimum)  # type: ignore[type-var] # both of one type
+        maximum = max(self.maximum, other.maximum)  # type: ignore[type-var]
+        return Bounds(
+            minimum,
+            maximum,
+            any(b.is_minimum_cut and b.minimum == minimum for b in (self, other)),
+            any(b.is_maximum_cut and b.maximum == maximum for b in (self, other)),
+        )
+
+
+@dataclass(frozen=True)
+class ColumnScan:
+    """One leaf of one file.
+
+    Attributes:
+        token: of the leaf in `staged_schema`.
+        kind: how its staged cells came to be.
+        n_nulls: cells that are null, by themselves or because an enclosing object is.
+        candidates: types that every cell survives, the preferred one first, each with its bounds (None = unknown).
+            Empty for a column without a value, for lists, and for `json`.
+        form: of timestamps, the one rendering all cells share.
+        override: the type that the config gives; then it is the only candidate.
+    """
+
+    token: str
+    kind: ColumnKind
+    n_nulls: int
+    candidates: Mapping[ColumnType, Bounds | None] = field(default_factory=dict)
+    form: str = ""
+    override: ColumnType | None = None
+    has_values: bool = True
+
+
+@dataclass(frozen=True)
+class TextScan:
+    """One text file, staged. `n_bytes` is the size of the file as it lies in the lake (compressed if it is)."""
+
+    path: str
+    format: TextFormat
+    n_rows: int
+    n_bytes: int
+    columns: tuple[ColumnScan, ...]
+    staged_schema: pa.Schema
+    staged_bytes: int = 0
+    delimiter: str = ""
+    has_header: bool = False
+
+
+@dataclass(frozen=True)
+class ResolvedColumn:
+    """One leaf of a table of text files.
+
+    Attributes:
+        token: of the leaf.
+        type: Arrow type of the cells that `cast_staged` gives.
+        casts: for each scan, in the order given, what to pass to `cast_staged`; None where that file lacks the column.
+        n_nulls: over all files, rows of files that lack the column included.
+        bounds: over all files; None = unknown or no value.
+        file_bounds: of each scan; None = unknown or no value there.
+    """
+
+    token: str
+    type: pa.DataType
+    casts: tuple[StagedCast | None, ...]
+    n_nulls: int
+    bounds: Bounds | None
+    file_bounds: tuple[Bounds | None, ...]

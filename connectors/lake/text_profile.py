@@ -1,0 +1,179 @@
+"""Profiles of staged columns: block by block, which types still fit, with their bounds and nulls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.lake.text_model import MAX_BOUND_LENGTH, Bounds, ColumnScan
+from connectors.lake.text_types import (
+    CANDIDATE_TYPES,
+    MAX_SAFE_INTEGER,
+    cast_staged,
+    parse_canonical,
+    survives_as_float,
+    timestamp_form,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connectors.lake.config import ColumnType
+    from connectors.lake.text_model import ColumnKind
+
+
+class UncastableCell(ValueError):  # noqa: N818 - says where a cast failed; becomes a SourceError with the file's name
+    """A cell that does not fit the type that the config gives its column."""
+
+    def __init__(self, token: str, row: int, cell: object, type_: str) -> None:
+        super().__init__(token, row, cell, type_)
+        self.token, self.row, self.cell, self.type = token, row, cell, type_
+
+
+class ColumnProfile:
+    """What the blocks of one column have shown so far.
+
+    Args:
+        token: of the leaf.
+        kind: how its staged cells came to be.
+        override: the type that the config gives, if it gives one.
+    """
+
+    def __init__(self, token: str, kind: ColumnKind, override: ColumnType | None = None) -> None:
+        self.token, self.kind, self.override = token, kind, override
+        self._types = [override] if override else list(_types_of(kind))
+        self._bounds: dict[ColumnType, Bounds | None] = {}
+        self._form = ""
+        self._n_nulls = 0
+        self._n_rows = 0
+        self._has_values = False
+
+    def add(self, cells: pa.Array) -> None:
+        """Take in the next cells of the column.
+
+        Raises:
+            UncastableCell: if a cell does not fit the type that the config gives.
+        """
+        start, self._n_rows = self._n_rows, self._n_rows + len(cells)
+        n_nulls = cells.null_count
+        self._n_nulls += n_nulls
+        if n_nulls == len(cells):
+            return
+        if self.override:
+            self._add_override(cells, start, self.override)
+        else:
+            self._add_inferred(cells.drop_null() if n_nulls else cells)
+        self._has_values = True
+
+    def finish(self) -> ColumnScan:
+        """The column's part of the scan."""
+        candidates = {type_: self._bounds.get(type_) for type_ in self._types} if self._has_values else {}
+        return ColumnScan(
+            self.token,
+            self.kind,
+            self._n_nulls,
+            candidates,
+            self._form if "timestamp" in candidates else "",
+            self.override,
+            self._has_values,
+        )
+
+    def _add_override(self, cells: pa.Array, start: int, type_: ColumnType) -> None:
+        try:
+            values = cast_staged(cells, type_)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            row = _first_uncastable(cells, type_)
+            raise UncastableCell(self.token, start + row, cells[row].as_py(), type_) from None
+        self._widen(type_, bounds_of(values))
+
+    def _add_inferred(self, cells: pa.Array) -> None:
+        if not self._has_values and "timestamp" in self._types:
+            self._form = timestamp_form(cells[0].as_py())
+        if not pa.types.is_string(cells.type):
+            self._add_typed(cells)
+            return
+        is_safe_integer = False
+        for type_ in list(self._types):
+            if type_ == "float64" and is_safe_integer:
+                self._widen(type_, _as_float(self._last))
+                continue
+            values = parse_canonical(cells, type_, self._form)
+            if values is None:
+                self._types.remove(type_)
+                continue
+            self._last = bounds_of(values)
+            is_safe_integer = type_ == "int64" and _is_safe(self._last)
+            self._widen(type_, self._last)
+
+    def _add_typed(self, values: pa.Array) -> None:
+        """Cells that JSON has typed; an int column may be merged with a float one when each int survives that."""
+        bounds = bounds_of(values)
+        if "float64" in self._types and self.kind == "int" and not survives_as_float(values):
+            self._types.remove("float64")
+        for type_ in self._types:
+            self._widen(type_, _as_float(bounds) if type_ == "float64" else bounds)
+
+    def _widen(self, type_: ColumnType, bounds: Bounds | None) -> None:
+        """Take the bounds of another block in; bounds once unknown stay so."""
+        if type_ not in self._bounds:
+            self._bounds[type_] = bounds
+            return
+        known = self._bounds[type_]
+        self._bounds[type_] = known.merge(bounds) if known and bounds else None
+
+
+def bounds_of(values: pa.Array) -> Bounds | None:
+    """Bounds of values that are not all null; NaN counts for nothing, None if there is nothing else."""
+    if pa.types.is_floating(values.type):
+        values = values.filter(pc.invert(pc.is_nan(values)))
+    found = pc.min_max(values).as_py()
+    low, high = found["min"], found["max"]
+    if low is None:
+        return None
+    if not isinstance(low, str) or (len(low) <= MAX_BOUND_LENGTH and len(high) <= MAX_BOUND_LENGTH):
+        return Bounds(low, high)
+    cut_low, cut_high = low[:MAX_BOUND_LENGTH], high[:MAX_BOUND_LENGTH]
+    return Bounds(cut_low, cut_high, cut_low != low, cut_high != high)
+
+
+def _types_of(kind: ColumnKind) -> Iterable[ColumnType]:
+    """The types that a column of this kind can have."""
+    of_json: dict[ColumnKind, tuple[ColumnType, ...]] = {
+        "bool": ("bool",),
+        "int": ("int64", "float64"),
+        "float": ("float64",),
+        "number_text": ("string",),
+        "string": ("string",),
+        "json": ("string",),
+    }
+    return CANDIDATE_TYPES if kind == "csv" else of_json.get(kind, ())
+
+
+def _is_safe(bounds: Bounds | None) -> bool:
+    return (
+        bounds is not None
+        and isinstance(bounds.minimum, int)
+        and isinstance(bounds.maximum, int)
+        and bounds.minimum >= -MAX_SAFE_INTEGER
+        and bounds.maximum <= MAX_SAFE_INTEGER
+    )
+
+
+def _as_float(bounds: Bounds | None) -> Bounds | None:
+    """Bounds of ints that all survive as floats, as floats."""
+    return bounds and Bounds(float(bounds.minimum), float(bounds.maximum))  # type: ignore[arg-type] # they are ints
+
+
+def _first_uncastable(cells: pa.Array, type_: ColumnType) -> int:
+    """Position of the first cell that does not cast, by halving."""
+    start, stop = 0, len(cells)
+    while stop - start > 1:
+        middle = (start + stop) // 2
+        try:
+            cast_staged(cells.slice(start, middle - start), type_)
+            start = middle
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            stop = middle
+    return start

@@ -1,0 +1,132 @@
+"""The columns of a table from the scans of its text files."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from connectors.errors import SourceError
+from connectors.lake.leaves import path_of, schema_leaves
+from connectors.lake.text_model import Bounds, ResolvedColumn
+from connectors.lake.text_types import CANDIDATE_TYPES
+from connectors.lake.type_text import column_type
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connectors.lake.config import ColumnType
+    from connectors.lake.text_model import ColumnScan, StagedCast, TextScan
+
+_NUMBERS = {"int", "float", "number_text"}
+
+
+def resolve_types(scans: Sequence[TextScan]) -> tuple[ResolvedColumn, ...]:
+    """One type for each column over all files of a table.
+
+    A type is taken where every value of every file survives it (int64 and float64 meet in float64); else the column
+    is text: of CSV and of JSON numbers the literals as written, of JSON values of several kinds their canonical JSON
+    text. A column without any value is a string. JSON files may lack columns; CSV files must agree on theirs.
+
+    Raises:
+        SourceError: if CSV files disagree on their columns, or a JSON column is an object in one file and none in
+            another.
+    """
+    _check_columns(scans)
+    by_token = [{column.token: column for column in scan.columns} for scan in scans]
+    types = [{leaf.token: leaf.type for leaf in schema_leaves(scan.staged_schema)} for scan in scans]
+    n_rows = [scan.n_rows for scan in scans]
+    resolved = []
+    for token in dict.fromkeys(column.token for scan in scans for column in scan.columns):
+        columns = [columns.get(token) for columns in by_token]
+        type_, casts = _resolve(columns, [staged.get(token) for staged in types])
+        resolved.append(_column(token, type_, casts, columns, n_rows))
+    return tuple(resolved)
+
+
+def _resolve(
+    columns: Sequence[ColumnScan | None], staged: Sequence[pa.DataType | None]
+) -> tuple[pa.DataType, tuple[StagedCast | None, ...]]:
+    """The type of one column, and each file's cast to it."""
+    valued = [column for column in columns if column and column.has_values]
+    kinds = {column.kind for column in valued}
+    overrides = {column.override for column in columns if column and column.override}
+    if not overrides and kinds == {"list"}:
+        lists = {type_ for column, type_ in zip(columns, staged, strict=True) if column and column.has_values}
+        if len(lists) == 1:
+            return lists.pop(), tuple("" if column and column.has_values else None for column in columns)
+    if not overrides and len(kinds) > 1 and not kinds <= _NUMBERS:
+        return pa.string(), tuple(_json_cast(column) for column in columns)
+    if not overrides and kinds == {"list"}:
+        return pa.string(), tuple(_json_cast(column) for column in columns)
+    chosen = overrides.pop() if overrides else _common_type(valued)
+    return column_type(chosen), tuple(None if column is None else chosen for column in columns)
+
+
+def _json_cast(column: ColumnScan | None) -> StagedCast | None:
+    if column is None:
+        return None
+    return "" if column.kind == "json" else "json"
+
+
+def _common_type(valued: Sequence[ColumnScan]) -> ColumnType:
+    """The preferred type that every file's values survive."""
+    for type_ in CANDIDATE_TYPES:
+        if valued and all(type_ in column.candidates for column in valued):
+            if type_ == "timestamp" and len({column.form for column in valued}) > 1:
+                continue
+            return type_
+    return "string"
+
+
+def _column(
+    token: str,
+    type_: pa.DataType,
+    casts: tuple[StagedCast | None, ...],
+    columns: Sequence[ColumnScan | None],
+    n_rows: Sequence[int],
+) -> ResolvedColumn:
+    n_nulls = sum(column.n_nulls if column else n for column, n in zip(columns, n_rows, strict=True))
+    file_bounds = tuple(_bounds(column, cast) for column, cast in zip(columns, casts, strict=True))
+    n_valued = sum(column is not None and column.has_values for column in columns)
+    known = [bounds for bounds in file_bounds if bounds]
+    bounds = reduce(Bounds.merge, known) if known and len(known) == n_valued else None
+    return ResolvedColumn(token, type_, casts, n_nulls, bounds, file_bounds)
+
+
+def _bounds(column: ColumnScan | None, cast: StagedCast | None) -> Bounds | None:
+    if column is None or not cast or cast == "json":
+        return None
+    return column.candidates.get(cast)
+
+
+def _check_columns(scans: Sequence[TextScan]) -> None:
+    first = scans[0]
+    for scan in scans[1:] if first.format == "csv" else ():
+        if [column.token for column in scan.columns] != [column.token for column in first.columns]:
+            raise SourceError(
+                f"the CSV files of one table have different columns: {first.path} and {scan.path}",
+                value=_names(scan),
+                expected=_names(first),
+                hint="set `lake.text.header`, or list the folder under `lake.split` so that each file is a table",
+            )
+    inner = {path_of(column.token)[:n] for scan in scans for column in scan.columns for n in _prefixes(column)}
+    for scan in scans:
+        for column in scan.columns:
+            if column.has_values and path_of(column.token) in inner:
+                raise SourceError(
+                    f"column {column.token} is an object in one file and none in {scan.path}",
+                    value=column.kind,
+                    expected="an object in every file of the table, or in none",
+                    hint="list the folder under `lake.split` so that each file is a table",
+                )
+
+
+def _prefixes(column: ColumnScan) -> range:
+    return range(1, len(path_of(column.token)))
+
+
+def _names(scan: TextScan) -> str:
+    names = [".".join(map(str, path_of(column.token))) for column in scan.columns]
+    return ", ".join(names[:8]) + (f", … ({len(names)} columns)" if len(names) > 8 else "")

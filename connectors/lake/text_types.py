@@ -1,0 +1,184 @@
+"""Types of text cells: which values survive the round trip through a type, and the casts that later reads do.
+
+A type fits a column only where every cell is the one canonical rendering of its value, so that nothing is lost by
+typing it: `00501`, `1.0`, `1e5`, `-0` and ` 1` stay text. All of it works on whole arrays.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.lake.json_text import json_texts
+from connectors.lake.type_text import column_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connectors.lake.config import ColumnType
+    from connectors.lake.text_model import StagedCast
+
+# preferred first: a column of 0 and 1 is int64, not float64
+CANDIDATE_TYPES: tuple[ColumnType, ...] = ("bool", "int64", "float64", "date", "timestamp", "string")
+
+MAX_SAFE_INTEGER = 2**53
+
+_DECIMAL_SHAPE = r"^-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?$"
+_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T])[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,6}))?)?(Z?)")
+_MIN_DAY = -719162  # 0001-01-01, the first day that Python's dates have
+_MIN_MICROSECOND = _MIN_DAY * 86_400_000_000
+
+
+def parse_canonical(cells: pa.Array, type_: ColumnType, form: str = "") -> pa.Array | None:
+    """The values of text cells, or None if any cell is not the canonical rendering of a value of that type.
+
+    Args:
+        cells: strings without nulls.
+        type_: to try.
+        form: of timestamps: the form (see `timestamp_form`) that every cell must have.
+    """
+    try:
+        return _PARSERS[type_](cells, form)
+    except pa.ArrowInvalid:
+        return None
+
+
+def timestamp_form(cell: str) -> str:
+    """The form of a canonical timestamp as a regular expression that its peers match; "" if it is none.
+
+    The form fixes the separator (space or T), seconds, the number of fraction digits (0 to 6) and whether Z follows.
+    """
+    match = _TIMESTAMP.fullmatch(cell)
+    if match is None:
+        return ""
+    digits = "[0-9]{4}-[0-9]{2}-[0-9]{2}" + match[1] + "[0-9]{2}:[0-9]{2}"
+    seconds = ":[0-9]{2}" if cell.count(":") == 2 else ""
+    fraction = rf"\.[0-9]{{{len(match[2])}}}" if match[2] else ""
+    return f"^{digits}{seconds}{fraction}{match[3]}$"
+
+
+def cast_staged(array: pa.Array, resolved: StagedCast) -> pa.Array:
+    """Staged cells as values of the resolved type; exact for every type that a scan lists as a candidate.
+
+    Args:
+        array: one leaf of a staged file.
+        resolved: a column type, `json` for canonical JSON text, or "" to leave the cells as they are.
+
+    Raises:
+        pyarrow.ArrowInvalid: if a cell is no value of that type, which can only be where the config gives the type.
+    """
+    if not resolved:
+        return array
+    if resolved == "json":
+        return json_texts(array)
+    type_ = column_type(resolved)
+    if array.type == type_:
+        return array
+    if pa.types.is_floating(array.type) and resolved == "string":
+        return float_texts(array)
+    if not pa.types.is_string(array.type):
+        return pc.cast(array, type_)
+    return _cast_trimmed(array, resolved, type_)
+
+
+def float_texts(values: pa.Array) -> pa.Array:
+    """The canonical rendering of each float: shortest digits, no exponent, no trailing zero."""
+    texts = pc.cast(values, pa.string())
+    has_exponent = pc.match_substring(texts, "e")
+    if not pc.any(has_exponent).as_py():
+        return texts
+    rare = [np.format_float_positional(value, trim="-") for value in values.filter(has_exponent).to_numpy()]
+    return pc.replace_with_mask(texts, has_exponent.fill_null(False), pa.array(rare, pa.string()))
+
+
+def survives_as_float(values: pa.Array) -> bool:
+    """Whether every int64 is a float64 that renders back to the same digits."""
+    bounds = pc.min_max(values).as_py()
+    if bounds["min"] is None or (bounds["min"] >= -MAX_SAFE_INTEGER and bounds["max"] <= MAX_SAFE_INTEGER):
+        return True
+    return parse_canonical(pc.cast(values.drop_null(), pa.string()), "float64") is not None
+
+
+def _cast_trimmed(array: pa.Array, name: StagedCast, type_: pa.DataType) -> pa.Array:
+    try:
+        return _cast_text(array, name, type_)
+    except pa.ArrowInvalid:
+        return _cast_text(pc.utf8_trim_whitespace(array), name, type_)
+
+
+def _cast_text(array: pa.Array, name: StagedCast, type_: pa.DataType) -> pa.Array:
+    if name != "timestamp":
+        return pc.cast(array, type_)
+    try:
+        return pc.cast(array, type_)
+    except pa.ArrowInvalid:
+        return pc.cast(pc.cast(array, pa.timestamp("us", "UTC")), type_)
+
+
+def _parse_bool(cells: pa.Array, _form: str) -> pa.Array | None:
+    is_true = pc.equal(cells, "true")
+    return is_true if pc.all(pc.or_(is_true, pc.equal(cells, "false"))).as_py() else None
+
+
+def _parse_int(cells: pa.Array, _form: str) -> pa.Array | None:
+    values = pc.cast(cells, pa.int64())
+    return values if pc.cast(values, pa.string()).equals(cells) else None
+
+
+def _parse_float(cells: pa.Array, _form: str) -> pa.Array | None:
+    values = pc.cast(cells, pa.float64())
+    if not pc.all(pc.is_finite(values)).as_py() or pc.any(pc.equal(cells, "-0")).as_py():
+        return None
+    rendered = pc.cast(values, pa.string())
+    is_other = pc.not_equal(rendered, cells)
+    if not pc.any(is_other).as_py():
+        has_exponent = pc.match_substring(cells, "e")
+        return None if pc.any(has_exponent).as_py() else values
+    return values if _is_positional(cells, rendered, is_other) else None
+
+
+def _is_positional(cells: pa.Array, rendered: pa.Array, is_other: pa.Array) -> bool:
+    """Whether cells that Arrow renders with an exponent are the same shortest digits, written without one.
+
+    The same digits that parse to the same float have the same exponent, so comparing the digits is enough.
+    """
+    if pc.any(pc.match_substring(pc.filter(cells, pc.invert(is_other)), "e")).as_py():
+        return False
+    cells, rendered = cells.filter(is_other), rendered.filter(is_other)
+    if not pc.all(pc.match_substring_regex(cells, _DECIMAL_SHAPE)).as_py():
+        return False
+    return bool(_digits(cells).equals(_digits(pc.replace_substring_regex(rendered, "e.*$", ""))))
+
+
+def _digits(texts: pa.Array) -> pa.Array:
+    """The significant digits of decimal texts."""
+    digits = pc.replace_substring_regex(texts, "[-.]", "")
+    return pc.ascii_trim(digits, "0")
+
+
+def _parse_date(cells: pa.Array, _form: str) -> pa.Array | None:
+    values = pc.cast(cells, pa.date32())
+    is_canonical = pc.cast(values, pa.string()).equals(cells)
+    return values if is_canonical and pc.min(values.cast(pa.int32())).as_py() >= _MIN_DAY else None
+
+
+def _parse_timestamp(cells: pa.Array, form: str) -> pa.Array | None:
+    if not form or not pc.all(pc.match_substring_regex(cells, form)).as_py():
+        return None
+    values = pc.cast(cells, pa.timestamp("us", "UTC") if form.endswith("Z$") else pa.timestamp("us"))
+    values = values.cast(pa.timestamp("us"))
+    return values if pc.min(values.cast(pa.int64())).as_py() >= _MIN_MICROSECOND else None
+
+
+_PARSERS: dict[ColumnType, Callable[[pa.Array, str], pa.Array | None]] = {
+    "bool": _parse_bool,
+    "int64": _parse_int,
+    "float64": _parse_float,
+    "date": _parse_date,
+    "timestamp": _parse_timestamp,
+    "string": lambda cells, _form: cells,
+}
