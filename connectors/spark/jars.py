@@ -1,0 +1,85 @@
+"""Delta's jars: which seven, where they lie, and whether they are the right ones.
+
+The Maven artifact pulls 33 jars; Spark already brings all but these seven.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.errors import ConfigError
+
+DELTA_COORDINATE = "io.delta:delta-spark_4.2_2.13:4.4.0"
+# file name → SHA-256, as Maven Central serves them
+DELTA_JARS: Mapping[str, str] = {
+    "delta-kernel-api-4.4.0.jar": "ee9b5a14ac3b7efdff4d61a58478fe8eb0e5a3fbca43889dca7290795fe79a11",
+    "delta-kernel-defaults-4.4.0.jar": "225c975199e4718b38ee5b7e6da7f19e9585024262b2cec2656b32151a856b0b",
+    "delta-kernel-unitycatalog-4.4.0.jar": "cea22dfb4ac562b3cd27bf652697750e8336009d73fb06631363aaaad5345ffa",
+    "delta-spark_4.2_2.13-4.4.0.jar": "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead",
+    "delta-storage-4.4.0.jar": "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc",
+    "unitycatalog-client-0.6.0.jar": "48257499a86b801a3e2372cec55ac226ca1c1c7eabe5c118e7302f29a1fdbc19",
+    "unitycatalog-hadoop-0.6.0.jar": "c47b63c961c87102b9e1d63809a0915ba4c86b7652f57c8d39ca3a05b441a150",
+}
+JARS_VARIABLE = "LAKEBED_SPARK_JARS"
+JARS_FIX = f"run `make setup`, or let {JARS_VARIABLE} name a folder that holds the jars of {DELTA_COORDINATE}"
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One jar that was found: where, the SHA-256 of its bytes, and whether that is the pinned one."""
+
+    name: str
+    path: str
+    sha256: str
+    is_pinned: bool
+
+
+def share_folder() -> Path:
+    """Where set-up keeps what belongs to this Python environment: jars, the class-data archive, Prefect's database."""
+    return Path(sys.prefix) / "share" / "lakebed"
+
+
+def jars_folder(configured: str = "") -> Path:
+    """The folder of Delta's jars: the configured one, else `LAKEBED_SPARK_JARS`, else the one that set-up filled."""
+    chosen = configured or os.environ.get(JARS_VARIABLE, "")
+    return Path(chosen).expanduser().absolute() if chosen else share_folder() / "jars"
+
+
+def find_jars(configured: str = "") -> list[Path]:
+    """Paths of the seven jars in a fixed order; Maven's file names and Ivy's (`group_name.jar`) both count.
+
+    Raises: ConfigError: if one is missing.
+    """
+    folder = jars_folder(configured)
+    found = {name: _find(folder, name) for name in DELTA_JARS}
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        raise ConfigError(
+            "Delta's jars are missing",
+            value=f"{folder} lacks {len(missing)} of {len(DELTA_JARS)}",
+            expected=f"the jars of {DELTA_COORDINATE}",
+            hint=JARS_FIX,
+            examples=missing,
+        )
+    return [path for path in found.values() if path is not None]
+
+
+def inspect_jars(configured: str = "") -> list[Jar]:
+    """The seven jars with their digests.
+
+    Raises: ConfigError: if one is missing.
+    """
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in find_jars(configured)]
+    return [
+        Jar(name, str(path), digest, digest == DELTA_JARS[name])
+        for name, path, digest in zip(DELTA_JARS, find_jars(configured), digests, strict=True)
+    ]
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    if (folder / name).is_file():
+        return folder / name
+    return next(iter(sorted(folder.glob(f"*_{name}"))), None)
