@@ -4,12 +4,13 @@ delta-rs commits a small table in a few milliseconds (0.2 s the first time), a S
 Deletion vectors and column mapping are off on our own tables: readers without a JVM refuse them.
 """
 
+import contextlib
 import json
 import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
@@ -18,6 +19,7 @@ from connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+    from deltalake.transaction import AddAction
     from pyspark.sql import DataFrame
 
 Writer = Literal["delta-rs", "spark", "workers"]
@@ -168,9 +170,9 @@ def open_table(uri: str) -> "DeltaTable":
     try:
         return DeltaTable(uri, storage_options=_options(uri))
     except DeltaError as error:
-        raise ArtifactError(f"cannot open the Delta table: {error}", value=uri, hint="run the same command again") from (
-            error
-        )
+        raise ArtifactError(
+            f"cannot open the Delta table: {error}", value=uri, hint="run the same command again"
+        ) from (error)
 
 
 def active_files(uri: str) -> tuple[ActiveFile, ...]:
@@ -180,22 +182,17 @@ def active_files(uri: str) -> tuple[ActiveFile, ...]:
     return tuple(sorted((ActiveFile(*row) for row in rows), key=lambda file: file.path))
 
 
-class _readable:  # noqa: N801 - used as a `with` statement
-    """Turns whatever a Delta reader raises into an ArtifactError."""
+@contextlib.contextmanager
+def _readable(uri: str) -> Iterator[None]:
+    """Turn what a Delta reader raises into an ArtifactError."""
+    from deltalake.exceptions import DeltaError
 
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from deltalake.exceptions import DeltaError
-
-        if isinstance(error, (DeltaError, pa.ArrowException, OSError)):
-            raise ArtifactError(
-                f"cannot read the Delta table: {error}", value=self._uri, hint="run the same command again"
-            ) from error
+    try:
+        yield
+    except (DeltaError, pa.ArrowException, OSError) as error:
+        raise ArtifactError(
+            f"cannot read the Delta table: {error}", value=uri, hint="run the same command again"
+        ) from error
 
 
 def _written(uri: str, writer: Writer) -> WrittenTable:
@@ -203,7 +200,7 @@ def _written(uri: str, writer: Writer) -> WrittenTable:
     return WrittenTable(sum(file.n_rows for file in files), sum(file.size for file in files), len(files), writer)
 
 
-def _add_action(file: DataFile) -> Any:  # noqa: ANN401 - deltalake is imported where it is used
+def _add_action(file: DataFile) -> "AddAction":
     from deltalake.transaction import AddAction
 
     stats = json.dumps({"numRecords": file.n_rows})

@@ -297,7 +297,7 @@ class ObjectStorage(Storage):
     def _path(self, path: str) -> str:
         return f"{self._base.rstrip('/')}/{path}" if path else str(self._base)
 
-    def _stored(self, info: Any) -> StoredFile:  # noqa: ANN401 - pyarrow.fs.FileInfo, which has no stubs
+    def _stored(self, info: Any) -> StoredFile:
         return StoredFile(info.path[len(self._base.rstrip("/")) + 1 :], info.size, info.mtime_ns or 0)
 
     @contextlib.contextmanager

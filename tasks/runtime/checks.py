@@ -3,7 +3,7 @@
 `ArrowChecks` looks at Arrow tables or batches, `check_frame` at a Spark frame in one aggregate.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,6 @@ NOT_NULL = "not null"
 UNIQUE = "unique"
 
 _MAX_CELL = 60
-
-Rows = pa.Table | pa.RecordBatch
 
 
 @dataclass
@@ -73,8 +71,9 @@ def check_schema(contract: Contract, schema: pa.Schema) -> None:
             examples=[f"{'missing' if name in contract.names else 'unknown'}: {name}" for name in wrong],
         )
     for column in contract.columns:
+        # types of lists are equal whatever Arrow or Delta call their elements
         found = schema.field(column.name).type
-        if not _is_same_type(found, column.type):
+        if found != column.type:
             raise ContractError(
                 f"table {contract.name}: column {column.name} has another type", value=found, expected=str(column.type)
             )
@@ -88,7 +87,7 @@ class ArrowChecks:
         self._violations: dict[tuple[str, str], Violation] = {}
         self._keys: list[pa.Table] = []
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: "pa.Table | pa.RecordBatch") -> None:
         """Check more rows, which have the contract's columns."""
         if rows.num_rows == 0:
             return
@@ -109,14 +108,14 @@ class ArrowChecks:
         self._check_key()
         raise_violations(self._contract, list(self._violations.values()))
 
-    def _add_column(self, rows: Rows, column: Column) -> None:
+    def _add_column(self, rows: "pa.Table | pa.RecordBatch", column: Column) -> None:
         values = rows[column.name]
         if not column.nullable and values.null_count:
             self._note(rows, column.name, NOT_NULL, pc.is_null(values))
         for check in column.checks:
             self._note(rows, column.name, str(check), pc.invert(_holds(check, values)))
 
-    def _note(self, rows: Rows, column: str, check: str, is_bad: pa.Array) -> None:
+    def _note(self, rows: "pa.Table | pa.RecordBatch", column: str, check: str, is_bad: pa.Array) -> None:
         n_bad = pc.sum(is_bad).as_py() or 0
         if not n_bad:
             return
@@ -146,8 +145,8 @@ def check_frame(contract: Contract, frame: "DataFrame") -> None:
     """
     from pyspark.sql import functions as F
 
-    rules = list(_spark_rules(contract))
-    sums = [F.sum(F.when(rule.is_bad(), 1).otherwise(0)).alias(f"r{i}") for i, rule in enumerate(rules)]
+    rules = _spark_rules(contract)
+    sums = [F.sum(F.when(rule.is_bad, 1).otherwise(0)).alias(f"r{i}") for i, rule in enumerate(rules)]
     sums += [F.count("*").alias("n_rows"), _distinct_keys(contract).alias("n_keys")]
     counts = frame.agg(*sums).first()
     if counts is None:
@@ -155,7 +154,7 @@ def check_frame(contract: Contract, frame: "DataFrame") -> None:
     violations = [Violation(r.column, r.check, counts[f"r{i}"]) for i, r in enumerate(rules) if counts[f"r{i}"]]
     if violations:
         bad = next(rule for i, rule in enumerate(rules) if counts[f"r{i}"])
-        violations[0].examples = [row.asDict() for row in frame.where(bad.is_bad()).limit(MAX_EXAMPLES).collect()]
+        violations[0].examples = [row.asDict() for row in frame.where(bad.is_bad).limit(MAX_EXAMPLES).collect()]
     if contract.key and counts["n_keys"] != counts["n_rows"]:
         violations.append(_spark_duplicates(contract, frame, counts["n_rows"] - counts["n_keys"]))
     raise_violations(contract, violations)
@@ -185,7 +184,7 @@ def raise_violations(contract: Contract, violations: Sequence[Violation]) -> Non
 class _SparkRule:
     column: str
     check: str
-    is_bad: "Callable[[], SparkColumn]"
+    is_bad: "SparkColumn"
 
 
 def _spark_rules(contract: Contract) -> list[_SparkRule]:
@@ -193,16 +192,10 @@ def _spark_rules(contract: Contract) -> list[_SparkRule]:
 
     rules = []
     for column in contract.columns:
-        name = _quoted(column.name)
         if not column.nullable:
-            rules.append(_SparkRule(column.name, NOT_NULL, lambda name=name: F.col(name).isNull()))
-        rules += [
-            _SparkRule(column.name, str(check), lambda name=name, check=check, column=column: _spark_bad(column, check))
-            for check in column.checks
-        ]
-    for pair in contract.checks:
-        rules.append(_SparkRule(pair.left, str(pair), lambda pair=pair: _spark_pair_bad(pair)))
-    return rules
+            rules.append(_SparkRule(column.name, NOT_NULL, F.col(_quoted(column.name)).isNull()))
+        rules += [_SparkRule(column.name, str(check), _spark_bad(column, check)) for check in column.checks]
+    return rules + [_SparkRule(pair.left, str(pair), _spark_pair_bad(pair)) for pair in contract.checks]
 
 
 def _spark_bad(column: Column, check: Check) -> "SparkColumn":
@@ -250,13 +243,6 @@ def _holds(check: Check, values: pa.Array) -> pa.Array:
             return pc.or_kleene(is_in, pc.is_null(values))
         case Matches():
             return pc.match_substring_regex(values, check.anchored)
-
-
-def _is_same_type(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Equal but for the names of list elements, which Delta and Arrow choose differently."""
-    if pa.types.is_list(found) and pa.types.is_list(wanted):
-        return _is_same_type(found.value_type, wanted.value_type)
-    return bool(found == wanted)
 
 
 def _quoted(name: str) -> str:

@@ -25,7 +25,7 @@ def batch_multiset(batch: pa.RecordBatch, columns: Sequence[str]) -> bytes:
     from tasks.encoding import column_hashes, multiset_hash, row_hashes
 
     hashes = [column_hashes(batch.column(name), None, name, DIGEST_KEY, strict_types=True) for name in columns]
-    return multiset_hash(row_hashes(hashes, DIGEST_KEY))
+    return bytes(multiset_hash(row_hashes(hashes, DIGEST_KEY)))
 
 
 def table_multisets(table: pa.Table, columns: Sequence[str]) -> list[bytes]:

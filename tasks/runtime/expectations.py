@@ -4,14 +4,7 @@ A published artifact is queued as a JSON file in `runs/<run_id>/expectations/inb
 (`expectations_worker.py`) writes its verdict beside the artifact's manifest and a data docs site into the run's folder.
 """
 
-import contextlib
-import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
