@@ -1,0 +1,123 @@
+"""The customers: set against bag semantics, nulls, and small domains that nest by chance."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from data_samples.layouts import CsvFile, DeltaTable, JsonLines, ParquetFile
+from data_samples.model import Claim, Family, SampleTable, copies, replaced
+from data_samples.randomness import generator, picked
+
+N_CUSTOMERS = 5_000
+_NAMES = ["Ada", "Björn", "Chloë", "D'Arcy", 'Eve "E."', "Łukasz", "Smith, Jo", "Zoë 🌍"]
+
+
+def customers(seed: int) -> Family:
+    """A table without duplicates, copies of it with some, and projections in which rows repeat."""
+    data = _customers(seed)
+    first, last = data.slice(0, 200), data.slice(200)
+    mail = data.select(["city", "segment"])
+    cities = mail.group_by(["city", "segment"], use_threads=False).aggregate([])
+    # as many rows as the list, one of them too often: only counting tells
+    shifted = pa.concat_tables([mail.slice(1), mail.slice(_other_row(mail), 1)]).combine_chunks()
+    doubled = pa.concat_tables([first, data]).combine_chunks()
+    recent = data.slice(4_000)
+    tables = (
+        SampleTable("crm/customers", data, DeltaTable(), "all customers"),
+        SampleTable("crm/customers_loaded_twice", doubled, ParquetFile(), "all customers, 200 of them twice"),
+        SampleTable("crm/customers_without_first", last, ParquetFile(), "all customers but 200"),
+        SampleTable("exports/mailing_list", mail, ParquetFile(), "two columns of all customers"),
+        SampleTable("exports/mailing_list_shifted", shifted, ParquetFile(), "the list, one row gone, one doubled"),
+        SampleTable("reference/cities", cities, JsonLines(), "the distinct rows of the mailing list"),
+        SampleTable("exports/customers_full", data, CsvFile(ending=".csv.gz"), "all customers as text"),
+        SampleTable("exports/customers_new", recent, CsvFile("\t", ending=".tsv"), "the newest thousand as text"),
+    )
+    return Family(tables, tuple(_customer_claims()))
+
+
+def _customers(seed: int) -> pa.Table:
+    rng = generator(seed, "customers")
+    days = rng.integers(0, 3_000, N_CUSTOMERS)
+    return pa.table(
+        {
+            "customer_no": pa.array(np.arange(1, N_CUSTOMERS + 1)),
+            "first_name": picked(rng, _NAMES, N_CUSTOMERS),
+            "city": picked(rng, ["Berlin", "Köln", "São Paulo", "Lyon", "Gent"], N_CUSTOMERS),
+            "segment": picked(rng, ["private", "business", None], N_CUSTOMERS),
+            "signed_up": pa.array([date(2015, 1, 1) + timedelta(days=int(day)) for day in days]),
+        }
+    )
+
+
+def _other_row(mail: pa.Table) -> int:
+    """A row that differs from the first."""
+    rows = mail.to_pylist()
+    return next(position for position, row in enumerate(rows) if row != rows[0])
+
+
+def _customer_claims() -> list[Claim]:
+    return [
+        *copies("the same rows as text", "crm/customers", "exports/customers_full"),
+        Claim("crm/customers", "crm/customers_loaded_twice", "all its rows, once"),
+        Claim("crm/customers_loaded_twice", "crm/customers", "the same rows, 200 of them too often", is_bag=False),
+        Claim("crm/customers_without_first", "crm/customers", "all its rows but 200"),
+        Claim("exports/customers_new", "crm/customers_without_first", "its last thousand rows"),
+        Claim("exports/mailing_list", "crm/customers", "two columns of all its rows"),
+        Claim("exports/mailing_list", "crm/customers_without_first", "its pairs occur there, less often", is_bag=False),
+        Claim("exports/mailing_list", "exports/customers_new", "its pairs occur there, less often", is_bag=False),
+        Claim("exports/mailing_list", "exports/mailing_list_shifted", "one row occurs less often", is_bag=False),
+        Claim("exports/mailing_list_shifted", "exports/mailing_list", "one row occurs too often", is_bag=False),
+        Claim("exports/mailing_list_shifted", "crm/customers_loaded_twice", "200 rows to spare cover the double one"),
+        Claim("exports/mailing_list", "reference/cities", "its rows repeat there only once", is_bag=False),
+        Claim("reference/cities", "exports/mailing_list", "each of its rows, once"),
+        Claim("reference/cities", "exports/mailing_list_shifted", "each of its rows, once"),
+        Claim("reference/cities", "exports/customers_new", "each of its rows occurs there"),
+    ]
+
+
+def contacts(seed: int) -> Family:
+    """Nulls: in either column, in all, and what looks like null."""
+    rng = generator(seed, "contacts")
+    mails = pa.array([f"user{number}@example.org" if rng.random() < 0.7 else None for number in range(900)])
+    phones = pa.array([f"+49 30 {number:06d}" if mail.is_valid else None for number, mail in enumerate(mails)])
+    lonely = pa.array([f"+49 40 {number:06d}" if not mail.is_valid else None for number, mail in enumerate(mails)])
+    phones = pa.array([phone.as_py() or other.as_py() for phone, other in zip(phones, lonely, strict=True)])
+    data = pa.table({"mail": mails, "phone": phones})
+    complete = data.filter(data["mail"].is_valid())
+    blank = replaced(data, "mail", [mail or "" for mail in data["mail"].to_pylist()])
+    swapped = pa.table({"mail": data["phone"], "phone": data["mail"]})
+    nothing = pa.table({"mail": pa.nulls(3, pa.string()), "phone": pa.nulls(3, pa.string())})
+    tables = (
+        SampleTable("crm/contacts", data, ParquetFile(), "contacts, some without a mail address"),
+        SampleTable("crm/contacts_complete", complete, JsonLines(), "the contacts with both cells"),
+        SampleTable("crm/contacts_blank", blank, ParquetFile(), "empty strings in the place of nulls"),
+        SampleTable("crm/contacts_swapped", swapped, ParquetFile(), "mail and phone changed places"),
+        SampleTable("crm/contacts_none", data.slice(0, 0), ParquetFile(), "a table without rows"),
+        SampleTable("crm/contacts_lost", nothing, ParquetFile(), "a table whose cells are all null"),
+    )
+    claims = (
+        Claim("crm/contacts_complete", "crm/contacts", "its rows with both cells"),
+        Claim("crm/contacts_complete", "crm/contacts_blank", "its rows with both cells"),
+    )
+    return Family(tables, claims)
+
+
+def ages(seed: int) -> Family:
+    """Columns of small integers, contained in one another by chance."""
+    rng = generator(seed, "ages")
+    survey = pa.table({"age": pa.array(np.repeat(np.arange(20, 60), 3))})
+    patients = np.concatenate([np.repeat(np.arange(0, 90), 4), rng.integers(0, 90, 2_000)])
+    doses = rng.integers(1, 5, len(patients))
+    clinic = pa.table({"age": pa.array(patients), "dose": pa.array(doses)})
+    staff = pa.table({"age": pa.array(np.repeat(np.arange(18, 66), 5)), "grade": pa.array(rng.integers(1, 9, 240))})
+    tables = (
+        SampleTable("survey/ages", survey, ParquetFile(), "ages from a survey, 20 to 59"),
+        SampleTable("clinic/patients", clinic, ParquetFile(), "patients of each age"),
+        SampleTable("hr/staff", staff, ParquetFile(), "employees from 18 to 65"),
+    )
+    claims = (
+        Claim("survey/ages", "clinic/patients", "by chance: both hold small integers"),
+        Claim("survey/ages", "hr/staff", "by chance: both hold small integers"),
+    )
+    return Family(tables, claims)
