@@ -93,6 +93,10 @@ class Storage(ABC):
         """Write a file so that a reader sees the old content or the new, never a part."""
 
     @abstractmethod
+    def open_output(self, path: str) -> BinaryIO:
+        """A stream for writing a new file, which is whole only once the stream is closed; the caller closes it."""
+
+    @abstractmethod
     def make_folder(self, path: str = "") -> None:
         """Make a folder and those above it; object stores have none, so nothing is done there."""
 
@@ -178,6 +182,13 @@ class LocalStorage(Storage):
                     os.unlink(temporary)
                 raise
             _sync_folder(os.path.dirname(target))
+
+    def open_output(self, path: str) -> BinaryIO:
+        """See `Storage.open_output`."""
+        target = self._path(path)
+        with self._typed("write the file", path):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            return open(target, "wb")
 
     def make_folder(self, path: str = "") -> None:
         """See `Storage.make_folder`."""
@@ -280,6 +291,11 @@ class ObjectStorage(Storage):
         """See `Storage.write_bytes_atomic`: one put, which an object store makes visible at once."""
         with self._typed("write the object", path), self._fs.open_output_stream(self._path(path)) as stream:
             stream.write(data)
+
+    def open_output(self, path: str) -> BinaryIO:
+        """See `Storage.open_output`."""
+        with self._typed("write the object", path):
+            return cast("BinaryIO", self._fs.open_output_stream(self._path(path)))
 
     def make_folder(self, path: str = "") -> None:
         """See `Storage.make_folder`."""

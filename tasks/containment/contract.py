@@ -92,7 +92,6 @@ ROW_HASHES = Contract(
     version=1,
     meaning="Distinct row hashes of the tables that the proof read, one projection a child schema.",
     columns=(
-        Column("bucket", pa.int32(), "Range of the hash; one task compares one bucket.", checks=COUNT),
         Column("projection", pa.int64(), "Digest of the column tokens that the hash covers."),
         Column("table_id", pa.int32(), "The table's id in the inventory.", checks=COUNT),
         Column("hash_high", pa.int64(), "Upper 64 bits of the row hash, as a signed number."),

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from connectors.errors import SourceError
 from connectors.lake.read import ReadCounter, Split, read_split
-from connectors.spark.memory import peak_rss_bytes
+from tasks.runtime.memory import peak_memory_bytes
 from connectors.storage import Storage
 from tasks.containment.kernel.fingerprint import Cells, Fingerprint, HashSettings, TableHasher
 
@@ -80,7 +80,7 @@ class ScanPlan:
 
 
 def scan_splits(plan: ScanPlan, name: str, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
-    """Scans the splits of one task; those of one table stand together.
+    """Scans the splits of one task. What is computed of a split does not depend on the task it is in.
 
     Yields batches of SCAN_SCHEMA: rows of kind `rows` (sample of a projection's row hashes, `n` all rows),
     `values` (sample of a column's values, `n` nulls), `file` (a row-hash file written; `text` its path,
@@ -89,27 +89,29 @@ def scan_splits(plan: ScanPlan, name: str, splits: Sequence[Split]) -> Iterator[
     started = time.monotonic()
     counter = ReadCounter()
     results, hashes = _Results(), _HashFiles(plan, name)
-    for table_id, group in _by_table(splits).items():
-        hasher = new_hasher(plan, table_id)
+    for split in splits:
+        hasher = new_hasher(plan, split.table_id)
+        root = plan.staged_root if split.format == "staged" else plan.lake_root
         try:
-            for split in group:
-                root = plan.staged_root if split.format == "staged" else plan.lake_root
-                for cells in read_split(root, split, hasher.tokens, counter, ignore_case=plan.ignore_case):
-                    hasher.add(cells)
+            for cells in read_split(root, split, hasher.tokens, counter, ignore_case=plan.ignore_case):
+                hasher.add(cells)
         except SourceError as error:
-            results.add("error", table_id, text=str(error.value or error.what))
+            results.add("error", split.table_id, text=str(error.value or error.what))
             continue
-        _collect(plan, table_id, hasher, results, hashes)
+        _collect(plan, split.table_id, hasher, results, hashes)
         if results.is_full:
             yield results.batch()
     hashes.close(results)
     seconds = f"{time.monotonic() - started:.3f}"
-    results.add("task", -1, n=peak_rss_bytes(), n_bytes=counter.n_bytes, text=seconds)
+    results.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes, text=seconds)
     yield results.batch()
 
 
 def scan_cells(plan: ScanPlan, name: str, table_id: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
-    """The same for one table whose cells come from Spark's own reader."""
+    """The same for one table whose cells come from Spark's own reader.
+
+    Spark decides where a table is cut, so repeats are kept: the rows written are the same for any cut.
+    """
     results, hashes = _Results(), _HashFiles(plan, name)
     hasher = new_hasher(plan, table_id)
     n_bytes = 0
@@ -117,9 +119,9 @@ def scan_cells(plan: ScanPlan, name: str, table_id: int, cells: Iterator[Mapping
         hasher.add(batch)
         n_bytes += sum(leaf.values.nbytes for leaf in batch.values())
     if hasher.n_rows:
-        _collect(plan, table_id, hasher, results, hashes)
+        _collect(plan, table_id, hasher, results, hashes, is_repeated=True)
     hashes.close(results)
-    results.add("task", -1, n=peak_rss_bytes(), n_bytes=n_bytes)
+    results.add("task", -1, n=peak_memory_bytes(), n_bytes=n_bytes)
     return results.batch()
 
 
@@ -130,12 +132,20 @@ def new_hasher(plan: ScanPlan, table_id: int) -> TableHasher:
     return TableHasher(projections, plan.settings, scan.value_level)
 
 
-def _collect(plan: ScanPlan, table_id: int, hasher: TableHasher, results: "_Results", hashes: "_HashFiles") -> None:
+def _collect(  # noqa: PLR0913 - the two sinks belong to the task
+    plan: ScanPlan,
+    table_id: int,
+    hasher: TableHasher,
+    results: "_Results",
+    hashes: "_HashFiles",
+    *,
+    is_repeated: bool = False,
+) -> None:
     level = plan.tables[table_id].row_level
     for number, fingerprint in hasher.fingerprints().items():
         sample = fingerprint.hashes[: _n_below(fingerprint.hashes[:, 0], level)]
         results.add("rows", table_id, number, n=hasher.n_rows, data=sample.tobytes())
-        hashes.add(plan.projections[number][0], table_id, fingerprint)
+        hashes.add(plan.projections[number][0], table_id, fingerprint.repeated() if is_repeated else fingerprint)
     for token, sketch in hasher.value_sketches().items():
         results.add("values", table_id, token=token, n=sketch.n_nulls, data=sketch.hashes.tobytes())
 
@@ -143,13 +153,6 @@ def _collect(plan: ScanPlan, table_id: int, hasher: TableHasher, results: "_Resu
 def _n_below(high: np.ndarray[tuple[int], np.dtype[np.uint64]], level: int) -> int:
     """How many of the ascending hashes belong to a sample of that level."""
     return len(high) if level == 0 else int(np.searchsorted(high, np.uint64(1) << np.uint64(64 - level)))
-
-
-def _by_table(splits: Sequence[Split]) -> dict[int, list[Split]]:
-    groups: dict[int, list[Split]] = {}
-    for split in splits:
-        groups.setdefault(split.table_id, []).append(split)
-    return groups
 
 
 class _Results:
@@ -212,7 +215,7 @@ class _HashFiles:
         storage = Storage.at(self.plan.out_uri)
         for bucket, (path, writer, n_rows) in sorted(self._writers.items()):
             writer.close()
-            results.add("file", bucket, n=n_rows, n_bytes=storage.size(path), text=path)
+            results.add("file", bucket, n=n_rows, n_bytes=storage.stat(path).size, text=path)
 
     def _flush(self, bucket: int) -> None:
         parts = self._parts.pop(bucket, [])

@@ -120,21 +120,26 @@ def _file_ranges(
     lake: LakeStatistics, vocabulary: pa.Array, files: pa.Table, file_bounds: pa.Table, ranks: _Ranks
 ) -> tuple[Int64, Int32]:
     """Ranges of each column's files; none where some file of the table has rows of unknown range."""
-    files = files.sort_by("file_id")
-    table_of_file, rows_of_file = files["table_id"].to_numpy(), files["n_rows"].to_numpy()
-    file_id = file_bounds["file_id"].to_numpy()
-    token = pc.index_in(file_bounds["token"], vocabulary).to_numpy()
-    entry = lake.entries(table_of_file[file_id].astype(np.int64), token.astype(np.int64))
+    table = file_bounds["table_id"].to_numpy().astype(np.int64)
+    token = pc.index_in(file_bounds["token"], vocabulary).to_numpy().astype(np.int64)
+    entry = lake.entries(table, token)
     low, high = ranks.of(file_bounds["min_lower"]), ranks.of(file_bounds["max_upper"])
     has_range = (low >= 0) & (high >= 0)
-    is_empty = _filled(file_bounds["n_nulls"]) == rows_of_file[file_id]
-    n_files = np.bincount(table_of_file, minlength=len(lake.names))
+    is_empty = _filled(file_bounds["n_nulls"]) == _rows_of_files(files, table, file_bounds["file_id"].to_numpy())
+    n_files = np.bincount(files["table_id"].to_numpy(), minlength=len(lake.names))
     n_settled = np.bincount(entry[has_range | is_empty], minlength=len(lake.bounds.token))
     table_of_entry = np.repeat(np.arange(len(lake.names)), np.diff(lake.bounds.indptr))
     is_complete = n_settled == n_files[table_of_entry]
     kept = np.flatnonzero(has_range & is_complete[entry])
     kept = kept[np.argsort(entry[kept], kind="stable")]
     return _indptr(entry[kept], len(lake.bounds.token)), np.stack([low[kept], high[kept]], axis=1)
+
+
+def _rows_of_files(files: pa.Table, table: Int64, file: Int64) -> Int64:
+    """Rows of each (table, file), (k,)."""
+    files = files.sort_by([("table_id", "ascending"), ("file_id", "ascending")])
+    first = np.searchsorted(files["table_id"].to_numpy(), table)
+    return files["n_rows"].to_numpy()[first + file]  # type: ignore[no-any-return]
 
 
 def _partition_values(

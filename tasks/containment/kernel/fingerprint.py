@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.encoding.hashes import add_column, column_hashes, finish, start_sums, value_hashes
+from tasks.encoding.hashes import add_column, column_hashes, finish, start_sums, value_hashes, value_is_null
 from tasks.encoding.multiset import distinct_counts
 
 UInt64 = NDArray[np.uint64]
@@ -59,6 +59,11 @@ class Fingerprint:
 
     hashes: UInt64
     counts: Int64
+
+    def repeated(self) -> "Fingerprint":
+        """The same rows, each as often as it occurs, with count 1."""
+        hashes = np.repeat(self.hashes, self.counts, axis=0)
+        return Fingerprint(hashes, np.ones(len(hashes), np.int64))
 
 
 @dataclass
@@ -114,8 +119,11 @@ class TableHasher:
         }
 
     def _add_values(self, token: str, cells: Cells) -> None:
-        hashes, is_null = value_hashes(cells.values, cells.null_depth, self.settings.key)
-        kept = hashes[~is_null & (hashes >> np.uint64(64 - self.value_level) == 0 if self.value_level else ~is_null)]
+        hashes = value_hashes(cells.values, cells.null_depth, self.settings.key)
+        is_null = value_is_null(cells.values)
+        kept = hashes[~is_null]
+        if self.value_level:
+            kept = kept[kept >> np.uint64(64 - self.value_level) == 0]
         self._values.setdefault(token, []).append(np.unique(kept))
         self._n_nulls[token] = self._n_nulls.get(token, 0) + int(is_null.sum())
 

@@ -10,9 +10,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tasks.containment.kernel.schema_graph import Int32, Int64
-from tasks.encoding.multiset import multiset_lanes
+from tasks.encoding.multiset import multiset_hash
+from tasks.encoding.postings import find_rows
 
 UInt64 = NDArray[np.uint64]
+LANES = 4
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class PairCounts:
     """What comparing pairs gave, summed over the hashes seen.
 
     Shapes: all (n_pairs,) int64, but the last two, (n_pairs, 4) uint64: multiset hashes of the child's distinct
-    rows and of the parent's rows that match them (under bag semantics: with multiplicities).
+    rows and of the parent's rows that match them (under bag semantics: with multiplicities), zeros where the
+    parent lacks some.
     """
 
     n_child_distinct: Int64
@@ -60,11 +63,26 @@ def compare_pairs(
     Cost: one sort of the rows, then O(rows of the child + rows of the parent) a pair.
     """
     ordered = _merged(rows)
-    starts, ends = _ranges(ordered, pairs[0], pairs[1]), _ranges(ordered, pairs[0], pairs[2])
-    counts, child_hash, matched_hash = _compare(
-        ordered.hashes, ordered.counts, multiset_lanes(ordered.hashes), starts, ends, is_bag
-    )
+    children, parents = _ranges(ordered, pairs[0], pairs[1]), _ranges(ordered, pairs[0], pairs[2])
+    counts = _compare(ordered.hashes, ordered.counts, children, parents, is_bag)
+    child_hash = np.zeros((len(counts), LANES), np.uint64)
+    matched_hash = np.zeros((len(counts), LANES), np.uint64)
+    for pair in np.flatnonzero(counts[:, 4] == 0):
+        child_hash[pair], matched_hash[pair] = _multiset_hashes(ordered, children[pair], parents[pair], is_bag)
     return PairCounts(*counts.T.copy(), child_hash=child_hash, matched_hash=matched_hash)
+
+
+def _multiset_hashes(rows: HashRows, child: Int64, parent: Int64, is_bag: bool) -> tuple[UInt64, UInt64]:
+    """Lanes of the child's rows, and of the parent's rows equal to them, each from its own side's data."""
+    mine, theirs = slice(*child), slice(*parent)
+    found = theirs.start + find_rows(rows.hashes[mine], rows.hashes[theirs])
+    counts = rows.counts[mine] if is_bag else np.ones(len(found), np.int64)
+    matched = np.minimum(rows.counts[found], counts)
+    return _lanes(rows.hashes[mine], counts), _lanes(rows.hashes[found], matched)
+
+
+def _lanes(hashes: UInt64, counts: Int64) -> UInt64:
+    return np.frombuffer(multiset_hash(hashes, counts.astype(np.uint64)), "<u8")
 
 
 def _merged(rows: HashRows) -> HashRows:
@@ -90,10 +108,9 @@ def _ranges(rows: HashRows, projection: Int64, table: Int32) -> Int64:
 
 
 @njit(cache=True)
-def _compare(hashes, counts, lanes, child_ranges, parent_ranges, is_bag):  # type: ignore[no-untyped-def]
+def _compare(hashes, counts, child_ranges, parent_ranges, is_bag):  # type: ignore[no-untyped-def]
+    """Per pair: distinct and all rows of the child, of the parent, and what is missing; (n_pairs, 5)."""
     results = np.zeros((len(child_ranges), 5), np.int64)
-    child_hash = np.zeros((len(child_ranges), 4), np.uint64)
-    matched_hash = np.zeros((len(child_ranges), 4), np.uint64)
     for pair in range(len(child_ranges)):
         place, end = parent_ranges[pair]
         results[pair, 2] = end - place
@@ -107,18 +124,10 @@ def _compare(hashes, counts, lanes, child_ranges, parent_ranges, is_bag):  # typ
             results[pair, 0] += 1
             results[pair, 1] += counts[row]
             results[pair, 4] += wanted - found
-            _add_lanes(child_hash[pair], lanes[row], wanted)
-            if found > 0:
-                _add_lanes(matched_hash[pair], lanes[place], found)
-    return results, child_hash, matched_hash
+    return results
 
 
 @njit(cache=True)
 def _is_less(left, right):  # type: ignore[no-untyped-def]
     return left[0] < right[0] or (left[0] == right[0] and left[1] < right[1])
 
-
-@njit(cache=True)
-def _add_lanes(total, lanes, count):  # type: ignore[no-untyped-def]
-    for lane in range(4):
-        total[lane] += lanes[lane] * np.uint64(count)

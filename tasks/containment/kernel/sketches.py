@@ -6,50 +6,92 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from tasks.containment.kernel.min_max import ColumnBounds, refute_pairs
 from tasks.containment.kernel.schema_graph import Int32, Int64
+from tasks.encoding.postings import Members, SketchEntries, candidate_parents
 
 UInt64 = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class RowSketches:
-    """Row samples of (projection, table) entries, sorted by (projection, table).
+    """Row samples of the tables under the projections they take part in, sorted by (projection, table).
 
-    Shapes: projection (k,) int32, table (k,) int32, level (k,) int32; indptr (k + 1,),
-    hashes (Σ, 2) uint64 sorted by (high, low) within an entry: all row hashes whose high word is below
-    2^(64 - level).
+    Shapes: projection, table, level (k,) int32, is_child (k,) bool; indptr (k + 1,), hashes (Σ, 2) uint64 sorted by
+    (high, low) within an entry: all distinct row hashes whose high word is below 2^(64 - level).
     """
 
     projection: Int32
     table: Int32
     level: Int32
+    is_child: NDArray[np.bool_]
     indptr: Int64
     hashes: UInt64
 
     def entries(self, projection: Int32, table: Int32) -> Int64:
-        """The entry of each (projection, table), (k,); each must be there."""
+        """The entry of each (projection, table), (k,); -1 where there is none."""
         width = np.int64(self.table.max(initial=0)) + 1
         keys = self.projection.astype(np.int64) * width + self.table
-        return np.searchsorted(keys, projection.astype(np.int64) * width + table)
+        wanted = projection.astype(np.int64) * width + table
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.where(keys[place] == wanted, place, -1)
 
 
-def compare_sketches(sketches: RowSketches, children: Int64, parents: Int64) -> tuple[Int64, Int64]:
-    """Sampled child rows compared and missing, for pairs of entries of one projection each.
+@dataclass(frozen=True)
+class SketchedPairs:
+    """Pairs with what their samples say. Shapes: (k,) each."""
 
-    Rows are compared at the coarser of the two levels, where both samples are complete.
+    child: Int32
+    parent: Int32
+    n_compared: Int64
+    n_missing: Int64
 
-    Shapes: children, parents (k,) entries; results (k,) and (k,).
+    def take(self, rows: NDArray[np.generic]) -> "SketchedPairs":
+        """Some of the pairs."""
+        return SketchedPairs(self.child[rows], self.parent[rows], self.n_compared[rows], self.n_missing[rows])
+
+
+def sketch_pairs(sketches: RowSketches, schema_of_table: Int32, children: Int32, parents: Int32) -> SketchedPairs:
+    """Compares the samples of each pair, at the coarser of the two levels, where both are complete."""
+    projection = schema_of_table[children]
+    compared, missing = _compare(
+        sketches.entries(projection, children),
+        sketches.entries(projection, parents),
+        sketches.level,
+        sketches.indptr,
+        sketches.hashes,
+    )
+    return SketchedPairs(children, parents, compared, missing)
+
+
+def unrefuted_pairs(
+    sketches: RowSketches, schema_of_table: Int32, bounds: ColumnBounds, *, is_bag: bool
+) -> SketchedPairs:
+    """The pairs that neither samples nor min-max refute, found through posting lists: no pair is listed before.
+
+    Cost: the size of the samples, and of the output.
     """
-    return _compare_sketches(children, parents, sketches.level, sketches.indptr, sketches.hashes)  # type: ignore[no-any-return]
+    found = candidate_parents(*_posting_input(sketches))
+    children = np.repeat(found.child, np.diff(found.offsets))
+    is_other = children != found.parents
+    children, parents = children[is_other], found.parents[is_other]
+    reasons, _ = refute_pairs(bounds, children, parents, is_bag=is_bag)
+    alive = reasons == 0
+    pairs = sketch_pairs(sketches, schema_of_table, children[alive], parents[alive])
+    return pairs.take(pairs.n_missing == 0)
 
 
-def sketch_level(n_rows: int, n_wanted: int) -> int:
-    """The level that leaves about `n_wanted` of `n_rows` hashes; 0 keeps all."""
-    return max(0, int(np.ceil(np.log2(max(n_rows, 1) / n_wanted))))
+def _posting_input(sketches: RowSketches) -> tuple[SketchEntries, Members]:
+    n_hashes = np.diff(sketches.indptr)
+    projection, table = np.repeat(sketches.projection, n_hashes), np.repeat(sketches.table, n_hashes)
+    high = np.ascontiguousarray(sketches.hashes[:, 0])
+    order = np.lexsort((high, projection))
+    members = Members(sketches.projection, sketches.table, sketches.level.astype(np.uint8), sketches.is_child)
+    return SketchEntries(projection[order], table[order], high[order]), members
 
 
 @njit(cache=True)
-def _compare_sketches(children, parents, level, indptr, hashes):  # type: ignore[no-untyped-def]
+def _compare(children, parents, level, indptr, hashes):  # type: ignore[no-untyped-def]
     n_compared = np.zeros(len(children), np.int64)
     n_missing = np.zeros(len(children), np.int64)
     for pair in range(len(children)):

@@ -1,0 +1,169 @@
+"""The content scan and the exact comparison as Spark jobs: one each, whatever the number of tables."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+
+from connectors.lake.leaves import batch_leaves, schema_leaves
+from connectors.lake.read import Split
+from tasks.runtime.memory import peak_memory_bytes
+from connectors.storage import Storage
+from tasks.containment.kernel.proof import HashRows, PairCounts, compare_pairs
+from tasks.containment.kernel.schema_graph import Int32, Int64
+from tasks.containment.scan import SCAN_SCHEMA, ScanPlan, scan_cells, scan_splits
+
+SCAN_DDL = (
+    "kind string not null, table_id int not null, projection int not null, token string not null, "
+    "n bigint not null, n_bytes bigint not null, text string not null, data binary not null"
+)
+COUNTS_DDL = "n_rows bigint not null, peak_bytes bigint not null, counts binary not null, hashes binary not null"
+
+
+@dataclass(frozen=True)
+class DeltaSource:
+    """A Delta table that only Spark can read: full path, version, and the top-level columns wanted."""
+
+    table_id: int
+    uri: str
+    version: int
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PairList:
+    """Pairs to compare. Shapes: projection (k,) int64 ids, child (k,), parent (k,)."""
+
+    projection: Int64
+    child: Int32
+    parent: Int32
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The exact counts, and what they cost: rows of hashes read, peak memory of a worker."""
+
+    counts: PairCounts
+    n_rows: int
+    peak_worker_bytes: int
+
+
+def scan_lake(
+    session: SparkSession, plan: ScanPlan, tasks: Sequence[Sequence[Split]], sources: Sequence[DeltaSource]
+) -> pa.Table:
+    """Scans all splits and all sources in one job; rows of SCAN_SCHEMA, bounded by the samples' budget."""
+    frames = [_scan_frame(session, plan, tasks)] if tasks else []
+    frames += [_source_frame(session, plan, source) for source in sources]
+    if not frames:
+        return SCAN_SCHEMA.empty_table()
+    return reduce(DataFrame.union, frames).toArrow()
+
+
+def compare_on_spark(
+    session: SparkSession, out_uri: str, files: Mapping[int, Sequence[str]], pairs: PairList, *, is_bag: bool
+) -> Comparison:
+    """Compares the pairs on the row-hash files, one task a bucket, in one job."""
+    buckets = sorted(files)
+    sent = session.sparkContext.broadcast((out_uri, [list(files[bucket]) for bucket in buckets], pairs, is_bag))
+
+    def compare(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                uri, paths, wanted, bag = sent.value
+                yield compare_bucket(uri, paths[number], wanted, is_bag=bag)
+
+    frame = session.range(0, len(buckets), 1, len(buckets)).mapInArrow(compare, COUNTS_DDL)
+    rows = frame.toArrow().to_pylist()
+    sent.destroy()
+    parts = [_unpacked(row["counts"], row["hashes"]) for row in rows]
+    return Comparison(
+        counts=reduce(PairCounts.__add__, parts),
+        n_rows=sum(row["n_rows"] for row in rows),
+        peak_worker_bytes=max(row["peak_bytes"] for row in rows),
+    )
+
+
+def compare_bucket(out_uri: str, paths: Sequence[str], pairs: PairList, *, is_bag: bool) -> pa.RecordBatch:
+    """Compares the pairs on one bucket's files; one row of counts."""
+    rows = read_hash_rows(out_uri, paths, np.union1d(pairs.child, pairs.parent))
+    counts = compare_pairs(rows, (pairs.projection, pairs.child, pairs.parent), is_bag=is_bag)
+    columns = [counts.n_child_distinct, counts.n_child_rows, counts.n_parent_distinct, counts.n_parent_rows]
+    numbers = np.stack([*columns, counts.n_missing]).astype(np.int64)
+    hashes = np.stack([counts.child_hash, counts.matched_hash]).astype(np.uint64)
+    return pa.RecordBatch.from_pydict(
+        {
+            "n_rows": pa.array([len(rows.table)], pa.int64()),
+            "peak_bytes": pa.array([peak_memory_bytes()], pa.int64()),
+            "counts": pa.array([numbers.tobytes()], pa.binary()),
+            "hashes": pa.array([hashes.tobytes()], pa.binary()),
+        }
+    )
+
+
+def read_hash_rows(out_uri: str, paths: Sequence[str], table_ids: Int32) -> HashRows:
+    """The rows of the given tables in the row-hash files; row groups without any of them are skipped."""
+    storage = Storage.at(out_uri)
+    tables = []
+    for path in paths:
+        with storage.open(path) as stream:
+            file = pq.ParquetFile(stream)
+            groups = _groups_with(file.metadata, table_ids)
+            read = file.read_row_groups(groups, use_threads=False)
+            tables.append(read.filter(pc.is_in(read["table_id"], value_set=pa.array(table_ids, pa.int32()))))
+    rows = pa.concat_tables(tables).combine_chunks()
+    hashes = np.stack([rows[name].to_numpy().view(np.uint64) for name in ("hash_high", "hash_low")], axis=1)
+    return HashRows(rows["projection"].to_numpy(), rows["table_id"].to_numpy(), hashes, rows["n"].to_numpy())
+
+
+def _groups_with(metadata: pq.FileMetaData, table_ids: Int32) -> list[int]:
+    groups = []
+    for group in range(metadata.num_row_groups):
+        bounds = metadata.row_group(group).column(1).statistics
+        place = np.searchsorted(table_ids, bounds.min)
+        if place < len(table_ids) and table_ids[place] <= bounds.max:
+            groups.append(group)
+    return groups
+
+
+def _unpacked(counts: bytes, hashes: bytes) -> PairCounts:
+    numbers = np.frombuffer(counts, np.int64).reshape(5, -1)
+    lanes = np.frombuffer(hashes, np.uint64).reshape(2, numbers.shape[1], -1)
+    return PairCounts(*numbers, child_hash=lanes[0], matched_hash=lanes[1])
+
+
+def _scan_frame(session: SparkSession, plan: ScanPlan, tasks: Sequence[Sequence[Split]]) -> DataFrame:
+    sent = session.sparkContext.broadcast((plan, [list(task) for task in tasks]))
+
+    def scan(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                scan_plan, splits = sent.value
+                yield from scan_splits(scan_plan, f"splits-{number}", splits[number])
+
+    return session.range(0, len(tasks), 1, len(tasks)).mapInArrow(scan, SCAN_DDL)
+
+
+def _source_frame(session: SparkSession, plan: ScanPlan, source: DeltaSource) -> DataFrame:
+    frame = session.read.format("delta").option("versionAsOf", source.version).load(source.uri)
+    frame = frame.select(*(f"`{name.replace('`', '``')}`" for name in source.columns))
+    wanted = {token for number in plan.tables[source.table_id].projections for token in plan.projections[number][1]}
+
+    def scan(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        part = context.partitionId() if context else 0
+        cells = (_cells(batch, wanted, plan.ignore_case) for batch in batches if batch.num_rows)
+        yield scan_cells(plan, f"table-{source.table_id}-{part}", source.table_id, cells)
+
+    return frame.mapInArrow(scan, SCAN_DDL)
+
+
+def _cells(batch: pa.RecordBatch, wanted: set[str], ignore_case: bool) -> Mapping[str, object]:
+    leaves = [leaf for leaf in schema_leaves(batch.schema, ignore_case) if leaf.token in wanted]
+    return batch_leaves(batch, leaves)

@@ -1,0 +1,106 @@
+"""Splits of the inventory's tables: the units in which later stages read the lake.
+
+Which splits a table has depends on its files and on the wanted size only, never on how many tasks share the
+work, so that what is computed of a split is the same everywhere.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.lake.read import Split
+
+STAGED_TYPES = {
+    "int64": "int64",
+    "double": "float64",
+    "bool": "bool",
+    "date32[day]": "date",
+    "timestamp[us]": "timestamp",
+}
+
+
+@dataclass(frozen=True)
+class InventoryTables:
+    """The tables of the inventory artifact that name what there is to read."""
+
+    tables: pa.Table
+    columns: pa.Table
+    files: pa.Table
+
+
+def plan_splits(inventory: InventoryTables, table_ids: Sequence[int], target_bytes: int) -> list[Split]:
+    """The splits of the given tables, but for those that only Spark can read; ordered by table and file.
+
+    A file is cut between row groups, so that a split reads about `target_bytes` of column data; a file of unknown
+    row groups is one split.
+    """
+    readable = inventory.tables.filter(pc.field("read_via") != "spark")["table_id"]
+    wanted = pc.and_(
+        pc.is_in(inventory.files["table_id"], value_set=pa.array(table_ids, pa.int32())),
+        pc.is_in(inventory.files["table_id"], value_set=readable.combine_chunks()),
+    )
+    files = inventory.files.filter(wanted).sort_by([("table_id", "ascending"), ("file_id", "ascending")])
+    types = _column_types(inventory.columns, files)
+    parts = (part for file in files.to_pylist() for part in _file_parts(file, types, target_bytes))
+    return [
+        Split(table_id=table, split_id=number, **facts)  # type: ignore[arg-type]
+        for number, (table, facts) in enumerate(parts)
+    ]
+
+
+def pack_splits(splits: Sequence[Split], n_tasks: int) -> list[list[Split]]:
+    """Shares the splits out by bytes, the largest first, each to the task with the least; no task is empty."""
+    load = np.zeros(min(n_tasks, len(splits)), np.int64)
+    tasks: list[list[Split]] = [[] for _ in load]
+    for split in sorted(splits, key=lambda split: (-split.n_bytes, split.split_id)):
+        task = int(load.argmin())
+        load[task] += split.n_bytes + 4096  # opening a file has a cost of its own
+        tasks[task].append(split)
+    return [sorted(task, key=lambda split: split.split_id) for task in tasks]
+
+
+def _column_types(columns: pa.Table, files: pa.Table) -> dict[int, list[tuple[str, str]]]:
+    """(token, type) of each column of the tables whose splits need to know types: staged and partitioned ones."""
+    is_staged = pc.is_valid(files["staged_path"])
+    is_partitioned = pc.not_equal(files["partition_values"], "{}")
+    tables = pc.unique(files.filter(pc.or_(is_staged, is_partitioned))["table_id"])
+    chosen = columns.filter(pc.is_in(columns["table_id"], value_set=tables)).select(["table_id", "token", "type"])
+    types: dict[int, list[tuple[str, str]]] = {}
+    for row in chosen.to_pylist():
+        types.setdefault(row["table_id"], []).append((row["token"], row["type"]))
+    return types
+
+
+def _file_parts(
+    file: dict[str, object], types: dict[int, list[tuple[str, str]]], target_bytes: int
+) -> Iterator[tuple[int, dict[str, object]]]:
+    table = int(file["table_id"])  # type: ignore[call-overload]
+    staged = file["staged_path"]
+    columns = types.get(table, [])
+    values: dict[str, str | None] = json.loads(str(file["partition_values"]))
+    common = {
+        "path": staged or file["path"],
+        "format": "staged" if staged else "parquet",
+        "partition_values": tuple((token, values[token], type_) for token, type_ in columns if token in values),
+        "casts": tuple((token, STAGED_TYPES[type_]) for token, type_ in columns if staged and type_ in STAGED_TYPES),
+    }
+    for row_groups, n_rows, n_bytes in _runs(file, target_bytes):
+        yield table, {**common, "row_groups": row_groups, "n_rows": n_rows, "n_bytes": n_bytes}
+
+
+def _runs(file: dict[str, object], target_bytes: int) -> Iterator[tuple[tuple[int, ...] | None, int, int]]:
+    rows, sizes = file["row_group_rows"], file["row_group_bytes"]
+    if not rows or sum(sizes) <= target_bytes:  # type: ignore[call-overload]
+        yield None, int(file["n_rows"]), int(sum(sizes) if sizes else file["size"])  # type: ignore[call-overload]
+        return
+    run: list[int] = []
+    for group in range(len(rows)):  # type: ignore[arg-type]
+        if run and sum(sizes[i] for i in (*run, group)) > target_bytes:  # type: ignore[index]
+            yield tuple(run), sum(rows[i] for i in run), sum(sizes[i] for i in run)  # type: ignore[index]
+            run = []
+        run.append(group)
+    yield tuple(run), sum(rows[i] for i in run), sum(sizes[i] for i in run)  # type: ignore[index]
