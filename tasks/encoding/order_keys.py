@@ -93,12 +93,12 @@ def _bytes_key(value: bytes, is_text: bool, is_upper: bool) -> bytes | None:
     return value[:CUT_BYTES] + b"\xff" if is_text else None
 
 
-def _number_key(value: float | Decimal) -> bytes:
+def _number_key(value: int | float | Decimal) -> bytes:
     near, rest = _split_number(value)
     return _sortable(near) + _sortable(rest)
 
 
-def _split_number(value: float | Decimal) -> tuple[float, float]:
+def _split_number(value: int | float | Decimal) -> tuple[float, float]:
     """The nearest float64 and the float64 nearest to the remainder."""
     if isinstance(value, float):
         return value + 0.0, 0.0

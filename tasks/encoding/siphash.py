@@ -1,0 +1,203 @@
+"""SipHash-2-4 with 128 bits of output, over streams of words (Aumasson and Bernstein 2012, siphash128).
+
+The message of a stream of n words is its 8·n little-endian bytes, so every hash here equals the published function.
+A hash is a row (high, low): the second and the first 8 bytes of the published output.
+
+All kernels that hash stand in this one file: numba's disk cache notices a change of a kernel's own file only.
+"""
+
+import numba
+import numpy as np
+from numba import njit, uint64
+from numba.types import Array, UniTuple, int64, uint8, void
+
+WORDS = Array(uint64, 1, "C")
+HASHES = Array(uint64, 2, "C")
+READ_WORDS = Array(uint64, 1, "C", readonly=True)
+READ_HASHES = Array(uint64, 2, "C", readonly=True)
+READ_BYTES = Array(uint8, 1, "C", readonly=True)
+READ_OFFSETS = Array(int64, 1, "C", readonly=True)
+
+_V0 = np.uint64(0x736F6D6570736575)
+_V1 = np.uint64(0x646F72616E646F6D ^ 0xEE)
+_V2 = np.uint64(0x6C7967656E657261)
+_V3 = np.uint64(0x7465646279746573)
+_EE = np.uint64(0xEE)
+_DD = np.uint64(0xDD)
+_FF = np.uint64(0xFF)
+_0 = np.uint64(0)
+_1 = np.uint64(1)
+_2 = np.uint64(2)
+_3 = np.uint64(3)
+_5 = np.uint64(5)
+_7 = np.uint64(7)
+_8 = np.uint64(8)
+_56 = np.uint64(56)
+_59 = np.uint64(59)
+
+
+@njit(inline="always")
+def _rotate(x, bits):  # type: ignore[no-untyped-def]
+    return (x << np.uint64(bits)) | (x >> np.uint64(64 - bits))
+
+
+@njit
+def _round(v):  # type: ignore[no-untyped-def]
+    v0, v1, v2, v3 = v
+    v0 += v1
+    v1 = _rotate(v1, 13) ^ v0
+    v0 = _rotate(v0, 32)
+    v2 += v3
+    v3 = _rotate(v3, 16) ^ v2
+    v0 += v3
+    v3 = _rotate(v3, 21) ^ v0
+    v2 += v1
+    v1 = _rotate(v1, 17) ^ v2
+    v2 = _rotate(v2, 32)
+    return v0, v1, v2, v3
+
+
+@njit
+def _absorb(v, word):  # type: ignore[no-untyped-def]
+    v0, v1, v2, v3 = _round(_round((v[0], v[1], v[2], v[3] ^ word)))
+    return v0 ^ word, v1, v2, v3
+
+
+@njit
+def _finish(v, n_words):  # type: ignore[no-untyped-def]
+    """(high, low) of the stream; the last block of a whole number of words holds nothing but the length."""
+    v0, v1, v2, v3 = _absorb(v, n_words << _59)
+    v0, v1, v2, v3 = _round(_round(_round(_round((v0, v1, v2 ^ _EE, v3)))))
+    low = v0 ^ v1 ^ v2 ^ v3
+    v0, v1, v2, v3 = _round(_round(_round(_round((v0, v1 ^ _DD, v2, v3)))))
+    return v0 ^ v1 ^ v2 ^ v3, low
+
+
+@njit
+def _load(state):  # type: ignore[no-untyped-def]
+    return state[0], state[1], state[2], state[3]
+
+
+@njit
+def _word_at(data, at, n_bytes):  # type: ignore[no-untyped-def]
+    """The little-endian word of `n_bytes` (1 … 8) bytes from `at`, padded with zeros."""
+    word = _0
+    if n_bytes == _8:
+        for i in range(8):
+            word |= np.uint64(data[at + np.uint64(i)]) << np.uint64(8 * i)
+        return word
+    for i in range(n_bytes):
+        word |= np.uint64(data[at + i]) << (i * _8)
+    return word
+
+
+@njit(WORDS(uint64, uint64, READ_WORDS), cache=True)
+def absorb_words(key_low, key_high, words):  # type: ignore[no-untyped-def]
+    """The state of a stream that has taken `words`: four state words and the number of words."""
+    v = (_V0 ^ key_low, _V1 ^ key_high, _V2 ^ key_low, _V3 ^ key_high)
+    for word in words:
+        v = _absorb(v, word)
+    state = np.empty(5, np.uint64)
+    state[0], state[1], state[2], state[3] = v
+    state[4] = np.uint64(words.size)
+    return state
+
+
+@njit(HASHES(READ_WORDS, READ_WORDS, READ_WORDS, READ_WORDS), cache=True)
+def hash_fixed(state, tags, low, high):  # type: ignore[no-untyped-def]
+    """Hashes of cells of three words. Shapes: tags, low, high (n,); result (n, 2)."""
+    out = np.empty((tags.size, 2), np.uint64)
+    start, n_words = _load(state), state[4] + _3
+    for i in range(tags.size):
+        v = _absorb(_absorb(_absorb(start, tags[i]), low[i]), high[i])
+        out[i, 0], out[i, 1] = _finish(v, n_words)
+    return out
+
+
+@njit(HASHES(READ_WORDS, uint64, READ_OFFSETS, READ_BYTES, READ_BYTES, READ_WORDS), cache=True)
+def hash_bytes(state, tag, offsets, data, is_null, depth):  # type: ignore[no-untyped-def]
+    """Hashes of cells of variable length.
+
+    Shapes: offsets (n + 1,) into data; is_null (n,) or (0,) where no cell is null; depth as is_null; result (n, 2).
+    """
+    n = offsets.size - 1
+    out = np.empty((n, 2), np.uint64)
+    start, null_start = _absorb(_load(state), tag), _absorb(_load(state), _0)
+    for i in range(n):
+        if is_null.size and is_null[i]:
+            v = _absorb(_absorb(null_start, depth[i]), _0)
+            out[i, 0], out[i, 1] = _finish(v, state[4] + _3)
+            continue
+        at, end = np.uint64(offsets[i]), np.uint64(offsets[i + 1])
+        length = end - at
+        v = _absorb(start, length)
+        while at < end:
+            v = _absorb(v, _word_at(data, at, min(_8, end - at)))
+            at += _8
+        out[i, 0], out[i, 1] = _finish(v, state[4] + _2 + ((length + _7) >> _3))
+    return out
+
+
+@njit(HASHES(READ_WORDS, READ_OFFSETS, READ_WORDS), cache=True)
+def hash_words(state, offsets, words):  # type: ignore[no-untyped-def]
+    """Hashes of cells given as words. Shapes: offsets (n + 1,) into words; result (n, 2)."""
+    n = offsets.size - 1
+    out = np.empty((n, 2), np.uint64)
+    start = _load(state)
+    for i in range(n):
+        v = start
+        for j in range(offsets[i], offsets[i + 1]):
+            v = _absorb(v, words[j])
+        out[i, 0], out[i, 1] = _finish(v, state[4] + np.uint64(offsets[i + 1] - offsets[i]))
+    return out
+
+
+@njit(void(HASHES, READ_HASHES), cache=True)
+def add_hashes(sums, hashes):  # type: ignore[no-untyped-def]
+    """Adds the hashes to the sums modulo 2^128, in place."""
+    for i in range(sums.shape[0]):
+        low = sums[i, 1] + hashes[i, 1]
+        carry = _1 if low < hashes[i, 1] else _0
+        sums[i, 0] += hashes[i, 0] + carry
+        sums[i, 1] = low
+
+
+@njit(HASHES(READ_HASHES, READ_HASHES), cache=True)
+def remix(sums, states):  # type: ignore[no-untyped-def]
+    """A keyed bijection of 128 bits: a Feistel network, one round a state. Shapes: sums (n, 2), states (rounds, 5)."""
+    out = np.empty_like(sums)
+    for i in range(sums.shape[0]):
+        left, right = sums[i, 0], sums[i, 1]
+        for j in range(states.shape[0]):
+            v = _absorb((states[j, 0], states[j, 1], states[j, 2], states[j, 3]), right)
+            v0, v1, v2, v3 = _round(_round(_round(_round((v[0], v[1], v[2] ^ _FF, v[3])))))
+            left, right = right, left ^ v0 ^ v1 ^ v2 ^ v3
+        out[i, 0], out[i, 1] = left, right
+    return out
+
+
+@njit(UniTuple(uint64, 4)(READ_WORDS, READ_HASHES, READ_WORDS), cache=True)
+def sum_lanes(state, hashes, counts):  # type: ignore[no-untyped-def]
+    """Sums modulo 2^64 of the four lanes of each hash, times its count (no counts: once each)."""
+    a, b, c, d = _0, _0, _0, _0
+    start, n_words = _load(state), state[4] + _2
+    for i in range(hashes.shape[0]):
+        count = counts[i] if counts.size else _1
+        high, low = hashes[i, 0], hashes[i, 1]
+        third, fourth = _finish(_absorb(_absorb(start, high), low), n_words)
+        a += count * high
+        b += count * low
+        c += count * third
+        d += count * fourth
+    return a, b, c, d
+
+
+KERNELS: tuple[numba.core.dispatcher.Dispatcher, ...] = (
+    absorb_words,
+    hash_fixed,
+    hash_bytes,
+    hash_words,
+    add_hashes,
+    remix,
+    sum_lanes,
+)

@@ -1,0 +1,70 @@
+"""Coordinated samples of row hashes: every table keeps the hashes below the same threshold.
+
+A row of the child that is in the child's sample and below the parent's threshold is in the parent's sample too, if the
+parent has it at all. So its absence refutes the containment for certain, and the share of absences estimates it.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.encoding.hashes import Hashes
+
+MAX_LEVEL = 63
+MIN_SAMPLE_ROWS = 30
+
+
+def sketch_level(n_rows: int, target: int) -> int:
+    """The lowest level at which about `target` of `n_rows` distinct hashes are kept, or fewer."""
+    if target < 1:
+        raise ValueError(f"a sketch of {target} rows cannot be, expected 1 or more")
+    level = 0
+    while level < MAX_LEVEL and n_rows > target << level:
+        level += 1
+    return level
+
+
+def threshold(level: int) -> int:
+    """High words below it are kept: 2^64 / 2^level."""
+    if not 0 <= level <= MAX_LEVEL:
+        raise ValueError(f"there is no sketch level {level}, expected 0 … {MAX_LEVEL}")
+    return (1 << 64) >> level
+
+
+def sketch(unique_hashes: Hashes, level: int) -> Hashes:
+    """The hashes that a level keeps: a prefix of the sorted ones, so level l + 1 lies in level l. Level 0 keeps all.
+
+    Shapes: unique_hashes (n, 2) sorted by (high, low); result (m, 2), a view.
+    """
+    if level == 0:
+        return unique_hashes
+    end = np.searchsorted(unique_hashes[:, 0], np.uint64(threshold(level)), side="left")
+    return unique_hashes[:end]
+
+
+def containment_interval(
+    n_compared: int, n_missing: int, confidence: float = 0.95
+) -> tuple[float, float, float] | None:
+    """(fraction, low, high) of the child's distinct rows that the parent has, by Clopper and Pearson (1934).
+
+    Args:
+        n_compared: rows of the child's sample below the parent's threshold.
+        n_missing: of these, those that the parent has not.
+        confidence: the least probability with which the interval holds the true fraction.
+
+    Returns: None below 30 compared rows, where an interval says next to nothing.
+    """
+    if not (0 <= n_missing <= n_compared and 0 < confidence < 1):
+        raise ValueError(f"no interval for {n_missing} of {n_compared} rows at confidence {confidence}")
+    if n_compared < MIN_SAMPLE_ROWS:
+        return None
+    from scipy.special import betaincinv
+
+    n_found, tail = n_compared - n_missing, (1 - confidence) / 2
+    low = 0.0 if n_found == 0 else float(betaincinv(n_found, n_missing + 1, tail))
+    high = 1.0 if n_missing == 0 else float(betaincinv(n_found + 1, n_missing, 1 - tail))
+    return n_found / n_compared, low, high
+
+
+def is_below(high_words: NDArray[np.uint64], level: int) -> NDArray[np.bool_]:
+    """Which high words a level keeps."""
+    return np.ones(high_words.shape, np.bool_) if level == 0 else high_words < np.uint64(threshold(level))
