@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from connectors.errors import LakeError, SourceError
 from connectors.lake.files import open_file
-from connectors.lake.leaves import Leaf, LeafArray, batch_leaves, missing_leaf, schema_leaves
+from connectors.lake.leaves import Leaf, LeafArray, batch_leaves, missing_leaf, schema_leaves, storage_type
 from connectors.lake.type_text import cast_text, column_type, type_from_text
 
 if TYPE_CHECKING:
@@ -119,13 +119,8 @@ def reason_of(error: BaseException) -> str:
 
 def n_parquet_columns(type_: pa.DataType) -> int:
     """How many Parquet columns a field of this type takes up."""
-    if isinstance(type_, pa.BaseExtensionType):
-        return n_parquet_columns(type_.storage_type)
-    if pa.types.is_dictionary(type_):
-        return 1
-    if type_.num_fields:
-        return sum(n_parquet_columns(type_.field(i).type) for i in range(type_.num_fields))
-    return 1
+    type_ = storage_type(type_)
+    return sum(n_parquet_columns(type_.field(index).type) for index in range(type_.num_fields)) or 1
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,171 @@
+"""What of a lake's files is a table.
+
+In this order: a folder with a Delta log; what the globs group or split; a folder of Hive partitions (`k=v/`); the
+`part-*` files of a folder, a table for each format; every other file by itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from connectors.lake.globs import matches_any
+from connectors.lake.listing import table_of_log
+from connectors.lake.model import TableSource, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from connectors.lake.config import LakeConfig
+    from connectors.lake.listing import Listing
+    from connectors.lake.model import FileEntry, TableFormat
+
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+_ENDINGS: dict[str, TableFormat] = {
+    ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet",
+    ".csv": "csv", ".tsv": "csv",
+    ".json": "json", ".jsonl": "json", ".ndjson": "json",
+}  # fmt: skip
+_TEXT_COMPRESSIONS = (".gz",)
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The tables of a lake by name, and the folders that look like tables but cannot be read as one."""
+
+    tables: tuple[TableSource, ...]
+    unreadable: tuple[Unreadable, ...]
+
+
+def discover(listing: Listing, config: LakeConfig) -> Discovery:
+    """Finds the tables among the listed files. Cost: O(files · depth)."""
+    deltas = {table_of_log(entry.path) for entry in listing.logs}
+    deltas = {folder for folder in deltas if not _is_inside(folder, deltas)}
+    groups: dict[tuple[str, TableFormat], list[FileEntry]] = defaultdict(list)
+    delta_files: dict[str, list[FileEntry]] = {folder: [] for folder in deltas}
+    for entry in listing.files:
+        delta = next((folder for folder in _folders_above(entry.path) if folder in deltas), None)
+        format_ = format_of(entry.path)
+        if delta is not None:
+            delta_files[delta].append(entry)
+        elif format_ is not None:
+            groups[_table_path(entry.path, config), format_].append(entry)
+    tables = [TableSource("", "delta", tuple(files), folder) for folder, files in delta_files.items()]
+    tables += [TableSource("", format_, tuple(files), path) for (path, format_), files in groups.items()]
+    return _with_partitions(_named(tables))
+
+
+def format_of(path: str) -> TableFormat | None:
+    """The format that a file's ending tells, or None."""
+    return _ENDINGS.get(_split_ending(path)[1].removesuffix(".gz").lower())
+
+
+def partition_of(path: str, table_path: str) -> tuple[tuple[str, str | None], ...]:
+    """The partition columns and values in the folders between a table and one of its files, unescaped."""
+    below = path[len(table_path) :].strip("/") if table_path else path
+    return tuple(_partition(folder) for folder in below.split("/")[:-1] if "=" in folder)
+
+
+def _partition(folder: str) -> tuple[str, str | None]:
+    key, _, value = folder.partition("=")
+    return unquote(key), None if value == NULL_PARTITION else unquote(value)
+
+
+def _is_inside(folder: str, others: set[str]) -> bool:
+    """Whether a Delta table's folder lies in another one, which then owns it."""
+    return folder != "" and any(above in others for above in _folders_above(folder))
+
+
+def _folders_above(path: str) -> Iterable[str]:
+    """The folders that a path lies in, from the root ("") down."""
+    yield ""
+    for index, char in enumerate(path):
+        if char == "/":
+            yield path[:index]
+
+
+def _table_path(path: str, config: LakeConfig) -> str:
+    """The path of the table that a file belongs to: the file itself, or a folder above it."""
+    folder, _, name = path.rpartition("/")
+    folders = [above for above in _folders_above(path) if above]
+    for above in folders:
+        if matches_any(above, config.group):
+            return above
+    if folder and matches_any(folder, config.split):
+        return path
+    base = folder.split("/") if folder else []
+    while base and "=" in base[-1] and not base[-1].startswith("="):
+        base.pop()
+    if len(base) < len(folder.split("/") if folder else []) or name.startswith("part-"):
+        return "/".join(base)
+    return path
+
+
+def _named(tables: Sequence[TableSource]) -> list[TableSource]:
+    """Gives each table its name; where names collide the endings stay, and between folders the format is added."""
+    n_twins = Counter(table.path for table in tables)
+    longs = [_long_name(table, n_twins[table.path] > 1) for table in tables]
+    names = [_short_name(table) for table in tables]
+    while clashing := {name for name, n in Counter(names).items() if n > 1}:
+        longer = [long if name in clashing else name for name, long in zip(names, longs, strict=True)]
+        if longer == names:
+            longs = [f"{long}/.{table.format}" for long, table in zip(longs, tables, strict=True)]
+        names = longer
+    return sorted(
+        (replace(table, name=name) for table, name in zip(tables, names, strict=True)), key=lambda table: table.name
+    )
+
+
+def _short_name(table: TableSource) -> str:
+    if _is_single_file(table):
+        return _split_ending(table.path)[0]
+    return table.path or "."
+
+
+def _long_name(table: TableSource, has_twin: bool) -> str:
+    path = table.path or "."
+    return f"{path}.{table.format}" if has_twin else path
+
+
+def _is_single_file(table: TableSource) -> bool:
+    return len(table.files) == 1 and table.files[0].path == table.path
+
+
+def _split_ending(path: str) -> tuple[str, str]:
+    """A path and its known ending, which may have a compression's behind it; a name is never all ending."""
+    stem, ending = path, ""
+    for compression in _TEXT_COMPRESSIONS:
+        if stem.lower().endswith(compression):
+            stem, ending = stem[: -len(compression)], stem[-len(compression) :]
+    start = stem.rfind(".")
+    known = stem[start:].lower() if start > stem.rfind("/") + 1 else ""
+    if known not in _ENDINGS or (ending and _ENDINGS[known] == "parquet"):
+        return path, ""
+    return stem[:start], stem[start:] + ending
+
+
+def _with_partitions(tables: Sequence[TableSource]) -> Discovery:
+    """Reads the partition columns off the paths; files of one table that disagree about them make it unreadable."""
+    good, bad = [], []
+    for table in tables:
+        if table.format == "delta" or _is_single_file(table):
+            good.append(table)
+            continue
+        layouts = {tuple(key for key, _ in partition_of(entry.path, table.path)) for entry in table.files}
+        if len(layouts) == 1 and len(set(next(iter(layouts)))) == len(next(iter(layouts))):
+            good.append(replace(table, partition_columns=layouts.pop()))
+        else:
+            bad.append(_disagreeing(table, sorted(layouts)))
+    return Discovery(tuple(good), tuple(bad))
+
+
+def _disagreeing(table: TableSource, layouts: Sequence[tuple[str, ...]]) -> Unreadable:
+    shown = "; ".join("/".join(layout) or "none" for layout in layouts[:3])
+    return Unreadable(
+        table.name,
+        table.format,
+        f"the folders of its files have different or repeated partition columns: {shown}",
+        "name the folder in `split` or `exclude` in the lake section of the config",
+    )

@@ -1,0 +1,38 @@
+"""Globs of paths relative to a lake's root.
+
+`*` and `?` stay within one part of a path, `**` crosses parts, `[…]` is a set. A glob that names a folder covers all
+below it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PARTS = re.compile(r"\*\*/|\*\*|\*|\?|\[[!^]?\]?[^\]]*\]|.", re.DOTALL)
+_MEANINGS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+def matches_any(path: str, globs: Iterable[str]) -> bool:
+    """Whether a path, or a folder above it, is what one of the globs names."""
+    return any(_compiled(glob).match(path) for glob in globs)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(glob: str) -> re.Pattern[str]:
+    body = "".join(_translate(part) for part in _PARTS.findall(glob.strip("/")))
+    return re.compile(rf"{body}(?:/.*)?\Z", re.DOTALL)
+
+
+def _translate(part: str) -> str:
+    if part in _MEANINGS:
+        return _MEANINGS[part]
+    if len(part) < 2:
+        return re.escape(part)
+    negation = "^" if part[1] in "!^" else ""
+    inner = part[1 + len(negation) : -1].replace("\\", "\\\\").replace("[", "\\[")
+    return f"[{negation}{inner.replace(']', chr(92) + ']')}]"

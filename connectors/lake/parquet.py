@@ -1,0 +1,195 @@
+"""Reads Parquet footers: schema, row groups, sizes, statistics with what they are worth.
+
+No data page is opened. Statistics are taken raw and turned into plain values here, because pyarrow's own conversion
+loses nanoseconds and fails on dates that Python cannot hold.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+
+import pyarrow as pa
+
+from connectors.errors import SourceError
+from connectors.lake.canonical import NS_PER_UNIT, is_nan, is_stringlike, is_temporal_int
+from connectors.lake.files import open_file
+from connectors.lake.leaves import schema_leaves
+from connectors.lake.model import Unreadable
+from connectors.lake.read import n_parquet_columns, open_parquet, source_errors
+from connectors.lake.statistics import UNKNOWN, FileFacts, Interval, LeafStatistics, cut_bytes, cut_text, tight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pyarrow.parquet as pq
+
+    from connectors.lake.canonical import Canonical
+    from connectors.lake.leaves import Leaf
+    from connectors.lake.model import FileEntry
+    from connectors.lake.statistics import Tightness
+
+    Convert = Callable[[object], "Canonical | None"]
+
+# writers that leave bounds out when they are long, and never shorten them
+_WHOLE_BOUND_WRITERS = ("parquet-cpp",)
+_BATCH = 64
+_UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
+
+
+def read_footers(root: str, entries: Sequence[FileEntry], n_threads: int = 4) -> list[FileFacts | Unreadable]:
+    """The facts of each file, or why it cannot be read, in the given order.
+
+    Cost: about 0.2 ms and 6 µs a column a file on a local disk; threads hide an object store's latency.
+    """
+    batches = [entries[start : start + _BATCH] for start in range(0, len(entries), _BATCH)]
+    with ThreadPoolExecutor(max(1, min(n_threads, len(batches)))) as pool:
+        return [
+            facts for batch in pool.map(lambda part: [_try_footer(root, e) for e in part], batches) for facts in batch
+        ]
+
+
+def read_footer(root: str, entry: FileEntry) -> FileFacts:
+    """The facts of one file.
+
+    Raises:
+        SourceError: if the file is no Parquet file, is damaged, or contradicts itself.
+    """
+    with source_errors(entry.path), open_file(root, entry.path) as source:
+        file = open_parquet(source)
+        metadata, leaves = file.metadata, schema_leaves(file.schema_arrow)
+        groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+        rows = [group.num_rows for group in groups]
+        sizes: list[int] = []
+        statistics = _statistics(metadata, groups, leaves, sizes)
+        _check(entry, metadata, rows, sizes)
+        return FileFacts(entry.path, entry.size, metadata.num_rows, rows, sizes, leaves, statistics)
+
+
+def _try_footer(root: str, entry: FileEntry) -> FileFacts | Unreadable:
+    try:
+        return read_footer(root, entry)
+    except SourceError as error:
+        return Unreadable(entry.path, "parquet", str(error.value or error.what), error.hint)
+
+
+def _check(entry: FileEntry, metadata: pq.FileMetaData, rows: Sequence[int], sizes: Sequence[int]) -> None:
+    """A flipped bit may leave a footer that reads well and says nonsense."""
+    if sum(rows) != metadata.num_rows or min(rows, default=0) < 0:
+        raise ValueError(f"the footer counts {metadata.num_rows} rows, its row groups {sum(rows)}")
+    if min(sizes, default=0) < 0 or sum(sizes) > entry.size:
+        raise ValueError(f"the footer names {sum(sizes)} bytes of data in a file of {entry.size}")
+
+
+def _statistics(
+    metadata: pq.FileMetaData, groups: Sequence[pq.RowGroupMetaData], leaves: Sequence[Leaf], sizes: list[int]
+) -> LeafStatistics:
+    """Statistics of each leaf over all row groups; fills `sizes` with the bytes of each group."""
+    n_columns = [n_parquet_columns(leaf.type) for leaf in leaves]
+    if sum(n_columns) != metadata.num_columns:
+        raise ValueError(f"the footer has {metadata.num_columns} columns, its schema {sum(n_columns)}")
+    is_whole = str(metadata.created_by or "").startswith(_WHOLE_BOUND_WRITERS)
+    chunks = [[group.column(index) for group in groups] for index in range(metadata.num_columns)]
+    chunk_sizes = [[chunk.total_compressed_size for chunk in column] for column in chunks]
+    sizes.extend(sum(column[index] for column in chunk_sizes) for index in range(len(groups)))
+    result, start = LeafStatistics(), 0
+    for leaf, n in zip(leaves, n_columns, strict=True):
+        n_bytes = sum(map(sum, chunk_sizes[start : start + n]))
+        convert = _converter(leaf.type, metadata, start) if n == 1 else None
+        result.add(*_merge_chunks(leaf.type, chunks[start] if convert else [], convert, is_whole), n_bytes)
+        start += n
+    return result
+
+
+def _merge_chunks(
+    type_: pa.DataType, chunks: Sequence[pq.ColumnChunkMetaData], convert: Convert | None, is_whole: bool
+) -> tuple[Interval, Tightness, int | None]:
+    """Bounds, their tightness and the nulls over the chunks of one column."""
+    if convert is None:
+        return UNKNOWN, "none", None
+    lows: list[Canonical | None] = []
+    highs: list[Canonical | None] = []
+    n_nulls: int | None = 0
+    for chunk in chunks:
+        stats = chunk.statistics
+        n_chunk_nulls = stats.null_count if stats is not None and stats.has_null_count else None
+        n_nulls = None if n_nulls is None or n_chunk_nulls is None else n_nulls + n_chunk_nulls
+        if stats is not None and stats.has_min_max:
+            lows.append(convert(stats.min_raw))
+            highs.append(convert(stats.max_raw))
+        elif n_chunk_nulls is None or n_chunk_nulls < chunk.num_values:
+            lows.append(None)
+    return *_bounds(type_, lows, highs, is_whole), n_nulls
+
+
+def _bounds(
+    type_: pa.DataType, lows: Sequence[Canonical | None], highs: Sequence[Canonical | None], is_whole: bool
+) -> tuple[Interval, Tightness]:
+    """The bounds over all chunks: unknown if they are in one chunk, or if a flipped bit has turned them around."""
+    if not lows or None in lows or None in highs:
+        return UNKNOWN, "none"
+    low, high = cast("Canonical", min(lows)), cast("Canonical", max(highs))  # type: ignore[type-var]
+    if low > high:  # type: ignore[operator]
+        return UNKNOWN, "none"
+    if not is_whole and isinstance(low, bytes) and isinstance(high, bytes):
+        return (cut_text if is_stringlike(type_) else cut_bytes)(low, high), "cut"
+    return tight(low, high), "tight"
+
+
+def _of_type(kind: type) -> Convert:
+    return lambda raw: raw if isinstance(raw, kind) else None  # type: ignore[return-value]
+
+
+def _unsigned(n_bits: int) -> Convert:
+    mask = (1 << n_bits) - 1
+    return lambda raw: raw & mask if isinstance(raw, int) else None
+
+
+def _real(raw: object) -> float | None:
+    return raw + 0.0 if isinstance(raw, float) and not is_nan(raw) else None
+
+
+def _half(raw: object) -> float | None:
+    return _real(struct.unpack("<e", raw)[0]) if isinstance(raw, bytes) and len(raw) == 2 else None
+
+
+_INT, _BYTES = _of_type(int), _of_type(bytes)
+_CONVERTERS: dict[int, Convert] = {
+    pa.bool_().id: _of_type(bool),
+    **{type_.id: _INT for type_ in (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.date32(), pa.date64())},
+    **{type_.id: _unsigned(32) for type_ in (pa.uint8(), pa.uint16(), pa.uint32())},
+    pa.uint64().id: _unsigned(64),
+    pa.float16().id: _half,
+    **{type_.id: _real for type_ in (pa.float32(), pa.float64())},
+    **{type_.id: _BYTES for type_ in (pa.string(), pa.large_string(), pa.string_view())},
+    **{type_.id: _BYTES for type_ in (pa.binary(), pa.large_binary(), pa.binary_view(), pa.binary(1))},
+}
+
+
+def _converter(type_: pa.DataType, metadata: pq.FileMetaData, index: int) -> Convert | None:
+    """How a column's raw bounds become plain values; None where they have no order here."""
+    if convert := _CONVERTERS.get(type_.id):
+        return convert
+    if pa.types.is_decimal(type_):
+        return lambda raw: _decimal(raw, type_.scale)
+    return _temporal(type_, metadata, index) if is_temporal_int(type_) else None
+
+
+def _decimal(raw: object, scale: int) -> Decimal | None:
+    if isinstance(raw, bytes):
+        raw = int.from_bytes(raw, "big", signed=True)
+    # a decimal's constructor is exact, its arithmetic rounds to 28 digits
+    return Decimal(f"{raw}E{-scale}") if isinstance(raw, int) else None
+
+
+def _temporal(type_: pa.DataType, metadata: pq.FileMetaData, index: int) -> Convert | None:
+    """Nanoseconds; the unit is the one Parquet stored, which need not be the one that Arrow restores."""
+    column = metadata.schema.column(index)
+    if column.physical_type not in {"INT32", "INT64"}:
+        return None
+    stored = json.loads(column.logical_type.to_json()).get("timeUnit", "")
+    factor = NS_PER_UNIT[_UNITS.get(stored, type_.unit)]
+    return lambda raw: raw * factor if isinstance(raw, int) else None
