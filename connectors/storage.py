@@ -77,6 +77,10 @@ class Storage(ABC):
         """
 
     @abstractmethod
+    def list_folders(self, under: str = "") -> list[str]:
+        """The names of the folders directly below `under`, sorted; none if it is missing."""
+
+    @abstractmethod
     def stat(self, path: str) -> StoredFile | None:
         """The file at `path`, or None."""
 
@@ -144,6 +148,13 @@ class LocalStorage(Storage):
                     raise failure from error
                 on_error(self._relative(folder), failure.what)
         return sorted(found, key=lambda file: file.path)
+
+    def list_folders(self, under: str = "") -> list[str]:
+        """See `Storage.list_folders`."""
+        with self._typed("list the folder", under), contextlib.suppress(FileNotFoundError):
+            with os.scandir(self._path(under)) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir())
+        return []
 
     def stat(self, path: str) -> StoredFile | None:
         """See `Storage.stat`."""
@@ -266,6 +277,15 @@ class ObjectStorage(Storage):
             return []
         files = [self._stored(info) for info in infos if info.type == fs.FileType.File]
         return sorted(files, key=lambda file: file.path)
+
+    def list_folders(self, under: str = "") -> list[str]:
+        """See `Storage.list_folders`."""
+        from pyarrow import fs
+
+        selector = fs.FileSelector(self._path(under), allow_not_found=True)
+        with self._typed("list the prefix", under):
+            infos = self._fs.get_file_info(selector)
+        return sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
 
     def stat(self, path: str) -> StoredFile | None:
         """See `Storage.stat`."""

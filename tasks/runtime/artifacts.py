@@ -79,9 +79,10 @@ class Manifest(FrozenConfig):
 
 
 class Verdict(FrozenConfig):
-    """What Great Expectations said of an artifact; bound to its content by `digest`."""
+    """What Great Expectations said; bound to the content by `digest`, to what was asked by `suite_digest`."""
 
     digest: str
+    suite_digest: str = ""
     status: VerdictStatus
     tables: dict[str, dict[str, Any]] = Field(default_factory=dict)
     seconds: float = 0.0

@@ -1,57 +1,39 @@
 """Great Expectations beside the run: a process of its own, because its import alone takes 11-24 s.
 
-A published artifact is queued as a JSON file in `runs/<run_id>/expectations/inbox`; the process
-(`expectations_worker.py`) writes its verdict beside the artifact's manifest and a data docs site into the run's folder.
+It takes requests from the run's inbox (`expectations_queue.py`), writes each verdict beside the artifact's manifest
+and a data docs site into the run's folder (`expectations_worker.py`). It ends with its parent, even after kill -9:
+the pipe to its standard input closes then.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Literal
 
-from pydantic import Field
+from pydantic import ValidationError
 
 from connectors.config import FrozenConfig
 from connectors.errors import ArtifactError, ContractError
 from connectors.storage import Storage
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Manifest
-from tasks.runtime.contract import Contract, Expectation
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from tasks.runtime.expectations_queue import VERDICTS, RequestVerdict
 
-INBOX = "expectations/inbox"
 SUMMARY = "expectations/verdicts.json"
 DOCS = "expectations/docs"
 LOG = "expectations/worker.log"
 FINISH = b"finish\n"
 
-
-class TableRequest(FrozenConfig):
-    """A table to validate: where it lies, how many rows it has, and its suite."""
-
-    uri: str
-    suite: str
-    n_rows: int | None = None
-    format: Literal["delta", "parquet"] = "delta"
-    expectations: list[Expectation]
-
-
-class Request(FrozenConfig):
-    """What is asked of the process: an artifact, or (with no `verdict_path`) tables of the lake."""
-
-    name: str
-    digest: str = ""
-    verdict_path: str = Field("", description="Where the artifact's verdict is written; empty for lake tables.")
-    tables: dict[str, TableRequest]
-
-
-class RequestVerdict(FrozenConfig):
-    """The outcome of one request."""
-
-    name: str
-    status: Literal["passed", "rejected", "failed"]
-    seconds: float = 0.0
-    tables: dict[str, dict[str, Any]] = Field(default_factory=dict)
+_POLL_S = 0.2
+_LOG_TAIL = 3
 
 
 class Verdicts(FrozenConfig):
-    """All outcomes of a run. `failed` means that Great Expectations itself did not get through."""
+    """All outcomes of a run; `failed` means that Great Expectations itself did not get through."""
 
     status: Literal["passed", "rejected", "failed"]
     seconds: float
@@ -72,7 +54,7 @@ class Verdicts(FrozenConfig):
                 f"Great Expectations rejected {len(names)} of {len(self.requests)} requests; "
                 "the artifacts among them are not reused",
                 examples=names,
-                hint=f"open {self.docs}" if self.docs else "see expectations/verdicts.json in the run's folder",
+                hint=f"open {self.docs}",
             )
         if self.status == "failed":
             raise ArtifactError(
@@ -82,35 +64,116 @@ class Verdicts(FrozenConfig):
             )
 
 
-def enqueue(store: ArtifactStore, run_id: str, manifest: Manifest, contracts: Mapping[str, Contract]) -> None:
-    """Queue a published artifact for validation in run `run_id`."""
-    tables = {
-        name: TableRequest(
-            uri=store.storage.uri(manifest.stage, manifest.key, name),
-            suite=f"{contracts[name].name} v{contracts[name].version}",
-            n_rows=entry.n_rows,
-            expectations=contracts[name].expectations(),
-        )
-        for name, entry in manifest.tables.items()
-    }
-    folder = store.folder(manifest.stage, manifest.key)
-    request = Request(
-        name=f"{manifest.stage}-{manifest.key}", digest=manifest.digest, verdict_path=folder, tables=tables
-    )
-    enqueue_request(Storage.at(store.storage.uri("runs", run_id)), request)
-
-
-def enqueue_request(run_folder: Storage, request: Request) -> None:
-    """Put one request into a run's inbox."""
-    run_folder.write_bytes_atomic(f"{INBOX}/{request.name}.json", request.model_dump_json(indent=1).encode())
-
-
-def has_requests(run_folder: str) -> bool:
-    """Whether anything is queued in this run; if not, the process need not be started."""
-    return any(file.path.endswith(".json") for file in Storage.at(run_folder).list_files(INBOX))
-
-
 def verdict(store: ArtifactStore, ref: ArtifactRef) -> Literal["passed", "rejected"] | None:
     """The verdict on an artifact's content; None if there is none yet."""
     found = store.verdict(ref)
     return found.status if found else None
+
+
+class ExpectationsProcess:
+    """The process of one run. Use `start`, then `finish` or `stop`."""
+
+    def __init__(self, run_folder: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self._storage = Storage.at(run_folder)
+        self._process = process
+        self._log = log
+        self._started = time.perf_counter()
+
+    @classmethod
+    def start(cls, run_folder: str) -> "ExpectationsProcess":
+        """Start the process of a run at low priority; its output goes to a log in the run's folder."""
+        storage = Storage.at(run_folder)
+        with _open_log(storage) as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tasks.runtime.expectations_worker", run_folder],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_environment(),
+            )
+            return cls(run_folder, process, Path(log.name))
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def wait_for(self, names: Sequence[str], timeout_s: float) -> list[RequestVerdict]:
+        """Wait for the verdicts on single requests, such as the user's suites for tables of the lake.
+
+        Raises:
+            ArtifactError: if the process ends or the time is over before they are in.
+        """
+        deadline = time.monotonic() + timeout_s
+        paths = [f"{VERDICTS}/{name}.json" for name in names]
+        while missing := [path for path in paths if self._storage.stat(path) is None]:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise ArtifactError(
+                    f"Great Expectations has not judged {len(missing)} of {len(paths)} requests",
+                    value=self._reason("it has ended" if self._process.poll() is not None else "the time is over"),
+                    hint=f"see {self._log}",
+                )
+            time.sleep(_POLL_S)
+        return [RequestVerdict.model_validate_json(self._storage.read_bytes(path)) for path in paths]
+
+    def finish(self, timeout_s: float = 600.0) -> Verdicts:
+        """Let the process judge all that is queued, write the docs and end; then all its verdicts."""
+        try:
+            self._tell_and_wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            return self._failed(f"not finished after {timeout_s:.0f} s")
+        if self._process.returncode != 0:
+            return self._failed(f"its process ended with status {self._process.returncode}")
+        try:
+            summary = Verdicts.model_validate_json(self._storage.read_bytes(SUMMARY))
+        except (ArtifactError, ValidationError) as error:
+            return self._failed(str(error))
+        return summary.model_copy(update={"seconds": self._seconds()})
+
+    def stop(self) -> None:
+        """End the process now, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def _tell_and_wait(self, timeout_s: float) -> None:
+        """Say that nothing more will come; the pipe stays open, because its end means that the parent died."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(FINISH)
+                self._process.stdin.flush()
+        self._process.wait(timeout_s)
+        self._close()
+
+    def _close(self) -> None:
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+
+    def _failed(self, why: str) -> Verdicts:
+        return Verdicts(status="failed", seconds=self._seconds(), reason=self._reason(why))
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    def _reason(self, why: str) -> str:
+        try:
+            lines = self._log.read_text(errors="replace").strip().splitlines()[-_LOG_TAIL:]
+        except OSError:
+            lines = []
+        return "; ".join([why, *lines])
+
+
+def _open_log(storage: Storage) -> IO[bytes]:
+    if not storage.is_local:
+        return tempfile.NamedTemporaryFile(prefix="lakebed-expectations-", suffix=".log", delete=False)
+    storage.make_folder("expectations")
+    return open(storage.uri(LOG), "wb")
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment, with these packages on the path and Great Expectations' telemetry off."""
+    here = str(Path(__file__).parents[2])
+    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.environ | {"PYTHONPATH": path, "GX_ANALYTICS_ENABLED": "false", "TQDM_DISABLE": "1"}

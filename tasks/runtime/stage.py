@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from connectors.delta import MAX_DRIVER_ROWS, WrittenTable, active_files, iterate_table, open_table, write_table
 from connectors.errors import ContractError
+from connectors.storage import Storage
 from tasks.runtime.artifacts import (
     ArtifactRef,
     ArtifactStore,
@@ -24,7 +25,7 @@ from tasks.runtime.artifacts import (
 from tasks.runtime.checks import ArrowChecks, check_frame, check_schema, check_table
 from tasks.runtime.contract import Contract
 from tasks.runtime.digest import batch_multiset, digest_table, file_digest, table_digest
-from tasks.runtime.expectations import enqueue
+from tasks.runtime.expectations_queue import artifact_request, enqueue
 from tasks.runtime.keys import canonical_json, sha256_of_parts
 from tasks.runtime.memory import peak_memory_bytes
 from tasks.runtime.workspace import Workspace
@@ -96,10 +97,10 @@ class Stage:
     def reuse(self) -> ArtifactRef | None:
         """The artifact of an earlier run under this key, if it is complete and not rejected.
 
-        One without a verdict, because its run was killed, is queued for Great Expectations again.
+        One without a verdict (its run was killed) or judged by other suites is queued for Great Expectations.
         """
         ref = self.store.find(self.spec.name, self.key)
-        if ref is not None and self.store.verdict(ref) is None:
+        if ref is not None:
             self._enqueue(self.store.manifest(ref))
         return ref
 
@@ -229,8 +230,14 @@ class Stage:
         self.store.write_metrics(self.spec.name, self.key, facts)
 
     def _enqueue(self, manifest: Manifest) -> None:
-        if self.workspace.run_id:
-            enqueue(self.store, self.workspace.run_id, manifest, self.spec.contracts)
+        """Queue the artifact, unless these suites have passed it already."""
+        run_id = self.workspace.run_id
+        if not run_id:
+            return
+        request = artifact_request(self.store, run_id, manifest, self.spec.contracts)
+        verdict = self.store.verdict(manifest.ref)
+        if verdict is None or verdict.suite_digest != request.suite_digest:
+            enqueue(Storage.at(self.store.storage.uri("runs", run_id)), request)
 
 
 def stage_key(spec: StageSpec, inputs: Sequence[ArtifactRef], config: BaseModel, identity: Sequence[bytes]) -> str:

@@ -1,0 +1,230 @@
+"""The record of a run, `runs/<run_id>/run.json`: written after every change, so it tells how far a killed run came."""
+
+import contextlib
+import os
+import platform
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any, Literal
+
+import psutil
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from connectors.errors import ArtifactError
+from connectors.storage import Storage
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.memory import peak_memory_bytes
+
+RUNS = "runs"
+RECORD = "run.json"
+
+RunStatus = Literal["running", "completed", "failed", "dead"]
+
+_PACKAGES = (
+    "lakebed",
+    "pyspark",
+    "delta-spark",
+    "deltalake",
+    "prefect",
+    "great-expectations",
+    "pyarrow",
+    "numpy",
+    "numba",
+)
+
+
+class StageRecord(BaseModel):
+    """One stage of a run: what it made and what that cost. Times in seconds, sizes in bytes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stage: str
+    key: str
+    digest: str
+    reused: bool
+    seconds: float = 0.0
+    bytes_read: int = 0
+    rows: int = 0
+    peak_driver_bytes: int = 0
+    peak_worker_bytes: int = 0
+    steps: list[tuple[str, float, int]] = Field(default_factory=list, description="(step, seconds, bytes read)")
+
+    @classmethod
+    def of(cls, ref: ArtifactRef, metrics: dict[str, Any], *, reused: bool, seconds: float) -> "StageRecord":
+        """The record of a stage; a reused one has read nothing in this run, whatever its artifact once cost."""
+        facts = {name: metrics[name] for name in cls.model_fields if name in metrics} if not reused else {}
+        rows = {"rows": metrics.get("rows", 0)}
+        return cls.model_validate(facts | rows | ref.model_dump() | {"reused": reused, "seconds": seconds})
+
+
+class ExpectationsRecord(BaseModel):
+    """What Great Expectations said, how long its process took beside the run, and where its page lies."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Literal["passed", "rejected", "failed", "none"] = "none"
+    seconds: float = 0.0
+    docs: str = ""
+
+
+class RunRecord(BaseModel):
+    """All that is kept of a run. Times in seconds, sizes in bytes, instants in UTC."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    run_id: str
+    status: RunStatus = "running"
+    started_at: str
+    finished_at: str = ""
+    command: list[str] = Field(default_factory=list)
+    error: dict[str, Any] | None = None
+    process: dict[str, Any] = Field(default_factory=dict)
+    host: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
+    stages: list[StageRecord] = Field(default_factory=list)
+    session_start_s: float = 0.0
+    prefect_start_s: float = 0.0
+    expectations: ExpectationsRecord = Field(default_factory=ExpectationsRecord)
+    wall_after_session_s: float = 0.0
+    total_s: float = 0.0
+    peak_driver_bytes: int = 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the run's process exists; of a process on another host nothing is known, so it counts as alive."""
+        if self.status != "running" or self.process.get("host") != socket.gethostname():
+            return self.status == "running"
+        with contextlib.suppress(psutil.Error):
+            return bool(psutil.Process(self.process["pid"]).create_time() == self.process["created"])
+        return False
+
+
+class RunLog:
+    """Writes a run's record: at its beginning, after every change, at its end."""
+
+    def __init__(self, root: str, record: RunRecord) -> None:
+        self._storage = Storage.at(root)
+        self._started = time.perf_counter()
+        self.record = record
+        self.folder = self._storage.uri(RUNS, record.run_id)
+
+    @classmethod
+    def begin(cls, root: str, run_id: str, command: list[str], config: BaseModel) -> "RunLog":
+        """Begin a run; the lease on `root` is held, so that a record still "running" belongs to a dead run."""
+        mark_dead_runs(root)
+        record = RunRecord(
+            run_id=run_id,
+            started_at=_now(),
+            command=command,
+            process=_process_facts(),
+            host=_host_facts(),
+            versions=_versions(),
+            config=config.model_dump(mode="json"),
+        )
+        log = cls(root, record)
+        log.save()
+        return log
+
+    def add_stage(self, stage: StageRecord) -> None:
+        """Note a stage that is done."""
+        self.record.stages = [*self.record.stages, stage]
+        self.save()
+
+    def update(self, **facts: object) -> None:
+        """Set fields of the record."""
+        for name, value in facts.items():
+            setattr(self.record, name, value)
+        self.save()
+
+    def finish(self, status: Literal["completed", "failed"], error: dict[str, Any] | None = None) -> RunRecord:
+        """Close the record."""
+        peak = max(
+            [self.record.peak_driver_bytes, peak_memory_bytes(), *(s.peak_driver_bytes for s in self.record.stages)]
+        )
+        total = time.perf_counter() - self._started
+        self.update(status=status, error=error, finished_at=_now(), total_s=total, peak_driver_bytes=peak)
+        return self.record
+
+    def save(self) -> None:
+        """Write the record, at once or not at all."""
+        _save(self._storage, self.record)
+
+
+def new_run_id() -> str:
+    """An id that sorts by time: `20261123T184500-1f9a2c`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def list_runs(root: str) -> list[RunRecord]:
+    """All runs below an artifact root, newest first; a "running" one whose process is gone is shown as dead."""
+    return [record if record.is_alive else _as_dead(record) for record in _records(Storage.at(root))]
+
+
+def last_run(root: str) -> RunRecord:
+    """The newest run.
+
+    Raises:
+        ArtifactError: if there is none.
+    """
+    runs = list_runs(root)
+    if not runs:
+        raise ArtifactError("no run has been made on this artifact root", value=root, hint="lakebed run")
+    return runs[0]
+
+
+def mark_dead_runs(root: str) -> list[str]:
+    """Mark as dead what is still "running" in its record; only the holder of the lease may do this."""
+    storage = Storage.at(root)
+    dead = [record for record in _records(storage) if record.status == "running"]
+    for record in dead:
+        _save(storage, _as_dead(record))
+    return [record.run_id for record in dead]
+
+
+def _as_dead(record: RunRecord) -> RunRecord:
+    return record.model_copy(update={"status": "dead"}) if record.status == "running" else record
+
+
+def _records(storage: Storage) -> Iterator[RunRecord]:
+    """The records, newest first; one that cannot be read is left out."""
+    if not storage.exists(RUNS):
+        return
+    paths = [f"{RUNS}/{name}/{RECORD}" for name in sorted(storage.list_folders(RUNS), reverse=True)]
+    for path in paths:
+        with contextlib.suppress(ValidationError, ArtifactError):
+            yield RunRecord.model_validate_json(storage.read_bytes(path))
+
+
+def _save(storage: Storage, record: RunRecord) -> None:
+    data = record.model_dump_json(indent=1).encode()
+    storage.write_bytes_atomic(f"{RUNS}/{record.run_id}/{RECORD}", data)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _process_facts() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid(), "created": psutil.Process().create_time()}
+
+
+def _host_facts() -> dict[str, Any]:
+    return {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "n_cpus": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
