@@ -68,7 +68,7 @@ class HivePartitions:
         """Write the folders."""
         keys = data.select(list(self.columns)).group_by(list(self.columns)).aggregate([]).to_pylist()
         for key in sorted(keys, key=str):
-            folder = "/".join(f"{quote(column)}={_hive_text(value)}" for column, value in key.items())
+            folder = "/".join(f"{_hive_text(column)}={_hive_text(value)}" for column, value in key.items())
             rows = data.filter(_equals(data, key)).drop_columns(list(self.columns))
             pq.write_table(rows, _target(root, f"{name}/{folder}/part-00000.parquet"))
         return name

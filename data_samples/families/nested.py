@@ -37,6 +37,7 @@ def baskets(seed: int) -> Family:
     claims = (
         *copies("the order of a map's entries says nothing", "shop/baskets", "shop/baskets_retagged"),
         Claim("shop/baskets_large", "shop/baskets", "every fourth row"),
+        Claim("shop/baskets_large", "shop/baskets_hollow", "every fourth row; each of them has a buyer"),
         Claim("shop/basket_buyers", "shop/baskets", "two columns of its rows with a buyer"),
         Claim("shop/basket_buyers", "shop/baskets_turned", "the array is not among its columns"),
         Claim("shop/basket_buyers", "shop/baskets_hollow", "the rows with a buyer are the same"),

@@ -12,7 +12,7 @@ def scans(seed: int) -> Family:
     """Files without a header: their columns are numbered."""
     rng = generator(seed, "scans")
     numbers = pa.array(np.arange(70_000, 71_200))
-    data = pa.table({"column_1": numbers, "column_2": picked(rng, ["gate A", "gate B"], 1_200)})
+    data = pa.table({"c1": numbers, "c2": picked(rng, ["gate A", "gate B"], 1_200)})
     tables = (
         SampleTable("scans/all", data, CsvFile(";", has_header=False), "scans without a header"),
         SampleTable("scans/night", data.slice(700), CsvFile("\t", has_header=False, ending=".tsv.gz"), "the last ones"),
