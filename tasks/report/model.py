@@ -1,0 +1,175 @@
+"""Everything the report says, as plain data: what the templates may show and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+CheckStatus = Literal["passed", "failed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of the lake."""
+
+    name: str
+    format: str
+    n_rows: int
+    n_columns: int
+    n_bytes: int
+    n_files: int = 1
+    delta_version: int | None = None
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Every proven containment, without its evidence.
+
+    Shapes: child, parent (E,) int32, indices into `ReportData.tables`; is_coincidental (E,) bool.
+    """
+
+    child: NDArray[np.int32]
+    parent: NDArray[np.int32]
+    is_coincidental: NDArray[np.bool_]
+
+    @property
+    def n_edges(self) -> int:
+        """Proven edges."""
+        return len(self.child)
+
+    def select(self, mask: NDArray[np.bool_]) -> "Relation":
+        """The edges where `mask` (E,) is true."""
+        return Relation(self.child[mask], self.parent[mask], self.is_coincidental[mask])
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A proven containment with its evidence; `child` and `parent` are indices into `ReportData.tables`."""
+
+    child: int
+    parent: int
+    semantics: str
+    n_child_rows: int
+    n_child_distinct: int
+    n_parent_rows: int
+    n_parent_distinct: int
+    chance: float
+    is_coincidental: bool
+    coincidental_reason: str | None
+    is_mutual: bool
+    n_compared: int | None
+    chance_parts: Mapping[str, Any]
+    certificate: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """A pair that was compared and refuted; fractions are of the child's distinct rows."""
+
+    child: int
+    parent: int
+    verdict: str
+    n_compared: int
+    n_missing: int
+    fraction: float | None = None
+    fraction_low: float | None = None
+    fraction_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelStep:
+    """What one step left over, and what it cost; None = not measured."""
+
+    step: str
+    n_pairs: int
+    n_tables: int
+    seconds: float | None = None
+    bytes_read: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A table that was not compared."""
+
+    name: str
+    reason: str
+    hint: str = ""
+    format: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One verdict on one artifact table; `link` is relative to the report's folder."""
+
+    engine: str
+    subject: str
+    status: CheckStatus
+    n_checks: int | None = None
+    detail: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """One stage of the run."""
+
+    stage: str
+    key: str
+    digest: str
+    is_reused: bool
+    seconds: float | None = None
+    bytes_read: int | None = None
+    peak_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Enough to repeat the run: the only part of the report that two equal runs may differ in."""
+
+    run_id: str = ""
+    command: str = ""
+    stages: tuple[StageRecord, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """The whole report.
+
+    In `sampled` mode the edges survived a sample and nothing is proven.
+    `edges` and `near_misses` may be cut (the most important first); `relation` holds every proven edge.
+    """
+
+    lake: str
+    mode: Literal["exact", "sampled"]
+    tables: tuple[Table, ...]
+    relation: Relation
+    edges: tuple[Edge, ...] = ()
+    near_misses: tuple[NearMiss, ...] = ()
+    n_near_misses: int = 0
+    funnel: tuple[FunnelStep, ...] = ()
+    unreadable: tuple[Problem, ...] = ()
+    unstable: tuple[Problem, ...] = ()
+    n_unreadable: int = 0
+    n_unstable: int = 0
+    checks: tuple[Check, ...] = ()
+    run: RunRecord = field(default_factory=RunRecord)
+
+
+__all__ = [
+    "Check",
+    "CheckStatus",
+    "Edge",
+    "FunnelStep",
+    "NearMiss",
+    "Problem",
+    "Relation",
+    "ReportData",
+    "RunRecord",
+    "StageRecord",
+    "Table",
+]

@@ -1,0 +1,211 @@
+"""ReportData → one HTML text that loads nothing from anywhere."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tasks.report import charts, graph
+from tasks.report.config import ReportConfig
+from tasks.report.graph import Drawing, Node
+from tasks.report.headline import headline
+from tasks.report.model import ReportData, Table
+from tasks.report.payload import payload, script_json
+from tasks.report.text import NO_NAME, bytes_text, count_text, flattened, seconds_text, shortened, shown
+
+_FOLDER = Path(__file__).parent
+_LIBRARIES = ("vega-6.3.0.min.js", "vega-lite-6.4.1.min.js")
+_SCRIPTS = ("evidence.js", "table.js", "page.js")
+_TITLE_CELLS, _SUBTITLE_CELLS = 27, 34
+_COLUMNS = (
+    ("child", "Child", False),
+    ("parent", "Parent", False),
+    ("rows", "Child's rows", True),
+    ("bytes", "Child's size", True),
+    ("of", "Share of parent", True),
+    ("chance", "Chance", True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _NodeView:
+    title: str
+    subtitle: str
+    tooltip: str
+    n_members: int
+    badge_width: int
+    is_contained: bool
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class _LinkView:
+    path: str
+    is_implied: bool
+    is_coincidental: bool
+
+
+@dataclass(frozen=True)
+class _GraphView:
+    drawing: Drawing
+    nodes: tuple[_NodeView, ...]
+    links: tuple[_LinkView, ...]
+    caption: str
+    caption_all: str
+
+
+def render(data: ReportData, config: ReportConfig | None = None) -> str:
+    """The report as HTML; equal data gives equal text."""
+    config = config or ReportConfig()
+    drawings = _drawings(data, config)
+    scripts = [_library(name) for name in _LIBRARIES]
+    app = _app(_chart_specs(data))
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            top=headline(data),
+            views={name: _graph_view(data, drawing) for name, drawing in drawings.items()},
+            charts=_chart_specs(data),
+            columns=_COLUMNS,
+            box={"width": graph.NODE_WIDTH, "height": graph.NODE_HEIGHT},
+            run_facts=flattened(data.run.facts),
+            run_versions=flattened(data.run.versions),
+            run_config=flattened(data.run.config),
+            css=Markup((_FOLDER / "templates" / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
+            scripts=scripts,
+            app=app,
+            payload=Markup(script_json(payload(data, drawings, config))),  # noqa: S704 - escaped by script_json
+            security_policy=_security_policy([*scripts, app]),
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, auto_reload=False
+    )
+    environment.filters.update(
+        shown=lambda value: shown(str(value)),
+        bytes=bytes_text,
+        count=count_text,
+        seconds=seconds_text,
+        step=charts.step_title,
+        local=_local_link,
+    )
+    return environment
+
+
+def _local_link(link: str) -> str:
+    """A link into the run's folder; anything with a scheme or host leads nowhere."""
+    parts = urlsplit(link)
+    return "#checks" if parts.scheme or parts.netloc else quote(link.encode("utf-8", "surrogateescape"), safe="/#")
+
+
+def _library(name: str) -> Markup:
+    text = (_FOLDER / "static" / name).read_text("utf-8")
+    # a source map is the one thing that a browser's tools would try to load
+    return Markup("\n".join(line for line in text.splitlines() if not line.startswith("//# sourceMappingURL")))  # noqa: S704
+
+
+def _app(specs: Mapping[str, Any]) -> Markup:
+    parts = [(_FOLDER / "templates" / name).read_text("utf-8") for name in _SCRIPTS]
+    body = "\n".join([f"const CHARTS = {script_json(specs)};", *parts])
+    return Markup(f'(() => {{\n"use strict";\n{body}}})();')  # noqa: S704 - our own files and escaped JSON
+
+
+def _security_policy(scripts: list[Markup]) -> str:
+    """Nothing may be loaded, and only our own scripts, named by their digests, may run (Vega compiles expressions)."""
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src 'unsafe-eval' {allowed}; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _chart_specs(data: ReportData) -> dict[str, charts.Spec | None]:
+    return {
+        "funnel": charts.funnel_chart(data.funnel),
+        "seconds": charts.seconds_chart(data.funnel),
+        "bytes": charts.bytes_chart(data.funnel),
+    }
+
+
+def _drawings(data: ReportData, config: ReportConfig) -> dict[str, Drawing]:
+    """The graph without and with coincidental containments."""
+    n_bytes = np.array([table.n_bytes for table in data.tables], dtype=np.int64)
+    telling = data.relation.select(~data.relation.is_coincidental)
+    return {"telling": graph.draw(telling, n_bytes, config), "all": graph.draw(data.relation, n_bytes, config)}
+
+
+def _graph_view(data: ReportData, drawing: Drawing) -> _GraphView:
+    contained = {link.child for link in drawing.links}
+    nodes = tuple(_node_view(data, node, number in contained) for number, node in enumerate(drawing.nodes))
+    links = tuple(
+        _LinkView(_path(drawing.nodes[link.parent], drawing.nodes[link.child]), link.is_implied, link.is_coincidental)
+        for link in drawing.links
+    )
+    boxes = _boxes_caption(drawing)
+    captions = (f"{boxes}, {_lines_caption(drawing, is_with_implied=is_all)}" for is_all in (False, True))
+    return _GraphView(drawing, nodes, links, *captions)
+
+
+def _boxes_caption(drawing: Drawing) -> str:
+    n_drawn, n_all = len(drawing.nodes), drawing.n_classes
+    return (
+        f"{n_all:,} boxes" if n_drawn == n_all else f"the {n_drawn:,} of {n_all:,} boxes where most could be set aside"
+    )
+
+
+def _lines_caption(drawing: Drawing, *, is_with_implied: bool) -> str:
+    n_drawn = len(drawing.links)
+    n_implied = sum(link.is_implied for link in drawing.links)
+    if is_with_implied:
+        return f"{n_drawn:,} lines" if n_drawn == drawing.n_links else f"{n_drawn:,} of {drawing.n_links:,} lines"
+    return f"{n_drawn - n_implied:,} lines, {n_implied:,} implied ones hidden" if n_implied else f"{n_drawn:,} lines"
+
+
+def _node_view(data: ReportData, node: Node, is_contained: bool) -> _NodeView:
+    tables = [data.tables[member] for member in node.members]
+    badge_width = 14 + 7 * len(str(len(tables))) if len(tables) > 1 else 0
+    room = badge_width // 7 + 1 if badge_width else 0
+    folder, _, title = (shown(tables[0].name) or NO_NAME).rpartition("/")
+    return _NodeView(
+        title=shortened(title, _TITLE_CELLS - room),
+        subtitle=shortened(_subtitle(tables[0], folder), _SUBTITLE_CELLS - room),
+        tooltip="\n".join(shown(table.name) for table in tables[:20]) + ("\n…" if len(tables) > 20 else ""),
+        n_members=len(tables),
+        badge_width=badge_width,
+        is_contained=is_contained,
+        x=round(node.x, 1),
+        y=round(node.y, 1),
+    )
+
+
+def _subtitle(table: Table, folder: str) -> str:
+    size = f"{table.n_rows:,} rows"
+    return f"{shortened(folder, _SUBTITLE_CELLS - len(size) - 3)} · {size}" if folder else size
+
+
+def _path(parent: Node, child: Node) -> str:
+    x1, y1 = parent.x + graph.NODE_WIDTH, parent.y + graph.NODE_HEIGHT / 2
+    x2, y2 = child.x, child.y + graph.NODE_HEIGHT / 2
+    bend = graph.LEVEL_GAP / 2
+    if x2 > x1:
+        return f"M{x1:.1f} {y1:.1f}C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
+    # a folded component: back along the gap above the child
+    gap = child.y - graph.ROW_GAP / 2
+    return f"M{x1:.1f} {y1:.1f}H{x1 + bend / 2:.1f}V{gap:.1f}H{x2 - bend / 2:.1f}V{y2:.1f}H{x2:.1f}"
+
+
+__all__ = ["render"]
