@@ -51,10 +51,12 @@ class PairCounts:
         """Sums the counts of two buckets."""
         return PairCounts(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
+    def take(self, pairs: NDArray[np.generic]) -> "PairCounts":
+        """The counts of some of the pairs."""
+        return PairCounts(*(getattr(self, field.name)[pairs] for field in fields(self)))
 
-def compare_pairs(
-    rows: HashRows, pairs: tuple[Int64, Int32, Int32], *, is_bag: bool
-) -> PairCounts:
+
+def compare_pairs(rows: HashRows, pairs: tuple[Int64, Int32, Int32], *, is_bag: bool) -> PairCounts:
     """Compares each pair (projection of the child's schema, child, parent) on the rows given.
 
     `n_missing` counts the child's distinct rows that the parent lacks; under bag semantics the child's rows that
@@ -130,4 +132,3 @@ def _compare(hashes, counts, child_ranges, parent_ranges, is_bag):  # type: igno
 @njit(cache=True)
 def _is_less(left, right):  # type: ignore[no-untyped-def]
     return left[0] < right[0] or (left[0] == right[0] and left[1] < right[1])
-
