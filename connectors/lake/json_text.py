@@ -1,4 +1,7 @@
-"""Canonical JSON text: no white space, keys sorted, number literals as they were written."""
+"""Canonical JSON text: no white space, keys sorted, number literals as they were written, null members left out.
+
+A member that is null and one that is missing mean the same here, so that rows compare equal either way.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class NumberLiteral(str):
-    """A JSON number as it was written."""
+class RawJson(str):
+    """Text that is JSON already, such as a number as it was written."""
 
     __slots__ = ()
 
 
 def json_text(value: object) -> str:
-    """The canonical text of one parsed value (numbers: NumberLiteral, int, or float in its shortest rendering)."""
+    """The canonical text of one parsed value (numbers: RawJson, int, or float)."""
     return "".join(_parts(value))
 
 
@@ -39,10 +42,10 @@ def json_texts(array: pa.Array) -> pa.Array:
 
 
 def _parts(value: object) -> Iterator[str]:
-    if isinstance(value, NumberLiteral):
+    if isinstance(value, RawJson):
         yield str.__str__(value)
     elif isinstance(value, dict):
-        members = sorted(value.items())
+        members = sorted((k, v) for k, v in value.items() if v is not None)
         yield "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{json_text(v)}" for k, v in members) + "}"
     elif isinstance(value, list):
         yield "[" + ",".join(map(json_text, value)) + "]"

@@ -42,8 +42,8 @@ class Bounds:
     def merge(self, other: Bounds) -> Bounds:
         """The bounds of both together; where equal prefixes meet, a cut one makes the result cut."""
         # Python orders strings by code point, which is the order of their UTF-8 bytes
-        minimum = min(self.minimum, other.minimum)  # type: ignore[type-var] # both of one type
-        maximum = max(self.maximum, other.maximum)  # type: ignore[type-var]
+        minimum = min(self.minimum, other.minimum)
+        maximum = max(self.maximum, other.maximum)
         return Bounds(
             minimum,
             maximum,
@@ -97,7 +97,8 @@ class ResolvedColumn:
     Attributes:
         token: of the leaf.
         type: Arrow type of the cells that `cast_staged` gives.
-        casts: for each scan, in the order given, what to pass to `cast_staged`; None where that file lacks the column.
+        casts: for each scan, in the order given, what to pass to `cast_staged`; None where that file
+            lacks the column (or has no value in it): all its cells are null.
         n_nulls: over all files, rows of files that lack the column included.
         bounds: over all files; None = unknown or no value.
         file_bounds: of each scan; None = unknown or no value there.

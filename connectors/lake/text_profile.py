@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from connectors.lake.text_model import ColumnKind
 
 
-class UncastableCell(ValueError):  # noqa: N818 - says where a cast failed; becomes a SourceError with the file's name
+class UncastableCell(ValueError):
     """A cell that does not fit the type that the config gives its column."""
 
     def __init__(self, token: str, row: int, cell: object, type_: str) -> None:
@@ -94,22 +94,22 @@ class ColumnProfile:
         if not pa.types.is_string(cells.type):
             self._add_typed(cells)
             return
-        is_safe_integer = False
+        ints: Bounds | None = None
         for type_ in list(self._types):
-            if type_ == "float64" and is_safe_integer:
-                self._widen(type_, _as_float(self._last))
+            if type_ == "float64" and _is_safe(ints):
+                self._widen(type_, _as_float(ints))
                 continue
             values = parse_canonical(cells, type_, self._form)
             if values is None:
                 self._types.remove(type_)
                 continue
-            self._last = bounds_of(values)
-            is_safe_integer = type_ == "int64" and _is_safe(self._last)
-            self._widen(type_, self._last)
+            bounds = bounds_of(values)
+            ints = bounds if type_ == "int64" else ints
+            self._widen(type_, bounds)
 
     def _add_typed(self, values: pa.Array) -> None:
         """Cells that JSON has typed; an int column may be merged with a float one when each int survives that."""
-        bounds = bounds_of(values)
+        bounds = bounds_of(values) if self._types else None
         if "float64" in self._types and self.kind == "int" and not survives_as_float(values):
             self._types.remove("float64")
         for type_ in self._types:

@@ -111,10 +111,15 @@ def _check_columns(scans: Sequence[TextScan]) -> None:
                 expected=_names(first),
                 hint="set `lake.text.header`, or list the folder under `lake.split` so that each file is a table",
             )
-    inner = {path_of(column.token)[:n] for scan in scans for column in scan.columns for n in _prefixes(column)}
+    if first.format == "json":
+        _check_objects(scans)
+
+
+def _check_objects(scans: Sequence[TextScan]) -> None:
+    enclosing = {path_of(column.token)[:n] for scan in scans for column in scan.columns for n in _prefixes(column)}
     for scan in scans:
         for column in scan.columns:
-            if column.has_values and path_of(column.token) in inner:
+            if column.has_values and path_of(column.token) in enclosing:
                 raise SourceError(
                     f"column {column.token} is an object in one file and none in {scan.path}",
                     value=column.kind,

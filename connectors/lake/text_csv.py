@@ -1,0 +1,130 @@
+"""Reads CSV in blocks, every column as strings.
+
+An unquoted cell that is one of the config's null words is null; a quoted one is a string, the empty string included.
+Rows without any cell (blank lines) are no rows, except in a table of one column, where a blank line after the first
+row is a cell: it is null. Row 1 of messages is the file's first row, the header if it has one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyarrow import csv
+
+from connectors.errors import SourceError
+from connectors.lake.text_sniff import SAMPLE_BYTES, sniff_csv
+from connectors.lake.text_stream import encoding_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from connectors.lake.config import TextConfig
+    from connectors.lake.text_sniff import CsvShape
+    from connectors.lake.text_stream import TextStream
+
+
+class RowTooLong(Exception):
+    """A row that does not fit into a block; reading again with larger blocks may help."""
+
+
+class CsvReader:
+    """The rows of one CSV file.
+
+    Args:
+        stream: at its beginning.
+        config: how text is read.
+        block_bytes: how much is parsed at once; no row can be longer.
+
+    Raises:
+        SourceError: if the file has no rows at all.
+    """
+
+    def __init__(self, stream: TextStream, config: TextConfig, block_bytes: int) -> None:
+        self._stream, self._config, self._block_bytes = stream, config, block_bytes
+        sample = stream.peek(SAMPLE_BYTES)
+        n_blank = len(sample) - len(sample.lstrip(b"\r\n"))
+        stream.skip(n_blank)
+        if not sample.strip():
+            raise _empty(stream)
+        self.shape: CsvShape = sniff_csv(sample[n_blank:], stream.is_at_end, stream.path, config)
+        self.schema = pa.schema([pa.field(name, pa.string()) for name in self.shape.names])
+        self._ragged: csv.InvalidRow | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows below the header, in order.
+
+        Raises:
+            SourceError: for a row with too many or too few cells, or bytes that are no text.
+            RowTooLong: for a row that is longer than a block.
+        """
+        try:
+            is_first = self.shape.has_header
+            for batch in self._open():
+                rows = batch.slice(1) if is_first else batch
+                is_first = False
+                yield pa.RecordBatch.from_arrays(rows.columns, schema=self.schema)
+        except pa.ArrowInvalid as error:
+            raise self._error(error) from error
+
+    def _open(self) -> csv.CSVStreamingReader:
+        # names that cannot repeat: Arrow finds a column's type by its name
+        names = [str(n) for n in range(len(self.shape.names))]
+        return csv.open_csv(
+            pa.PythonFile(self._stream, mode="r"),
+            read_options=csv.ReadOptions(use_threads=False, block_size=self._block_bytes, column_names=names),
+            parse_options=csv.ParseOptions(
+                delimiter=self.shape.delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=len(names) > 1,
+                invalid_row_handler=self._note_ragged,
+            ),
+            convert_options=csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=list(self._config.null_values),
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+
+    def _note_ragged(self, row: csv.InvalidRow) -> str:
+        self._ragged = self._ragged or row
+        return "error"
+
+    def _error(self, error: pa.ArrowInvalid) -> Exception:
+        message, path = str(error), self._stream.path
+        if self._ragged is not None:
+            return _ragged_error(path, self._ragged, self.shape.delimiter)
+        if "straddl" in message:
+            return RowTooLong(message)
+        if "UTF8" in message:
+            return encoding_error(path, _where(message))
+        return SourceError(f"cannot read {path} as CSV", value=message, hint="check the file, or leave it out")
+
+
+def _where(message: str) -> str:
+    """Row and column out of Arrow's message, which counts columns from 0."""
+    match = re.search(r"column #([0-9]+): Row #([0-9]+)", message)
+    return f"row {match[2]}, column {int(match[1]) + 1}: invalid UTF-8" if match else message
+
+
+def _ragged_error(path: str, row: csv.InvalidRow, delimiter: str) -> SourceError:
+    number = "" if row.number is None else f"row {row.number} "
+    text = row.text if len(row.text) <= 80 else row.text[:79] + "…"
+    return SourceError(
+        f"ragged rows in {path}: {number}has {row.actual_columns} cells",
+        value=text,
+        expected=f"{row.expected_columns} cells, as in row 1 (delimiter {delimiter!r})",
+        hint="mend the row, set `lake.text.delimiter`, or leave the file out with `lake.exclude`",
+    )
+
+
+def _empty(stream: TextStream) -> SourceError:
+    is_nothing = not stream.peek(1)
+    return SourceError(
+        f"empty file: no header, no rows: {stream.path}" if is_nothing else f"only white space: {stream.path}",
+        value=f"{stream.n_bytes} bytes",
+        expected="a header or rows",
+        hint="leave it out with `lake.exclude`",
+    )

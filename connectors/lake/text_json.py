@@ -1,0 +1,203 @@
+"""Reads JSON lines in blocks and unites the blocks' shapes.
+
+JSON has types: a string stays a string whatever it looks like, and a number column is typed only where every literal
+survives the round trip. A missing key and null are both null. The blocks wait in a spool, packed, until the last one
+has shown what the columns are; then they are moved to the united shape. So the text is read once.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyarrow import json as arrow_json
+
+from connectors.errors import SourceError
+from connectors.lake.json_exact import parse_exactly
+from connectors.lake.json_literals import literals_survive
+from connectors.lake.text_shapes import NULL, Shape, arrow_type, reshape, shape_of, skeleton, storable, unite
+from connectors.lake.text_stream import BLOCK_BYTES, encoding_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from connectors.lake.text_stream import TextStream
+
+MAX_LINE_BYTES = 1 << 28
+SPOOL_BYTES = 1 << 25
+# Arrow's parser and Python's recurse; an object nested deeper than this is refused before either sees it
+MAX_DEPTH = 200
+
+
+class JsonReader:
+    """The rows of one JSON lines file; a context manager, for its spool.
+
+    Args:
+        stream: at its beginning; read to its end at once.
+
+    Raises:
+        SourceError: for an empty file, a line that is no object, or text in another encoding.
+    """
+
+    def __init__(self, stream: TextStream) -> None:
+        self._path = stream.path
+        self._hint: pa.Schema | None = None
+        self._shape = NULL
+        self._spooled: list[tuple[int, Shape]] = []
+        with ExitStack() as stack:
+            self._spool = stack.enter_context(tempfile.SpooledTemporaryFile(SPOOL_BYTES))
+            n_lines = 0
+            for block in _line_blocks(stream):
+                self._take(block, n_lines + 1)
+                n_lines += block.count(b"\n")
+            stack.pop_all()
+        if not self._shape.members:
+            raise _no_columns(self._path)
+        self.shape = storable(self._shape)
+        self.schema = pa.schema(list(arrow_type(self.shape)))
+
+    def __enter__(self) -> JsonReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._spool.close()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows in order, all in the united schema."""
+        self._spool.seek(0)
+        for n_bytes, shape in self._spooled:
+            with pa.ipc.open_stream(self._spool.read(n_bytes)) as packed:
+                rows = packed.read_next_batch().column(0)
+            yield pa.RecordBatch.from_struct_array(reshape(rows, shape, self.shape))
+
+    def _take(self, block: bytes, first_line: int) -> None:
+        try:
+            block.decode()
+        except UnicodeDecodeError as error:
+            line = first_line + block.count(b"\n", 0, error.start)
+            what = f"byte 0x{block[error.start]:02x} in line {line}: {error.reason}"
+            raise encoding_error(self._path, what) from error
+        rows, shape = self._parse(block, first_line)
+        self._shape = unite(self._shape, shape)
+        sink = pa.BufferOutputStream()
+        batch = pa.record_batch([rows], names=["rows"])
+        with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+            writer.write_batch(batch)
+        packed = sink.getvalue()
+        self._spool.write(packed)
+        self._spooled.append((len(packed), shape))
+
+    def _parse(self, block: bytes, first_line: int) -> tuple[pa.Array, Shape]:
+        if not _is_deep(block):
+            rows = self._parse_fast(block)
+            if rows is not None and len(rows) == _n_objects(block) and literals_survive(block, rows):
+                return rows, shape_of(rows)
+        return parse_exactly(block, self._path, first_line)
+
+    def _parse_fast(self, block: bytes) -> pa.Array | None:
+        """The block by Arrow's reader, its strings left strings; None where it finds no table in it."""
+        try:
+            rows = _read(block, self._hint)
+        except pa.ArrowInvalid:
+            return None
+        strings = _timestamps_as_strings(rows.type)
+        if strings is None:
+            return rows
+        # Arrow takes strings that look like timestamps for such: tell it, and remember it for the next blocks
+        self._shape = unite(self._shape, skeleton(rows.type))
+        self._hint = _merged(self._hint, pa.schema(list(strings)))
+        try:
+            return _read(block, self._hint)
+        except pa.ArrowInvalid:
+            return None
+
+
+def _read(block: bytes, hint: pa.Schema | None) -> pa.Array:
+    table = arrow_json.read_json(
+        pa.BufferReader(block),
+        read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(block) + 1),
+        parse_options=arrow_json.ParseOptions(explicit_schema=hint),
+    )
+    if not table.num_columns:
+        return pa.array([{}] * table.num_rows, pa.struct([]))
+    (batch,) = table.combine_chunks().to_batches()
+    return batch.to_struct_array()
+
+
+def _timestamps_as_strings(type_: pa.DataType) -> pa.DataType | None:
+    """Only those parts of a type that are timestamps, as strings; None if there are none."""
+    if pa.types.is_struct(type_):
+        parts = [(field.name, _timestamps_as_strings(field.type)) for field in type_]
+        found = [pa.field(name, part) for name, part in parts if part is not None]
+        return pa.struct(found) if found else None
+    if pa.types.is_list(type_):
+        item = _timestamps_as_strings(type_.value_type)
+        return None if item is None else pa.list_(item)
+    return pa.string() if pa.types.is_temporal(type_) else None
+
+
+def _merged(one: pa.Schema | None, other: pa.Schema) -> pa.Schema:
+    """Both hints; where they name the same column, the newer one."""
+    if one is None:
+        return other
+    return pa.schema([*(field for field in one if field.name not in other.names), *other])
+
+
+def _line_blocks(stream: TextStream) -> Iterator[bytes]:
+    """Blocks of whole lines. A line break inside a JSON string is always escaped, so each one ends a line."""
+    parts: list[bytes] = []
+    n_bytes = 0
+    is_blank = True
+    while block := stream.read(BLOCK_BYTES):
+        is_blank = is_blank and not block.strip()
+        end = block.rfind(b"\n") + 1
+        parts.append(block[:end] if end else block)
+        n_bytes += len(parts[-1])
+        if end:
+            yield b"".join(parts)
+            parts, n_bytes = [block[end:]], len(block) - end
+        elif n_bytes > MAX_LINE_BYTES:
+            raise _too_long(stream.path)
+    if any(parts):
+        yield b"".join(parts)
+    if is_blank:
+        raise _empty(stream)
+
+
+def _n_objects(block: bytes) -> int:
+    """Lines that are not blank."""
+    return sum(1 for line in block.split(b"\n") if line.strip())
+
+
+def _is_deep(block: bytes) -> bool:
+    return b"[" * MAX_DEPTH in block or block.count(b"{") + block.count(b"[") > MAX_DEPTH * (1 + block.count(b"\n"))
+
+
+def _too_long(path: str) -> SourceError:
+    return SourceError(
+        f"a line of {path} is longer than {MAX_LINE_BYTES >> 20} MiB",
+        expected="JSON lines: one object a line",
+        hint="write one object a line, or leave the file out with `lake.exclude`",
+    )
+
+
+def _no_columns(path: str) -> SourceError:
+    return SourceError(
+        f"no columns in {path}: every object is empty",
+        expected="JSON objects with keys",
+        hint="leave it out with `lake.exclude`",
+    )
+
+
+def _empty(stream: TextStream) -> SourceError:
+    return SourceError(
+        f"empty file: no rows: {stream.path}" if not stream.n_bytes else f"only white space: {stream.path}",
+        value=f"{stream.n_bytes} bytes",
+        expected="one JSON object a line",
+        hint="leave it out with `lake.exclude`",
+    )

@@ -1,0 +1,181 @@
+"""A text file as a stream of UTF-8 blocks: unpacked, decoded, its byte order mark taken off, checked for NUL bytes."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import zlib
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from connectors.errors import ConfigError, SourceError
+from connectors.lake.files import open_file
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+BLOCK_BYTES = 1 << 22
+_LARGE_READ = 1 << 26
+
+_ENCODING_HINT = "set `lake.text.encoding` to the file's encoding (e.g. latin-1, cp1252, utf-16)"
+# UTF-32 first: its little-endian mark begins with that of UTF-16
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+class TextStream:
+    """Bytes of one text file, as UTF-8; a file-like object that Arrow's readers accept.
+
+    Text that is said to be UTF-8 is passed on as it is: the parsers check it. A byte order mark wins over the config.
+
+    Args:
+        root: of the lake.
+        path: relative to the root; `.gz` at its end means gzip.
+        encoding: used unless the file begins with a byte order mark.
+    """
+
+    def __init__(self, root: str, path: str, encoding: str) -> None:
+        self.path = path
+        self.closed = False
+        self.is_at_end = False
+        self._encoding = _known_encoding(encoding)
+        self._file = _open(root, path)
+        self.n_bytes = _size(self._file)
+        self._source = _unpacked(self._file, path)
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._pending = b""
+        self._start()
+
+    def __enter__(self) -> TextStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self.closed = True
+            self._source.close()
+            self._file.close()
+
+    def readable(self) -> bool:
+        """True: part of what Arrow asks of a file."""
+        return True
+
+    def peek(self, n_bytes: int) -> bytes:
+        """At least the next `n_bytes` bytes, or all there are, without taking them."""
+        parts, n_have = [self._pending], len(self._pending)
+        while n_have < n_bytes and not self.is_at_end:
+            parts.append(self._next(max(BLOCK_BYTES, min(n_bytes - n_have, _LARGE_READ))))
+            n_have += len(parts[-1])
+        self._pending = b"".join(parts) if len(parts) > 1 else parts[0]
+        return self._pending
+
+    def skip(self, n_bytes: int) -> None:
+        """Drop bytes that `peek` has shown."""
+        self._pending = self._pending[n_bytes:]
+
+    def read(self, n_bytes: int = -1) -> bytes:
+        """The next `n_bytes` bytes, fewer only at the end (Arrow takes a short read for a whole block).
+
+        Raises:
+            SourceError: if the file cannot be read on, unpacked or decoded, or holds a NUL byte.
+        """
+        available = self.peek(1 << 62 if n_bytes < 0 else n_bytes)
+        taken, self._pending = (available, b"") if n_bytes < 0 else (available[:n_bytes], available[n_bytes:])
+        return taken
+
+    def _start(self) -> None:
+        head = self._raw(BLOCK_BYTES)
+        encoding = self._encoding
+        for mark, marked in _MARKS:
+            if head.startswith(mark):
+                encoding, head = marked, head[len(mark) :] if marked == "utf-8" else head
+                break
+        if encoding not in ("utf-8", "ascii"):
+            self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self._pending = self._checked(head)
+
+    def _next(self, n_bytes: int) -> bytes:
+        return self._checked(self._raw(n_bytes))
+
+    def _raw(self, n_bytes: int) -> bytes:
+        try:
+            block = self._source.read(n_bytes)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise SourceError(
+                f"cannot unpack {self.path}",
+                value=str(error),
+                expected="a whole gzip file",
+                hint="restore the file, or leave it out with `lake.exclude`",
+            ) from error
+        except OSError as error:
+            raise SourceError(f"cannot read {self.path}", value=error.strerror or str(error)) from error
+        self.is_at_end = not block
+        return block
+
+    def _checked(self, block: bytes) -> bytes:
+        if self._decoder is not None:
+            try:
+                block = self._decoder.decode(block, final=self.is_at_end).encode()
+            except UnicodeError as error:
+                raise encoding_error(self.path, str(error)) from error
+        if b"\0" in block:
+            raise SourceError(
+                f"NUL bytes in {self.path}",
+                value="a binary file, or text in UTF-16 or UTF-32 without a byte order mark",
+                expected="text",
+                hint=_ENCODING_HINT + ", or leave the file out with `lake.exclude`",
+            )
+        return block
+
+
+def encoding_error(path: str, what: str) -> SourceError:
+    """The error for bytes that are no text in the expected encoding."""
+    return SourceError(
+        f"{path} is not in the expected encoding",
+        value=what,
+        expected="UTF-8, unless the config or a byte order mark says otherwise",
+        hint=_ENCODING_HINT,
+    )
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError as error:
+        raise ConfigError(
+            "unknown character encoding",
+            value=name,
+            expected="a name Python knows, e.g. utf-8, latin-1, cp1252",
+            hint="set `lake.text.encoding`",
+        ) from error
+
+
+def _open(root: str, path: str) -> BinaryIO:
+    try:
+        return cast("BinaryIO", open_file(root, path))
+    except OSError as error:
+        raise SourceError(
+            f"cannot open {path}",
+            value=error.strerror or str(error),
+            expected="a file that may be read",
+            hint="give this user the right to read it, or leave it out with `lake.exclude`",
+        ) from error
+
+
+def _size(file: BinaryIO) -> int:
+    n_bytes = file.seek(0, 2)
+    file.seek(0)
+    return n_bytes
+
+
+def _unpacked(file: BinaryIO, path: str) -> BinaryIO:
+    return cast("BinaryIO", gzip.GzipFile(fileobj=file)) if path.lower().endswith(".gz") else file
