@@ -1,9 +1,11 @@
 """Arrow arrays to canonical cells (words.py says which words)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types as t
 
@@ -60,7 +62,7 @@ def plain(values: pa.Array) -> pa.Array:
         if isinstance(values, pa.ExtensionArray):
             values = values.storage
         elif t.is_run_end_encoded(values.type):
-            values = pa.compute.run_end_decode(values)
+            values = pc.run_end_decode(values)
         else:
             return values
 
@@ -174,7 +176,7 @@ def _integers(values: pa.Array) -> NDArray[np.int64]:
     return np.array(buffer_values(values, kind), dtype=np.int64)
 
 
-def buffer_values(values: pa.Array, kind: np.dtype | type, width: int = 1) -> NDArray:  # type: ignore[type-arg]
+def buffer_values(values: pa.Array, kind: np.dtype[Any] | type, width: int = 1) -> NDArray[Any]:
     """The numbers in an array's value buffer, `width` a cell; what stands under a null is arbitrary."""
     kind, n = np.dtype(kind), len(values) * width
     buffer = values.buffers()[1]
@@ -206,7 +208,7 @@ def _value_offsets(values: pa.Array, kind: type) -> Offsets:
     buffer, n = values.buffers()[1], len(values)
     if n == 0 or buffer is None or buffer.size == 0:
         return np.zeros(n + 1, np.int64)
-    offsets = np.frombuffer(buffer, kind, n + 1, values.offset * np.dtype(kind).itemsize)
+    offsets: NDArray[Any] = np.frombuffer(buffer, kind, n + 1, values.offset * np.dtype(kind).itemsize)
     return np.array(offsets, dtype=np.int64)
 
 

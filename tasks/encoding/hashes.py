@@ -131,7 +131,7 @@ def _cell_hashes(encoded: Cells, state: Hashes) -> Hashes:
     if isinstance(encoded, FixedCells):
         out = hash_fixed(state, encoded.tags, encoded.low, encoded.high)
     elif isinstance(encoded, ByteCells):
-        out = hash_bytes(state, encoded.tag, encoded.offsets, encoded.data, encoded.is_null, encoded.depth)
+        out = hash_bytes(state, np.uint64(encoded.tag), encoded.offsets, encoded.data, encoded.is_null, encoded.depth)
     else:
         out = hash_words(state, encoded.offsets, encoded.words)
     return out
@@ -144,7 +144,7 @@ def _dictionary_hashes(
     held = _array_hashes(plain(values.dictionary), None, state, strict=strict)
     is_null = null_mask(values)
     if is_null is None and values.dictionary.null_count == 0:
-        return held[values.indices.to_numpy()]
+        return np.ascontiguousarray(held[values.indices.to_numpy()])
     indices = values.indices.fill_null(0).to_numpy(zero_copy_only=False)
     out = held[indices] if len(held) else start_sums(len(values))
     nulls = np.zeros(len(values), np.bool_) if is_null is None else is_null.copy()

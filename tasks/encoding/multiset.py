@@ -2,14 +2,25 @@
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 import numpy as np
-from numba import njit, uint64
-from numba.types import Array, Tuple, int64
 from numpy.typing import NDArray
 
 from tasks.encoding.hashes import KEY_BYTES, Hashes, domain_state
-from tasks.encoding.siphash import READ_HASHES, sum_lanes
+from tasks.encoding.signatures import (
+    READ_TABLE,
+    READ_WORDS,
+    TABLE,
+    WORDS,
+    Integers,
+    Words,
+    inner,
+    int64,
+    kernel,
+    tuple_of,
+)
+from tasks.encoding.siphash import sum_lanes
 from tasks.encoding.words import MULTISET_DOMAIN
 
 MULTISET_BYTES = 32
@@ -18,9 +29,6 @@ _MAX_BUCKET_BITS = 16
 _ROWS_PER_BUCKET = 64
 _INSERTION_ROWS = 24
 _NO_COUNTS = np.empty(0, np.uint64)
-_HASHES = Array(uint64, 2, "C")
-_COUNTS = Array(uint64, 1, "C")
-_READ_COUNTS = Array(uint64, 1, "C", readonly=True)
 
 Counts = NDArray[np.uint64]
 
@@ -28,8 +36,8 @@ Counts = NDArray[np.uint64]
 def multiset_hash(hashes: Hashes, counts: Counts | None = None) -> bytes:
     """32 bytes for a multiset of row hashes, the same for every order, additive over disjoint parts.
 
-    Four lanes of 64 bits, summed modulo 2^64 and weighted by the counts: the two words of the row hash and two more that
-    SipHash draws from it. Sums, not XOR: two equal rows do not cancel.
+    Four lanes of 64 bits, summed modulo 2^64 and weighted by the counts: the two words of the row hash and two
+    more that SipHash draws from it. Sums, not XOR: two equal rows do not cancel.
 
     Shapes: hashes (n, 2); counts (n,) or None: once each.
     """
@@ -79,27 +87,30 @@ def _lane_state() -> NDArray[np.uint64]:
     return domain_state(MULTISET_DOMAIN, 0, bytes(KEY_BYTES))
 
 
-@njit
-def _is_less(rows, i, high, low):  # type: ignore[no-untyped-def]
-    return rows[i, 0] < high or (rows[i, 0] == high and rows[i, 1] < low)
+@inner
+def _is_less(rows: Words, i: int, high: np.uint64, low: np.uint64) -> bool:
+    return bool(rows[i, 0] < high or (rows[i, 0] == high and rows[i, 1] < low))
 
 
-@njit
-def _swap(rows, weights, i, j):  # type: ignore[no-untyped-def]
+@inner
+def _is_more(rows: Words, i: int, high: np.uint64, low: np.uint64) -> bool:
+    return bool(rows[i, 0] > high or (rows[i, 0] == high and rows[i, 1] > low))
+
+
+@inner
+def _swap(rows: Words, weights: Words, i: int, j: int) -> None:
     rows[i, 0], rows[j, 0] = rows[j, 0], rows[i, 0]
     rows[i, 1], rows[j, 1] = rows[j, 1], rows[i, 1]
     if weights.size:
         weights[i], weights[j] = weights[j], weights[i]
 
 
-@njit
-def _insertion_sort(rows, weights, first, end):  # type: ignore[no-untyped-def]
+@inner
+def _insertion_sort(rows: Words, weights: Words, first: int, end: int) -> None:
     for i in range(first + 1, end):
         high, low, j = rows[i, 0], rows[i, 1], i
         weight = weights[i] if weights.size else np.uint64(0)
-        while j > first and not (
-            _is_less(rows, j - 1, high, low) or (rows[j - 1, 0] == high and rows[j - 1, 1] == low)
-        ):
+        while j > first and _is_more(rows, j - 1, high, low):
             rows[j, 0], rows[j, 1] = rows[j - 1, 0], rows[j - 1, 1]
             if weights.size:
                 weights[j] = weights[j - 1]
@@ -109,8 +120,8 @@ def _insertion_sort(rows, weights, first, end):  # type: ignore[no-untyped-def]
             weights[j] = weight
 
 
-@njit
-def _partition(rows, weights, first, end):  # type: ignore[no-untyped-def]
+@inner
+def _partition(rows: Words, weights: Words, first: int, end: int) -> tuple[int, int]:
     """Rows below, equal to and above a pivot; the bounds of the middle part, which many equal rows keep large."""
     middle = (first + end) // 2
     high, low = rows[middle, 0], rows[middle, 1]
@@ -128,8 +139,8 @@ def _partition(rows, weights, first, end):  # type: ignore[no-untyped-def]
     return below, above
 
 
-@njit
-def _sort_range(rows, weights, first, end, stack):  # type: ignore[no-untyped-def]
+@inner
+def _sort_range(rows: Words, weights: Words, first: int, end: int, stack: Integers) -> None:
     """Quicksort with a stack of its own; the larger part waits, so the stack stays below 64 entries."""
     depth = 0
     while True:
@@ -150,8 +161,8 @@ def _sort_range(rows, weights, first, end, stack):  # type: ignore[no-untyped-de
         depth += 1
 
 
-@njit(Tuple((_HASHES, _COUNTS))(READ_HASHES, _READ_COUNTS, int64, int64), cache=True)
-def bucket_sort(hashes, counts, shift, bits):  # type: ignore[no-untyped-def]
+@kernel(tuple_of(TABLE, WORDS)(READ_TABLE, READ_WORDS, int64, int64))
+def bucket_sort(hashes: Words, counts: Words, shift: int, bits: int) -> tuple[Words, Words]:
     """A sorted copy, with the counts moved along: one pass into buckets by the highest bits, then each by itself."""
     n, n_buckets = hashes.shape[0], 1 << bits
     starts = np.zeros(n_buckets + 1, np.int64)
@@ -161,7 +172,7 @@ def bucket_sort(hashes, counts, shift, bits):  # type: ignore[no-untyped-def]
         starts[b + 1] += starts[b]
     at, rows, weights = starts.copy(), np.empty((n, 2), np.uint64), np.empty(counts.size, np.uint64)
     for i in range(n):
-        b = np.int64(hashes[i, 0] >> np.uint64(shift)) if bits else 0
+        b = int(hashes[i, 0] >> np.uint64(shift)) if bits else 0
         j = at[b]
         at[b] += 1
         rows[j, 0], rows[j, 1] = hashes[i, 0], hashes[i, 1]
@@ -173,8 +184,8 @@ def bucket_sort(hashes, counts, shift, bits):  # type: ignore[no-untyped-def]
     return rows, weights
 
 
-@njit(Tuple((_HASHES, _COUNTS))(READ_HASHES, _READ_COUNTS), cache=True)
-def count_runs(rows, weights):  # type: ignore[no-untyped-def]
+@kernel(tuple_of(TABLE, WORDS)(READ_TABLE, READ_WORDS))
+def count_runs(rows: Words, weights: Words) -> tuple[Words, Words]:
     """The distinct rows of sorted ones, and the sum of their weights (no weights: one each)."""
     n, m = rows.shape[0], 0
     for i in range(n):
@@ -190,4 +201,4 @@ def count_runs(rows, weights):  # type: ignore[no-untyped-def]
     return unique, counts
 
 
-KERNELS = (bucket_sort, count_runs)
+KERNELS: tuple[Any, ...] = (bucket_sort, count_runs)

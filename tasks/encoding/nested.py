@@ -1,28 +1,36 @@
 """Canonical cells of lists, structs and maps: a header, then the cells of what they hold."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numba import njit, uint64
-from numba.types import Array, Tuple, int64, uint8
 from numpy.typing import NDArray
 from pyarrow import types as t
 
 from tasks.encoding import words as w
-from tasks.encoding.cells import ByteCells, Cells, FixedCells, Mask, Offsets, WordCells, Words, plain
-
-_WORDS = Array(uint64, 1, "C")
-_OFFSETS = Array(int64, 1, "C")
-_READ_WORDS = Array(uint64, 1, "C", readonly=True)
-_READ_OFFSETS = Array(int64, 1, "C", readonly=True)
-_READ_BYTES = Array(uint8, 1, "C", readonly=True)
+from tasks.encoding.cells import ByteCells, Cells, FixedCells, Mask, Offsets, WordCells, plain
+from tasks.encoding.signatures import (
+    INTEGERS,
+    READ_BYTES,
+    READ_INTEGERS,
+    READ_WORDS,
+    WORDS,
+    Integers,
+    Words,
+    inner,
+    kernel,
+    tuple_of,
+    uint64,
+)
 
 Encode = Callable[[pa.Array], Cells]
 
 
-@njit(Tuple((_OFFSETS, _WORDS))(uint64, _READ_OFFSETS, _READ_BYTES, _READ_BYTES, _READ_WORDS), cache=True)
-def bytes_to_words(tag, offsets, data, is_null, depth):  # type: ignore[no-untyped-def]
+@kernel(tuple_of(INTEGERS, WORDS)(uint64, READ_INTEGERS, READ_BYTES, READ_BYTES, READ_WORDS))
+def bytes_to_words(
+    tag: int, offsets: Integers, data: NDArray[np.uint8], is_null: NDArray[np.uint8], depth: Words
+) -> tuple[Integers, Words]:
     """Cells over bytes as words. Shapes: as in ByteCells; result offsets (n + 1,) and words."""
     n = offsets.size - 1
     out_offsets = np.zeros(n + 1, np.int64)
@@ -41,11 +49,10 @@ def bytes_to_words(tag, offsets, data, is_null, depth):  # type: ignore[no-untyp
     return out_offsets, out
 
 
-@njit(
-    Tuple((_OFFSETS, _WORDS))(_READ_WORDS, _READ_WORDS, _READ_OFFSETS, _READ_OFFSETS, _READ_OFFSETS, _READ_WORDS),
-    cache=True,
-)
-def gather_cells(tags, seconds, item_offsets, items, offsets, words):  # type: ignore[no-untyped-def]
+@kernel(tuple_of(INTEGERS, WORDS)(READ_WORDS, READ_WORDS, READ_INTEGERS, READ_INTEGERS, READ_INTEGERS, READ_WORDS))
+def gather_cells(
+    tags: Words, seconds: Words, item_offsets: Integers, items: Integers, offsets: Integers, words: Words
+) -> tuple[Integers, Words]:
     """Cells that hold other cells: tag, second word, then the words of the items; a null holds a zero and no items.
 
     Shapes: tags, seconds (n,); item_offsets (n + 1,) into items; items (m,) positions of the cells (offsets, words).
@@ -72,19 +79,19 @@ def gather_cells(tags, seconds, item_offsets, items, offsets, words):  # type: i
     return out_offsets, out
 
 
-@njit
-def _is_after(a, b, offsets, words):  # type: ignore[no-untyped-def]
+@inner
+def _is_after(a: int, b: int, offsets: Integers, words: Words) -> bool:
     """Whether cell a comes after cell b in the order of their words."""
     size_a, size_b = offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b]
     for j in range(min(size_a, size_b)):
         left, right = words[offsets[a] + j], words[offsets[b] + j]
         if left != right:
-            return left > right
-    return size_a > size_b
+            return bool(left > right)
+    return bool(size_a > size_b)
 
 
-@njit(_OFFSETS(_READ_OFFSETS, _READ_OFFSETS, _READ_WORDS), cache=True)
-def sort_items(item_offsets, offsets, words):  # type: ignore[no-untyped-def]
+@kernel(INTEGERS(READ_INTEGERS, READ_INTEGERS, READ_WORDS))
+def sort_items(item_offsets: Integers, offsets: Integers, words: Words) -> Integers:
     """The positions of each row's items in the order of their words, by a merge sort from the bottom.
 
     Shapes: item_offsets (n + 1,); cells (offsets, words); result (m,).
@@ -213,4 +220,4 @@ def _map_cells(values: pa.Array, is_null: Mask | None, depth: Words, encode: Enc
     return WordCells(*gather_cells(tags, seconds, item_offsets, order, offsets, words))
 
 
-KERNELS = (bytes_to_words, gather_cells, sort_items)
+KERNELS: tuple[Any, ...] = (bytes_to_words, gather_cells, sort_items)

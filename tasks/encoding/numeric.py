@@ -6,11 +6,25 @@ infinite), else DECIMAL: unscaled · 10^-scale without trailing zeros.
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
-from numba import njit, uint64
-from numba.types import Array, Tuple, UniTuple, boolean, float64, int64
+from numpy.typing import NDArray
 
+from tasks.encoding.signatures import (
+    READ_FLOATS,
+    READ_INTEGERS,
+    READ_TABLE,
+    READ_WORDS,
+    WORDS,
+    Integers,
+    Words,
+    boolean,
+    inner,
+    int64,
+    kernel,
+    tuple_of,
+)
 from tasks.encoding.words import (
     BIG_DECIMAL,
     DECIMAL,
@@ -23,8 +37,8 @@ from tasks.encoding.words import (
     tag_with_scale,
 )
 
-_WORDS = Array(uint64, 1, "C")
-_READ_WORDS = Array(uint64, 1, "C", readonly=True)
+Halves = tuple[np.uint64, np.uint64]
+
 _INTEGER, _FLOAT, _DECIMAL, _NAN = np.uint64(INTEGER), np.uint64(FLOAT), np.uint64(DECIMAL), np.uint64(NAN)
 _SCALE_SHIFT = np.uint64(SCALE_SHIFT)
 _0 = np.uint64(0)
@@ -40,16 +54,16 @@ _2_TO_63 = 2.0**63
 _2_TO_127 = 2.0**127
 
 
-@njit
-def _signed(low, high, is_negative):  # type: ignore[no-untyped-def]
+@inner
+def _signed(low: np.uint64, high: np.uint64, is_negative: bool) -> Halves:
     """Two's complement of a magnitude of 128 bits."""
     if not is_negative:
         return low, high
     return (~low) + _1, (~high) + (_1 if low == _0 else _0)
 
 
-@njit
-def _wide_integer(bits):  # type: ignore[no-untyped-def]
+@inner
+def _wide_integer(bits: np.uint64) -> Halves:
     """The int128 of a float64 with 2^63 ≤ |x| < 2^127, given by its bits."""
     mantissa = (bits & _FRACTION) | _HIDDEN
     shift = ((bits >> np.uint64(52)) & np.uint64(0x7FF)) - np.uint64(1075)
@@ -60,8 +74,8 @@ def _wide_integer(bits):  # type: ignore[no-untyped-def]
     return _signed(low, high, bits >> _63 == _1)
 
 
-@njit
-def _divide(low, high, divisor):  # type: ignore[no-untyped-def]
+@inner
+def _divide(low: np.uint64, high: np.uint64, divisor: np.uint64) -> tuple[np.uint64, np.uint64, np.uint64]:
     """128 bits by a small divisor: quotient (low, high) and remainder, in steps of 32 bits that cannot overflow."""
     if high == _0:
         return low // divisor, _0, low % divisor
@@ -71,8 +85,8 @@ def _divide(low, high, divisor):  # type: ignore[no-untyped-def]
     return ((upper // divisor) << _32) | (lower // divisor), high // divisor, lower % divisor
 
 
-@njit
-def _dyadic(low, high, scale):  # type: ignore[no-untyped-def]
+@inner
+def _dyadic(low: np.uint64, high: np.uint64, scale: int) -> tuple[bool, float]:
     """(is exactly a float64, that float64) of magnitude / 10^scale, for scale ≥ 0 and magnitude > 0."""
     for _ in range(scale):
         low, high, rest = _divide(low, high, np.uint64(5))
@@ -87,11 +101,8 @@ def _dyadic(low, high, scale):  # type: ignore[no-untyped-def]
     return True, math.ldexp(np.float64(low), exponent)
 
 
-@njit(
-    UniTuple(_WORDS, 3)(Array(float64, 1, "C", readonly=True), _READ_WORDS, boolean),
-    cache=True,
-)
-def float_cells(values, bits, keeps_sign_of_zero):  # type: ignore[no-untyped-def]
+@kernel(tuple_of(WORDS, WORDS, WORDS)(READ_FLOATS, READ_WORDS, boolean))
+def float_cells(values: NDArray[np.float64], bits: Words, keeps_sign_of_zero: bool) -> tuple[Words, Words, Words]:
     """Cells of float64 values, given with their bits. Shapes: (n,) each; result tags, low, high (n,)."""
     n = values.size
     tags, low, high = np.empty(n, np.uint64), np.empty(n, np.uint64), np.zeros(n, np.uint64)
@@ -110,8 +121,8 @@ def float_cells(values, bits, keeps_sign_of_zero):  # type: ignore[no-untyped-de
     return tags, low, high
 
 
-@njit(UniTuple(_WORDS, 3)(Array(uint64, 2, "C", readonly=True), int64), cache=True)
-def decimal_cells(limbs, scale):  # type: ignore[no-untyped-def]
+@kernel(tuple_of(WORDS, WORDS, WORDS)(READ_TABLE, int64))
+def decimal_cells(limbs: Words, scale: int) -> tuple[Words, Words, Words]:
     """Cells of decimal128 values with scale ≥ 0. Shapes: limbs (n, 2) low and high; result tags, low, high (n,)."""
     n = limbs.shape[0]
     tags, low, high = np.empty(n, np.uint64), np.empty(n, np.uint64), np.zeros(n, np.uint64)
@@ -135,8 +146,8 @@ def decimal_cells(limbs, scale):  # type: ignore[no-untyped-def]
     return tags, low, high
 
 
-@njit(Tuple((_WORDS, _WORDS))(Array(int64, 1, "C", readonly=True), int64), cache=True)
-def scaled_halves(values, factor):  # type: ignore[no-untyped-def]
+@kernel(tuple_of(WORDS, WORDS)(READ_INTEGERS, int64))
+def scaled_halves(values: Integers, factor: int) -> tuple[Words, Words]:
     """Values · factor as int128, for 1 ≤ factor < 2^32. Shapes: values (n,); result low, high (n,)."""
     n = values.size
     low, high = np.empty(n, np.uint64), np.empty(n, np.uint64)
@@ -174,4 +185,4 @@ def _exact_float(value: Fraction) -> float | None:
     return as_float if Fraction(as_float) == value else None
 
 
-KERNELS = (float_cells, decimal_cells, scaled_halves)
+KERNELS: tuple[Any, ...] = (float_cells, decimal_cells, scaled_halves)

@@ -51,7 +51,7 @@ def _number_key(value: object) -> bytes:
 
 
 def _shifted(digits: bytes) -> bytes:
-    """Digits as 1 … 10 with a 0 behind them, so that a prefix sorts before what continues it, and after it if negative."""
+    """Digits as 1 … 10 with a 0 behind them, so that a prefix sorts before what continues it."""
     return bytes(digit + 1 for digit in digits) + b"\x00"
 
 
@@ -72,10 +72,7 @@ def _moment(value: object, type_class: str) -> int:
     if isinstance(value, dt.date):
         return value.toordinal() - _EPOCH.toordinal()
     if isinstance(value, dt.time):
-        since = dt.timedelta(
-            hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond
-        )
-        return _timedelta_ns(since)
+        return _timedelta_ns(dt.datetime.combine(_EPOCH.date(), value.replace(tzinfo=dt.UTC)) - _EPOCH)
     return _numpy_moment(value, type_class)
 
 
@@ -91,7 +88,7 @@ def _numpy_moment(value: object, type_class: str) -> int:
             return count
         return count * (_NS["s"] * 86_400 if unit == "D" else _NS[unit])
     if hasattr(value, "__index__"):
-        return int(value)  # type: ignore[call-overload, no-any-return]
+        return int(value)
     raise ValueError(f"{type(value).__name__} {value!r} is no {type_class}")
 
 

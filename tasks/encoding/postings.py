@@ -5,36 +5,44 @@ with a sketch of its row hashes over them; the members whose own schema it is ar
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numba import njit, uint64
-from numba.types import Array, Tuple, int64
 from numpy.typing import NDArray
 
 from tasks.encoding.hashes import Hashes
-from tasks.encoding.siphash import READ_HASHES
+from tasks.encoding.signatures import (
+    INTEGERS,
+    READ_INTEGERS,
+    READ_TABLE,
+    READ_WORDS,
+    TABLE,
+    Integers,
+    Words,
+    inner,
+    int64,
+    kernel,
+    tuple_of,
+)
 from tasks.encoding.sketch import threshold
 
 _BITS = 64
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _1 = np.uint64(1)
 _63 = np.uint64(63)
-_COUNTS = Array(int64, 1, "C")
-_READ_COUNTS = Array(int64, 1, "C", readonly=True)
-_READ_WORDS = Array(uint64, 1, "C", readonly=True)
-_READ_BITS = Array(uint64, 2, "C", readonly=True)
 
+Postings = tuple[Integers, Integers, Words, Words]
 Ids = NDArray[np.int32]
 Counts = NDArray[np.int64]
 
 
-@njit
-def _is_less(a, i, b, j):  # type: ignore[no-untyped-def]
-    return a[i, 0] < b[j, 0] or (a[i, 0] == b[j, 0] and a[i, 1] < b[j, 1])
+@inner
+def _is_less(a: Words, i: int, b: Words, j: int) -> bool:
+    return bool(a[i, 0] < b[j, 0] or (a[i, 0] == b[j, 0] and a[i, 1] < b[j, 1]))
 
 
-@njit
-def _first_not_less(parent, at, child, i):  # type: ignore[no-untyped-def]
+@inner
+def _first_not_less(parent: Words, at: int, child: Words, i: int) -> int:
     """The first position from `at` in the parent that is not below the child's row: steps that double, then halve."""
     step, n = 1, parent.shape[0]
     while at + step < n and _is_less(parent, at + step, child, i):
@@ -50,8 +58,8 @@ def _first_not_less(parent, at, child, i):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit(_COUNTS(READ_HASHES, READ_HASHES), cache=True)
-def find_rows(child, parent):  # type: ignore[no-untyped-def]
+@kernel(INTEGERS(READ_TABLE, READ_TABLE))
+def find_rows(child: Words, parent: Words) -> Integers:
     """The parent's position of each child row, -1 where it has none. Shapes: sorted distinct (n, 2), (m, 2); (n,)."""
     n, m, at = child.shape[0], parent.shape[0], 0
     out = np.full(n, -1, np.int64)
@@ -73,7 +81,7 @@ def n_missing(child: Hashes, parent: Hashes) -> int:
 
 
 def n_missing_bag(child: Hashes, child_counts: Counts, parent: Hashes, parent_counts: Counts) -> int:
-    """How many of the child's rows the parent has not, multiplicities counted: Σ max(0, child count − parent count)."""
+    """How many of the child's rows the parent has not, multiplicities counted: Σ max(0, child count - parent count)."""
     return int((child_counts - matched_multiset(child, child_counts, parent, parent_counts)).sum())
 
 
@@ -103,7 +111,7 @@ class SketchEntries:
 class Members:
     """Which tables a projection has, one row each, whether or not their sketch holds a hash.
 
-    Shapes: (k,) each, sorted by (projection, table). `level` is the sketch's level, `is_child` says whose own schema it is.
+    Shapes: (k,) each, sorted by (projection, table). `level` is the sketch's, `is_child` says whose own schema it is.
     """
 
     projection: Ids
@@ -236,8 +244,8 @@ def _scramble(positions: Counts) -> NDArray[np.uint64]:
     return out
 
 
-@njit(Tuple((_COUNTS, _COUNTS))(_READ_COUNTS, _READ_COUNTS, int64), cache=True)
-def transpose(offsets, columns, n_columns):  # type: ignore[no-untyped-def]
+@kernel(tuple_of(INTEGERS, INTEGERS)(READ_INTEGERS, READ_INTEGERS, int64))
+def transpose(offsets: Integers, columns: Integers, n_columns: int) -> tuple[Integers, Integers]:
     """The transposed pattern of a sparse matrix by rows; the rows of each column come out in ascending order."""
     out_offsets = np.zeros(n_columns + 1, np.int64)
     for column in columns:
@@ -252,8 +260,8 @@ def transpose(offsets, columns, n_columns):  # type: ignore[no-untyped-def]
     return out_offsets, rows
 
 
-@njit(Array(uint64, 2, "C")(_READ_COUNTS, _READ_COUNTS, int64, int64), cache=True)
-def posting_bits(offsets, tables, first, n_tables):  # type: ignore[no-untyped-def]
+@kernel(TABLE(READ_INTEGERS, READ_INTEGERS, int64, int64))
+def posting_bits(offsets: Integers, tables: Integers, first: int, n_tables: int) -> Words:
     """The lists from `first` on as bit sets of n_tables bits. Shapes: result (lists, words)."""
     n_lists = offsets.size - 1
     bits = np.zeros((n_lists - first, (n_tables + 63) // 64), np.uint64)
@@ -263,13 +271,13 @@ def posting_bits(offsets, tables, first, n_tables):  # type: ignore[no-untyped-d
     return bits
 
 
-@njit
-def _holds(postings, k, table):  # type: ignore[no-untyped-def]
+@inner
+def _holds(postings: Postings, k: int, table: int) -> bool:
     """Whether posting list k holds the table."""
     offsets, tables, _, dense = postings
     first_dense = offsets.size - 1 - dense.shape[0]
     if k >= first_dense:
-        return (dense[k - first_dense, table // 64] >> (np.uint64(table) & _63)) & _1 == _1
+        return bool((dense[k - first_dense, table // 64] >> (np.uint64(table) & _63)) & _1)
     low, high = offsets[k], offsets[k + 1]
     while low < high:
         middle = (low + high) // 2
@@ -277,11 +285,11 @@ def _holds(postings, k, table):  # type: ignore[no-untyped-def]
             low = middle + 1
         else:
             high = middle
-    return low < offsets[k + 1] and tables[low] == table
+    return bool(low < offsets[k + 1] and tables[low] == table)
 
 
-@njit
-def _survivors(own, limit, mask, postings, alive):  # type: ignore[no-untyped-def]
+@inner
+def _survivors(own: Integers, limit: np.uint64, mask: Words, postings: Postings, alive: Words) -> None:
     """Into `alive`, the tables of `mask` that are in all of the child's lists that the limit leaves in force."""
     offsets, tables, lowest, dense = postings
     first_dense = offsets.size - 1 - dense.shape[0]
@@ -310,13 +318,19 @@ def _survivors(own, limit, mask, postings, alive):  # type: ignore[no-untyped-de
             alive[table // 64] |= _1 << (np.uint64(table) & _63)
 
 
-_LEVELS = Tuple((_READ_WORDS, _READ_BITS))
-_POSTINGS = Tuple((_READ_COUNTS, _READ_COUNTS, _READ_WORDS, _READ_BITS))
-_ROWS = Tuple((_READ_COUNTS, _READ_COUNTS))
+_LEVELS = tuple_of(READ_WORDS, READ_TABLE)
+_POSTINGS = tuple_of(READ_INTEGERS, READ_INTEGERS, READ_WORDS, READ_TABLE)
+_ROWS = tuple_of(READ_INTEGERS, READ_INTEGERS)
 
 
-@njit(Tuple((_COUNTS, _COUNTS))(_READ_COUNTS, _READ_COUNTS, _LEVELS, _POSTINGS, _ROWS), cache=True)
-def intersect(children, level_of, levels, postings, lists_of):  # type: ignore[no-untyped-def]
+@kernel(tuple_of(INTEGERS, INTEGERS)(READ_INTEGERS, READ_INTEGERS, _LEVELS, _POSTINGS, _ROWS))
+def intersect(
+    children: Integers,
+    level_of: Integers,
+    levels: tuple[Words, Words],
+    postings: Postings,
+    lists_of: tuple[Integers, Integers],
+) -> tuple[Integers, Integers]:
     """For each child, the tables in all its posting lists, as (offsets, tables).
 
     Args:
@@ -350,4 +364,4 @@ def intersect(children, level_of, levels, postings, lists_of):  # type: ignore[n
     return offsets, found[:at].copy()
 
 
-KERNELS = (find_rows, transpose, posting_bits, intersect)
+KERNELS: tuple[Any, ...] = (find_rows, transpose, posting_bits, intersect)

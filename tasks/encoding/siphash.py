@@ -6,17 +6,29 @@ A hash is a row (high, low): the second and the first 8 bytes of the published o
 All kernels that hash stand in this one file: numba's disk cache notices a change of a kernel's own file only.
 """
 
-import numba
-import numpy as np
-from numba import njit, uint64
-from numba.types import Array, UniTuple, int64, uint8, void
+from typing import Any
 
-WORDS = Array(uint64, 1, "C")
-HASHES = Array(uint64, 2, "C")
-READ_WORDS = Array(uint64, 1, "C", readonly=True)
-READ_HASHES = Array(uint64, 2, "C", readonly=True)
-READ_BYTES = Array(uint8, 1, "C", readonly=True)
-READ_OFFSETS = Array(int64, 1, "C", readonly=True)
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.encoding.signatures import (
+    READ_BYTES,
+    READ_INTEGERS,
+    READ_TABLE,
+    READ_WORDS,
+    TABLE,
+    WORDS,
+    Integers,
+    Words,
+    inner,
+    kernel,
+    tuple_of,
+    uint64,
+    void,
+)
+
+Bytes = NDArray[np.uint8]
+State = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
 _V0 = np.uint64(0x736F6D6570736575)
 _V1 = np.uint64(0x646F72616E646F6D ^ 0xEE)
@@ -36,13 +48,13 @@ _56 = np.uint64(56)
 _59 = np.uint64(59)
 
 
-@njit(inline="always")
-def _rotate(x, bits):  # type: ignore[no-untyped-def]
+@inner
+def _rotate(x: np.uint64, bits: int) -> np.uint64:
     return (x << np.uint64(bits)) | (x >> np.uint64(64 - bits))
 
 
-@njit
-def _round(v):  # type: ignore[no-untyped-def]
+@inner
+def _round(v: State) -> State:
     v0, v1, v2, v3 = v
     v0 += v1
     v1 = _rotate(v1, 13) ^ v0
@@ -57,14 +69,14 @@ def _round(v):  # type: ignore[no-untyped-def]
     return v0, v1, v2, v3
 
 
-@njit
-def _absorb(v, word):  # type: ignore[no-untyped-def]
+@inner
+def _absorb(v: State, word: np.uint64) -> State:
     v0, v1, v2, v3 = _round(_round((v[0], v[1], v[2], v[3] ^ word)))
     return v0 ^ word, v1, v2, v3
 
 
-@njit
-def _finish(v, n_words):  # type: ignore[no-untyped-def]
+@inner
+def _finish(v: State, n_words: np.uint64) -> tuple[np.uint64, np.uint64]:
     """(high, low) of the stream; the last block of a whole number of words holds nothing but the length."""
     v0, v1, v2, v3 = _absorb(v, n_words << _59)
     v0, v1, v2, v3 = _round(_round(_round(_round((v0, v1, v2 ^ _EE, v3)))))
@@ -73,13 +85,13 @@ def _finish(v, n_words):  # type: ignore[no-untyped-def]
     return v0 ^ v1 ^ v2 ^ v3, low
 
 
-@njit
-def _load(state):  # type: ignore[no-untyped-def]
+@inner
+def _load(state: Words) -> State:
     return state[0], state[1], state[2], state[3]
 
 
-@njit
-def _word_at(data, at, n_bytes):  # type: ignore[no-untyped-def]
+@inner
+def _word_at(data: Bytes, at: np.uint64, n_bytes: np.uint64) -> np.uint64:
     """The little-endian word of `n_bytes` (1 … 8) bytes from `at`, padded with zeros."""
     word = _0
     if n_bytes == _8:
@@ -91,8 +103,8 @@ def _word_at(data, at, n_bytes):  # type: ignore[no-untyped-def]
     return word
 
 
-@njit(WORDS(uint64, uint64, READ_WORDS), cache=True)
-def absorb_words(key_low, key_high, words):  # type: ignore[no-untyped-def]
+@kernel(WORDS(uint64, uint64, READ_WORDS))
+def absorb_words(key_low: int, key_high: int, words: Words) -> Words:
     """The state of a stream that has taken `words`: four state words and the number of words."""
     v = (_V0 ^ key_low, _V1 ^ key_high, _V2 ^ key_low, _V3 ^ key_high)
     for word in words:
@@ -103,8 +115,8 @@ def absorb_words(key_low, key_high, words):  # type: ignore[no-untyped-def]
     return state
 
 
-@njit(HASHES(READ_WORDS, READ_WORDS, READ_WORDS, READ_WORDS), cache=True)
-def hash_fixed(state, tags, low, high):  # type: ignore[no-untyped-def]
+@kernel(TABLE(READ_WORDS, READ_WORDS, READ_WORDS, READ_WORDS))
+def hash_fixed(state: Words, tags: Words, low: Words, high: Words) -> Words:
     """Hashes of cells of three words. Shapes: tags, low, high (n,); result (n, 2)."""
     out = np.empty((tags.size, 2), np.uint64)
     start, n_words = _load(state), state[4] + _3
@@ -114,8 +126,8 @@ def hash_fixed(state, tags, low, high):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(HASHES(READ_WORDS, uint64, READ_OFFSETS, READ_BYTES, READ_BYTES, READ_WORDS), cache=True)
-def hash_bytes(state, tag, offsets, data, is_null, depth):  # type: ignore[no-untyped-def]
+@kernel(TABLE(READ_WORDS, uint64, READ_INTEGERS, READ_BYTES, READ_BYTES, READ_WORDS))
+def hash_bytes(state: Words, tag: np.uint64, offsets: Integers, data: Bytes, is_null: Bytes, depth: Words) -> Words:
     """Hashes of cells of variable length.
 
     Shapes: offsets (n + 1,) into data; is_null (n,) or (0,) where no cell is null; depth as is_null; result (n, 2).
@@ -138,8 +150,8 @@ def hash_bytes(state, tag, offsets, data, is_null, depth):  # type: ignore[no-un
     return out
 
 
-@njit(HASHES(READ_WORDS, READ_OFFSETS, READ_WORDS), cache=True)
-def hash_words(state, offsets, words):  # type: ignore[no-untyped-def]
+@kernel(TABLE(READ_WORDS, READ_INTEGERS, READ_WORDS))
+def hash_words(state: Words, offsets: Integers, words: Words) -> Words:
     """Hashes of cells given as words. Shapes: offsets (n + 1,) into words; result (n, 2)."""
     n = offsets.size - 1
     out = np.empty((n, 2), np.uint64)
@@ -152,8 +164,8 @@ def hash_words(state, offsets, words):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(void(HASHES, READ_HASHES), cache=True)
-def add_hashes(sums, hashes):  # type: ignore[no-untyped-def]
+@kernel(void(TABLE, READ_TABLE))
+def add_hashes(sums: Words, hashes: Words) -> None:
     """Adds the hashes to the sums modulo 2^128, in place."""
     for i in range(sums.shape[0]):
         low = sums[i, 1] + hashes[i, 1]
@@ -162,8 +174,8 @@ def add_hashes(sums, hashes):  # type: ignore[no-untyped-def]
         sums[i, 1] = low
 
 
-@njit(HASHES(READ_HASHES, READ_HASHES), cache=True)
-def remix(sums, states):  # type: ignore[no-untyped-def]
+@kernel(TABLE(READ_TABLE, READ_TABLE))
+def remix(sums: Words, states: Words) -> Words:
     """A keyed bijection of 128 bits: a Feistel network, one round a state. Shapes: sums (n, 2), states (rounds, 5)."""
     out = np.empty_like(sums)
     for i in range(sums.shape[0]):
@@ -176,8 +188,8 @@ def remix(sums, states):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(UniTuple(uint64, 4)(READ_WORDS, READ_HASHES, READ_WORDS), cache=True)
-def sum_lanes(state, hashes, counts):  # type: ignore[no-untyped-def]
+@kernel(tuple_of(uint64, uint64, uint64, uint64)(READ_WORDS, READ_TABLE, READ_WORDS))
+def sum_lanes(state: Words, hashes: Words, counts: Words) -> State:
     """Sums modulo 2^64 of the four lanes of each hash, times its count (no counts: once each)."""
     a, b, c, d = _0, _0, _0, _0
     start, n_words = _load(state), state[4] + _2
@@ -192,7 +204,7 @@ def sum_lanes(state, hashes, counts):  # type: ignore[no-untyped-def]
     return a, b, c, d
 
 
-KERNELS: tuple[numba.core.dispatcher.Dispatcher, ...] = (
+KERNELS: tuple[Any, ...] = (
     absorb_words,
     hash_fixed,
     hash_bytes,

@@ -5,12 +5,19 @@ import json
 import pyarrow as pa
 from pyarrow import types as t
 
+
+def is_binary(kind: pa.DataType) -> bool:
+    """Whether the values are bytes without an encoding."""
+    checks = (t.is_binary, t.is_large_binary, t.is_binary_view, t.is_fixed_size_binary)
+    return any(is_of(kind) for is_of in checks)
+
+
 _CLASSES = (
     ("null", t.is_null),
     ("bool", t.is_boolean),
     ("number", lambda kind: t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)),
     ("string", lambda kind: t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind)),
-    ("binary", lambda kind: is_binary(kind)),
+    ("binary", is_binary),
     ("date", t.is_date),
     ("timestamp", t.is_timestamp),
     ("time", t.is_time),
@@ -37,11 +44,6 @@ def type_class(kind: pa.DataType) -> str:
     """
     kind = value_type(kind)
     return next((name for name, is_of in _CLASSES if is_of(kind)), "nested")
-
-
-def is_binary(kind: pa.DataType) -> bool:
-    """Whether the values are bytes without an encoding."""
-    return t.is_binary(kind) or t.is_large_binary(kind) or t.is_binary_view(kind) or t.is_fixed_size_binary(kind)
 
 
 def type_text(kind: pa.DataType) -> str:
