@@ -161,18 +161,24 @@ def _sort_range(rows: Words, weights: Words, first: int, end: int, stack: Intege
         depth += 1
 
 
+@inner
+def _bucket(high: np.uint64, shift: int, bits: int) -> np.int64:
+    """The highest bits of a word; a shift by all its 64 bits would be undefined."""
+    return np.int64(high >> np.uint64(shift)) if bits else np.int64(0)
+
+
 @kernel(tuple_of(TABLE, WORDS)(READ_TABLE, READ_WORDS, int64, int64))
 def bucket_sort(hashes: Words, counts: Words, shift: int, bits: int) -> tuple[Words, Words]:
     """A sorted copy, with the counts moved along: one pass into buckets by the highest bits, then each by itself."""
     n, n_buckets = hashes.shape[0], 1 << bits
     starts = np.zeros(n_buckets + 1, np.int64)
     for i in range(n):
-        starts[np.int64(hashes[i, 0] >> np.uint64(shift)) + 1 if bits else 1] += 1
+        starts[_bucket(hashes[i, 0], shift, bits) + 1] += 1
     for b in range(n_buckets):
         starts[b + 1] += starts[b]
     at, rows, weights = starts.copy(), np.empty((n, 2), np.uint64), np.empty(counts.size, np.uint64)
     for i in range(n):
-        b = int(hashes[i, 0] >> np.uint64(shift)) if bits else 0
+        b = _bucket(hashes[i, 0], shift, bits)
         j = at[b]
         at[b] += 1
         rows[j, 0], rows[j, 1] = hashes[i, 0], hashes[i, 1]
