@@ -46,22 +46,25 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A proven containment with its evidence; `child` and `parent` are indices into `ReportData.tables`."""
+    """A proven containment with its evidence, None where it is unknown.
+
+    `child` and `parent` are indices into `ReportData.tables`.
+    """
 
     child: int
     parent: int
     semantics: str
     n_child_rows: int
-    n_child_distinct: int
+    n_child_distinct: int | None
     n_parent_rows: int
-    n_parent_distinct: int
-    chance: float
+    n_parent_distinct: int | None
+    chance: float | None
     is_coincidental: bool
     coincidental_reason: str | None
     is_mutual: bool
     n_compared: int | None
-    chance_parts: Mapping[str, Any]
-    certificate: Mapping[str, Any]
+    chance_parts: Mapping[str, Any] = field(default_factory=dict)
+    certificate: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class FunnelStep:
 
     step: str
     n_pairs: int
-    n_tables: int
+    n_tables: int | None
     seconds: float | None = None
     bytes_read: int | None = None
 

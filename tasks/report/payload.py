@@ -1,6 +1,7 @@
 """The data that the report's script reads: compact rows, ready for display, safe inside a script element."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -91,8 +92,13 @@ def _near_miss(miss: NearMiss, at: Mapping[int, int]) -> dict[str, Any]:
         "verdict": VERDICT_TEXTS.get(miss.verdict, shown(miss.verdict)),
         "compared": miss.n_compared,
         "missing": miss.n_missing,
-        "fraction": [miss.fraction, miss.fraction_low, miss.fraction_high],
+        "fraction": [_finite(value) for value in (miss.fraction, miss.fraction_low, miss.fraction_high)],
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinities and no NaN."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _whole(name: str) -> str:

@@ -172,7 +172,7 @@ def _lines_caption(drawing: Drawing, *, is_with_implied: bool) -> str:
     n_implied = sum(link.is_implied for link in drawing.links)
     if is_with_implied:
         return f"{n_drawn:,} lines" if n_drawn == drawing.n_links else f"{n_drawn:,} of {drawing.n_links:,} lines"
-    return f"{n_drawn - n_implied:,} lines, {n_implied:,} implied ones hidden" if n_implied else f"{n_drawn:,} lines"
+    return f"{n_drawn - n_implied:,} lines, {n_implied:,} implied hidden" if n_implied else f"{n_drawn:,} lines"
 
 
 def _node_view(data: ReportData, node: Node, is_contained: bool) -> _NodeView:

