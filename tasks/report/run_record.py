@@ -1,0 +1,51 @@
+"""The record of a run, `runs/<run_id>/{run,config}.json`, as the report shows it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.report.model import RunRecord, StageRecord
+from tasks.runtime.artifacts import ArtifactStore
+
+_OWN = ("run_id", "command", "stages", "versions", "config")
+
+
+def read_run_record(store: ArtifactStore, run_id: str) -> RunRecord:
+    """The record as far as it is written; a run without one has an empty record."""
+    run = _read_json(store, f"runs/{run_id}/run.json")
+    config = _read_json(store, f"runs/{run_id}/config.json")
+    return run_record(run | {"run_id": run_id}, config)
+
+
+def run_record(run: Mapping[str, Any], config: Mapping[str, Any]) -> RunRecord:
+    """The record from its two JSON objects; facts that this report does not know by name are shown as they stand."""
+    command = run.get("command", "")
+    return RunRecord(
+        run_id=str(run.get("run_id", "")),
+        command=command if isinstance(command, str) else " ".join(map(str, command)),
+        stages=_stages(run.get("stages", ())),
+        facts={name: value for name, value in run.items() if name not in _OWN},
+        versions={name: str(version) for name, version in dict(run.get("versions", {})).items()},
+        config=config or run.get("config", {}),
+    )
+
+
+def _stages(stages: Sequence[Mapping[str, Any]]) -> tuple[StageRecord, ...]:
+    return tuple(
+        StageRecord(
+            stage=str(stage.get("stage", "")),
+            key=str(stage.get("key", "")),
+            digest=str(stage.get("digest", "")),
+            is_reused=bool(stage.get("reused", False)),
+            seconds=stage.get("seconds"),
+            bytes_read=stage.get("bytes_read"),
+            peak_bytes=stage.get("peak_driver_bytes"),
+        )
+        for stage in stages
+    )
+
+
+def _read_json(store: ArtifactStore, path: str) -> dict[str, Any]:
+    if store.storage.stat(path) is None:
+        return {}
+    return dict(json.loads(store.storage.read_bytes(path)))

@@ -1,0 +1,35 @@
+import json
+from dataclasses import replace
+
+from tasks.report.config import ReportConfig
+from tasks.report.payload import payload, script_json
+from tests.tasks.report.lakes import HOSTILE, hostile_lake, small_lake
+
+
+def test_json_in_a_script_element_cannot_end_it() -> None:
+    text = script_json({name: name for name in HOSTILE})
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert text.isascii()
+    assert json.loads(text) == {name: name for name in HOSTILE}
+
+
+def test_only_tables_that_something_refers_to_are_kept() -> None:
+    data = replace(small_lake(), near_misses=())
+    rows = payload(data, {}, ReportConfig())
+    assert [table["name"] for table in rows["tables"]] == [table.name for table in data.tables]
+    rows = payload(replace(data, edges=data.edges[3:5]), {}, ReportConfig())
+    assert [table["name"] for table in rows["tables"]] == ["copies/a", "copies/b"]
+    assert [(edge["c"], edge["p"]) for edge in rows["edges"]] == [(0, 1), (1, 0)]
+
+
+def test_numbers_that_json_lacks_become_unknown() -> None:
+    data = small_lake()
+    odd = replace(data, edges=(replace(data.edges[0], chance=float("nan")),))
+    assert payload(odd, {}, ReportConfig())["edges"][0]["chance"] is None
+
+
+def test_long_certificates_are_cut() -> None:
+    data = hostile_lake()
+    evidence = payload(data, {}, ReportConfig(max_evidence_chars=200))["edges"][0]["certificate"]
+    assert "cut here" in evidence[-1][1]
+    assert sum(len(name) + len(text) for name, text in evidence) < 1000

@@ -1,0 +1,35 @@
+import json
+from pathlib import Path
+
+from tasks.report.model import RunRecord, StageRecord
+from tasks.report.run_record import read_run_record, run_record
+from tasks.runtime.artifacts import ArtifactStore
+
+RUN = {
+    "command": ["lakebed", "run", "--to", "containment"],
+    "stages": [{"stage": "inventory", "key": "k", "digest": "d", "reused": True, "seconds": 0.5, "bytes_read": 7}],
+    "versions": {"python": "3.11"},
+    "session_start_s": 6.5,
+    "something_new": [1, 2],
+}
+
+
+def test_facts_that_are_not_known_by_name_are_kept() -> None:
+    record = run_record(RUN, {"lake": {"root": "x"}})
+    assert record.command == "lakebed run --to containment"
+    assert record.stages == (StageRecord("inventory", "k", "d", True, 0.5, 7),)
+    assert record.facts == {"session_start_s": 6.5, "something_new": [1, 2]}
+    assert record.config == {"lake": {"root": "x"}}
+
+
+def test_the_record_is_read_from_the_runs_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "r1"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(RUN))
+    (folder / "config.json").write_text(json.dumps({"lake": {"root": "x"}}))
+    store = ArtifactStore(str(tmp_path))
+    assert read_run_record(store, "r1") == run_record(RUN | {"run_id": "r1"}, {"lake": {"root": "x"}})
+
+
+def test_a_run_without_a_record_has_an_empty_one(tmp_path: Path) -> None:
+    assert read_run_record(ArtifactStore(str(tmp_path)), "r9") == RunRecord(run_id="r9")
