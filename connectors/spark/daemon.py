@@ -1,16 +1,16 @@
 """The parent of Spark's Python workers: imports once what every worker needs, then forks as PySpark's own does.
 
 Spark starts it by `spark.python.daemon.module`. PySpark imports its worker after the fork, because some imports start
-threads that a fork does not copy; the ones made here do not, given one BLAS thread, and a test watches that.
+threads that a fork does not copy. Of those made here, given one BLAS thread, only pyarrow's allocator has one, which it
+starts anew in a child; a test watches that there is no other.
 """
 
 import importlib
 import os
-import sys
 import traceback
 
 PRELOAD_VARIABLE = "LAKEBED_WORKER_PRELOAD"
-_ALWAYS = ("numpy", "pyarrow", "pyarrow.compute", "pyarrow.parquet", "pyspark.worker")
+ALWAYS = ("numpy", "pyarrow", "pyarrow.compute", "pyarrow.parquet", "pyspark.worker")
 
 
 def preload(names: str) -> list[str]:
@@ -30,21 +30,11 @@ def preload(names: str) -> list[str]:
     return failed
 
 
-def n_threads() -> int:
-    """Threads of this process; 1 where the system does not tell."""
-    try:
-        return len(os.listdir("/proc/self/task"))
-    except OSError:
-        return 1
-
-
 def main() -> None:
     """Preloads and serves, until Spark closes standard input."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    failed = preload(",".join(_ALWAYS)) + preload(os.environ.get(PRELOAD_VARIABLE, ""))
-    if failed and os.environ.get("LAKEBED_WORKER_VERBOSE"):
-        sys.stderr.write("\n".join(failed) + "\n")
-    os.environ["LAKEBED_DAEMON_THREADS"] = str(n_threads())
+    preload(",".join(ALWAYS))
+    preload(os.environ.get(PRELOAD_VARIABLE, ""))
     importlib.import_module("pyspark.daemon").manager()
 
 
