@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         value_is_null,
     )
     from tasks.encoding.multiset import add_multiset_hashes, distinct_counts, multiset_hash
-    from tasks.encoding.order import order_key
+    from tasks.encoding.order_keys import order_key
     from tasks.encoding.postings import (
         Candidates,
         Members,
@@ -45,7 +45,7 @@ _HOMES = {
         "value_is_null",
     ),
     "multiset": ("add_multiset_hashes", "distinct_counts", "multiset_hash"),
-    "order": ("order_key",),
+    "order_keys": ("order_key",),
     "postings": (
         "Members",
         "SketchEntries",

@@ -162,9 +162,9 @@ def _sort_range(rows: Words, weights: Words, first: int, end: int, stack: Intege
 
 
 @inner
-def _bucket(high: np.uint64, shift: int, bits: int) -> np.int64:
+def _bucket(high: np.uint64, shift: int, bits: int) -> int:
     """The highest bits of a word; a shift by all its 64 bits would be undefined."""
-    return np.int64(high >> np.uint64(shift)) if bits else np.int64(0)
+    return np.int64(high >> np.uint64(shift)) if bits else np.int64(0)  # type: ignore[return-value]
 
 
 @kernel(tuple_of(TABLE, WORDS)(READ_TABLE, READ_WORDS, int64, int64))
