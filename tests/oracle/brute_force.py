@@ -1,7 +1,7 @@
 """Containment by Python sets and counters, for small tables; follows containment.md §§1 and 5.1 to the letter.
 
-Shares no code with tasks/ or connectors/. A cell becomes a tuple of its type class and a Python value whose equality is
-the rule: Python compares int, float and Decimal by their exact values (2**53 + 1 != float(2**53)), and so do its hashes.
+Shares no code with tasks/ or connectors/. A cell becomes a tuple of its type class and a Python value whose
+equality is the rule: Python compares int, float and Decimal by their exact values (2**53 + 1 != float(2**53)).
 """
 
 import math
@@ -32,9 +32,7 @@ class Leaves:
         for name, column in zip(table.column_names, table.columns, strict=True):
             seen[name] += 1
             path: Path = (name,) if seen[name] == 1 else (name, seen[name])
-            self.columns.update(
-                _leaf_columns(path, column.type, column.to_pylist() if _is_plain(column.type) else column)
-            )
+            self.columns.update(_leaf_columns(path, column))
         self._rows = lru_cache(maxsize=None)(self._count_rows)
 
     @property
@@ -78,14 +76,13 @@ def contained_pairs(tables: Mapping[str, Leaves], semantics: Semantics) -> set[t
     }
 
 
-def _is_plain(kind: pa.DataType) -> bool:
-    return not (pt.is_timestamp(kind) or pt.is_time(kind) or pt.is_duration(kind))
-
-
-def _leaf_columns(path: Path, kind: pa.DataType, cells: Sequence[object]) -> dict[Path, list[Hashable]]:
-    if not pt.is_struct(kind):
-        return {path: [_cell(kind, value, 0) for value in cells]}
-    return {(*path, *below): values for below, values in _struct_leaves(kind, list(cells)).items()}
+def _leaf_columns(path: Path, column: pa.ChunkedArray) -> dict[Path, list[Hashable]]:
+    kind = column.type
+    if pt.is_struct(kind):
+        return {(*path, *below): values for below, values in _struct_leaves(kind, column.to_pylist()).items()}
+    if _is_clock(kind):
+        return {path: [_instant(kind, number) for number in column.cast(_integers(kind)).to_pylist()]}
+    return {path: [_cell(kind, value, 0) for value in column.to_pylist()]}
 
 
 def _struct_leaves(kind: pa.StructType, cells: list[object]) -> dict[Path, list[Hashable]]:
@@ -119,10 +116,10 @@ def _is_null(cell: Hashable) -> bool:
 
 
 def _cell(kind: pa.DataType, value: object, depth: int) -> Hashable:
-    if value is None or (isinstance(value, pa.Scalar) and not value.is_valid):
+    if value is None:
         return ("null", depth)
-    if pt.is_timestamp(kind) or pt.is_time(kind) or pt.is_duration(kind):
-        return (_clock_class(kind), _nanoseconds(kind, value))
+    if _is_clock(kind):
+        return _instant(kind, pa.scalar(value, kind).cast(_integers(kind)).as_py())
     if pt.is_map(kind):
         assert isinstance(value, list)
         entries = [(_cell(kind.key_type, key, 0), _cell(kind.item_type, item, 0)) for key, item in value]
@@ -153,12 +150,17 @@ def _flat_cell(value: object) -> Hashable:
             return (type(value).__name__, str(value))
 
 
-def _clock_class(kind: pa.DataType) -> str:
-    return "timestamp" if pt.is_timestamp(kind) else "time" if pt.is_time(kind) else "duration"
+def _is_clock(kind: pa.DataType) -> bool:
+    return bool(pt.is_timestamp(kind) or pt.is_time(kind) or pt.is_duration(kind))
 
 
-def _nanoseconds(kind: pa.DataType, value: object) -> int:
-    # a timestamp without a zone counts as UTC
-    scalar = value if isinstance(value, pa.Scalar) else pa.scalar(value, kind)
-    number = scalar.cast(pa.int32() if pt.is_time32(kind) else pa.int64()).as_py()
-    return int(number) * _NS_PER_UNIT[kind.unit]
+def _integers(kind: pa.DataType) -> pa.DataType:
+    return pa.int32() if pt.is_time32(kind) else pa.int64()
+
+
+def _instant(kind: pa.DataType, number: int | None) -> Hashable:
+    """Nanoseconds, so that units do not matter; a timestamp without a zone counts as UTC."""
+    if number is None:
+        return ("null", 0)
+    clock = "timestamp" if pt.is_timestamp(kind) else "time" if pt.is_time(kind) else "duration"
+    return (clock, number * _NS_PER_UNIT[kind.unit])

@@ -1,4 +1,4 @@
-"""Reads a lake's tables without lakebed: pyarrow for Parquet, delta-rs for Delta, csv and json of the standard library."""
+"""Reads a lake's tables without lakebed: pyarrow for Parquet, delta-rs for Delta, the standard library for text."""
 
 import csv
 import gzip
