@@ -40,7 +40,9 @@ _BATCH = 64
 _UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 
 
-def read_footers(root: str, entries: Sequence[FileEntry], n_threads: int = 4) -> list[FileFacts | Unreadable]:
+def read_footers(
+    root: str, entries: Sequence[FileEntry], n_threads: int = 4, *, ignore_case: bool = False
+) -> list[FileFacts | Unreadable]:
     """The facts of each file, or why it cannot be read, in the given order.
 
     Cost: about 0.2 ms and 6 µs a column a file on a local disk; threads hide an object store's latency.
@@ -48,11 +50,13 @@ def read_footers(root: str, entries: Sequence[FileEntry], n_threads: int = 4) ->
     batches = [entries[start : start + _BATCH] for start in range(0, len(entries), _BATCH)]
     with ThreadPoolExecutor(max(1, min(n_threads, len(batches)))) as pool:
         return [
-            facts for batch in pool.map(lambda part: [_try_footer(root, e) for e in part], batches) for facts in batch
+            facts
+            for batch in pool.map(lambda part: [_try_footer(root, e, ignore_case) for e in part], batches)
+            for facts in batch
         ]
 
 
-def read_footer(root: str, entry: FileEntry) -> FileFacts:
+def read_footer(root: str, entry: FileEntry, ignore_case: bool = False) -> FileFacts:
     """The facts of one file.
 
     Raises:
@@ -60,7 +64,7 @@ def read_footer(root: str, entry: FileEntry) -> FileFacts:
     """
     with source_errors(entry.path), open_file(root, entry.path) as source:
         file = open_parquet(source)
-        metadata, leaves = file.metadata, schema_leaves(file.schema_arrow)
+        metadata, leaves = file.metadata, schema_leaves(file.schema_arrow, ignore_case)
         groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
         rows = [group.num_rows for group in groups]
         sizes: list[int] = []
@@ -69,9 +73,9 @@ def read_footer(root: str, entry: FileEntry) -> FileFacts:
         return FileFacts(entry.path, entry.size, metadata.num_rows, rows, sizes, leaves, statistics)
 
 
-def _try_footer(root: str, entry: FileEntry) -> FileFacts | Unreadable:
+def _try_footer(root: str, entry: FileEntry, ignore_case: bool) -> FileFacts | Unreadable:
     try:
-        return read_footer(root, entry)
+        return read_footer(root, entry, ignore_case)
     except SourceError as error:
         return Unreadable(entry.path, "parquet", str(error.value or error.what), error.hint)
 

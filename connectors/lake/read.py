@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,10 +15,13 @@ import pyarrow.parquet as pq
 from connectors.errors import LakeError, SourceError
 from connectors.lake.files import open_file
 from connectors.lake.leaves import Leaf, LeafArray, batch_leaves, missing_leaf, schema_leaves, storage_type
-from connectors.lake.type_text import cast_text, column_type, type_from_text
+from connectors.lake.text_types import cast_staged
+from connectors.lake.type_text import cast_text, type_from_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from connectors.lake.text_model import StagedCast
 
 MAX_BATCH_ROWS = 1 << 16
 MAX_BATCH_CELLS = 1 << 21
@@ -33,7 +36,7 @@ class Split:
 
     `format` is `parquet` for data that lies in the lake and `staged` for text that inventory has written as Parquet;
     `row_groups` None means all. `partition_values` are constant columns: (token, text value, Arrow type text).
-    `casts` give the columns of staged text their type: (token, column type).
+    `casts` give the columns of staged text their type: (token, what `cast_staged` is told).
     """
 
     table_id: int
@@ -78,7 +81,7 @@ def read_split(
         file = open_parquet(source)
         constants = {token: (text, type_) for token, text, type_ in split.partition_values if token in set(tokens)}
         plan = _plan_columns(file, [token for token in tokens if token not in constants], ignore_case)
-        casts = dict(split.casts)
+        casts = cast("dict[str, StagedCast]", dict(split.casts))
         for batch in _batches(file, split.row_groups, plan.column_indices, counter):
             cells = {**batch_leaves(batch, plan.leaves), **_constant_leaves(constants, batch.num_rows)}
             yield {token: _typed(cells[token], casts.get(token)) for token in tokens}
@@ -204,7 +207,7 @@ def partition_scalar(text: str | None, type_text: str) -> pa.Scalar:
     return pa.scalar(None, type_) if text is None else cast_text(pa.array([text]), type_)[0]
 
 
-def _typed(cells: LeafArray, cast: str | None) -> LeafArray:
-    if cast is None:
+def _typed(cells: LeafArray, rule: StagedCast | None) -> LeafArray:
+    if not rule or pa.types.is_null(cells.values.type):
         return cells
-    return LeafArray(cast_text(cells.values, column_type(cast)), cells.null_depth)
+    return LeafArray(cast_staged(cells.values, rule), cells.null_depth)

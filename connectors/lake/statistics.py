@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from decimal import Decimal
 
     from connectors.lake.canonical import Canonical
@@ -53,7 +52,8 @@ class FileFacts:
     """One data file as its metadata describes it.
 
     `path` and `size` are those of the listing; `row_group_bytes` are compressed; `statistics` has an entry for each of
-    `leaves`; `partition_values` are the constant columns, name and text.
+    `leaves`; `partition_values` are the constant columns, token and text. Text files have a copy as Parquet under
+    `staged_path`, and `casts` tell how its cells become values, by token.
     """
 
     path: str
@@ -64,6 +64,8 @@ class FileFacts:
     leaves: list[Leaf]
     statistics: LeafStatistics
     partition_values: tuple[tuple[str, str | None], ...] = ()
+    staged_path: str | None = None
+    casts: dict[str, str] = field(default_factory=dict)
 
 
 def tight(low: Canonical, high: Canonical) -> Interval:
@@ -94,11 +96,6 @@ def rounded(low: Decimal, high: Decimal) -> Interval:
 def widen(bounds: Interval) -> Interval:
     """Bounds of rows some of which are deleted: the extremes lie somewhere between the stored ones."""
     return bounds[0], bounds[3], bounds[0], bounds[3]
-
-
-def has_bounds(bounds: Iterable[Canonical | None]) -> bool:
-    """Whether anything is known."""
-    return any(bound is not None for bound in bounds)
 
 
 def _below(value: Decimal) -> float:

@@ -1,0 +1,348 @@
+"""Reads Delta logs without a JVM: version, schema, files and what their statistics are worth.
+
+No data file is opened here. What the log's statistics are worth:
+
+- text: minima are prefixes (32 characters by default), maxima are cut and closed by a tie-break character, or, by
+  writers other than Spark, incremented;
+- timestamps: truncated to milliseconds;
+- decimals: may have gone through a float64;
+- files with deletion vectors: the extremes may be deleted, so both lie anywhere between the stored ones.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.delta import open_table
+from connectors.errors import LakeError, SourceError
+from connectors.lake.canonical import canonical_values, has_order, is_stringlike
+from connectors.lake.leaves import schema_leaves, token_of
+from connectors.lake.listing import DELTA_LOG
+from connectors.lake.statistics import UNKNOWN, FileFacts, LeafStatistics, rounded, tight, widen, within
+from connectors.storage import join_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from deltalake import DeltaTable
+
+    from connectors.lake.canonical import Canonical
+    from connectors.lake.leaves import Leaf
+    from connectors.lake.model import FileEntry, TableSource
+    from connectors.lake.statistics import Interval, Tightness
+
+_COMMIT = re.compile(r"(\d{20})\.json")
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.[^.]+)*\.parquet|(\d{20})\.checkpoint\.[^.]+\.json")
+# Spark closes a cut maximum by the greatest ASCII character, or by the greatest of Unicode
+_TIE_BREAKS = (b"\x7f", "\U0010ffff".encode(), "\ufffd".encode())
+_MAX_HISTORY = 100
+_EXACT_DECIMAL_DIGITS = 15
+
+
+@dataclass
+class DeltaFacts:
+    """A Delta table as its log describes it.
+
+    `leaves` are those of the data files; `partition_types` has the token and type of each partition column;
+    `row_deletes` the number of deleted rows of each file that has a deletion vector, by the file's path; `needs_spark`
+    whether Arrow cannot read the rows (deletion vectors, renamed columns, files outside the lake).
+    """
+
+    version: int
+    leaves: list[Leaf]
+    positions: list[str]
+    partition_types: dict[str, pa.DataType]
+    files: list[FileFacts]
+    needs_spark: bool
+    row_deletes: dict[str, int] = field(default_factory=dict)
+    has_all_statistics: bool = True
+
+
+def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore_case: bool = False) -> DeltaFacts:
+    """Reads the newest version of a table's log.
+
+    Args:
+        root: of the lake.
+        source: the table.
+        logs: the listed files of its log.
+        ignore_case: whether column names that differ only in case are the same.
+
+    Raises:
+        SourceError: if the log lacks a commit, is damaged, or names files that are not there.
+    """
+    newest = _check_log(source.path, [entry.path.rpartition("/")[2] for entry in logs])
+    try:
+        table = open_table(join_uri(root, source.path) if source.path else root)
+        if table.version() != newest:
+            raise SourceError("the log ends before its newest commit", value=f"version {table.version()} of {newest}")
+        return _read(table, source, ignore_case)
+    except LakeError as error:
+        raise _damaged(source, _reason(error)) from error
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the Rust side is no Exception
+        raise _damaged(
+            source, f"{type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}"
+        ) from error
+
+
+def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFacts:
+    schema = pa.schema(table.schema().to_arrow())
+    physical = _physical_names(json.loads(table.schema().to_json()))
+    partitions = list(table.metadata().partition_columns)
+    leaves = schema_leaves(schema, ignore_case)
+    data = [leaf for leaf in leaves if schema.field(leaf.indices[0]).name not in partitions]
+    types = {leaf.token: leaf.type for leaf in leaves if leaf not in data}
+    adds = pa.table(table.get_add_actions(flatten=False)).combine_chunks()
+    paths = [_relative(path, source.path) for path in adds["path"].to_pylist()]
+    deletes = _row_deletes(table, paths)
+    rules = _Rules(is_spark_only=_is_written_by_spark(table))
+    reader = _AddReader(adds, schema, physical, rules)
+    _require_files(paths, {entry.path for entry in source.files})
+    files = reader.files(paths, data, types, deletes)
+    is_mapped = table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none"
+    is_outside = any(_is_outside(path) for path in paths)
+    return DeltaFacts(
+        version=table.version(),
+        leaves=data,
+        positions=[leaf.token for leaf in leaves],
+        partition_types=types,
+        files=files,
+        needs_spark=is_mapped or is_outside or bool(deletes),
+        row_deletes=deletes,
+        has_all_statistics=reader.has_all_statistics,
+    )
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What the stored bounds of a table are worth."""
+
+    is_spark_only: bool
+
+    def interval(self, type_: pa.DataType, low: Canonical, high: Canonical) -> tuple[Interval, Tightness]:
+        if is_stringlike(type_) and isinstance(low, bytes) and isinstance(high, bytes):
+            return (low, low + b"\xff", self._text_floor(high), high), "cut"
+        if isinstance(low, bytes):
+            return (low, None, None, high), "cut"
+        if pa.types.is_timestamp(type_):
+            return within(low, high), "cut"  # type: ignore[arg-type]
+        if pa.types.is_decimal(type_) and type_.precision > _EXACT_DECIMAL_DIGITS:
+            return rounded(low, high), "cut"  # type: ignore[arg-type]
+        return tight(low, high), "tight"
+
+    def _text_floor(self, high: bytes) -> bytes | None:
+        """What the maximum is at least: without its tie-break; unknown where other writers may have incremented it."""
+        for mark in _TIE_BREAKS:
+            if high.endswith(mark):
+                return high.removesuffix(mark)
+        return high if self.is_spark_only else None
+
+
+class _AddReader:
+    """The add actions as facts about files."""
+
+    def __init__(self, adds: pa.Table, schema: pa.Schema, physical: Mapping[str, Any], rules: _Rules) -> None:
+        self._adds = adds
+        self._schema = schema
+        self._physical = physical
+        self._rules = rules
+        self.has_all_statistics = True
+
+    def files(
+        self,
+        paths: Sequence[str],
+        leaves: Sequence[Leaf],
+        partition_types: Mapping[str, pa.DataType],
+        deletes: Mapping[str, int],
+    ) -> list[FileFacts]:
+        """The facts of each active file, sorted by path."""
+        n_records = self._adds["num_records"].to_pylist()
+        self.has_all_statistics = None not in n_records
+        columns = [self._column(leaf) for leaf in leaves]
+        values = self._partition_texts(partition_types)
+        facts = [
+            self._file(index, path, leaves, columns, deletes.get(path, 0), tuple(values[index]))
+            for index, path in enumerate(paths)
+        ]
+        return sorted(facts, key=lambda file: file.path)
+
+    def _file(
+        self,
+        index: int,
+        path: str,
+        leaves: Sequence[Leaf],
+        columns: Sequence[_Column],
+        n_deleted: int,
+        values: tuple[tuple[str, str | None], ...],
+    ) -> FileFacts:
+        n_records = self._adds["num_records"][index].as_py()
+        statistics = LeafStatistics()
+        for leaf, column in zip(leaves, columns, strict=True):
+            low, high, n_nulls = column.lows[index], column.highs[index], column.n_nulls[index]
+            bounds, tightness = self._bounds(leaf.type, low, high)
+            if tightness == "none" and has_order(leaf.type) and (n_nulls is None or n_nulls != n_records):
+                self.has_all_statistics = False
+            if n_deleted:
+                bounds, tightness = widen(bounds), "none" if tightness == "none" else "wide"
+                n_nulls = {0: 0, n_records: n_records - n_deleted}.get(n_nulls)
+            statistics.add(bounds, tightness, n_nulls, None)
+        n_rows = -1 if n_records is None else n_records - n_deleted
+        size = int(self._adds["size_bytes"][index].as_py())
+        return FileFacts(path, size, n_rows, [], [], list(leaves), statistics, values)
+
+    def _bounds(self, type_: pa.DataType, low: Canonical | None, high: Canonical | None) -> tuple[Interval, Tightness]:
+        if low is None or high is None or low > high:  # type: ignore[operator]
+            return UNKNOWN, "none"
+        return self._rules.interval(type_, low, high)
+
+    def _column(self, leaf: Leaf) -> _Column:
+        names = _physical_path(leaf, self._schema, self._physical)
+        ends = [self._descend(self._adds, (part, *names)) for part in ("min", "max")]
+        nulls = self._descend(self._adds, ("null_count", *names))
+        nothing: list[Any] = [None] * self._adds.num_rows
+        lows, highs = (
+            canonical_values(end) if end is not None and has_order(end.type) and has_order(leaf.type) else nothing
+            for end in ends
+        )
+        counts = nulls.to_pylist() if nulls is not None and pa.types.is_integer(nulls.type) else nothing
+        return _Column(lows, highs, counts)
+
+    def _partition_texts(self, types: Mapping[str, pa.DataType]) -> list[list[tuple[str, str | None]]]:
+        texts: list[list[tuple[str, str | None]]] = [[] for _ in range(self._adds.num_rows)]
+        for token in types:
+            name = next(f.name for f in self._schema if token_of((f.name,)) == token or _folded(f.name) == token)
+            values = self._descend(self._adds, ("partition", name))
+            if values is None:
+                values = self._descend(self._adds, ("partition", self._physical.get(name, {}).get("name", name)))
+            if values is None:
+                raise SourceError("the log lacks the values of a partition column", value=name)
+            for row, text in zip(texts, pc.cast(values, pa.string()).to_pylist(), strict=True):
+                row.append((token, text))
+        return texts
+
+    @staticmethod
+    def _descend(adds: pa.Table, names: Sequence[str]) -> pa.Array | None:
+        """The column that the names lead to, or None where it is not there (or not unique)."""
+        if adds.schema.get_field_index(names[0]) < 0:
+            return None
+        values = adds[names[0]]
+        array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        if isinstance(array, pa.ChunkedArray):
+            array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+        for name in names[1:]:
+            index = array.type.get_field_index(name) if pa.types.is_struct(array.type) else -1
+            if index < 0:
+                return None
+            array = pc.struct_field(array, [index])
+        return array
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Stored bounds and null counts of one leaf, an entry a file."""
+
+    lows: list[Canonical | None]
+    highs: list[Canonical | None]
+    n_nulls: list[int | None]
+
+
+def _check_log(path: str, names: Sequence[str]) -> int:
+    """The newest version; a gap behind the newest checkpoint makes a table unreadable, and delta-rs may not say so."""
+    commits = {int(match[1]) for name in names if (match := _COMMIT.fullmatch(name))}
+    checkpoints = {int(match[1] or match[2]) for name in names if (match := _CHECKPOINT.fullmatch(name))}
+    if not commits and not checkpoints:
+        raise SourceError(f"cannot read the Delta table {path}", value="its log is empty", hint=_HINT)
+    newest, start = max(commits | checkpoints), max(checkpoints, default=-1)
+    missing = sorted(set(range(start + 1, newest + 1)) - commits)
+    if missing:
+        shown = ", ".join(f"{version:020d}.json" for version in missing[:3])
+        raise SourceError(f"cannot read the Delta table {path}", value=f"its log lacks {shown}", hint=_HINT)
+    return newest
+
+
+_HINT = f"restore the folder {DELTA_LOG}, or leave the table out with `exclude` in the lake section of the config"
+
+
+def _damaged(source: TableSource, reason: str) -> SourceError:
+    return SourceError(f"cannot read the Delta table {source.name}", value=reason, hint=_HINT)
+
+
+def _reason(error: LakeError) -> str:
+    reason = f"{error.what}: {error.value}" if isinstance(error, SourceError) and error.value else error.what
+    return reason.splitlines()[0][:300]
+
+
+def _require_files(paths: Sequence[str], listed: set[str]) -> None:
+    lost = [path for path in paths if path not in listed and not _is_outside(path)]
+    if lost:
+        raise SourceError(
+            "the log names files that are not there", value=f"{len(lost)} files missing, one is {lost[0]}"
+        )
+
+
+def _is_outside(path: str) -> bool:
+    return "://" in path or path.startswith("/")
+
+
+def _is_written_by_spark(table: DeltaTable) -> bool:
+    """Whether every commit of the table is known and Spark's: then a maximum without a tie-break was not cut."""
+    if table.version() >= _MAX_HISTORY:
+        return False
+    engines = [str(commit.get("engineInfo", "")) for commit in table.history()]
+    return len(engines) == table.version() + 1 and all(engine.startswith("Apache-Spark/") for engine in engines)
+
+
+def _row_deletes(table: DeltaTable, paths: Sequence[str]) -> dict[str, int]:
+    """Deleted rows of each file that has a deletion vector, by the file's path relative to the lake root."""
+    if "deletionVectors" not in (table.protocol().reader_features or []):
+        return {}
+    vectors = pa.table(table.deletion_vectors())
+    counts = [pc.sum(pc.invert(vector.values)).as_py() or 0 for vector in vectors["selection_vector"]]
+    by_name = {path.rpartition("/")[2]: path for path in paths}
+    if len(by_name) < len(paths):
+        raise SourceError("files of the log share a name, so its deletion vectors cannot be told apart")
+    names = [unquote(uri).rpartition("/")[2] for uri in vectors["filepath"].to_pylist()]
+    return {by_name[name]: count for name, count in zip(names, counts, strict=True)}
+
+
+def _relative(path: str, folder: str) -> str:
+    """A file's path relative to the lake root; one that lies elsewhere stays as it is."""
+    plain = unquote(path)
+    return f"{folder}/{plain}" if folder and not _is_outside(plain) else plain
+
+
+def _folded(name: str) -> str:
+    return token_of((name.casefold(),))
+
+
+def _physical_names(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Logical name → physical name and children, where columns are mapped."""
+    return {
+        field["name"]: {
+            "name": field.get("metadata", {}).get("delta.columnMapping.physicalName", field["name"]),
+            "children": _physical_names(field["type"])
+            if isinstance(field["type"], dict) and field["type"].get("type") == "struct"
+            else {},
+        }
+        for field in schema["fields"]
+    }
+
+
+def _physical_path(leaf: Leaf, schema: pa.Schema, physical: Mapping[str, Any]) -> list[str]:
+    """The names under which the log keeps a leaf's statistics."""
+    names, fields = [], list(schema)
+    for index in leaf.indices:
+        entry = physical[fields[index].name]
+        names.append(str(entry["name"]))
+        physical = entry["children"]
+        type_ = fields[index].type
+        fields = [type_.field(i) for i in range(type_.num_fields)] if pa.types.is_struct(type_) else []
+    return names
