@@ -26,6 +26,7 @@ _REASONS = {
     errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another folder"),
     errno.ENOENT: ("there is no such file or folder", "check the path"),
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "check the path"),
+    errno.EEXIST: ("a part of the path is a file, not a folder", "check the path"),
     errno.EISDIR: ("the path is a folder, not a file", "check the path"),
 }
 

@@ -186,6 +186,7 @@ def _lake_request(name: str, suite: UserSuite, lake_root: str) -> Request:
 
 
 def _is_parquet(lake: Storage, path: str) -> bool:
-    if lake.stat(path) is not None and path.endswith(".parquet"):
+    if path.endswith(".parquet"):
         return True
-    return any(file.path.endswith(".parquet") for file in lake.list_files(path))
+    is_folder = path.rpartition("/")[2] in lake.list_folders(path.rpartition("/")[0])
+    return is_folder and any(file.path.endswith(".parquet") for file in lake.list_files(path))

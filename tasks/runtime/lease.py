@@ -121,6 +121,6 @@ def is_held(root: str) -> bool:
 
 def _write(handle: int, data: bytes) -> None:
     """Replace the content in place: a rename would leave the lock on the old file."""
-    os.ftruncate(handle, 0)
     os.pwrite(handle, data, 0)
+    os.ftruncate(handle, len(data))
     os.fsync(handle)

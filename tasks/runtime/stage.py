@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import BaseModel
@@ -92,7 +92,7 @@ class Stage:
         self.store = ArtifactStore(workspace.artifacts)
         self.key = stage_key(spec, self.inputs, config, identity)
         self._started = time.perf_counter()
-        self._is_begun = False
+        self._state: Literal["new", "begun", "complete"] = "new"
 
     def reuse(self) -> ArtifactRef | None:
         """The artifact of an earlier run under this key, if it is complete and not rejected.
@@ -101,13 +101,15 @@ class Stage:
         """
         ref = self.store.find(self.spec.name, self.key)
         if ref is not None:
+            self._state = "complete"
             self._enqueue(self.store.manifest(ref))
         return ref
 
     @property
     def folder(self) -> str:
-        """The folder to write into; what a killed run left there is gone."""
-        self._begin()
+        """The folder to write into, where what a killed run left is gone; once complete, the folder to read from."""
+        if self._state == "new":
+            self._begin()
         return self.store.folder(self.spec.name, self.key)
 
     def table_uri(self, name: str) -> str:
@@ -142,7 +144,8 @@ class Stage:
             ArtifactError: if it cannot be written.
         """
         self._require_names(tables)
-        self._begin()
+        if self._state != "begun":
+            self._begin()
         fitted = {n: check_table(self._contract(n), t) for n, t in tables.items() if isinstance(t, pa.Table)}
         entries = {name: self._finish_table(name, fitted.get(name, table)) for name, table in tables.items()}
         extra = {path: self._file_entry(path, is_digested=True) for path in files}
@@ -159,14 +162,13 @@ class Stage:
         )
         self._write_metrics(metrics, sum(entry.n_rows for entry in entries.values()))
         ref = self.store.write_manifest(manifest)
-        self._is_begun = False
+        self._state = "complete"
         self._enqueue(manifest)
         return ref
 
     def _begin(self) -> None:
-        if not self._is_begun:
-            self.store.clear(self.spec.name, self.key)
-            self._is_begun = True
+        self.store.clear(self.spec.name, self.key)
+        self._state = "begun"
 
     def _contract(self, name: str) -> Contract:
         if name not in self.spec.contracts:

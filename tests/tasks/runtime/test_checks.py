@@ -1,0 +1,79 @@
+import math
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.errors import ContractError
+from tasks.runtime.checks import ArrowChecks, check_table
+from tests.tasks.runtime.conftest import EDGES, ROW, edge_rows
+
+BROKEN = [
+    ({"child": "UP"}, "child", "matches"),
+    ({"n_child": -1}, "n_child", "≥ 0"),
+    ({"n_child": 5}, "n_child", "n_child ≤ n_parent"),
+    ({"chance": 1.5}, "chance", "≤ 1"),
+    ({"chance": math.nan}, "chance", "≥ 0"),
+    ({"semantics": "heap"}, "semantics", "one of"),
+    ({"parent": None}, "parent", "not null"),
+]
+
+
+def loose(rows):
+    """A table that may hold nulls where the contract forbids them."""
+    return pa.Table.from_pylist(rows, schema=pa.schema([(c.name, c.type) for c in EDGES.columns]))
+
+
+def test_a_good_table_gets_the_schema_of_its_contract():
+    table = loose([ROW, ROW | {"child": "b", "chance": None}]).select(list(reversed(EDGES.names)))
+    assert check_table(EDGES, table).schema == EDGES.arrow_schema()
+
+
+@pytest.mark.parametrize(("change", "column", "check"), BROKEN)
+def test_a_broken_check_is_named_with_its_rows(change, column, check):
+    with pytest.raises(ContractError) as caught:
+        check_table(EDGES, loose([*edge_rows(4), ROW | change]))
+    assert f"column {column} breaks the check `{check}" in caught.value.what
+    assert "in 1 rows" in caught.value.what
+    assert len(caught.value.examples) == 1
+
+
+def test_at_most_five_rows_are_shown_and_all_are_counted():
+    rows = [row | {"chance": 2.0} for row in edge_rows(9)]
+    with pytest.raises(ContractError, match="in 9 rows") as caught:
+        check_table(EDGES, loose(rows))
+    assert len(caught.value.examples) == 5
+
+
+def test_a_key_twice_in_different_batches_is_found():
+    checks = ArrowChecks(EDGES)
+    for _ in range(2):
+        checks.add(loose([ROW]).to_batches()[0])
+    with pytest.raises(ContractError, match=r"column child, parent breaks the check `unique` in 2 rows"):
+        checks.finish()
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (loose([ROW]).drop_columns(["chance"]), "columns are not those"),
+        (loose([ROW]).append_column("more", [[1]]), "columns are not those"),
+        (loose([ROW]).set_column(2, "n_child", pa.array([1], pa.int32())), "n_child has another type"),
+    ],
+)
+def test_other_columns_or_types_are_refused(table, words):
+    with pytest.raises(ContractError, match=words):
+        check_table(EDGES, table)
+
+
+@given(st.lists(st.integers(-3, 3), max_size=20))
+def test_the_count_is_that_of_the_plain_rule(values):
+    rows = [row | {"n_child": v} for row, v in zip(edge_rows(len(values)), values, strict=True)]
+    n_bad = sum(value < 0 for value in values)
+    rows = [row | {"n_parent": 9} for row in rows]
+    if n_bad:
+        with pytest.raises(ContractError, match=f"n_child breaks the check `≥ 0` in {n_bad} rows"):
+            check_table(EDGES, loose(rows))
+    else:
+        assert check_table(EDGES, loose(rows)).num_rows == len(values)
