@@ -84,3 +84,22 @@ def test_errors_are_typed(tmp_path):
     next((tmp_path / "t").glob("*.parquet")).unlink()
     with pytest.raises(ArtifactError, match="cannot read"):
         read_table(str(tmp_path / "t"))
+
+
+@pytest.mark.spark
+def test_spark_reads_what_we_write_and_we_read_what_spark_writes(spark, tmp_path):
+    files = [write_part(tmp_path / "workers", f"data/part-{i}.parquet", TABLE.slice(i, 1)) for i in range(3)]
+    commit_files(str(tmp_path / "workers"), TABLE.schema, files)
+    write(str(tmp_path / "small"), TABLE)
+    frame = spark.read.format("delta").load(str(tmp_path / "workers"))
+    assert frame.count() == 3
+    assert [field.dataType.simpleString() for field in frame.schema] == ["bigint", "string", "array<int>", "binary"]
+    written = [write(str(tmp_path / "large ü"), frame), write(str(tmp_path / "collected"), frame, estimated_rows=3)]
+    assert [(table.writer, table.n_rows) for table in written] == [("spark", 3), ("delta-rs", 3)]
+    assert features(tmp_path / "large ü")["minReaderVersion"] == 1
+    for name in ("workers", "small", "large ü", "collected"):
+        found = read_table(str(tmp_path / name)).sort_by("id")
+        assert found.to_pylist() == TABLE.to_pylist()
+        assert spark.read.format("delta").load(str(tmp_path / name)).count() == 3
+    with pytest.raises(ArtifactError, match="cannot write"):
+        write(str(tmp_path / "small"), frame)

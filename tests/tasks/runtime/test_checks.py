@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import ContractError
-from tasks.runtime.checks import ArrowChecks, check_table
+from tasks.runtime.checks import ArrowChecks, check_frame, check_table
 from tests.tasks.runtime.conftest import EDGES, ROW, edge_rows
 
 BROKEN = [
@@ -77,3 +77,17 @@ def test_the_count_is_that_of_the_plain_rule(values):
             check_table(EDGES, loose(rows))
     else:
         assert check_table(EDGES, loose(rows)).num_rows == len(values)
+
+
+@pytest.mark.spark
+def test_spark_judges_as_arrow_does(spark):
+    good = edge_rows(4)
+    check_frame(EDGES, spark.createDataFrame(loose(good)))
+    for change, column, check in BROKEN:
+        with pytest.raises(ContractError) as caught:
+            check_frame(EDGES, spark.createDataFrame(loose([*good, ROW | change])))
+        assert f"column {column} breaks the check `{check}" in caught.value.what
+        assert "in 1 rows" in caught.value.what
+        assert len(caught.value.examples) == 1
+    with pytest.raises(ContractError, match="child, parent breaks the check `unique`"):
+        check_frame(EDGES, spark.createDataFrame(loose([*good, good[0]])))

@@ -2,14 +2,13 @@ import io
 import random
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.runtime.digest import digest_table, file_digest, table_digest, table_multisets
 from tests.tasks.runtime.conftest import EDGES, edge_rows
 
 
-@settings(deadline=None)
 @given(st.integers(0, 30), st.integers(1, 30), st.randoms(use_true_random=False))
 def test_row_order_and_batches_do_not_matter(n_rows, chunk, shuffler):
     rows = edge_rows(n_rows)
