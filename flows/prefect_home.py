@@ -160,13 +160,15 @@ def database_template() -> Path:
 
 
 def build_database() -> Path:
-    """Migrates an empty database once, in a process of its own; takes about 20 s.
+    """Migrates an empty database once, in a process of its own; unless it is there; takes about 20 s.
 
     It appears under its name only when it is whole.
 
     Raises: StageError: if Prefect fails.
     """
     target = database_template()
+    if target.is_file():
+        return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         environment = os.environ | _QUIET | {"PREFECT_HOME": folder}
@@ -199,3 +201,7 @@ def _set_defaults(values: dict[str, str]) -> None:
 def _python_path() -> str:
     root = str(Path(__file__).resolve().parents[1])
     return os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+
+
+if __name__ == "__main__":
+    sys.stderr.write(f"{build_database()}\n")

@@ -24,7 +24,10 @@ DELTA_JARS: Mapping[str, str] = {
     "unitycatalog-hadoop-0.6.0.jar": "c47b63c961c87102b9e1d63809a0915ba4c86b7652f57c8d39ca3a05b441a150",
 }
 JARS_VARIABLE = "LAKEBED_SPARK_JARS"
-JARS_FIX = f"run `make setup`, or let {JARS_VARIABLE} name a folder that holds the jars of {DELTA_COORDINATE}"
+JARS_FIX = (
+    "run `make setup` (or `python -m connectors.spark.fetch`), or let "
+    f"{JARS_VARIABLE} name a folder that holds the jars of {DELTA_COORDINATE}"
+)
 
 
 @dataclass(frozen=True)

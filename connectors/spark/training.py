@@ -1,6 +1,7 @@
 """Building the class-data archive: a short session does what runs do, and its JVM writes what it loaded."""
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from connectors.errors import StageError
-from connectors.spark.archive import archive_path
+from connectors.spark.archive import archive_path, is_usable
 from connectors.spark.config import SparkConfig
 from connectors.spark.jars import find_jars
 from connectors.spark.java import find_java
@@ -17,7 +18,7 @@ from connectors.spark.session import SessionStarter
 
 
 def build_archive(config: SparkConfig) -> Path:
-    """Builds the archive for this Java and these jars; takes about a minute.
+    """Builds the archive for this Java and these jars, unless it is there; takes about a minute.
 
     It appears under its name only when it is whole, so that a killed build leaves none behind.
 
@@ -25,7 +26,10 @@ def build_archive(config: SparkConfig) -> Path:
         ConfigError: if Java or the jars are missing.
         StageError: if the JVM leaves no archive.
     """
-    target = archive_path(find_java(), find_jars(config.jars))
+    java, jars = find_java(), find_jars(config.jars)
+    target = archive_path(java, jars)
+    if is_usable(java, jars):
+        return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         part = Path(folder) / "part.jsa"
@@ -58,3 +62,7 @@ def _work(session: SparkSession, folder: Path) -> None:
 
 def _same(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     yield from batches
+
+
+if __name__ == "__main__":
+    sys.stderr.write(f"{build_archive(SparkConfig())}\n")

