@@ -15,7 +15,7 @@ from tasks.containment.config import ContainmentConfig
 from tasks.containment.contract import EDGES
 from tasks.containment.kernel.chance import Chance, ValueSketches, column_chances, edge_chance
 from tasks.containment.kernel.proof import PairCounts
-from tasks.containment.kernel.schema_graph import Int32, Int64
+from tasks.containment.kernel.schema_graph import Int32
 from tasks.containment.statistics import LakeStatistics
 from tasks.encoding import ENCODING_ID
 
@@ -125,7 +125,9 @@ def _chances(pairs: ProvenPairs, lake: LakeStatistics, values: ValueSketches) ->
     spans = [np.arange(*lake.columns_of(int(child)).indices(len(lake.bounds.token))[:2]) for child in children]
     columns = np.concatenate([np.empty(0, np.int64), *spans])
     scores = column_chances(lake.bounds, values, columns)
-    of_child = dict(zip(children.tolist(), np.split(scores, np.cumsum([len(span) for span in spans])[:-1]), strict=True))
+    of_child = dict(
+        zip(children.tolist(), np.split(scores, np.cumsum([len(span) for span in spans])[:-1]), strict=True)
+    )
     n_distinct = values.n_distinct()
     for place, (child, parent) in enumerate(zip(pairs.child.tolist(), pairs.parent.tolist(), strict=True)):
         tokens = lake.bounds.token[lake.columns_of(child)].astype(np.int64)

@@ -6,6 +6,7 @@ Runs inside Spark's Python workers (`mapInArrow`) and, for tests, in plain Pytho
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +14,9 @@ import pyarrow.parquet as pq
 
 from connectors.errors import SourceError
 from connectors.lake.read import ReadCounter, Split, read_split
-from tasks.runtime.memory import peak_memory_bytes
 from connectors.storage import Storage
 from tasks.containment.kernel.fingerprint import Cells, Fingerprint, HashSettings, TableHasher
+from tasks.runtime.memory import peak_memory_bytes
 
 SCAN_SCHEMA = pa.schema(
     [
@@ -132,7 +133,7 @@ def new_hasher(plan: ScanPlan, table_id: int) -> TableHasher:
     return TableHasher(projections, plan.settings, scan.value_level)
 
 
-def _collect(  # noqa: PLR0913 - the two sinks belong to the task
+def _collect(
     plan: ScanPlan,
     table_id: int,
     hasher: TableHasher,
@@ -162,20 +163,11 @@ class _Results:
         self._rows: list[tuple[object, ...]] = []
         self._n_bytes = 0
 
-    def add(  # noqa: PLR0913 - one argument a column
-        self,
-        kind: str,
-        table_id: int,
-        projection: int = -1,
-        *,
-        token: str = "",
-        n: int = 0,
-        n_bytes: int = 0,
-        text: str = "",
-        data: bytes = b"",
-    ) -> None:
-        self._rows.append((kind, table_id, projection, token, n, n_bytes, text, data))
-        self._n_bytes += len(data)
+    def add(self, kind: str, table_id: int, projection: int = -1, **facts: str | int | bytes) -> None:
+        """One row; `facts` fill the columns from `token` on, empty where they are not given."""
+        row = {"token": "", "n": 0, "n_bytes": 0, "text": "", "data": b"", **facts}
+        self._rows.append((kind, table_id, projection, *row.values()))
+        self._n_bytes += len(row["data"]) if isinstance(row["data"], bytes) else 0
 
     @property
     def is_full(self) -> bool:
@@ -201,7 +193,7 @@ class _HashFiles:
     def add(self, projection: int, table_id: int, fingerprint: Fingerprint) -> None:
         bits = self.plan.bucket_bits
         edges = [_n_below_bucket(fingerprint.hashes[:, 0], bucket, bits) for bucket in range((1 << bits) + 1)]
-        for bucket, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for bucket, (start, end) in enumerate(pairwise(edges)):
             if start < end:
                 part = _hash_batch(projection, table_id, fingerprint, slice(start, end))
                 self._parts.setdefault(bucket, []).append(part)
@@ -215,7 +207,8 @@ class _HashFiles:
         storage = Storage.at(self.plan.out_uri)
         for bucket, (path, writer, n_rows) in sorted(self._writers.items()):
             writer.close()
-            results.add("file", bucket, n=n_rows, n_bytes=storage.stat(path).size, text=path)
+            written = storage.stat(path)
+            results.add("file", bucket, n=n_rows, n_bytes=written.size if written else 0, text=path)
 
     def _flush(self, bucket: int) -> None:
         parts = self._parts.pop(bucket, [])

@@ -12,11 +12,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from connectors.lake.leaves import batch_leaves, schema_leaves
 from connectors.lake.read import Split
-from tasks.runtime.memory import peak_memory_bytes
 from connectors.storage import Storage
+from tasks.containment.kernel.fingerprint import Cells
 from tasks.containment.kernel.proof import HashRows, PairCounts, compare_pairs
 from tasks.containment.kernel.schema_graph import Int32, Int64
 from tasks.containment.scan import SCAN_SCHEMA, ScanPlan, scan_cells, scan_splits
+from tasks.runtime.memory import peak_memory_bytes
 
 SCAN_DDL = (
     "kind string not null, table_id int not null, projection int not null, token string not null, "
@@ -92,14 +93,12 @@ def compare_bucket(out_uri: str, paths: Sequence[str], pairs: PairList, *, is_ba
     """Compares the pairs on one bucket's files; one row of counts."""
     rows = read_hash_rows(out_uri, paths, np.union1d(pairs.child, pairs.parent))
     counts = compare_pairs(rows, (pairs.projection, pairs.child, pairs.parent), is_bag=is_bag)
-    columns = [counts.n_child_distinct, counts.n_child_rows, counts.n_parent_distinct, counts.n_parent_rows]
-    numbers = np.stack([*columns, counts.n_missing]).astype(np.int64)
     hashes = np.stack([counts.child_hash, counts.matched_hash]).astype(np.uint64)
     return pa.RecordBatch.from_pydict(
         {
             "n_rows": pa.array([len(rows.table)], pa.int64()),
             "peak_bytes": pa.array([peak_memory_bytes()], pa.int64()),
-            "counts": pa.array([numbers.tobytes()], pa.binary()),
+            "counts": pa.array([counts.numbers().tobytes()], pa.binary()),
             "hashes": pa.array([hashes.tobytes()], pa.binary()),
         }
     )
@@ -133,7 +132,7 @@ def _groups_with(metadata: pq.FileMetaData, table_ids: Int32) -> list[int]:
 def _unpacked(counts: bytes, hashes: bytes) -> PairCounts:
     numbers = np.frombuffer(counts, np.int64).reshape(5, -1)
     lanes = np.frombuffer(hashes, np.uint64).reshape(2, numbers.shape[1], -1)
-    return PairCounts(*numbers, child_hash=lanes[0], matched_hash=lanes[1])
+    return PairCounts.of(numbers, lanes)
 
 
 def _scan_frame(session: SparkSession, plan: ScanPlan, tasks: Sequence[Sequence[Split]]) -> DataFrame:
@@ -164,6 +163,6 @@ def _source_frame(session: SparkSession, plan: ScanPlan, source: DeltaSource) ->
     return frame.mapInArrow(scan, SCAN_DDL)
 
 
-def _cells(batch: pa.RecordBatch, wanted: set[str], ignore_case: bool) -> Mapping[str, object]:
+def _cells(batch: pa.RecordBatch, wanted: set[str], ignore_case: bool) -> Mapping[str, Cells]:
     leaves = [leaf for leaf in schema_leaves(batch.schema, ignore_case) if leaf.token in wanted]
     return batch_leaves(batch, leaves)

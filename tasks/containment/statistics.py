@@ -72,7 +72,10 @@ def load_statistics(
         n_nulls=_filled(columns["n_nulls"])[order],
         n_rows=tables.sort_by("table_id")["n_rows"].to_numpy().astype(np.int64),
         bounds=np.stack([ranks.of(columns[name]) for name in BOUNDS], axis=1)[order],
-        **_no_extras(len(order)),
+        range_indptr=np.zeros(len(order) + 1, np.int64),
+        ranges=np.empty((0, 2), np.int32),
+        value_indptr=np.zeros(len(order) + 1, np.int64),
+        values=np.empty(0, np.int32),
     )
     plain = LakeStatistics(names, vocabulary.to_pylist(), group_schemas(indptr, bounds.token), bounds, order)
     return _with_extras(plain, vocabulary, files, extras, ranks)
@@ -90,17 +93,7 @@ class _Ranks:
 
     def of(self, values: pa.ChunkedArray) -> Int32:
         """Rank of each value, -1 where it is null."""
-        return pc.fill_null(pc.index_in(values, self._sorted), UNKNOWN).to_numpy().astype(np.int32)
-
-
-def _no_extras(n_columns: int) -> dict[str, NDArray[np.generic]]:
-    nothing = np.zeros(n_columns + 1, np.int64)
-    return {
-        "range_indptr": nothing,
-        "ranges": np.empty((0, 2), np.int32),
-        "value_indptr": nothing,
-        "values": np.empty(0, np.int32),
-    }
+        return _filled(pc.index_in(values, self._sorted)).astype(np.int32)
 
 
 def _with_extras(
@@ -159,4 +152,5 @@ def _indptr(row_of_entry: NDArray[np.integer], n_rows: int) -> Int64:
 
 
 def _filled(values: pa.ChunkedArray) -> Int64:
-    return pc.fill_null(values, UNKNOWN).to_numpy().astype(np.int64)
+    numbers: Int64 = pc.fill_null(values, UNKNOWN).to_numpy().astype(np.int64)
+    return numbers

@@ -6,7 +6,8 @@ work, so that what is computed of a split is the same everywhere.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +15,18 @@ import pyarrow.compute as pc
 
 from connectors.lake.read import Split
 
-STAGED_TYPES = {
-    "int64": "int64",
-    "double": "float64",
-    "bool": "bool",
-    "date32[day]": "date",
-    "timestamp[us]": "timestamp",
-}
+
+class FileRow(TypedDict):
+    """A row of the inventory's `files`, as far as splits need it."""
+
+    table_id: int
+    path: str
+    size: int
+    n_rows: int
+    row_group_rows: list[int]
+    row_group_bytes: list[int]
+    partition_values: str
+    staged_path: str | None
 
 
 @dataclass(frozen=True)
@@ -45,11 +51,12 @@ def plan_splits(inventory: InventoryTables, table_ids: Sequence[int], target_byt
     )
     files = inventory.files.filter(wanted).sort_by([("table_id", "ascending"), ("file_id", "ascending")])
     types = _column_types(inventory.columns, files)
-    parts = (part for file in files.to_pylist() for part in _file_parts(file, types, target_bytes))
-    return [
-        Split(table_id=table, split_id=number, **facts)  # type: ignore[arg-type]
-        for number, (table, facts) in enumerate(parts)
-    ]
+    splits = (
+        split
+        for file in files.to_pylist()
+        for split in _file_splits(file, types.get(file["table_id"], []), target_bytes)
+    )
+    return [replace(split, split_id=number) for number, split in enumerate(splits)]
 
 
 def pack_splits(splits: Sequence[Split], n_tasks: int) -> list[list[Split]]:
@@ -75,32 +82,33 @@ def _column_types(columns: pa.Table, files: pa.Table) -> dict[int, list[tuple[st
     return types
 
 
-def _file_parts(
-    file: dict[str, object], types: dict[int, list[tuple[str, str]]], target_bytes: int
-) -> Iterator[tuple[int, dict[str, object]]]:
-    table = int(file["table_id"])  # type: ignore[call-overload]
+def _file_splits(file: FileRow, columns: list[tuple[str, str]], target_bytes: int) -> Iterator[Split]:
     staged = file["staged_path"]
-    columns = types.get(table, [])
-    values: dict[str, str | None] = json.loads(str(file["partition_values"]))
-    common = {
-        "path": staged or file["path"],
-        "format": "staged" if staged else "parquet",
-        "partition_values": tuple((token, values[token], type_) for token, type_ in columns if token in values),
-        "casts": tuple((token, STAGED_TYPES[type_]) for token, type_ in columns if staged and type_ in STAGED_TYPES),
-    }
+    values: dict[str, str | None] = json.loads(file["partition_values"])
     for row_groups, n_rows, n_bytes in _runs(file, target_bytes):
-        yield table, {**common, "row_groups": row_groups, "n_rows": n_rows, "n_bytes": n_bytes}
+        yield Split(
+            table_id=file["table_id"],
+            split_id=0,
+            path=staged or file["path"],
+            format="staged" if staged else "parquet",
+            row_groups=row_groups,
+            partition_values=tuple((token, values[token], type_) for token, type_ in columns if token in values),
+            casts=tuple((token, STAGED_TYPES[type_]) for token, type_ in columns if staged and type_ in STAGED_TYPES),
+            n_rows=n_rows,
+            n_bytes=n_bytes,
+        )
 
 
-def _runs(file: dict[str, object], target_bytes: int) -> Iterator[tuple[tuple[int, ...] | None, int, int]]:
+def _runs(file: FileRow, target_bytes: int) -> Iterator[tuple[tuple[int, ...] | None, int, int]]:
+    """Row groups of each split with their rows and bytes; None stands for the whole file."""
     rows, sizes = file["row_group_rows"], file["row_group_bytes"]
-    if not rows or sum(sizes) <= target_bytes:  # type: ignore[call-overload]
-        yield None, int(file["n_rows"]), int(sum(sizes) if sizes else file["size"])  # type: ignore[call-overload]
+    if not rows or sum(sizes) <= target_bytes:
+        yield None, file["n_rows"], sum(sizes) if sizes else file["size"]
         return
     run: list[int] = []
-    for group in range(len(rows)):  # type: ignore[arg-type]
-        if run and sum(sizes[i] for i in (*run, group)) > target_bytes:  # type: ignore[index]
-            yield tuple(run), sum(rows[i] for i in run), sum(sizes[i] for i in run)  # type: ignore[index]
+    for group, size in enumerate(sizes):
+        if run and sum(sizes[i] for i in run) + size > target_bytes:
+            yield tuple(run), sum(rows[i] for i in run), sum(sizes[i] for i in run)
             run = []
         run.append(group)
-    yield tuple(run), sum(rows[i] for i in run), sum(sizes[i] for i in run)  # type: ignore[index]
+    yield tuple(run), sum(rows[i] for i in run), sum(sizes[i] for i in run)

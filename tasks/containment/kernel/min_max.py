@@ -62,7 +62,8 @@ class ColumnBounds:
         table_of_column = np.repeat(np.arange(len(self.n_rows)), np.diff(self.indptr))
         is_all_null = self.n_nulls == self.n_rows[table_of_column]
         n_other = np.bincount(table_of_column[~is_all_null], minlength=len(self.n_rows))
-        return (self.n_rows == 0) | (n_other == 0)
+        is_trivial: NDArray[np.bool_] = (self.n_rows == 0) | (n_other == 0)
+        return is_trivial
 
 
 @dataclass(frozen=True)

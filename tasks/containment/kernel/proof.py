@@ -51,8 +51,24 @@ class PairCounts:
         """Sums the counts of two buckets."""
         return PairCounts(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
-    def take(self, pairs: NDArray[np.generic]) -> "PairCounts":
-        """The counts of some of the pairs."""
+    @staticmethod
+    def none() -> "PairCounts":
+        """The counts of no pairs."""
+        return PairCounts.of(np.empty((5, 0), np.int64), np.empty((2, 0, LANES), np.uint64))
+
+    @staticmethod
+    def of(numbers: Int64, hashes: UInt64) -> "PairCounts":
+        """From (5, n_pairs) counts and (2, n_pairs, 4) hashes, in the order of the attributes."""
+        distinct, rows, parent_distinct, parent_rows, missing = numbers
+        return PairCounts(distinct, rows, parent_distinct, parent_rows, missing, hashes[0], hashes[1])
+
+    def numbers(self) -> Int64:
+        """The counts as one array, (5, n_pairs)."""
+        columns = [self.n_child_distinct, self.n_child_rows, self.n_parent_distinct, self.n_parent_rows]
+        return np.stack([*columns, self.n_missing])
+
+    def take(self, pairs: Int64) -> "PairCounts":
+        """The counts of the pairs in the given rows."""
         return PairCounts(*(getattr(self, field.name)[pairs] for field in fields(self)))
 
 
@@ -67,11 +83,10 @@ def compare_pairs(rows: HashRows, pairs: tuple[Int64, Int32, Int32], *, is_bag: 
     ordered = _merged(rows)
     children, parents = _ranges(ordered, pairs[0], pairs[1]), _ranges(ordered, pairs[0], pairs[2])
     counts = _compare(ordered.hashes, ordered.counts, children, parents, is_bag)
-    child_hash = np.zeros((len(counts), LANES), np.uint64)
-    matched_hash = np.zeros((len(counts), LANES), np.uint64)
+    hashes = np.zeros((2, len(counts), LANES), np.uint64)
     for pair in np.flatnonzero(counts[:, 4] == 0):
-        child_hash[pair], matched_hash[pair] = _multiset_hashes(ordered, children[pair], parents[pair], is_bag)
-    return PairCounts(*counts.T.copy(), child_hash=child_hash, matched_hash=matched_hash)
+        hashes[:, pair] = _multiset_hashes(ordered, children[pair], parents[pair], is_bag)
+    return PairCounts.of(counts.T.copy(), hashes)
 
 
 def _multiset_hashes(rows: HashRows, child: Int64, parent: Int64, is_bag: bool) -> tuple[UInt64, UInt64]:

@@ -46,8 +46,18 @@ class SketchedPairs:
     n_compared: Int64
     n_missing: Int64
 
-    def take(self, rows: NDArray[np.generic]) -> "SketchedPairs":
-        """Some of the pairs."""
+    @staticmethod
+    def none() -> "SketchedPairs":
+        """No pairs."""
+        ids, counts = np.empty(0, np.int32), np.empty(0, np.int64)
+        return SketchedPairs(ids, ids, counts, counts)
+
+    def unrefuted(self) -> "SketchedPairs":
+        """The pairs none of whose sampled rows is missing."""
+        return self.take(np.flatnonzero(self.n_missing == 0))
+
+    def take(self, rows: Int64) -> "SketchedPairs":
+        """The pairs in the given rows."""
         return SketchedPairs(self.child[rows], self.parent[rows], self.n_compared[rows], self.n_missing[rows])
 
 
@@ -78,7 +88,7 @@ def unrefuted_pairs(
     reasons, _ = refute_pairs(bounds, children, parents, is_bag=is_bag)
     alive = reasons == 0
     pairs = sketch_pairs(sketches, schema_of_table, children[alive], parents[alive])
-    return pairs.take(pairs.n_missing == 0)
+    return pairs.unrefuted()
 
 
 def _posting_input(sketches: RowSketches) -> tuple[SketchEntries, Members]:

@@ -1,0 +1,29 @@
+"""The artifacts that the newest run left, for verbs that only read."""
+
+from connectors.errors import ArtifactError
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from tasks.runtime.record import RunRecord, list_runs
+
+
+def newest_run(root: str, stage: str) -> RunRecord:
+    """The newest run that has reached a stage.
+
+    Raises:
+        ArtifactError: if there is none.
+    """
+    for record in list_runs(root):
+        if any(entry.stage == stage for entry in record.stages):
+            return record
+    raise ArtifactError(
+        f"no run on this artifact root has reached the stage {stage}",
+        value=root,
+        expected="the artifact root of a finished run",
+        hint=f"lakebed run --lake PATH --artifacts {root}",
+    )
+
+
+def newest_refs(root: str, stage: str) -> tuple[ArtifactStore, dict[str, ArtifactRef]]:
+    """The artifacts of that run, by stage."""
+    record = newest_run(root, stage)
+    refs = {entry.stage: ArtifactRef(stage=entry.stage, key=entry.key, digest=entry.digest) for entry in record.stages}
+    return ArtifactStore(root), refs

@@ -1,0 +1,94 @@
+"""The chain, defined once: the Prefect flow, `--to`, `--only` and "is everything reused?" all read it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from connectors.errors import ConfigError
+from flows.config import LakebedConfig
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.stage import Stage
+from tasks.runtime.workspace import Workspace
+
+Refs = Mapping[str, ArtifactRef]
+
+
+@dataclass(frozen=True)
+class Link:
+    """One stage of the chain.
+
+    Attributes:
+        name: of the stage.
+        requires: names of the stages whose artifacts it reads.
+        open: the stage under its key, for reuse.
+        build: the same as a Prefect task, inside a flow: reuses or builds it.
+        needs_spark: whether building it always needs a Spark session.
+    """
+
+    name: str
+    requires: tuple[str, ...]
+    open: Callable[[Refs, Workspace, LakebedConfig], Stage]
+    build: Callable[[Refs, Workspace, LakebedConfig], ArtifactRef]
+    needs_spark: bool
+
+
+def _open_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from tasks.inventory.stage import inventory_stage
+
+    return inventory_stage(workspace, config.inventory)
+
+
+def _build_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+    from tasks.inventory.task import build_inventory
+
+    return build_inventory(workspace, config.inventory)
+
+
+def _build_containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+    from tasks.containment.task import build_containment
+
+    return build_containment(refs["inventory"], workspace, config.containment)
+
+
+def _open_containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from tasks.containment.stage import containment_stage
+
+    return containment_stage(refs["inventory"], workspace, config.containment)
+
+
+CHAIN = (
+    Link("inventory", (), _open_inventory, _build_inventory, needs_spark=False),
+    Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True),
+)
+STAGES = tuple(link.name for link in CHAIN)
+
+
+def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, ...]:
+    """The links up to a stage; with `only`, those that the stage needs and itself.
+
+    Raises:
+        ConfigError: if there is no such stage, or both are given.
+    """
+    if to is not None and only is not None:
+        raise ConfigError("--to and --only exclude each other", hint="give one of them")
+    for name in (to, only):
+        if name is not None and name not in STAGES:
+            raise ConfigError("no such stage", value=name, expected=f"one of {', '.join(STAGES)}")
+    last = STAGES.index(to) if to else len(CHAIN) - 1
+    links = CHAIN[: last + 1]
+    return links if only is None else tuple(link for link in CHAIN if link.name in _needed(only))
+
+
+def find_reusable(links: Sequence[Link], workspace: Workspace, config: LakebedConfig) -> dict[str, ArtifactRef]:
+    """The artifacts that exist already, up to the first link that has work to do."""
+    refs: dict[str, ArtifactRef] = {}
+    for link in links:
+        ref = link.open(refs, workspace, config).reuse()
+        if ref is None:
+            break
+        refs[link.name] = ref
+    return refs
+
+
+def _needed(name: str) -> set[str]:
+    link = CHAIN[STAGES.index(name)]
+    return {name}.union(*(_needed(required) for required in link.requires))

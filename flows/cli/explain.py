@@ -1,0 +1,44 @@
+"""`lakebed explain`: why a table is contained, contains, or only nearly so."""
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from flows.cli.output import human_bytes, print_json, print_table, print_text
+
+SHOWN_PAIRS = 25
+
+
+def explain(
+    table: Annotated[str, typer.Argument(help="Name of the table, relative to the lake, without the file ending.")],
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="List every pair that the schemas allow.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say of one table what each step found: proven edges, near misses, and why the others are out."""
+    from flows.artifacts import newest_refs, newest_run
+    from tasks.containment.explain import explain_table
+
+    root = artifact_root(artifacts, config)
+    store, refs = newest_refs(root, "containment")
+    settings = newest_run(root, "containment").config["containment"]
+    found = explain_table(
+        store, refs["inventory"], refs["containment"], table, strict_types=bool(settings["strict_types"])
+    )
+    if as_json:
+        head = {"table": found.table, "n_rows": found.n_rows, "n_bytes": found.n_bytes}
+        counts = {"n_schema_parents": found.n_schema_parents, "n_schema_children": found.n_schema_children}
+        print_json({**head, **counts, "pairs": [pair.as_dict() for pair in found.pairs]})
+        return
+    print_text(f"{found.table}: {found.n_rows:,} rows, {human_bytes(found.n_bytes)}")
+    print_text(
+        f"its columns lie in {found.n_schema_parents:,} other tables; "
+        f"{found.n_schema_children:,} other tables have no columns but its own"
+    )
+    shown = found.pairs if everything else found.pairs[:SHOWN_PAIRS]
+    rows = ((pair.child, pair.parent, pair.verdict, pair.step, pair.reason) for pair in shown)
+    print_table("", ("child", "parent", "verdict", "step", "why"), rows)
+    if len(shown) < len(found.pairs):
+        print_text(f"… and {len(found.pairs) - len(shown):,} more pairs; --all lists them")

@@ -1,0 +1,20 @@
+"""`lakebed report`: the HTML report of the newest run."""
+
+from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from flows.cli.output import print_json, print_text
+
+
+def report(artifacts: Artifacts = None, config: ConfigOption = None, as_json: AsJson = False) -> None:
+    """Write the HTML report of the newest whole run anew, and say where it lies."""
+    from flows.artifacts import newest_run
+    from flows.config import LakebedConfig
+    from flows.run import write_run_report
+    from tasks.runtime.artifacts import ArtifactStore
+
+    root = artifact_root(artifacts, config)
+    record = newest_run(root, "containment")
+    path = write_run_report(ArtifactStore(root), record, LakebedConfig.model_validate(record.config))
+    if as_json:
+        print_json({"run_id": record.run_id, "report": path})
+    else:
+        print_text(path)

@@ -1,0 +1,64 @@
+"""`lakebed run`: the chain on a lake."""
+
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, overrides
+from flows.cli.output import human_bytes, print_json, print_table, print_text
+
+
+def run(  # noqa: PLR0913 - one argument an option
+    config: ConfigFile = None,
+    *,
+    lake: Lake = None,
+    artifacts: Artifacts = None,
+    to: Annotated[str | None, typer.Option("--to", help="Last stage to run.", show_default=False)] = None,
+    only: Annotated[str | None, typer.Option("--only", help="The one stage to run.", show_default=False)] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A table that cannot be read ends the run.")] = False,
+    paranoid: Annotated[bool, typer.Option("--paranoid", help="Identify files by their bytes, not by time.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Runs the chain and prints what it found."""
+    from flows.config import load_config
+    from flows.run import run as run_chain
+    from tasks.runtime.progress import Progress
+
+    values = overrides(lake, artifacts, strict=strict or None, paranoid=paranoid or None)
+    result = run_chain(load_config(config, values), to=to, only=only, progress=Progress())
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        print_summary(result.as_dict())
+
+
+def print_summary(result: dict[str, Any]) -> None:
+    """What a person wants to know of a run."""
+    print_table(
+        "Stages",
+        ("stage", "artifact", "", "seconds", "read"),
+        (
+            (
+                stage["stage"],
+                stage["key"][:12],
+                "reused" if stage["reused"] else "built",
+                f"{stage['seconds']:.1f}",
+                human_bytes(stage["bytes_read"]),
+            )
+            for stage in result["stages"]
+        ),
+        right=(3, 4),
+    )
+    print_text()
+    print_text(
+        f"{result.get('tables', 0):,} tables in {result.get('distinct_schemas', 0):,} schemas, "
+        f"{result.get('unreadable', 0):,} unreadable"
+    )
+    if "proven" in result:
+        print_text(
+            f"pairs: {result['schema_edges']:,} by schema → {result['after_min_max']:,} after min-max → "
+            f"{result['after_sketches']:,} after sketches → {result['proven']:,} proven, "
+            f"{result['coincidental']:,} of them coincidental"
+        )
+    if result["report"]:
+        print_text(f"report: {result['report']}")

@@ -1,0 +1,38 @@
+"""`lakebed status`: runs and artifacts."""
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from flows.cli.output import human_bytes, print_json, print_table, print_text
+
+
+def status(
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    n: Annotated[int, typer.Option("-n", help="Runs to list.", min=1)] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Lists the newest runs, and the stages of the last."""
+    from tasks.runtime.record import list_runs
+
+    root = artifact_root(artifacts, config)
+    runs = list_runs(root)[:n]
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in runs])
+        return
+    if not runs:
+        print_text(f"no run on {root} yet; next: lakebed run --lake PATH --artifacts {root}")
+        return
+    rows = (
+        (record.run_id, record.status, f"{record.total_s:.1f}", " ".join(stage.stage for stage in record.stages))
+        for record in runs
+    )
+    print_table("Runs, newest first", ("run", "status", "seconds", "stages"), rows, right=(2,))
+    stages = (
+        (stage.stage, stage.key[:12], stage.digest[:12], f"{stage.rows:,}", human_bytes(stage.bytes_read))
+        for stage in runs[0].stages
+    )
+    print_text()
+    print_table("Artifacts of the newest", ("stage", "key", "digest", "rows", "read"), stages, right=(3, 4))

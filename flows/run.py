@@ -1,0 +1,179 @@
+"""One run from start to finish, as the command line does it."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import ConfigError, StageError
+from connectors.storage import is_object_store
+from flows.chain import STAGES, Link, chosen_links, find_reusable
+from flows.config import LakebedConfig
+from flows.scope import RunScope
+from tasks.report.stage import REPORT
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from tasks.runtime.progress import Progress
+from tasks.runtime.record import RUNS, RunRecord, list_runs, new_run_id
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run made.
+
+    Attributes:
+        record: of the run.
+        counts: the deterministic counts of all stages in one mapping.
+        report: path of the HTML report, empty where the chain was not run to its end.
+    """
+
+    record: RunRecord
+    counts: dict[str, Any]
+    report: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        stages = [stage.model_dump(mode="json") for stage in self.record.stages]
+        return {
+            "run_id": self.record.run_id,
+            **self.counts,
+            "stages": stages,
+            "session_start_s": round(self.record.session_start_s, 3),
+            "wall_after_session_s": round(self.record.wall_after_session_s, 3),
+            "prefect_start_s": round(self.record.prefect_start_s, 3),
+            "expectations": self.record.expectations.model_dump(mode="json"),
+            "total_s": round(self.record.total_s, 3),
+            "peak_driver_bytes": self.record.peak_driver_bytes,
+            "report": self.report,
+        }
+
+
+def run(
+    config: LakebedConfig, *, to: str | None = None, only: str | None = None, progress: Progress | None = None
+) -> RunResult:
+    """Runs the chain; a run whose artifacts all exist starts neither Spark nor Prefect.
+
+    Raises:
+        ConfigError: if there is no such stage, or lake and artifacts lie in each other.
+        LeaseError: if another run works on the artifact root.
+        LakeError: whatever a stage raises.
+    """
+    links = chosen_links(to, only)
+    require_apart(config.lake.root, config.artifacts)
+    with RunScope(config, new_run_id(), sys.argv) as scope:
+        _run_scoped(scope, links, (to, only), progress or Progress(is_quiet=True))
+        counts = _counts(scope)
+    is_whole = links[-1].name == STAGES[-1] and only is None
+    return RunResult(scope.log.record, counts, report_of(scope) if is_whole else "")
+
+
+def report_of(scope: RunScope) -> str:
+    """The report of a run of the whole chain: that of an earlier run where nothing was built since."""
+    if all(stage.reused for stage in scope.log.record.stages):
+        keys = {stage.key for stage in scope.log.record.stages}
+        for record in list_runs(scope.config.artifacts):
+            if keys <= {stage.key for stage in record.stages} and (path := report_path(scope.store, record.run_id)):
+                return path
+    return write_run_report(scope.store, scope.log.record, scope.config)
+
+
+def report_path(store: ArtifactStore, run_id: str) -> str:
+    """Where the report of a run lies; empty where it has none."""
+    path = f"{RUNS}/{run_id}/{REPORT}"
+    return store.storage.uri(path) if store.storage.exists(path) else ""
+
+
+def write_run_report(store: ArtifactStore, record: RunRecord, config: LakebedConfig) -> str:
+    """Writes the report of a finished run from its artifacts, and returns its path."""
+    from tasks.report.collect import collect
+    from tasks.report.run_record import read_run_record
+    from tasks.report.stage import write_report
+
+    refs = {stage.stage: ArtifactRef(stage=stage.stage, key=stage.key, digest=stage.digest) for stage in record.stages}
+    shown = read_run_record(store, record.run_id)
+    data = collect(store, refs["inventory"], refs["containment"], shown, lake=config.lake.root, config=config.report)
+    return write_report(data, store.storage.uri(RUNS, record.run_id, REPORT), config.report)
+
+
+def require_apart(lake: str, artifacts: str) -> None:
+    """Refuses an artifact root inside the lake, and a lake inside the artifact root.
+
+    Raises:
+        ConfigError: naming both.
+    """
+    if is_object_store(lake) != is_object_store(artifacts):
+        return
+    inner, outer = _parts(artifacts), _parts(lake)
+    shared = min(len(inner), len(outer))
+    if inner[:shared] == outer[:shared]:
+        raise ConfigError(
+            "lake and artifact root lie in each other; nothing may be written into the lake",
+            value=f"lake {lake}, artifacts {artifacts}",
+            expected="two folders apart",
+            hint="give another folder with --artifacts",
+        )
+
+
+def _run_scoped(
+    scope: RunScope, links: Sequence[Link], choice: tuple[str | None, str | None], progress: Progress
+) -> None:
+    started = time.monotonic()
+    refs = find_reusable(links, scope.workspace, scope.config)
+    todo = links[len(refs) :]
+    _require_inputs(todo, choice[1])
+    unjudged = [ref for ref in refs.values() if scope.store.verdict(ref) is None]
+    if todo or unjudged:
+        scope.start_beside(needs_spark=any(link.needs_spark for link in todo))
+    if not todo:
+        for ref in refs.values():
+            scope.done(ref, time.monotonic() - started)
+        progress.note("all artifacts are up to date")
+    else:
+        _run_flow(scope, choice, progress)
+    if todo or unjudged:
+        with progress.step("Waiting for Great Expectations"):
+            scope.judge()
+
+
+def _run_flow(scope: RunScope, choice: tuple[str | None, str | None], progress: Progress) -> None:
+    from flows.prefect_home import EphemeralServer
+
+    config = scope.config
+    server = EphemeralServer(Path(tempfile.mkdtemp(prefix="lakebed-prefect-")))
+    server.start()
+    try:
+        with progress.step("Starting Prefect"):
+            from flows.lake import lake_flow
+
+            server.wait()
+        sections = {name: getattr(config, name) for name in ("lake", "artifacts", "spark", "inventory", "containment")}
+        with progress.step("Running the chain"):
+            lake_flow(**sections, report=config.report, to=choice[0], only=choice[1], run_id=scope.run_id)
+        scope.note_costs(server.seconds or 0.0)
+    finally:
+        server.stop()
+
+
+def _require_inputs(todo: Sequence[Link], only: str | None) -> None:
+    """`--only` runs one stage: what it reads must be there."""
+    missing = [link.name for link in todo if link.name != only] if only else []
+    if missing:
+        raise StageError(
+            f"stage {only} reads artifacts that are not there or not up to date",
+            value=", ".join(missing),
+            expected="finished stages before it",
+            hint=f"lakebed run --to {only}",
+        )
+
+
+def _counts(scope: RunScope) -> dict[str, Any]:
+    counts: dict[str, Any] = {}
+    for summary in scope.summaries().values():
+        counts |= summary
+    return counts
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.rstrip("/").split("/")) if is_object_store(path) else Path(path).resolve().parts

@@ -1,0 +1,125 @@
+"""What surrounds the stages of a run: the lease, the record, Great Expectations beside, the closing."""
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+from connectors.errors import LakeError
+from connectors.spark.session import SessionStarter, shared_session
+from flows.config import LakebedConfig
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from tasks.runtime.expectations import ExpectationsProcess
+from tasks.runtime.lease import Lease
+from tasks.runtime.record import ExpectationsRecord, RunLog, StageRecord
+
+_open_scopes: dict[str, "RunScope"] = {}
+
+
+class RunScope:
+    """One run on one artifact root, as a context manager.
+
+    Whoever starts a run opens the scope: the command line before Prefect is even imported, or the flow itself when a
+    person pressed Run. The flow joins the scope of its `run_id` where there is one.
+
+    Raises:
+        LeaseError: on entering, if another run works on the artifact root.
+    """
+
+    def __init__(self, config: LakebedConfig, run_id: str, command: list[str]) -> None:
+        self.config = config
+        self.run_id = run_id
+        self.workspace = config.workspace(run_id)
+        self.store = ArtifactStore(config.artifacts)
+        self.refs: dict[str, ArtifactRef] = {}
+        self.last_manifest_at: float | None = None
+        self._command = command
+        self._stack = ExitStack()
+        self._expectations: ExpectationsProcess | None = None
+
+    @staticmethod
+    def joined(run_id: str) -> "RunScope | None":
+        """The scope that is open in this process for a run."""
+        return _open_scopes.get(run_id)
+
+    def __enter__(self) -> "RunScope":
+        self._stack.enter_context(Lease(self.config.artifacts, self.run_id))
+        self.log = RunLog.begin(self.config.artifacts, self.run_id, self._command, self.config)
+        _open_scopes[self.run_id] = self
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        _open_scopes.pop(self.run_id, None)
+        try:
+            if self._expectations is not None:
+                self._expectations.stop()
+            if error is None:
+                self.log.finish("completed")
+            else:
+                self.log.finish("failed", _error_facts(error))
+        finally:
+            self._stack.close()
+
+    @property
+    def session(self) -> SessionStarter:
+        """The process's Spark session, started or not."""
+        return shared_session(self.workspace.spark)
+
+    def start_beside(self, *, needs_spark: bool) -> None:
+        """Starts what takes long to start, in parallel: Great Expectations' process, Spark, its Python workers."""
+        if self._expectations is None:
+            self._expectations = ExpectationsProcess.start(self.log.folder)
+        if needs_spark:
+            self.session.start()
+            self.session.warm_up()
+
+    def done(self, ref: ArtifactRef, seconds: float) -> None:
+        """Notes a stage whose artifact is published, or was there already."""
+        metrics = self.store.metrics(ref)
+        is_reused = metrics.get("run_id") != self.run_id
+        if not is_reused:
+            self.last_manifest_at = time.monotonic()
+        self.refs[ref.stage] = ref
+        self.log.add_stage(StageRecord.of(ref, metrics, reused=is_reused, seconds=seconds))
+
+    def judge(self) -> None:
+        """Waits for the verdicts on all that was published.
+
+        Raises:
+            ContractError: if an artifact was rejected.
+        """
+        if self._expectations is None:
+            return
+        verdicts = self._expectations.finish()
+        self._expectations = None
+        self.log.update(
+            expectations=ExpectationsRecord(status=verdicts.status, seconds=verdicts.seconds, docs=verdicts.docs)
+        )
+        verdicts.require_passed()
+
+    def note_costs(self, prefect_start_s: float) -> None:
+        """Writes start-up times and memory into the record."""
+        ready = self.session.ready_at
+        wall = max(0.0, self.last_manifest_at - ready) if ready and self.last_manifest_at else 0.0
+        self.log.update(
+            session_start_s=self.session.seconds or 0.0,
+            prefect_start_s=prefect_start_s,
+            wall_after_session_s=wall,
+            peak_driver_bytes=self._peak_bytes(),
+        )
+
+    def summaries(self) -> Mapping[str, Mapping[str, Any]]:
+        """The deterministic counts of each stage's artifact."""
+        return {stage: self.store.manifest(ref).summary for stage, ref in self.refs.items()}
+
+    def _peak_bytes(self) -> int:
+        """Peak of the driver's two processes together: Python and the JVM."""
+        from connectors.spark.memory import peak_driver_bytes, peak_jvm_bytes
+
+        jvm = peak_jvm_bytes(self.session.get()) if self.session.is_started else 0
+        return jvm + peak_driver_bytes()
+
+
+def _error_facts(error: BaseException) -> dict[str, Any]:
+    return error.as_dict() if isinstance(error, LakeError) else {"error": type(error).__name__, "what": str(error)}

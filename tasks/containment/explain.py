@@ -1,0 +1,195 @@
+"""Why a table is contained, contains, or only nearly so: each step's verdict, from the artifacts alone."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.errors import SourceError
+from tasks.containment.kernel.min_max import Refutation, refute_pairs
+from tasks.containment.kernel.schema_graph import Int32, schema_edges
+from tasks.containment.statistics import LakeStatistics, load_statistics
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+
+REASONS = {
+    Refutation.ROWS: "the child has more rows than the parent",
+    Refutation.TYPE: "the types of {column} cannot be equal",
+    Refutation.NULLS: "{column} has nulls in the child and none in the parent",
+    Refutation.NO_VALUES: "{column} has values in the child and none in the parent",
+    Refutation.MINIMUM: "the minimum of {column} is smaller in the child: {child_min} against {parent_min}",
+    Refutation.MAXIMUM: "the maximum of {column} is larger in the child: {child_max} against {parent_max}",
+    Refutation.GAP: "a bound of {column} in the child lies in no file of the parent",
+    Refutation.VALUES: "{column} has partition values in the child that the parent lacks",
+}
+MAX_NAMES = 5
+
+
+@dataclass(frozen=True)
+class PairVerdict:
+    """How one ordered pair ended.
+
+    Attributes:
+        child, parent: names.
+        step: that decided: `min_max`, `sketch`, `proof`, or `definition`.
+        verdict: `contained`, `not contained` or `not decided`.
+        reason: in words.
+        facts: the row of the artifact behind it.
+    """
+
+    child: str
+    parent: str
+    step: str
+    verdict: str
+    reason: str
+    facts: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that is known of one table's containments: the proven first, then the nearest misses."""
+
+    table: str
+    n_rows: int
+    n_bytes: int
+    n_schema_parents: int
+    n_schema_children: int
+    pairs: tuple[PairVerdict, ...]
+
+
+def explain_table(
+    store: ArtifactStore, inventory: ArtifactRef, containment: ArtifactRef, name: str, *, strict_types: bool = False
+) -> Explanation:
+    """Explains every pair of a table that its schema admits.
+
+    Raises:
+        SourceError: if there is no such table; near names are suggested.
+    """
+    tables = store.read(inventory, "tables").sort_by("table_id")
+    columns = store.read(inventory, "columns")
+    extras = (store.read(inventory, "file_bounds"), store.read(inventory, "partition_values"))
+    lake = load_statistics(tables, columns, store.read(inventory, "files"), extras, strict_types=strict_types)
+    table = _table_id(lake, name)
+    children, parents = _schema_pairs(lake, table)
+    edges = _by_pair(store.read(containment, "edges"), table)
+    candidates = _by_pair(store.read(containment, "candidates"), table)
+    semantics = next((edge["semantics"] for edge in edges.values()), "set")
+    pairs = _verdicts(lake, columns, (children, parents), (edges, candidates), is_bag=semantics == "bag")
+    row = tables.slice(table, 1).to_pylist()[0]
+    return Explanation(
+        table=lake.names[table],
+        n_rows=row["n_rows"],
+        n_bytes=row["n_bytes"],
+        n_schema_parents=int((children == table).sum()),
+        n_schema_children=int((parents == table).sum()),
+        pairs=tuple(sorted(pairs, key=_rank)),
+    )
+
+
+def _table_id(lake: LakeStatistics, name: str) -> int:
+    if name in lake.names:
+        return lake.names.index(name)
+    import difflib
+
+    near = difflib.get_close_matches(name, lake.names, MAX_NAMES, 0.4)
+    raise SourceError(
+        "the lake has no such table",
+        value=name,
+        expected="a name as `lakebed containments` and the report print it",
+        hint="lakebed containments",
+        examples=near,
+    )
+
+
+def _schema_pairs(lake: LakeStatistics, table: int) -> tuple[Int32, Int32]:
+    """Ordered pairs with the table as child or as parent whose schemas allow a containment."""
+    schema = lake.groups.schema_of_table[table]
+    child_schemas, parent_schemas = schema_edges(lake.groups)
+    above = np.isin(lake.groups.schema_of_table, parent_schemas[child_schemas == schema])
+    below = np.isin(lake.groups.schema_of_table, child_schemas[parent_schemas == schema])
+    above[table] = below[table] = False
+    parents, children = np.flatnonzero(above), np.flatnonzero(below)
+    return (
+        np.concatenate([np.full(len(parents), table), children]).astype(np.int32),
+        np.concatenate([parents, np.full(len(children), table)]).astype(np.int32),
+    )
+
+
+def _by_pair(rows: pa.Table, table: int) -> dict[tuple[int, int], dict[str, Any]]:
+    mine = rows.filter(pc.or_(pc.equal(rows["child_id"], table), pc.equal(rows["parent_id"], table)))
+    return {(row["child_id"], row["parent_id"]): row for row in mine.to_pylist()}
+
+
+def _verdicts(
+    lake: LakeStatistics,
+    columns: pa.Table,
+    pairs: tuple[Int32, Int32],
+    known: tuple[dict[tuple[int, int], dict[str, Any]], dict[tuple[int, int], dict[str, Any]]],
+    *,
+    is_bag: bool,
+) -> Iterator[PairVerdict]:
+    reasons, entries = refute_pairs(lake.bounds, *pairs, is_bag=is_bag)
+    edges, candidates = known
+    for place, pair in enumerate(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)):
+        names = (lake.names[pair[0]], lake.names[pair[1]])
+        if pair in edges:
+            yield _proven(names, edges[pair])
+        elif reasons[place]:
+            reason = Refutation(int(reasons[place]))
+            yield PairVerdict(
+                *names, "min_max", "not contained", _words(lake, columns, pair, reason, int(entries[place])), {}
+            )
+        elif pair in candidates:
+            yield _compared(names, candidates[pair])
+        else:
+            yield PairVerdict(*names, "sketch", "not contained", "no sampled row of the child is in the parent", {})
+
+
+def _proven(names: tuple[str, str], edge: dict[str, Any]) -> PairVerdict:
+    certificate = json.loads(edge["certificate"])
+    facts = {**edge, "certificate": certificate, "chance_parts": json.loads(edge["chance_parts"])}
+    if "by_definition" in certificate:
+        return PairVerdict(*names, "definition", "contained", certificate["by_definition"], facts)
+    reason = f"all {edge['n_child_distinct']:,} distinct rows of the child are in the parent"
+    if edge["coincidental"]:
+        reason += f"; called coincidental, its chance is {edge['chance']:.2g}"
+    return PairVerdict(*names, "proof", "contained", reason, facts)
+
+
+def _compared(names: tuple[str, str], row: dict[str, Any]) -> PairVerdict:
+    step = "proof" if row["verdict"] == "refuted_by_rows" else "sketch"
+    if row["verdict"] == "passed_sample":
+        words = f"none of {row['n_compared']:,} sampled rows is missing: a sample certifies nothing"
+        return PairVerdict(*names, step, "not decided", words, row)
+    share = "" if row["fraction"] is None else f", about {row['fraction']:.1%} contained"
+    sampled = "" if step == "proof" else " sampled"
+    words = f"{row['n_missing']:,} of {row['n_compared']:,}{sampled} distinct rows are not in the parent{share}"
+    return PairVerdict(*names, step, "not contained", words, row)
+
+
+def _words(lake: LakeStatistics, columns: pa.Table, pair: tuple[int, int], reason: Refutation, entry: int) -> str:
+    if entry < 0:
+        return REASONS[reason]
+    token = int(lake.bounds.token[entry])
+    theirs = int(lake.entries(np.array([pair[1]]), np.array([token]))[0])
+    mine, other = (columns.slice(int(lake.column_rows[place]), 1).to_pylist()[0] for place in (entry, theirs))
+    column = ".".join(str(part) for part in json.loads(lake.tokens[token]))
+    return REASONS[reason].format(
+        column=column,
+        child_min=mine["min_text"],
+        child_max=mine["max_text"],
+        parent_min=other["min_text"],
+        parent_max=other["max_text"],
+    )
+
+
+def _rank(pair: PairVerdict) -> tuple[int, float, str, str]:
+    order = {"contained": 0, "not decided": 1, "not contained": 2}
+    return order[pair.verdict], -float(pair.facts.get("fraction") or 0.0), pair.child, pair.parent

@@ -1,0 +1,192 @@
+"""The steps of the search, each a function of what the steps before it found."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from connectors.errors import SourceError
+from connectors.lake.read import Split
+from connectors.spark.session import shared_session
+from connectors.storage import Storage, join_uri
+from tasks.containment.config import ContainmentConfig
+from tasks.containment.kernel.min_max import MinMaxSurvey, survey
+from tasks.containment.kernel.proof import PairCounts
+from tasks.containment.kernel.schema_graph import Int32, schema_edges
+from tasks.containment.kernel.sketches import SketchedPairs, sketch_pairs, unrefuted_pairs
+from tasks.containment.plan import ScanPlaces, plan_scan
+from tasks.containment.samples import ScanResult, gather
+from tasks.containment.scan import SCAN_SCHEMA, ScanPlan
+from tasks.containment.spark import DeltaSource, PairList, compare_on_spark, scan_lake
+from tasks.containment.statistics import LakeStatistics, load_statistics
+from tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from tasks.runtime.workspace import Workspace
+
+MAX_TRIVIAL_PARENTS = 1_000
+TASKS_PER_CORE = 3
+
+
+@dataclass(frozen=True)
+class LakeView:
+    """The inventory as arrays, and what schemas and bounds leave of its pairs.
+
+    Attributes:
+        schema_pairs: (child, parent) schemas whose tokens allow a containment.
+        trivial: (child, parent) tables contained by definition.
+    """
+
+    tables: InventoryTables
+    lake: LakeStatistics
+    schema_pairs: tuple[Int32, Int32]
+    survey: MinMaxSurvey
+    trivial: tuple[Int32, Int32]
+
+
+@dataclass(frozen=True)
+class ContentScan:
+    """The scan of the tables still in question, and the tables that did not hold still, with the reason."""
+
+    plan: ScanPlan
+    result: ScanResult
+    unstable: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Pairs that samples did not refute, with their exact counts, in the same order.
+
+    Attributes:
+        peak_worker_bytes: of the largest worker that compared.
+    """
+
+    pairs: SketchedPairs
+    counts: PairCounts
+    peak_worker_bytes: int = 0
+
+
+def view_lake(store: ArtifactStore, inventory: ArtifactRef, config: ContainmentConfig) -> LakeView:
+    """Schema graph and min-max pruning, from the inventory alone: reads no data."""
+    tables, columns, files = (store.read(inventory, name) for name in ("tables", "columns", "files"))
+    extras = (store.read(inventory, "file_bounds"), store.read(inventory, "partition_values"))
+    lake = load_statistics(tables, columns, files, extras, strict_types=config.strict_types)
+    pairs = schema_edges(lake.groups)
+    found = survey(lake.groups, pairs, lake.bounds, is_bag=config.semantics == "bag", max_pairs=config.max_listed_pairs)
+    return LakeView(InventoryTables(tables, columns, files), lake, pairs, found, trivial_pairs(lake, pairs))
+
+
+def trivial_pairs(lake: LakeStatistics, schema_pairs: tuple[Int32, Int32]) -> tuple[Int32, Int32]:
+    """Pairs that hold by definition: the child has no rows, or nothing but nulls. At most 1,000 parents a child."""
+    children: list[int] = []
+    parents: list[int] = []
+    for child in np.flatnonzero(lake.bounds.trivial_tables()).tolist():
+        containing = schema_pairs[1][schema_pairs[0] == lake.groups.schema_of_table[child]]
+        tables = np.concatenate([lake.groups.schema_tables(schema) for schema in containing.tolist()])
+        listed = np.sort(tables[tables != child])[:MAX_TRIVIAL_PARENTS]
+        children += [child] * len(listed)
+        parents += listed.tolist()
+    return np.array(children, np.int32), np.array(parents, np.int32)
+
+
+def scan_content(view: LakeView, config: ContainmentConfig, workspace: Workspace, places: ScanPlaces) -> ContentScan:
+    """Reads every table still in question once, in one Spark job; starts no session where there is none.
+
+    Raises:
+        SourceError: under `lake.strict`, if a table cannot be read or changes meanwhile.
+    """
+    roles = view.survey.roles
+    plan = plan_scan(view.lake, roles, config, workspace, places)
+    if not len(roles):
+        return ContentScan(plan, gather(SCAN_SCHEMA.empty_table(), plan, roles, view.lake), {})
+    splits = plan_splits(view.tables, sorted(plan.tables), config.target_split_bytes)
+    session = shared_session(workspace.spark).get()
+    n_tasks = _n_tasks(splits, session.sparkContext.defaultParallelism, config.target_split_bytes)
+    sources = _spark_sources(view, plan, workspace.lake.root)
+    scanned = scan_lake(session, plan, pack_splits(splits, n_tasks), sources)
+    result = gather(scanned, plan, roles, view.lake)
+    unstable = _unstable(view, plan, result, workspace.lake.root)
+    if unstable and workspace.lake.strict:
+        raise _strict_error(view.lake, unstable)
+    return ContentScan(plan, result, unstable)
+
+
+def sketch(view: LakeView, content: ContentScan, *, is_bag: bool) -> SketchedPairs:
+    """The pairs that samples compared; those with none missing go on."""
+    if not len(view.survey.roles):
+        return SketchedPairs.none()
+    schema_of_table, rows = view.lake.groups.schema_of_table, content.result.rows
+    if view.survey.is_listed:
+        pairs = sketch_pairs(rows, schema_of_table, view.survey.children, view.survey.parents)
+    else:
+        pairs = unrefuted_pairs(rows, schema_of_table, view.lake.bounds, is_bag=is_bag)
+    is_unstable = np.isin(np.stack([pairs.child, pairs.parent]), list(content.unstable))
+    return pairs.take(np.flatnonzero(~is_unstable.any(axis=0)))
+
+
+def verify(
+    view: LakeView, content: ContentScan, pairs: SketchedPairs, config: ContainmentConfig, workspace: Workspace
+) -> Verified:
+    """Compares the pairs exactly, on the row hashes that the scan wrote, in one Spark job."""
+    if not len(pairs.child):
+        return Verified(pairs, PairCounts.none())
+    schemas = view.lake.groups.schema_of_table[pairs.child]
+    ids = np.array([content.plan.projections[schema][0] for schema in schemas.tolist()], np.int64)
+    by_bucket: dict[int, list[str]] = {}
+    for file in content.result.files:
+        by_bucket.setdefault(file.bucket, []).append(file.path)
+    result = compare_on_spark(
+        shared_session(workspace.spark).get(),
+        content.plan.out_uri,
+        by_bucket,
+        PairList(ids, pairs.child, pairs.parent),
+        is_bag=config.semantics == "bag",
+    )
+    return Verified(pairs, result.counts, result.peak_worker_bytes)
+
+
+def _n_tasks(splits: Sequence[Split], n_cores: int, target_bytes: int) -> int:
+    n_bytes = sum(split.n_bytes for split in splits)
+    return max(n_cores * TASKS_PER_CORE, -(-n_bytes // target_bytes))
+
+
+def _spark_sources(view: LakeView, plan: ScanPlan, root: str) -> list[DeltaSource]:
+    return [
+        DeltaSource(
+            table_id=row["table_id"],
+            uri=join_uri(root, row["path"]),
+            version=row["delta_version"],
+            columns=_top_columns(plan, row["table_id"]),
+        )
+        for row in view.tables.tables.to_pylist()
+        if row["read_via"] == "spark" and row["table_id"] in plan.tables
+    ]
+
+
+def _top_columns(plan: ScanPlan, table: int) -> tuple[str, ...]:
+    tokens = (token for number in plan.tables[table].projections for token in plan.projections[number][1])
+    return tuple(dict.fromkeys(json.loads(token)[0] for token in tokens))
+
+
+def _unstable(view: LakeView, plan: ScanPlan, result: ScanResult, root: str) -> dict[int, str]:
+    """Tables whose files are no longer what inventory listed, and those that broke while they were read."""
+    unstable = dict(result.errors)
+    storage = Storage.at(root, SourceError)
+    read = view.tables.files.filter(
+        pa.compute.is_in(view.tables.files["table_id"], value_set=pa.array(sorted(plan.tables), pa.int32()))
+    )
+    for row in read.select(["table_id", "path", "size", "mtime_ns"]).to_pylist():
+        now = storage.stat(row["path"])
+        if now is None or (now.size, now.mtime_ns) != (row["size"], row["mtime_ns"]):
+            unstable.setdefault(row["table_id"], f"{row['path']} changed while the run read it")
+    return unstable
+
+
+def _strict_error(lake: LakeStatistics, unstable: dict[int, str]) -> SourceError:
+    return SourceError(
+        f"{len(unstable)} tables could not be read as they were listed",
+        expected="files that are whole and do not change while the run reads them",
+        hint="run again, or without --strict to list them and go on",
+        examples=[f"{lake.names[table]}: {reason}" for table, reason in sorted(unstable.items())],
+    )
