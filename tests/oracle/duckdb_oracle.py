@@ -80,6 +80,11 @@ class DuckDbOracle:
             self._is_vacuous(child)
         )
 
+    def load(self, names: Iterable[str]) -> None:
+        """Copy tables into memory now rather than at first use."""
+        for name in names:
+            self._source(name)
+
     def _side(self, name: str) -> tuple[str, Mapping[str, str]]:
         return self._source(name), self._schemas[name].columns
 
