@@ -21,7 +21,10 @@ from tasks.report.payload import payload, script_json
 from tasks.report.text import NO_NAME, bytes_text, count_text, flattened, seconds_text, shortened, shown
 
 _FOLDER = Path(__file__).parent
-_LIBRARIES = ("vega-6.3.0.min.js", "vega-lite-6.4.1.min.js")
+_LIBRARIES = {
+    "vega-6.3.0.min.js": ("vega-6.3.0.LICENSE", "vega-6.3.0.bundled.LICENSES"),
+    "vega-lite-6.4.1.min.js": ("vega-lite-6.4.1.LICENSE",),
+}
 _SCRIPTS = ("evidence.js", "table.js", "page.js")
 _TITLE_CELLS, _SUBTITLE_CELLS = 27, 34
 _COLUMNS = (
@@ -112,9 +115,12 @@ def _local_link(link: str) -> str:
 
 
 def _library(name: str) -> Markup:
+    """A library under its licences, which ask to go with every copy."""
+    licences = "\n".join((_FOLDER / "static" / licence).read_text("utf-8") for licence in _LIBRARIES[name])
     text = (_FOLDER / "static" / name).read_text("utf-8")
     # a source map is the one thing that a browser's tools would try to load
-    return Markup("\n".join(line for line in text.splitlines() if not line.startswith("//# sourceMappingURL")))  # noqa: S704
+    code = "\n".join(line for line in text.splitlines() if not line.startswith("//# sourceMappingURL"))
+    return Markup(f"/*\n{licences}*/\n{code}")  # noqa: S704 - our own files
 
 
 def _app(specs: Mapping[str, Any]) -> Markup:
@@ -202,7 +208,10 @@ def _path(parent: Node, child: Node) -> str:
     x2, y2 = child.x, child.y + graph.NODE_HEIGHT / 2
     bend = graph.LEVEL_GAP / 2
     if x2 > x1:
-        return f"M{x1:.1f} {y1:.1f}C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
+        # a line that passes other boxes is lifted over them
+        lift = graph.NODE_HEIGHT if x2 - x1 > graph.LEVEL_GAP and y1 == y2 else 0
+        start, end = f"{x1:.1f} {y1:.1f}", f"{x2:.1f} {y2:.1f}"
+        return f"M{start}C{x1 + bend:.1f} {y1 - lift:.1f} {x2 - bend:.1f} {y2 - lift:.1f} {end}"
     # a folded component: back along the gap above the child
     gap = child.y - graph.ROW_GAP / 2
     return f"M{x1:.1f} {y1:.1f}H{x1 + bend / 2:.1f}V{gap:.1f}H{x2 - bend / 2:.1f}V{y2:.1f}H{x2:.1f}"

@@ -2,9 +2,12 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
+import altair
 import pytest
 
+import tasks.report
 from tasks.report.config import ReportConfig
 from tasks.report.model import ReportData, RunRecord
 from tasks.report.render import render
@@ -61,7 +64,7 @@ def test_only_our_own_scripts_exist(page: Page) -> None:
     assert [a for tag, a in page.elements if tag == "script"] == [
         {}, {}, {"type": "application/json", "id": "report-data"}, {},
     ]  # fmt: skip
-    assert page.scripts[0].startswith("!function")
+    assert "University of Washington Interactive Data Lab" in page.scripts[0][:200]
     assert page.scripts[3].startswith("(() => {")
     json.loads(page.scripts[2])
 
@@ -143,3 +146,10 @@ def test_unreadable_and_unstable_tables_carry_reason_and_hint() -> None:
 def test_data_docs_are_linked_from_the_runs_folder() -> None:
     links = [a.get("href") for tag, a in Page(render(small_lake())).elements if tag == "a"]
     assert "expectations/data_docs/index.html" in links
+
+
+def test_the_vendored_libraries_fit_altair_and_the_size_that_is_allowed() -> None:
+    static = Path(tasks.report.__file__).parent / "static"
+    assert (static / f"vega-lite-{altair.VEGALITE_VERSION}.min.js").exists()
+    assert list(static.glob(f"vega-{altair.VEGA_VERSION}.*.min.js"))
+    assert sum(path.stat().st_size for path in static.iterdir()) < 1_500_000
