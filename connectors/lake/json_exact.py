@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _KINDS = {dict: "struct", list: "list", RawJson: "number", str: "string", bool: "bool", type(None): "null"}
-MAX_DEPTH = 100
 
 
 def parse_exactly(block: bytes, path: str, first_line: int) -> tuple[pa.Array, Shape]:
@@ -108,13 +107,7 @@ def _json_array(values: Sequence[object]) -> pa.Array:
 
 def _parse_line(line: bytes, path: str, number: int) -> dict[str, object]:
     try:
-        value = json.loads(
-            line,
-            parse_int=RawJson,
-            parse_float=RawJson,
-            parse_constant=_reject_constant,
-            object_pairs_hook=_unique_members,
-        )
+        value = _DECODER.decode(line.decode())
     except RecursionError as error:
         raise _line_error(path, number, "nested too deeply") from error
     except ValueError as error:
@@ -143,3 +136,8 @@ def _line_error(path: str, number: int, why: str) -> SourceError:
         expected="one JSON object a line, each key once",
         hint="write one object a line, or leave the file out with `lake.exclude`",
     )
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=RawJson, parse_float=RawJson, parse_constant=_reject_constant, object_pairs_hook=_unique_members
+)

@@ -16,6 +16,7 @@ from connectors.lake.text_types import parse_canonical
 _CHANGED = r"[:,\[\s]-?(?:[0-9]+\.[0-9]*0[,\]}\s]|[0-9]+(?:\.[0-9]+)?[eE])|[:,\[\s]-0[,\]}\s]"
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _LONG = re.compile(rb"[:,\[\s](-?[0-9][0-9.]{15,})(?=[,\]}\s])")
+_ANY_LONG = "[0-9][0-9.]{15}"
 _LONG_INT = 10**15
 
 
@@ -43,7 +44,7 @@ def literals_survive(block: bytes, parsed: pa.Array) -> bool:
 def _search(text: pa.Array, *, has_floats: bool, n_long_ints: int) -> bool:
     if pc.match_substring_regex(text, _CHANGED)[0].as_py():
         return False
-    if not has_floats:
+    if not has_floats or not pc.match_substring_regex(text, _ANY_LONG)[0].as_py():
         return True
     # up to 15 digits always survive; of longer literals, ints that stand in int columns are exact too
     literals = [literal.decode() for literal in _LONG.findall(text[0].as_py())]

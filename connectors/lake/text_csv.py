@@ -65,8 +65,20 @@ class CsvReader:
                 rows = batch.slice(1) if is_first else batch
                 is_first = False
                 yield pa.RecordBatch.from_arrays(rows.columns, schema=self.schema)
+            self._check_last_cell(batch)
         except pa.ArrowInvalid as error:
             raise self._error(error) from error
+
+    def _check_last_cell(self, batch: pa.RecordBatch) -> None:
+        """Arrow lets a quote that opens the last cell run to the end of the file."""
+        cell = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else None
+        if self._stream.n_quotes % 2 and cell and "\n" in cell:
+            raise SourceError(
+                f"a quote is never closed in {self._stream.path}",
+                value=f"the last cell begins with {cell[:60]!r}",
+                expected="an even number of quotation marks",
+                hint="mend the quote, or leave the file out with `lake.exclude`",
+            )
 
     def _open(self) -> csv.CSVStreamingReader:
         # names that cannot repeat: Arrow finds a column's type by its name

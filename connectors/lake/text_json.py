@@ -53,9 +53,9 @@ class JsonReader:
             for block in _line_blocks(stream):
                 self._take(block, n_lines + 1)
                 n_lines += block.count(b"\n")
+            if not self._shape.members:
+                raise _no_columns(self._path)
             stack.pop_all()
-        if not self._shape.members:
-            raise _no_columns(self._path)
         self.shape = storable(self._shape)
         self.schema = pa.schema(list(arrow_type(self.shape)))
 

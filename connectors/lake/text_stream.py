@@ -32,6 +32,8 @@ class TextStream:
 
     Text that is said to be UTF-8 is passed on as it is: the parsers check it. A byte order mark wins over the config.
 
+    `n_quotes` counts the quotation marks that `read` has given out.
+
     Args:
         root: of the lake.
         path: relative to the root; `.gz` at its end means gzip.
@@ -42,6 +44,7 @@ class TextStream:
         self.path = path
         self.closed = False
         self.is_at_end = False
+        self.n_quotes = 0
         self._encoding = _known_encoding(encoding)
         self._file = _open(root, path)
         self.n_bytes = _size(self._file)
@@ -90,6 +93,7 @@ class TextStream:
         """
         available = self.peek(1 << 62 if n_bytes < 0 else n_bytes)
         taken, self._pending = (available, b"") if n_bytes < 0 else (available[:n_bytes], available[n_bytes:])
+        self.n_quotes += taken.count(b'"')
         return taken
 
     def _start(self) -> None:
@@ -99,7 +103,7 @@ class TextStream:
             if head.startswith(mark):
                 encoding, head = marked, head[len(mark) :] if marked == "utf-8" else head
                 break
-        if encoding not in ("utf-8", "ascii"):
+        if encoding != "utf-8":
             self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._pending = self._checked(head)
 

@@ -41,6 +41,17 @@ def parse_canonical(cells: pa.Array, type_: ColumnType, form: str = "") -> pa.Ar
         type_: to try.
         form: of timestamps: the form (see `timestamp_form`) that every cell must have.
     """
+    if type_ == "string":
+        return cells
+    # Arrow's casts go on after a cell that does not parse and word an error for each: try a few cells first
+    for n_cells in (1, 64, 4096, len(cells)):
+        values = _parse(cells.slice(0, n_cells), type_, form)
+        if values is None or n_cells >= len(cells):
+            return values
+    return None
+
+
+def _parse(cells: pa.Array, type_: ColumnType, form: str) -> pa.Array | None:
     try:
         return _PARSERS[type_](cells, form)
     except pa.ArrowInvalid:
@@ -161,9 +172,11 @@ def _digits(texts: pa.Array) -> pa.Array:
 
 
 def _parse_date(cells: pa.Array, _form: str) -> pa.Array | None:
+    # Arrow parses no other text of ten bytes as a date
+    if pc.any(pc.not_equal(pc.binary_length(cells), 10)).as_py():
+        return None
     values = pc.cast(cells, pa.date32())
-    is_canonical = pc.cast(values, pa.string()).equals(cells)
-    return values if is_canonical and pc.min(values.cast(pa.int32())).as_py() >= _MIN_DAY else None
+    return values if pc.min(values.cast(pa.int32())).as_py() >= _MIN_DAY else None
 
 
 def _parse_timestamp(cells: pa.Array, form: str) -> pa.Array | None:
@@ -180,5 +193,4 @@ _PARSERS: dict[ColumnType, Callable[[pa.Array, str], pa.Array | None]] = {
     "float64": _parse_float,
     "date": _parse_date,
     "timestamp": _parse_timestamp,
-    "string": lambda cells, _form: cells,
 }
