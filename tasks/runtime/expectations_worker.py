@@ -137,12 +137,12 @@ class Worker:
 
     def _write_summary(self, seconds: float) -> None:
         status = _worst({verdict.name: {"status": verdict.status} for verdict in self._verdicts})
-        failed = [verdict.name for verdict in self._verdicts if verdict.status == "failed"]
+        failed = [_why(verdict) for verdict in self._verdicts if verdict.status == "failed"]
         summary = Verdicts(
             status=status,
             seconds=seconds,
             docs=self._storage.uri(DOCS, "index.html"),
-            reason=f"could not validate {', '.join(failed)}" if failed else "",
+            reason="; ".join(failed),
             requests=tuple(self._verdicts),
         )
         self._storage.write_bytes_atomic(SUMMARY, summary.model_dump_json(indent=1).encode())
@@ -207,9 +207,20 @@ def _failure(outcome: Any) -> dict[str, Any]:
     found = {"expectation": config.type, "kwargs": kwargs, "n_unexpected": outcome.result.get("unexpected_count")}
     values = outcome.result.get("partial_unexpected_list") or []
     found["examples"] = [repr(value) for value in values[:_MAX_VALUES]]
-    if outcome.exception_info.get("raised_exception"):
-        found["exception"] = str(outcome.exception_info.get("exception_message"))
-    return found
+    exceptions = _exceptions(outcome.exception_info)
+    return found | ({"exceptions": exceptions} if exceptions else {})
+
+
+def _exceptions(info: dict[str, Any]) -> list[str]:
+    """What was raised: Great Expectations gives one record, or one a metric."""
+    records = [info] if "raised_exception" in info else list(info.values())
+    return [str(record["exception_message"]) for record in records if record.get("raised_exception")]
+
+
+def _why(verdict: RequestVerdict) -> str:
+    """Which tables of a request could not be validated, and why."""
+    reasons = [f"{name} ({table['reason']})" for name, table in verdict.tables.items() if table["status"] == "failed"]
+    return f"{verdict.name}: could not validate {', '.join(reasons)}"
 
 
 def _worst(tables: dict[str, dict[str, Any]]) -> Literal["passed", "rejected", "failed"]:

@@ -1,6 +1,7 @@
 """One stage of a run: its key, whether it is done already, and publishing what it made."""
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -292,14 +293,14 @@ def _read_multisets(contract: Contract, uri: str, checks: ArrowChecks | None) ->
 
 def _check_on_spark(contract: Contract, uri: str) -> bool:
     """Check a table in the session that runs; False if there is none."""
-    import sys
-
     if "pyspark" not in sys.modules:
         return False
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    session = SparkSession.getActiveSession()
-    if session is None:
+    # the active session is known to one thread only, the context to all
+    if SparkContext._active_spark_context is None:
         return False
+    session = SparkSession.builder.getOrCreate()
     check_frame(contract, session.read.format("delta").load(uri))
     return True

@@ -133,3 +133,15 @@ def test_an_artifact_without_verdict_is_queued_again_by_the_next_run(tmp_path):
     asked = json.loads(request.read_text())
     assert (asked["digest"], list(asked["tables"])) == (ref.digest, ["edges"])
     assert isinstance(second, Stage)
+
+
+@pytest.mark.spark
+def test_a_large_written_table_is_checked_by_spark(spark, tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.runtime.stage.MAX_DRIVER_ROWS", 2)
+    tables = [EDGES.table(edge_rows(7)[i : i + 3]) for i in range(0, 7, 3)]
+    stage, small = make_stage(str(tmp_path / "large")), make_stage(str(tmp_path / "small"))
+    ref = stage.publish({"edges": write_parts(stage, tables)}, {}, StageMetrics())
+    assert ref == small.publish({"edges": pa.concat_tables(tables)}, {}, StageMetrics())
+    broken = make_stage(str(tmp_path / "broken"))
+    with pytest.raises(ContractError, match="`unique` in"):
+        broken.publish({"edges": write_parts(broken, [EDGES.table([ROW])] * 3)}, {}, StageMetrics())
