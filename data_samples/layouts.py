@@ -76,19 +76,29 @@ class HivePartitions:
 
 @dataclass(frozen=True)
 class DeltaTable:
-    """A Delta table written by delta-rs, in one commit or several appends."""
+    """A Delta table written by delta-rs, in one commit or several appends.
+
+    Attributes:
+        n_commits: appends that the rows are spread over.
+        partition_by: partition columns.
+        before: rows of a version that was overwritten; its files still lie in the folder.
+    """
 
     format: ClassVar[str] = "delta"
     n_commits: int = 1
     partition_by: tuple[str, ...] = ()
+    before: pa.Table | None = None
 
     def write(self, root: Path, name: str, data: pa.Table) -> str:
         """Write the table."""
         n_commit_rows = max(-(-data.num_rows // self.n_commits), 1)
         partition_by = list(self.partition_by) or None
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        for start in range(0, max(data.num_rows, 1), n_commit_rows):
-            rows = data.slice(start, n_commit_rows)
+        parts = [data.slice(start, n_commit_rows) for start in range(0, max(data.num_rows, 1), n_commit_rows)]
+        if self.before is not None:
+            write_deltalake(root / name, self.before, partition_by=partition_by)
+            write_deltalake(root / name, parts.pop(0), mode="overwrite", partition_by=partition_by)
+        for rows in parts:
             write_deltalake(root / name, rows, mode="append", partition_by=partition_by)
         return name
 

@@ -23,6 +23,7 @@ BUILDERS: tuple[Callable[[int], Family], ...] = (
     statistics.telemetry,
     statistics.pages,
     statistics.invoices,
+    statistics.articles,
     nested.baskets,
     names.odd_names,
     names.repeated_columns,

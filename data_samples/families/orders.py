@@ -100,7 +100,8 @@ def order_states(seed: int) -> Family:
     holders = ["sales/orders", "exports/orders_2024_q1", "exports/orders_germany", "exports/orders_q1_germany"]
     holders += ["exports/orders_audit_sample"]
     claims = [Claim("reference/order_states", holder, "every state occurs there") for holder in holders]
-    claims += [Claim("reference/order_states", f"staging/{name}", "every state occurs there") for name in _SPOILED]
+    spoiled = [*_SPOILED, "orders_crossed"]
+    claims += [Claim("reference/order_states", f"staging/{name}", "every state occurs there") for name in spoiled]
     return Family((SampleTable("reference/order_states", states, CsvFile(), note),), tuple(claims))
 
 
@@ -128,6 +129,9 @@ def near_misses(seed: int) -> Family:
     tables.append(
         SampleTable("staging/orders_one_bad_row", longer, DeltaTable(), "orders of early 2024 and a wrong one")
     )
+    note = "orders of early 2024, the amounts of two swapped: each column alone is complete"
+    crossed = replaced(quarter, "amount_cents", _crossed(quarter, in_all_subsets))
+    tables.append(SampleTable("staging/orders_crossed", crossed, ParquetFile(), note))
     claim = Claim("exports/orders_2024_q1", "staging/orders_one_bad_row", "all its rows but the wrong one")
     return Family(tuple(tables), (claim,))
 
@@ -139,6 +143,13 @@ def _spoiled(data: pa.Table, rows: Sequence[int], rng: np.random.Generator) -> n
     middle = (low + high) // 2
     shift = rng.integers(1, 1_000, len(rows))
     amounts[list(rows)] += np.where(amounts[list(rows)] < middle, shift, -shift)
+    return amounts
+
+
+def _crossed(data: pa.Table, row: int) -> np.ndarray:
+    amounts = np.array(data["amount_cents"].to_numpy())
+    other = int(np.flatnonzero(amounts != amounts[row])[0])
+    amounts[[row, other]] = amounts[[other, row]]
     return amounts
 
 

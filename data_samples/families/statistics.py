@@ -93,3 +93,21 @@ def invoices(seed: int) -> Family:
         Claim("billing/invoices_paid", "billing/invoices", "400 of its rows"),
     )
     return Family(tables, claims)
+
+
+def articles(seed: int) -> Family:
+    """A Delta folder in which the files of an overwritten version still lie; years are partitions."""
+    rng = generator(seed, "articles")
+    before = pa.table({"article_no": pa.array(np.arange(500)), "year": pa.array(rng.integers(2021, 2025, 500))})
+    data = before.slice(150, 300)
+    layout = DeltaTable(n_commits=2, partition_by=("year",), before=before)
+    tables = (
+        SampleTable("catalogue/articles", data, layout, "the articles of today; files of a former version beside"),
+        SampleTable("catalogue/articles_former", before, ParquetFile(), "the articles of the former version"),
+        SampleTable("catalogue/articles_new", data.slice(100), ParquetFile(), "the newest articles"),
+    )
+    claims = (
+        Claim("catalogue/articles", "catalogue/articles_former", "300 of its rows"),
+        Claim("catalogue/articles_new", "catalogue/articles", "its last 200 rows"),
+    )
+    return Family(tables, claims)

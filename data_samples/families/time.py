@@ -30,7 +30,7 @@ def clicks(seed: int) -> Family:
     in_millis = whole.set_column(0, "clicked_at", whole["clicked_at"].cast(pa.timestamp("ms", "UTC")))
     tables = (
         SampleTable("events/clicks", data, SparkLikeDelta(n_files=3), "clicks in microseconds"),
-        SampleTable("events/clicks_copy", data, DeltaTable(), "clicks in microseconds, again"),
+        SampleTable("events/clicks_copy", data, DeltaTable(partition_by=("page",)), "the clicks, a folder a page"),
         SampleTable("events/clicks_late", late, ParquetFile(), "the last 3,000 clicks"),
         SampleTable("events/clicks_late_shifted", shifted_last, ParquetFile(), "these, the last 1 µs earlier"),
         SampleTable("events/clicks_millis", in_millis, ParquetFile(), "the clicks on a whole millisecond"),

@@ -42,6 +42,13 @@ def test_delta_appends(tmp_path: Path) -> None:
     assert _rows(read_any(tmp_path, "t", "delta")) == _rows(_DATA)
 
 
+def test_overwritten_files_still_lie_in_the_folder(tmp_path: Path) -> None:
+    before = pa.table({"k": [7, 8]})
+    DeltaTable(before=before).write(tmp_path, "t", before.slice(1))
+    assert len(list((tmp_path / "t").glob("*.parquet"))) == 2
+    assert read_any(tmp_path, "t", "delta")["k"].to_pylist() == [8]
+
+
 def test_csv_quotes_strings_only(tmp_path: Path) -> None:
     CsvFile(";").write(tmp_path, "t", _DATA)
     assert (tmp_path / "t.csv").read_text().splitlines()[:2] == ['"k";"place";"x"', '1;"São Paulo";1.5']
