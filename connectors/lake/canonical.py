@@ -56,25 +56,22 @@ def canonical_values(values: pa.Array) -> list[Canonical | None]:
     Args:
         values: of a flat type for which `has_order` holds.
     """
-    type_ = values.type
-    if is_stringlike(type_) or is_binarylike(type_):
-        return list(values.cast(pa.large_binary()).to_pylist())
-    if is_temporal_int(type_):
-        return _scaled(_as_integers(values), NS_PER_UNIT[type_.unit])
-    if pa.types.is_date(type_):
-        return list(values.cast(pa.date32()).cast(pa.int32()).to_pylist())
-    return [None if is_nan(value) else value for value in values.to_pylist()]
+    simple, factor = _simplified(values)
+    # Python's integers: nanoseconds of a date in the year 9999 do not fit into 64 bits
+    return [
+        None if value is None or is_nan(value) else value * factor if factor > 1 else value
+        for value in simple.to_pylist()
+    ]
 
 
 def min_max_of(values: pa.Array) -> tuple[Canonical | None, Canonical | None]:
     """The least and the greatest plain value, over cells that are neither null nor NaN."""
-    if pa.types.is_floating(values.type):
-        values = values.filter(pc.invert(pc.fill_null(pc.is_nan(values), False)))
-    if is_binarylike(values.type) or is_stringlike(values.type):
-        values = values.cast(pa.large_binary())
-    ends = pc.min_max(values)
-    low, high = (canonical_values(pa.array([ends[end].as_py()], values.type)) for end in ("min", "max"))
-    return low[0], high[0]
+    simple, factor = _simplified(values)
+    if pa.types.is_floating(simple.type):
+        simple = simple.filter(pc.invert(pc.fill_null(pc.is_nan(simple), True)))
+    ends = pc.min_max(simple).as_py()
+    low, high = ends["min"], ends["max"]
+    return (low, high) if low is None or factor == 1 else (low * factor, high * factor)
 
 
 def is_nan(value: object) -> TypeGuard[float]:
@@ -82,11 +79,13 @@ def is_nan(value: object) -> TypeGuard[float]:
     return isinstance(value, float) and math.isnan(value)
 
 
-def _as_integers(values: pa.Array) -> list[int | None]:
-    width = pa.int32() if values.type.bit_width == 32 else pa.int64()
-    return list(values.view(width).to_pylist())
-
-
-def _scaled(values: list[int | None], factor: int) -> list[Canonical | None]:
-    """Python integers: nanoseconds of a date in the year 9999 do not fit into 64 bits."""
-    return [None if value is None else value * factor for value in values]
+def _simplified(values: pa.Array) -> tuple[pa.Array, int]:
+    """The same order in a type that Arrow's kernels know, and what to multiply the values by."""
+    type_ = values.type
+    if is_stringlike(type_) or is_binarylike(type_):
+        return values.cast(pa.large_binary()), 1
+    if is_temporal_int(type_):
+        return values.view(pa.int32() if type_.bit_width == 32 else pa.int64()), NS_PER_UNIT[type_.unit]
+    if pa.types.is_date(type_):
+        return values.cast(pa.date32(), safe=False).view(pa.int32()), 1
+    return (values.cast(pa.float32()), 1) if pa.types.is_float16(type_) else (values, 1)

@@ -63,6 +63,7 @@ class DeltaFacts:
     needs_spark: bool
     row_deletes: dict[str, int] = field(default_factory=dict)
     has_all_statistics: bool = True
+    is_mapped: bool = False
 
 
 def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore_case: bool = False) -> DeltaFacts:
@@ -118,6 +119,7 @@ def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFac
         needs_spark=is_mapped or is_outside or bool(deletes),
         row_deletes=deletes,
         has_all_statistics=reader.has_all_statistics,
+        is_mapped=is_mapped,
     )
 
 

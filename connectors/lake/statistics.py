@@ -46,6 +46,12 @@ class LeafStatistics:
         self.n_nulls.append(n_nulls)
         self.n_bytes.append(n_bytes)
 
+    def put(self, index: int, bounds: Interval, tightness: Tightness, n_nulls: int | None) -> None:
+        """Replaces what is known of one leaf."""
+        self.min_lower[index], self.min_upper[index], self.max_lower[index], self.max_upper[index] = bounds
+        self.tightness[index] = tightness
+        self.n_nulls[index] = n_nulls
+
 
 @dataclass
 class FileFacts:

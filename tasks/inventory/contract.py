@@ -85,6 +85,8 @@ FILES = Contract(
         Column("partition_values", pa.string(), "JSON object: token to text or null"),
         Column("staged_path", pa.string(), "Parquet copy of a text file, relative to the artifact folder",
                nullable=True),
+        Column("casts", pa.string(), "JSON object: token to how staged cells become values"),
+        Column("sha256", pa.string(), "digest of the bytes; empty unless every file is digested", is_digested=False),
         Column("mtime_ns", pa.int64(), "time of the last change", unit="ns since 1970 UTC", is_digested=False),
         Column("etag", pa.string(), "the object store's entity tag; empty on local disks", is_digested=False),
     ),

@@ -27,6 +27,7 @@ class FileRow(TypedDict):
     row_group_bytes: list[int]
     partition_values: str
     staged_path: str | None
+    casts: str
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,9 @@ def pack_splits(splits: Sequence[Split], n_tasks: int) -> list[list[Split]]:
 
 
 def _column_types(columns: pa.Table, files: pa.Table) -> dict[int, list[tuple[str, str]]]:
-    """(token, type) of each column of the tables whose splits need to know types: staged and partitioned ones."""
-    is_staged = pc.is_valid(files["staged_path"])
+    """(token, type) of each column of the tables whose splits need to know types: the partitioned ones."""
     is_partitioned = pc.not_equal(files["partition_values"], "{}")
-    tables = pc.unique(files.filter(pc.or_(is_staged, is_partitioned))["table_id"])
+    tables = pc.unique(files.filter(is_partitioned)["table_id"])
     chosen = columns.filter(pc.is_in(columns["table_id"], value_set=tables)).select(["table_id", "token", "type"])
     types: dict[int, list[tuple[str, str]]] = {}
     for row in chosen.to_pylist():
@@ -93,7 +93,7 @@ def _file_splits(file: FileRow, columns: list[tuple[str, str]], target_bytes: in
             format="staged" if staged else "parquet",
             row_groups=row_groups,
             partition_values=tuple((token, values[token], type_) for token, type_ in columns if token in values),
-            casts=tuple((token, STAGED_TYPES[type_]) for token, type_ in columns if staged and type_ in STAGED_TYPES),
+            casts=tuple(json.loads(file["casts"]).items()),
             n_rows=n_rows,
             n_bytes=n_bytes,
         )

@@ -1,0 +1,47 @@
+"""Types of Hive partition columns: of the text in the paths, as strictly as of CSV cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from connectors.errors import SourceError
+from connectors.lake.text_types import parse_canonical
+from connectors.lake.type_text import column_type
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from connectors.lake.config import ColumnType
+
+_CANDIDATES: tuple[ColumnType, ...] = ("int64", "float64", "date", "timestamp")
+
+
+def partition_type(texts: Collection[str | None], override: ColumnType | None = None) -> pa.DataType:
+    """The type that every value survives; string otherwise, and where all are null.
+
+    Args:
+        texts: the values of one partition column as they stand in the paths.
+        override: the type that the config gives.
+
+    Raises:
+        SourceError: if a value is none of the given type.
+    """
+    known = pa.array(sorted({text for text in texts if text is not None}), pa.string())
+    if override is not None:
+        try:
+            known.cast(column_type(override))
+        except pa.ArrowInvalid as error:
+            raise SourceError(f"a partition's value is no {override}", value=str(error).splitlines()[0]) from error
+        return column_type(override)
+    if not len(known):
+        return pa.string()
+    return column_type(next((name for name in _CANDIDATES if _fits(known, name)), "string"))
+
+
+def _fits(texts: pa.Array, name: ColumnType) -> bool:
+    if name != "timestamp":
+        return parse_canonical(texts, name) is not None
+    # timestamps of a path need not share one form, only be without a zone
+    return False

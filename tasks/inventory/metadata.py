@@ -1,0 +1,194 @@
+"""Reads the metadata of all tables: footers and Delta logs, by the driver's threads or by the given reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from connectors.errors import SourceError
+from connectors.lake.delta_log import read_delta
+from connectors.lake.discovery import partition_of
+from connectors.lake.globs import matches_any
+from connectors.lake.leaves import token_of
+from connectors.lake.listing import table_of_log
+from connectors.lake.model import FileEntry, Unreadable
+from connectors.lake.partitions import partition_type
+from connectors.lake.statistics import UNKNOWN, FileFacts, widen
+from tasks.inventory.kernel import TableFacts, unify_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from connectors.lake.config import ColumnType, LakeConfig
+    from connectors.lake.delta_log import DeltaFacts
+    from connectors.lake.discovery import Discovery
+    from connectors.lake.listing import Listing
+    from connectors.lake.model import TableSource
+
+    FooterReader = Callable[[Sequence[FileEntry]], list[FileFacts | Unreadable]]
+
+
+@dataclass
+class LakeFacts:
+    """What is known of the lake so far: readable tables by name, and the rest with its reasons."""
+
+    tables: dict[str, TableFacts] = field(default_factory=dict)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def add(self, table: TableFacts) -> None:
+        """Adds a table if its files make one schema."""
+        try:
+            unify_schema(table)
+        except SourceError as error:
+            self.refuse(table.source, error)
+        else:
+            self.tables[table.source.name] = table
+
+    def refuse(self, source: TableSource, error: SourceError) -> None:
+        """Lists a table that cannot be read."""
+        self.unreadable.append(Unreadable(source.name, source.format, reason_text(error), error.hint))
+
+
+def read_metadata(listing: Listing, discovery: Discovery, config: LakeConfig, read: FooterReader) -> LakeFacts:
+    """The facts of all Parquet and Delta tables.
+
+    Args:
+        listing: of the lake.
+        discovery: its tables; text tables are left alone.
+        config: of the lake.
+        read: reads footers, in the order given.
+    """
+    lake = LakeFacts(unreadable=[*listing.problems, *discovery.unreadable])
+    deltas = _read_deltas(listing, discovery, config, lake)
+    plain = [source for source in discovery.tables if source.format == "parquet"]
+    wanted = [entry for source in plain for entry in source.files]
+    wanted += [entry for source, facts in deltas for entry in _files_to_open(source, facts)]
+    footers = dict(zip((entry.path for entry in wanted), read(wanted), strict=True))
+    for source in plain:
+        _add_parquet(lake, source, [footers[entry.path] for entry in source.files], config)
+    for source, facts in deltas:
+        _add_delta(lake, source, facts, footers)
+    return lake
+
+
+def with_partitions(table: TableFacts, config: LakeConfig) -> TableFacts:
+    """The table with the constant columns that stand in its files' paths.
+
+    Raises:
+        SourceError: if a value is none of the type that the config gives.
+    """
+    source = table.source
+    overrides = type_overrides(source.name, config)
+    for file in table.files:
+        values = partition_of(file.path, source.path)
+        file.partition_values = tuple((partition_token(name, config), text) for name, text in values)
+    for name in source.partition_columns:
+        token = partition_token(name, config)
+        texts = {dict(file.partition_values)[token] for file in table.files}
+        table.partition_types[token] = partition_type(texts, overrides.get(name))
+    return table
+
+
+def partition_token(name: str, config: LakeConfig) -> str:
+    """The token of a partition column."""
+    return token_of((name.casefold() if config.ignore_column_case else name,))
+
+
+def type_overrides(table: str, config: LakeConfig) -> dict[str, ColumnType]:
+    """Column name → type, of every glob of the config that names the table."""
+    return {
+        column: type_
+        for glob, types in config.text.types.items()
+        if matches_any(table, [glob])
+        for column, type_ in types.items()
+    }
+
+
+def reason_text(error: SourceError) -> str:
+    """Why something cannot be read, in one line."""
+    reason = f"{error.what}: {error.value}" if error.value is not None else error.what
+    return " ".join(reason.split())[:500]
+
+
+def _read_deltas(
+    listing: Listing, discovery: Discovery, config: LakeConfig, lake: LakeFacts
+) -> list[tuple[TableSource, DeltaFacts]]:
+    logs: dict[str, list[FileEntry]] = {}
+    for entry in listing.logs:
+        logs.setdefault(table_of_log(entry.path), []).append(entry)
+    found = []
+    for source in discovery.tables:
+        if source.format == "delta":
+            try:
+                facts = read_delta(listing.root, source, logs[source.path], config.ignore_column_case)
+                found.append((source, facts))
+            except SourceError as error:
+                lake.refuse(source, error)
+    return found
+
+
+def _add_parquet(
+    lake: LakeFacts, source: TableSource, footers: Iterable[FileFacts | Unreadable], config: LakeConfig
+) -> None:
+    files = []
+    for footer in footers:
+        if isinstance(footer, Unreadable):
+            lake.unreadable.append(replace(footer, name=source.name, reason=_with_file(source, footer)))
+            return
+        files.append(footer)
+    try:
+        lake.add(with_partitions(TableFacts(source, files, "arrow"), config))
+    except SourceError as error:
+        lake.refuse(source, error)
+
+
+def _with_file(source: TableSource, footer: Unreadable) -> str:
+    return footer.reason if footer.name == source.path else f"{footer.name}: {footer.reason}"
+
+
+def _files_to_open(source: TableSource, facts: DeltaFacts) -> list[FileEntry]:
+    """The files whose footers know more than the log: all, as soon as the log lacks a bound of one."""
+    if facts.has_all_statistics:
+        return []
+    listed = {entry.path: entry for entry in source.files}
+    return [listed[file.path] for file in facts.files if file.path in listed]
+
+
+def _add_delta(
+    lake: LakeFacts, source: TableSource, facts: DeltaFacts, footers: dict[str, FileFacts | Unreadable]
+) -> None:
+    for file in facts.files:
+        footer = footers.get(file.path)
+        if isinstance(footer, FileFacts):
+            _fill(file, footer, facts.row_deletes.get(file.path, 0), facts.is_mapped)
+        elif file.n_rows < 0:
+            reason = footer.reason if footer else "its rows are not counted in the log"
+            lake.refuse(source, SourceError(f"cannot count the rows of {file.path}", value=reason))
+            return
+    via = "spark" if facts.needs_spark else "arrow"
+    lake.add(TableFacts(source, facts.files, via, dict(facts.partition_types), facts.positions, facts.version))
+
+
+def _fill(file: FileFacts, footer: FileFacts, n_deleted: int, is_mapped: bool) -> None:
+    """Takes from a footer what the log lacks."""
+    if file.n_rows < 0:
+        file.n_rows = footer.n_rows - n_deleted
+    file.row_group_rows, file.row_group_bytes = footer.row_group_rows, footer.row_group_bytes
+    place = {leaf.token: index for index, leaf in enumerate(footer.leaves)}
+    for index, leaf in enumerate(file.leaves):
+        if file.statistics.tightness[index] == "none" and not is_mapped:
+            _fill_leaf(file, index, footer, place.get(leaf.token))
+
+
+def _fill_leaf(file: FileFacts, index: int, footer: FileFacts, found: int | None) -> None:
+    if found is None:
+        file.statistics.put(index, UNKNOWN, "none", file.n_rows)
+        return
+    theirs = footer.statistics
+    bounds = theirs.min_lower[found], theirs.min_upper[found], theirs.max_lower[found], theirs.max_upper[found]
+    n_nulls, tightness = theirs.n_nulls[found], theirs.tightness[found]
+    file.statistics.n_bytes[index] = theirs.n_bytes[found]
+    if file.n_rows != footer.n_rows:
+        n_nulls = 0 if n_nulls == 0 else file.n_rows if n_nulls == footer.n_rows else None
+        bounds, tightness = widen(bounds), "none" if tightness == "none" else "wide"
+    file.statistics.put(index, bounds, tightness, n_nulls)

@@ -1,0 +1,81 @@
+"""The inventory's data work as one Spark job over units, never one a table."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.inventory.worker import Outcome, Unit, WorkContext, do_unit
+from tasks.runtime.memory import peak_memory_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pyspark.sql import SparkSession
+
+_DDL = "position int not null, peak_bytes bigint not null, outcome binary not null"
+_TASKS_PER_CORE = 4
+# opening a file has a cost of its own
+_UNIT_BYTES = 1 << 14
+
+
+@dataclass(frozen=True)
+class WorkDone:
+    """What each unit gave, in the order of the units, and the peak memory of a worker in bytes."""
+
+    outcomes: list[Outcome]
+    peak_worker_bytes: int
+
+
+def do_units(session: SparkSession, context: WorkContext, units: Sequence[Unit]) -> WorkDone:
+    """Does all units in one job. What comes back grows with files and columns, not with rows.
+
+    Args:
+        session: to run in.
+        context: what all units share.
+        units: any number; the largest are begun first.
+    """
+    tasks = share_out(units, session.sparkContext.defaultParallelism * _TASKS_PER_CORE)
+    sent = session.sparkContext.broadcast((context, list(units), tasks))
+
+    def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for task in batch.column(0).to_pylist():
+                shared, all_units, positions = sent.value
+                for position in positions[task]:
+                    outcome = do_unit(shared, all_units[position])
+                    yield _to_batch(position, outcome)
+
+    try:
+        frame = session.range(0, len(tasks), 1, len(tasks)).mapInArrow(work, _DDL)
+        return _collected(frame.toArrow(), len(units))
+    finally:
+        sent.destroy()
+
+
+def share_out(units: Sequence[Unit], n_tasks: int) -> list[list[int]]:
+    """Positions of the units for each task, the largest first, each to the task with the least; no task is empty."""
+    load = np.zeros(max(1, min(n_tasks, len(units))), np.int64)
+    tasks: list[list[int]] = [[] for _ in load]
+    for position in sorted(range(len(units)), key=lambda index: (-units[index].n_bytes, index)):
+        task = int(load.argmin())
+        load[task] += units[position].n_bytes + _UNIT_BYTES
+        tasks[task].append(position)
+    return tasks
+
+
+def _to_batch(position: int, outcome: Outcome) -> pa.RecordBatch:
+    data = pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
+    columns = [pa.array([position], pa.int32()), pa.array([peak_memory_bytes()], pa.int64()), pa.array([data])]
+    return pa.record_batch(columns, names=["position", "peak_bytes", "outcome"])
+
+
+def _collected(rows: pa.Table, n_units: int) -> WorkDone:
+    outcomes = [Outcome() for _ in range(n_units)]
+    for position, data in zip(rows["position"].to_pylist(), rows["outcome"].to_pylist(), strict=True):
+        outcomes[position] = pickle.loads(data)  # noqa: S301 - our own workers' bytes
+    return WorkDone(outcomes, max(rows["peak_bytes"].to_pylist(), default=0))
