@@ -1,5 +1,6 @@
 """What the search found, as the tables that are published."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,23 +40,43 @@ def funnel(view: LakeView, verified: Verified) -> pa.Table:
     """The FUNNEL table."""
     n_trivial = len(view.trivial[0])
     n_proven = int((verified.counts.n_missing == 0).sum())
-    steps = (
-        ("schema", count_table_pairs(view.lake.groups, *view.schema_pairs), len(view.lake.names)),
-        ("min_max", view.survey.n_pairs + n_trivial, len(np.unique(view.survey.roles[:, 1]))),
-        ("sketch", len(verified.pairs.child) + n_trivial, None),
-        ("proof", n_proven + n_trivial, None),
+    last = [("sketch", len(verified.pairs.child) + n_trivial, None), ("proof", n_proven + n_trivial, None)]
+    return _funnel_table([*_first_steps(view), *last])
+
+
+def trivial_edges(view: LakeView, config: ContainmentConfig) -> pa.Table:
+    """The EDGES table of the sampled mode: what holds by definition."""
+    facts = table_facts(view.tables.tables, view.tables.files)
+    return edge_table(trivial_rows(*view.trivial, view.lake, facts, config))
+
+
+def sampled_candidates(pairs: SketchedPairs, confidence: float) -> pa.Table:
+    """The CANDIDATES table of the sampled mode: every pair that was compared."""
+    rows = []
+    for place in range(len(pairs.child)):
+        counts = (int(pairs.n_compared[place]), int(pairs.n_missing[place]))
+        fraction = containment_interval(*counts, confidence) or (None, None, None)
+        rows.append(_candidate(pairs, place, "refuted_by_sample" if counts[1] else "passed_sample", counts, fraction))
+    rows.sort(key=lambda row: (row["child_id"], row["parent_id"]))
+    return pa.Table.from_pylist(rows, schema=CANDIDATES.arrow_schema())
+
+
+def sampled_funnel(view: LakeView, pairs: SketchedPairs) -> pa.Table:
+    """The FUNNEL table of the sampled mode, which ends with the samples."""
+    steps = _first_steps(view)
+    n_trivial = len(view.trivial[0])
+    return _funnel_table(
+        [*steps, ("sketch", len(pairs.unrefuted().child) + n_trivial, None), ("proof", n_trivial, None)]
     )
-    rows = [dict(zip(FUNNEL.names, (place, *step), strict=True)) for place, step in enumerate(steps)]
-    return pa.Table.from_pylist(rows, schema=FUNNEL.arrow_schema())
 
 
-def unstable(view: LakeView, content: ContentScan) -> pa.Table:
+def unstable(view: LakeView, reasons: Mapping[int, str]) -> pa.Table:
     """The UNSTABLE table."""
-    rows = [{"name": view.lake.names[table], "reason": why} for table, why in sorted(content.unstable.items())]
+    rows = [{"name": view.lake.names[table], "reason": why} for table, why in sorted(reasons.items())]
     return pa.Table.from_pylist(rows, schema=UNSTABLE.arrow_schema())
 
 
-def summary(view: LakeView, content: ContentScan, tables: dict[str, pa.Table]) -> dict[str, Any]:
+def summary(view: LakeView, tables: Mapping[str, pa.Table]) -> dict[str, Any]:
     """Counts for the manifest: they depend on the lake's content alone."""
     after = dict(zip(tables["funnel"]["step"].to_pylist(), tables["funnel"]["n_pairs"].to_pylist(), strict=True))
     found = tables["edges"]
@@ -67,10 +88,23 @@ def summary(view: LakeView, content: ContentScan, tables: dict[str, pa.Table]) -
         "proven": after["proof"],
         "coincidental": sum(found["coincidental"].to_pylist()),
         "contained_tables": len(found["child_id"].unique()),
-        "tables_read": len(content.plan.tables),
-        "unstable": len(content.unstable),
+        "tables_in_question": len(np.unique(view.survey.roles[:, 1])),
+        "unstable": tables["unstable"].num_rows,
         "are_near_misses_complete": view.survey.is_listed,
     }
+
+
+def _first_steps(view: LakeView) -> list[tuple[str, int, int | None]]:
+    n_pairs = view.survey.n_pairs + len(view.trivial[0])
+    return [
+        ("schema", count_table_pairs(view.lake.groups, *view.schema_pairs), len(view.lake.names)),
+        ("min_max", n_pairs, len(np.unique(view.survey.roles[:, 1]))),
+    ]
+
+
+def _funnel_table(steps: list[tuple[str, int, int | None]]) -> pa.Table:
+    rows = [dict(zip(FUNNEL.names, (place, *step), strict=True)) for place, step in enumerate(steps)]
+    return pa.Table.from_pylist(rows, schema=FUNNEL.arrow_schema())
 
 
 def _refuted_by_sketch(near: SketchedPairs, place: int, confidence: float) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def plan_scan(
         lake_root=workspace.lake.root,
         staged_root=places.staged_root,
         out_uri=places.out_uri,
-        projections={schema: _projection(lake.projection_tokens(schema)) for schema in schemas},
+        projections={schema: projection_of(lake.projection_tokens(schema)) for schema in schemas},
         tables={
             table: TableScan(
                 projections=tuple(projections),
@@ -61,7 +61,7 @@ def bucket_bits(n_rows: int, rows_per_bucket: int) -> int:
     return max(1, int(np.ceil(np.log2(max(1, n_rows) / rows_per_bucket))) if n_rows else 1)
 
 
-def _projection(tokens: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+def projection_of(tokens: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     """An id of the column subset that is the same in every lake, and the subset."""
     digest = hashlib.sha256()
     for token in tokens:

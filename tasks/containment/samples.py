@@ -69,7 +69,7 @@ def _row_sketches(scanned: pa.Table, plan: ScanPlan, roles: Int32, lake: LakeSta
     columns = (scanned[name].to_pylist() for name in ("projection", "table_id", "data"))
     for projection, table, data in zip(*columns, strict=True):
         parts.setdefault((projection, table), []).append(data)
-    samples = [_distinct_rows(parts.get((schema, table), ())) for schema, table in roles.tolist()]
+    samples = [distinct_rows(parts.get((schema, table), ())) for schema, table in roles.tolist()]
     return RowSketches(
         projection=roles[:, 0].copy(),
         table=roles[:, 1].copy(),
@@ -80,7 +80,8 @@ def _row_sketches(scanned: pa.Table, plan: ScanPlan, roles: Int32, lake: LakeSta
     )
 
 
-def _distinct_rows(parts: Iterable[bytes]) -> np.ndarray[tuple[int, int], np.dtype[np.uint64]]:
+def distinct_rows(parts: Iterable[bytes]) -> np.ndarray[tuple[int, int], np.dtype[np.uint64]]:
+    """The distinct row hashes of several pieces of little-endian words, (k, 2) sorted."""
     return distinct_counts(np.frombuffer(b"".join(parts), np.uint64).reshape(-1, 2))[0]
 
 

@@ -49,11 +49,13 @@ class TableScan:
     Attributes:
         projections: numbers of the column subsets to hash.
         row_level, value_level: levels of its samples of rows and of values.
+        has_values: whether samples of values are wanted.
     """
 
     projections: tuple[int, ...]
     row_level: int
     value_level: int
+    has_values: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class ScanPlan:
     ignore_case: bool = False
 
 
-def scan_splits(plan: ScanPlan, name: str, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
+def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
     """Scans the splits of one task. What is computed of a split does not depend on the task it is in.
 
     Yields batches of SCAN_SCHEMA: rows of kind `rows` (sample of a projection's row hashes, `n` all rows),
@@ -89,7 +91,7 @@ def scan_splits(plan: ScanPlan, name: str, splits: Sequence[Split]) -> Iterator[
     """
     started = time.monotonic()
     counter = ReadCounter()
-    results, hashes = _Results(), _HashFiles(plan, name)
+    results, hashes = ScanRows(), _HashFiles(plan, f"splits-{splits[0].split_id}")
     for split in splits:
         hasher = new_hasher(plan, split.table_id)
         root = plan.staged_root if split.format == "staged" else plan.lake_root
@@ -108,12 +110,12 @@ def scan_splits(plan: ScanPlan, name: str, splits: Sequence[Split]) -> Iterator[
     yield results.batch()
 
 
-def scan_cells(plan: ScanPlan, name: str, table_id: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
+def scan_cells(plan: ScanPlan, table_id: int, part: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
     """The same for one table whose cells come from Spark's own reader.
 
     Spark decides where a table is cut, so repeats are kept: the rows written are the same for any cut.
     """
-    results, hashes = _Results(), _HashFiles(plan, name)
+    results, hashes = ScanRows(), _HashFiles(plan, f"table-{table_id}-{part}")
     hasher = new_hasher(plan, table_id)
     n_bytes = 0
     for batch in cells:
@@ -130,14 +132,14 @@ def new_hasher(plan: ScanPlan, table_id: int) -> TableHasher:
     """The hasher of a table's wanted projections."""
     scan = plan.tables[table_id]
     projections = {number: plan.projections[number][1] for number in scan.projections}
-    return TableHasher(projections, plan.settings, scan.value_level)
+    return TableHasher(projections, plan.settings, scan.value_level if scan.has_values else None)
 
 
 def _collect(
     plan: ScanPlan,
     table_id: int,
     hasher: TableHasher,
-    results: "_Results",
+    results: "ScanRows",
     hashes: "_HashFiles",
     *,
     is_repeated: bool = False,
@@ -156,7 +158,7 @@ def _n_below(high: np.ndarray[tuple[int], np.dtype[np.uint64]], level: int) -> i
     return len(high) if level == 0 else int(np.searchsorted(high, np.uint64(1) << np.uint64(64 - level)))
 
 
-class _Results:
+class ScanRows:
     """Rows of SCAN_SCHEMA being gathered."""
 
     def __init__(self) -> None:
@@ -171,9 +173,11 @@ class _Results:
 
     @property
     def is_full(self) -> bool:
+        """Whether the rows gathered are worth a batch."""
         return self._n_bytes > 8 << 20
 
     def batch(self) -> pa.RecordBatch:
+        """The rows gathered since the last batch."""
         columns = list(zip(*self._rows, strict=True)) or [() for _ in SCAN_SCHEMA]
         self._rows, self._n_bytes = [], 0
         arrays = [pa.array(values, field.type) for values, field in zip(columns, SCAN_SCHEMA, strict=True)]
@@ -201,7 +205,7 @@ class _HashFiles:
                 if self._n_buffered[bucket] >= ROWS_PER_GROUP:
                     self._flush(bucket)
 
-    def close(self, results: _Results) -> None:
+    def close(self, results: ScanRows) -> None:
         for bucket in sorted(self._parts):
             self._flush(bucket)
         storage = Storage.at(self.plan.out_uri)

@@ -103,7 +103,7 @@ def scan_content(view: LakeView, config: ContainmentConfig, workspace: Workspace
     splits = plan_splits(view.tables, sorted(plan.tables), config.target_split_bytes)
     session = shared_session(workspace.spark).get()
     n_tasks = _n_tasks(splits, session.sparkContext.defaultParallelism, config.target_split_bytes)
-    sources = _spark_sources(view, plan, workspace.lake.root)
+    sources = spark_sources(view, plan, workspace.lake.root)
     scanned = scan_lake(session, plan, pack_splits(splits, n_tasks), sources)
     result = gather(scanned, plan, roles, view.lake)
     unstable = _unstable(view, plan, result, workspace.lake.root)
@@ -151,7 +151,8 @@ def _n_tasks(splits: Sequence[Split], n_cores: int, target_bytes: int) -> int:
     return max(n_cores * TASKS_PER_CORE, -(-n_bytes // target_bytes))
 
 
-def _spark_sources(view: LakeView, plan: ScanPlan, root: str) -> list[DeltaSource]:
+def spark_sources(view: LakeView, plan: ScanPlan, root: str) -> list[DeltaSource]:
+    """The planned tables that only Spark can read."""
     return [
         DeltaSource(
             table_id=row["table_id"],

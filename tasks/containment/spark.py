@@ -1,6 +1,6 @@
 """The content scan and the exact comparison as Spark jobs: one each, whatever the number of tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -54,12 +54,36 @@ class Comparison:
     peak_worker_bytes: int
 
 
+SplitWork = Callable[[ScanPlan, Sequence[Split]], Iterator[pa.RecordBatch]]
+CellWork = Callable[[ScanPlan, int, int, Iterator[Mapping[str, Cells]]], pa.RecordBatch]
+
+
 def scan_lake(
     session: SparkSession, plan: ScanPlan, tasks: Sequence[Sequence[Split]], sources: Sequence[DeltaSource]
 ) -> pa.Table:
     """Scans all splits and all sources in one job; rows of SCAN_SCHEMA, bounded by the samples' budget."""
-    frames = [_scan_frame(session, plan, tasks)] if tasks else []
-    frames += [_source_frame(session, plan, source) for source in sources]
+    return run_on_tables(session, plan, tasks, sources, (scan_splits, scan_cells))
+
+
+def run_on_tables(
+    session: SparkSession,
+    plan: ScanPlan,
+    tasks: Sequence[Sequence[Split]],
+    sources: Sequence[DeltaSource],
+    work: tuple[SplitWork, CellWork],
+) -> pa.Table:
+    """Runs the worker functions on all splits, and on the tables that Spark itself must read, in one job.
+
+    Args:
+        session: to run in.
+        plan: sent to every worker once.
+        tasks: splits of each task.
+        sources: tables for Spark's own reader.
+        work: what is done with the splits of a task, and with the cells of (table, partition); both give rows of
+            SCAN_SCHEMA.
+    """
+    frames = [_split_frame(session, plan, tasks, work[0])] if tasks else []
+    frames += [_source_frame(session, plan, source, work[1]) for source in sources]
     if not frames:
         return SCAN_SCHEMA.empty_table()
     return reduce(DataFrame.union, frames).toArrow()
@@ -135,19 +159,19 @@ def _unpacked(counts: bytes, hashes: bytes) -> PairCounts:
     return PairCounts.of(numbers, lanes)
 
 
-def _scan_frame(session: SparkSession, plan: ScanPlan, tasks: Sequence[Sequence[Split]]) -> DataFrame:
+def _split_frame(session: SparkSession, plan: ScanPlan, tasks: Sequence[Sequence[Split]], work: SplitWork) -> DataFrame:
     sent = session.sparkContext.broadcast((plan, [list(task) for task in tasks]))
 
     def scan(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 scan_plan, splits = sent.value
-                yield from scan_splits(scan_plan, f"splits-{number}", splits[number])
+                yield from work(scan_plan, splits[number])
 
     return session.range(0, len(tasks), 1, len(tasks)).mapInArrow(scan, SCAN_DDL)
 
 
-def _source_frame(session: SparkSession, plan: ScanPlan, source: DeltaSource) -> DataFrame:
+def _source_frame(session: SparkSession, plan: ScanPlan, source: DeltaSource, work: CellWork) -> DataFrame:
     frame = session.read.format("delta").option("versionAsOf", source.version).load(source.uri)
     frame = frame.select(*(f"`{name.replace('`', '``')}`" for name in source.columns))
     wanted = {token for number in plan.tables[source.table_id].projections for token in plan.projections[number][1]}
@@ -158,7 +182,7 @@ def _source_frame(session: SparkSession, plan: ScanPlan, source: DeltaSource) ->
         context = TaskContext.get()
         part = context.partitionId() if context else 0
         cells = (_cells(batch, wanted, plan.ignore_case) for batch in batches if batch.num_rows)
-        yield scan_cells(plan, f"table-{source.table_id}-{part}", source.table_id, cells)
+        yield work(plan, source.table_id, part, cells)
 
     return frame.mapInArrow(scan, SCAN_DDL)
 

@@ -72,12 +72,12 @@ class TableHasher:
 
     Attributes:
         projections: for each column subset its tokens.
-        value_level: level of the value sketches.
+        value_level: level of the value sketches; None where none are wanted.
     """
 
     projections: Mapping[int, Sequence[str]]
     settings: HashSettings
-    value_level: int = 0
+    value_level: int | None = 0
     n_rows: int = 0
     _rows: dict[int, list[UInt64]] = field(default_factory=dict)
     _values: dict[str, list[UInt64]] = field(default_factory=dict)
@@ -99,7 +99,8 @@ class TableHasher:
             )
             for projection in members[token]:
                 add_column(sums[projection], hashes)
-            self._add_values(token, cells)
+            if self.value_level is not None:
+                self._add_values(token, cells, self.value_level)
         for projection, total in sums.items():
             self._rows.setdefault(projection, []).append(finish(total, self.settings.key))
         self.n_rows += n_rows
@@ -118,12 +119,12 @@ class TableHasher:
             for token, parts in self._values.items()
         }
 
-    def _add_values(self, token: str, cells: Cells) -> None:
+    def _add_values(self, token: str, cells: Cells, level: int) -> None:
         hashes = value_hashes(cells.values, cells.null_depth, self.settings.key)
         is_null = value_is_null(cells.values)
         kept = hashes[~is_null]
-        if self.value_level:
-            kept = kept[kept >> np.uint64(64 - self.value_level) == 0]
+        if level:
+            kept = kept[kept >> np.uint64(64 - level) == 0]
         self._values.setdefault(token, []).append(np.unique(kept))
         self._n_nulls[token] = self._n_nulls.get(token, 0) + int(is_null.sum())
 
