@@ -101,9 +101,11 @@ class JsonReader:
 
     def _parse_fast(self, block: bytes) -> pa.Array | None:
         """The block by Arrow's reader, its strings left strings; None where it finds no table in it."""
-        try:
-            rows = _read(block, self._hint)
-        except pa.ArrowInvalid:
+        rows = _read_or_none(block, self._hint)
+        if rows is None and self._hint is not None:
+            # a column of strings may hold something else from here on
+            rows = _read_or_none(block, None)
+        if rows is None:
             return None
         strings = _timestamps_as_strings(rows.type)
         if strings is None:
@@ -111,10 +113,14 @@ class JsonReader:
         # Arrow takes strings that look like timestamps for such: tell it, and remember it for the next blocks
         self._shape = unite(self._shape, skeleton(rows.type))
         self._hint = _merged(self._hint, pa.schema(list(strings)))
-        try:
-            return _read(block, self._hint)
-        except pa.ArrowInvalid:
-            return None
+        return _read_or_none(block, self._hint)
+
+
+def _read_or_none(block: bytes, hint: pa.Schema | None) -> pa.Array | None:
+    try:
+        return _read(block, hint)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _read(block: bytes, hint: pa.Schema | None) -> pa.Array:

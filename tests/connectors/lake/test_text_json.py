@@ -202,7 +202,7 @@ def rows(draw: st.DrawFn) -> list[dict[str, object]]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(rows().filter(any), st.sampled_from([8, 64, 1 << 20]))
 def test_every_value_survives(objects: list[dict[str, object]], block_bytes: int) -> None:
     """Whatever the column types become, each cell's canonical text is that of the value that was written."""

@@ -249,7 +249,7 @@ def tables(draw: st.DrawFn) -> list[list[str | None]]:
     return draw(st.lists(st.tuples(*column_cells).map(list), min_size=1, max_size=12))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tables(), st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]))
 def test_any_table_of_strings_survives(table: list[list[str | None]], delimiter: str, line_end: str) -> None:
     """Written by Python's csv module, staged, typed and rendered again: the same cells."""
