@@ -115,7 +115,7 @@ def _fixed_cells(values: pa.Array, name: str, *, strict: bool) -> tuple[Words, W
     if name == "null":
         return _tagged(w.NULL, np.zeros(len(values), np.uint64))
     if name == "bool":
-        return _tagged(w.BOOL, values.cast(pa.uint8()).to_numpy(zero_copy_only=False).astype(np.uint64))
+        return _tagged(w.BOOL, buffer_values(values.cast(pa.uint8()), np.uint8).astype(np.uint64))
     if name == "number":
         return _number_cells(values, strict=strict)
     if name == "date":
@@ -154,7 +154,8 @@ def _decimal_cells(values: pa.Array) -> tuple[Words, Words, Words] | list[list[i
     kind = values.type
     if kind.bit_width < 128:
         values = values.cast(pa.decimal128(38, kind.scale))
-    if kind.bit_width <= 128 and kind.scale >= 0:
+        kind = values.type
+    if kind.bit_width == 128 and kind.scale >= 0:
         limbs = buffer_values(values, np.uint64, 2).reshape(-1, 2)
         encoded: tuple[Words, Words, Words] = decimal_cells(limbs, kind.scale)
         return encoded

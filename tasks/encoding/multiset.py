@@ -30,7 +30,7 @@ _ROWS_PER_BUCKET = 64
 _INSERTION_ROWS = 24
 _NO_COUNTS = np.empty(0, np.uint64)
 
-Counts = NDArray[np.uint64]
+Counts = NDArray[np.uint64] | NDArray[np.int64]
 
 
 def multiset_hash(hashes: Hashes, counts: Counts | None = None) -> bytes:
@@ -41,9 +41,7 @@ def multiset_hash(hashes: Hashes, counts: Counts | None = None) -> bytes:
 
     Shapes: hashes (n, 2); counts (n,) or None: once each.
     """
-    weights = _NO_COUNTS if counts is None else np.ascontiguousarray(counts, dtype=np.uint64)
-    if counts is not None and weights.size != len(hashes):
-        raise ValueError(f"{len(hashes)} hashes cannot have {weights.size} counts")
+    weights = _weights(len(hashes), counts)
     if len(hashes) == 0:
         return bytes(MULTISET_BYTES)
     lanes = sum_lanes(_lane_state(), np.ascontiguousarray(hashes), weights)
@@ -72,13 +70,21 @@ def distinct_counts(hashes: Hashes, counts: Counts | None = None) -> tuple[Hashe
     n = len(hashes)
     if n == 0:
         return np.empty((0, 2), np.uint64), np.empty(0, np.int64)
-    weights = _NO_COUNTS if counts is None else np.ascontiguousarray(counts).astype(np.uint64)
+    weights = _weights(n, counts)
     rows = np.ascontiguousarray(hashes)
     bits = min(_MAX_BUCKET_BITS, max(n // _ROWS_PER_BUCKET, 1).bit_length() - 1)
     shift = max(int(rows[:, 0].max()).bit_length() - bits, 0)
     rows, weights = bucket_sort(rows, weights, shift, bits)
     unique, totals = count_runs(rows, weights)
     return unique, totals.view(np.int64)
+
+
+def _weights(n: int, counts: Counts | None) -> Words:
+    if counts is None:
+        return _NO_COUNTS
+    if len(counts) != n:
+        raise ValueError(f"{n} hashes cannot have {len(counts)} counts")
+    return np.ascontiguousarray(counts).astype(np.uint64)
 
 
 @cache

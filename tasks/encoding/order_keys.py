@@ -14,7 +14,7 @@ import struct
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -31,7 +31,7 @@ NUMERIC_CLASSES = frozenset({"number", "date", "timestamp", "time", "duration"})
 ORDERED_CLASSES = NUMERIC_CLASSES | {"bool", "string", "binary"}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EXACT = 1 << 53
+_EXACT = float(1 << 53)
 _SIGN = np.uint64(1 << 63)
 
 
@@ -60,6 +60,12 @@ def order_keys(values: Sequence[Canonical | None], type_class: str, *, is_upper:
     """The keys of many plain values of one class: the same as `order_key` of each."""
     if type_class in NUMERIC_CLASSES and len(values):
         return _number_keys(values)
+    if type_class in {"string", "binary"}:
+        is_text = type_class == "string"
+        return [
+            value if value is None or len(value) <= CUT_BYTES else _bytes_key(value, is_text, is_upper)
+            for value in cast("Sequence[bytes | None]", values)
+        ]
     return [order_key(value, type_class, is_upper=is_upper) for value in values]
 
 
@@ -116,17 +122,14 @@ def _sortable(value: float) -> bytes:
 def _number_keys(values: Sequence[Canonical | None]) -> list[bytes | None]:
     floats = np.array([np.nan if value is None else float(value) for value in values], np.float64) + 0.0
     rests = np.zeros(len(values), np.float64)
-    for index, value in enumerate(values):
-        if _has_rest(value):
-            rests[index] = _split_number(value)[1]  # type: ignore[arg-type]
+    has_decimals = Decimal in set(map(type, values))
+    for index in range(len(values)) if has_decimals else np.flatnonzero(np.abs(floats) >= _EXACT).tolist():
+        value = values[index]
+        if isinstance(value, (int, Decimal)):
+            rests[index] = _split_number(value)[1]
     pairs = np.stack([_sortable_bits(floats), _sortable_bits(rests)], axis=1).astype(">u8").tobytes()
     is_known = ~np.isnan(floats)
     return [pairs[16 * i : 16 * i + 16] if known else None for i, known in enumerate(is_known.tolist())]
-
-
-def _has_rest(value: object) -> bool:
-    """Whether a number may lie between two float64s."""
-    return isinstance(value, Decimal) or (isinstance(value, int) and not -_EXACT <= value <= _EXACT)
 
 
 def _sortable_bits(values: np.ndarray) -> np.ndarray:

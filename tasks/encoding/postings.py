@@ -160,7 +160,7 @@ Found = tuple[Counts, Ids]
 def _split(entries: SketchEntries, members: Members) -> list[Part]:
     """(members, tables of the entries, hashes of the entries) of each projection that has members."""
     projections, starts = np.unique(members.projection, return_index=True)
-    ends = [*starts[1:], members.projection.size]
+    ends = np.append(starts, members.projection.size)[1:]
     lows = np.searchsorted(entries.projection, projections, side="left")
     highs = np.searchsorted(entries.projection, projections, side="right")
     return [
@@ -227,12 +227,27 @@ def _posting_classes(positions: Counts, hashes: NDArray[np.uint64]) -> _PostingC
     sizes = np.diff(np.append(starts, n))
     if n == 0:
         return _PostingClasses(np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
-    _, first = np.unique(np.add.reduceat(_scramble(positions), starts), return_index=True)
+    first = np.concatenate([_first_singles(starts, sizes, positions), _first_lists(starts, sizes, positions)])
     first = first[np.argsort(sizes[first], kind="stable")]
     offsets = np.zeros(first.size + 1, np.int64)
     np.cumsum(sizes[first], out=offsets[1:])
     entries = np.repeat(starts[first] - offsets[:-1], sizes[first]) + np.arange(offsets[-1])
     return _PostingClasses(offsets, positions[entries], hashes[starts[first]])
+
+
+def _first_singles(starts: Counts, sizes: Counts, positions: Counts) -> Counts:
+    """Of the lists of one table, the first of each table: without a sort, since they can be many."""
+    single = np.flatnonzero(sizes == 1)[::-1]
+    first = np.full(int(positions.max()) + 1, -1, np.int64)
+    first[positions[starts[single]]] = single
+    return first[first >= 0]
+
+
+def _first_lists(starts: Counts, sizes: Counts, positions: Counts) -> Counts:
+    """Of the longer lists, the first of each set of tables."""
+    longer = np.flatnonzero(sizes > 1)
+    sums = np.add.reduceat(_scramble(positions), starts)[longer]
+    return longer[np.unique(sums, return_index=True)[1]]
 
 
 def _scramble(positions: Counts) -> NDArray[np.uint64]:

@@ -53,8 +53,8 @@ VALUE_DOMAIN: Final = WORD
 REMIX_DOMAIN: Final = WORD - 1
 MULTISET_DOMAIN: Final = WORD - 2
 
-# SHA-256 of the golden vectors in tests/tasks/encoding/test_encoding_id.py: a change of any word changes the id.
-GOLDEN: Final = "0" * 64
+# SHA-256 of the golden vectors in tests/tasks/encoding/test_words.py: a change of any word changes the id.
+GOLDEN: Final = "198d885f10e7be5136fd17d97e1b3525f3c590015bb113ee4f1a32055149c5d2"
 ENCODING_ID: Final = f"lakebed-rows-1-{GOLDEN[:16]}"
 
 
