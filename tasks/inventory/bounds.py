@@ -41,7 +41,7 @@ class FileColumn:
         return self.n_rows > 0 and self.n_nulls != self.n_rows
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Bounds:
     """The bounds of a column over all files; `least` and `greatest` are the plain outer ones."""
 
@@ -60,6 +60,8 @@ def merge_bounds(parts: Sequence[FileColumn]) -> Bounds:
     the other files bound the minimum from above and the maximum from below. Where all are wide, the live values lie
     somewhere between all stored ones.
     """
+    if len(parts) == 1:
+        return _single(parts[0])
     n_nulls = _total([part.n_nulls for part in parts])
     n_bytes = _total([part.n_bytes for part in parts])
     valued = [part for part in parts if part.has_values]
@@ -77,6 +79,14 @@ def merge_bounds(parts: Sequence[FileColumn]) -> Bounds:
     lowest = min(valued, key=lambda part: (part.keys[0] is None, part.keys[0] or b""))
     highest = max(valued, key=lambda part: part.keys[3] or b"")
     return Bounds(keys, _tightness(valued, keys), n_nulls, n_bytes, lowest.values[0], highest.values[3])
+
+
+def _single(part: FileColumn) -> Bounds:
+    """The same for the many tables of one file."""
+    if part.tightness == "none" or not part.has_values:
+        return Bounds(NOTHING, "none", part.n_nulls, part.n_bytes)
+    keys = part.keys
+    return Bounds(keys, _tightness([part], keys), part.n_nulls, part.n_bytes, part.values[0], part.values[3])
 
 
 def describe(value: Canonical | None, type_class: str) -> str | None:
@@ -119,4 +129,5 @@ def _tightness(valued: Sequence[FileColumn], keys: Keys) -> Tightness:
     kinds = {part.tightness for part in valued}
     if "wide" in kinds:
         return "wide"
-    return "tight" if "cut" not in kinds and keys[0] == keys[1] and keys[2] == keys[3] else "cut"
+    is_attained = keys[0] == keys[1] and keys[2] == keys[3]
+    return "tight" if is_attained and "cut" not in kinds else "cut"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from connectors.lake.canonical import canonical_values
 from connectors.lake.leaves import path_of
 from connectors.lake.type_text import cast_text
 from tasks.encoding.order_keys import order_keys
-from tasks.encoding.types import type_class
+from tasks.encoding.types import type_class as slow_type_class
 from tasks.inventory.bounds import FileColumn, describe, merge_bounds
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, object]]
 
+type_class = lru_cache(maxsize=4096)(slow_type_class)
+
+_NULL_ID = pa.null().id
 # entries whose keys are made together: enough for numpy, few enough to hold
 _BATCH_ENTRIES = 50_000
 
@@ -124,7 +128,8 @@ def _common_type(token: str, one: pa.DataType, other: pa.DataType) -> pa.DataTyp
 def _require_flat(types: Iterable[str]) -> None:
     """A path may not be both a leaf and an enclosing object."""
     paths = {path_of(token) for token in types}
-    enclosing = {path[:end] for path in paths for end in range(1, len(path))}
+    # a number behind a name is its occurrence, not a step down
+    enclosing = {path[:end] for path in paths for end in range(1, len(path)) if isinstance(path[end], str)}
     clash = sorted(map(str, paths & enclosing))
     if clash:
         raise SourceError("a column is an object in one file and a value in another", value=clash[0])
@@ -164,18 +169,23 @@ def _table_columns(table: TableFacts) -> dict[str, list[FileColumn]]:
     columns: dict[str, list[FileColumn]] = {token: [] for token in table.leaf_types}
     constants = _partition_constants(table)
     for file in table.files:
-        place = {leaf.token: index for index, leaf in enumerate(file.leaves)}
-        stats = file.statistics
+        found = {leaf.token: index for index, leaf in enumerate(file.leaves)}
+        texts = dict(file.partition_values)
         for token, parts in columns.items():
-            if token in table.partition_types:
-                parts.append(_constant_column(constants[token, dict(file.partition_values)[token]], file.n_rows))
-            elif (index := place.get(token)) is None:
-                parts.append(FileColumn(file.n_rows, file.n_rows, 0))
+            if token in texts:
+                parts.append(_constant_column(constants[token, texts[token]], file.n_rows))
+            elif token in found:
+                parts.append(_file_column(file, found[token]))
             else:
-                n_nulls = file.n_rows if pa.types.is_null(file.leaves[index].type) else stats.n_nulls[index]
-                values = stats.min_lower[index], stats.min_upper[index], stats.max_lower[index], stats.max_upper[index]
-                parts.append(FileColumn(file.n_rows, n_nulls, stats.n_bytes[index], values, stats.tightness[index]))
+                parts.append(FileColumn(file.n_rows, file.n_rows, 0))
     return columns
+
+
+def _file_column(file: FileFacts, index: int) -> FileColumn:
+    stats = file.statistics
+    n_nulls = file.n_rows if file.leaves[index].type.id == _NULL_ID else stats.n_nulls[index]
+    values = stats.min_lower[index], stats.min_upper[index], stats.max_lower[index], stats.max_upper[index]
+    return FileColumn(file.n_rows, n_nulls, stats.n_bytes[index], values, stats.tightness[index])
 
 
 def _partition_constants(table: TableFacts) -> dict[tuple[str, str | None], Canonical | None]:
