@@ -111,8 +111,8 @@ class ArtifactStore:
     def find(self, stage: str, key: str) -> ArtifactRef | None:
         """The complete artifact under this key.
 
-        None where the manifest is missing or unreadable, a file it names is missing or has another
-        size, or Great Expectations rejected it.
+        None where the manifest is missing or unreadable, a file it names is missing or has another size, somebody
+        has changed a table since, or Great Expectations rejected it.
         """
         manifest = self._load(stage, key)
         if manifest is None or not self._has_all_files(manifest):
@@ -198,9 +198,12 @@ class ArtifactStore:
             return None
 
     def _has_all_files(self, manifest: Manifest) -> bool:
-        found = {file.path: file.size for file in self.storage.list_files(f"{manifest.stage}/{manifest.key}")}
+        """Whether every file is there with its size, and no table got a commit since."""
         base = f"{manifest.stage}/{manifest.key}/"
-        return all(found.get(base + path) == size for path, size in manifest.expected_sizes().items())
+        found = {file.path.removeprefix(base): file.size for file in self.storage.list_files(base.rstrip("/"))}
+        expected = manifest.expected_sizes()
+        commits = {path for path in found if "/_delta_log/" in path and path.endswith(".json")}
+        return commits <= expected.keys() and all(found.get(path) == size for path, size in expected.items())
 
 
 def _pretty(value: dict[str, Any]) -> bytes:

@@ -151,21 +151,26 @@ class Stage:
         entries = {name: self._finish_table(name, fitted.get(name, table)) for name, table in tables.items()}
         extra = {path: self._file_entry(path, is_digested=True) for path in files}
         extra |= {path: self._file_entry(path, is_digested=False) for path in side_files}
-        manifest = Manifest(
-            stage=self.spec.name,
-            key=self.key,
-            digest=content_digest(self.spec.name, self.spec.version, entries, extra),
-            version=self.spec.version,
-            inputs=self.inputs,
-            tables=entries,
-            files=extra,
-            summary=dict(summary),
-        )
+        manifest = self._manifest(entries, extra, summary)
         self._write_metrics(metrics, sum(entry.n_rows for entry in entries.values()))
         ref = self.store.write_manifest(manifest)
         self._state = "complete"
         self._enqueue(manifest)
         return ref
+
+    def _manifest(
+        self, tables: dict[str, TableEntry], files: dict[str, FileEntryDigest], summary: Mapping[str, object]
+    ) -> Manifest:
+        return Manifest(
+            stage=self.spec.name,
+            key=self.key,
+            digest=content_digest(self.spec.name, self.spec.version, tables, files),
+            version=self.spec.version,
+            inputs=self.inputs,
+            tables=tables,
+            files=files,
+            summary=dict(summary),
+        )
 
     def _begin(self) -> None:
         self.store.clear(self.spec.name, self.key)

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from connectors.errors import ArtifactError, SourceError
-from connectors.storage import LocalStorage, Storage, StoredFile, join_uri, storage_error
+from connectors.storage import LocalStorage, ObjectStorage, Storage, StoredFile, join_uri, storage_error
 
 
 @pytest.fixture
@@ -88,3 +88,26 @@ def test_join_uri():
     assert join_uri("s3://bucket/", "a", "/b/") == "s3://bucket/a/b"
     assert join_uri("/", "a") == "/a"
     assert join_uri("/data") == "/data"
+
+
+def test_object_storage_does_as_local_storage_does(tmp_path):
+    """The code for object stores, on Arrow's own local file system: no server runs here."""
+    local, store = Storage.at(str(tmp_path)), ObjectStorage(f"file://{tmp_path}")
+    for name in ("a/one two.csv", "b.parquet"):
+        local.write_bytes_atomic(name, name.encode())
+    assert [(f.path, f.size) for f in store.list_files()] == [(f.path, f.size) for f in local.list_files()]
+    assert store.list_files("a") == local.list_files("a")
+    assert store.stat("b.parquet") == local.stat("b.parquet")
+    assert store.stat("a") is None
+    assert store.list_folders() == ["a"]
+    assert store.exists("a") and not store.exists("c")
+    assert store.read_bytes("a/one two.csv") == b"a/one two.csv"
+    store.write_bytes_atomic("b.parquet", b"new")
+    assert local.read_bytes("b.parquet") == b"new"
+    for _ in range(2):
+        store.delete_file("b.parquet")
+        store.delete_folder("a")
+    assert local.list_files() == []
+    with pytest.raises(ArtifactError, match="no such file"):
+        store.read_bytes("gone")
+    assert store.list_files("gone") == []

@@ -2,10 +2,12 @@ import json
 from pathlib import Path
 
 import pytest
+from deltalake import write_deltalake
 
 from connectors.errors import ArtifactError
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Verdict
 from tests.tasks.runtime.child_publish import make_stage, publish
+from tests.tasks.runtime.conftest import EDGES, edge_rows
 
 
 @pytest.fixture
@@ -44,6 +46,11 @@ def test_a_missing_or_changed_file_ends_reuse(store, ref, pattern, damage):
         victim.unlink()
     else:
         victim.write_bytes(victim.read_bytes() + b"x")
+    assert store.find(ref.stage, ref.key) is None
+
+
+def test_a_table_that_somebody_appended_to_ends_reuse(store, ref):
+    write_deltalake(store.table_uri(ref, "edges"), EDGES.table(edge_rows(1)), mode="append")
     assert store.find(ref.stage, ref.key) is None
 
 
