@@ -20,6 +20,7 @@ STEP_TITLES = {
     "schema": "schema",
     "min_max": "min-max",
     "sketch": "sketches",
+    "scan": "reading",
     "sample": "sample",
     "proof": "proof",
 }
@@ -41,7 +42,11 @@ def step_title(step: str) -> str:
 
 def funnel_chart(steps: Sequence[FunnelStep]) -> Spec | None:
     """Pairs left after each step, on a log-like scale that has room for zero."""
-    rows: list[Row] = [{"step": step_title(s.step), "value": s.n_pairs, "label": f"{s.n_pairs:,}"} for s in steps]
+    rows: list[Row] = [
+        {"step": step_title(s.step), "value": s.n_pairs, "label": f"{s.n_pairs:,}"}
+        for s in steps
+        if s.n_pairs is not None
+    ]
     return _bars(rows, title="pairs left (log scale)", is_log=True)
 
 

@@ -21,7 +21,7 @@ from tasks.report.model import (
     Problem,
     Relation,
     ReportData,
-    RunRecord,
+    RunFacts,
     Table,
 )
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
@@ -46,7 +46,7 @@ def collect(
     store: ArtifactStore,
     inventory: ArtifactRef,
     containment: ArtifactRef,
-    run: RunRecord,
+    run: RunFacts,
     *,
     lake: str,
     config: ReportConfig | None = None,
@@ -60,7 +60,8 @@ def collect(
     candidates = source.read("containment", "candidates")
     edges = source.read("containment", "edges")
     survivors = candidates.filter(pc.equal(candidates["verdict"], "passed_sample"))
-    is_sampled = survivors.num_rows > 0 or store.manifest(containment).summary.get("mode") == "sampled"
+    summary = store.manifest(containment).summary
+    is_sampled = survivors.num_rows > 0 or _is_sampled(run)
     near_misses, n_near_misses = _near_misses(candidates, source.config)
     unreadable = source.read("inventory", "unreadable")
     unstable = source.read("containment", "unstable")
@@ -69,11 +70,10 @@ def collect(
         mode="sampled" if is_sampled else "exact",
         tables=tables,
         relation=_sampled_relation(survivors) if is_sampled else _relation(edges),
-        edges=_sampled_edges(survivors, tables, source.config)
-        if is_sampled
-        else _edges(edges, candidates, source.config),
+        edges=_sampled_edges(survivors, tables, source.config) if is_sampled else _edges(edges, source.config),
         near_misses=near_misses,
         n_near_misses=n_near_misses,
+        are_near_misses_complete=bool(summary.get("are_near_misses_complete", True)),
         funnel=_funnel(source),
         unreadable=_problems(unreadable, source.config),
         unstable=_problems(unstable, source.config),
@@ -82,6 +82,12 @@ def collect(
         checks=_checks(source),
         run=run,
     )
+
+
+def _is_sampled(run: RunFacts) -> bool:
+    """Whether the run asked for the sampled mode, in which there may be no survivor to show it."""
+    containment = run.config.get("containment")
+    return isinstance(containment, Mapping) and containment.get("mode") == "sampled"
 
 
 def _tables(table: pa.Table) -> tuple[Table, ...]:
@@ -104,7 +110,7 @@ def _sampled_relation(survivors: pa.Table) -> Relation:
     return Relation(_ids(survivors, "child_id"), _ids(survivors, "parent_id"), is_coincidental)
 
 
-def _edges(edges: pa.Table, candidates: pa.Table, config: ReportConfig) -> tuple[Edge, ...]:
+def _edges(edges: pa.Table, config: ReportConfig) -> tuple[Edge, ...]:
     """The edges to list: telling ones first, then by the child's size, then by name."""
     order = [
         ("coincidental", "ascending"),
@@ -113,23 +119,10 @@ def _edges(edges: pa.Table, candidates: pa.Table, config: ReportConfig) -> tuple
         ("parent", "ascending"),
     ]
     listed = edges.take(pc.sort_indices(edges, sort_keys=order)[: config.max_listed_edges])
-    compared = _compared(candidates, listed)
-    return tuple(_edge(row, compared.get((row["child_id"], row["parent_id"]))) for row in listed.to_pylist())
+    return tuple(map(_edge, listed.to_pylist()))
 
 
-def _compared(candidates: pa.Table, listed: pa.Table) -> dict[tuple[int, int], int]:
-    """Rows compared by the sketch of each listed pair."""
-    proven = candidates.filter(
-        pc.and_(
-            pc.equal(candidates["verdict"], "proven"),
-            pc.is_in(candidates["child_id"], value_set=listed["child_id"].combine_chunks()),
-        )
-    )
-    columns = (proven[name].to_pylist() for name in ("child_id", "parent_id", "n_compared"))
-    return {(child, parent): n for child, parent, n in zip(*columns, strict=True)}
-
-
-def _edge(row: Mapping[str, Any], n_compared: int | None) -> Edge:
+def _edge(row: Mapping[str, Any]) -> Edge:
     return Edge(
         child=row["child_id"],
         parent=row["parent_id"],
@@ -142,7 +135,6 @@ def _edge(row: Mapping[str, Any], n_compared: int | None) -> Edge:
         is_coincidental=row["coincidental"],
         coincidental_reason=row["coincidental_reason"],
         is_mutual=row["is_mutual"],
-        n_compared=n_compared,
         chance_parts=_json_object(row["chance_parts"]),
         certificate=_json_object(row["certificate"]),
     )
@@ -200,17 +192,45 @@ def _near_misses(candidates: pa.Table, config: ReportConfig) -> tuple[tuple[Near
 
 
 def _funnel(source: _Source) -> tuple[FunnelStep, ...]:
-    """The steps with their cost: from the metrics of the run that made the artifact."""
-    seconds: dict[str, float] = {}
-    n_bytes: dict[str, int] = {}
-    for step, cost_s, cost_bytes in source.store.metrics(source.containment).get("steps", []):
-        seconds[step] = seconds.get(step, 0.0) + cost_s
-        n_bytes[step] = n_bytes.get(step, 0) + cost_bytes
+    """All pairs at the inventory's cost, then each step of containment with its own, in the order they were taken.
+
+    Costs come from the metrics of the runs that made the artifacts. A step that drops no pairs, such as the scan that
+    reads what the next ones need, stands in the list with its cost alone.
+    """
+    costs: dict[str, tuple[float, int]] = {}
+    for step, seconds, n_bytes in source.store.metrics(source.containment).get("steps", []):
+        before = costs.get(step, (0.0, 0))
+        costs[step] = (before[0] + seconds, before[1] + n_bytes)
     rows = source.read("containment", "funnel").sort_by("position").to_pylist()
-    return tuple(
-        FunnelStep(row["step"], row["n_pairs"], row["n_tables"], seconds.get(row["step"]), n_bytes.get(row["step"]))
-        for row in rows
+    left = {row["step"]: (row["n_pairs"], row["n_tables"]) for row in rows}
+    steps = (
+        FunnelStep(step, *left.get(step, (None, None)), *costs.get(step, (None, None)))
+        for step in _in_order(list(left), list(costs))
     )
+    return (_all_pairs(source), *steps)
+
+
+def _all_pairs(source: _Source) -> FunnelStep:
+    n_tables = source.store.manifest(source.inventory).tables["tables"].n_rows
+    metrics = source.store.metrics(source.inventory)
+    return FunnelStep("pairs", n_tables * (n_tables - 1), n_tables, metrics.get("seconds"), metrics.get("bytes_read"))
+
+
+def _in_order(pruning: list[str], timed: list[str]) -> list[str]:
+    """Both lists merged, each in its own order; what was timed without pruning stands where it was timed."""
+    order: list[str] = []
+    rest = list(pruning)
+    for step in timed:
+        n_before = (
+            rest.index(step) + 1
+            if step in rest
+            else next((k for k, name in enumerate(rest) if name in timed), len(rest))
+        )
+        order += rest[:n_before]
+        del rest[:n_before]
+        if step not in order:
+            order.append(step)
+    return order + rest
 
 
 def _problems(table: pa.Table, config: ReportConfig) -> tuple[Problem, ...]:

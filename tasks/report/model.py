@@ -62,7 +62,7 @@ class Edge:
     is_coincidental: bool
     coincidental_reason: str | None
     is_mutual: bool
-    n_compared: int | None
+    n_compared: int | None = None
     chance_parts: Mapping[str, Any] = field(default_factory=dict)
     certificate: Mapping[str, Any] = field(default_factory=dict)
 
@@ -83,10 +83,10 @@ class NearMiss:
 
 @dataclass(frozen=True, slots=True)
 class FunnelStep:
-    """What one step left over, and what it cost; None = not measured."""
+    """What one step left over, None if it drops nothing, and what it cost, None if not measured."""
 
     step: str
-    n_pairs: int
+    n_pairs: int | None
     n_tables: int | None
     seconds: float | None = None
     bytes_read: int | None = None
@@ -115,7 +115,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class StageRecord:
+class StageFacts:
     """One stage of the run."""
 
     stage: str
@@ -124,16 +124,17 @@ class StageRecord:
     is_reused: bool
     seconds: float | None = None
     bytes_read: int | None = None
-    peak_bytes: int | None = None
+    peak_driver_bytes: int | None = None
+    peak_worker_bytes: int | None = None
 
 
 @dataclass(frozen=True)
-class RunRecord:
+class RunFacts:
     """Enough to repeat the run: the only part of the report that two equal runs may differ in."""
 
     run_id: str = ""
     command: str = ""
-    stages: tuple[StageRecord, ...] = ()
+    stages: tuple[StageFacts, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -154,13 +155,14 @@ class ReportData:
     edges: tuple[Edge, ...] = ()
     near_misses: tuple[NearMiss, ...] = ()
     n_near_misses: int = 0
+    are_near_misses_complete: bool = True
     funnel: tuple[FunnelStep, ...] = ()
     unreadable: tuple[Problem, ...] = ()
     unstable: tuple[Problem, ...] = ()
     n_unreadable: int = 0
     n_unstable: int = 0
     checks: tuple[Check, ...] = ()
-    run: RunRecord = field(default_factory=RunRecord)
+    run: RunFacts = field(default_factory=RunFacts)
 
 
 __all__ = [
@@ -172,7 +174,7 @@ __all__ = [
     "Problem",
     "Relation",
     "ReportData",
-    "RunRecord",
-    "StageRecord",
+    "RunFacts",
+    "StageFacts",
     "Table",
 ]

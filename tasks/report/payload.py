@@ -26,6 +26,7 @@ def payload(data: ReportData, drawings: Mapping[str, Drawing], config: ReportCon
         "mode": data.mode,
         "tables": [_table(data, table) for table in used],
         "edges": [_edge(edge, at, config.max_evidence_chars) for edge in data.edges],
+        "near_note": _near_note(data),
         "near": [_near_miss(miss, at) for miss in data.near_misses],
         "views": {
             name: {
@@ -41,6 +42,15 @@ def script_json(value: object) -> str:
     """JSON that can stand inside a script element: no character of it can end the element or open a comment."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return "".join(_UNSAFE.get(char, char) for char in text)
+
+
+def _near_note(data: ReportData) -> str:
+    """What the list of near misses leaves out."""
+    if not data.are_near_misses_complete:
+        return "The lake has too many pairs to measure each: some near misses are missing here."
+    if len(data.near_misses) < data.n_near_misses:
+        return f"Of {data.n_near_misses:,} refuted pairs the nearest {len(data.near_misses):,} are kept in this report."
+    return ""
 
 
 def _used_tables(data: ReportData, drawings: Iterable[Drawing]) -> set[int]:

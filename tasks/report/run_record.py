@@ -4,23 +4,23 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.report.model import RunRecord, StageRecord
+from tasks.report.model import RunFacts, StageFacts
 from tasks.runtime.artifacts import ArtifactStore
 
 _OWN = ("run_id", "command", "stages", "versions", "config")
 
 
-def read_run_record(store: ArtifactStore, run_id: str) -> RunRecord:
+def read_run_record(store: ArtifactStore, run_id: str) -> RunFacts:
     """The record as far as it is written; a run without one has an empty record."""
     run = _read_json(store, f"runs/{run_id}/run.json")
     config = _read_json(store, f"runs/{run_id}/config.json")
     return run_record(run | {"run_id": run_id}, config)
 
 
-def run_record(run: Mapping[str, Any], config: Mapping[str, Any]) -> RunRecord:
+def run_record(run: Mapping[str, Any], config: Mapping[str, Any]) -> RunFacts:
     """The record from its two JSON objects; facts that this report does not know by name are shown as they stand."""
     command = run.get("command", "")
-    return RunRecord(
+    return RunFacts(
         run_id=str(run.get("run_id", "")),
         command=command if isinstance(command, str) else " ".join(map(str, command)),
         stages=_stages(run.get("stages", ())),
@@ -30,16 +30,18 @@ def run_record(run: Mapping[str, Any], config: Mapping[str, Any]) -> RunRecord:
     )
 
 
-def _stages(stages: Sequence[Mapping[str, Any]]) -> tuple[StageRecord, ...]:
+def _stages(stages: Sequence[Mapping[str, Any]]) -> tuple[StageFacts, ...]:
     return tuple(
-        StageRecord(
+        StageFacts(
             stage=str(stage.get("stage", "")),
             key=str(stage.get("key", "")),
             digest=str(stage.get("digest", "")),
             is_reused=bool(stage.get("reused", False)),
             seconds=stage.get("seconds"),
             bytes_read=stage.get("bytes_read"),
-            peak_bytes=stage.get("peak_driver_bytes"),
+            # nought stands for "not measured" in the record
+            peak_driver_bytes=stage.get("peak_driver_bytes") or None,
+            peak_worker_bytes=stage.get("peak_worker_bytes") or None,
         )
         for stage in stages
     )

@@ -5,7 +5,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.report.collect import collect
 from tasks.report.config import ReportConfig
-from tasks.report.model import RunRecord
+from tasks.report.model import RunFacts
 from tasks.report.run_record import read_run_record
 from tasks.report.stage import REPORT, write_report
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
@@ -14,7 +14,7 @@ from tasks.runtime.workspace import Workspace
 
 @task(name="report", cache_policy=NO_CACHE)
 def build_report(
-    inventory: ArtifactRef, containment: ArtifactRef, workspace: Workspace, config: ReportConfig, run: RunRecord | None
+    inventory: ArtifactRef, containment: ArtifactRef, workspace: Workspace, config: ReportConfig, run: RunFacts | None
 ) -> str:
     """Write `runs/<run_id>/report.html` and return its path.
 

@@ -49,7 +49,8 @@ def seconds_text(seconds: float | None) -> str:
 def flattened(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Nested facts as (dotted name, text); lists and empty mappings stay one fact."""
     facts: list[tuple[str, str]] = []
-    for name, inner in value.items():
+    for key, inner in value.items():
+        name = _column_name(str(key))
         if isinstance(inner, Mapping) and inner:
             facts += flattened(inner, f"{prefix}{name}.")
         else:
@@ -68,6 +69,17 @@ def cut(facts: Sequence[tuple[str, str]], n_chars: int) -> list[tuple[str, str]]
             kept.append(("…", f"{len(facts) - len(kept):,} more facts, cut here"))
             break
     return kept
+
+
+def _column_name(key: str) -> str:
+    """A column's token, the JSON array of its path, as a dotted name; any other text as it stands."""
+    if not (key.startswith("[") and key.endswith("]")):
+        return key
+    try:
+        path = json.loads(key)
+    except ValueError:
+        return key
+    return ".".join(map(str, path)) or key
 
 
 def _fact(value: object) -> str:

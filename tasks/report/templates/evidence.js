@@ -49,7 +49,7 @@ const nearItem = (i) => {
   return h("li", {}, tableLink(near.c), " in ", tableLink(near.p), h("div", {class: "soft"},
     near.verdict + ": " + count(near.missing) + " of " + count(near.compared) + " compared rows missing" + estimate));
 };
-const nearSection = (items) => items.length ? [h("h3", {}, "Near misses"), capped(items, nearItem, "near misses")] : [];
+const nearSection = (items) => items.length ? [h("h3", {}, "Near misses"), DATA.near_note && h("p", {class: "soft"}, DATA.near_note), capped(items, nearItem, "near misses")] : [];
 const edgeItem = (i, end) => {
   const edge = DATA.edges[i];
   return h("li", {}, tableLink(edge[end]), " ", tags(edge), h("a", {href: edgeHash(edge.c, edge.p)}, "evidence"));
@@ -81,7 +81,7 @@ const steps = (edge) => {
   return h("ul", {class: "steps"}, [
     ["Schema", "each column of the child is a column of the parent"],
     ["Min-max", "no column's range, null count or type refutes it"],
-    [DATA.mode === "exact" ? "Sketch" : "Sample", edge.compared == null ? "nothing refuted it" : "0 of " + count(edge.compared) + " compared rows missing"],
+    [DATA.mode === "exact" ? "Sketch" : "Sample", edge.compared == null ? "every sketched row of the child is among the parent's" : "0 of " + count(edge.compared) + " compared rows missing"],
     ["Proof", proof + "; " + edge.semantics + " semantics"],
   ].map(([step, text]) => h("li", {}, h("b", {}, step), h("span", {}, text))));
 };

@@ -71,7 +71,7 @@ def publish_containment(
         ],
         "unstable": [{"name": "moving", "reason": "its size changed"}],
     }
-    metrics = StageMetrics(steps=[("proof", 1.5, 1000), ("commit", 0.2, 0), ("proof", 0.5, 24)])
+    metrics = StageMetrics(steps=[("scan", 0.2, 0), ("proof", 1.5, 1000), ("proof", 0.5, 24)])
     return _publish("containment", CONTAINMENT, rows, space, metrics, [inventory])
 
 

@@ -14,8 +14,8 @@ from tasks.report.model import (
     Problem,
     Relation,
     ReportData,
-    RunRecord,
-    StageRecord,
+    RunFacts,
+    StageFacts,
     Table,
 )
 
@@ -73,8 +73,11 @@ def edge(tables: Sequence[Table], child: int, parent: int, *, is_coincidental: b
         is_coincidental=is_coincidental,
         coincidental_reason="chance" if is_coincidental else None,
         is_mutual=is_mutual,
-        n_compared=min(256, a.n_rows),
-        chance_parts={"columns": {"state": 0.0123, "year": 0.31}, "density": 0.0005, "distinct_rows": a.n_rows},
+        chance_parts={
+            "columns": {'["state"]': 0.0123, '["year"]': 0.31},
+            "parent_row_density": 0.0005,
+            "is_heuristic": True,
+        },
         certificate={
             "encoding_id": digest("encoding")[:16],
             "semantics": "set",
@@ -83,7 +86,7 @@ def edge(tables: Sequence[Table], child: int, parent: int, *, is_coincidental: b
                 "name": b.name,
                 "files": [{"path": f"{b.name}.parquet", "size": b.n_bytes, "sha256": digest(b)}],
             },
-            "columns": {'["state"]': '["state"]', '["year"]': '["year"]'},
+            "columns": [["state"], ["year"]],
             "child_hash": digest("child", a),
             "matched_parent_hash": digest("child", a),
             "n_missing": 0,
@@ -120,22 +123,24 @@ def report_data(names: Sequence[str], pairs: Relation, n_listed: int = 2000) -> 
         relation=pairs,
         edges=tuple(listed),
         funnel=(
-            FunnelStep("schema", 12_182, 1_530, 0.1, 0),
+            FunnelStep("pairs", len(names) * (len(names) - 1), len(names), 1.31, 0),
+            FunnelStep("schema", 12_182, 1_530),
             FunnelStep("min_max", 676, 496, 0.12, 0),
-            FunnelStep("sketch", 204, 190, 3.4, 15_000_000),
+            FunnelStep("scan", None, None, 3.4, 15_000_000),
+            FunnelStep("sketch", 204, 190, 0.2, 0),
             FunnelStep("proof", pairs.n_edges, 171, 1.2, 0),
         ),
         run=run_record(),
     )
 
 
-def run_record() -> RunRecord:
-    return RunRecord(
+def run_record() -> RunFacts:
+    return RunFacts(
         run_id="2026-11-23-7f3a",
         command="lakebed run --lake lakes/rdatasets --to containment",
         stages=(
-            StageRecord("inventory", digest("i"), digest("I"), False, 1.31, 0, 410_000_000),
-            StageRecord("containment", digest("c"), digest("C"), False, 6.02, 15_000_000, 612_000_000),
+            StageFacts("inventory", digest("i"), digest("I"), False, 1.31, 0, 410_000_000),
+            StageFacts("containment", digest("c"), digest("C"), False, 6.02, 15_000_000, 612_000_000),
         ),
         facts={"session_start_s": 6.4, "wall_after_session_s": 7.3, "peak_driver_bytes": 612_000_000},
         versions={"lakebed": "0.1.0.dev0", "python": "3.11.9", "pyspark": "4.2.0"},
@@ -189,7 +194,7 @@ def hostile_lake() -> ReportData:
         unreadable=tuple(Problem(text, text, text, text) for text in HOSTILE),
         n_unreadable=n,
         checks=tuple(Check(text, text, "failed", detail=text, link=text) for text in HOSTILE),
-        run=RunRecord(HOSTILE[1], HOSTILE[1], (StageRecord(HOSTILE[1], HOSTILE[1], HOSTILE[1], True),), evil, {}, evil),
+        run=RunFacts(HOSTILE[1], HOSTILE[1], (StageFacts(HOSTILE[1], HOSTILE[1], HOSTILE[1], True),), evil, {}, evil),
     )
 
 

@@ -59,7 +59,15 @@ def test_a_click_on_a_line_shows_the_certificate(tab: Tab, small: Path) -> None:
     tab.click('.graph[data-view="telling"] [data-link="0"] .hit')
     tab.wait("!document.getElementById('drawer').hidden")
     text = drawer(tab)
-    for expected in ("Verdict of each step", "set semantics", "encoding_id", "n_missing", "density", "a heuristic"):
+    for expected in (
+        "Verdict of each step",
+        "set semantics",
+        "encoding_id",
+        "n_missing",
+        "parent_row_density",
+        "columns.state",
+        "a heuristic",
+    ):
         assert expected in text
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from connectors.errors import ArtifactError
-from tasks.report.collect import collect
+from tasks.report.collect import _in_order, collect
 from tasks.report.config import ReportConfig
-from tasks.report.model import Check, FunnelStep, NearMiss, Problem, ReportData, RunRecord, Table
+from tasks.report.model import Check, FunnelStep, NearMiss, Problem, ReportData, RunFacts, Table
 from tasks.report.render import render
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Verdict
 from tasks.runtime.workspace import Workspace
@@ -40,23 +40,22 @@ def refs(space: Workspace) -> tuple[ArtifactRef, ArtifactRef]:
 
 
 def collected(space: Workspace, refs: Refs, config: ReportConfig | None = None) -> ReportData:
-    return collect(ArtifactStore(space.artifacts), *refs, RunRecord("r1"), lake="lakes/small", config=config)
+    return collect(ArtifactStore(space.artifacts), *refs, RunFacts("r1"), lake="lakes/small", config=config)
 
 
 def test_tables_stand_at_their_id(space: Workspace, refs: Refs) -> None:
     data = collected(space, refs)
     assert data.tables[1] == Table("all/2024", "parquet", 10, 2, 2000, 1, None)
     assert data.lake == "lakes/small"
-    assert data.run == RunRecord("r1")
+    assert data.run == RunFacts("r1")
 
 
 def test_telling_edges_come_first_and_large_children_before_small(space: Workspace, refs: Refs) -> None:
     data = collected(space, refs)
     assert [(e.child, e.parent) for e in data.edges] == [(3, 0), (0, 3), (1, 0), (2, 0)]
-    assert data.edges[2].n_compared == 100
     assert data.edges[2].certificate == {"encoding_id": "e1"}
     assert data.edges[0].chance_parts == {"text": "no json"}
-    assert (data.edges[0].n_compared, data.edges[0].n_parent_distinct) == (None, None)
+    assert data.edges[0].n_parent_distinct is None
     assert np.array_equal(data.relation.is_coincidental, data.relation.child == 2)
 
 
@@ -67,7 +66,13 @@ def test_near_misses_come_nearest_first(space: Workspace, refs: Refs) -> None:
 
 
 def test_the_funnel_carries_the_cost_of_each_step(space: Workspace, refs: Refs) -> None:
-    assert collected(space, refs).funnel == (FunnelStep("schema", 12, 4), FunnelStep("proof", 4, 3, 2.0, 1024))
+    pairs, *steps = collected(space, refs).funnel
+    assert (pairs.step, pairs.n_pairs, pairs.n_tables) == ("pairs", 12, 4)
+    assert steps == [
+        FunnelStep("schema", 12, 4),
+        FunnelStep("scan", None, None, 0.2, 0),
+        FunnelStep("proof", 4, 3, 2.0, 1024),
+    ]
 
 
 def test_caps_cut_the_lists_and_keep_the_counts(space: Workspace, refs: Refs) -> None:
@@ -117,6 +122,25 @@ def test_edges_of_a_sampled_run_carry_no_proof(tmp_path: Path) -> None:
     assert (data.edges[0].chance, data.edges[0].certificate) == (None, {})
     assert data.relation.n_edges == 3
     assert "Nothing here is proven" in render(data)
+
+
+def test_a_sampled_run_without_survivors_is_sampled(space: Workspace, refs: Refs) -> None:
+    run = RunFacts(config={"containment": {"mode": "sampled"}})
+    data = collect(ArtifactStore(space.artifacts), *refs, run, lake="lakes/small")
+    assert (data.mode, data.relation.n_edges) == ("sampled", 0)
+
+
+@pytest.mark.parametrize(
+    ("pruning", "timed", "expected"),
+    [
+        (["schema", "min_max", "proof"], ["min_max", "scan", "proof"], ["schema", "min_max", "scan", "proof"]),
+        (["schema", "proof"], ["scan", "proof"], ["schema", "scan", "proof"]),
+        (["schema", "proof"], [], ["schema", "proof"]),
+        (["schema"], ["scan", "write"], ["schema", "scan", "write"]),
+    ],
+)
+def test_steps_are_merged_in_order(pruning: list[str], timed: list[str], expected: list[str]) -> None:
+    assert _in_order(pruning, timed) == expected
 
 
 def test_an_artifact_that_is_gone_is_a_typed_error(space: Workspace, refs: Refs) -> None:

@@ -33,3 +33,11 @@ def test_long_certificates_are_cut() -> None:
     evidence = payload(data, {}, ReportConfig(max_evidence_chars=200))["edges"][0]["certificate"]
     assert "cut here" in evidence[-1][1]
     assert sum(len(name) + len(text) for name, text in evidence) < 1000
+
+
+def test_what_the_near_misses_leave_out_is_said() -> None:
+    data = small_lake()
+    assert payload(data, {}, ReportConfig())["near_note"] == ""
+    assert "Of 9 refuted pairs" in payload(replace(data, n_near_misses=9), {}, ReportConfig())["near_note"]
+    incomplete = replace(data, are_near_misses_complete=False)
+    assert "some near misses are missing" in payload(incomplete, {}, ReportConfig())["near_note"]

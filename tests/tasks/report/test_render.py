@@ -9,7 +9,7 @@ import pytest
 
 import tasks.report
 from tasks.report.config import ReportConfig
-from tasks.report.model import ReportData, RunRecord
+from tasks.report.model import ReportData, RunFacts
 from tasks.report.render import render
 from tests.tasks.report.lakes import (
     HOSTILE,
@@ -104,7 +104,7 @@ def test_equal_data_gives_equal_bytes() -> None:
 
 
 def test_only_the_run_record_differs_between_two_runs() -> None:
-    one, other = (render(replace(small_lake(), run=RunRecord(run_id=run_id))) for run_id in ("first-run", "other-run"))
+    one, other = (render(replace(small_lake(), run=RunFacts(run_id=run_id))) for run_id in ("first-run", "other-run"))
     assert one != other
     assert one.replace("first-run", "other-run") == other
 

@@ -1,13 +1,23 @@
 import json
 from pathlib import Path
 
-from tasks.report.model import RunRecord, StageRecord
+from tasks.report.model import RunFacts, StageFacts
 from tasks.report.run_record import read_run_record, run_record
 from tasks.runtime.artifacts import ArtifactStore
 
 RUN = {
     "command": ["lakebed", "run", "--to", "containment"],
-    "stages": [{"stage": "inventory", "key": "k", "digest": "d", "reused": True, "seconds": 0.5, "bytes_read": 7}],
+    "stages": [
+        {
+            "stage": "inventory",
+            "key": "k",
+            "digest": "d",
+            "reused": True,
+            "seconds": 0.5,
+            "bytes_read": 7,
+            "peak_worker_bytes": 0,
+        }
+    ],
     "versions": {"python": "3.11"},
     "session_start_s": 6.5,
     "something_new": [1, 2],
@@ -17,7 +27,7 @@ RUN = {
 def test_facts_that_are_not_known_by_name_are_kept() -> None:
     record = run_record(RUN, {"lake": {"root": "x"}})
     assert record.command == "lakebed run --to containment"
-    assert record.stages == (StageRecord("inventory", "k", "d", True, 0.5, 7),)
+    assert record.stages == (StageFacts("inventory", "k", "d", True, 0.5, 7),)
     assert record.facts == {"session_start_s": 6.5, "something_new": [1, 2]}
     assert record.config == {"lake": {"root": "x"}}
 
@@ -32,4 +42,4 @@ def test_the_record_is_read_from_the_runs_folder(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_record_has_an_empty_one(tmp_path: Path) -> None:
-    assert read_run_record(ArtifactStore(str(tmp_path)), "r9") == RunRecord(run_id="r9")
+    assert read_run_record(ArtifactStore(str(tmp_path)), "r9") == RunFacts(run_id="r9")

@@ -52,6 +52,11 @@ def test_flattened_names_nested_facts() -> None:
     ]
 
 
+def test_column_tokens_are_written_as_names() -> None:
+    facts = {'["a","b"]': 1, '["a",2]': 2, "[no json]": 3, "[]": 4}
+    assert [name for name, _ in flattened(facts)] == ["a.b", "a.2", "[no json]", "[]"]
+
+
 def test_cut_says_what_it_left_out() -> None:
     facts = [("long", "x" * 500), ("next", "y"), ("last", "z")]
     kept = cut(facts, 200)
