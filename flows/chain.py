@@ -32,9 +32,10 @@ class Link:
 
 
 def _open_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from connectors.lake.listing import list_lake
     from tasks.inventory.stage import inventory_stage
 
-    return inventory_stage(workspace, config.inventory)
+    return inventory_stage(workspace, config.inventory, list_lake(workspace.lake))
 
 
 def _build_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:

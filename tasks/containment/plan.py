@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from connectors.storage import join_uri
 from tasks.containment.config import ContainmentConfig
 from tasks.containment.kernel.fingerprint import VALUE_SAMPLE, HashSettings
 from tasks.containment.kernel.schema_graph import Int32
@@ -51,7 +50,6 @@ def plan_scan(
         },
         settings=HashSettings(bytes.fromhex(config.hash_key), config.strict_types),
         bucket_bits=bucket_bits(int(n_rows[roles[:, 1]].sum()), config.rows_per_bucket),
-        attempt=hashlib.sha256(join_uri(places.out_uri, workspace.run_id).encode()).hexdigest()[:8],
         ignore_case=workspace.lake.ignore_column_case,
     )
 

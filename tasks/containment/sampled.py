@@ -104,7 +104,7 @@ class _Job:
         def on_splits(wanted: ScanPlan, mine: Sequence[Split]) -> Iterator[pa.RecordBatch]:
             return draw_rows(wanted, [draws[split.split_id] for split in mine])
 
-        def on_cells(wanted: ScanPlan, table: int, _: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
+        def on_cells(wanted: ScanPlan, table: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
             return draw_cells(wanted, table, n_rows, cells)
 
         answer = self._run(plan, [split for split in splits if split.split_id in draws], (on_splits, on_cells))
@@ -125,7 +125,7 @@ class _Job:
         def on_splits(scan: ScanPlan, mine: Sequence[Split]) -> Iterator[pa.RecordBatch]:
             return probe_splits(scan, mine, wanted)
 
-        def on_cells(scan: ScanPlan, table: int, _: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
+        def on_cells(scan: ScanPlan, table: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
             return probe_cells(scan, table, cells, wanted)
 
         splits = plan_splits(self._view.tables, sorted(roles), self._config.target_split_bytes)
@@ -147,7 +147,6 @@ class _Job:
             tables={table: TableScan(tuple(numbers), 0, 0, has_values=False) for table, numbers in roles.items()},
             settings=HashSettings(bytes.fromhex(self._config.hash_key), self._config.strict_types),
             bucket_bits=1,
-            attempt="",
             ignore_case=self._workspace.lake.ignore_column_case,
         )
 

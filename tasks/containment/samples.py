@@ -7,22 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.containment.hash_files import HashFile
 from tasks.containment.kernel.chance import ValueSketches
 from tasks.containment.kernel.schema_graph import Int32
 from tasks.containment.kernel.sketches import RowSketches
 from tasks.containment.scan import ScanPlan
 from tasks.containment.statistics import LakeStatistics
 from tasks.encoding.multiset import distinct_counts
-
-
-@dataclass(frozen=True)
-class HashFile:
-    """A row-hash file: path below the table's folder, bucket, rows, bytes."""
-
-    path: str
-    bucket: int
-    n_rows: int
-    n_bytes: int
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,7 @@ def gather(scanned: pa.Table, plan: ScanPlan, roles: Int32, lake: LakeStatistics
         rows=_row_sketches(_of_kind(scanned, "rows"), plan, roles, lake),
         values=_value_sketches(_of_kind(scanned, "values"), plan, lake),
         files=tuple(
-            HashFile(row["text"], row["table_id"], row["n"], row["n_bytes"])
+            HashFile(row["text"], row["table_id"], row["n"], row["n_bytes"], row["data"])
             for row in _of_kind(scanned, "file").to_pylist()
         ),
         errors={row["table_id"]: row["text"] for row in errors.to_pylist()},

@@ -6,15 +6,13 @@ from functools import reduce
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from connectors.lake.leaves import batch_leaves, schema_leaves
 from connectors.lake.read import Split
-from connectors.storage import Storage
+from tasks.containment.hash_files import read_hash_rows
 from tasks.containment.kernel.fingerprint import Cells
-from tasks.containment.kernel.proof import HashRows, PairCounts, compare_pairs
+from tasks.containment.kernel.proof import PairCounts, compare_pairs
 from tasks.containment.kernel.schema_graph import Int32, Int64
 from tasks.containment.scan import SCAN_SCHEMA, ScanPlan, scan_cells, scan_splits
 from tasks.runtime.memory import peak_memory_bytes
@@ -55,7 +53,7 @@ class Comparison:
 
 
 SplitWork = Callable[[ScanPlan, Sequence[Split]], Iterator[pa.RecordBatch]]
-CellWork = Callable[[ScanPlan, int, int, Iterator[Mapping[str, Cells]]], pa.RecordBatch]
+CellWork = Callable[[ScanPlan, int, Iterator[Mapping[str, Cells]]], pa.RecordBatch]
 
 
 def scan_lake(
@@ -79,7 +77,7 @@ def run_on_tables(
         plan: sent to every worker once.
         tasks: splits of each task.
         sources: tables for Spark's own reader.
-        work: what is done with the splits of a task, and with the cells of (table, partition); both give rows of
+        work: what is done with the splits of a task, and with the cells of a table; both give rows of
             SCAN_SCHEMA.
     """
     frames = [_split_frame(session, plan, tasks, work[0])] if tasks else []
@@ -128,31 +126,6 @@ def compare_bucket(out_uri: str, paths: Sequence[str], pairs: PairList, *, is_ba
     )
 
 
-def read_hash_rows(out_uri: str, paths: Sequence[str], table_ids: Int32) -> HashRows:
-    """The rows of the given tables in the row-hash files; row groups without any of them are skipped."""
-    storage = Storage.at(out_uri)
-    tables = []
-    for path in paths:
-        with storage.open(path) as stream:
-            file = pq.ParquetFile(stream)
-            groups = _groups_with(file.metadata, table_ids)
-            read = file.read_row_groups(groups, use_threads=False)
-            tables.append(read.filter(pc.is_in(read["table_id"], value_set=pa.array(table_ids, pa.int32()))))
-    rows = pa.concat_tables(tables).combine_chunks()
-    hashes = np.stack([rows[name].to_numpy().view(np.uint64) for name in ("hash_high", "hash_low")], axis=1)
-    return HashRows(rows["projection"].to_numpy(), rows["table_id"].to_numpy(), hashes, rows["n"].to_numpy())
-
-
-def _groups_with(metadata: pq.FileMetaData, table_ids: Int32) -> list[int]:
-    groups = []
-    for group in range(metadata.num_row_groups):
-        bounds = metadata.row_group(group).column(1).statistics
-        place = np.searchsorted(table_ids, bounds.min)
-        if place < len(table_ids) and table_ids[place] <= bounds.max:
-            groups.append(group)
-    return groups
-
-
 def _unpacked(counts: bytes, hashes: bytes) -> PairCounts:
     numbers = np.frombuffer(counts, np.int64).reshape(5, -1)
     lanes = np.frombuffer(hashes, np.uint64).reshape(2, numbers.shape[1], -1)
@@ -177,12 +150,8 @@ def _source_frame(session: SparkSession, plan: ScanPlan, source: DeltaSource, wo
     wanted = {token for number in plan.tables[source.table_id].projections for token in plan.projections[number][1]}
 
     def scan(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark import TaskContext
-
-        context = TaskContext.get()
-        part = context.partitionId() if context else 0
         cells = (_cells(batch, wanted, plan.ignore_case) for batch in batches if batch.num_rows)
-        yield work(plan, source.table_id, part, cells)
+        yield work(plan, source.table_id, cells)
 
     return frame.mapInArrow(scan, SCAN_DDL)
 

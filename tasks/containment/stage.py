@@ -101,5 +101,5 @@ def _row_hashes(content: ContentScan) -> WrittenTable:
     uri, schema = content.plan.out_uri, ROW_HASHES.arrow_schema()
     if not content.result.files:
         return write_table(uri, schema.empty_table())
-    files = [DataFile(file.path, file.n_bytes, file.n_rows) for file in content.result.files]
+    files = [DataFile(file.path, file.n_bytes, file.n_rows, file.multiset) for file in content.result.files]
     return commit_files(uri, schema, files)
