@@ -1,7 +1,18 @@
 """What tests of several packages share: one Spark session a test run, made when the first test asks for it."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import settings
+
+from connectors.spark.config import SparkConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyspark.sql import SparkSession
+
+    from connectors.spark.session import SessionStarter
 
 # the first call of a compiled kernel takes seconds, later ones microseconds
 settings.register_profile("lakebed", deadline=None)
@@ -9,10 +20,19 @@ settings.load_profile("lakebed")
 
 
 @pytest.fixture(scope="session")
-def spark():
-    from connectors.spark.config import SparkConfig
+def spark_config() -> SparkConfig:
+    return SparkConfig()
+
+
+@pytest.fixture(scope="session")
+def spark_starter(spark_config: SparkConfig) -> "Iterator[SessionStarter]":
     from connectors.spark.session import shared_session
 
-    starter = shared_session(SparkConfig())
-    yield starter.get()
+    starter = shared_session(spark_config)
+    yield starter
     starter.stop()
+
+
+@pytest.fixture(scope="session")
+def spark(spark_starter: "SessionStarter") -> "SparkSession":
+    return spark_starter.get()

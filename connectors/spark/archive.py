@@ -8,19 +8,17 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
-import pyspark
-
-from connectors.spark import gateway
-from connectors.spark.jars import share_folder
+from connectors.spark.jars import class_path, share_folder
 from connectors.spark.java import Java
 
 
 def archive_path(java: Java, jars: Sequence[Path]) -> Path:
     """Where the archive of this Java, this PySpark and these jars lies, whether it is there or not."""
     stamps = [f"{jar}:{jar.stat().st_size}:{jar.stat().st_mtime_ns}" for jar in jars]
-    parts = [os.path.realpath(java.path), java.text, pyspark.__version__, gateway.class_path(jars), *stamps]
+    parts = [os.path.realpath(java.path), java.text, version("pyspark"), class_path(jars), *stamps]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     return share_folder() / "class-data" / f"{key}.jsa"
 
@@ -37,5 +35,5 @@ def is_usable(java: Java, jars: Sequence[Path]) -> bool:
     if not path.is_file():
         return False
     flags = ["-XX:+UseSerialGC", f"-XX:SharedArchiveFile={path}", "-Xshare:on", "-Xlog:disable"]
-    command = [java.path, *flags, "-cp", gateway.class_path(jars), "-version"]
+    command = [java.path, *flags, "-cp", class_path(jars), "-version"]
     return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0

@@ -13,8 +13,15 @@ import tempfile
 from pathlib import Path
 
 from connectors.errors import ConfigError
-from connectors.spark.gateway import spark_home
-from connectors.spark.jars import DELTA_COORDINATE, DELTA_JARS, JARS_VARIABLE, find_jars, inspect_jars, share_folder
+from connectors.spark.jars import (
+    DELTA_COORDINATE,
+    DELTA_JARS,
+    JARS_VARIABLE,
+    find_jars,
+    inspect_jars,
+    share_folder,
+    spark_home,
+)
 from connectors.spark.java import find_java
 
 IVY_SETTINGS_VARIABLE = "LAKEBED_IVY_SETTINGS"

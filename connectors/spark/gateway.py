@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
-import pyspark
 from py4j.java_gateway import JavaGateway
 from pyspark.java_gateway import launch_gateway
 
 from connectors.errors import StageError
+from connectors.spark.jars import class_path
 
 START_TIMEOUT_S = 180
 _POLL_S = 0.01
@@ -39,17 +39,6 @@ _PROPERTIES = (
 # standard output belongs to the answer, so the JVM's own warnings are off; its fatal errors go to standard error
 _QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr")
 _SHORT_RUN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-
-
-def class_path(jars: Sequence[Path]) -> str:
-    """Delta's jars, Spark's, and the folder of Hadoop's settings where there is one."""
-    parts = [*map(str, jars), str(spark_home() / "jars" / "*")]
-    return os.pathsep.join(parts + [value for value in [os.environ.get("HADOOP_CONF_DIR")] if value])
-
-
-def spark_home() -> Path:
-    """The folder of the installed PySpark, which is a whole Spark."""
-    return Path(pyspark.__file__).parent
 
 
 def jvm_command(java: str, jars: Sequence[Path], memory_mib: int, flags: Sequence[str] = ()) -> list[str]:

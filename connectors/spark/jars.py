@@ -6,8 +6,9 @@ The Maven artifact pulls 33 jars; Spark already brings all but these seven.
 import hashlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from connectors.errors import ConfigError
@@ -49,6 +50,20 @@ def jars_folder(configured: str = "") -> Path:
     """The folder of Delta's jars: the configured one, else `LAKEBED_SPARK_JARS`, else the one that set-up filled."""
     chosen = configured or os.environ.get(JARS_VARIABLE, "")
     return Path(chosen).expanduser().absolute() if chosen else share_folder() / "jars"
+
+
+def spark_home() -> Path:
+    """The folder of the installed PySpark, which is a whole Spark; found without importing it."""
+    spec = find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise ConfigError("PySpark is not installed", value=sys.executable, hint="run `make setup`")
+    return Path(spec.origin).parent
+
+
+def class_path(jars: Sequence[Path]) -> str:
+    """The class path of a local JVM: Delta's jars, Spark's, and the folder of Hadoop's settings where there is one."""
+    parts = [*map(str, jars), str(spark_home() / "jars" / "*")]
+    return os.pathsep.join(parts + [value for value in [os.environ.get("HADOOP_CONF_DIR")] if value])
 
 
 def find_jars(configured: str = "") -> list[Path]:

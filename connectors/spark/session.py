@@ -157,9 +157,13 @@ def _get_or_create(settings: Mapping[str, str]) -> SparkSession:
 
 
 def _check(session: SparkSession, settings: Mapping[str, str]) -> None:
-    """`getOrCreate` silently keeps an old session's settings, so what it gave is compared with what was asked for."""
+    """`getOrCreate` silently keeps an old session's settings, so what it gave is compared with what was asked for.
+
+    Core settings are asked of the context: the session repeats what it was told, though it is without effect.
+    """
     context = session.sparkContext.getConf()
-    found = {name: session.conf.get(name, context.get(name, "")) for name in settings}
+    is_sql = {name: name.startswith(("spark.sql.", "spark.databricks.")) for name in settings}
+    found = {name: (session.conf.get(name, "") if is_sql[name] else context.get(name, "")) for name in settings}
     differing = [name for name in settings.keys() - _REWRITTEN if found[name] != settings[name]]
     wrong = [f"{name} = {found[name]}, wanted {settings[name]}" for name in sorted(differing)]
     if wrong:

@@ -1,0 +1,158 @@
+"""What `lakebed doctor` looks at: one check a fact, each with what was found and the fix.
+
+`quick_checks` loads neither Spark nor Prefect and takes well under a second; `check_spark` starts a session.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from connectors.errors import LakeError
+from connectors.spark.archive import is_usable
+from connectors.spark.config import SparkConfig
+from connectors.spark.jars import JARS_FIX, inspect_jars, jars_folder
+from connectors.spark.java import find_java
+
+_GIB = 1 << 30
+# beside the JVM's heap: its own needs, this process, and a Python worker on each core
+_BESIDE_HEAP_BYTES = _GIB
+_MIN_DISK_BYTES = 2 * _GIB
+
+
+@dataclass(frozen=True)
+class Check:
+    """One fact about this machine; `fix` is empty where nothing needs fixing."""
+
+    name: str
+    is_ok: bool
+    found: str
+    fix: str = ""
+
+
+def quick_checks(config: SparkConfig, artifacts: str = ".") -> list[Check]:
+    """Everything that is known without starting Spark, in the order in which a run needs it."""
+    return [
+        check_java(),
+        check_worker_python(config),
+        check_jars(config),
+        check_archive(config),
+        check_memory(config),
+        check_disk(artifacts),
+        check_prefect(),
+    ]
+
+
+def check_java() -> Check:
+    """A Java that Spark runs on."""
+    try:
+        java = find_java()
+    except LakeError as error:
+        return _failed("java", error)
+    return Check("java", True, f"{java.text} at {java.path}")
+
+
+def check_worker_python(config: SparkConfig) -> Check:
+    """The Python of Spark's workers: locally this one; on a cluster what the config names."""
+    if config.is_local:
+        chosen = os.environ.get("PYSPARK_PYTHON", sys.executable)
+        note = "" if chosen == sys.executable else f" (PYSPARK_PYTHON={chosen} is not used by local runs)"
+        return Check("worker python", True, f"{sys.version.split()[0]} at {sys.executable}{note}")
+    named = config.conf.get("spark.pyspark.python") or os.environ.get("PYSPARK_PYTHON", "")
+    fix = "set spark.pyspark.python in the config's [spark.conf] to a Python that has lakebed on every executor"
+    return Check("worker python", bool(named), named or "not named", "" if named else fix)
+
+
+def check_jars(config: SparkConfig) -> Check:
+    """Delta's seven jars, with their digests' first digits; other digests than the pinned ones are a fault."""
+    try:
+        jars = inspect_jars(config.jars)
+    except LakeError as error:
+        return _failed("delta jars", error)
+    listed = ", ".join(f"{jar.name.removesuffix('.jar')} {jar.sha256[:8]}" for jar in jars)
+    other = [jar.name for jar in jars if not jar.is_pinned]
+    found = f"{jars_folder(config.jars)}: {listed}" + (f"; not as pinned: {', '.join(other)}" if other else "")
+    return Check("delta jars", not other, found, JARS_FIX if other else "")
+
+
+def check_archive(config: SparkConfig) -> Check:
+    """The class-data archive; a run works without it, and starts more slowly, so its lack is no fault."""
+    try:
+        found = is_usable(find_java(), [Path(jar.path) for jar in inspect_jars(config.jars)])
+    except LakeError as error:
+        return _failed("class-data archive", error)
+    slow = "none for this Java and these jars: sessions start seconds later"
+    return Check("class-data archive", True, "in use" if found else slow, "" if found else "`make setup` builds it")
+
+
+def check_memory(config: SparkConfig) -> Check:
+    """Room for the JVM's heap and what runs beside it."""
+    available = psutil.virtual_memory().available
+    wanted = (config.driver_memory_mib << 20) + _BESIDE_HEAP_BYTES
+    fix = "end other programs, or lower driver_memory_mib in the config's [spark]"
+    return Check(
+        "memory",
+        available >= wanted,
+        f"{_gib(available)} free, {_gib(wanted)} wanted",
+        "" if available >= wanted else fix,
+    )
+
+
+def check_disk(artifacts: str) -> Check:
+    """Room where artifacts and Spark's shuffle files go."""
+    places = {str(_existing(Path(artifacts))): "artifacts", tempfile.gettempdir(): "temporary files"}
+    if "://" in artifacts:
+        places = {tempfile.gettempdir(): "temporary files"}
+    free = {place: shutil.disk_usage(place).free for place in places}
+    found = "; ".join(f"{_gib(free[place])} free for {use} at {place}" for place, use in places.items())
+    is_ok = min(free.values()) >= _MIN_DISK_BYTES
+    return Check("disk", is_ok, found, "" if is_ok else "free some, or choose --artifacts and TMPDIR elsewhere")
+
+
+def check_prefect() -> Check:
+    """Prefect, and whether a run starts a server of its own or talks to the one that was named."""
+    try:
+        installed = version("prefect")
+    except PackageNotFoundError:
+        return Check("prefect", False, "not installed", "run `make setup`")
+    named = os.environ.get("PREFECT_API_URL")
+    return Check("prefect", True, f"{installed}, {f'server {named}' if named else 'a temporary server for each run'}")
+
+
+def check_spark(config: SparkConfig) -> Check:
+    """Starts a session and runs one Python job on it; takes 10 s or more."""
+    from connectors.spark.session import SessionStarter
+
+    starter = SessionStarter(config)
+    try:
+        session = starter.get()
+        starter.warm_up().result()
+        cores, seconds = session.sparkContext.defaultParallelism, starter.seconds or 0.0
+        return Check("spark", True, f"{session.version} on {config.master}, {cores} cores, started in {seconds:.1f} s")
+    except LakeError as error:
+        return _failed("spark", error)
+    except Exception as error:
+        return Check(
+            "spark", False, str(error).splitlines()[0][:300], "read the message above; check the other lines first"
+        )
+    finally:
+        starter.stop()
+
+
+def _failed(name: str, error: LakeError) -> Check:
+    return Check(name, False, error.what if error.value is None else f"{error.what}: {error.value}", error.hint)
+
+
+def _existing(path: Path) -> Path:
+    """The nearest folder of a path that is there: the artifact root is made by the first run."""
+    path = path.absolute()
+    return path if path.exists() else _existing(path.parent)
+
+
+def _gib(n_bytes: int) -> str:
+    return f"{n_bytes / _GIB:.1f} GiB"

@@ -1,0 +1,54 @@
+import shutil
+
+import pytest
+
+from connectors.errors import ConfigError
+from connectors.spark.jars import (
+    DELTA_JARS,
+    JARS_VARIABLE,
+    class_path,
+    find_jars,
+    inspect_jars,
+    jars_folder,
+    share_folder,
+)
+
+
+def test_what_set_up_fetched_is_what_is_pinned():
+    assert all(jar.is_pinned for jar in inspect_jars())
+    assert len(find_jars()) == 7
+
+
+def test_the_config_wins_over_the_variable_and_that_over_set_up(tmp_path, monkeypatch):
+    assert jars_folder() == share_folder() / "jars"
+    monkeypatch.setenv(JARS_VARIABLE, str(tmp_path / "variable"))
+    assert jars_folder() == tmp_path / "variable"
+    assert jars_folder(str(tmp_path / "config")) == tmp_path / "config"
+
+
+def test_file_names_of_ivy_count(tmp_path):
+    for path in find_jars():
+        shutil.copyfile(path, tmp_path / f"io.delta_{path.name}")
+    assert [jar.name for jar in inspect_jars(str(tmp_path)) if jar.is_pinned] == list(DELTA_JARS)
+
+
+def test_a_missing_jar_is_named_with_the_fix(tmp_path):
+    for path in find_jars()[1:]:
+        shutil.copyfile(path, tmp_path / path.name)
+    with pytest.raises(ConfigError) as caught:
+        find_jars(str(tmp_path))
+    assert caught.value.examples == (next(iter(DELTA_JARS)),)
+    assert "make setup" in caught.value.hint
+
+
+def test_a_changed_jar_is_seen(tmp_path):
+    for path in find_jars():
+        shutil.copyfile(path, tmp_path / path.name)
+    with (tmp_path / "delta-storage-4.4.0.jar").open("ab") as jar:
+        jar.write(b"\0")
+    assert [jar.name for jar in inspect_jars(str(tmp_path)) if not jar.is_pinned] == ["delta-storage-4.4.0.jar"]
+
+
+def test_hadoop_settings_come_last_on_the_class_path(monkeypatch):
+    monkeypatch.setenv("HADOOP_CONF_DIR", "/etc/hadoop")
+    assert class_path(find_jars()).split(":")[-1] == "/etc/hadoop"

@@ -1,0 +1,111 @@
+import os
+import subprocess
+import sys
+import time
+
+import pyarrow as pa
+import pytest
+
+from connectors.errors import ConfigError
+from connectors.spark.config import SparkConfig
+from connectors.spark.memory import peak_driver_bytes, peak_jvm_bytes
+from connectors.spark.session import SessionStarter, shared_session
+
+MIB = 1 << 20
+
+
+@pytest.mark.spark
+def test_pins(spark, spark_starter):
+    assert spark.conf.get("spark.sql.session.timeZone") == "UTC"
+    assert spark.conf.get("spark.sql.execution.arrow.pyspark.enabled") == "true"
+    assert spark.sparkContext.defaultParallelism == len(os.sched_getaffinity(0))
+    assert spark_starter.is_started
+    assert spark_starter.seconds > 0
+    assert spark_starter.ready_at <= time.monotonic()
+    assert spark_starter.get() is spark
+
+
+@pytest.mark.spark
+def test_delta_tables_are_written_and_read(spark, tmp_path):
+    spark.range(10).write.format("delta").save(str(tmp_path / "table"))
+    assert spark.read.format("delta").load(str(tmp_path / "table")).count() == 10
+
+
+@pytest.mark.spark
+def test_workers_are_forked_from_one_daemon_of_this_python(spark, spark_starter):
+    spark_starter.warm_up().result()
+
+    def look(batches):
+        for _ in batches:
+            yield pa.RecordBatch.from_pydict(
+                {"python": [sys.executable], "daemon": [os.getppid()], "n": ["numpy" in sys.modules]}
+            )
+
+    cores = spark.sparkContext.defaultParallelism
+    rows = spark.range(0, cores, 1, cores).mapInArrow(look, "python string, daemon long, n boolean").collect()
+    assert {row.python for row in rows} == {sys.executable}
+    assert len({row.daemon for row in rows}) == 1
+    assert all(row.n for row in rows)
+
+
+@pytest.mark.spark
+def test_memory_peaks_are_plausible(spark):
+    assert 100 * MIB < peak_jvm_bytes(spark) < 4096 * MIB
+    assert 30 * MIB < peak_driver_bytes() < 8192 * MIB
+
+
+@pytest.mark.spark
+def test_another_config_in_the_same_process_is_refused(spark, spark_config):
+    with pytest.raises(ConfigError, match="another config"):
+        shared_session(spark_config.model_copy(update={"driver_memory_mib": 2048}))
+    with pytest.raises(ConfigError) as caught:
+        SessionStarter(SparkConfig(conf={"spark.ui.enabled": "true"})).get()
+    assert caught.value.examples == ("spark.ui.enabled = false, wanted true",)
+
+
+def test_missing_jars_are_a_typed_error_and_start_no_jvm(tmp_path):
+    with pytest.raises(ConfigError, match="jars are missing"):
+        SessionStarter(SparkConfig(jars=str(tmp_path))).get()
+
+
+def test_stopping_what_was_not_started_does_nothing():
+    starter = SessionStarter(SparkConfig())
+    starter.stop()
+    assert not starter.is_started
+    assert starter.seconds is None
+
+
+RUN = """
+import os, signal, sys
+from connectors.spark.config import SparkConfig
+from connectors.spark.memory import jvm_pid
+from connectors.spark.session import SessionStarter
+starter = SessionStarter(SparkConfig(worker_preload=()))
+session = starter.get()
+starter.warm_up().result()
+print(jvm_pid(session), flush=True)
+if sys.argv[1] == "kill":
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("end", ["kill", "return"])
+def test_start_up_is_silent_and_the_jvm_ends_with_the_run(end):
+    """Standard output belongs to the answer, standard error to us; whichever way the run ends, no JVM stays."""
+    done = subprocess.run([sys.executable, "-c", RUN, end], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == (-9 if end == "kill" else 0)
+    assert done.stderr == ""
+    pid = int(done.stdout)  # the process id and nothing else
+    deadline = time.monotonic() + 20
+    while _runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
