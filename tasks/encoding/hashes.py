@@ -62,9 +62,13 @@ def value_hashes(values: pa.Array, null_depth: NDArray[np.uint8] | None, key: by
 
 
 def value_is_null(values: pa.Array) -> NDArray[np.bool_]:
-    """(n,) which cells are null."""
-    mask = null_mask(plain(values))
-    return np.zeros(len(values), np.bool_) if mask is None else mask
+    """(n,) which cells are null, in a dictionary's indices or in the dictionary."""
+    values = plain(values)
+    mask = null_mask(values)
+    is_null = np.zeros(len(values), np.bool_) if mask is None else mask
+    if t.is_dictionary(values.type) and values.dictionary.null_count:
+        is_null = is_null | value_is_null(values.dictionary)[_indices(values)]
+    return is_null
 
 
 def row_hashes(columns: Sequence[Hashes], key: bytes) -> Hashes:
@@ -141,16 +145,15 @@ def _dictionary_hashes(
     values: pa.DictionaryArray, null_depth: NDArray[np.uint8] | None, state: Hashes, *, strict: bool
 ) -> Hashes:
     """Hashes the dictionary once; nulls, in the indices or in the dictionary, get their own depth."""
-    held = _array_hashes(plain(values.dictionary), None, state, strict=strict)
-    is_null = null_mask(values)
-    if is_null is None and values.dictionary.null_count == 0:
-        return np.ascontiguousarray(held[values.indices.to_numpy()])
-    indices = values.indices.fill_null(0).to_numpy(zero_copy_only=False)
-    out = held[indices] if len(held) else start_sums(len(values))
-    nulls = np.zeros(len(values), np.bool_) if is_null is None else is_null.copy()
-    if values.dictionary.null_count:
-        nulls |= value_is_null(values.dictionary)[indices]
-    depth = np.zeros(len(values), np.uint64) if null_depth is None else null_depth.astype(np.uint64)
-    none = np.zeros(int(nulls.sum()), np.uint64)
-    out[nulls] = hash_fixed(state, none, depth[nulls], none)
+    held, nulls = _array_hashes(plain(values.dictionary), None, state, strict=strict), value_is_null(values)
+    out = np.ascontiguousarray(held[_indices(values)]) if len(held) else start_sums(len(values))
+    if nulls.any():
+        depth = np.zeros(len(values), np.uint64) if null_depth is None else null_depth.astype(np.uint64)
+        none = np.zeros(int(nulls.sum()), np.uint64)
+        out[nulls] = hash_fixed(state, none, depth[nulls], none)
     return out
+
+
+def _indices(values: pa.DictionaryArray) -> NDArray[np.int64]:
+    """(n,) positions in the dictionary; 0 for null indices."""
+    return np.asarray(values.indices.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)

@@ -5,7 +5,6 @@ parent has it at all. So its absence refutes the containment for certain, and th
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tasks.encoding.hashes import Hashes
 
@@ -63,8 +62,3 @@ def containment_interval(
     low = 0.0 if n_found == 0 else float(betaincinv(n_found, n_missing + 1, tail))
     high = 1.0 if n_missing == 0 else float(betaincinv(n_found + 1, n_missing, 1 - tail))
     return n_found / n_compared, low, high
-
-
-def is_below(high_words: NDArray[np.uint64], level: int) -> NDArray[np.bool_]:
-    """Which high words a level keeps."""
-    return np.ones(high_words.shape, np.bool_) if level == 0 else high_words < np.uint64(threshold(level))

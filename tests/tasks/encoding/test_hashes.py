@@ -46,6 +46,7 @@ def test_dictionaries_hash_as_their_values_whatever_holds_the_nulls(values, is_n
     depth = np.arange(len(values)).astype(np.uint8)
     plain = pa.array(values, pa.string())
     encoded = plain.dictionary_encode(null_encoding="encode" if is_null_in_dictionary else "mask")
+    assert value_is_null(encoded).tolist() == [value is None for value in values]
     for strict in (False, True):
         expected = column_hashes(plain, depth, "t", KEY, strict_types=strict)
         assert np.array_equal(column_hashes(encoded, depth, "t", KEY, strict_types=strict), expected)

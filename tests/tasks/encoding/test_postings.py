@@ -92,7 +92,7 @@ def test_candidates_are_those_of_the_definition(tables):
     assert [part.tolist() for part in parts] == list(expected.values())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(65, 200), st.integers(0, 2**32 - 1), st.sampled_from([0.05, 0.5, 0.95]))
 def test_candidates_of_many_tables_with_sparse_and_dense_lists(n, seed, density):
     random = np.random.default_rng(seed)

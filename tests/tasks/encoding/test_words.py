@@ -13,7 +13,7 @@ from tasks.encoding import ENCODING_ID
 from tasks.encoding.hashes import column_hashes, row_hashes
 from tasks.encoding.multiset import multiset_hash
 from tasks.encoding.words import GOLDEN, bytes_words, signed_halves, tag_with_scale
-from tests.tasks.encoding.arrays import FLAT_TYPES, KEY, NESTED_TYPES, array_of, raw_values
+from tests.tasks.encoding.arrays import FLAT_TYPES, KEY, NESTED_TYPES, array_of, quick, raw_values
 from tests.tasks.encoding.reference import PER_SECOND
 from tests.tasks.encoding.test_cells import words_of
 
@@ -91,6 +91,7 @@ def test_cells_have_equal_words_exactly_if_they_mean_the_same(cells):
             assert words[i] == words[j] or words[i][: len(words[j])] != words[j], "a cell is no prefix of another"
 
 
+@quick
 @given(st.integers(-(2**127), 2**127 - 1))
 def test_signed_halves_are_twos_complement(value):
     low, high = signed_halves(value)
