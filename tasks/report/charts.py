@@ -82,7 +82,7 @@ def _bars(rows: list[Row], *, title: str, is_log: bool = False) -> Spec | None:
         axis = alt.Axis(values=[0, *(10**power for power in range(1, 16) if 10**power <= largest)], format=",d")
     else:
         scale = alt.Scale(domain=[0, largest * 1.3 or 1], nice=False)
-        axis = alt.Axis(tickCount=3, format="~g")
+        axis = alt.Axis(tickCount=3, format=",~f")
     x = alt.X("value:Q", title=title, scale=scale, axis=axis)
     y = alt.Y("step:N", sort=None, title=None)
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y, tooltip=["step:N", "label:N"])

@@ -26,7 +26,7 @@ _LIBRARIES = {
     "vega-lite-6.4.1.min.js": ("vega-lite-6.4.1.LICENSE",),
 }
 _SCRIPTS = ("evidence.js", "table.js", "page.js")
-_TITLE_CELLS, _SUBTITLE_CELLS = 27, 34
+_TITLE_CELLS, _SUBTITLE_CELLS = 25, 33
 _COLUMNS = (
     ("child", "Child", False),
     ("parent", "Parent", False),

@@ -16,7 +16,7 @@ const size = (n) => {
   while (n >= 1000 && k < units.length - 1) { n /= 1000; k++; }
   return (k && n < 100 ? n.toFixed(1) : Math.round(n).toLocaleString("en-US")) + " " + units[k];
 };
-const chance = (p) => p == null ? "unknown" : p === 0 ? "0" : p >= 0.001 ? p.toFixed(3) : p.toExponential(1);
+const chance = (p) => p == null ? "unknown" : p === 0 ? "below 1e-300" : p >= 0.001 ? p.toFixed(3) : p.toExponential(1);
 const share = (f) => (100 * f).toFixed(f > 0.99 && f < 1 ? 3 : 1) + " %";
 const label = (t) => DATA.tables[t].label;
 
