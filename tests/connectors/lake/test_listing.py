@@ -1,0 +1,152 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import ConfigError, SourceError
+from connectors.lake.config import LakeConfig
+from connectors.lake.listing import Listing, list_lake, table_of_log
+
+
+def write(root: Path, *paths: str) -> None:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(path)
+
+
+def paths(listing: Listing) -> list[str]:
+    return [entry.path for entry in listing.files]
+
+
+def config(root: Path, **settings: object) -> LakeConfig:
+    return LakeConfig(root=str(root), **settings)  # type: ignore[arg-type]
+
+
+def test_hidden_files_and_pointers_are_left_out_but_logs_and_partitions_stay(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "a.csv", ".a.csv", "_b.csv", "_SUCCESS", ".git/a.csv", "_temporary/0/p.csv", "gone.lakebed.json",
+        "d/_delta_log/0.json", "d/_delta_log/.0.json.crc", "d/_delta_log/_last_checkpoint", "d/x.parquet",
+        "t/_day=1/part-0.csv",
+    )  # fmt: skip
+    listing = list_lake(config(tmp_path))
+    assert paths(listing) == ["a.csv", "d/x.parquet", "t/_day=1/part-0.csv"]
+    assert [entry.path for entry in listing.logs] == ["d/_delta_log/0.json", "d/_delta_log/_last_checkpoint"]
+
+
+def test_names_of_any_kind_are_listed_as_they_are(tmp_path: Path) -> None:
+    names = [
+        "with space.csv",
+        "qu\"ote's.csv",
+        "dots.in.name.csv",
+        "größe/日本.csv",
+        "back\\slash.csv",
+        "new\nline.csv",
+    ]
+    write(tmp_path, *names)
+    assert paths(list_lake(config(tmp_path))) == sorted(names)
+
+
+def test_a_name_that_is_no_text_is_a_problem_not_a_crash(tmp_path: Path) -> None:
+    write(tmp_path, "good.csv")
+    with open(os.fsencode(tmp_path) + b"/bad\xff.csv", "w") as file:
+        file.write("a")
+    listing = list_lake(config(tmp_path))
+    assert paths(listing) == ["good.csv"]
+    assert [(problem.name, "UTF-8" in problem.reason) for problem in listing.problems] == [("bad\\udcff.csv", True)]
+
+
+def test_links_that_lead_in_circles_or_nowhere_end(tmp_path: Path) -> None:
+    write(tmp_path, "d/a.csv")
+    (tmp_path / "d" / "loop").symlink_to(tmp_path)
+    (tmp_path / "broken.csv").symlink_to(tmp_path / "nothing")
+    listing = list_lake(config(tmp_path))
+    assert paths(listing) == ["d/a.csv"]
+    assert [problem.name for problem in listing.problems] == ["broken.csv"]
+
+
+def test_include_and_exclude_keep_a_delta_log_with_its_table(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", "d/x.parquet", "d/_delta_log/0.json", "e/y.parquet", "e/_delta_log/0.json")
+    listing = list_lake(config(tmp_path, include=("d/*.parquet",)))
+    assert (paths(listing), [e.path for e in listing.logs]) == (["d/x.parquet"], ["d/_delta_log/0.json"])
+    listing = list_lake(config(tmp_path, exclude=("d", "a.csv")))
+    assert (paths(listing), [e.path for e in listing.logs]) == (["e/y.parquet"], ["e/_delta_log/0.json"])
+
+
+@pytest.mark.parametrize("change", ["touch", "grow", "rename", "log"])
+def test_the_identity_changes_with_any_file(tmp_path: Path, change: str) -> None:
+    write(tmp_path, "a.csv", "b.csv", "d/_delta_log/0.json")
+    before = list_lake(config(tmp_path)).identity
+    assert list_lake(config(tmp_path)).identity == before
+    if change == "touch":
+        os.utime(tmp_path / "a.csv", ns=(1, 1))
+    elif change == "grow":
+        facts = os.stat(tmp_path / "a.csv")
+        (tmp_path / "a.csv").write_text("longer than before")
+        os.utime(tmp_path / "a.csv", ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    elif change == "rename":
+        (tmp_path / "a.csv").rename(tmp_path / "c.csv")
+    else:
+        write(tmp_path, "d/_delta_log/1.json")
+    assert list_lake(config(tmp_path)).identity != before
+
+
+def test_part_boundaries_cannot_move_in_the_identity(tmp_path: Path) -> None:
+    def identity(*names: str) -> str:
+        from connectors.lake.model import FileEntry
+
+        return Listing("r", tuple(FileEntry(name, 1, 1) for name in names), ()).identity
+
+    assert identity("ab", "c") != identity("a", "bc") != identity("abc")
+
+
+def test_only_paranoid_sees_a_change_that_keeps_size_and_time(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv")
+    normal, paranoid = config(tmp_path), config(tmp_path, paranoid=True)
+    before = list_lake(normal).identity, list_lake(paranoid).identity
+    facts = os.stat(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text("A.CSV")
+    os.utime(tmp_path / "a.csv", ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    after = list_lake(normal).identity, list_lake(paranoid).identity
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+    assert len(list_lake(paranoid).files[0].sha256) == 64
+
+
+@pytest.mark.parametrize("kind", ["missing", "file", "empty", "only hidden", "all excluded"])
+def test_a_lake_with_nothing_to_read_is_a_config_error_with_a_hint(tmp_path: Path, kind: str) -> None:
+    root = tmp_path / "lake"
+    settings: dict[str, object] = {}
+    if kind == "file":
+        root.write_text("x")
+    elif kind != "missing":
+        root.mkdir()
+    if kind == "only hidden":
+        write(root, ".x.csv")
+    if kind == "all excluded":
+        write(root, "a.csv")
+        settings = {"exclude": ("**",)}
+    with pytest.raises(ConfigError) as raised:
+        list_lake(config(root, **settings))
+    assert raised.value.hint
+    assert str(root) in str(raised.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", "secret/b.csv")
+    (tmp_path / "secret").chmod(0)
+    try:
+        listing = list_lake(config(tmp_path))
+        assert [problem.name for problem in listing.problems] == ["secret"]
+        tmp_path.chmod(0)
+        with pytest.raises(SourceError):
+            list_lake(config(tmp_path))
+    finally:
+        tmp_path.chmod(0o755)
+        (tmp_path / "secret").chmod(0o755)
+
+
+def test_a_log_belongs_to_the_folder_that_holds_it() -> None:
+    assert table_of_log("my_delta_log_copy/t/_delta_log/0.json") == "my_delta_log_copy/t"
+    assert table_of_log("_delta_log/0.json") == ""
