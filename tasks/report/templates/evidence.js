@@ -34,7 +34,7 @@ const edgeHash = (c, p) => "#child=" + encodeURIComponent(DATA.tables[c].name) +
 const tableLink = (t) => h("a", {href: tableHash(t)}, h("bdi", {}, label(t)));
 const facts = (rows) => h("dl", {class: "facts"}, rows.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]));
 const tags = (edge) => [
-  edge.mutual && h("span", {class: "tag good"}, "equal tables"),
+  edge.mutual && h("span", {class: "tag good"}, "mutual"),
   edge.coincidental && h("span", {class: "tag warn"}, "coincidental" + (edge.reason && edge.reason !== "chance" ? ": " + edge.reason : "")),
 ].filter(Boolean).flatMap((tag) => [tag, " "]);
 
@@ -64,7 +64,7 @@ const tableEvidence = (t, members) => {
   return [
     h("h2", {}, h("bdi", {}, label(t))),
     facts(DATA.tables[t].facts),
-    ...(equal.length ? [h("h3", {}, "Equal tables in the same box (" + count(equal.length) + ")"), capped(equal, (m) => h("li", {}, tableLink(m)), "")] : []),
+    ...(equal.length ? [h("h3", {}, "Contain one another, in the same box (" + count(equal.length) + ")"), capped(equal, (m) => h("li", {}, tableLink(m)), "")] : []),
     ...edgeSection("Lies inside", into, "p"),
     ...edgeSection("Contains", from, "c"),
     into.length || from.length ? null : h("p", {class: "soft"}, "No listed containment touches this table."),

@@ -74,7 +74,7 @@ def test_a_click_on_a_line_shows_the_certificate(tab: Tab, small: Path) -> None:
 def test_a_link_opens_the_evidence_of_a_pair(tab: Tab, small: Path) -> None:
     tab.open(small, f"#child={quote('copies/a', safe='')}&parent={quote('copies/b', safe='')}")
     assert "copies/a in copies/b" in drawer(tab)
-    assert "equal tables" in drawer(tab)
+    assert "mutual" in drawer(tab)
     assert "999 of 1,000" not in drawer(tab)
     assert "1 of 1,000 compared rows missing; about 99.900 % contained" in drawer(tab)
 
