@@ -28,6 +28,7 @@ Record = dict[str, object]
 Pair = tuple[str, str]
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _MAX_ALL_PAIRS = 20_000
+_NOT_SHOWN = {"wall_after_session_s", "run_id", "source_identity", "report", "expectations", "stages"}
 
 
 @dataclass(frozen=True)
@@ -138,13 +139,15 @@ def _lakebed(arguments: Sequence[str]) -> str:
 
 
 def _our_figures(run: OurRun) -> Record:
-    stages = run.report.get("stages", [])
+    stages = run.report["stages"]
     assert isinstance(stages, list)
+    parts = [{key: stage[key] for key in ("stage", "reused", "seconds", "bytes_read", "steps")} for stage in stages]
     return {
         "wall_s": round(run.wall_s, 3),
         "process_wall_s": round(run.process_wall_s, 3),
         "n_bytes_read": sum(stage["bytes_read"] for stage in stages),
-        **{key: value for key, value in run.report.items() if key != "wall_after_session_s"},
+        **{key: value for key, value in run.report.items() if key not in _NOT_SHOWN},
+        "stages": parts,
     }
 
 
@@ -204,7 +207,8 @@ def _is_plain_parquet(root: Path) -> bool:
 
 
 def _say(record: Record) -> None:
-    sys.stdout.write(json.dumps(record) + "\n")
+    # a busy machine shows in the load: figures of one run may be compared with each other, hardly with another run's
+    sys.stdout.write(json.dumps({**record, "load_average": round(os.getloadavg()[0], 2)}) + "\n")
     sys.stdout.flush()
 
 
