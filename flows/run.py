@@ -13,10 +13,12 @@ from connectors.storage import is_object_store
 from flows.chain import STAGES, Link, chosen_links, find_reusable
 from flows.config import LakebedConfig
 from flows.scope import RunScope
-from tasks.report.stage import REPORT
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.progress import Progress
 from tasks.runtime.record import RUNS, RunRecord, list_runs, new_run_id
+
+# the renderer, which names it too, is imported only when a report is written
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)

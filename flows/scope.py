@@ -4,15 +4,17 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.errors import LakeError
-from connectors.spark.session import SessionStarter, shared_session
 from flows.config import LakebedConfig
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.expectations import ExpectationsProcess
 from tasks.runtime.lease import Lease
 from tasks.runtime.record import ExpectationsRecord, RunLog, StageRecord
+
+if TYPE_CHECKING:
+    from connectors.spark.session import SessionStarter
 
 _open_scopes: dict[str, "RunScope"] = {}
 
@@ -62,8 +64,10 @@ class RunScope:
             self._stack.close()
 
     @property
-    def session(self) -> SessionStarter:
+    def session(self) -> "SessionStarter":
         """The process's Spark session, started or not."""
+        from connectors.spark.session import shared_session
+
         return shared_session(self.workspace.spark)
 
     def start_beside(self, *, needs_spark: bool) -> None:
