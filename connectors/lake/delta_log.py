@@ -25,7 +25,7 @@ from connectors.errors import LakeError, SourceError
 from connectors.lake.canonical import canonical_values, has_order, is_stringlike
 from connectors.lake.leaves import schema_leaves, token_of
 from connectors.lake.listing import DELTA_LOG
-from connectors.lake.statistics import UNKNOWN, FileFacts, LeafStatistics, rounded, tight, widen, within
+from connectors.lake.statistics import AFTER_TEXT, UNKNOWN, FileFacts, LeafStatistics, rounded, tight, widen, within
 from connectors.storage import join_uri
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.[^.]+)*\.parquet|(\d{20})\.checkpoint\.[^.]+\.json")
-# Spark closes a cut maximum by the greatest ASCII character, or by the greatest of Unicode
-_TIE_BREAKS = (b"\x7f", "\U0010ffff".encode(), "\ufffd".encode())
+# Spark closes a cut maximum by the greatest ASCII character, or by the greatest of Unicode (see `_before_wide`)
+_TIE_BREAKS = (b"\x7f", "\ufffd".encode())
 _MAX_HISTORY = 100
 _EXACT_DECIMAL_DIGITS = 15
 
@@ -131,7 +131,10 @@ class _Rules:
 
     def interval(self, type_: pa.DataType, low: Canonical, high: Canonical) -> tuple[Interval, Tightness]:
         if is_stringlike(type_) and isinstance(low, bytes) and isinstance(high, bytes):
-            return (low, low + b"\xff", self._text_floor(high), high), "cut"
+            low = _before_wide(low)
+            if (prefix := _before_wide(high)) != high:
+                return (low, low + AFTER_TEXT, prefix, prefix + AFTER_TEXT), "cut"
+            return (low, low + AFTER_TEXT, self._text_floor(high), high), "cut"
         if isinstance(low, bytes):
             return (low, None, None, high), "cut"
         if pa.types.is_timestamp(type_):
@@ -146,6 +149,14 @@ class _Rules:
             if high.endswith(mark):
                 return high.removesuffix(mark)
         return high if self.is_spark_only else None
+
+
+def _before_wide(text: bytes) -> bytes:
+    """The text up to its first character beyond 16 bits.
+
+    delta-rs reads such a character wrongly where the log's JSON escapes it (U+10FFFF comes out as U+FFFFF).
+    """
+    return next((text[:index] for index, byte in enumerate(text) if byte >= 0xF0), text)
 
 
 class _AddReader:

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from connectors.errors import SourceError
+from connectors.lake.read import MAX_BATCH_ROWS, ReadCounter, Split, read_split
+
+
+def split(path: str = "t.parquet", **settings: object) -> Split:
+    facts = {"row_groups": None, "partition_values": (), "casts": (), "format": "parquet", **settings}
+    return Split(table_id=0, split_id=0, path=path, n_rows=0, n_bytes=0, **facts)  # type: ignore[arg-type]
+
+
+def read(
+    root: Path, tokens: list[str], counter: ReadCounter | None = None, **settings: object
+) -> dict[str, list[object]]:
+    values: dict[str, list[object]] = {token: [] for token in tokens}
+    for batch in read_split(str(root), split(**settings), tokens, counter or ReadCounter()):
+        for token in tokens:
+            values[token] += batch[token].values.to_pylist()
+    return values
+
+
+def test_only_the_columns_and_row_groups_asked_for_are_read(tmp_path: Path) -> None:
+    table = pa.table([list(range(10)), list(range(10, 20)), ["x"] * 10], names=["a", "a", "b"])
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=4)
+    counter = ReadCounter()
+    assert read(tmp_path, ['["a",2]'], counter, row_groups=(0, 2)) == {'["a",2]': [10, 11, 12, 13, 18, 19]}
+    metadata = pq.read_metadata(tmp_path / "t.parquet")
+    assert counter.n_bytes == sum(metadata.row_group(group).column(1).total_compressed_size for group in (0, 2))
+
+
+def test_missing_columns_read_as_null_and_partition_values_as_constants(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1, 2], "k": [9, 9]}), tmp_path / "t.parquet")
+    values = (('["k"]', "5", "int64"), ('["d"]', None, "date32[day]"))
+    assert read(tmp_path, ['["k"]', '["d"]', '["a"]', '["new"]'], partition_values=values) == {
+        '["k"]': [5, 5], '["d"]': [None, None], '["a"]': [1, 2], '["new"]': [None, None],
+    }  # fmt: skip
+    assert read(tmp_path, ['["k"]'], partition_values=values) == {'["k"]': [5, 5]}
+
+
+def test_a_dotted_name_reads_itself(tmp_path: Path) -> None:
+    table = pa.table({"a.b": [1], "a": pa.array([{"b": 2, "c": [3]}]), "c": [4]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert read(tmp_path, ['["a.b"]', '["a","b"]', '["a","c"]', '["c"]']) == {
+        '["a.b"]': [1], '["a","b"]': [2], '["a","c"]': [[3]], '["c"]': [4],
+    }  # fmt: skip
+
+
+def test_batches_are_bounded_by_rows_and_by_cells(tmp_path: Path) -> None:
+    n_rows = MAX_BATCH_ROWS + 10
+    pq.write_table(pa.table({"a": pa.array(range(n_rows))}), tmp_path / "t.parquet")
+    sizes = [len(batch['["a"]'].values) for batch in read_split(str(tmp_path), split(), ['["a"]'], ReadCounter())]
+    assert sum(sizes) == n_rows
+    assert max(sizes) <= MAX_BATCH_ROWS
+    pq.write_table(pa.table({f"c{i}": pa.nulls(3000, pa.int8()) for i in range(2000)}), tmp_path / "w.parquet")
+    tokens = [f'["c{i}"]' for i in range(2000)]
+    batches = list(read_split(str(tmp_path), split("w.parquet"), tokens, ReadCounter()))
+    assert sum(len(batch[tokens[0]].values) for batch in batches) == 3000
+    assert max(len(batch[tokens[0]].values) for batch in batches) < 1500
+
+
+def test_small_row_groups_share_a_batch(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": list(range(100))}), tmp_path / "t.parquet", row_group_size=5)
+    batches = list(read_split(str(tmp_path), split(), ['["a"]'], ReadCounter()))
+    assert len(batches) == 1
+
+
+def test_staged_text_gets_its_types(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"n": ["1", None], "t": ["01", "x"], "b": ["true", "false"]}), tmp_path / "t.parquet")
+    casts = (('["n"]', "int64"), ('["b"]', "bool"))
+    assert read(tmp_path, ['["n"]', '["t"]', '["b"]'], format="staged", casts=casts) == {
+        '["n"]': [1, None], '["t"]': ["01", "x"], '["b"]': [True, False],
+    }  # fmt: skip
+
+
+def test_an_empty_file_has_no_cells(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": pa.array([], pa.int64())}), tmp_path / "t.parquet")
+    assert read(tmp_path, ['["a"]', '["z"]']) == {'["a"]': [], '["z"]': []}
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "page"])
+def test_damage_is_a_source_error_that_names_the_file(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "t.parquet"
+    if damage != "missing":
+        pq.write_table(pa.table({"a": list(range(1000))}), path, compression="zstd", write_page_checksum=True)
+        data = bytearray(path.read_bytes())
+        data[60] ^= 0xFF
+        path.write_bytes(data if damage == "page" else data[:100])
+    with pytest.raises(SourceError, match="t.parquet"):
+        read(tmp_path, ['["a"]'])
+
+
+def test_case_can_be_ignored(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"Ab": [1]}), tmp_path / "t.parquet")
+    batches = list(read_split(str(tmp_path), split(), ['["ab"]'], ReadCounter(), ignore_case=True))
+    assert batches[0]['["ab"]'].values.to_pylist() == [1]
