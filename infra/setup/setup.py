@@ -136,8 +136,13 @@ def _contents(*patterns: str) -> list[str]:
 
 
 def _environment_inputs() -> list[str]:
+    """What is installed; the tools' own sections of pyproject.toml are none of it."""
+    import tomllib
+
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    return [version, str(VENV), *_contents("requirements/*.txt", "pyproject.toml")]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    installed = [project["build-system"], project["project"], project["tool"]["setuptools"]]
+    return [version, str(VENV), json.dumps(installed), *_contents("requirements/*.txt")]
 
 
 def _make_environment() -> None:
