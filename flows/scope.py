@@ -1,8 +1,9 @@
 """What surrounds the stages of a run: the lease, the record, Great Expectations beside, the closing."""
 
+import threading
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +72,13 @@ class RunScope:
         return shared_session(self.workspace.spark)
 
     def start_beside(self, *, needs_spark: bool) -> None:
-        """Starts what takes long to start, in parallel: Great Expectations' process, Spark, its Python workers."""
+        """Starts what takes long to start, in parallel: Great Expectations, Spark, its Python workers, our kernels."""
         if self._expectations is None:
             self._expectations = ExpectationsProcess.start(self.log.folder)
         if needs_spark:
             self.session.start()
             self.session.warm_up()
+            threading.Thread(target=_load_kernels, name="kernels", daemon=True).start()
 
     def done(self, ref: ArtifactRef, seconds: float) -> None:
         """Notes a stage whose artifact is published, or was there already."""
@@ -123,6 +125,15 @@ class RunScope:
 
         jvm = peak_jvm_bytes(self.session.get()) if self.session.is_started else 0
         return jvm + peak_driver_bytes()
+
+
+def _load_kernels() -> None:
+    """Imports what the stages call, while Spark and Prefect start; a failure shows where the stage imports it."""
+    with suppress(Exception):
+        from tasks.containment import build  # noqa: F401
+        from tasks.containment.kernel.compile import compile_kernels
+
+        compile_kernels()
 
 
 def _error_facts(error: BaseException) -> dict[str, Any]:

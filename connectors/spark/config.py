@@ -12,7 +12,12 @@ class SparkConfig(FrozenConfig):
     driver_memory_mib: int = Field(1024, ge=512, le=1 << 20, description="Heap of the driver's JVM, in MiB.")
     jars: str = Field("", description="Folder of Delta's jars; empty means the one that set-up filled.")
     worker_preload: tuple[str, ...] = Field(
-        ("tasks.encoding:compile_kernels",),
+        (
+            "tasks.encoding:compile_kernels",
+            "tasks.containment.kernel.compile:compile_kernels",
+            "tasks.containment.spark",
+            "tasks.inventory.worker",
+        ),
         description="`module` or `module:function` that the workers' parent imports or calls once, before it forks.",
     )
     conf: dict[str, str] = Field(default_factory=dict, description="Further Spark settings, passed as they are.")

@@ -14,13 +14,13 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check Java, Python, Delta's jars, memory, disk and Prefect; say the fix for each. Quick without --spark."""
-    from connectors.doctor import check_machine, check_spark
+    from connectors.doctor import check_spark, quick_checks
 
     from connectors.spark.config import SparkConfig
 
-    checks = list(check_machine(SparkConfig(), artifacts or ".lakebed"))
+    checks = quick_checks(SparkConfig(), artifacts or ".lakebed")
     if spark:
-        checks += check_spark(SparkConfig())
+        checks.append(check_spark(SparkConfig()))
     if as_json:
         facts = [{"name": c.name, "is_ok": c.is_ok, "found": c.found, "fix": c.fix} for c in checks]
         print_json({"is_ok": all(check.is_ok for check in checks), "checks": facts})
