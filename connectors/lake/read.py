@@ -144,7 +144,8 @@ def _plan_columns(file: pq.ParquetFile, tokens: Sequence[str], ignore_case: bool
         replace(leaf, indices=(position[leaf.indices[0]], *leaf.indices[1:])) if leaf.indices else leaf
         for leaf in (*leaves, *missing)
     ]
-    return _Plan([index for top in tops for index in column_ranges(schema)[top]], moved)
+    ranges = column_ranges(schema)
+    return _Plan([index for top in tops for index in ranges[top]], moved)
 
 
 def column_ranges(schema: pa.Schema) -> list[range]:

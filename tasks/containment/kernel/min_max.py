@@ -188,11 +188,16 @@ def _parent_bounds(candidates, positions, arrays):  # type: ignore[no-untyped-de
 @njit(cache=True)
 def _child_bounds(child, arrays):  # type: ignore[no-untyped-def]
     """Upper minima and lower maxima of the child's columns; an unknown one is never refuted."""
-    indptr, bounds = arrays[0], arrays[5]
+    indptr, n_rows, bounds = arrays[0], arrays[4], arrays[5]
     rows = bounds[indptr[child] : indptr[child + 1]]
-    minimum = rows[:, 1].copy()
-    minimum[minimum < 0] = HIGHEST
-    return minimum, rows[:, 2].copy()
+    minimum, maximum = rows[:, 1].copy(), rows[:, 2].copy()
+    for offset in range(len(rows)):
+        has_value = _has_value(indptr[child] + offset, n_rows[child], arrays)
+        if minimum[offset] < 0 or not has_value:
+            minimum[offset] = HIGHEST
+        if not has_value:
+            maximum[offset] = UNKNOWN
+    return minimum, maximum
 
 
 @njit(cache=True)
@@ -238,13 +243,14 @@ def _refute(child, parent, positions, arrays, is_bag):  # type: ignore[no-untype
 @njit(cache=True)
 def _refute_column(mine, theirs, n_child_rows, n_parent_rows, arrays):  # type: ignore[no-untyped-def]
     kind, n_nulls, bounds = arrays[2], arrays[3], arrays[5]
-    has_value = bounds[mine, 0] >= 0 or (0 <= n_nulls[mine] < n_child_rows)
     if n_nulls[mine] > 0 and n_nulls[theirs] == 0:
         return Refutation.NULLS.value
-    if has_value and n_nulls[theirs] == n_parent_rows:
+    if not _has_value(mine, n_child_rows, arrays):
+        return Refutation.NONE.value
+    if n_nulls[theirs] == n_parent_rows:
         return Refutation.NO_VALUES.value
     if kind[mine] != kind[theirs]:
-        return Refutation.TYPE.value if has_value else 0
+        return Refutation.TYPE.value
     if bounds[mine, 1] >= 0 and bounds[theirs, 0] >= 0 and bounds[mine, 1] < bounds[theirs, 0]:
         return Refutation.MINIMUM.value
     if bounds[mine, 2] >= 0 and bounds[theirs, 3] >= 0 and bounds[mine, 2] > bounds[theirs, 3]:
@@ -252,6 +258,19 @@ def _refute_column(mine, theirs, n_child_rows, n_parent_rows, arrays):  # type: 
     if _in_gap(mine, theirs, arrays):
         return Refutation.GAP.value
     return Refutation.VALUES.value if _lacks_values(mine, theirs, arrays) else 0
+
+
+@njit(cache=True)
+def _has_value(column, n_rows, arrays):  # type: ignore[no-untyped-def]
+    """Whether some cell is surely not null.
+
+    Wide bounds alone do not say so: they stem from files with deleted rows, whose live cells may all be null.
+    """
+    n_nulls, bounds = arrays[3][column], arrays[5][column]
+    if n_nulls >= 0:
+        return n_nulls < n_rows
+    is_wide = bounds[0] == bounds[2] and bounds[1] == bounds[3]
+    return bounds[0] >= 0 and not is_wide
 
 
 @njit(cache=True)

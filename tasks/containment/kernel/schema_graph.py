@@ -120,8 +120,9 @@ def _supersets(token_indptr, tokens, posting_indptr, postings):  # type: ignore[
 def _containing(schema, token_indptr, tokens, posting_indptr, postings, alive):  # type: ignore[no-untyped-def]
     """Fills `alive` with the schemas that have every token of `schema`; returns how many."""
     row = tokens[token_indptr[schema] : token_indptr[schema + 1]]
-    if len(row) == 0:
-        return 0
+    if len(row) == 0:  # a table without columns lies in every table
+        alive[:] = np.arange(len(alive))
+        return len(alive)
     lengths = posting_indptr[row + 1] - posting_indptr[row]
     order = np.argsort(lengths)
     first = row[order[0]]

@@ -83,8 +83,9 @@ def unrefuted_pairs(
     """
     found = candidate_parents(*_posting_input(sketches))
     children = np.repeat(found.child, np.diff(found.offsets))
-    is_other = children != found.parents
-    children, parents = children[is_other], found.parents[is_other]
+    # what is contained by definition is listed elsewhere; such a table may still be the parent of one not known as such
+    is_wanted = (children != found.parents) & ~bounds.trivial_tables()[children]
+    children, parents = children[is_wanted], found.parents[is_wanted]
     reasons, _ = refute_pairs(bounds, children, parents, is_bag=is_bag)
     alive = reasons == 0
     pairs = sketch_pairs(sketches, schema_of_table, children[alive], parents[alive])
