@@ -150,10 +150,11 @@ def _run_flow(scope: RunScope, choice: tuple[str | None, str | None], progress: 
             from flows.lake import lake_flow
 
             server.wait()
+        ready_at = time.monotonic()
         sections = {name: getattr(config, name) for name in ("lake", "artifacts", "spark", "inventory", "containment")}
         with progress.step("Running the chain"):
             lake_flow(**sections, report=config.report, to=choice[0], only=choice[1], run_id=scope.run_id)
-        scope.note_costs(server.seconds or 0.0)
+        scope.note_costs(server.seconds or 0.0, ready_at)
     finally:
         server.stop()
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import LakeError
-from flows.config import LakebedConfig
+from flows.config import LakebedConfig, require_apart
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.expectations import ExpectationsProcess
 from tasks.runtime.lease import Lease
@@ -27,6 +27,7 @@ class RunScope:
     person pressed Run. The flow joins the scope of its `run_id` where there is one.
 
     Raises:
+        ConfigError: on entering, if lake and artifact root lie in each other.
         LeaseError: on entering, if another run works on the artifact root.
     """
 
@@ -47,8 +48,11 @@ class RunScope:
         return _open_scopes.get(run_id)
 
     def __enter__(self) -> "RunScope":
-        self._stack.enter_context(Lease(self.config.artifacts, self.run_id))
-        self.log = RunLog.begin(self.config.artifacts, self.run_id, self._command, self.config)
+        require_apart(self.config.lake.root, self.config.artifacts)
+        with ExitStack() as stack:
+            stack.enter_context(Lease(self.config.artifacts, self.run_id))
+            self.log = RunLog.begin(self.config.artifacts, self.run_id, self._command, self.config)
+            self._stack = stack.pop_all()
         _open_scopes[self.run_id] = self
         return self
 
@@ -104,14 +108,18 @@ class RunScope:
         )
         verdicts.require_passed()
 
-    def note_costs(self, prefect_start_s: float) -> None:
-        """Writes start-up times and memory into the record."""
+    def note_costs(self, prefect_start_s: float, prefect_ready_at: float = 0.0) -> None:
+        """Writes start-up times and memory into the record.
+
+        The wall time after the session counts from the moment that both the session and Prefect are ready: stages
+        run inside Prefect's flow, and its start is stated by itself.
+        """
         ready = self.session.ready_at
-        wall = max(0.0, self.last_manifest_at - ready) if ready and self.last_manifest_at else 0.0
+        wall = self.last_manifest_at - max(ready, prefect_ready_at) if ready and self.last_manifest_at else 0.0
         self.log.update(
             session_start_s=self.session.seconds or 0.0,
             prefect_start_s=prefect_start_s,
-            wall_after_session_s=wall,
+            wall_after_session_s=max(0.0, wall),
             peak_driver_bytes=self._peak_bytes(),
         )
 

@@ -15,7 +15,6 @@ def doctor(
 ) -> None:
     """Check Java, Python, Delta's jars, memory, disk and Prefect; say the fix for each. Quick without --spark."""
     from connectors.doctor import check_spark, quick_checks
-
     from connectors.spark.config import SparkConfig
 
     checks = quick_checks(SparkConfig(), artifacts or ".lakebed")

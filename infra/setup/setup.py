@@ -154,6 +154,8 @@ def _make_environment() -> None:
     requirements = ROOT / "requirements"
     _call([str(PYTHON), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(requirements / "uv.txt")])
     install = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(PYTHON), "--quiet", *_index()]
+    # without compiled files every process would compile what it imports, where Python may not write them
+    install.append("--compile-bytecode")
     _call([*install, "--require-hashes", "-r", str(requirements / "lock.txt")])
     # setuptools comes from the lock, so that nothing unpinned is fetched to build
     _call([*install, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
@@ -196,7 +198,10 @@ def _say(line: str) -> None:
 
 
 _JARS = "connectors/spark/jars.py"
-_COMPILE = "from tasks.encoding import compile_kernels; compile_kernels()"
+_COMPILE = "; ".join(
+    f"from {module} import compile_kernels; compile_kernels()"
+    for module in ("tasks.encoding", "tasks.containment.kernel.compile")
+)
 STEPS = (
     Step("Python environment", _environment_inputs, _make_environment),
     Step("Delta's jars", lambda: _contents("requirements/lock.txt", _JARS), _module("-m", "connectors.spark.fetch")),
@@ -208,7 +213,7 @@ STEPS = (
     ),
     Step(
         "compiled kernels",
-        lambda: _contents("requirements/lock.txt", "tasks/encoding/*.py"),
+        lambda: _contents("requirements/lock.txt", "tasks/encoding/*.py", "tasks/*/kernel/*.py"),
         _module("-c", _COMPILE),
         is_optional=True,
     ),
