@@ -59,7 +59,7 @@ def _exact(
         "funnel": outcome.funnel(view, verified),
         "unstable": outcome.unstable(view, content.unstable),
     }
-    summary = outcome.summary(view, tables)
+    summary = outcome.summary(view, tables, config)
     return _Found({**tables, "row_hashes": _row_hashes(content)}, summary)
 
 
@@ -78,7 +78,7 @@ def _sampled(
         "unstable": outcome.unstable(view, sampled.errors),
         "row_hashes": ROW_HASHES.arrow_schema().empty_table(),
     }
-    return _Found(tables, outcome.summary(view, tables))
+    return _Found(tables, outcome.summary(view, tables, config))
 
 
 def _row_hashes(content: ContentScan) -> WrittenTable:

@@ -1,7 +1,7 @@
 """Why a table is contained, contains, or only nearly so: each step's verdict, from the artifacts alone."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -64,6 +64,17 @@ class Explanation:
     pairs: tuple[PairVerdict, ...]
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What the artifact says of a table's pairs: rows by (child_id, parent_id), unstable tables' reasons by name."""
+
+    edges: Mapping[tuple[int, int], dict[str, Any]]
+    candidates: Mapping[tuple[int, int], dict[str, Any]]
+    unstable: Mapping[str, str]
+    is_bag: bool
+    has_near_misses: bool
+
+
 def explain_table(
     store: ArtifactStore, inventory: ArtifactRef, containment: ArtifactRef, name: str, *, strict_types: bool = False
 ) -> Explanation:
@@ -78,10 +89,8 @@ def explain_table(
     lake = load_statistics(tables, columns, store.read(inventory, "files"), extras, strict_types=strict_types)
     table = _table_id(lake, name)
     children, parents = _schema_pairs(lake, table)
-    edges = _by_pair(store.read(containment, "edges"), table)
-    candidates = _by_pair(store.read(containment, "candidates"), table)
-    semantics = next((edge["semantics"] for edge in edges.values()), "set")
-    pairs = _verdicts(lake, columns, (children, parents), (edges, candidates), is_bag=semantics == "bag")
+    known = _known(store, containment, table)
+    pairs = _verdicts(lake, columns, (children, parents), known)
     row = tables.slice(table, 1).to_pylist()[0]
     return Explanation(
         table=lake.names[table],
@@ -122,34 +131,49 @@ def _schema_pairs(lake: LakeStatistics, table: int) -> tuple[Int32, Int32]:
     )
 
 
+def _known(store: ArtifactStore, containment: ArtifactRef, table: int) -> _Known:
+    summary, unstable = store.manifest(containment).summary, store.read(containment, "unstable")
+    return _Known(
+        edges=_by_pair(store.read(containment, "edges"), table),
+        candidates=_by_pair(store.read(containment, "candidates"), table),
+        unstable=dict(zip(unstable["name"].to_pylist(), unstable["reason"].to_pylist(), strict=True)),
+        is_bag=summary.get("semantics") == "bag",
+        has_near_misses=summary["are_near_misses_complete"],
+    )
+
+
 def _by_pair(rows: pa.Table, table: int) -> dict[tuple[int, int], dict[str, Any]]:
     mine = rows.filter(pc.or_(pc.equal(rows["child_id"], table), pc.equal(rows["parent_id"], table)))
     return {(row["child_id"], row["parent_id"]): row for row in mine.to_pylist()}
 
 
 def _verdicts(
-    lake: LakeStatistics,
-    columns: pa.Table,
-    pairs: tuple[Int32, Int32],
-    known: tuple[dict[tuple[int, int], dict[str, Any]], dict[tuple[int, int], dict[str, Any]]],
-    *,
-    is_bag: bool,
+    lake: LakeStatistics, columns: pa.Table, pairs: tuple[Int32, Int32], known: _Known
 ) -> Iterator[PairVerdict]:
-    reasons, entries = refute_pairs(lake.bounds, *pairs, is_bag=is_bag)
-    edges, candidates = known
+    reasons, entries = refute_pairs(lake.bounds, *pairs, is_bag=known.is_bag)
+    trivial = lake.bounds.trivial_tables()
     for place, pair in enumerate(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)):
         names = (lake.names[pair[0]], lake.names[pair[1]])
-        if pair in edges:
-            yield _proven(names, edges[pair])
+        if pair in known.edges:
+            yield _proven(names, known.edges[pair])
+        elif trivial[pair[0]]:
+            yield PairVerdict(*names, "definition", "contained", "the child has no rows, or nothing but nulls", {})
         elif reasons[place]:
-            reason = Refutation(int(reasons[place]))
-            yield PairVerdict(
-                *names, "min_max", "not contained", _words(lake, columns, pair, reason, int(entries[place])), {}
-            )
-        elif pair in candidates:
-            yield _compared(names, candidates[pair])
+            words = _words(lake, columns, pair, Refutation(int(reasons[place])), int(entries[place]))
+            yield PairVerdict(*names, "min_max", "not contained", words, {})
         else:
-            yield PairVerdict(*names, "sketch", "not contained", "no sampled row of the child is in the parent", {})
+            yield _by_content(names, pair, known)
+
+
+def _by_content(names: tuple[str, str], pair: tuple[int, int], known: _Known) -> PairVerdict:
+    """Of a pair that statistics leave and that is not proven."""
+    if pair in known.candidates:
+        return _compared(names, known.candidates[pair])
+    for name in names:
+        if name in known.unstable:
+            return PairVerdict(*names, "sketch", "not decided", f"{name} was left out: {known.unstable[name]}", {})
+    share = "no" if known.has_near_misses else "not every"
+    return PairVerdict(*names, "sketch", "not contained", f"{share} sampled row of the child is in the parent", {})
 
 
 def _proven(names: tuple[str, str], edge: dict[str, Any]) -> PairVerdict:

@@ -76,11 +76,13 @@ def unstable(view: LakeView, reasons: Mapping[int, str]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=UNSTABLE.arrow_schema())
 
 
-def summary(view: LakeView, tables: Mapping[str, pa.Table]) -> dict[str, Any]:
-    """Counts for the manifest: they depend on the lake's content alone."""
+def summary(view: LakeView, tables: Mapping[str, pa.Table], config: ContainmentConfig) -> dict[str, Any]:
+    """Counts for the manifest, and how was looked: they depend on the lake's content and the config alone."""
     after = dict(zip(tables["funnel"]["step"].to_pylist(), tables["funnel"]["n_pairs"].to_pylist(), strict=True))
     found = tables["edges"]
     return {
+        "mode": config.mode,
+        "semantics": config.semantics,
         "distinct_schemas": view.lake.groups.n_schemas,
         "schema_edges": after["schema"],
         "after_min_max": after["min_max"],
