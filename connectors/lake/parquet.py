@@ -149,6 +149,8 @@ def _merge_chunks(
     n_nulls: int | None = 0
     for chunk in chunks:
         stats = chunk.statistics
+        if stats is None and chunk.num_values == 0:
+            continue
         n_chunk_nulls = stats.null_count if stats is not None and stats.has_null_count else None
         n_nulls = None if n_nulls is None or n_chunk_nulls is None else n_nulls + n_chunk_nulls
         if stats is not None and stats.has_min_max:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from connectors.lake.canonical import has_order
 from connectors.lake.statistics import UNKNOWN, tight
 from tasks.inventory.worker import BoundsUnit
@@ -63,13 +65,23 @@ def _gaps(tables: list[TableFacts]) -> Iterable[tuple[int, int, str, tuple[int, 
         for place, file in enumerate(table.files):
             statistics = file.statistics
             for index, leaf in enumerate(file.leaves):
-                is_known = statistics.tightness[index] != "none" or statistics.n_nulls[index] == file.n_rows
-                if is_known or leaf.token in table.partition_types or not has_order(leaf.type):
+                if leaf.token in table.partition_types or not _is_gap(file, index):
                     continue
                 n_bytes = statistics.n_bytes[index]
                 places.setdefault(leaf.token, []).append(place)
                 sizes[leaf.token] = sizes.get(leaf.token, 0) + (file.size if n_bytes is None else n_bytes)
         yield from ((sizes[token], number, token, tuple(found)) for token, found in places.items())
+
+
+def _is_gap(file: FileFacts, index: int) -> bool:
+    """Whether reading a column would tell more than its metadata does.
+
+    Where a writer counted the nulls of a float column but gave no bounds, NaN is among the values or all there is.
+    """
+    n_nulls, type_ = file.statistics.n_nulls[index], file.leaves[index].type
+    if file.statistics.tightness[index] != "none" or not file.n_rows or n_nulls == file.n_rows:
+        return False
+    return has_order(type_) and not (n_nulls is not None and pa.types.is_floating(type_))
 
 
 def _unit(file: FileFacts, tokens: list[str]) -> BoundsUnit:
