@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, StageError
 from flows.config import LakebedConfig
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.stage import Stage
@@ -88,6 +88,22 @@ def find_reusable(links: Sequence[Link], workspace: Workspace, config: LakebedCo
             break
         refs[link.name] = ref
     return refs
+
+
+def require_inputs(todo: Sequence[Link], only: str | None) -> None:
+    """`--only` runs one stage: what it reads must be there.
+
+    Raises:
+        StageError: naming the stages to run first.
+    """
+    missing = [link.name for link in todo if link.name != only] if only else []
+    if missing:
+        raise StageError(
+            f"stage {only} reads artifacts that are not there or not up to date",
+            value=", ".join(missing),
+            expected="finished stages before it",
+            hint=f"lakebed run --to {only}",
+        )
 
 
 def _needed(name: str) -> set[str]:

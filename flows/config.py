@@ -1,12 +1,13 @@
 """The whole configuration: one TOML file, then the environment, then the command line."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from connectors.errors import ConfigError
 from connectors.lake.config import LakeConfig
@@ -50,6 +51,11 @@ class LakebedConfig(BaseSettings):
         """Lake, artifacts and Spark, as every stage takes them."""
         return Workspace(lake=self.lake, artifacts=self.artifacts, spark=self.spark, run_id=run_id)
 
+    def resolved(self) -> Self:
+        """With absolute paths: workers run in folders of their own, so none may depend on this process's."""
+        lake = self.lake.model_copy(update={"root": _absolute(self.lake.root)})
+        return self.model_copy(update={"lake": lake, "artifacts": _absolute(self.artifacts)})
+
 
 def load_config(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> LakebedConfig:
     """Reads the file (`lakebed.toml` of the working folder where none is named), the environment and the overrides.
@@ -63,12 +69,9 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Any] | None = 
     """
     values = merged(_environment(), overrides or {})
     try:
-        config = LakebedConfig.model_validate(merged(_file_values(path), values))
+        return LakebedConfig.model_validate(merged(_file_values(path), values)).resolved()
     except ValidationError as error:
         raise config_error(error) from error
-    # workers run in folders of their own, so a local path must not depend on this one's
-    lake = config.lake.model_copy(update={"root": _absolute(config.lake.root)})
-    return config.model_copy(update={"lake": lake, "artifacts": _absolute(config.artifacts)})
 
 
 def config_error(error: ValidationError) -> ConfigError:
@@ -98,15 +101,47 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def require_apart(lake: str, artifacts: str) -> None:
+    """Refuses an artifact root inside the lake, and a lake inside the artifact root.
+
+    Raises:
+        ConfigError: naming both.
+    """
+    if is_object_store(lake) != is_object_store(artifacts):
+        return
+    inner, outer = _parts(artifacts), _parts(lake)
+    shared = min(len(inner), len(outer))
+    if inner[:shared] == outer[:shared]:
+        raise ConfigError(
+            "lake and artifact root lie in each other; nothing may be written into the lake",
+            value=f"lake {lake}, artifacts {artifacts}",
+            expected="two folders apart",
+            hint="give another folder with --artifacts",
+        )
+
+
 def _absolute(path: str) -> str:
-    return path if is_object_store(path) else str(Path(path).resolve())
+    """Without symbolic links, so that one lake has one name; `realpath` bears links that run in circles."""
+    return path if is_object_store(path) else os.path.realpath(os.path.expanduser(path.removeprefix("file://")))
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.rstrip("/").split("/")) if is_object_store(path) else Path(_absolute(path)).parts
 
 
 def _environment() -> dict[str, Any]:
     """What the environment sets, before validation, so that the command line can still complete it."""
     from pydantic_settings import EnvSettingsSource
 
-    return dict(EnvSettingsSource(LakebedConfig)())
+    try:
+        return dict(EnvSettingsSource(LakebedConfig)())
+    except SettingsError as error:
+        raise ConfigError(
+            "a variable of the environment cannot be read",
+            value=error,
+            expected="JSON for a whole section, or one variable a key, such as LAKEBED_LAKE__ROOT",
+            hint="lakebed config shows every key, its default and range",
+        ) from error
 
 
 def _file_values(path: Path | None) -> dict[str, Any]:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connectors.errors import ConfigError, StageError
-from connectors.storage import is_object_store
-from flows.chain import STAGES, Link, chosen_links, find_reusable
+from flows.chain import STAGES, Link, chosen_links, find_reusable, require_inputs
 from flows.config import LakebedConfig
 from flows.scope import RunScope
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
@@ -63,7 +61,6 @@ def run(
         LakeError: whatever a stage raises.
     """
     links = chosen_links(to, only)
-    require_apart(config.lake.root, config.artifacts)
     with RunScope(config, new_run_id(), sys.argv) as scope:
         _run_scoped(scope, links, (to, only), progress or Progress(is_quiet=True))
         counts = _counts(scope)
@@ -99,32 +96,13 @@ def write_run_report(store: ArtifactStore, record: RunRecord, config: LakebedCon
     return write_report(data, store.storage.uri(RUNS, record.run_id, REPORT), config.report)
 
 
-def require_apart(lake: str, artifacts: str) -> None:
-    """Refuses an artifact root inside the lake, and a lake inside the artifact root.
-
-    Raises:
-        ConfigError: naming both.
-    """
-    if is_object_store(lake) != is_object_store(artifacts):
-        return
-    inner, outer = _parts(artifacts), _parts(lake)
-    shared = min(len(inner), len(outer))
-    if inner[:shared] == outer[:shared]:
-        raise ConfigError(
-            "lake and artifact root lie in each other; nothing may be written into the lake",
-            value=f"lake {lake}, artifacts {artifacts}",
-            expected="two folders apart",
-            hint="give another folder with --artifacts",
-        )
-
-
 def _run_scoped(
     scope: RunScope, links: Sequence[Link], choice: tuple[str | None, str | None], progress: Progress
 ) -> None:
     started = time.monotonic()
     refs = find_reusable(links, scope.workspace, scope.config)
     todo = links[len(refs) :]
-    _require_inputs(todo, choice[1])
+    require_inputs(todo, choice[1])
     unjudged = [ref for ref in refs.values() if scope.store.verdict(ref) is None]
     if todo or unjudged:
         scope.start_beside(needs_spark=any(link.needs_spark for link in todo))
@@ -159,24 +137,8 @@ def _run_flow(scope: RunScope, choice: tuple[str | None, str | None], progress: 
         server.stop()
 
 
-def _require_inputs(todo: Sequence[Link], only: str | None) -> None:
-    """`--only` runs one stage: what it reads must be there."""
-    missing = [link.name for link in todo if link.name != only] if only else []
-    if missing:
-        raise StageError(
-            f"stage {only} reads artifacts that are not there or not up to date",
-            value=", ".join(missing),
-            expected="finished stages before it",
-            hint=f"lakebed run --to {only}",
-        )
-
-
 def _counts(scope: RunScope) -> dict[str, Any]:
     counts: dict[str, Any] = {}
     for summary in scope.summaries().values():
         counts |= summary
     return counts
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(path.rstrip("/").split("/")) if is_object_store(path) else Path(path).resolve().parts
