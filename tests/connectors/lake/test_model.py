@@ -6,5 +6,5 @@ def test_the_values_are_equal_by_content_and_can_be_sent() -> None:
 
     entry = FileEntry("a/b.csv", 1, 2)
     source = TableSource("a/b", "csv", (entry,), "a/b.csv")
-    assert pickle.loads(pickle.dumps(source)) == source
+    assert pickle.loads(pickle.dumps(source)) == source  # noqa: S301 - our own bytes
     assert Unreadable("a", "csv", "why").hint == ""

@@ -89,7 +89,7 @@ def test_damage_is_a_source_error_that_names_the_file(tmp_path: Path, damage: st
         data = bytearray(path.read_bytes())
         data[60] ^= 0xFF
         path.write_bytes(data if damage == "page" else data[:100])
-    with pytest.raises(SourceError, match="t.parquet"):
+    with pytest.raises(SourceError, match=r"t\.parquet"):
         read(tmp_path, ['["a"]'])
 
 

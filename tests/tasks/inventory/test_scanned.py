@@ -17,14 +17,14 @@ def stage(root: Path, name: str, text: str, ignore_case: bool = False) -> tuple[
 
 
 def test_files_of_one_table_get_one_type_and_read_back(tmp_path: Path) -> None:
-    long = "q" * 200
+    long = "q" * 600
     staged = [stage(tmp_path, "a.csv", f"n,s,d\n1,{long},2020-01-02\n"), stage(tmp_path, "b.csv", "n,s,d\n2.5,r,\n")]
     scans, groups = zip(*staged, strict=True)
     facts = text_facts(scans, ["a.csv.parquet", "b.csv.parquet"], groups)  # type: ignore[arg-type]
     assert facts[0].casts == {'["n"]': "float64", '["s"]': "string", '["d"]': "date"}
     stats = facts[0].statistics
     assert stats.min_lower[0] == 1
-    assert stats.min_upper[1] == b"q" * 128 + b"\xff"
+    assert stats.min_upper[1] == b"q" * 512 + b"\xff"
     assert stats.min_lower[2] == 18263
     assert facts[1].statistics.n_nulls == [0, 0, 1]
     assert facts[0].row_group_rows == [1]
