@@ -5,6 +5,23 @@ from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.record import RunRecord, list_runs
 
 
+def all_runs(root: str) -> list[RunRecord]:
+    """Every run on an artifact root, newest first.
+
+    Raises:
+        ArtifactError: if there is none.
+    """
+    runs = list_runs(root)
+    if not runs:
+        raise ArtifactError(
+            "no run has been made on this artifact root",
+            value=root,
+            expected="the artifact root of a run",
+            hint=f"lakebed run --lake PATH --artifacts {root}",
+        )
+    return runs
+
+
 def newest_run(root: str, stage: str) -> RunRecord:
     """The newest run that has reached a stage.
 

@@ -79,6 +79,11 @@ def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, 
     return links if only is None else tuple(link for link in CHAIN if link.name in _needed(only))
 
 
+def is_whole(to: str | None, only: str | None) -> bool:
+    """Whether a run reaches the chain's end, and so gets a report."""
+    return only is None and to in (None, STAGES[-1])
+
+
 def find_reusable(links: Sequence[Link], workspace: Workspace, config: LakebedConfig) -> dict[str, ArtifactRef]:
     """The artifacts that exist already, up to the first link that has work to do."""
     refs: dict[str, ArtifactRef] = {}

@@ -1,13 +1,15 @@
 """The chain as a Prefect flow: typed parameters in, artifacts out, works with no server running."""
 
 import time
+from collections.abc import Sequence
 
 from prefect import flow, get_run_logger
 
 from connectors.lake.config import LakeConfig
 from connectors.spark.config import SparkConfig
-from flows.chain import chosen_links
+from flows.chain import Link, chosen_links, is_whole
 from flows.config import LakebedConfig
+from flows.run import begin, report_of
 from flows.scope import RunScope
 from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
@@ -44,23 +46,31 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         only: the one stage to run.
         run_id: of a run that the caller has opened; empty opens one.
     """
+    scope = RunScope.joined(run_id)
+    if scope is not None:
+        return _run_links(scope, chosen_links(to, only))
     config = LakebedConfig(
         lake=lake, artifacts=artifacts, spark=spark, inventory=inventory, containment=containment, report=report
     )
-    scope = RunScope.joined(run_id)
-    if scope is not None:
-        return _run_links(scope, to, only)
-    with RunScope(config, run_id or new_run_id(), ["prefect", "lakebed"]) as own:
-        own.start_beside(needs_spark=any(link.needs_spark for link in chosen_links(to, only)))
-        refs = _run_links(own, to, only)
-        own.judge()
-        own.note_costs(0.0)
-        return refs
+    return _run_alone(RunScope(config.resolved(), run_id or new_run_id(), ["prefect", "lakebed"]), to, only)
 
 
-def _run_links(scope: RunScope, to: str | None, only: str | None) -> dict[str, ArtifactRef]:
+def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, ArtifactRef]:
+    """What the command line does around the flow, for a run that a person or a schedule started in Prefect."""
+    links = chosen_links(to, only)
+    with scope:
+        if begin(scope, links, only):
+            _run_links(scope, links)
+            scope.note_costs(0.0)
+        scope.judge()
+    if is_whole(to, only):
+        get_run_logger().info("report: %s", report_of(scope))
+    return dict(scope.refs)
+
+
+def _run_links(scope: RunScope, links: Sequence[Link]) -> dict[str, ArtifactRef]:
     logger = get_run_logger()
-    for link in chosen_links(to, only):
+    for link in links:
         started = time.monotonic()
         ref = link.build(scope.refs, scope.workspace, scope.config)
         scope.done(ref, time.monotonic() - started)

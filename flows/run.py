@@ -1,14 +1,17 @@
 """One run from start to finish, as the command line does it."""
 
+import atexit
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flows.chain import STAGES, Link, chosen_links, find_reusable, require_inputs
+from connectors.errors import StageError
+from flows.chain import Link, chosen_links, find_reusable, is_whole, require_inputs
 from flows.config import LakebedConfig
 from flows.scope import RunScope
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
@@ -17,6 +20,9 @@ from tasks.runtime.record import RUNS, RunRecord, list_runs, new_run_id
 
 # the renderer, which names it too, is imported only when a report is written
 REPORT = "report.html"
+
+if TYPE_CHECKING:
+    from flows.prefect_home import EphemeralServer
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,7 @@ def run(
     with RunScope(config, new_run_id(), sys.argv) as scope:
         _run_scoped(scope, links, (to, only), progress or Progress(is_quiet=True))
         counts = _counts(scope)
-    is_whole = links[-1].name == STAGES[-1] and only is None
-    return RunResult(scope.log.record, counts, report_of(scope) if is_whole else "")
+    return RunResult(scope.log.record, counts, report_of(scope) if is_whole(to, only) else "")
 
 
 def report_of(scope: RunScope) -> str:
@@ -96,45 +101,80 @@ def write_run_report(store: ArtifactStore, record: RunRecord, config: LakebedCon
     return write_report(data, store.storage.uri(RUNS, record.run_id, REPORT), config.report)
 
 
-def _run_scoped(
-    scope: RunScope, links: Sequence[Link], choice: tuple[str | None, str | None], progress: Progress
-) -> None:
+def begin(scope: RunScope, links: Sequence[Link], only: str | None) -> Sequence[Link]:
+    """Finds what is there already, starts beside what the rest needs, and returns the links that have work to do.
+
+    Raises:
+        StageError: if `only` names a stage whose inputs are not there.
+    """
     started = time.monotonic()
     refs = find_reusable(links, scope.workspace, scope.config)
     todo = links[len(refs) :]
-    require_inputs(todo, choice[1])
-    unjudged = [ref for ref in refs.values() if scope.store.verdict(ref) is None]
-    if todo or unjudged:
+    require_inputs(todo, only)
+    if todo or any(scope.store.verdict(ref) is None for ref in refs.values()):
         scope.start_beside(needs_spark=any(link.needs_spark for link in todo))
     if not todo:
         for ref in refs.values():
             scope.done(ref, time.monotonic() - started)
-        progress.note("all artifacts are up to date")
-    else:
+    return todo
+
+
+def _run_scoped(
+    scope: RunScope, links: Sequence[Link], choice: tuple[str | None, str | None], progress: Progress
+) -> None:
+    if begin(scope, links, choice[1]):
         _run_flow(scope, choice, progress)
-    if todo or unjudged:
+    else:
+        progress.note("all artifacts are up to date")
+    if scope.is_judging:
         with progress.step("Waiting for Great Expectations"):
             scope.judge()
 
 
 def _run_flow(scope: RunScope, choice: tuple[str | None, str | None], progress: Progress) -> None:
-    from flows.prefect_home import EphemeralServer
+    from flows.prefect_home import configured_api_url
 
-    config = scope.config
-    server = EphemeralServer(Path(tempfile.mkdtemp(prefix="lakebed-prefect-")))
-    server.start()
-    try:
-        with progress.step("Starting Prefect"):
-            from flows.lake import lake_flow
+    # the command line prints a stage's error itself; Prefect would log it twice more, with its own traceback
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    server = _shared_server()
+    with progress.step("Starting Prefect"):
+        if server is not None:
+            server.start()
+        from flows.lake import lake_flow
 
+        if server is not None:
             server.wait()
-        ready_at = time.monotonic()
-        sections = {name: getattr(config, name) for name in ("lake", "artifacts", "spark", "inventory", "containment")}
+    ready_at, config = time.monotonic(), scope.config
+    sections = {name: getattr(config, name) for name in ("lake", "artifacts", "spark", "inventory", "containment")}
+    try:
         with progress.step("Running the chain"):
             lake_flow(**sections, report=config.report, to=choice[0], only=choice[1], run_id=scope.run_id)
-        scope.note_costs(server.seconds or 0.0, ready_at)
-    finally:
-        server.stop()
+    except RuntimeError as error:
+        if "Failed to reach API" not in str(error):
+            raise
+        raise StageError(
+            "Prefect's server does not answer",
+            value=configured_api_url() or error,
+            expected="a server that runs, or none named: then the run starts its own",
+            hint="start it, or unset PREFECT_API_URL",
+        ) from error
+    scope.note_costs((server.seconds if server else None) or 0.0, ready_at)
+
+
+_servers: list["EphemeralServer"] = []
+
+
+def _shared_server() -> "EphemeralServer | None":
+    """The one server of this process, which ends with it: Prefect reads its address only when it is imported.
+
+    None where Prefect is imported already by somebody else: then it looks after its server itself.
+    """
+    from flows.prefect_home import EphemeralServer
+
+    if not _servers and "prefect" not in sys.modules:
+        _servers.append(EphemeralServer(Path(tempfile.mkdtemp(prefix="lakebed-prefect-"))))
+        atexit.register(_servers[0].stop)
+    return _servers[0] if _servers else None
 
 
 def _counts(scope: RunScope) -> dict[str, Any]:

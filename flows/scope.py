@@ -75,6 +75,11 @@ class RunScope:
 
         return shared_session(self.workspace.spark)
 
+    @property
+    def is_judging(self) -> bool:
+        """Whether Great Expectations works beside the run."""
+        return self._expectations is not None
+
     def start_beside(self, *, needs_spark: bool) -> None:
         """Starts what takes long to start, in parallel: Great Expectations, Spark, its Python workers, our kernels."""
         if self._expectations is None:

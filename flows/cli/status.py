@@ -15,15 +15,11 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Lists the newest runs, and the stages of the last."""
-    from tasks.runtime.record import list_runs
+    from flows.artifacts import all_runs
 
-    root = artifact_root(artifacts, config)
-    runs = list_runs(root)[:n]
+    runs = all_runs(artifact_root(artifacts, config))[:n]
     if as_json:
-        print_json([record.model_dump(mode="json") for record in runs])
-        return
-    if not runs:
-        print_text(f"no run on {root} yet; next: lakebed run --lake PATH --artifacts {root}")
+        print_json({"runs": [record.model_dump(mode="json") for record in runs]})
         return
     rows = (
         (record.run_id, record.status, f"{record.total_s:.1f}", " ".join(stage.stage for stage in record.stages))
