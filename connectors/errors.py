@@ -1,16 +1,16 @@
 """The errors of lakebed.
 
-    LakeError                   exit code 1
-    ├── ConfigError             2   a config key or value, a path given on the command line
-    ├── SourceError             1   a table or lake that cannot be read
-    ├── ContractError           3   an artifact that breaks its contract
-    ├── ArtifactError           1   an artifact that is missing, damaged or cannot be written
-    │   └── LeaseError          1   another run holds the artifact root
-    ├── StageError              1   a stage that cannot do its work
-    ├── PlanError               4   a plan that is refused
-    └── GraphError              1   a graph that cannot be used
+LakeError                   exit code 1
+├── ConfigError             2   a config key or value, a path given on the command line
+├── SourceError             1   a table or lake that cannot be read
+├── ContractError           3   an artifact that breaks its contract
+├── ArtifactError           1   an artifact that is missing, damaged or cannot be written
+│   └── LeaseError          1   another run holds the artifact root
+├── StageError              1   a stage that cannot do its work
+├── PlanError               4   a plan that is refused
+└── GraphError              1   a graph that cannot be used
 
-    Transient                   mixin: trying again may help
+Transient                   mixin: trying again may help
 """
 
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ class LakeError(Exception):
         return lines
 
 
-class Transient(Exception):  # noqa: N818 - a mixin that marks errors, not an error itself
+class Transient(Exception):
     """Mixin of errors that may go away when the same call is made again."""
 
 

@@ -23,7 +23,7 @@ ColumnKind = Literal["csv", "null", "bool", "int", "float", "number_text", "stri
 # What `cast_staged` is told: a column type; `json`: the canonical JSON text of the staged values; "": as staged.
 StagedCast = Literal["", "string", "int64", "float64", "bool", "date", "timestamp", "json"]
 
-MAX_BOUND_LENGTH = 128
+MAX_BOUND_LENGTH = 512
 
 
 @dataclass(frozen=True, slots=True)

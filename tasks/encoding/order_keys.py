@@ -3,7 +3,7 @@
 A number becomes the nearest float64 and the float64 nearest to what remains, each as 8 big-endian bytes that sort like
 the float: exact for integers up to 2^106 and for floats, monotone for every other number. Monotone is enough where only
 strict inequality of keys says something. Dates, timestamps, times and durations are their counts of days and of
-nanoseconds, keyed as numbers. Strings and binaries are cut to 128 bytes.
+nanoseconds, keyed as numbers. Strings and binaries are cut to 512 bytes.
 
 Cost: O(1) a value; the vectorised form spends about 0.2 µs on a number.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-CUT_BYTES = 128
+CUT_BYTES = 512
 NUMERIC_CLASSES = frozenset({"number", "date", "timestamp", "time", "duration"})
 ORDERED_CLASSES = NUMERIC_CLASSES | {"bool", "string", "binary"}
 
