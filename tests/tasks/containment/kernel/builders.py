@@ -8,6 +8,9 @@ from tasks.containment.kernel.min_max import ColumnBounds
 from tasks.containment.kernel.schema_graph import group_schemas
 
 
+MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
 @dataclass
 class Column:
     """Statistics of one column: bounds (min_lower, min_upper, max_lower, max_upper), -1 unknown."""
@@ -43,3 +46,9 @@ def bounds_of(tables, n_rows):
         values=np.array([value for rows in values for value in rows], np.int32),
     )
     return group_schemas(indptr, token), bounds
+
+
+def hash_words(values):
+    """Distinct pseudo-random (n, 2) words for distinct values; half of them share their high word with a neighbour."""
+    numbers = np.asarray(values, np.uint64)
+    return np.stack([(numbers // np.uint64(2) + np.uint64(1)) * MIX, (numbers + np.uint64(1)) * MIX], axis=1)

@@ -1,0 +1,86 @@
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.lake.leaves import LeafArray
+from tasks.containment.kernel.fingerprint import Fingerprint, HashSettings, TableHasher
+
+SETTINGS = HashSettings(bytes(range(16)))
+rows = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b", None])), min_size=1, max_size=30)
+
+
+def cells(table):
+    return {name: LeafArray(table[name].combine_chunks(), None) for name in table.column_names}
+
+
+def hashed(parts, projections, **options):
+    """A hasher that has seen the parts, lists of (x, y) rows, as batches."""
+    hasher = TableHasher(projections, options.pop("settings", SETTINGS), **options)
+    for part in parts:
+        x, y = zip(*part, strict=True)
+        hasher.add(cells(pa.table({"x": pa.array(x, pa.int64()), "y": pa.array(y, pa.string())})))
+    return hasher
+
+
+@given(rows, st.integers(1, 29))
+def test_the_same_rows_in_any_batches_give_the_same_fingerprint(data, cut):
+    cut = min(cut, len(data))
+    parts = [part for part in (data[cut:], data[:cut]) if part]
+    one, two = (hashed(pieces, {0: ["x", "y"]}).fingerprints()[0] for pieces in ([data], parts))
+    assert (one.hashes == two.hashes).all()
+    assert (one.counts == two.counts).all()
+    assert sorted(one.counts.tolist()) == sorted(Counter(data).values())
+    assert (one.hashes[1:, 0] >= one.hashes[:-1, 0]).all()
+
+
+@given(rows, rows)
+def test_tables_share_the_hashes_of_the_rows_that_they_share(one, two):
+    projections = {0: ["x", "y"], 1: ["y"]}
+    mine, theirs = (hashed([data], projections).fingerprints() for data in (one, two))
+    for number, values in ((0, set(one) & set(two)), (1, {y for _, y in one} & {y for _, y in two})):
+        shared = set(map(tuple, mine[number].hashes.tolist())) & set(map(tuple, theirs[number].hashes.tolist()))
+        assert len(shared) == len(values)
+
+
+@given(rows)
+def test_a_projection_does_not_depend_on_the_others_nor_on_the_order_of_columns(data):
+    many = hashed([data], {4: ["y", "x"], 9: ["x"], 2: ["x", "y"]}).fingerprints()
+    alone = hashed([[(x, None) for x, _ in data]], {9: ["x"], 0: ["y"]}).fingerprints()
+    assert (many[4].hashes == many[2].hashes).all()
+    assert (many[9].hashes == alone[9].hashes).all()
+
+
+def test_another_key_gives_other_hashes():
+    data = [(1, "a")]
+    one, two = (hashed([data], {0: ["x", "y"]}, settings=HashSettings(bytes([n] * 16))) for n in (1, 2))
+    assert (one.fingerprints()[0].hashes != two.fingerprints()[0].hashes).all()
+
+
+@given(rows, st.integers(0, 3))
+def test_value_sketches_keep_the_distinct_values_below_the_level(data, level):
+    full = hashed([data], {0: ["x", "y"]}).value_sketches()
+    thin = hashed([data], {0: ["x", "y"]}, value_level=level).value_sketches()
+    assert len(full["y"].hashes) == len({y for _, y in data} - {None})
+    assert full["y"].n_nulls == sum(y is None for _, y in data)
+    for token in ("x", "y"):
+        kept = (
+            full[token].hashes if level == 0 else full[token].hashes[full[token].hashes >> np.uint64(64 - level) == 0]
+        )
+        assert thin[token].hashes.tolist() == kept.tolist()
+
+
+def test_values_are_left_alone_where_none_are_wanted():
+    assert hashed([[(1, "a")]], {0: ["x", "y"]}, value_level=None).value_sketches() == {}
+
+
+def test_a_hasher_without_rows_has_empty_fingerprints():
+    assert TableHasher({3: ["x"]}, SETTINGS).fingerprints()[3].hashes.shape == (0, 2)
+
+
+def test_repeated_rows_come_one_by_one():
+    found = Fingerprint(np.array([[1, 2], [3, 4]], np.uint64), np.array([2, 1], np.int64)).repeated()
+    assert found.hashes.tolist() == [[1, 2], [1, 2], [3, 4]]
+    assert found.counts.tolist() == [1, 1, 1]
