@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import pyarrow as pa
 
@@ -20,6 +20,7 @@ from connectors.storage import Storage, is_object_store
 if TYPE_CHECKING:
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
+    from pyarrow.dataset import FileSystemDataset
     from pyspark.sql import DataFrame
 
 Writer = Literal["delta-rs", "spark", "workers"]
@@ -28,6 +29,7 @@ Writer = Literal["delta-rs", "spark", "workers"]
 MAX_DRIVER_ROWS = 1_000_000
 
 _PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}
+_SPARK_ONLY = {"deletionVectors", "columnMapping"}
 _SAFE_PATH = re.compile(r"[A-Za-z0-9_./=-]+")
 
 
@@ -148,14 +150,13 @@ def read_table(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
         ArtifactError: if there is no table, or it uses features that need Spark.
     """
     with _readable(uri):
-        return open_table(uri).to_pyarrow_table(columns=None if columns is None else list(columns))
+        return _dataset(uri).to_table(columns=None if columns is None else list(columns))
 
 
 def iterate_table(uri: str, columns: Sequence[str] | None = None, n_rows: int = 65536) -> Iterator[pa.RecordBatch]:
     """The batches of a table, at most `n_rows` rows each, without holding it whole."""
     with _readable(uri):
-        dataset = open_table(uri).to_pyarrow_dataset()
-        yield from dataset.to_batches(columns=None if columns is None else list(columns), batch_size=n_rows)
+        yield from _dataset(uri).to_batches(columns=None if columns is None else list(columns), batch_size=n_rows)
 
 
 def open_table(uri: str) -> "DeltaTable":
@@ -180,6 +181,33 @@ def active_files(uri: str) -> tuple[ActiveFile, ...]:
     actions = pa.table(open_table(uri).get_add_actions(flatten=True)).select(["path", "size_bytes", "num_records"])
     rows = zip(*(column.to_pylist() for column in actions.columns), strict=True)
     return tuple(sorted((ActiveFile(*row) for row in rows), key=lambda file: file.path))
+
+
+def _dataset(uri: str) -> "FileSystemDataset":
+    """The files of the newest version as one dataset.
+
+    Through Arrow's own file system: delta-rs gives Arrow one made in Python, which Arrow's threads may let go of
+    only after the interpreter has ended, and then the process aborts.
+    """
+    from pyarrow import dataset as ds
+
+    table = open_table(uri)
+    features = set(table.protocol().reader_features or ())
+    if features & _SPARK_ONLY or table.metadata().partition_columns:
+        raise ArtifactError(
+            "cannot read the Delta table without Spark",
+            value=f"{uri}: {', '.join(sorted(features & _SPARK_ONLY)) or 'partitions'}",
+            expected="a table that lakebed has written",
+        )
+    filesystem, base = Storage.at(uri).arrow()
+    paths = [f"{base}/{path}" for path in sorted(_paths(table))]
+    return ds.FileSystemDataset.from_paths(
+        paths, schema=pa.schema(table.schema().to_arrow()), format=ds.ParquetFileFormat(), filesystem=filesystem
+    )
+
+
+def _paths(table: "DeltaTable") -> list[str]:
+    return cast("list[str]", pa.table(table.get_add_actions(flatten=True))["path"].to_pylist())
 
 
 @contextlib.contextmanager

@@ -102,6 +102,10 @@ class Storage(ABC):
         """A stream for writing a new file, which is whole only once the stream is closed; the caller closes it."""
 
     @abstractmethod
+    def arrow(self) -> tuple[Any, str]:
+        """Arrow's own file system for this storage, and the root's path in it."""
+
+    @abstractmethod
     def make_folder(self, path: str = "") -> None:
         """Make a folder and those above it; object stores have none, so nothing is done there."""
 
@@ -201,6 +205,12 @@ class LocalStorage(Storage):
         with self._typed("write the file", path):
             os.makedirs(os.path.dirname(target), exist_ok=True)
             return open(target, "wb")
+
+    def arrow(self) -> tuple[Any, str]:
+        """See `Storage.arrow`."""
+        from pyarrow import fs
+
+        return fs.LocalFileSystem(), self._path("")
 
     def make_folder(self, path: str = "") -> None:
         """See `Storage.make_folder`."""
@@ -317,6 +327,10 @@ class ObjectStorage(Storage):
         """See `Storage.open_output`."""
         with self._typed("write the object", path):
             return cast("BinaryIO", self._fs.open_output_stream(self._path(path)))
+
+    def arrow(self) -> tuple[Any, str]:
+        """See `Storage.arrow`."""
+        return self._fs, self._path("")
 
     def make_folder(self, path: str = "") -> None:
         """See `Storage.make_folder`."""
