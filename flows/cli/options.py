@@ -37,5 +37,5 @@ def artifact_root(artifacts: str | None, config: Path | None = None) -> str:
         return artifacts
     from flows.config import load_config
 
-    settings: LakebedConfig = load_config(config, {"lake": {"root": "."}} if config is None else None)
+    settings: LakebedConfig = load_config(config, {"lake": {"root": "."}})
     return settings.artifacts

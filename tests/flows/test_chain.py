@@ -1,0 +1,85 @@
+import pytest
+
+from connectors.errors import ConfigError, StageError
+from flows.chain import CHAIN, STAGES, chosen_links, find_reusable, is_whole, require_inputs
+from flows.config import load_config
+from tasks.inventory.stage import run_inventory
+
+
+def names(links):
+    return [link.name for link in links]
+
+
+def test_every_link_requires_only_what_comes_before():
+    for place, link in enumerate(CHAIN):
+        assert set(link.requires) <= set(STAGES[:place])
+
+
+def test_to_ends_the_chain():
+    assert names(chosen_links()) == ["inventory", "containment"]
+    assert names(chosen_links(to="inventory")) == ["inventory"]
+    assert names(chosen_links(to="containment")) == ["inventory", "containment"]
+
+
+def test_only_keeps_what_the_stage_reads():
+    assert names(chosen_links(only="inventory")) == ["inventory"]
+    assert names(chosen_links(only="containment")) == ["inventory", "containment"]
+
+
+@pytest.mark.parametrize("choice", [{"to": "retentoin"}, {"only": "x"}, {"to": "inventory", "only": "inventory"}])
+def test_a_wrong_choice_is_a_typed_error(choice):
+    with pytest.raises(ConfigError):
+        chosen_links(**choice)
+
+
+def test_the_stages_are_named_where_one_does_not_exist():
+    with pytest.raises(ConfigError) as caught:
+        chosen_links(to="nope")
+    assert caught.value.value == "nope"
+    assert "inventory, containment" in caught.value.expected
+
+
+def test_only_needs_its_inputs():
+    with pytest.raises(StageError, match="not there") as caught:
+        require_inputs(chosen_links(only="containment"), "containment")
+    assert caught.value.value == "inventory"
+    assert "--to containment" in caught.value.hint
+    require_inputs(chosen_links(only="containment")[1:], "containment")
+    require_inputs(CHAIN, None)
+
+
+@pytest.mark.parametrize(
+    ("to", "only", "expected"),
+    [(None, None, True), ("containment", None, True), ("inventory", None, False), (None, "containment", False)],
+)
+def test_only_a_whole_run_gets_a_report(to, only, expected):
+    assert is_whole(to, only) is expected
+
+
+def test_what_is_there_is_found_up_to_the_first_gap(parquet_lake, tmp_path):
+    config = load_config(None, {"lake": {"root": str(parquet_lake)}, "artifacts": str(tmp_path / "a")})
+    workspace = config.workspace()
+    assert find_reusable(CHAIN, workspace, config) == {}
+    made = run_inventory(workspace, config.inventory)
+    assert find_reusable(CHAIN, workspace, config) == {"inventory": made}
+    (parquet_lake / "names.parquet").unlink()
+    assert find_reusable(CHAIN, workspace, config) == {}
+
+
+def test_the_key_changes_with_what_a_stage_depends_on_and_nothing_else(parquet_lake, tmp_path):
+    base = {"lake": {"root": str(parquet_lake)}, "artifacts": str(tmp_path / "a")}
+    config = load_config(None, base)
+    inventory = run_inventory(config.workspace(), config.inventory)
+
+    def keys(**changes):
+        changed = load_config(None, {**base, **changes})
+        workspace, refs = changed.workspace("other run"), {"inventory": inventory}
+        return [link.open(refs, workspace, changed).key for link in CHAIN]
+
+    before = keys()
+    assert keys(report={}) == before
+    assert keys(artifacts=str(tmp_path / "a") + "/") == before
+    assert keys(spark={"driver_memory_mib": 700}) == before
+    bag = keys(containment={"semantics": "bag"})
+    assert bag[0] == before[0] and bag[1] != before[1]
+    assert keys(inventory={"max_driver_footers": 3})[0] != before[0]

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import ConfigError, ContractError, LeaseError
+from flows.config import load_config
+from flows.scope import RunScope
+from tasks.inventory.stage import run_inventory
+from tasks.runtime.lease import is_held
+from tasks.runtime.record import list_runs
+
+
+@pytest.fixture
+def config(parquet_lake, tmp_path):
+    return load_config(None, {"lake": {"root": str(parquet_lake)}, "artifacts": str(tmp_path / "artifacts")})
+
+
+def test_a_scope_holds_lease_and_record(config):
+    with RunScope(config, "r1", ["x"]) as scope:
+        assert is_held(config.artifacts)
+        assert RunScope.joined("r1") is scope
+        assert [run.status for run in list_runs(config.artifacts)] == ["running"]
+    assert not is_held(config.artifacts)
+    assert RunScope.joined("r1") is None
+    assert [run.status for run in list_runs(config.artifacts)] == ["completed"]
+
+
+def test_a_second_run_is_refused_and_leaves_no_record(config):
+    with RunScope(config, "r1", ["x"]):
+        with pytest.raises(LeaseError, match="another run") as caught, RunScope(config, "r2", ["x"]):
+            pass
+        assert "run r1" in str(caught.value.value)
+        assert "--artifacts" in caught.value.hint
+        assert RunScope.joined("r2") is None
+    assert [run.run_id for run in list_runs(config.artifacts)] == ["r1"]
+
+
+@pytest.mark.parametrize("error", [ContractError("column x broke"), ValueError("odd"), KeyboardInterrupt()])
+def test_a_failure_is_noted_and_the_lease_given_up(config, error):
+    with pytest.raises(type(error)), RunScope(config, "r1", ["x"]):
+        raise error
+    record = list_runs(config.artifacts)[0]
+    assert record.status == "failed"
+    assert record.error is not None and record.error["error"] == type(error).__name__
+    assert not is_held(config.artifacts)
+
+
+def test_a_root_inside_the_lake_is_refused_before_anything_is_written(config):
+    inside = config.model_copy(update={"artifacts": f"{config.lake.root}/a"})
+    with pytest.raises(ConfigError, match="lie in each other"), RunScope(inside, "r1", ["x"]):
+        pass
+    assert not Path(inside.artifacts).exists()
+
+
+def test_the_lease_is_free_again_when_the_record_cannot_be_written(config, tmp_path):
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / "runs").write_text("in the way")
+    with pytest.raises(Exception, match="file, not a folder"), RunScope(config, "r1", ["x"]):
+        pass
+    assert not is_held(config.artifacts)
+
+
+def test_stages_of_this_run_and_reused_ones_are_told_apart(config):
+    with RunScope(config, "r1", ["x"]) as scope:
+        ref = run_inventory(scope.workspace, config.inventory)
+        scope.done(ref, 2.0)
+    with RunScope(config, "r2", ["x"]) as scope:
+        scope.done(ref, 0.1)
+        assert scope.summaries()["inventory"]["tables"] == 3
+    newest, oldest = (run.stages[0] for run in list_runs(config.artifacts))
+    assert (oldest.reused, newest.reused) == (False, True)
+    assert newest.bytes_read == 0
+    assert newest.digest == oldest.digest
