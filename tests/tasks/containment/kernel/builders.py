@@ -7,7 +7,6 @@ import numpy as np
 from tasks.containment.kernel.min_max import ColumnBounds
 from tasks.containment.kernel.schema_graph import group_schemas
 
-
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
 

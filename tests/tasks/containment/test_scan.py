@@ -1,0 +1,140 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from connectors.lake.leaves import batch_leaves, schema_leaves
+from tasks.containment.config import ContainmentConfig
+from tasks.containment.hash_files import read_hash_rows
+from tasks.containment.plan import ScanPlaces, plan_scan
+from tasks.containment.samples import gather
+from tasks.containment.scan import SCAN_SCHEMA, scan_cells, scan_splits
+from tasks.inventory.splits import plan_splits
+from tests.tasks.containment.lakes import view_of, workspace_of, write_lake
+
+RNG = np.random.default_rng(3)
+DATA = pa.table({"x": RNG.integers(0, 900, 3_000), "s": [f"s{n % 70}" for n in range(3_000)]})
+LAKE = {
+    "all": DATA,
+    "part": DATA.slice(100, 800),
+    "narrow": DATA.select(["s"]),
+    "doubled": pa.concat_tables([DATA, DATA]),
+}
+
+
+@pytest.fixture
+def planned(tmp_path):
+    """The plan of a lake, and a function from the target of a split to the splits."""
+    write_lake(tmp_path / "lake", LAKE, row_group_size=500)
+    config, workspace = ContainmentConfig(), workspace_of(tmp_path)
+    view, staged = view_of(workspace, config)
+
+    def plan(out="out", **changes):
+        changed = config.model_copy(update=changes)
+        return plan_scan(view.lake, view.survey.roles, changed, workspace, ScanPlaces(staged, str(tmp_path / out)))
+
+    def splits(target=1 << 30):
+        return plan_splits(view.tables, sorted(plan().tables), target)
+
+    return view, plan, splits
+
+
+def scanned(plan, tasks):
+    return pa.Table.from_batches([batch for task in tasks for batch in scan_splits(plan, task)], SCAN_SCHEMA)
+
+
+def samples(table):
+    """Rows of kinds that say what was found, without those about tasks."""
+    found = table.filter(pc.is_in(table["kind"], value_set=pa.array(["rows", "values"])))
+    return sorted(found.to_pylist(), key=repr)
+
+
+def hash_rows(plan, table):
+    paths = table.filter(pc.equal(table["kind"], "file"))["text"].to_pylist()
+    read = read_hash_rows(plan.out_uri, paths, np.arange(9, dtype=np.int32))
+    return sorted(
+        zip(read.projection.tolist(), read.table.tolist(), read.hashes.tolist(), read.counts.tolist(), strict=True)
+    )
+
+
+def test_what_is_computed_of_a_split_does_not_depend_on_its_task(planned):
+    _, plan, splits = planned
+    pieces = splits(1)
+    assert len(pieces) > 8
+    together, alone = plan("together"), plan("alone")
+    one = scanned(together, [pieces])
+    many = scanned(alone, [[split] for split in reversed(pieces)])
+    assert samples(one) == samples(many)
+    assert hash_rows(together, one) == hash_rows(alone, many)
+
+
+def test_merged_samples_do_not_depend_on_how_tables_are_split(planned):
+    view, plan, splits = planned
+    gathered = [
+        gather(scanned(plan(f"out{target}"), [splits(target)]), plan(), view.survey.roles, view.lake)
+        for target in (1, 6_000, 1 << 30)
+    ]
+    for other in gathered[1:]:
+        for field in ("indptr", "hashes", "level", "table", "projection", "is_child"):
+            assert (getattr(other.rows, field) == getattr(gathered[0].rows, field)).all()
+        assert (other.values.indptr == gathered[0].values.indptr).all()
+        assert (other.values.hashes == gathered[0].values.hashes).all()
+
+
+def test_every_byte_is_read_once(planned):
+    _, plan, splits = planned
+    table = scanned(plan(), [splits(1)])
+    n_bytes = pc.sum(table["n_bytes"].filter(pc.equal(table["kind"], "task"))).as_py()
+    assert n_bytes == sum(split.n_bytes for split in splits(1))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "gone", "empty"])
+def test_a_broken_file_becomes_an_error_and_the_rest_goes_on(planned, tmp_path, damage):
+    view, plan, splits = planned
+    pieces = splits()
+    path = tmp_path / "lake" / "part.parquet"
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"")
+    table = scanned(plan(), [pieces])
+    result = gather(table, plan(), view.survey.roles, view.lake)
+    assert list(result.errors) == [view.lake.names.index("part")]
+    assert all(reason for reason in result.errors.values())
+    rows = table.filter(pc.equal(table["kind"], "rows"))
+    assert {view.lake.names[number] for number in rows["table_id"].to_pylist()} == set(LAKE) - {"part"}
+
+
+def test_cells_from_spark_give_the_same_rows_however_they_are_cut(planned):
+    view, plan, splits = planned
+    number = view.lake.names.index("doubled")
+    of_splits = plan("splits")
+    from_splits = scanned(of_splits, [[split for split in splits() if split.table_id == number]])
+    merged = {}
+    for projection, table, row, n in hash_rows(of_splits, from_splits):
+        key = (projection, table, tuple(row))
+        merged[key] = merged.get(key, 0) + n
+    for step in (700, 6_000):
+        cells = plan(f"cells{step}")
+        pieces = [LAKE["doubled"].slice(start, step) for start in range(0, 6_000, step)]
+        # two workers, each with some of the batches
+        tables = [scan_cells(cells, number, leaves(part)) for part in (pieces[::2], pieces[1::2])]
+        table = pa.Table.from_batches(tables, SCAN_SCHEMA)
+        counts = {}
+        for projection, table_id, row, n in hash_rows(cells, table):
+            assert n == 1
+            key = (projection, table_id, tuple(row))
+            counts[key] = counts.get(key, 0) + 1
+        assert counts == merged
+
+
+def leaves(parts):
+    for part in parts:
+        for batch in part.to_batches():
+            yield batch_leaves(batch, schema_leaves(batch.schema))
+
+
+def test_no_cells_give_no_rows(planned):
+    view, plan, _ = planned
+    batch = scan_cells(plan(), view.lake.names.index("all"), iter([]))
+    assert batch["kind"].to_pylist() == ["task"]
