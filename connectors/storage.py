@@ -266,7 +266,7 @@ class ObjectStorage(Storage):
         self._error = error
         try:
             self._fs, self._base = fs.FileSystem.from_uri(_arrow_uri(self.root))
-        except (pa.ArrowInvalid, ValueError) as failure:
+        except (pa.ArrowInvalid, ValueError, OSError) as failure:
             raise error(
                 f"cannot use this object store: {failure}",
                 value=uri,

@@ -6,6 +6,8 @@ from functools import reduce
 
 import numpy as np
 import pyarrow as pa
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from connectors.lake.leaves import batch_leaves, schema_leaves
@@ -14,13 +16,15 @@ from tasks.containment.hash_files import read_hash_rows
 from tasks.containment.kernel.fingerprint import Cells
 from tasks.containment.kernel.proof import PairCounts, compare_pairs
 from tasks.containment.kernel.schema_graph import Int32, Int64
-from tasks.containment.scan import SCAN_SCHEMA, ScanPlan, scan_cells, scan_splits
+from tasks.containment.scan import SCAN_SCHEMA, ScanPlan, ScanRows, scan_cells, scan_splits
 from tasks.runtime.memory import peak_memory_bytes
 
 SCAN_DDL = (
     "kind string not null, table_id int not null, projection int not null, token string not null, "
     "n bigint not null, n_bytes bigint not null, text string not null, data binary not null"
 )
+# the second is what Hadoop raises while a table is only being opened
+SPARK_ERRORS = (PySparkException, Py4JJavaError)
 COUNTS_DDL = "n_rows bigint not null, peak_bytes bigint not null, counts binary not null, hashes binary not null"
 
 
@@ -80,11 +84,38 @@ def run_on_tables(
         work: what is done with the splits of a task, and with the cells of a table; both give rows of
             SCAN_SCHEMA.
     """
+    try:
+        return _collect(session, plan, tasks, sources, work)
+    except SPARK_ERRORS:
+        if not sources:
+            raise
+    # one table that Spark cannot read must not cost the others: each by itself shows which
+    return pa.concat_tables(
+        [_collect(session, plan, tasks, [], work), *(_collect_alone(session, plan, one, work) for one in sources)]
+    )
+
+
+def _collect(
+    session: SparkSession,
+    plan: ScanPlan,
+    tasks: Sequence[Sequence[Split]],
+    sources: Sequence[DeltaSource],
+    work: tuple[SplitWork, CellWork],
+) -> pa.Table:
     frames = [_split_frame(session, plan, tasks, work[0])] if tasks else []
     frames += [_source_frame(session, plan, source, work[1]) for source in sources]
-    if not frames:
-        return SCAN_SCHEMA.empty_table()
-    return reduce(DataFrame.union, frames).toArrow()
+    return reduce(DataFrame.union, frames).toArrow() if frames else SCAN_SCHEMA.empty_table()
+
+
+def _collect_alone(
+    session: SparkSession, plan: ScanPlan, source: DeltaSource, work: tuple[SplitWork, CellWork]
+) -> pa.Table:
+    try:
+        return _collect(session, plan, [], [source], work)
+    except SPARK_ERRORS as error:
+        rows = ScanRows()
+        rows.add("error", source.table_id, text=f"Spark cannot read it: {str(error).splitlines()[0][:300]}")
+        return pa.Table.from_batches([rows.batch()])
 
 
 def compare_on_spark(
