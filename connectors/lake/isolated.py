@@ -37,7 +37,7 @@ def isolated_map(
         work: raises nothing; its results can be pickled. It must need no thread of the parent.
         items: any number.
         n_processes: children at a time.
-        on_death: makes the result of an item on which a child died, or made no progress for a minute.
+        on_death: makes the result of an item on which two children died, or made no progress for a minute.
     """
     n_shares = max(1, min(n_processes, len(items)))
     bounds = [len(items) * share // n_shares for share in range(n_shares + 1)]
@@ -53,7 +53,9 @@ def _do_share(
     while len(results) < len(items):
         results += _in_child(work, items[len(results) :])
         if len(results) < len(items):
-            results.append(on_death(items[len(results)]))
+            item = items[len(results)]
+            # a child may have died of something else: the item gets a second one, for itself
+            results += list(_in_child(work, [item])) or [on_death(item)]
     return results
 
 
