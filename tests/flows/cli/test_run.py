@@ -1,0 +1,60 @@
+import json
+
+import pytest
+
+from flows.cli.run import print_summary
+from tests.flows.processes import lakebed
+
+STAGE = {"stage": "inventory", "key": "k" * 64, "reused": True, "seconds": 0.25, "bytes_read": 1500}
+COUNTS = {"tables": 1200, "distinct_schemas": 3, "unreadable": 1}
+FUNNEL = {"schema_edges": 9, "after_min_max": 5, "after_sketches": 4, "proven": 2, "coincidental": 1}
+
+
+def test_the_summary_tells_what_was_found(capsys):
+    print_summary({**COUNTS, **FUNNEL, "stages": [STAGE], "report": "/a/report.html"})
+    text = capsys.readouterr().out
+    assert "1,200 tables in 3 schemas, 1 unreadable" in text
+    assert "9 by schema → 5 after min-max → 4 after sketches → 2 proven, 1 of them coincidental" in text
+    assert "reused" in text and "1.5 kB" in text and "report: /a/report.html" in text
+
+
+def test_a_run_up_to_the_inventory_tells_no_pairs(capsys):
+    print_summary({**COUNTS, "stages": [STAGE], "report": ""})
+    text = capsys.readouterr().out
+    assert "pairs" not in text and "report" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--lake", "none"), "the lake does not exist"),
+        (("--lake", "file.txt"), "the lake is a file, not a folder"),
+        (("--lake", "empty"), "the lake is empty"),
+        (("--lake", "empty", "--artifacts", "empty/a"), "lie in each other"),
+        (("--lake", "empty", "--artifacts", "file.txt"), "a part of the path is a file"),
+        (("--lake", "empty", "--to", "nope"), "no such stage"),
+        (("nope.toml",), "no such config file"),
+    ],
+)
+def test_a_wrong_path_ends_at_once_and_says_what_to_do(tmp_path, arguments, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.txt").write_text("x")
+    answer = lakebed("run", *arguments, "--json", folder=tmp_path)
+    assert message in answer.json["what"]
+    assert answer.json["hint"] or answer.json["expected"]
+    assert answer.status == (1 if answer.json["error"] == "ArtifactError" else 2)
+    assert answer.err.startswith(f"{answer.json['error']}: ")
+    assert "Traceback" not in answer.err
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.flow
+def test_a_person_reads_the_same_in_words(finished):
+    folder, first = finished
+    answer = lakebed("run", "--lake", "lake", "--artifacts", "artifacts", folder=folder)
+    assert answer.status == 0
+    assert "4 tables in 3 schemas, 1 unreadable" in answer.out
+    assert f"report: {first.json['report']}" in answer.out
+    assert answer.err == "all artifacts are up to date\n"
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(answer.out)

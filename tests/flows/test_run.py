@@ -1,0 +1,212 @@
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+
+from connectors.errors import ConfigError, StageError
+from flows.config import load_config
+from flows.run import run
+from tasks.containment.stage import containment_stage
+from tasks.inventory.stage import run_inventory
+from tasks.runtime.lease import is_held
+from tasks.runtime.record import list_runs
+from tests.flows.lakes import orders, replace_in_place, snapshot, write_mixed_lake, write_parquet_lake
+from tests.flows.processes import lakebed, python
+
+NEEDED = {"tables", "unreadable", "distinct_schemas", "schema_edges", "after_min_max", "after_sketches", "proven"}
+NEEDED |= {"coincidental", "stages", "session_start_s", "wall_after_session_s", "peak_driver_bytes"}
+OF_STAGE = {"stage", "key", "digest", "reused", "seconds", "bytes_read"}
+
+# the command line, telling on its last line which processes it started and what it imported
+WATCHED = """
+import atexit, json, sys
+started = []
+sys.addaudithook(lambda event, args: started.append(str(args[0])) if event in ("subprocess.Popen", "os.exec") else None)
+heavy = ("pyspark", "prefect", "great_expectations", "numba")
+def tell():
+    sys.stderr.write("WATCHED " + json.dumps([started, [name for name in heavy if name in sys.modules]]))
+atexit.register(tell)
+from flows.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def watched(*arguments, folder, **variables):
+    answer = python(WATCHED, *arguments, folder=folder, **variables)
+    started, imported = json.loads(answer.err.rpartition("WATCHED ")[2])
+    # `platform` asks `uname` what machine this is
+    return answer, [name for name in started if name != "uname"], imported
+
+
+@pytest.fixture
+def config(parquet_lake, tmp_path):
+    return load_config(None, {"lake": {"root": str(parquet_lake)}, "artifacts": str(tmp_path / "artifacts")})
+
+
+def test_only_without_its_inputs_starts_nothing(config):
+    with pytest.raises(StageError, match="not there"):
+        run(config, only="containment")
+    assert list_runs(config.artifacts)[0].status == "failed"
+    assert not is_held(config.artifacts)
+
+
+def test_a_wrong_stage_is_refused_before_anything_is_written(config, tmp_path):
+    with pytest.raises(ConfigError):
+        run(config, to="nope")
+    assert not (tmp_path / "artifacts").exists()
+
+
+def test_paranoid_catches_a_file_changed_in_place(parquet_lake, tmp_path):
+    pq.write_table(orders(), parquet_lake / "orders.parquet", compression="none", use_dictionary=False)
+
+    def inventory(is_paranoid):
+        lake = {"root": str(parquet_lake), "paranoid": is_paranoid}
+        config = load_config(None, {"lake": lake, "artifacts": str(tmp_path / "a")})
+        ref = run_inventory(config.workspace(), config.inventory)
+        return ref.key, containment_stage(ref, config.workspace(), config.containment).key
+
+    trusting, paranoid = inventory(False), inventory(True)
+    assert inventory(True) == paranoid
+    replace_in_place(parquet_lake / "orders.parquet", b"n2093", b"n3093")
+    assert inventory(False) == trusting
+    # the statistics are the same, the data is not: containment must be searched anew as well
+    assert all(new != old for new, old in zip(inventory(True), paranoid, strict=True))
+
+
+@pytest.mark.flow
+def test_one_run_gives_one_json_object(finished):
+    folder, answer = finished
+    found = answer.json
+    assert found.keys() >= NEEDED
+    assert all(stage.keys() >= OF_STAGE for stage in found["stages"])
+    assert [stage["stage"] for stage in found["stages"]] == ["inventory", "containment"]
+    assert (found["tables"], found["unreadable"], found["proven"]) == (4, 1, 2)
+    assert found["schema_edges"] >= found["after_min_max"] >= found["after_sketches"] >= found["proven"]
+    assert not any(stage["reused"] for stage in found["stages"])
+    assert found["session_start_s"] > 0 and found["wall_after_session_s"] > 0
+    assert found["peak_driver_bytes"] > 100 << 20
+    assert found["expectations"]["status"] == "passed"
+    assert "Traceback" not in answer.err and "Waiting for Great Expectations" in answer.err
+    total = sum(path.stat().st_size for path in (folder / "lake").rglob("*"))
+    assert sum(stage["bytes_read"] for stage in found["stages"]) <= 1.25 * total
+
+
+@pytest.mark.flow
+def test_one_run_leaves_report_record_and_docs(finished):
+    folder, answer = finished
+    run_folder = folder / "artifacts" / "runs" / answer.json["run_id"]
+    assert answer.json["report"] == str(run_folder / "report.html")
+    assert "orders_part" in (run_folder / "report.html").read_text()
+    assert (run_folder / "expectations" / "docs" / "index.html").is_file()
+    record = json.loads((run_folder / "run.json").read_text())
+    assert record["status"] == "completed"
+    assert record["config"]["lake"]["root"] == str(folder / "lake")
+
+
+@pytest.mark.flow
+def test_an_unchanged_lake_starts_and_reads_nothing(finished):
+    folder, first = finished
+    before = snapshot(folder / "lake")
+    again, started, imported = watched("run", "--lake", "lake", "--artifacts", "artifacts", "--json", folder=folder)
+    assert again.status == 0
+    assert (started, imported) == ([], [])
+    assert again.digests == first.digests
+    assert all(again.reused.values())
+    assert [stage["bytes_read"] for stage in again.json["stages"]] == [0, 0]
+    assert again.json["report"] == first.json["report"]
+    counts = {name for name in NEEDED if isinstance(first.json[name], int)} - {"peak_driver_bytes"}
+    assert {name: again.json[name] for name in counts} == {name: first.json[name] for name in counts}
+    assert snapshot(folder / "lake") == before
+
+
+@pytest.mark.flow
+def test_another_config_of_containment_reuses_the_inventory(finished, tmp_path):
+    folder, first = finished
+    shutil.copytree(folder / "artifacts", tmp_path / "artifacts")
+    arguments = ("run", "--lake", folder / "lake", "--artifacts", "artifacts", "--only", "containment", "--json")
+    answer = lakebed(*arguments, folder=tmp_path, LAKEBED_CONTAINMENT__SEMANTICS="bag")
+    assert answer.status == 0, answer.err
+    assert answer.reused == {"inventory": True, "containment": False}
+    assert answer.digests["inventory"] == first.digests["inventory"]
+    assert answer.digests["containment"] != first.digests["containment"]
+    assert answer.json["report"] == ""
+    listed = lakebed("containments", "--artifacts", "artifacts", "--json", folder=tmp_path)
+    assert {json.loads(line)["semantics"] for line in listed.out.splitlines()} == {"bag"}
+
+
+@pytest.mark.flow
+def test_a_changed_file_runs_again_up_to_a_stage(finished, tmp_path):
+    folder, _ = finished
+    write_mixed_lake(tmp_path / "lake")
+    shutil.copytree(folder / "artifacts", tmp_path / "artifacts")
+    pq.write_table(orders(301), tmp_path / "lake" / "orders.parquet")
+    arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory", "--json")
+    answer = lakebed(*arguments, folder=tmp_path)
+    assert answer.status == 0, answer.err
+    assert answer.reused == {"inventory": False}
+    assert answer.json["rows"] == 301 + 100 + 120 + 50
+    assert "proven" not in answer.json
+    again, started, _ = watched(*arguments, folder=tmp_path)
+    assert again.reused == {"inventory": True} and started == []
+
+
+@pytest.mark.flow
+def test_an_error_of_a_stage_is_typed_and_nothing_is_published(tmp_path):
+    lake = write_mixed_lake(tmp_path / "lake")
+    before = snapshot(lake)
+    arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--strict", "--json")
+    answer = lakebed(*arguments, folder=tmp_path)
+    assert answer.status == 1
+    assert answer.json["error"] == "SourceError"
+    assert "broken" in answer.json["examples"][0]
+    assert "SourceError: 1 tables of the lake cannot be read" in answer.err
+    assert "Traceback" not in answer.err
+    assert list(tmp_path.glob("artifacts/*/*/manifest.json")) == []
+    assert list_runs(str(tmp_path / "artifacts"))[0].status == "failed"
+    assert snapshot(lake) == before
+
+
+@pytest.mark.flow
+def test_a_server_that_is_not_there_is_a_typed_error(tmp_path):
+    write_parquet_lake(tmp_path / "lake")
+    arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory", "--json")
+    answer = lakebed(*arguments, folder=tmp_path, PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert answer.status == 1
+    assert answer.json["error"] == "StageError"
+    assert answer.json["value"] == "http://127.0.0.1:9/api"
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.flow
+@pytest.mark.heavy
+def test_a_java_that_is_not_there_is_a_typed_error(tmp_path):
+    write_parquet_lake(tmp_path / "lake")
+    arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--json")
+    answer = lakebed(*arguments, folder=tmp_path, JAVA_HOME="/nonexistent", PATH="/nonexistent")
+    assert answer.status in (1, 2)
+    assert "java" in answer.json["what"].lower() and answer.json["hint"]
+    assert "Traceback" not in answer.err
+    # the inventory needs no Spark here, so it is whole and waits for the next run
+    assert len(list(tmp_path.glob("artifacts/inventory/*/manifest.json"))) == 1
+    assert list(tmp_path.glob("artifacts/containment/*/manifest.json")) == []
+
+
+@pytest.mark.flow
+@pytest.mark.heavy
+def test_two_runs_in_one_process(tmp_path):
+    write_parquet_lake(tmp_path / "lake")
+    code = """
+import json
+from flows.config import load_config
+from flows.run import run
+def one(**more):
+    return run(load_config(None, {"lake": {"root": "lake"}, "artifacts": "artifacts", **more})).as_dict()
+print(json.dumps([one(), one(containment={"semantics": "bag"})]))
+"""
+    answer = python(code, folder=tmp_path)
+    assert answer.status == 0, answer.err
+    first, second = answer.json
+    assert [stage["reused"] for stage in first["stages"]] == [False, False]
+    assert [stage["reused"] for stage in second["stages"]] == [True, False]
+    assert first["report"] != second["report"]
