@@ -22,6 +22,7 @@ class Link:
         open: the stage under its key, for reuse.
         build: the same as a Prefect task, inside a flow: reuses or builds it.
         needs_spark: whether building it always needs a Spark session.
+        reads_lake_rows: whether the user's suites for tables of the lake must have passed before.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Link:
     open: Callable[[Refs, Workspace, LakebedConfig], Stage]
     build: Callable[[Refs, Workspace, LakebedConfig], ArtifactRef]
     needs_spark: bool
+    reads_lake_rows: bool = False
 
 
 def _open_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
@@ -58,7 +60,7 @@ def _open_containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -
 
 CHAIN = (
     Link("inventory", (), _open_inventory, _build_inventory, needs_spark=False),
-    Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True),
+    Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True, reads_lake_rows=True),
 )
 STAGES = tuple(link.name for link in CHAIN)
 

@@ -34,6 +34,9 @@ class LakebedConfig(BaseSettings):
     inventory: InventoryConfig = Field(default_factory=InventoryConfig, description="What is a table.")
     containment: ContainmentConfig = Field(default_factory=ContainmentConfig, description="What counts as contained.")
     report: ReportConfig = Field(default_factory=ReportConfig, description="The HTML report.")
+    suites: str = Field(
+        "", description="Folder of JSON files with Great Expectations suites of your own; empty means none."
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -29,6 +29,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     inventory: InventoryConfig = INVENTORY,
     containment: ContainmentConfig = CONTAINMENT,
     report: ReportConfig = REPORT,
+    suites: str = "",
     to: str | None = None,
     only: str | None = None,
     run_id: str = "",
@@ -42,6 +43,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         inventory: config of that stage.
         containment: config of that stage.
         report: config of the report.
+        suites: folder of the user's own Great Expectations suites.
         to: last stage to run.
         only: the one stage to run.
         run_id: of a run that the caller has opened; empty opens one.
@@ -50,7 +52,13 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     if scope is not None:
         return _run_links(scope, chosen_links(to, only))
     config = LakebedConfig(
-        lake=lake, artifacts=artifacts, spark=spark, inventory=inventory, containment=containment, report=report
+        lake=lake,
+        artifacts=artifacts,
+        spark=spark,
+        inventory=inventory,
+        containment=containment,
+        report=report,
+        suites=suites,
     )
     return _run_alone(RunScope(config.resolved(), run_id or new_run_id(), ["prefect", "lakebed"]), to, only)
 
@@ -70,7 +78,10 @@ def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, A
 
 def _run_links(scope: RunScope, links: Sequence[Link]) -> dict[str, ArtifactRef]:
     logger = get_run_logger()
+    scope.settle()
     for link in links:
+        if link.reads_lake_rows:
+            scope.require_lake_suites()
         started = time.monotonic()
         ref = link.build(scope.refs, scope.workspace, scope.config)
         scope.done(ref, time.monotonic() - started)

@@ -15,7 +15,7 @@ from flows.chain import Link, chosen_links, find_reusable, is_whole, require_inp
 from flows.config import LakebedConfig
 from flows.scope import RunScope
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.progress import Progress
+from tasks.runtime.progress import Progress, show, shown
 from tasks.runtime.record import RUNS, RunRecord, list_runs, new_run_id
 
 # the renderer, which names it too, is imported only when a report is written
@@ -67,8 +67,9 @@ def run(
         LakeError: whatever a stage raises.
     """
     links = chosen_links(to, only)
+    show(progress or Progress(is_quiet=True))
     with RunScope(config, new_run_id(), sys.argv) as scope:
-        _run_scoped(scope, links, (to, only), progress or Progress(is_quiet=True))
+        _run_scoped(scope, links, (to, only), shown())
         counts = _counts(scope)
     return RunResult(scope.log.record, counts, report_of(scope) if is_whole(to, only) else "")
 
@@ -145,10 +146,9 @@ def _run_flow(scope: RunScope, choice: tuple[str | None, str | None], progress: 
         if server is not None:
             server.wait()
     ready_at, config = time.monotonic(), scope.config
-    sections = {name: getattr(config, name) for name in ("lake", "artifacts", "spark", "inventory", "containment")}
+    sections = {name: getattr(config, name) for name in LakebedConfig.model_fields}
     try:
-        with progress.step("Running the chain"):
-            lake_flow(**sections, report=config.report, to=choice[0], only=choice[1], run_id=scope.run_id)
+        lake_flow(**sections, to=choice[0], only=choice[1], run_id=scope.run_id)
     except RuntimeError as error:
         if "Failed to reach API" not in str(error):
             raise

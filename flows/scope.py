@@ -7,16 +7,19 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import LakeError
+from connectors.errors import ContractError, LakeError
 from flows.config import LakebedConfig, require_apart
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.expectations import ExpectationsProcess
+from tasks.runtime.expectations_queue import install_suites
 from tasks.runtime.lease import Lease
+from tasks.runtime.progress import shown
 from tasks.runtime.record import ExpectationsRecord, RunLog, StageRecord
 
 if TYPE_CHECKING:
     from connectors.spark.session import SessionStarter
 
+SUITES_TIMEOUT_S = 1800.0
 _open_scopes: dict[str, "RunScope"] = {}
 
 
@@ -41,6 +44,8 @@ class RunScope:
         self._command = command
         self._stack = ExitStack()
         self._expectations: ExpectationsProcess | None = None
+        self._kernels: threading.Thread | None = None
+        self._lake_suites: list[str] = []
 
     @staticmethod
     def joined(run_id: str) -> "RunScope | None":
@@ -83,11 +88,38 @@ class RunScope:
     def start_beside(self, *, needs_spark: bool) -> None:
         """Starts what takes long to start, in parallel: Great Expectations, Spark, its Python workers, our kernels."""
         if self._expectations is None:
+            if self.config.suites:
+                self._lake_suites = install_suites(self.log.folder, self.config.suites, self.workspace.lake.root)
             self._expectations = ExpectationsProcess.start(self.log.folder)
         if needs_spark:
             self.session.start()
             self.session.warm_up()
-            threading.Thread(target=_load_kernels, name="kernels", daemon=True).start()
+            self._kernels = threading.Thread(target=_load_kernels, name="kernels", daemon=True)
+            self._kernels.start()
+
+    def settle(self) -> None:
+        """Waits for the kernels: inventory forks, and a fork must not find a module half imported."""
+        if self._kernels is not None:
+            self._kernels.join()
+
+    def require_lake_suites(self) -> None:
+        """Waits for the verdicts on the tables of the lake for which the user has written suites.
+
+        Raises:
+            ContractError: if a table was rejected.
+            ArtifactError: if Great Expectations did not get through.
+        """
+        if self._expectations is None or not self._lake_suites:
+            return
+        with shown().step("Waiting for your suites", len(self._lake_suites)):
+            verdicts = self._expectations.wait_for(self._lake_suites, SUITES_TIMEOUT_S)
+        if refused := [verdict.name for verdict in verdicts if verdict.status != "passed"]:
+            raise ContractError(
+                f"{len(refused)} of your suites for tables of the lake did not pass",
+                expected="tables that meet their suites",
+                hint=f"see {self.log.folder}/expectations",
+                examples=refused,
+            )
 
     def done(self, ref: ArtifactRef, seconds: float) -> None:
         """Notes a stage whose artifact is published, or was there already."""

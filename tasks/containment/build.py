@@ -13,6 +13,7 @@ from tasks.containment.plan import ScanPlaces
 from tasks.containment.sampled import sample_content
 from tasks.containment.search import ContentScan, LakeView, scan_content, sketch, verify, view_lake
 from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
 from tasks.runtime.workspace import Workspace
 
@@ -25,12 +26,13 @@ def build_artifact(
     Raises: as `run_containment`.
     """
     metrics = StageMetrics()
-    with metrics.step("min_max"):
+    with metrics.step("min_max"), shown().step("Comparing schemas and bounds"):
         view = view_lake(stage.store, inventory, config)
     staged_root = stage.store.folder(inventory.stage, inventory.key)
     build = _sampled if config.mode == "sampled" else _exact
     found = build(view, config, workspace, ScanPlaces(staged_root, stage.table_uri("row_hashes")), metrics)
-    return stage.publish(found.tables, found.summary, metrics)
+    with shown().step("Publishing containments"):
+        return stage.publish(found.tables, found.summary, metrics)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,14 @@ from pyspark.sql import DataFrame, SparkSession
 
 from connectors.lake.leaves import batch_leaves, schema_leaves
 from connectors.lake.read import Split
+from connectors.spark.task_counts import counted_tasks
 from tasks.containment.hash_files import read_hash_rows
 from tasks.containment.kernel.fingerprint import Cells
 from tasks.containment.kernel.proof import PairCounts, compare_pairs
 from tasks.containment.kernel.schema_graph import Int32, Int64
 from tasks.containment.scan import SCAN_SCHEMA, ScanPlan, ScanRows, scan_cells, scan_splits
 from tasks.runtime.memory import peak_memory_bytes
+from tasks.runtime.progress import shown
 
 SCAN_DDL = (
     "kind string not null, table_id int not null, projection int not null, token string not null, "
@@ -104,7 +106,14 @@ def _collect(
 ) -> pa.Table:
     frames = [_split_frame(session, plan, tasks, work[0])] if tasks else []
     frames += [_source_frame(session, plan, source, work[1]) for source in sources]
-    return reduce(DataFrame.union, frames).toArrow() if frames else SCAN_SCHEMA.empty_table()
+    if not frames:
+        return SCAN_SCHEMA.empty_table()
+    n_tables = len({split.table_id for task in tasks for split in task} | {source.table_id for source in sources})
+    with (
+        shown().step(f"Reading {n_tables:,} tables", len(tasks) + len(sources)) as step,
+        counted_tasks(session, step.advance),
+    ):
+        return reduce(DataFrame.union, frames).toArrow()
 
 
 def _collect_alone(
@@ -132,7 +141,9 @@ def compare_on_spark(
                 yield compare_bucket(uri, paths[number], wanted, is_bag=bag)
 
     frame = session.range(0, len(buckets), 1, len(buckets)).mapInArrow(compare, COUNTS_DDL)
-    rows = frame.toArrow().to_pylist()
+    n_pairs = len(pairs.child)
+    with shown().step(f"Comparing {n_pairs:,} pairs", len(buckets)) as step, counted_tasks(session, step.advance):
+        rows = frame.toArrow().to_pylist()
     sent.destroy()
     parts = [_unpacked(row["counts"], row["hashes"]) for row in rows]
     return Comparison(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from connectors.spark.task_counts import counted_tasks
 from tasks.inventory.worker import Outcome, Unit, WorkContext, do_unit
 from tasks.runtime.memory import peak_memory_bytes
+from tasks.runtime.progress import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +54,11 @@ def do_units(session: SparkSession, context: WorkContext, units: Sequence[Unit])
 
     try:
         frame = session.range(0, len(tasks), 1, len(tasks)).mapInArrow(work, _DDL)
-        return _collected(frame.toArrow(), len(units))
+        with (
+            shown().step("Reading what metadata does not say", len(tasks)) as step,
+            counted_tasks(session, step.advance),
+        ):
+            return _collected(frame.toArrow(), len(units))
     finally:
         sent.destroy()
 

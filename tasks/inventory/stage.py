@@ -18,6 +18,7 @@ from tasks.inventory.missing import apply_bounds, plan_missing
 from tasks.inventory.scanned import text_facts
 from tasks.inventory.worker import FooterUnit, Outcome, TextUnit, Unit, WorkContext
 from tasks.runtime.keys import canonical_json
+from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics, StageSpec
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def _build(stage: Stage, config: InventoryConfig, listing: Listing, metrics: Sta
     work = _Work(stage, listing, metrics)
     if any(source.format in ("csv", "json") for source in discovery.tables):
         work.start_session()
-    with metrics.step("metadata"):
+    n_files = len(listing.files)
+    with metrics.step("metadata"), shown().step(f"Reading the metadata of {n_files:,} files"):
         facts = read_metadata(listing, discovery, lake, partial(_read_footers, work, config))
     _require_strict(stage, facts)
     with metrics.step("data") as cost:

@@ -43,6 +43,7 @@ class Progress:
     """Shows steps; `is_quiet` shows nothing."""
 
     def __init__(self, stream: TextIO | None = None, *, is_quiet: bool = False) -> None:
+        self._has_bar = threading.Lock()
         self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True, quiet=is_quiet)
 
     @contextlib.contextmanager
@@ -82,9 +83,18 @@ class Progress:
             self._say(step, time.perf_counter() - start, "… ")
 
     def _show_bar(self, step: Step, is_over: threading.Event) -> None:
-        """A bar after the first second; it is removed at the end, when the closing line takes its place."""
-        if is_over.wait(_BAR_AFTER_S):
+        """A bar after the first second; it is removed at the end, when the closing line takes its place.
+
+        One bar at a time: a step inside another has its closing line only.
+        """
+        if is_over.wait(_BAR_AFTER_S) or not self._has_bar.acquire(blocking=False):
             return
+        try:
+            self._draw_bar(step, is_over)
+        finally:
+            self._has_bar.release()
+
+    def _draw_bar(self, step: Step, is_over: threading.Event) -> None:
         with self._bars(step.total) as bars:
             task: TaskID = bars.add_task(step.name, total=step.total)
             while not is_over.wait(0.1):
@@ -94,3 +104,16 @@ class Progress:
         counted = [] if total is None else [BarColumn(), MofNCompleteColumn()]
         text = TextColumn("{task.description}")
         return Bars(SpinnerColumn(), text, *counted, TimeElapsedColumn(), console=self._console, transient=True)
+
+
+_shown = [Progress(is_quiet=True)]
+
+
+def show(progress: Progress) -> None:
+    """Makes `progress` the one that stages report to in this process; until then they report to nobody."""
+    _shown[0] = progress
+
+
+def shown() -> Progress:
+    """The progress that stages report to."""
+    return _shown[0]
