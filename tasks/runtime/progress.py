@@ -64,6 +64,7 @@ class Progress:
         try:
             yield step
             mark = ""
+            step.n_done = step.n_done if total is None else total
         finally:
             is_over.set()
             watcher.join()
