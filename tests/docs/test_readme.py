@@ -1,0 +1,93 @@
+import ast
+import importlib
+import importlib.util
+import re
+import shlex
+
+import pytest
+import typer.main
+
+from connectors.errors import ConfigError, ContractError, LakeError
+from flows.cli.main import VERBS, app
+from tests.docs.pages import PAGES, ROOT, code_lines, fenced, name_of, prose
+
+COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?lakebed ([a-z].*)$")
+LINK = re.compile(r"\]\(([^)#\s]+)")
+README = ROOT / "README.md"
+every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+@every_page
+def test_commands_parse_as_the_console_script_parses_them(page):
+    group = typer.main.get_command(app)
+    for line in filter(None, map(COMMAND.match, code_lines(page))):
+        verb, *arguments = shlex.split(re.split(r"[>|]", line[1])[0], comments=True)
+        command = group.commands.get(verb)
+        assert command is not None, f"{line[0]}: no such verb"
+        command.make_context(verb, list(arguments), resilient_parsing=not _is_complete(arguments, line[0]))
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word for word in arguments if word.startswith("-")} <= known | {"--help"}, line[0]
+
+
+def _is_complete(arguments, line):
+    """Whether the line is a whole command, not the mere name of a verb or an option."""
+    return bool(arguments) and "…" not in line and "STAGE" not in line and not arguments[-1].startswith("--")
+
+
+@every_page
+def test_make_targets_exist(page):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for line in code_lines(page):
+        if named := re.match(r"^make ([a-z-]+)", line):
+            assert named[1] in targets, line
+
+
+@every_page
+def test_python_modules_that_are_run_exist(page):
+    for line in code_lines(page):
+        if named := re.search(r"python -m ([\w.]+)", line):
+            assert importlib.util.find_spec(named[1]) is not None, line
+
+
+@every_page
+def test_paths_of_code_exist(page):
+    for line in code_lines(page):
+        if re.fullmatch(r"(?:connectors|tasks|flows|infra|tests|data_samples|docs)/[\w./-]+", line):
+            assert (ROOT / line).exists(), line
+
+
+@every_page
+def test_relative_links_resolve(page):
+    for target in LINK.findall(prose(page)):
+        if not re.match(r"[a-z]+:", target):
+            assert (page.parent / target).exists(), target
+
+
+def test_python_of_the_readme_names_what_is_there():
+    (snippet,) = fenced(README, "python")
+    tree = ast.parse(snippet)
+    compile(tree, "README.md", "exec")
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert imports
+    for node in imports:
+        module = importlib.import_module(node.module or "")
+        for alias in node.names:
+            assert hasattr(module, alias.name), f"{node.module} has no {alias.name}"
+
+
+def test_readme_lists_every_verb_and_the_exit_codes_of_a_run():
+    verbs = README.read_text().partition("## Verbs")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([a-z]+)[^`]*` \| (.*) \|$", verbs, re.MULTILINE))
+    assert {verb.__name__ for verb in VERBS} == rows.keys()
+    codes = {name: set(map(int, row.rpartition("|")[2].split(","))) for name, row in rows.items()}
+    assert codes["run"] == {0, LakeError.exit_code, ConfigError.exit_code, ContractError.exit_code}
+
+
+def test_readme_opens_with_the_two_commands():
+    first = fenced(README, "")[0]
+    assert [line.split(" ")[:2] for line in first.splitlines()] == [["make", "demo"], ["make", "test"]]
+
+
+def test_no_page_names_a_path_of_one_machine():
+    for page in PAGES:
+        assert not re.search(r"/(?:work|root|home|tmp)/", page.read_text()), name_of(page)

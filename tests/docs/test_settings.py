@@ -1,0 +1,54 @@
+"""Settings as the pages give them, against the models."""
+
+import json
+import re
+
+import pytest
+
+from flows.config import LakebedConfig
+from tests.docs.pages import PAGES, ROOT, code_lines
+
+ROW = re.compile(r"^\| `([a-z_.]+)` \| (none, required|`[^`]*`) \|", re.MULTILINE)
+VARIABLE = re.compile(r"LAKEBED_([A-Z_]+__[A-Z_]+)")
+DOTTED = re.compile(r"(?:lake|spark|inventory|containment|report)(?:\.[a-z_]+)+")
+
+
+def _defaults(model, prefix):
+    """Every key of a model with its default, None where it has none."""
+    found = {}
+    for name, field in model.model_fields.items():
+        if hasattr(field.annotation, "model_fields"):
+            found |= _defaults(field.annotation, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = None if field.is_required() else field.get_default(call_default_factory=True)
+    return found
+
+
+def _keys():
+    return _defaults(LakebedConfig, "")
+
+
+@pytest.mark.parametrize(
+    ("page", "sections"), [("inventory.md", ("lake.", "inventory.")), ("containment.md", ("containment.",))]
+)
+def test_stage_pages_list_every_setting_with_its_default(page, sections):
+    listed = dict(ROW.findall((ROOT / "docs" / page).read_text()))
+    wanted = {key: value for key, value in _keys().items() if key.startswith(sections)}
+    assert listed.keys() == wanted.keys()
+    for key, shown in listed.items():
+        if wanted[key] is None:
+            assert shown == "none, required"
+        else:
+            assert json.loads(shown.strip("`")) == json.loads(json.dumps(wanted[key])), key
+
+
+def test_settings_named_anywhere_exist():
+    keys = _keys()
+    for page in PAGES:
+        for code in code_lines(page):
+            if DOTTED.fullmatch(code.split(" = ")[0]) and not code.endswith((".py", ".md", ".json", ".html")):
+                named = code.split(" = ")[0]
+                assert any(key == named or key.startswith(f"{named}.") for key in keys), f"{page.name}: {code}"
+            for variable in VARIABLE.findall(code):
+                is_pattern = variable == "SECTION__KEY"
+                assert is_pattern or variable.lower().replace("__", ".") in keys, f"{page.name}: {variable}"
