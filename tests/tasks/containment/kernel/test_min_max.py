@@ -26,6 +26,10 @@ def verdict(child, parent, n_rows=(10, 10), *, is_bag=False):
         # wide bounds of the child: only disjoint ranges refute
         (Column((0, 9, 0, 9)), tight(3, 5), Refutation.NONE),
         (Column((0, 2, 0, 2)), tight(3, 5), Refutation.MINIMUM),
+        # of an unknown number of nulls: the rows that the bounds stem from may be deleted, and the others null
+        (Column((0, 2, 0, 2), n_nulls=-1), tight(3, 5), Refutation.NONE),
+        (Column((1, 1, 1, 1), n_nulls=-1), tight(3, 5, kind=1), Refutation.NONE),
+        (Column((1, 1, 2, 2), n_nulls=-1), tight(3, 5), Refutation.MINIMUM),
         # wide bounds of the parent still bound its values
         (tight(0, 5), Column((3, 9, 3, 9)), Refutation.MINIMUM),
         # a cut minimum whose true value may reach the parent's
@@ -145,3 +149,10 @@ def test_trivial_tables_are_left_out():
     groups, bounds = bounds_of(tables, (0, 4, 5))
     assert bounds.trivial_tables().tolist() == [True, True, False]
     assert survey(groups, schema_edges(groups), bounds, is_bag=False, max_pairs=10).n_pairs == 0
+
+
+def test_a_cheap_test_refutes_no_column_that_may_hold_nothing():
+    tables = [{0: Column((9, 9, 9, 9), n_nulls=-1)}, {0: tight(1, 2, n_nulls=1)}]
+    groups, bounds = bounds_of(tables, (4, 5))
+    found = survey(groups, schema_edges(groups), bounds, is_bag=False, max_pairs=10)
+    assert (0, 1) in set(zip(found.children.tolist(), found.parents.tolist(), strict=True))

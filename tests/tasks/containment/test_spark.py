@@ -1,0 +1,152 @@
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from connectors.lake.read import Split
+from data_samples.delta_log import SparkLikeDelta, inline_deletion_vector
+from data_samples.layouts import DeltaTable, HivePartitions, ParquetFile
+from tasks.containment.config import ContainmentConfig
+from tasks.containment.hash_files import HashFiles
+from tasks.containment.kernel.fingerprint import Fingerprint
+from tasks.containment.scan import SCAN_SCHEMA, ScanPlan
+from tasks.containment.spark import PairList, compare_on_spark, run_on_tables, scan_lake
+from tests.tasks.containment.conftest import inventoried, pairs_of
+from tests.tasks.containment.lakes import true_pairs
+
+pytestmark = pytest.mark.spark
+
+
+def test_nothing_to_read_needs_no_job(spark):
+    plan = ScanPlan("", "", "", {}, {}, None, 1)
+    assert scan_lake(spark, plan, [], []).equals(SCAN_SCHEMA.empty_table())
+
+
+def test_each_task_gets_its_splits_and_rows_keep_their_schema(spark):
+    def work(plan, splits):
+        for split in splits:
+            row = ("rows", split.table_id, 0, "", plan, 0, "", b"")
+            yield pa.RecordBatch.from_pylist([dict(zip(SCAN_SCHEMA.names, row, strict=True))], SCAN_SCHEMA)
+
+    splits = [Split(number, number, "", "parquet", None, (), (), 1, 1) for number in range(6)]
+    found = run_on_tables(spark, 7, [splits[:2], splits[2:3], splits[3:]], [], (work, None))
+    assert found.schema.equals(SCAN_SCHEMA)
+    assert sorted(found["table_id"].to_pylist()) == list(range(6))
+    assert set(found["n"].to_pylist()) == {7}
+
+
+@pytest.mark.parametrize("bits", [1, 4])
+def test_buckets_add_up_to_the_exact_counts(spark, tmp_path, bits):
+    rng = np.random.default_rng(5)
+    hashes = rng.integers(0, 1 << 64, (500, 2), np.uint64, endpoint=False)
+    hashes = hashes[np.lexsort((hashes[:, 1], hashes[:, 0]))]
+    ones = np.ones(500, np.int64)
+    files = HashFiles(str(tmp_path), bits)
+    files.add(9, 0, Fingerprint(hashes, ones))
+    files.add(9, 1, Fingerprint(hashes[100:300], ones[100:300]))
+    files.add(9, 2, Fingerprint(hashes[::2], ones[::2] * 2))
+    by_bucket: dict[int, list[str]] = {}
+    for file in files.close():
+        by_bucket.setdefault(file.bucket, []).append(file.path)
+    assert len(by_bucket) == 2**bits
+    pairs = [(1, 0), (2, 0), (0, 1), (2, 1)]
+    child, parent = np.array(pairs, np.int32).T
+    wanted = PairList(np.full(len(pairs), 9, np.int64), child.copy(), parent.copy())
+    by_set, by_bag = (
+        compare_on_spark(spark, str(tmp_path), by_bucket, wanted, is_bag=is_bag).counts for is_bag in (False, True)
+    )
+    assert by_set.n_missing.tolist() == [0, 0, 300, 150]
+    assert by_bag.n_missing.tolist() == [0, 250, 300, 400]
+    assert by_set.n_child_rows.tolist() == [200, 500, 500, 500]
+    assert (by_set.child_hash == by_set.matched_hash)[:2].all()
+
+
+@dataclass(frozen=True)
+class HalfDeleted:
+    """A Delta table whose last rows are deleted, by a vector in the log, though the file's statistics know them."""
+
+    format: ClassVar[str] = "delta"
+    dead: pa.Table
+
+    def write(self, root, name, data):
+        """Write the table's rows and, deleted, those of `dead`."""
+        SparkLikeDelta().write(root, name, pa.concat_tables([data, self.dead]))
+        log = root / name / "_delta_log" / f"{0:020d}.json"
+        actions = [json.loads(line) for line in log.read_text().splitlines()]
+        features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
+        for action in actions:
+            if "protocol" in action:
+                action["protocol"] = {"minReaderVersion": 3, "minWriterVersion": 7, **features}
+            if "metaData" in action:
+                action["metaData"]["configuration"] = {"delta.enableDeletionVectors": "true"}
+            if "add" in action:
+                dead = range(data.num_rows, data.num_rows + self.dead.num_rows)
+                action["add"]["deletionVector"] = inline_deletion_vector(dead)
+        log.write_text("".join(json.dumps(action) + "\n" for action in actions))
+        return name
+
+
+def test_bounds_of_deleted_rows_refute_nothing(tmp_path, spark):
+    """The only value of x is deleted, and so are rows that Arrow would see."""
+    schema = pa.schema([("x", pa.int64()), ("y", pa.int64())])
+    live = pa.table({"x": [None] * 5, "y": list(range(5))}, schema=schema)
+    tables = {
+        "deleted": (live, HalfDeleted(pa.table({"x": [100, 100], "y": [1, 9]}, schema=schema))),
+        "parent": (pa.table({"x": [1, *[None] * 6], "y": [7, *range(6)]}, schema=schema), ParquetFile()),
+        "copy": (live, ParquetFile()),
+    }
+    lake = inventoried(tmp_path, tables)
+    store, ref = lake.run("set", ContainmentConfig())
+    assert pairs_of(store.read(ref, "edges")) == true_pairs({name: data for name, (data, _) in tables.items()})
+
+
+def test_partitions_without_rows_refute_nothing(tmp_path, spark):
+    data = pa.table({"x": [1, 2, 3], "k": ["a", "a", "b"]})
+    tables = {
+        "hive": (data, HivePartitions(("k",))),
+        "delta": (data, DeltaTable(partition_by=("k",))),
+        "plain": (data, ParquetFile()),
+    }
+    lake_folder = tmp_path / "lake" / "hive" / "k=zzz"
+    lake_folder.mkdir(parents=True)
+    pq.write_table(pa.table({"x": pa.array([], pa.int64())}), lake_folder / "part-0.parquet")
+    lake = inventoried(tmp_path, tables)
+    for strict in (False, True):
+        store, ref = lake.run(f"strict {strict}", ContainmentConfig(strict_types=strict))
+        assert len(pairs_of(store.read(ref, "edges"))) == 6
+
+
+def test_types_of_all_readers_are_one_under_strict_types(tmp_path, spark):
+    """The same rows by Arrow from Parquet and from Delta, and by Spark from a table with a deletion vector."""
+    from datetime import UTC, date, datetime
+
+    moment = datetime(2020, 1, 1, 12, 0, 0, 123456, UTC)
+    schema = pa.schema(
+        [
+            ("i", pa.int32()),
+            ("l", pa.int64()),
+            ("d", pa.float64()),
+            ("s", pa.string()),
+            ("b", pa.bool_()),
+            ("t", pa.timestamp("us", "UTC")),
+            ("a", pa.date32()),
+        ]
+    )
+    rows = [
+        (n, None if n == 3 else n, n / 2, f"s{n}", n % 2 == 0, moment.replace(second=n), date(2020, 1, 1 + n))
+        for n in range(20)
+    ]
+    data = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
+    tables = {
+        "parquet": (data, ParquetFile()),
+        "delta": (data, DeltaTable()),
+        "spark": (data, HalfDeleted(data.slice(0, 3))),
+    }
+    lake = inventoried(tmp_path, tables)
+    for strict in (False, True):
+        store, ref = lake.run(f"strict {strict}", ContainmentConfig(strict_types=strict))
+        assert len(pairs_of(store.read(ref, "edges"))) == 6
