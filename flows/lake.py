@@ -7,6 +7,7 @@ from prefect import flow, get_run_logger
 
 from connectors.lake.config import LakeConfig
 from connectors.spark.config import SparkConfig
+from connectors.spark.failures import typed_failure
 from flows.chain import Link, chosen_links, is_whole
 from flows.config import LakebedConfig
 from flows.run import begin, report_of
@@ -83,7 +84,18 @@ def _run_links(scope: RunScope, links: Sequence[Link]) -> dict[str, ArtifactRef]
         if link.reads_lake_rows:
             scope.require_lake_suites()
         started = time.monotonic()
-        ref = link.build(scope.refs, scope.workspace, scope.config)
+        ref = _build(scope, link)
         scope.done(ref, time.monotonic() - started)
         logger.info("stage %s: artifact %s", link.name, ref.key[:12])
     return dict(scope.refs)
+
+
+def _build(scope: RunScope, link: Link) -> ArtifactRef:
+    """Builds the stage; what Spark raises, as when its JVM died or a worker's disk is full, becomes a typed error."""
+    try:
+        return link.build(scope.refs, scope.workspace, scope.config)
+    except Exception as error:
+        typed = typed_failure(error)
+        if typed is None:
+            raise
+        raise typed from error

@@ -82,15 +82,14 @@ class Running:
     """A verb that runs in the background; use as a context manager, which leaves no process behind."""
 
     def __init__(self, *arguments, folder, **variables):
-        self._err = Path(folder) / "stderr.txt"
-        with self._err.open("w") as stream:
+        self._out, self._err = Path(folder) / "stdout.txt", Path(folder) / "stderr.txt"
+        with self._out.open("w") as out, self._err.open("w") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "flows.cli.main", *map(str, arguments)],
                 cwd=folder,
                 env=environment(**variables),
-                stdout=subprocess.PIPE,
-                stderr=stream,
-                text=True,
+                stdout=out,
+                stderr=err,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
@@ -101,9 +100,8 @@ class Running:
 
     def __exit__(self, *_):
         self.look()
-        for process in [psutil.Process(self.process.pid)] if self.process.poll() is None else []:
-            process.kill()
-        self.process.communicate()
+        self.process.kill()
+        self.process.wait()
         for process in self.living():
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -129,12 +127,11 @@ class Running:
         """kill -9 of the run's own process only, as by the out-of-memory killer."""
         self.look()
         self.process.send_signal(signal.SIGKILL)
-        self.process.send_signal(signal.SIGCONT)
-        self.process.communicate()
+        self.process.wait()
 
     def finish(self):
-        out, _ = self.process.communicate(timeout=TIMEOUT_S)
-        return Answer(self.process.returncode, out, self._err.read_text())
+        status = self.process.wait(TIMEOUT_S)
+        return Answer(status, self._out.read_text(), self._err.read_text())
 
     def living(self):
         """Those of the run's processes that still live."""

@@ -1,0 +1,50 @@
+"""What a failed Spark job raises, as a typed error."""
+
+import re
+import traceback
+
+from connectors import errors
+from connectors.errors import LakeError, StageError
+
+_GATEWAY = ("py4j.", "pyspark.")
+# the text of an error of ours, at the end of a worker's traceback
+_OURS = re.compile(r"^connectors\.errors\.(\w+): (.+)$((?:\n +(?:found|expected|next): +.*$)*)", re.MULTILINE)
+_FACT = re.compile(r"^ +(found|expected|next): +(.*)$", re.MULTILINE)
+_CAUSE = re.compile(r"^(?:Caused by: )?([\w.]+(?:Error|Exception|Killed)\b.*)$", re.MULTILINE)
+_MAX_TEXT = 300
+
+
+def typed_failure(error: BaseException) -> LakeError | None:
+    """The typed form of what Spark, one of its workers or the way to its JVM raised; None for any other error.
+
+    An error of ours that a worker raised comes back as what it was: Spark hands it on as text only.
+    """
+    if isinstance(error, LakeError) or not _is_of_spark(error):
+        return None
+    text = str(error).strip() or type(error).__name__
+    if found := _OURS.findall(text):
+        return _ours(*found[-1])
+    causes = _CAUSE.findall(text) or text.splitlines()
+    return StageError(
+        "a Spark job failed",
+        value=causes[-1][:_MAX_TEXT],
+        expected="a JVM and workers that live until the stage is done",
+        hint="run the same command again: finished stages are kept; `lakebed doctor --spark` checks memory and Java",
+    )
+
+
+def _is_of_spark(error: BaseException) -> bool:
+    """Raised by PySpark or Py4J, or below them, as when the JVM has gone and its socket with it."""
+    if type(error).__module__.startswith(_GATEWAY):
+        return True
+    frames = traceback.walk_tb(error.__traceback__)
+    is_lost = isinstance(error, ConnectionError | EOFError)
+    return is_lost and any(str(frame.f_globals.get("__name__", "")).startswith(_GATEWAY) for frame, _ in frames)
+
+
+def _ours(name: str, what: str, facts: str) -> LakeError:
+    kind = getattr(errors, name, StageError)
+    if not (isinstance(kind, type) and issubclass(kind, LakeError)):
+        kind = StageError
+    named = dict(_FACT.findall(facts))
+    return kind(what, value=named.get("found"), expected=named.get("expected", ""), hint=named.get("next", ""))

@@ -1,0 +1,67 @@
+import pytest
+from py4j.protocol import Py4JNetworkError
+from pyspark.errors import PythonException
+
+from connectors.errors import ArtifactError, ConfigError, LakeError, StageError
+from connectors.spark.failures import typed_failure
+from connectors.storage import LocalStorage
+
+
+def test_errors_of_others_are_left_alone():
+    assert typed_failure(ValueError("x")) is None
+    assert typed_failure(ConfigError("x")) is None
+    assert typed_failure(ConnectionResetError("an object store")) is None
+
+
+def test_a_lost_gateway_is_a_failure_of_the_stage():
+    found = typed_failure(Py4JNetworkError("Answer from Java side is empty"))
+    assert isinstance(found, StageError)
+    assert "empty" in str(found.value)
+    assert "same command" in found.hint
+
+
+def test_a_lost_socket_counts_when_spark_was_reading_it():
+    from pyspark.serializers import read_int
+
+    class Closed:
+        def read(self, _):
+            return b""
+
+    with pytest.raises(EOFError) as caught:
+        read_int(Closed())
+    assert isinstance(typed_failure(caught.value), StageError)
+
+
+def test_the_last_cause_is_named():
+    text = (
+        "Job aborted\n  File x, line 3\nMemoryError: no room\n\tat org.apache\nCaused by: java.lang.SomeError: it ended"
+    )
+    found = typed_failure(PythonException(text))
+    assert found is not None and found.value == "java.lang.SomeError: it ended"
+
+
+@pytest.mark.spark
+def test_an_error_of_ours_comes_back_from_a_worker(spark, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    root = str(tmp_path / "file")
+
+    def write(batches):
+        LocalStorage(root).write_bytes_atomic("below/x", b"1")
+        yield from batches
+
+    def fail(batches):
+        raise ValueError("of nobody")
+        yield from batches
+
+    with pytest.raises(Exception) as caught:
+        spark.range(1).mapInArrow(write, "id long").collect()
+    found = typed_failure(caught.value)
+    assert isinstance(found, ArtifactError)
+    assert "a part of the path is a file" in found.what
+    assert root in str(found.value)
+    assert found.hint == "check the path"
+    with pytest.raises(Exception) as caught:
+        spark.range(1).mapInArrow(fail, "id long").collect()
+    found = typed_failure(caught.value)
+    assert type(found) is StageError and isinstance(found, LakeError)
+    assert "of nobody" in str(found.value)

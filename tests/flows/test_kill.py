@@ -1,0 +1,203 @@
+"""Runs that die: killed with -9 at chosen and at random moments, or losing one of their processes."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import time
+
+import psutil
+import pytest
+
+from tasks.runtime.artifacts import MANIFEST, ArtifactStore
+from tasks.runtime.lease import is_held, read_holder
+from tasks.runtime.record import list_runs
+from tests.flows.lakes import snapshot
+from tests.flows.processes import Running, lakebed
+from tests.flows.test_run import watched
+
+pytestmark = [pytest.mark.flow, pytest.mark.heavy]
+
+ORPHANS_END_WITHIN_S = 10
+ATTEMPTS = 4
+
+
+class Case:
+    """The lake of the undisturbed run, with an artifact root of its own."""
+
+    def __init__(self, finished, folder):
+        self.origin, self.undisturbed = finished
+        self.folder = folder
+        self.root = folder / "artifacts"
+        self.arguments = ("run", "--lake", self.origin / "lake", "--artifacts", "artifacts", "--json")
+        self.keys = {stage: key for stage, (key, _) in self.undisturbed.digests.items()}
+
+    def start(self):
+        return Running(*self.arguments, folder=self.folder)
+
+    def artifact(self, stage):
+        return self.root / stage / self.keys[stage]
+
+    def has_manifest(self, stage):
+        return (self.artifact(stage) / MANIFEST).exists()
+
+    def tables(self, stage):
+        origin = self.origin / "artifacts" / stage / self.keys[stage]
+        return [path.parent.name for path in origin.glob("*/_delta_log")]
+
+    def has_all_data(self, stage):
+        logs = [self.artifact(stage) / name / "_delta_log" / f"{0:020}.json" for name in self.tables(stage)]
+        return bool(logs) and all(map(os.path.exists, logs))
+
+    def check_killed(self, run):
+        """What must hold of a killed run, whenever it died."""
+        assert run.living_after(ORPHANS_END_WITHIN_S) == []
+        assert not self.root.exists() or not is_held(str(self.root))
+        store = ArtifactStore(str(self.root))
+        for stage, (key, digest) in self.undisturbed.digests.items():
+            found = store.find(stage, key)
+            assert found is None or found.digest == digest
+            assert (found is not None) == self.has_manifest(stage)
+
+    def check_resumed(self, answer, reused):
+        assert answer.status == 0, answer.err
+        assert answer.reused == reused
+        assert answer.digests == self.undisturbed.digests
+        ours = lakebed("containments", "--artifacts", self.root, "--json", folder=self.folder)
+        theirs = lakebed("containments", "--artifacts", self.origin / "artifacts", "--json", folder=self.folder)
+        assert ours.out == theirs.out != ""
+        assert list(self.root.glob(f"runs/{answer.json['run_id']}/report.html"))
+
+
+@pytest.fixture
+def case(finished, tmp_path):
+    before = snapshot(finished[0] / "lake")
+    yield Case(finished, tmp_path)
+    assert snapshot(finished[0] / "lake") == before
+
+
+def killed_when(case, condition, still, pause_s=0.001):
+    """Kills a run at a moment at which `condition` has come true and, with the run standing still, `still` is true."""
+    for _ in range(ATTEMPTS):
+        with case.start() as run:
+            assert run.wait_until(condition, pause_s=pause_s), run.finish().err
+            run.process.send_signal(signal.SIGSTOP)
+            is_there = still()
+            run.kill()
+            case.check_killed(run)
+        if is_there:
+            return
+        # the moment had passed when the run stood still: once more from this stage's beginning
+        for manifest in case.root.glob(f"*/*/{MANIFEST}"):
+            if not still():
+                manifest.unlink()
+    pytest.fail(f"the moment was missed {ATTEMPTS} times")
+
+
+def test_killed_at_each_step_and_resumed(case):
+    inventory, containment = case.artifact("inventory"), case.artifact("containment")
+    no_inventory = lambda: not case.has_manifest("inventory")  # noqa: E731
+    no_containment = lambda: not case.has_manifest("containment")  # noqa: E731
+
+    killed_when(case, inventory.exists, no_inventory)
+    assert list_runs(str(case.root))[0].status == "dead"
+    killed_when(case, lambda: case.has_all_data("inventory"), no_inventory)
+    killed_when(case, lambda: any(containment.glob("row_hashes/**/*.parquet")), no_containment)
+    assert case.has_manifest("inventory")
+    made_at = (inventory / MANIFEST).stat().st_mtime_ns
+    killed_when(case, lambda: case.has_all_data("containment"), no_containment)
+    case.check_resumed(lakebed(*case.arguments, folder=case.folder), {"inventory": True, "containment": False})
+    assert (inventory / MANIFEST).stat().st_mtime_ns == made_at
+    statuses = [run.status for run in list_runs(str(case.root))]
+    assert statuses[0] == "completed" and set(statuses[1:]) == {"dead"}
+
+
+def test_killed_before_the_verdict_is_judged_by_the_next_run(case):
+    verdict = case.artifact("containment") / "expectations.json"
+    killed_when(case, lambda: case.has_manifest("containment"), lambda: not verdict.exists())
+    answer, started, imported = watched(*case.arguments, folder=case.folder)
+    case.check_resumed(answer, {"inventory": True, "containment": True})
+    assert len(started) == 1 and "great_expectations" not in imported
+    assert answer.json["expectations"]["status"] == "passed"
+    assert json.loads(verdict.read_text())["status"] == "passed"
+
+
+def test_killed_at_random_moments(case):
+    moments = random.Random(20261123)
+    whole_s = case.undisturbed.json["total_s"]
+    for _ in range(6):
+        after_s = moments.uniform(0.1, 1.1) * whole_s
+        with case.start() as run:
+            begun = time.monotonic()
+            run.wait_until(lambda end=begun + after_s: time.monotonic() > end)
+            run.kill()
+            case.check_killed(run)
+    answer = lakebed(*case.arguments, folder=case.folder)
+    assert answer.status == 0, answer.err
+    case.check_resumed(answer, answer.reused)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_all_it_started(case, number):
+    with case.start() as run:
+        assert run.wait_until(lambda: any("java" in process.name() for process in run.look()))
+        assert run.wait_until(lambda: is_held(str(case.root)))
+        second = lakebed(*case.arguments, folder=case.folder)
+        assert second.status == 1
+        assert second.json["error"] == "LeaseError"
+        holder = read_holder(str(case.root))
+        assert holder is not None and holder.pid == run.process.pid
+        assert f"process {run.process.pid} " in second.json["value"]
+        run.look()
+        # Ctrl-C in a terminal reaches the whole group
+        os.killpg(run.process.pid, number)
+        answer = run.finish()
+        assert answer.status == 128 + number
+        assert answer.json == {"error": "Stopped", "what": number.name}
+        assert "Traceback" not in answer.err
+        assert run.living_after(ORPHANS_END_WITHIN_S) == []
+    assert list_runs(str(case.root))[0].status == "failed"
+    assert not is_held(str(case.root))
+
+
+def test_without_great_expectations_the_run_is_not_complete_and_the_next_one_completes_it(case):
+    with case.start() as run:
+        assert run.wait_until(lambda: expectations_of(run))
+        expectations_of(run)[0].kill()
+        answer = run.finish()
+    assert answer.status == 1
+    assert answer.json["error"] == "ArtifactError"
+    assert "Great Expectations" in answer.json["what"] and "same command" in answer.json["hint"]
+    assert "Traceback" not in answer.err
+    again, started, _ = watched(*case.arguments, folder=case.folder)
+    case.check_resumed(again, {"inventory": True, "containment": True})
+    assert len(started) == 1
+
+
+def test_without_its_jvm_the_run_ends_with_a_typed_error_and_the_next_one_resumes(case):
+    containment = case.artifact("containment")
+    with case.start() as run:
+        assert run.wait_until(lambda: case.has_manifest("inventory"), pause_s=0.002)
+        run.process.send_signal(signal.SIGSTOP)
+        assert not (containment / MANIFEST).exists()
+        for process in run.look():
+            if process.name() == "java":
+                process.kill()
+        run.process.send_signal(signal.SIGCONT)
+        answer = run.finish()
+        assert run.living_after(ORPHANS_END_WITHIN_S) == []
+    assert answer.status == 1
+    assert answer.json["error"] == "StageError", answer.err
+    assert answer.json["hint"]
+    assert "Traceback" not in answer.err
+    resumed = lakebed(*case.arguments, folder=case.folder)
+    case.check_resumed(resumed, {"inventory": True, "containment": False})
+
+
+def expectations_of(run):
+    found = []
+    for process in run.look():
+        with contextlib.suppress(psutil.Error):
+            found += [process for part in process.cmdline() if "expectations_worker" in part]
+    return found

@@ -1,0 +1,93 @@
+"""The flow as Prefect runs it for a person or a schedule, with no command line around it."""
+
+import json
+
+import pytest
+
+from flows.config import LakebedConfig
+from tasks.runtime.record import list_runs
+from tests.flows.lakes import write_parquet_lake
+from tests.flows.processes import python
+
+pytestmark = pytest.mark.flow
+
+DIRECT = """
+import json, os, sys
+from pathlib import Path
+from flows.prefect_home import database_template
+home = Path("home")
+home.mkdir()
+# a home that has been used before: a fresh one takes its time to migrate
+if database_template().is_file():
+    (home / "prefect.db").write_bytes(database_template().read_bytes())
+os.environ["PREFECT_HOME"] = str(home.resolve())
+from flows.lake import lake_flow
+from connectors.lake.config import LakeConfig
+refs = [lake_flow(lake=LakeConfig(root="lake"), artifacts="artifacts") for _ in range(2)]
+print(json.dumps([{name: ref.model_dump() for name, ref in each.items()} for each in refs]))
+"""
+
+REFUSED = """
+import json
+from pydantic import ValidationError
+from prefect.exceptions import ParameterTypeError, ParameterBindError
+from flows.lake import lake_flow
+seen = []
+for given in ({"lake": {"root": "x", "nope": 1}}, {"lake": {"root": "x"}, "spark": {"driver_memory_mib": 1}}):
+    try:
+        lake_flow.validate_parameters(given)
+    except (ParameterTypeError, ValidationError) as error:
+        seen.append(str(error))
+print(json.dumps(seen))
+"""
+
+SCHEMA = """
+import json
+from flows.lake import lake_flow
+print(json.dumps(lake_flow.parameters.model_dump()))
+"""
+
+
+def test_called_from_python_it_does_all_that_the_command_line_does(tmp_path):
+    write_parquet_lake(tmp_path / "lake")
+    variables = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300", "PREFECT_LOGGING_LEVEL": "INFO"}
+    answer = python(DIRECT, folder=tmp_path, DO_NOT_TRACK="1", **variables)
+    assert answer.status == 0, answer.err
+    first, second = json.loads(answer.out.splitlines()[-1])
+    assert first == second
+    assert list(first) == ["inventory", "containment"]
+    newest, oldest = list_runs(str(tmp_path / "artifacts"))
+    assert (oldest.status, newest.status) == ("completed", "completed")
+    assert [stage.reused for stage in oldest.stages] == [False, False]
+    assert [stage.reused for stage in newest.stages] == [True, True]
+    assert oldest.config["lake"]["root"] == str(tmp_path / "lake")
+    assert oldest.expectations.status == "passed"
+    assert oldest.peak_driver_bytes > 0 and oldest.session_start_s > 0
+    reports = list(tmp_path.glob("artifacts/runs/*/report.html"))
+    assert [path.parent.name for path in reports] == [oldest.run_id]
+    assert "orders_part" in reports[0].read_text()
+
+
+def test_the_parameters_are_a_typed_form(tmp_path):
+    answer = python(SCHEMA, folder=tmp_path)
+    assert answer.status == 0, answer.err
+    schema = answer.json
+    assert schema["required"] == ["lake"]
+    assert set(schema["properties"]) == {*LakebedConfig.model_fields, "to", "only", "run_id"}
+    assert all(field.get("description") for field in schema["properties"].values())
+    for name, definition in schema["definitions"].items():
+        assert definition["additionalProperties"] is False, name
+        assert all(field.get("description") for field in definition["properties"].values()), name
+    memory = schema["definitions"]["SparkConfig"]["properties"]["driver_memory_mib"]
+    assert (memory["minimum"], memory["default"], memory["type"]) == (512, 1024, "integer")
+    semantics = schema["definitions"]["ContainmentConfig"]["properties"]["semantics"]
+    assert semantics["enum"] == ["set", "bag"]
+    assert schema["properties"]["containment"]["default"]["semantics"] == "set"
+
+
+def test_parameters_out_of_range_are_refused(tmp_path):
+    answer = python(REFUSED, folder=tmp_path)
+    assert answer.status == 0, answer.err
+    unknown, small = answer.json
+    assert "nope" in unknown
+    assert "512" in small
