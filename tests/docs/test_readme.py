@@ -9,6 +9,7 @@ import typer.main
 
 from connectors.errors import ConfigError, ContractError, LakeError
 from flows.cli.main import VERBS, app
+from tasks.runtime.expectations_queue import UserSuite
 from tests.docs.pages import PAGES, ROOT, code_lines, fenced, name_of, prose
 
 COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?lakebed ([a-z].*)$")
@@ -81,6 +82,11 @@ def test_readme_lists_every_verb_and_the_exit_codes_of_a_run():
     assert {verb.__name__ for verb in VERBS} == rows.keys()
     codes = {name: set(map(int, row.rpartition("|")[2].split(","))) for name, row in rows.items()}
     assert codes["run"] == {0, LakeError.exit_code, ConfigError.exit_code, ContractError.exit_code}
+
+
+def test_suite_of_the_readme_is_one():
+    (suite,) = fenced(README, "json")
+    assert UserSuite.model_validate_json(suite).table.startswith("lake:")
 
 
 def test_readme_opens_with_the_two_commands():
