@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tasks.containment.config import ContainmentConfig
 from tasks.containment.contract import CANDIDATES, FUNNEL, UNSTABLE
@@ -12,7 +13,7 @@ from tasks.containment.evidence import ProvenPairs, edge_table, proven_rows, tab
 from tasks.containment.kernel.schema_graph import count_table_pairs
 from tasks.containment.kernel.sketches import SketchedPairs
 from tasks.containment.search import ContentScan, LakeView, Verified
-from tasks.encoding.sketch import containment_interval
+from tasks.encoding.sketch import containment_intervals
 
 
 def edges(view: LakeView, content: ContentScan, verified: Verified, config: ContainmentConfig) -> pa.Table:
@@ -30,10 +31,9 @@ def candidates(sketched: SketchedPairs, verified: Verified, confidence: float) -
     """The CANDIDATES table: pairs that share sampled rows but not all, and pairs that were compared exactly."""
     has_shared = (sketched.n_missing > 0) & (sketched.n_missing < sketched.n_compared)
     near = sketched.take(np.flatnonzero(has_shared))
-    rows = [_refuted_by_sketch(near, place, confidence) for place in range(len(near.child))]
-    rows += [_compared(verified, place) for place in range(len(verified.pairs.child))]
-    rows.sort(key=lambda row: (row["child_id"], row["parent_id"]))
-    return pa.Table.from_pylist(rows, schema=CANDIDATES.arrow_schema())
+    refuted = np.full(len(near.child), "refuted_by_sketch")
+    intervals = containment_intervals(near.n_compared, near.n_missing, confidence)
+    return _ordered([_candidate_table(near, refuted, intervals), _compared(verified)])
 
 
 def funnel(view: LakeView, verified: Verified) -> pa.Table:
@@ -52,13 +52,9 @@ def trivial_edges(view: LakeView, config: ContainmentConfig) -> pa.Table:
 
 def sampled_candidates(pairs: SketchedPairs, confidence: float) -> pa.Table:
     """The CANDIDATES table of the sampled mode: every pair that was compared."""
-    rows = []
-    for place in range(len(pairs.child)):
-        counts = (int(pairs.n_compared[place]), int(pairs.n_missing[place]))
-        fraction = containment_interval(*counts, confidence) or (None, None, None)
-        rows.append(_candidate(pairs, place, "refuted_by_sample" if counts[1] else "passed_sample", counts, fraction))
-    rows.sort(key=lambda row: (row["child_id"], row["parent_id"]))
-    return pa.Table.from_pylist(rows, schema=CANDIDATES.arrow_schema())
+    verdicts = np.where(pairs.n_missing > 0, "refuted_by_sample", "passed_sample")
+    intervals = containment_intervals(pairs.n_compared, pairs.n_missing, confidence)
+    return _ordered([_candidate_table(pairs, verdicts, intervals)])
 
 
 def sampled_funnel(view: LakeView, pairs: SketchedPairs) -> pa.Table:
@@ -109,27 +105,23 @@ def _funnel_table(steps: list[tuple[str, int, int | None]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=FUNNEL.arrow_schema())
 
 
-def _refuted_by_sketch(near: SketchedPairs, place: int, confidence: float) -> dict[str, Any]:
-    n_compared, n_missing = int(near.n_compared[place]), int(near.n_missing[place])
-    fraction = containment_interval(n_compared, n_missing, confidence) or (None, None, None)
-    return _candidate(near, place, "refuted_by_sketch", (n_compared, n_missing), fraction)
-
-
-def _compared(verified: Verified, place: int) -> dict[str, Any]:
+def _compared(verified: Verified) -> pa.Table:
     """The exact counts; under bag semantics repeats may be missing, of which no more are told than distinct rows."""
-    n_distinct, n_missing = (int(verified.counts.n_child_distinct[place]), int(verified.counts.n_missing[place]))
-    n_shown = min(n_missing, n_distinct)
-    share = 1.0 - n_shown / n_distinct if n_distinct else 1.0
-    verdict = "refuted_by_rows" if n_missing else "proven"
-    return _candidate(verified.pairs, place, verdict, (n_distinct, n_shown), (share, share, share))
+    n_distinct, n_missing = verified.counts.n_child_distinct, verified.counts.n_missing
+    n_shown = np.minimum(n_missing, n_distinct)
+    share = 1.0 - n_shown / np.maximum(n_distinct, 1)
+    pairs = SketchedPairs(verified.pairs.child, verified.pairs.parent, n_distinct, n_shown)
+    verdicts = np.where(n_missing > 0, "refuted_by_rows", "proven")
+    return _candidate_table(pairs, verdicts, np.stack([share] * 3))
 
 
-def _candidate(
-    pairs: SketchedPairs,
-    place: int,
-    verdict: str,
-    counts: tuple[int, int],
-    fraction: tuple[float | None, float | None, float | None],
-) -> dict[str, Any]:
-    ids = (int(pairs.child[place]), int(pairs.parent[place]))
-    return dict(zip(CANDIDATES.names, (*ids, verdict, *counts, *fraction), strict=True))
+def _candidate_table(pairs: SketchedPairs, verdicts: NDArray[np.str_], fractions: NDArray[np.float64]) -> pa.Table:
+    """Rows of CANDIDATES; fractions (3, k), NaN where there is none."""
+    columns = [pairs.child, pairs.parent, verdicts, pairs.n_compared, pairs.n_missing, *fractions]
+    schema = CANDIDATES.arrow_schema()
+    arrays = [pa.array(column, field.type, from_pandas=True) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _ordered(parts: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(parts).sort_by([("child_id", "ascending"), ("parent_id", "ascending")])

@@ -5,6 +5,7 @@ parent has it at all. So its absence refutes the containment for certain, and th
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.encoding.hashes import Hashes
 
@@ -43,22 +44,30 @@ def sketch(unique_hashes: Hashes, level: int) -> Hashes:
 def containment_interval(
     n_compared: int, n_missing: int, confidence: float = 0.95
 ) -> tuple[float, float, float] | None:
-    """(fraction, low, high) of the child's distinct rows that the parent has, by Clopper and Pearson (1934).
+    """`containment_intervals` of one pair; None below 30 compared rows."""
+    found = containment_intervals(np.array([n_compared]), np.array([n_missing]), confidence)
+    return None if np.isnan(found[0, 0]) else (float(found[0, 0]), float(found[1, 0]), float(found[2, 0]))
+
+
+def containment_intervals(
+    n_compared: NDArray[np.int64], n_missing: NDArray[np.int64], confidence: float = 0.95
+) -> NDArray[np.float64]:
+    """Fraction, low and high of the child's distinct rows that the parent has, by Clopper and Pearson (1934).
 
     Args:
-        n_compared: rows of the child's sample below the parent's threshold.
-        n_missing: of these, those that the parent has not.
+        n_compared: (k,) rows of the child's sample below the parent's threshold.
+        n_missing: (k,) of these, those that the parent has not.
         confidence: the least probability with which the interval holds the true fraction.
 
-    Returns: None below 30 compared rows, where an interval says next to nothing.
+    Returns: (3, k); NaN below 30 compared rows, where an interval says next to nothing.
     """
-    if not (0 <= n_missing <= n_compared and 0 < confidence < 1):
+    if not (0 < confidence < 1) or (n_missing < 0).any() or (n_missing > n_compared).any():
         raise ValueError(f"no interval for {n_missing} of {n_compared} rows at confidence {confidence}")
-    if n_compared < MIN_SAMPLE_ROWS:
-        return None
     from scipy.special import betaincinv
 
     n_found, tail = n_compared - n_missing, (1 - confidence) / 2
-    low = 0.0 if n_found == 0 else float(betaincinv(n_found, n_missing + 1, tail))
-    high = 1.0 if n_missing == 0 else float(betaincinv(n_found + 1, n_missing, 1 - tail))
-    return n_found / n_compared, low, high
+    low = np.where(n_found == 0, 0.0, betaincinv(np.maximum(n_found, 1), n_missing + 1, tail))
+    high = np.where(n_missing == 0, 1.0, betaincinv(n_found + 1, np.maximum(n_missing, 1), 1 - tail))
+    found: NDArray[np.float64] = np.stack([n_found / np.maximum(n_compared, 1), low, high])
+    found[:, n_compared < MIN_SAMPLE_ROWS] = np.nan
+    return found
