@@ -19,7 +19,7 @@ from connectors.spark.session import shared_session
 from tasks.containment.config import ContainmentConfig, SampledConfig
 from tasks.containment.kernel.fingerprint import Cells, HashSettings
 from tasks.containment.kernel.schema_graph import Int32
-from tasks.containment.kernel.sketches import SketchedPairs
+from tasks.containment.kernel.sketches import RowSketches, SketchedPairs, compare_entries
 from tasks.containment.plan import projection_of
 from tasks.containment.probe import DrawnSplit, UInt64, draw_cells, draw_rows, probe_cells, probe_splits
 from tasks.containment.samples import distinct_rows
@@ -179,17 +179,24 @@ def _judged(
     samples: Mapping[tuple[int, int], UInt64],
     found: Mapping[tuple[int, int], UInt64],
 ) -> SketchedPairs:
-    """Compared and missing rows of each pair."""
-    nothing = np.empty((0, 2), np.uint64)
-    compared, missing = [], []
+    """Compared and missing rows of each pair; what a parent was found to have stands apart from its own draw."""
+    n_tables = len(view.lake.names)
+    rows = {**samples, **{(number, table + n_tables): hashes for (number, table), hashes in found.items()}}
     children, parents = view.survey.children, view.survey.parents
-    for child, parent in zip(children.tolist(), parents.tolist(), strict=True):
-        number = int(numbers[child])
-        wanted = set(map(tuple, samples.get((number, child), nothing).tolist()))
-        there = set(map(tuple, found.get((number, parent), nothing).tolist()))
-        compared.append(len(wanted))
-        missing.append(len(wanted - there))
-    return SketchedPairs(children, parents, np.array(compared, np.int64), np.array(missing, np.int64))
+    number = numbers[children]
+    for key in zip(np.tile(number, 2).tolist(), [*children.tolist(), *(parents + n_tables).tolist()], strict=True):
+        rows.setdefault(key, np.empty((0, 2), np.uint64))
+    keys = sorted(rows)
+    sketches = RowSketches(
+        projection=np.array([key[0] for key in keys], np.int32),
+        table=np.array([key[1] for key in keys], np.int32),
+        level=np.zeros(len(keys), np.int32),
+        is_child=np.array([key[1] < n_tables for key in keys], np.bool_),
+        indptr=np.cumsum([0, *(len(rows[key]) for key in keys)], dtype=np.int64),
+        hashes=np.concatenate([rows[key] for key in keys]),
+    )
+    mine, theirs = sketches.entries(number, children), sketches.entries(number, parents + np.int32(n_tables))
+    return SketchedPairs(children, parents, *compare_entries(sketches, mine, theirs))
 
 
 def _answer(scanned: pa.Table) -> _Answer:

@@ -64,14 +64,13 @@ class SketchedPairs:
 def sketch_pairs(sketches: RowSketches, schema_of_table: Int32, children: Int32, parents: Int32) -> SketchedPairs:
     """Compares the samples of each pair, at the coarser of the two levels, where both are complete."""
     projection = schema_of_table[children]
-    compared, missing = _compare(
-        sketches.entries(projection, children),
-        sketches.entries(projection, parents),
-        sketches.level,
-        sketches.indptr,
-        sketches.hashes,
-    )
-    return SketchedPairs(children, parents, compared, missing)
+    mine, theirs = sketches.entries(projection, children), sketches.entries(projection, parents)
+    return SketchedPairs(children, parents, *compare_entries(sketches, mine, theirs))
+
+
+def compare_entries(sketches: RowSketches, children: Int64, parents: Int64) -> tuple[Int64, Int64]:
+    """Rows compared and missing of pairs of entries, (k,) each."""
+    return _compare(children, parents, sketches.level, sketches.indptr, sketches.hashes)  # type: ignore[no-any-return]
 
 
 def unrefuted_pairs(
