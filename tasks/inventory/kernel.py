@@ -40,7 +40,8 @@ class TableFacts:
     """A table and what is known of its files, sorted by path.
 
     `partition_types` are the Arrow types of the constant columns, by token; `read_via` says who can read the rows;
-    `positions` are the tokens in schema order where the format fixes it.
+    `positions` are the tokens in schema order where the format fixes it; `leaf_types` are given at first where it
+    declares them, since a Delta table may have no file.
     """
 
     source: TableSource
@@ -64,7 +65,7 @@ class InventoryRows:
 
 
 def unify_schema(table: TableFacts) -> None:
-    """Fills `leaf_types`: the union of the files' leaves, in the order in which they appear, partition columns last.
+    """Fills `leaf_types`: the union of declared and files' leaves, in order of appearance, partition columns last.
 
     A column that some files lack reads as null there. Integers and floats of any width go together, as do all types
     of one class.
@@ -72,7 +73,7 @@ def unify_schema(table: TableFacts) -> None:
     Raises:
         SourceError: if files disagree on a column's class, or on whether it is an object.
     """
-    types: dict[str, pa.DataType] = {}
+    types = dict(table.leaf_types)
     for file in table.files:
         for leaf in file.leaves:
             if leaf.token not in table.partition_types:

@@ -166,7 +166,8 @@ def _add_delta(
             lake.refuse(source, SourceError(f"cannot count the rows of {file.path}", value=reason))
             return
     via = "spark" if facts.needs_spark else "arrow"
-    lake.add(TableFacts(source, facts.files, via, dict(facts.partition_types), facts.positions, facts.version))
+    types = {leaf.token: leaf.type for leaf in facts.leaves}
+    lake.add(TableFacts(source, facts.files, via, dict(facts.partition_types), facts.positions, facts.version, types))
 
 
 def _fill(file: FileFacts, footer: FileFacts, n_deleted: int, is_mapped: bool) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_samples.layouts import DeltaTable
 from tasks.containment.config import ContainmentConfig
 from tests.oracle.brute_force import Leaves, schema_pairs
 from tests.tasks.containment.lakes import search_here, true_pairs, write_lake
@@ -215,3 +216,11 @@ def test_a_damaged_file_costs_its_table_alone(tmp_path):
     found = search_here(tmp_path)
     assert found.pairs == {("a", "b"), ("b", "a")}
     assert list(found.content.unstable) == [found.view.lake.names.index("bad")]
+
+
+def test_a_delta_table_without_files_keeps_its_columns(tmp_path):
+    nothing = pa.table({"x": pa.array([], pa.int64()), "y": pa.array([], pa.string())})
+    DeltaTable().write(tmp_path / "lake", "nothing", nothing)
+    lake = {"x": pa.table({"x": [1]}), "both": pa.table({"x": [1], "y": ["a"]})}
+    write_lake(tmp_path / "lake", lake)
+    assert search_here(tmp_path).pairs == {("nothing", "both"), ("x", "both")}
