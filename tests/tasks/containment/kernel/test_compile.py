@@ -1,20 +1,30 @@
 import importlib
 import pkgutil
 
+import pyarrow as pa
 from numba.core.dispatcher import Dispatcher
 
 from tasks.containment import kernel
+from tasks.containment.config import ContainmentConfig
 from tasks.containment.kernel.compile import compile_kernels
+from tests.tasks.containment.lakes import search_here, write_lake
 
 
-def test_every_kernel_is_compiled_for_the_types_that_the_stage_calls_it_with():
-    compile_kernels()
+def signatures():
+    """Of every kernel that Python has called so far."""
     modules = [
         importlib.import_module(f"{kernel.__name__}.{found.name}") for found in pkgutil.iter_modules(kernel.__path__)
     ]
-    kernels = {
-        name: value for module in modules for name, value in vars(module).items() if isinstance(value, Dispatcher)
-    }
-    assert len(kernels) > 10
-    # the growing of full arrays is called by compiled code only, and compiled with it
-    assert [name for name, value in kernels.items() if not value.signatures] == []
+    functions = [(name, value) for module in modules for name, value in vars(module).items()]
+    return {name: value.signatures for name, value in functions if isinstance(value, Dispatcher) and value.signatures}
+
+
+def test_kernels_are_compiled_for_the_types_that_a_search_calls_them_with(tmp_path):
+    compile_kernels()
+    before = signatures()
+    assert len(before) >= 5
+    data = pa.table({"x": [1, 2, 3], "y": ["a", "b", None]})
+    write_lake(tmp_path / "lake", {"a": data, "b": data.slice(1), "c": data.select(["x"])})
+    for semantics in ("set", "bag"):
+        search_here(tmp_path, ContainmentConfig(semantics=semantics), out=semantics)
+    assert signatures() == before
