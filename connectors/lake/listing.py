@@ -105,7 +105,7 @@ def _walk_local(root: str) -> tuple[list[FileEntry], list[Unreadable]]:
     _check_root(root)
     files: list[FileEntry] = []
     problems: list[Unreadable] = []
-    folders, seen = [(root, "")], {_identity(os.stat(root))}
+    folders, seen = [(root, "")], {_root_identity(root)}
     while folders:
         folder, prefix = folders.pop()
         try:
@@ -156,6 +156,14 @@ def _check_root(root: str) -> None:
             expected="the folder that holds the tables",
             hint=f"lakebed run --lake {os.path.dirname(root) or '.'}",
         )
+
+
+def _root_identity(root: str) -> tuple[int, int]:
+    """Raises: SourceError: if the root is a link to nowhere, or in a circle."""
+    try:
+        return _identity(os.stat(root))
+    except OSError as error:
+        raise _root_error(root, error) from error
 
 
 def _root_error(root: str, error: OSError) -> LakeError:

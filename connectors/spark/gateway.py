@@ -5,6 +5,7 @@ prints a warning and shuts off part of the class-data archive. Here the JVM star
 `SparkSubmit` itself, and so spark-defaults.conf and `spark.jars.packages`, works as ever.
 """
 
+import atexit
 import os
 import struct
 import subprocess
@@ -64,7 +65,10 @@ def start_gateway(command: Sequence[str], settings: Mapping[str, str], environme
             env={**environment, "_PYSPARK_DRIVER_CONN_INFO_PATH": str(answer), "SPARK_CONNECT_MODE": "0"},
             process_group=0,  # Ctrl-C is for this process, which then stops the JVM
         )
+        # it looks at its input only once it is up: a run that ends before must not leave it behind meanwhile
+        atexit.register(process.kill)
         _wait_for(answer, process)
+        atexit.unregister(process.kill)
         # as Spark's PythonGatewayServer writes it: port, length of the secret, secret; integers big-endian
         connection = answer.read_bytes()
         port, length = struct.unpack_from(">ii", connection)

@@ -1,7 +1,8 @@
 """Row-hash files: written by the workers that scan, one a bucket and task, and read by those that compare."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from connectors.storage import Storage
+from connectors.storage import Storage, storage_error
 from tasks.containment.contract import ROW_HASHES
 from tasks.containment.kernel.fingerprint import Fingerprint
 from tasks.containment.kernel.proof import HashRows
@@ -55,14 +56,16 @@ class HashFiles:
         """Adds the row hashes of a table under a projection."""
         high = fingerprint.hashes[:, 0]
         edges = [n_below_bucket(high, bucket, self._bits) for bucket in range((1 << self._bits) + 1)]
-        for bucket, (start, end) in enumerate(pairwise(edges)):
-            if start < end:
-                file = self._files.get(bucket) or self._opened(bucket)
-                file.add(hash_batch(projection, table_id, fingerprint, slice(start, end)))
+        with _writing(self._out_uri):
+            for bucket, (start, end) in enumerate(pairwise(edges)):
+                if start < end:
+                    file = self._files.get(bucket) or self._opened(bucket)
+                    file.add(hash_batch(projection, table_id, fingerprint, slice(start, end)))
 
     def close(self) -> list[HashFile]:
         """Finishes the files and says what they are."""
-        return [self._closed(bucket, file) for bucket, file in sorted(self._files.items())]
+        with _writing(self._out_uri):
+            return [self._closed(bucket, file) for bucket, file in sorted(self._files.items())]
 
     def _opened(self, bucket: int) -> "_OpenFile":
         self._files[bucket] = _OpenFile(self._out_uri, f"bucket={bucket}/{self._name}.parquet")
@@ -73,6 +76,15 @@ class HashFiles:
         written = Storage.at(self._out_uri).stat(file.path)
         n_bytes = written.size if written else 0
         return HashFile(file.path, bucket, file.n_rows, n_bytes, add_multiset_hashes(file.multisets))
+
+
+@contextmanager
+def _writing(uri: str) -> Iterator[None]:
+    """A full disk is no fault of the table that is being read."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, "write the row hashes", uri) from error
 
 
 @dataclass

@@ -31,6 +31,8 @@ class Case:
         self.folder = folder
         self.root = folder / "artifacts"
         self.arguments = ("run", "--lake", self.origin / "lake", "--artifacts", "artifacts", "--json")
+        # a JVM that is still starting sees that its input was closed only when it is up
+        self.orphans_end_within_s = max(ORPHANS_END_WITHIN_S, 2 * self.undisturbed.json["session_start_s"])
         self.keys = {stage: key for stage, (key, _) in self.undisturbed.digests.items()}
 
     def start(self):
@@ -52,7 +54,7 @@ class Case:
 
     def check_killed(self, run):
         """What must hold of a killed run, whenever it died."""
-        assert run.living_after(ORPHANS_END_WITHIN_S) == []
+        assert run.living_after(self.orphans_end_within_s) == []
         assert not self.root.exists() or not is_held(str(self.root))
         store = ArtifactStore(str(self.root))
         for stage, (key, digest) in self.undisturbed.digests.items():
@@ -190,7 +192,7 @@ def test_without_its_jvm_the_run_ends_with_a_typed_error_and_the_next_one_resume
     assert answer.status == 1
     assert answer.json["error"] == "StageError", answer.err
     assert answer.json["hint"]
-    assert "Traceback" not in answer.err
+    assert "StageError: a Spark job failed" in answer.err
     resumed = lakebed(*case.arguments, folder=case.folder)
     case.check_resumed(resumed, {"inventory": True, "containment": False})
 
