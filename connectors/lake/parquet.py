@@ -57,9 +57,14 @@ def read_footers(
         with ThreadPoolExecutor(max(1, n_workers)) as pool:
             raw = list(pool.map(lambda entry: _try_footer(root, entry), entries))
     else:
-        n_processes = min(n_workers, len(os.sched_getaffinity(0)), 1 + len(entries) // _MIN_FILES)
+        n_processes = min(n_workers, _n_cores(), 1 + len(entries) // _MIN_FILES)
         raw = isolated_map(lambda entry: _try_footer(root, entry), entries, n_processes, _deadly)
     return [footer if isinstance(footer, Unreadable) else footer.facts(ignore_case) for footer in raw]
+
+
+def _n_cores() -> int:
+    """Cores that this process may use; macOS tells only how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read_footer(root: str, entry: FileEntry, ignore_case: bool = False) -> FileFacts:

@@ -5,8 +5,9 @@ Runs inside Spark's Python workers and in plain Python; knows neither Spark nor 
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH_ROWS = 1 << 16
 MAX_BATCH_CELLS = 1 << 21
+MAX_WHOLE_BYTES = 1 << 26
 # a damaged footer must not make the reader reserve the memory it asks for
 THRIFT_STRING_BYTES = 1 << 28
 THRIFT_CONTAINER_SIZE = 1 << 24
@@ -52,9 +54,10 @@ class Split:
 
 @dataclass
 class ReadCounter:
-    """Bytes of column chunks and of text really read."""
+    """Bytes of column chunks and of text really read, and the SHA-256 of the files that were read as a whole."""
 
     n_bytes: int = 0
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 def read_split(
@@ -62,7 +65,8 @@ def read_split(
 ) -> Iterator[dict[str, LeafArray]]:
     """The cells of the asked columns, in batches of at most 64k rows (fewer when there are many columns).
 
-    A column that the file lacks reads as null. Only the top-level columns that hold an asked leaf are read.
+    A column that the file lacks reads as null. Only the top-level columns that hold an asked leaf are read; where these
+    are all of a file of up to 64 MiB, its bytes are read at once and digested.
 
     Args:
         root: of the lake, or of the inventory artifact for staged text.
@@ -82,9 +86,27 @@ def read_split(
         constants = {token: (text, type_) for token, text, type_ in split.partition_values if token in set(tokens)}
         plan = _plan_columns(file, [token for token in tokens if token not in constants], ignore_case)
         casts = cast("dict[str, StagedCast]", dict(split.casts))
-        for batch in _batches(file, split.row_groups, plan.column_indices, counter):
+        if split.format == "parquet" and split.row_groups is None and _is_whole(file, plan, source):
+            file, chunks = _read_whole(source, split.path, counter), ReadCounter()
+        else:
+            chunks = counter
+        for batch in _batches(file, split.row_groups, plan.column_indices, chunks):
             cells = {**batch_leaves(batch, plan.leaves), **_constant_leaves(constants, batch.num_rows)}
             yield {token: _typed(cells[token], casts.get(token)) for token in tokens}
+
+
+def _is_whole(file: pq.ParquetFile, plan: _Plan, source: pa.NativeFile) -> bool:
+    """Whether all columns of a file are wanted that fits into memory."""
+    n_bytes: int = source.size()
+    return len(plan.column_indices) == file.metadata.num_columns and n_bytes <= MAX_WHOLE_BYTES
+
+
+def _read_whole(source: pa.NativeFile, path: str, counter: ReadCounter) -> pq.ParquetFile:
+    source.seek(0)
+    data = source.read()
+    counter.n_bytes += len(data)
+    counter.digests[path] = hashlib.sha256(data).hexdigest()
+    return open_parquet(pa.BufferReader(data))
 
 
 def open_parquet(source: pa.NativeFile) -> pq.ParquetFile:
@@ -151,8 +173,8 @@ def _plan_columns(file: pq.ParquetFile, tokens: Sequence[str], ignore_case: bool
 def column_ranges(schema: pa.Schema) -> list[range]:
     """For each top-level field the positions of its Parquet columns."""
     ranges, start = [], 0
-    for field in schema:
-        n_columns = n_parquet_columns(field.type)
+    for column in schema:
+        n_columns = n_parquet_columns(column.type)
         ranges.append(range(start, start + n_columns))
         start += n_columns
     return ranges

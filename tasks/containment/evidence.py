@@ -39,12 +39,16 @@ class TableFacts:
     n_bytes: list[int]
 
 
-def table_facts(tables: pa.Table, files: pa.Table) -> TableFacts:
-    """Identity of each table: name, format, Delta version, and its files with sizes, or their digest when many."""
+def table_facts(tables: pa.Table, files: pa.Table, digests: Mapping[str, str]) -> TableFacts:
+    """Identity of each table: name, format, Delta version, and its files with sizes, or their digest when many.
+
+    A file's SHA-256 is given where its bytes were read as a whole; under `lake.paranoid` every file's is.
+    """
     by_table: dict[int, list[dict[str, Any]]] = {}
-    listing = files.select(["table_id", "path", "size"]).sort_by([("table_id", "ascending"), ("path", "ascending")])
-    for row in listing.to_pylist():
-        by_table.setdefault(row["table_id"], []).append({"path": row["path"], "size": row["size"]})
+    columns = ["table_id", "path", "size", "sha256"]
+    for row in files.select(columns).sort_by([("table_id", "ascending"), ("path", "ascending")]).to_pylist():
+        digest = row["sha256"] or digests.get(row["path"])
+        by_table.setdefault(row["table_id"], []).append({"path": row["path"], "size": row["size"], "sha256": digest})
     rows = tables.sort_by("table_id").to_pylist()
     identity = [
         {

@@ -192,8 +192,9 @@ def _compared(names: tuple[str, str], row: dict[str, Any]) -> PairVerdict:
     if row["verdict"] == "passed_sample":
         words = f"none of {row['n_compared']:,} sampled rows is missing: a sample certifies nothing"
         return PairVerdict(*names, step, "not decided", words, row)
-    share = "" if row["fraction"] is None else f", about {row['fraction']:.1%} contained"
-    sampled = "" if step == "proof" else " sampled"
+    is_exact = step == "proof"
+    share = "" if is_exact or row["fraction"] is None else f", about {row['fraction']:.1%} contained"
+    sampled = "" if is_exact else " sampled"
     words = f"{row['n_missing']:,} of {row['n_compared']:,}{sampled} distinct rows are not in the parent{share}"
     return PairVerdict(*names, step, "not contained", words, row)
 

@@ -21,6 +21,7 @@ class ScanResult:
     """Samples, files and failures of a scan.
 
     Attributes:
+        digests: SHA-256 in hex, by path, of the files that were read as a whole.
         errors: reason by table_id of tables that could not be read.
         bytes_read: of the lake.
         peak_worker_bytes: of the largest worker.
@@ -29,6 +30,7 @@ class ScanResult:
     rows: RowSketches
     values: ValueSketches
     files: tuple[HashFile, ...]
+    digests: dict[str, str]
     errors: dict[int, str]
     bytes_read: int
     peak_worker_bytes: int
@@ -45,6 +47,7 @@ def gather(scanned: pa.Table, plan: ScanPlan, roles: Int32, lake: LakeStatistics
             HashFile(row["text"], row["table_id"], row["n"], row["n_bytes"], row["data"])
             for row in _of_kind(scanned, "file").to_pylist()
         ),
+        digests={row["text"]: row["data"].hex() for row in _of_kind(scanned, "digest").to_pylist()},
         errors={row["table_id"]: row["text"] for row in errors.to_pylist()},
         bytes_read=pc.sum(tasks["n_bytes"]).as_py() or 0,
         peak_worker_bytes=pc.max(tasks["n"]).as_py() or 0,

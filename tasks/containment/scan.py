@@ -73,7 +73,8 @@ def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
 
     Yields batches of SCAN_SCHEMA: rows of kind `rows` (sample of a projection's row hashes, `n` all rows),
     `values` (sample of a column's values, `n` nulls), `file` (a row-hash file written; `text` its path,
-    `table_id` its bucket), `error` (a table that could not be read) and `task` (bytes read, peak memory).
+    `table_id` its bucket), `digest` (SHA-256 of a file that was read as a whole), `error` (a table that could not be
+    read) and `task` (bytes read, peak memory).
     """
     started = time.monotonic()
     counter = ReadCounter()
@@ -90,6 +91,8 @@ def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
         _collect(plan, split.table_id, hasher, results, hashes)
         if results.is_full:
             yield results.batch()
+    for path, digest in counter.digests.items():
+        results.add("digest", -1, text=path, data=bytes.fromhex(digest))
     _add_files(results, hashes)
     seconds = f"{time.monotonic() - started:.3f}"
     results.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes, text=seconds)

@@ -188,11 +188,14 @@ def _split_frame(session: SparkSession, plan: ScanPlan, tasks: Sequence[Sequence
 
 def _source_frame(session: SparkSession, plan: ScanPlan, source: DeltaSource, work: CellWork) -> DataFrame:
     frame = session.read.format("delta").option("versionAsOf", source.version).load(source.uri)
-    frame = frame.select(*(f"`{name.replace('`', '``')}`" for name in source.columns))
+    given = {name.casefold() if plan.ignore_case else name: name.replace("`", "``") for name in frame.columns}
+    # mapInArrow resolves names anew, and takes a dot or a backtick in one for syntax: numbers meanwhile
+    frame = frame.select(*(f"`{given[name]}`" for name in source.columns)).toDF(*map(str, range(len(source.columns))))
     wanted = {token for number in plan.tables[source.table_id].projections for token in plan.projections[number][1]}
 
     def scan(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        cells = (_cells(batch, wanted, plan.ignore_case) for batch in batches if batch.num_rows)
+        named = (batch.rename_columns(list(source.columns)) for batch in batches if batch.num_rows)
+        cells = (_cells(batch, wanted, plan.ignore_case) for batch in named)
         yield work(plan, source.table_id, cells)
 
     return frame.mapInArrow(scan, SCAN_DDL)

@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -97,3 +98,14 @@ def test_case_can_be_ignored(tmp_path: Path) -> None:
     pq.write_table(pa.table({"Ab": [1]}), tmp_path / "t.parquet")
     batches = list(read_split(str(tmp_path), split(), ['["ab"]'], ReadCounter(), ignore_case=True))
     assert batches[0]['["ab"]'].values.to_pylist() == [1]
+
+
+def test_a_file_whose_columns_are_all_wanted_is_read_once_and_digested(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1, 2, 3], "b": [4, 5, 6]}), tmp_path / "t.parquet")
+    content = (tmp_path / "t.parquet").read_bytes()
+    whole, part = ReadCounter(), ReadCounter()
+    both, one = read(tmp_path, ['["a"]', '["b"]'], whole), read(tmp_path, ['["a"]'], part)
+    assert both['["a"]'] == one['["a"]'] == [1, 2, 3]
+    assert (whole.digests, whole.n_bytes) == ({"t.parquet": hashlib.sha256(content).hexdigest()}, len(content))
+    assert part.digests == {}
+    assert 0 < part.n_bytes < len(content)

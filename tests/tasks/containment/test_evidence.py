@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -25,9 +26,10 @@ def test_a_certificate_names_both_parties_and_how_they_were_compared(tmp_path):
     data = wide(60)
     (edge,) = edges_of(tmp_path, {"all": data, "some": data.slice(0, 20)}).values()
     certificate = json.loads(edge["certificate"])
-    size = (tmp_path / "lake" / "some.parquet").stat().st_size
-    assert certificate["child"]["files"] == [{"path": "some.parquet", "size": size}]
-    assert edge["child_bytes"] == size
+    content = (tmp_path / "lake" / "some.parquet").read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    assert certificate["child"]["files"] == [{"path": "some.parquet", "size": len(content), "sha256": digest}]
+    assert edge["child_bytes"] == len(content)
     assert (certificate["child"]["name"], certificate["parent"]["name"]) == ("some", "all")
     assert (certificate["encoding"], certificate["semantics"], certificate["strict_types"]) == (
         ENCODING_ID,
@@ -87,13 +89,15 @@ def test_what_holds_by_definition_says_so(tmp_path):
 
 
 def test_many_files_are_digested_not_listed():
-    files = pa.table({"table_id": [0] * 21 + [1], "path": [f"f{n}" for n in range(22)], "size": [1] * 22})
+    files = pa.table(
+        {"table_id": [0] * 21 + [1], "path": [f"f{n}" for n in range(22)], "size": [1] * 22, "sha256": [""] * 22}
+    )
     row = {"format": "parquet", "delta_version": None, "n_bytes": 21}
     tables = pa.Table.from_pylist([row | {"table_id": n, "name": f"t{n}"} for n in (1, 0)])
-    facts = table_facts(tables, files)
+    facts = table_facts(tables, files, {"f21": "ab"})
     assert [identity["name"] for identity in facts.identity] == ["t0", "t1"]
     assert (facts.identity[0]["n_files"], facts.identity[0]["files"]) == (21, [])
-    assert facts.identity[1]["files"] == [{"path": "f21", "size": 1}]
+    assert facts.identity[1]["files"] == [{"path": "f21", "size": 1, "sha256": "ab"}]
     assert facts.identity[0]["files_digest"] != facts.identity[1]["files_digest"]
 
 
