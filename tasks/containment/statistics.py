@@ -64,7 +64,7 @@ def load_statistics(
     order = np.lexsort((token, table))
     indptr = _indptr(table, len(names))
     ranks = _Ranks(columns, *extras)
-    kind = pc.dictionary_encode(columns["type" if strict_types else "type_class"]).combine_chunks().indices
+    kind = pc.dictionary_encode(_kinds(columns, strict_types=strict_types)).combine_chunks().indices
     bounds = ColumnBounds(
         indptr=indptr,
         token=token[order],
@@ -79,6 +79,14 @@ def load_statistics(
     )
     plain = LakeStatistics(names, vocabulary.to_pylist(), group_schemas(indptr, bounds.token), bounds, order)
     return _with_extras(plain, vocabulary, files, extras, ranks)
+
+
+def _kinds(columns: pa.Table, *, strict_types: bool) -> pa.ChunkedArray:
+    """What columns of equal values share. A nested type's text has names that its values lack, so its class it is."""
+    if not strict_types:
+        return columns["type_class"]
+    is_nested = pc.equal(columns["type_class"], "nested")
+    return pc.if_else(is_nested, columns["type_class"], columns["type"])
 
 
 class _Ranks:
