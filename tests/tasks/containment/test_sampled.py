@@ -40,7 +40,7 @@ def opened(folder, lake):
     return view_of(workspace, ContainmentConfig())[0], workspace
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(lakes(), st.sampled_from(["rows", "columns"]), st.integers(1, 4), st.integers(1, 2), st.integers(0, 9))
 def test_no_true_edge_is_lost(lake, reading, n_rows, n_columns, seed):
     with tempfile.TemporaryDirectory() as folder:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from connectors.lake.config import LakeConfig
 from connectors.lake.read import Split
 from data_samples.delta_log import SparkLikeDelta, inline_deletion_vector
 from data_samples.layouts import DeltaTable, HivePartitions, ParquetFile
@@ -15,7 +16,12 @@ from tasks.containment.hash_files import HashFiles
 from tasks.containment.kernel.fingerprint import Fingerprint
 from tasks.containment.scan import SCAN_SCHEMA, ScanPlan
 from tasks.containment.spark import PairList, compare_on_spark, run_on_tables, scan_lake
-from tests.tasks.containment.conftest import inventoried, pairs_of
+from tasks.containment.stage import run_containment
+from tasks.inventory.config import InventoryConfig
+from tasks.inventory.stage import run_inventory
+from tasks.runtime.artifacts import ArtifactStore
+from tasks.runtime.workspace import Workspace
+from tests.tasks.containment.conftest import inventoried, pairs_of, write_tables
 from tests.tasks.containment.lakes import true_pairs
 
 pytestmark = pytest.mark.spark
@@ -150,3 +156,17 @@ def test_types_of_all_readers_are_one_under_strict_types(tmp_path, spark):
     for strict in (False, True):
         store, ref = lake.run(f"strict {strict}", ContainmentConfig(strict_types=strict))
         assert len(pairs_of(store.read(ref, "edges"))) == 6
+
+
+def test_names_that_are_syntax_to_spark_are_read(tmp_path, spark):
+    names = ["a`b", "a.b", "a", "Stra\u00dfe"]
+    live, dead = (pa.Table.from_arrays([pa.array(cells)] * 4, names) for cells in ([1, 2, 3], [9, 9]))
+    write_tables(tmp_path / "lake", {"parquet": (live, ParquetFile()), "spark": (live, HalfDeleted(dead))})
+    for ignore_case in (False, True):
+        workspace = Workspace(
+            lake=LakeConfig(root=str(tmp_path / "lake"), ignore_column_case=ignore_case),
+            artifacts=str(tmp_path / "all"),
+        )
+        ref = run_containment(run_inventory(workspace, InventoryConfig()), workspace, ContainmentConfig())
+        found = pairs_of(ArtifactStore(workspace.artifacts).read(ref, "edges"))
+        assert found == {("parquet", "spark"), ("spark", "parquet")}
