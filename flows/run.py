@@ -14,7 +14,9 @@ from connectors.errors import StageError
 from flows.chain import Link, chosen_links, find_reusable, is_whole, require_inputs
 from flows.config import LakebedConfig
 from flows.scope import RunScope
+from tasks.report.config import ReportConfig
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from tasks.runtime.expectations_queue import has_requests
 from tasks.runtime.progress import Progress, show, shown
 from tasks.runtime.record import RUNS, RunRecord, list_runs, new_run_id
 
@@ -81,7 +83,7 @@ def report_of(scope: RunScope) -> str:
         for record in list_runs(scope.config.artifacts):
             if keys <= {stage.key for stage in record.stages} and (path := report_path(scope.store, record.run_id)):
                 return path
-    return write_run_report(scope.store, scope.log.record, scope.config)
+    return write_run_report(scope.store, scope.log.record, scope.config.lake.root, scope.config.report)
 
 
 def report_path(store: ArtifactStore, run_id: str) -> str:
@@ -90,7 +92,7 @@ def report_path(store: ArtifactStore, run_id: str) -> str:
     return store.storage.uri(path) if store.storage.exists(path) else ""
 
 
-def write_run_report(store: ArtifactStore, record: RunRecord, config: LakebedConfig) -> str:
+def write_run_report(store: ArtifactStore, record: RunRecord, lake: str, config: ReportConfig) -> str:
     """Writes the report of a finished run from its artifacts, and returns its path."""
     from tasks.report.collect import collect
     from tasks.report.run_record import read_run_record
@@ -98,8 +100,8 @@ def write_run_report(store: ArtifactStore, record: RunRecord, config: LakebedCon
 
     refs = {stage.stage: ArtifactRef(stage=stage.stage, key=stage.key, digest=stage.digest) for stage in record.stages}
     shown = read_run_record(store, record.run_id)
-    data = collect(store, refs["inventory"], refs["containment"], shown, lake=config.lake.root, config=config.report)
-    return write_report(data, store.storage.uri(RUNS, record.run_id, REPORT), config.report)
+    data = collect(store, refs["inventory"], refs["containment"], shown, lake=lake, config=config)
+    return write_report(data, store.storage.uri(RUNS, record.run_id, REPORT), config)
 
 
 def begin(scope: RunScope, links: Sequence[Link], only: str | None) -> Sequence[Link]:
@@ -109,14 +111,16 @@ def begin(scope: RunScope, links: Sequence[Link], only: str | None) -> Sequence[
         StageError: if `only` names a stage whose inputs are not there.
     """
     started = time.monotonic()
+    scope.take_suites()
     refs = find_reusable(links, scope.workspace, scope.config)
     todo = links[len(refs) :]
     require_inputs(todo, only)
-    if todo or any(scope.store.verdict(ref) is None for ref in refs.values()):
+    if todo or has_requests(scope.log.folder):
         scope.start_beside(needs_spark=any(link.needs_spark for link in todo))
     if not todo:
         for ref in refs.values():
             scope.done(ref, time.monotonic() - started)
+        scope.require_lake_suites()
     return todo
 
 

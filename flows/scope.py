@@ -85,11 +85,18 @@ class RunScope:
         """Whether Great Expectations works beside the run."""
         return self._expectations is not None
 
+    def take_suites(self) -> None:
+        """Takes the user's suites into the run, before anything is reused: a new suite judges old artifacts too.
+
+        Raises:
+            ConfigError: if a suite cannot be read.
+        """
+        if self.config.suites:
+            self._lake_suites = install_suites(self.log.folder, self.config.suites, self.workspace.lake.root)
+
     def start_beside(self, *, needs_spark: bool) -> None:
         """Starts what takes long to start, in parallel: Great Expectations, Spark, its Python workers, our kernels."""
         if self._expectations is None:
-            if self.config.suites:
-                self._lake_suites = install_suites(self.log.folder, self.config.suites, self.workspace.lake.root)
             self._expectations = ExpectationsProcess.start(self.log.folder)
         if needs_spark:
             self.session.start()

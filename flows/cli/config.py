@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import SecretStr
+
 from flows.cli.options import AsJson
 from flows.cli.output import print_json, print_text
 
@@ -26,9 +28,9 @@ def _section_lines(model: Any, prefix: str) -> Iterator[str]:
             sections[name] = field.annotation
             continue
         yield f"# {field.description}{_limits(field)}"
-        yield (
-            f"# {name} =" if field.is_required() else f"{name} = {_toml(field.get_default(call_default_factory=True))}"
-        )
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        # a secret's default is not printed: it would be taken for one of the user's own
+        yield f"# {name} =" if default is None or isinstance(default, SecretStr) else f"{name} = {_toml(default)}"
     for name, section in sections.items():
         path = f"{prefix}{name}"
         yield f"\n[{path}]"

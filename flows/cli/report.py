@@ -5,15 +5,16 @@ from flows.cli.output import print_json, print_text
 
 
 def report(artifacts: Artifacts = None, config: ConfigOption = None, as_json: AsJson = False) -> None:
-    """Write the HTML report of the newest whole run anew, and say where it lies."""
+    """Write the HTML report of the newest run that reached containment anew, and say where it lies."""
     from flows.artifacts import newest_run
-    from flows.config import LakebedConfig
     from flows.run import write_run_report
+    from tasks.report.config import ReportConfig
     from tasks.runtime.artifacts import ArtifactStore
 
     root = artifact_root(artifacts, config)
     record = newest_run(root, "containment")
-    path = write_run_report(ArtifactStore(root), record, LakebedConfig.model_validate(record.config))
+    settings = ReportConfig.model_validate(record.config["report"])
+    path = write_run_report(ArtifactStore(root), record, record.config["lake"]["root"], settings)
     if as_json:
         print_json({"run_id": record.run_id, "report": path})
     else:

@@ -1,10 +1,14 @@
 """What counts as contained, and how hard to look."""
 
+import hashlib
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
 from connectors.config import FrozenConfig
+
+PUBLIC_KEY = SecretStr("6c616b656265642d726f772d68617368")
 
 
 class SampledConfig(FrozenConfig):
@@ -26,10 +30,9 @@ class ContainmentConfig(FrozenConfig):
     )
     semantics: Literal["set", "bag"] = Field("set", description="Whether repeated rows must be repeated in the parent.")
     strict_types: bool = Field(False, description="Whether 1, 1.0 and decimal 1.00 are different values.")
-    hash_key: str = Field(
-        "6c616b656265642d726f772d68617368",
-        pattern="^[0-9a-f]{32}$",
-        description="Key of the row hashes, 16 bytes in hex. Set your own where others can write into the lake.",
+    hash_key: SecretStr = Field(
+        PUBLIC_KEY,
+        description="Key of the row hashes, 32 hex digits. Set your own where others can write into the lake.",
     )
     sketch_rows: int = Field(256, ge=16, le=65_536, description="Row hashes kept of a table, about.")
     sketch_budget_rows: int = Field(
@@ -49,3 +52,20 @@ class ContainmentConfig(FrozenConfig):
         1 << 22, ge=1 << 10, le=1 << 28, description="Row hashes compared by one Spark task, about."
     )
     sampled: SampledConfig = Field(default_factory=SampledConfig, description="The sampled mode.")
+
+    @field_validator("hash_key")
+    @classmethod
+    def _require_hex(cls, key: SecretStr) -> SecretStr:
+        if not re.fullmatch("[0-9a-f]{32}", key.get_secret_value()):
+            raise ValueError("expected 32 hex digits")
+        return key
+
+    @property
+    def key(self) -> bytes:
+        """The key of the row hashes, 16 bytes."""
+        return bytes.fromhex(self.hash_key.get_secret_value())
+
+    @property
+    def key_id(self) -> str:
+        """What may be told of the key: 16 hex digits of its SHA-256."""
+        return hashlib.sha256(self.key).hexdigest()[:16]

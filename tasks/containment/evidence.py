@@ -180,7 +180,7 @@ def _parties(facts: TableFacts, child: int, parent: int, config: ContainmentConf
         "semantics": config.semantics,
         "strict_types": config.strict_types,
         "encoding": ENCODING_ID,
-        "key_id": hashlib.sha256(bytes.fromhex(config.hash_key)).hexdigest()[:16],
+        "key_id": config.key_id,
         "engine": f"lakebed {metadata.version('lakebed')}",
     }
 

@@ -10,9 +10,14 @@ SPEC = StageSpec("containment", 1, CONTRACTS)
 
 
 def containment_stage(inventory: ArtifactRef, workspace: Workspace, config: ContainmentConfig) -> Stage:
-    """The stage under its key. The identity of the lake's files is part of the key, because data is read again."""
+    """The stage under its key.
+
+    The identity of the lake's files is part of it, because data is read again, and so is that of the hash key, which
+    the config does not tell.
+    """
     summary = ArtifactStore(workspace.artifacts).manifest(inventory).summary
     identity = [str(summary["source_identity"]).encode(), str(workspace.lake.ignore_column_case).encode()]
+    identity.append(config.key_id.encode())
     return Stage(SPEC, inputs=[inventory], config=config, workspace=workspace, identity=identity)
 
 

@@ -39,7 +39,7 @@ def test_stage_pages_list_every_setting_with_its_default(page, sections):
         if wanted[key] is None:
             assert shown == "none, required"
         else:
-            assert json.loads(shown.strip("`")) == json.loads(json.dumps(wanted[key])), key
+            assert json.loads(shown.strip("`")) == json.loads(json.dumps(wanted[key], default=str)), key
 
 
 def test_settings_named_anywhere_exist():
