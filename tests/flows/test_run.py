@@ -210,3 +210,51 @@ print(json.dumps([one(), one(containment={"semantics": "bag"})]))
     assert [stage["reused"] for stage in first["stages"]] == [False, False]
     assert [stage["reused"] for stage in second["stages"]] == [True, False]
     assert first["report"] != second["report"]
+
+
+def write_suite(folder, table, column):
+    folder.mkdir()
+    expectation = {"type": "expect_column_values_to_be_between", "kwargs": {"column": column, "max_value": 10}}
+    (folder / "mine.json").write_text(json.dumps({"table": table, "expectations": [expectation]}))
+
+
+@pytest.mark.flow
+@pytest.mark.heavy
+def test_a_suite_that_rejects_a_table_of_the_lake_ends_the_run_before_containment(tmp_path):
+    write_parquet_lake(tmp_path / "lake")
+    write_suite(tmp_path / "suites", "lake:orders.parquet", "id")
+    arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--json")
+    answer = lakebed(*arguments, folder=tmp_path, LAKEBED_SUITES="suites")
+    assert answer.status == 3, answer.err
+    assert answer.json["error"] == "ContractError"
+    assert "Traceback" not in answer.err
+    assert len(list(tmp_path.glob("artifacts/inventory/*/manifest.json"))) == 1
+    assert list(tmp_path.glob("artifacts/containment/*/manifest.json")) == []
+
+
+@pytest.mark.flow
+@pytest.mark.heavy
+def test_an_artifact_that_is_rejected_is_not_reused(tmp_path):
+    write_parquet_lake(tmp_path / "lake")
+    write_suite(tmp_path / "suites", "artifact:inventory/tables", "n_rows")
+    arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory", "--json")
+    answer = lakebed(*arguments, folder=tmp_path, LAKEBED_SUITES="suites")
+    assert answer.status == 3, answer.err
+    assert "rejected" in answer.json["what"] and "open " in answer.json["hint"]
+    record = list_runs(str(tmp_path / "artifacts"))[0]
+    assert (record.status, record.expectations.status) == ("failed", "rejected")
+    again = lakebed(*arguments, folder=tmp_path)
+    assert again.status == 0, again.err
+    assert again.reused == {"inventory": False}
+    assert again.json["expectations"]["status"] == "passed"
+
+
+@pytest.mark.flow
+def test_a_prefect_that_does_not_start_is_a_typed_error(tmp_path):
+    write_parquet_lake(tmp_path / "lake")
+    arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory", "--json")
+    answer = lakebed(*arguments, folder=tmp_path, PREFECT_SERVER_DATABASE_CONNECTION_URL="nonsense://x")
+    assert answer.status == 1
+    assert answer.json["error"] == "StageError", answer.err
+    assert "did not start" in answer.json["what"] and "doctor" in answer.json["hint"]
+    assert list(tmp_path.glob("artifacts/*/*/manifest.json")) == []
