@@ -1,7 +1,7 @@
 """How likely a containment is a coincidence: an empirical, lake-wide heuristic.
 
-Per column of the child: of the columns of the same type class under *another* name whose relation to the
-child's values is known, the share that contain them too. A column of small integers lies inside many others; a
+Per column of the child: of the columns of the same type class under *another* name, the share that contain the
+child's values too. A column of small integers lies inside many others; a
 column of identifiers inside none. Over several columns the product, times the density of the parent's rows in
 the product of its columns' values, to the power of the child's rows. It is a heuristic, shown with its parts.
 """
@@ -52,7 +52,11 @@ class Chance:
 
 
 def column_chances(bounds: ColumnBounds, sketches: ValueSketches, columns: Int64) -> Float64:
-    """Chance of each of the given columns, (k,): (1 + columns that contain it) / (1 + columns known)."""
+    """Chance of each of the given columns, (k,): (1 + columns that contain it) / (1 + columns).
+
+    Columns whose bounds rule it out count as not containing it; of columns that bounds admit but nobody has read, the
+    same share is taken to contain it as of those read; where none was read, they are no evidence.
+    """
     return _column_chances(  # type: ignore[no-any-return]
         columns, bounds.token, bounds.kind, bounds.bounds, sketches.indptr, sketches.hashes, sketches.level
     )
@@ -75,16 +79,21 @@ def _column_chances(columns, token, kind, bounds, indptr, hashes, level):  # typ
     chances = np.ones(len(columns), np.float64)
     for index in range(len(columns)):
         mine = columns[index]
-        n_known, n_contain = 0, 0
+        n_outside, n_compared, n_unread = 0, 0, 0
+        n_contain = 0.0
         for other in range(len(token)):
             if token[other] == token[mine] or kind[other] != kind[mine]:
                 continue
             if _is_outside(bounds[mine], bounds[other]):
-                n_known += 1
+                n_outside += 1
             elif level[mine] >= 0 and level[other] >= 0:
-                n_known += 1
+                n_compared += 1
                 n_contain += _contains(mine, other, indptr, hashes, level)
-        chances[index] = (1 + n_contain) / (1 + n_known)
+            else:
+                n_unread += 1
+        if n_compared > 0:
+            n_compared, n_contain = n_compared + n_unread, n_contain * (1 + n_unread / n_compared)
+        chances[index] = (1 + n_contain) / (1 + n_outside + n_compared)
     return chances
 
 
