@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from connectors.errors import SourceError
-from connectors.lake.text_types import parse_canonical
+from connectors.lake.text.types import parse_canonical
 from connectors.lake.type_text import column_type
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from connectors.lake.leaves import Leaf, path_of, schema_leaves
 from connectors.lake.statistics import AFTER_TEXT, UNKNOWN, FileFacts, LeafStatistics
-from connectors.lake.text_resolve import resolve_types
+from connectors.lake.text.resolve import resolve_types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from connectors.lake.canonical import Canonical
     from connectors.lake.statistics import Interval, Tightness
-    from connectors.lake.text_model import Bounds, BoundValue, ResolvedColumn, TextScan
+    from connectors.lake.text.model import Bounds, BoundValue, ResolvedColumn, TextScan
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from connectors.errors import LakeError
 from connectors.lake.canonical import has_order, min_max_of
 from connectors.lake.parquet import read_footers
 from connectors.lake.read import ReadCounter, Split, read_split
-from connectors.lake.text_scan import scan_text_file
+from connectors.lake.text.scan import scan_text_file
 from tasks.inventory.scanned import fold_tokens
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from connectors.lake.leaves import LeafArray
     from connectors.lake.model import FileEntry, Unreadable
     from connectors.lake.statistics import FileFacts
-    from connectors.lake.text_model import TextFormat, TextScan
+    from connectors.lake.text.model import TextFormat, TextScan
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 import pyarrow as pa
 
 from connectors.errors import SourceError
-from connectors.lake.json_text import RawJson, json_text
-from connectors.lake.text_shapes import JSON, NULL, Shape, list_of
-from connectors.lake.text_types import parse_canonical, survives_as_float
+from connectors.lake.text.json_text import RawJson, json_text
+from connectors.lake.text.shapes import JSON, NULL, Shape, list_of
+from connectors.lake.text.types import parse_canonical, survives_as_float
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

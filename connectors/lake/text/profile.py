@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.lake.text_model import MAX_BOUND_LENGTH, Bounds, ColumnScan
-from connectors.lake.text_types import (
+from connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, ColumnScan
+from connectors.lake.text.types import (
     CANDIDATE_TYPES,
     MAX_SAFE_INTEGER,
     cast_staged,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from connectors.lake.config import ColumnType
-    from connectors.lake.text_model import ColumnKind
+    from connectors.lake.text.model import ColumnKind
 
 
 class UncastableCell(ValueError):

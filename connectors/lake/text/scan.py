@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, cast
 
 from connectors.errors import SourceError
 from connectors.lake.leaves import batch_leaves, path_of, schema_leaves
-from connectors.lake.staged import StagedWriter
-from connectors.lake.text_csv import CsvReader, RowTooLong
-from connectors.lake.text_json import JsonReader
-from connectors.lake.text_model import TextScan
-from connectors.lake.text_profile import ColumnProfile, UncastableCell
-from connectors.lake.text_stream import BLOCK_BYTES, TextStream
+from connectors.lake.text.csv_lines import CsvReader, RowTooLong
+from connectors.lake.text.json_lines import JsonReader
+from connectors.lake.text.model import TextScan
+from connectors.lake.text.profile import ColumnProfile, UncastableCell
+from connectors.lake.text.staged import StagedWriter
+from connectors.lake.text.stream import BLOCK_BYTES, TextStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from connectors.lake.config import ColumnType, TextConfig
     from connectors.lake.leaves import Leaf
-    from connectors.lake.text_model import ColumnKind, TextFormat
-    from connectors.lake.text_shapes import Shape
+    from connectors.lake.text.model import ColumnKind, TextFormat
+    from connectors.lake.text.shapes import Shape
 
 MAX_ROW_BYTES = 1 << 28
 

@@ -2,7 +2,7 @@ import pytest
 
 from connectors.errors import ConfigError
 from connectors.lake.config import TextConfig
-from connectors.lake.text_sniff import is_header, sniff_csv
+from connectors.lake.text.sniff import is_header, sniff_csv
 
 
 def sniff(text: str, path: str = "t.csv", **config: object) -> tuple[str, bool, tuple[str, ...]]:

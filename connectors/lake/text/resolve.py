@@ -9,15 +9,15 @@ import pyarrow as pa
 
 from connectors.errors import SourceError
 from connectors.lake.leaves import path_of, schema_leaves
-from connectors.lake.text_model import Bounds, ResolvedColumn
-from connectors.lake.text_types import CANDIDATE_TYPES
+from connectors.lake.text.model import Bounds, ResolvedColumn
+from connectors.lake.text.types import CANDIDATE_TYPES
 from connectors.lake.type_text import column_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connectors.lake.config import ColumnType
-    from connectors.lake.text_model import ColumnScan, StagedCast, TextScan
+    from connectors.lake.text.model import ColumnScan, StagedCast, TextScan
 
 _NUMBERS = {"int", "float", "number_text"}
 

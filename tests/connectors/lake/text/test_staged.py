@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.errors import ArtifactError
-from connectors.lake import staged
-from connectors.lake.staged import StagedWriter
+from connectors.lake.text import staged
+from connectors.lake.text.staged import StagedWriter
 
 SCHEMA = pa.schema([("a", pa.string())])
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import SourceError
-from connectors.lake import text_json
 from connectors.lake.config import TextConfig
-from connectors.lake.json_text import RawJson, json_text
-from connectors.lake.text_model import Bounds, TextScan
-from connectors.lake.text_resolve import resolve_types
-from connectors.lake.text_scan import scan_text_file
+from connectors.lake.text import json_lines as text_json
+from connectors.lake.text.json_text import RawJson, json_text
+from connectors.lake.text.model import Bounds, TextScan
+from connectors.lake.text.resolve import resolve_types
+from connectors.lake.text.scan import scan_text_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

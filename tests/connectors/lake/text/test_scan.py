@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import ArtifactError, ConfigError, SourceError
-from connectors.lake import text_scan
 from connectors.lake.config import TextConfig
-from connectors.lake.text_model import MAX_BOUND_LENGTH, Bounds, TextScan
-from connectors.lake.text_resolve import resolve_types
-from connectors.lake.text_scan import scan_text_file
-from connectors.lake.text_types import cast_staged
+from connectors.lake.text import scan as text_scan
+from connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, TextScan
+from connectors.lake.text.resolve import resolve_types
+from connectors.lake.text.scan import scan_text_file
+from connectors.lake.text.types import cast_staged
 
 OUT = "staged.parquet"
 

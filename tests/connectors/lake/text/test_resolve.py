@@ -6,10 +6,10 @@ import pytest
 
 from connectors.errors import SourceError
 from connectors.lake.config import TextConfig
-from connectors.lake.text_model import Bounds, ResolvedColumn, TextScan
-from connectors.lake.text_resolve import resolve_types
-from connectors.lake.text_scan import scan_text_file
-from connectors.lake.text_types import cast_staged
+from connectors.lake.text.model import Bounds, ResolvedColumn, TextScan
+from connectors.lake.text.resolve import resolve_types
+from connectors.lake.text.scan import scan_text_file
+from connectors.lake.text.types import cast_staged
 
 
 def scans(folder: Path, format_: str, texts: list[str], types: dict[str, str] | None = None) -> list[TextScan]:

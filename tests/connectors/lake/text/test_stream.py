@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import SourceError
-from connectors.lake import text_stream
-from connectors.lake.text_stream import TextStream
+from connectors.lake.text import stream as text_stream
+from connectors.lake.text.stream import TextStream
 
 
 def whole(folder: Path, data: bytes, encoding: str = "utf-8", name: str = "t") -> bytes:

@@ -14,15 +14,15 @@ import pyarrow as pa
 from pyarrow import csv
 
 from connectors.errors import SourceError
-from connectors.lake.text_sniff import SAMPLE_BYTES, sniff_csv
-from connectors.lake.text_stream import encoding_error
+from connectors.lake.text.sniff import SAMPLE_BYTES, sniff_csv
+from connectors.lake.text.stream import encoding_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from connectors.lake.config import TextConfig
-    from connectors.lake.text_sniff import CsvShape
-    from connectors.lake.text_stream import TextStream
+    from connectors.lake.text.sniff import CsvShape
+    from connectors.lake.text.stream import TextStream
 
 
 class RowTooLong(Exception):

@@ -4,8 +4,8 @@ import pytest
 
 from connectors.errors import SourceError
 from connectors.lake.config import TextConfig
-from connectors.lake.text_csv import CsvReader, RowTooLong
-from connectors.lake.text_stream import TextStream
+from connectors.lake.text.csv_lines import CsvReader, RowTooLong
+from connectors.lake.text.stream import TextStream
 
 
 def rows(folder: Path, data: bytes, block_bytes: int, **config: object) -> list[tuple[str | None, ...]]:
