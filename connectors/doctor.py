@@ -16,7 +16,7 @@ import psutil
 from connectors.errors import LakeError
 from connectors.spark.archive import is_usable
 from connectors.spark.config import SparkConfig
-from connectors.spark.jars import JARS_FIX, inspect_jars, jars_folder
+from connectors.spark.jars import JARS_FIX, find_jars, inspect_jars, jars_folder
 from connectors.spark.java import find_java
 
 _GIB = 1 << 30
@@ -125,11 +125,14 @@ def check_prefect() -> Check:
 
 
 def check_spark(config: SparkConfig) -> Check:
-    """Starts a session and runs one Python job on it; takes 10 s or more."""
-    from connectors.spark.session import SessionStarter
+    """Runs one Python job on a session; starting one takes 10 s or more. One that runs already is left running."""
+    from connectors.spark.session import shared_session
 
-    starter = SessionStarter(config)
+    starter, was_running = None, False
     try:
+        find_jars(config.jars)
+        starter = shared_session(config)
+        was_running = starter.is_started
         session = starter.get()
         starter.warm_up().result()
         cores, seconds = session.sparkContext.defaultParallelism, starter.seconds or 0.0
@@ -141,7 +144,8 @@ def check_spark(config: SparkConfig) -> Check:
             "spark", False, str(error).splitlines()[0][:300], "read the message above; check the other lines first"
         )
     finally:
-        starter.stop()
+        if starter is not None and not was_running:
+            starter.stop()
 
 
 def _failed(name: str, error: LakeError) -> Check:

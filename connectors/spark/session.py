@@ -63,9 +63,17 @@ class SessionStarter:
             ConfigError: if Java or jars are missing, or another session runs in this process with other settings.
             StageError: if the JVM or Spark does not start.
         """
+        session = self._started().result()
+        if session.sparkContext._jsc is not None:
+            return session
+        # somebody has stopped it, as `spark.stop()` in a notebook does
+        self.stop()
+        return self._started().result()
+
+    def _started(self) -> "Future[SparkSession]":
         self.start()
         assert self._session is not None  # noqa: S101 - for the type checker: start() has set it
-        return self._session.result()
+        return self._session
 
     def warm_up(self) -> "Future[None]":
         """Runs one tiny Arrow job on every core, in the background, so that the Python workers are there when needed.

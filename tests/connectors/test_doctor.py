@@ -38,6 +38,7 @@ print([name for name in ("pyspark", "prefect", "great_expectations", "py4j") if 
 
 
 def test_faults_come_with_a_fix(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)  # a session of another test has set it
     faults = [
         check_jars(SparkConfig(jars=str(tmp_path))),
         check_memory(SparkConfig(driver_memory_mib=1 << 20)),

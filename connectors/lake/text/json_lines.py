@@ -132,6 +132,8 @@ def _read(block: bytes, hint: pa.Schema | None) -> pa.Array:
     if not table.num_columns:
         return pa.array([{}] * table.num_rows, pa.struct([]))
     (batch,) = table.combine_chunks().to_batches()
+    # Arrow makes broken arrays of lists that hold nothing but nulls
+    batch.validate()
     return batch.to_struct_array()
 
 

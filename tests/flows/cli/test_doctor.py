@@ -24,4 +24,5 @@ def test_a_missing_java_is_named_with_its_fix(tmp_path):
 @pytest.mark.spark
 def test_with_spark_a_session_is_tried(capsys, spark_starter):
     doctor(artifacts="a", spark=True)
-    assert "Spark" in capsys.readouterr().out
+    assert "spark: 4." in capsys.readouterr().out
+    assert spark_starter.get().range(3).count() == 3

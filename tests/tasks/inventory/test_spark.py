@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,12 +28,10 @@ def test_work_is_shared_out_by_bytes_and_no_task_is_empty() -> None:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     root = tmp_path_factory.mktemp("inventory")
     (root / "lake").mkdir()
-    space = Workspace(lake=LakeConfig(root=str(root / "lake")), artifacts=str(root / "artifacts"), spark=SparkConfig())
-    yield space
-    shared_session(space.spark).stop()
+    return Workspace(lake=LakeConfig(root=str(root / "lake")), artifacts=str(root / "artifacts"), spark=SparkConfig())
 
 
 def rows(space: Workspace, ref: ArtifactRef, table: str) -> list[dict[str, object]]:
