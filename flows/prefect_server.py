@@ -5,6 +5,7 @@ It ends when its standard input closes, so it never outlives the run that starte
 
 import gc
 import os
+import shutil
 import sys
 import threading
 
@@ -26,6 +27,8 @@ def main() -> None:
 def _end_with_parent() -> None:
     while os.read(0, 1024):
         pass
+    # a run that ended in order has removed its home already; one that was killed has not
+    shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
     os._exit(0)
 
 

@@ -128,6 +128,7 @@ def test_the_server_does_not_outlive_a_killed_run(tmp_path):
     while _runs(told["pid"]) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not _runs(told["pid"])
+    assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.flow
