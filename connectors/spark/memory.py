@@ -1,5 +1,6 @@
 """Peak memory of this process and of the session's JVM."""
 
+import os
 import resource
 import sys
 from pathlib import Path
@@ -8,7 +9,12 @@ from pyspark.sql import SparkSession
 
 
 def peak_driver_bytes() -> int:
-    """Largest resident size that this Python process has had, in bytes."""
+    """Largest resident size that this Python process has had, in bytes.
+
+    From /proc where there is one: `getrusage` counts the peak of the process that started this one, too.
+    """
+    if own := _high_water_bytes(os.getpid()):
+        return own
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
