@@ -142,8 +142,12 @@ def _survey(child_schemas, parent_schemas, table_indptr, tables, left_out, array
         candidates = tables[table_indptr[parent_schema] : table_indptr[parent_schema + 1]]
         positions = _positions(group[0], candidates[0], arrays[0], arrays[1])
         low, high = _parent_bounds(candidates, positions, arrays)
+        identity = np.arange(len(positions))
+        plain_children = _are_plain(group, identity, group[0], arrays)
+        plain_parents = _are_plain(candidates, positions, group[0], arrays)
         is_parent = np.zeros(len(candidates), np.bool_)
-        for child in group:
+        for row in range(len(group)):
+            child = group[row]
             if left_out[child]:
                 continue
             minimum, maximum = _child_bounds(child, arrays)
@@ -151,7 +155,8 @@ def _survey(child_schemas, parent_schemas, table_indptr, tables, left_out, array
                 parent = candidates[place]
                 if parent == child or _is_outside(minimum, maximum, low[place], high[place]):
                     continue
-                if _refute(child, parent, positions, arrays, is_bag)[0] != 0:
+                is_settled = plain_children[row] and plain_parents[place] and not is_bag
+                if not is_settled and _refute(child, parent, positions, arrays, is_bag)[0] != 0:
                     continue
                 is_child[child] = True
                 is_parent[place] = True
@@ -183,6 +188,29 @@ def _parent_bounds(candidates, positions, arrays):  # type: ignore[no-untyped-de
             low[place, offset] = bounds[row, 0]
             high[place, offset] = bounds[row, 3] if bounds[row, 3] >= 0 else HIGHEST
     return low, high
+
+
+@njit(cache=True)
+def _are_plain(tables, positions, reference, arrays):  # type: ignore[no-untyped-def]
+    """Tables of which bounds tell all: rows, no nulls, no ranges of files, no value sets, the reference's types."""
+    indptr, kind, n_nulls, n_rows, range_indptr, value_indptr = (
+        arrays[0],
+        arrays[2],
+        arrays[3],
+        arrays[4],
+        arrays[6],
+        arrays[8],
+    )
+    are_plain = np.ones(len(tables), np.bool_)
+    for place in range(len(tables)):
+        are_plain[place] = n_rows[tables[place]] > 0
+        for offset in range(len(positions)):
+            row = indptr[tables[place]] + positions[offset]
+            has_extras = range_indptr[row] != range_indptr[row + 1] or value_indptr[row] != value_indptr[row + 1]
+            if n_nulls[row] != 0 or has_extras or kind[row] != kind[indptr[reference] + offset]:
+                are_plain[place] = False
+                break
+    return are_plain
 
 
 @njit(cache=True)
