@@ -14,14 +14,11 @@ from connectors.errors import StageError
 from flows.chain import Link, chosen_links, find_reusable, is_whole, require_inputs
 from flows.config import LakebedConfig
 from flows.scope import RunScope
-from tasks.report.config import ReportConfig
+from tasks.report.config import REPORT, ReportConfig
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.expectations_queue import has_requests
 from tasks.runtime.progress import Progress, show, shown
 from tasks.runtime.record import RUNS, RunRecord, list_runs, new_run_id
-
-# the renderer, which names it too, is imported only when a report is written
-REPORT = "report.html"
 
 if TYPE_CHECKING:
     from flows.prefect_home import EphemeralServer

@@ -13,6 +13,7 @@ from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.expectations import ExpectationsProcess
 from tasks.runtime.expectations_queue import install_suites
 from tasks.runtime.lease import Lease
+from tasks.runtime.memory import peak_memory_bytes
 from tasks.runtime.progress import shown
 from tasks.runtime.record import ExpectationsRecord, RunLog, StageRecord
 
@@ -173,10 +174,10 @@ class RunScope:
 
     def _peak_bytes(self) -> int:
         """Peak of the driver's two processes together: Python and the JVM."""
-        from connectors.spark.memory import peak_driver_bytes, peak_jvm_bytes
+        from connectors.spark.memory import jvm_pid
 
-        jvm = peak_jvm_bytes(self.session.get()) if self.session.is_started else 0
-        return jvm + peak_driver_bytes()
+        jvm = jvm_pid(self.session.get()) if self.session.is_started else 0
+        return peak_memory_bytes() + (peak_memory_bytes(jvm) if jvm else 0)
 
 
 def _load_kernels() -> None:

@@ -4,6 +4,9 @@ from pydantic import Field
 
 from connectors.config import FrozenConfig
 
+# name of the report in the run's folder
+REPORT = "report.html"
+
 
 class ReportConfig(FrozenConfig):
     """Caps that keep the file readable on lakes of any size; what they leave out is counted in the report."""

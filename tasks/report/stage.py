@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from tasks.report.config import ReportConfig
     from tasks.report.model import ReportData
 
-REPORT = "report.html"
-
 
 def write_report(data: "ReportData", path: str | os.PathLike[str], config: "ReportConfig | None" = None) -> str:
     """Write the report to a local path or an object's URI, whole or not at all; its full path is returned.

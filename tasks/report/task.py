@@ -4,10 +4,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.report.collect import collect
-from tasks.report.config import ReportConfig
+from tasks.report.config import REPORT, ReportConfig
 from tasks.report.model import RunFacts
 from tasks.report.run_record import read_run_record
-from tasks.report.stage import REPORT, write_report
+from tasks.report.stage import write_report
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.workspace import Workspace
 

@@ -8,8 +8,9 @@ import pytest
 
 from connectors.errors import ConfigError
 from connectors.spark.config import SparkConfig
-from connectors.spark.memory import peak_driver_bytes, peak_jvm_bytes
+from connectors.spark.memory import jvm_pid
 from connectors.spark.session import SessionStarter, shared_session
+from tasks.runtime.memory import peak_memory_bytes
 
 MIB = 1 << 20
 
@@ -50,8 +51,8 @@ def test_workers_are_forked_from_one_daemon_of_this_python(spark, spark_starter)
 
 @pytest.mark.spark
 def test_memory_peaks_are_plausible(spark):
-    assert 100 * MIB < peak_jvm_bytes(spark) < 4096 * MIB
-    assert 30 * MIB < peak_driver_bytes() < 8192 * MIB
+    assert 100 * MIB < peak_memory_bytes(jvm_pid(spark)) < 4096 * MIB
+    assert 30 * MIB < peak_memory_bytes() < 8192 * MIB
 
 
 @pytest.mark.spark
