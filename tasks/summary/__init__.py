@@ -1,0 +1,1 @@
+"""Lossless hierarchical summaries of graphs: SLUGGER's model, an exact re-encoder, and products on the summary."""

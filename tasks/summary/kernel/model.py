@@ -1,0 +1,55 @@
+"""What a summary is, as arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int8 = NDArray[np.int8]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SignedEdges:
+    """The p-edges (+1) and n-edges (-1) between nodes of the forest.
+
+    An edge {X, Y} adds its sign to every pair of a vertex below X and another below Y; X = Y means all unordered
+    pairs inside X. No edge joins an ancestor with its own descendant.
+
+    Shapes: source, target (k,) int32 with source <= target, ascending by (source, target), no pair twice;
+    sign (k,) int8, +1 or -1.
+    """
+
+    source: Int32
+    target: Int32
+    sign: Int8
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A forest over the vertices and signed edges between its nodes, which together give the graph back exactly.
+
+    The leaves 0 ... n_nodes - 1 are the vertices, isolated ones included; internal nodes follow, each with a higher
+    number than all of its children.
+
+    Shapes: parent (n_forest,) int32, -1 at a root.
+    """
+
+    n_nodes: int
+    parent: Int32
+    signed_edges: SignedEdges
+
+    @property
+    def n_forest(self) -> int:
+        """Leaves and internal nodes."""
+        return len(self.parent)
+
+    @property
+    def n_hierarchy(self) -> int:
+        """|H|: nodes that have a parent."""
+        return int(np.count_nonzero(self.parent >= 0))
+
+    def cost(self) -> int:
+        """|P+| + |P-| + |H|."""
+        return len(self.signed_edges.sign) + self.n_hierarchy
