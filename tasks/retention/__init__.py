@@ -1,0 +1,1 @@
+"""What to keep, how to rebuild the rest, and how to undo it."""
