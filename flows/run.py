@@ -97,7 +97,7 @@ def write_run_report(store: ArtifactStore, record: RunRecord, lake: str, config:
 
     refs = {stage.stage: ArtifactRef(stage=stage.stage, key=stage.key, digest=stage.digest) for stage in record.stages}
     shown = read_run_record(store, record.run_id)
-    data = collect(store, refs["inventory"], refs["containment"], shown, lake=lake, config=config)
+    data = collect(store, refs, shown, lake=lake, config=config)
     return write_report(data, store.storage.uri(RUNS, record.run_id, REPORT), config)
 
 
