@@ -42,7 +42,7 @@ class AccessConfig(FrozenConfig):
     log: str = Field(
         "",
         description="CSV file with a header, Parquet file or Delta table of accesses: a row a table with a count, or a "
-        "row a query; empty means none. Tables that it does not name then count as never accessed.",
+        "row a query; empty means none.",
     )
     table_column: str = Field("table", min_length=1, description="Its column with the table's name as lakebed has it.")
     count_column: str = Field("", description="Its column with the number of accesses; empty: each row is one.")
@@ -78,7 +78,8 @@ class RetentionConfig(FrozenConfig):
         3600.0, ge=0.0, le=1e9, description="Longest rebuild that is allowed of a table, in seconds."
     )
     max_rebuild_s_of: dict[str, float] = Field(
-        default_factory=dict, description="The same by glob of tables, in seconds; of several globs the shortest counts."
+        default_factory=dict,
+        description="The same by glob of tables, in seconds; of several globs the shortest counts.",
     )
     pins: PinConfig = Field(default_factory=PinConfig, description="What is never deleted.")
     attributes: dict[str, TableAttributes] = Field(
@@ -89,7 +90,13 @@ class RetentionConfig(FrozenConfig):
     )
     include_coincidental: bool = Field(False, description="Whether containments called coincidental count.")
     solver_seconds: float = Field(
-        60.0, ge=0.0, le=86_400.0, description="Time for the integer programmes, in seconds; then the greedy choice holds."
+        60.0,
+        ge=0.0,
+        le=86_400.0,
+        description="Time for the integer programmes, in seconds; then the greedy choice holds.",
     )
     curve_points: int = Field(12, ge=2, le=100, description="Rebuild-time budgets at which the savings are worked out.")
+    baseline_max_bytes: int = Field(
+        16 << 30, ge=0, le=1 << 50, description="Bytes that may be read to find byte-identical tables, for comparison."
+    )
     recipes: RecipeConfig = Field(default_factory=RecipeConfig, description="Limits of rebuild recipes.")

@@ -1,5 +1,6 @@
 """One connected component as an integer programme, solved by HiGHS."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,14 @@ class Programme:
     child: Int64
     parent: Int64
     edge_cost: Float64
+
+    def digest(self) -> bytes:
+        """SHA-256 of all parts: equal problems have equal ones."""
+        parts = (self.keep_cost, self.sure_cost, self.child, self.parent, self.edge_cost)
+        digest = hashlib.sha256(len(self.keep_cost).to_bytes(8, "little"))
+        for part in parts:
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.digest()
 
 
 @dataclass(frozen=True)

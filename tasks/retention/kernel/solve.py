@@ -35,10 +35,12 @@ class Effort:
     """How long the integer programmes may take together, in seconds of this process's clock.
 
     With `seconds` of 0 every component that is no tree is solved greedily, and its bound is the linear relaxation's.
+    `known` holds the components solved so far: one that comes again as it was is not solved again.
     """
 
     seconds: float
     has_bounds: bool = True
+    known: dict[bytes, tuple[Bool, Component]] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
     def left(self) -> float:
@@ -139,9 +141,19 @@ def _parts(graph: RetentionGraph, reduced: Reduced, number: Int64) -> list[_Part
 
 
 def _solve_part(graph: RetentionGraph, reduced: Reduced, keep: Bool, part: _Part, effort: Effort) -> Component:
+    """The component's choice, written into `keep`."""
+    programme = _programme(graph, reduced, part)
+    name = programme.digest()
+    if name not in effort.known:
+        effort.known[name] = _choose(programme, effort)
+    choice, component = effort.known[name]
+    keep[part.tables] = choice
+    return component
+
+
+def _choose(programme: Programme, effort: Effort) -> tuple[Bool, Component]:
     """The integer programme while time is left, and the greedy choice where it found none or a worse one."""
     started = time.monotonic()
-    programme = _programme(graph, reduced, part)
     edges = (programme.child, programme.parent, programme.edge_cost)
     choice = greedy_choice(programme.keep_cost, programme.sure_cost, edges)
     cost, method, bound = _cost(programme, choice), "greedy", 0.0
@@ -151,11 +163,11 @@ def _solve_part(graph: RetentionGraph, reduced: Reduced, keep: Bool, part: _Part
         if result.keep is not None and (found := _cost(programme, result.keep)) <= cost:
             choice, cost, method = result.keep, found, "ilp"
     if method == "greedy" and effort.has_bounds and bound <= 0:
-        bound = max(
-            bound, linear_bound(programme, max(effort.left(), effort.seconds * _BOUND_SHARE, _LEAST_BOUND_SECONDS))
-        )
-    keep[part.tables] = choice
-    return Component(method, len(part.tables), len(part.edges), cost, _closed(cost, bound), time.monotonic() - started)
+        seconds = max(effort.left(), effort.seconds * _BOUND_SHARE, _LEAST_BOUND_SECONDS)
+        bound = max(bound, linear_bound(programme, seconds))
+    n_tables, n_edges = len(programme.keep_cost), len(programme.child)
+    spent = time.monotonic() - started
+    return choice, Component(method, n_tables, n_edges, cost, _closed(cost, bound), spent)
 
 
 def _programme(graph: RetentionGraph, reduced: Reduced, part: _Part) -> Programme:
