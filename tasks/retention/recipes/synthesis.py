@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from connectors.errors import LakeError, PlanError, SourceError
 from connectors.lake.leaves import schema_leaves
@@ -37,8 +38,6 @@ from tasks.retention.recipes.stored import PackedRows, pack_rows, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import pyarrow as pa
 
     from tasks.encoding.hashes import Hashes
     from tasks.encoding.signatures import Integers
@@ -107,6 +106,8 @@ def synthesise(
         refusal = Refusal(code="changed", reason=_one_line(error))
     except SourceError as error:
         refusal = Refusal(code="unreadable", reason=_one_line(error))
+    except pa.ArrowException as error:
+        refusal = Refusal(code="unsupported_type", reason=f"Arrow cannot do it: {str(error).splitlines()[0][:200]}")
     return Outcome(
         child=child.name,
         parents=tuple(parent.name for parent in parents),
