@@ -28,9 +28,7 @@ class FileRef(FrozenConfig):
     size: int = Field(ge=0, description="Size of the file, in bytes.")
     n_rows: int = Field(ge=0, description="Live rows of the file.")
     sha256: str = Field("", description="Hex SHA-256 of the bytes; empty where the Delta version stands for it.")
-    partition_values: tuple[tuple[str, str | None], ...] = Field(
-        (), description="Token and text of each constant column."
-    )
+    partition_values: tuple[tuple[str, str | None], ...] = Field((), description="Token and text of each constant column.")
     casts: tuple[tuple[str, str], ...] = Field((), description="Token and cast of each text column.")
 
 
@@ -52,9 +50,10 @@ class TextDialect(FrozenConfig):
     encoding: str = Field("utf-8", description="Character encoding.")
     has_byte_order_mark: bool = Field(False, description="Whether files begin with a byte order mark.")
     line_end: str = Field("\n", description="End of a line.")
-    null_text: str = Field("", description="Unquoted CSV cell that stands for null.")
+    null_values: tuple[str, ...] = Field(("",), description="Unquoted CSV cells that stand for null.")
     omits_nulls: bool = Field(False, description="Whether JSON objects leave out the keys of nulls.")
-    formats: tuple[tuple[str, str], ...] = Field((), description="Token and form of columns of timestamps.")
+    forms: tuple[tuple[str, str], ...] = Field((), description="Token and form (a pattern) of columns of timestamps.")
+    raw: tuple[str, ...] = Field((), description="Tokens of JSON columns whose text is JSON itself, such as numbers.")
 
 
 class TableRef(FrozenConfig):
@@ -66,9 +65,7 @@ class TableRef(FrozenConfig):
     read_via: Literal["arrow", "spark", "text"] = Field(description="Who reads the rows.")
     delta_version: int | None = Field(None, description="Version of a Delta table.")
     files: tuple[FileRef, ...] = Field(description="The data files, by path.")
-    schema_ipc: str = Field(
-        description="The whole Arrow schema, partition columns included, as base64 of its IPC form."
-    )
+    schema_ipc: str = Field("", description="The whole Arrow schema, partition columns included, as base64 of its IPC form.")
     leaves: tuple[LeafRef, ...] = Field(description="The leaf columns.")
     partition_columns: tuple[str, ...] = Field((), description="Tokens of the partition columns, in path order.")
     dialect: TextDialect | None = Field(None, description="Of a table of text.")
@@ -130,9 +127,7 @@ class Where(FrozenConfig):
     """Rows for which every term holds; no term: all rows."""
 
     kind: Literal["where"] = "where"
-    shape: Literal["all", "partition", "range", "in", "conjunction"] = Field(
-        description="What was found, in §6's order."
-    )
+    shape: Literal["all", "partition", "range", "in", "conjunction"] = Field(description="What was found, in §6's order.")
     terms: tuple[Term, ...] = Field((), description="The conditions.")
 
 
