@@ -58,9 +58,23 @@ def _open_containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -
     return containment_stage(refs["inventory"], workspace, config.containment)
 
 
+def _open_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from tasks.retention.stage import retention_stage
+
+    return retention_stage(refs["inventory"], refs["containment"], workspace, config.retention)
+
+
+def _build_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+    from tasks.retention.task import build_retention
+
+    found = refs["inventory"], refs["containment"]
+    return build_retention(*found, workspace, config.retention, config.containment)
+
+
 CHAIN = (
     Link("inventory", (), _open_inventory, _build_inventory, needs_spark=False),
     Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True, reads_lake_rows=True),
+    Link("retention", ("inventory", "containment"), _open_retention, _build_retention, needs_spark=True),
 )
 STAGES = tuple(link.name for link in CHAIN)
 REPORTED_FROM = "containment"

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from connectors.spark.session import shared_session
 from tasks.containment.config import ContainmentConfig
 from tasks.retention import outcome
 from tasks.retention.baseline import baseline_table, find_duplicates
@@ -12,14 +11,15 @@ from tasks.retention.config import RetentionConfig
 from tasks.retention.kernel.costs import GB
 from tasks.retention.kernel.curve import CurvePoint, curve_budgets, savings_curve
 from tasks.retention.kernel.solve import Effort
-from tasks.retention.problem import Problem, load_problem, names_of
-from tasks.retention.recipes import RecipeContext, synthesise_on_spark, table_refs
+from tasks.retention.problem import Problem, load_problem
+from tasks.retention.recipes.context import RecipeContext
 from tasks.retention.recipes.model import Outcome
-from tasks.retention.stage import RECIPES
+from tasks.retention.spark import recipes_on_spark
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
-from tasks.runtime.workspace import Workspace
+
+RECIPES = "recipes"
 
 ProblemRecipeMaker = Callable[[Problem, Sequence[tuple[int, int]]], Sequence[Outcome]]
 
@@ -41,7 +41,7 @@ def decide(stage: Stage, config: RetentionConfig, maker: ProblemRecipeMaker) -> 
     """
     metrics = StageMetrics()
     with metrics.step("problem"), shown().step("Pricing tables"):
-        problem = load_problem(stage.store, *stage.inputs, config)
+        problem = load_problem(stage.store, (stage.inputs[0], stage.inputs[1]), config)
     with metrics.step("choice") as cost:
         choice = _choose(problem, partial(maker, problem), config)
         cost.bytes_read = choice.bytes_read
@@ -61,17 +61,6 @@ def decide(stage: Stage, config: RetentionConfig, maker: ProblemRecipeMaker) -> 
     facts = outcome.summary(problem, choice, duplicates, tables, config)
     with shown().step("Publishing decisions"):
         return stage.publish(tables, facts, metrics, files=_stored_files(choice))
-
-
-def recipes_on_spark(
-    workspace: Workspace, context: RecipeContext, problem: Problem, pairs: Sequence[tuple[int, int]]
-) -> Sequence[Outcome]:
-    """Recipes of all pairs, run and compared in one job."""
-    names = {table for pair in pairs for table in pair}
-    refs = table_refs(problem.inventory, names_of(problem, sorted(names)))
-    named = [tuple(refs[problem.tables.names[table]] for table in pair) for pair in pairs]
-    session = shared_session(workspace.spark).get()
-    return synthesise_on_spark(session, context, [(child, (parent,)) for child, parent in named])
 
 
 def _choose(problem: Problem, make: RecipeMaker, config: RetentionConfig) -> Choice:

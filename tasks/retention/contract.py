@@ -6,8 +6,8 @@ from tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf
 
 DECISIONS_MADE = ("keep", "delete")
 REASONS = (
-    "rebuilt", "parent", "cost", "no_kept_parent", "no_recipe", "latency", "attributes", "coincidental", "by_definition",
-    "legal_hold", "veto", "streaming", "outside_lake", "not_contained",
+    "rebuilt", "parent", "cost", "no_kept_parent", "no_recipe", "latency", "attributes", "coincidental",
+    "by_definition", "legal_hold", "veto", "streaming", "outside_lake", "not_contained",
 )  # fmt: skip
 STATUSES = (
     "chosen", "verified", "untried", "refused", "latency", "attributes", "coincidental", "by_definition", "pinned",
@@ -40,7 +40,8 @@ DECISIONS = Contract(
         Column("read_cost", pa.float64(), "Of reading it where it is kept.", unit="money a month", checks=MONEY),
         Column("rebuild_cost", pa.float64(), "Of rebuilding it at each access, where it is deleted.",
                unit="money a month", nullable=True, checks=MONEY),
-        Column("saving", pa.float64(), "What its deletion saves; 0 where it is kept.", unit="money a month", checks=MONEY),
+        Column("saving", pa.float64(), "What its deletion saves; 0 where it is kept.", unit="money a month",
+               checks=MONEY),
         Column("rebuild_s", pa.float64(), "Estimate of one rebuild, where it is deleted.", unit="s", nullable=True,
                checks=MONEY),
         Column("parents", pa.list_(pa.string()), "Tables that it is rebuilt from; none where it is kept."),
@@ -95,7 +96,7 @@ REBUILDS = Contract(
 SAVINGS_CURVE = Contract(
     name="retention.savings_curve",
     version=1,
-    meaning="What may be saved where no rebuild takes longer than a budget; recipes that were not tried count as usable.",
+    meaning="What may be saved where no rebuild takes longer; recipes that were not tried count as usable.",
     columns=(
         Column("position", pa.int32(), "Order of the point.", checks=COUNT),
         Column("budget_s", pa.float64(), "Longest rebuild that is allowed.", unit="s", checks=MONEY),

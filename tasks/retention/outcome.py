@@ -129,26 +129,24 @@ def summary(
     return {
         "currency": config.prices.currency,
         "prices_date": config.prices.date,
-        "n_tables": len(problem.tables.names),
-        "n_deleted": int(deleted.sum()),
-        "bytes_total": int(problem.tables.n_bytes.sum()),
-        "bytes_deleted": int(problem.tables.n_bytes[deleted].sum()),
+        "deletable_tables": int(deleted.sum()),
+        "deletable_bytes": int(problem.tables.n_bytes[deleted].sum()),
         "keep_all_cost": keep_all,
-        "cost": found.cost,
-        "bound": found.bound,
-        "gap": found.gap,
-        "saving": max(0.0, keep_all - found.cost),
+        "retention_cost": found.cost,
+        "retention_bound": found.bound,
+        "retention_gap": found.gap,
+        "saving_per_month": max(0.0, keep_all - found.cost),
         "slowest_rebuild_s": float(problem.edges.seconds[found.edge[deleted]].max(initial=0.0)),
-        "edges": len(problem.edges.child),
-        "edges_usable": int(problem.is_usable.sum()),
+        "rebuild_options": len(problem.edges.child),
+        "rebuild_options_usable": int(problem.is_usable.sum()),
         "recipes_tried": len(choice.outcomes),
         "recipes_refused": sum(outcome.recipe is None for outcome in choice.outcomes.values()),
-        "rounds": choice.n_rounds,
-        "names_unknown_in_log": problem.tables.n_unknown_in_log,
-        "baseline_n_deleted": len(gone),
-        "baseline_bytes_deleted": sum(row["n_bytes"] for row in gone),
-        "baseline_saving": sum(row["saving"] for row in gone),
-        "baseline_n_skipped": duplicates.n_skipped,
+        "recipe_rounds": choice.n_rounds,
+        "access_log_names_unknown": problem.tables.n_unknown_in_log,
+        "duplicate_tables": len(gone),
+        "duplicate_bytes": sum(row["n_bytes"] for row in gone),
+        "duplicate_saving_per_month": sum(row["saving"] for row in gone),
+        "tables_not_compared_for_duplicates": duplicates.n_skipped,
     }
 
 
@@ -198,7 +196,7 @@ class _Reasons:
 
     def _excluded(self, table: int) -> tuple[str, str]:
         """Every edge is out: the one that came furthest says why."""
-        seen = {}
+        seen: dict[str, str] = {}
         for edge in self._edges_of[table]:
             status, reason = self._problem.edges.status[edge], self._problem.edges.reason[edge]
             if status == USABLE:

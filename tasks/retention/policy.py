@@ -8,7 +8,7 @@ from connectors.lake.globs import matches_any
 from tasks.retention.config import RetentionConfig, TableAttributes
 from tasks.retention.kernel.model import Float64, Int64
 
-NO_ATTRIBUTES = TableAttributes()  # type: ignore[call-arg]
+NO_ATTRIBUTES = TableAttributes()
 
 
 def pin_reasons(names: Sequence[str], config: RetentionConfig) -> list[str]:
@@ -47,7 +47,7 @@ def attributes_of(name: str, config: RetentionConfig) -> TableAttributes:
 
 
 def preference(names: Sequence[str], formats: Sequence[str], paths: Sequence[str], n_accesses: Float64) -> Int64:
-    """(n,) the rank of each table among copies: more accesses first, then Delta, then the shorter path, then the name."""
+    """(n,) ranks of tables among copies: more accesses first, then Delta, then the shorter path, then the name."""
     is_plain = np.array([format_ != "delta" for format_ in formats], np.bool_)
     lengths = np.array([len(path) for path in paths], np.int64)
     by_name = np.argsort(np.argsort(np.array(names, dtype=np.str_), kind="stable"), kind="stable")

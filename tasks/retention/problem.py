@@ -1,6 +1,5 @@
 """The artifacts of inventory and containment as a retention problem."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,15 +78,14 @@ class Problem:
         return retention_graph(self.tables.costs.total, pinned, parts, self.tables.rank)
 
 
-def load_problem(
-    store: ArtifactStore, inventory: ArtifactRef, containment: ArtifactRef, config: RetentionConfig
-) -> Problem:
-    """Reads what is needed, and prices it.
+def load_problem(store: ArtifactStore, refs: tuple[ArtifactRef, ArtifactRef], config: RetentionConfig) -> Problem:
+    """Reads what is needed of inventory and containment, and prices it.
 
     Raises:
         ConfigError: if the access log cannot be read.
         ArtifactError: if an artifact is missing or damaged.
     """
+    inventory, containment = refs
     tables = store.read(inventory, "tables").sort_by("table_id")
     read = InventoryTables(tables, store.read(inventory, "columns"), store.read(inventory, "files"))
     edges = store.read(containment, "edges").sort_by([("child_id", "ascending"), ("parent_id", "ascending")])
@@ -180,8 +178,3 @@ def _column_sizes(read: InventoryTables) -> ColumnSizes:
     order = np.lexsort((tokens, table))
     is_whole = np.array([via != "arrow" for via in read.tables["read_via"].to_pylist()], np.bool_)
     return ColumnSizes(table[order], tokens[order], n_bytes[order], is_whole)
-
-
-def names_of(problem: Problem, places: Sequence[int]) -> list[str]:
-    """The names of some tables."""
-    return [problem.tables.names[place] for place in places]

@@ -8,7 +8,6 @@ from tasks.runtime.stage import Stage, StageSpec
 from tasks.runtime.workspace import Workspace
 
 SPEC = StageSpec("retention", 1, CONTRACTS)
-RECIPES = "recipes"
 
 
 def retention_stage(

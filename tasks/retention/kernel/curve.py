@@ -41,7 +41,10 @@ def savings_curve(
 
 
 def curve_budgets(seconds: Float64, n_points: int) -> Float64:
-    """Budgets from none to the slowest edge, at the quantiles of the edges' seconds. Shapes: seconds (m,), result (≤ n,)."""
+    """Budgets from none to the slowest edge, at the quantiles of the edges' seconds.
+
+    Shapes: seconds (m,); result (≤ n_points,), ascending.
+    """
     if not len(seconds):
         return np.zeros(1)
     shares = np.linspace(0.0, 1.0, n_points - 1)
