@@ -11,6 +11,7 @@ from tasks.retention.config import RetentionConfig
 from tasks.retention.kernel.costs import GB
 from tasks.retention.kernel.curve import CurvePoint, curve_budgets, savings_curve
 from tasks.retention.kernel.solve import Effort
+from tasks.retention.plan import ROWS_FOLDER
 from tasks.retention.problem import Problem, load_problem
 from tasks.retention.recipes.context import RecipeContext
 from tasks.retention.recipes.model import Outcome
@@ -18,8 +19,6 @@ from tasks.retention.spark import recipes_on_spark
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
-
-RECIPES = "recipes"
 
 ProblemRecipeMaker = Callable[[Problem, Sequence[tuple[int, int]]], Sequence[Outcome]]
 
@@ -29,7 +28,9 @@ def build_artifact(stage: Stage, config: RetentionConfig, containment_config: Co
 
     Raises: as `run_retention`.
     """
-    context = RecipeContext.of(stage.workspace.lake, f"{stage.folder}/{RECIPES}", containment_config, config.recipes)
+    context = RecipeContext.of(
+        stage.workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", containment_config, config.recipes
+    )
     with_spark = partial(recipes_on_spark, stage.workspace, context)
     return decide(stage, config, with_spark)
 
@@ -80,4 +81,4 @@ def _curve(problem: Problem, choice: Choice, config: RetentionConfig) -> tuple[C
 def _stored_files(choice: Choice) -> list[str]:
     """The row numbers that recipes of deleted tables keep; those of recipes not chosen are left out of the digest."""
     chosen = [choice.outcomes[edge].recipe for edge in choice.chosen]
-    return sorted({f"{RECIPES}/{rows.path}" for recipe in chosen if recipe for rows in recipe.stored})
+    return sorted({f"{ROWS_FOLDER}/{rows.path}" for recipe in chosen if recipe for rows in recipe.stored})
