@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import PlanError, SourceError
-from connectors.lake.discovery import discover
-from connectors.lake.listing import list_lake
+from connectors.errors import PlanError
+from connectors.lake.discovery import Discovery, discover
+from connectors.lake.listing import list_lake, list_table
 from connectors.lake.parquet import read_footers
 from connectors.lake.text.scan import scan_text_file
 from tasks.inventory.kernel import TableFacts, describe_tables, unify_schema
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from connectors.lake.config import LakeConfig
-    from connectors.lake.discovery import Discovery
     from connectors.lake.listing import Listing
     from connectors.lake.model import TableSource
-    from tasks.inventory.kernel import InventoryRows
     from tasks.inventory.splits import InventoryTables
 
 _VIA = {"arrow": "arrow", "spark": "spark", "staged": "text"}
@@ -60,18 +59,34 @@ def observe(lake: LakeConfig, name: str) -> TableRef:
     listing = list_lake(lake.model_copy(update={"paranoid": False}))
     found = discover(listing, lake)
     source = next((table for table in found.tables if table.name == name), None)
+    return _observed(lake, listing, source, name)
+
+
+def observe_again(lake: LakeConfig, ref: TableRef) -> TableRef:
+    """The same of a table whose path is known; nothing else of the lake is listed.
+
+    Raises: as `observe`.
+    """
+    listing = list_table(lake, ref.path)
+    path = "" if ref.path == "." else ref.path
+    tables = discover(listing, lake).tables
+    source = next((table for table in tables if table.path == path and table.format == ref.format), None)
+    return _observed(lake, listing, source and replace(source, name=ref.name), ref.name)
+
+
+def _observed(lake: LakeConfig, listing: Listing, source: TableSource | None, name: str) -> TableRef:
     if source is None:
         raise PlanError(
             "the table is not there", value=name, expected=f"a table below {lake.root}", hint="lakebed plan"
         )
-    rows = describe_tables([_facts(lake, listing, found, source)])
+    rows = describe_tables([_facts(lake, listing, source)])
     return _ref(rows.tables[0], rows.columns, rows.files)
 
 
-def _facts(lake: LakeConfig, listing: Listing, found: Discovery, source: TableSource) -> TableFacts:
+def _facts(lake: LakeConfig, listing: Listing, source: TableSource) -> TableFacts:
     if source.format in ("csv", "json"):
         return _text_facts(lake, listing.root, source)
-    alone = type(found)((source,), ())
+    alone = Discovery((source,), ())
     facts = read_metadata(listing, alone, lake, partial(read_footers, listing.root, ignore_case=lake.ignore_column_case))
     if source.name not in facts.tables:
         bad = next((one for one in facts.unreadable if one.name == source.name), None)
@@ -131,6 +146,3 @@ def _file_ref(row: Mapping[str, object]) -> FileRef:
             "casts": list(json.loads(str(row["casts"])).items()),
         }
     )
-
-
-__all__ = ["SourceError", "observe", "table_refs"]
