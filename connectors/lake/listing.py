@@ -87,9 +87,8 @@ def list_table(config: LakeConfig, path: str) -> Listing:
     root = canonical_root(config.root)
     storage = Storage.at(root, SourceError)
     under = "" if path == "." else path
-    one = storage.stat(under) if under else None
-    is_file = one is not None and not storage.list_folders(under) and not _is_folder(root, under)
-    found = [one] if one is not None and is_file else storage.list_files(under)
+    one = storage.stat(under) if under and not _is_folder(root, under) else None
+    found = [one] if one is not None else storage.list_files(under)
     entries = [FileEntry(file.path, file.size, file.mtime_ns) for file in found if _is_visible(file.path)]
     return Listing(
         root,
