@@ -198,7 +198,8 @@ class _Reasons:
     def _economic(self, table: int, usable: list[int]) -> tuple[str, str]:
         """Nothing forbids its deletion: it is kept for what it costs, or for what hangs on it."""
         if children := self._needed_by.get(table):
-            return "parent", f"{len(children):,} tables are rebuilt from it, as {children[0]}"
+            others = f" and {len(children) - 1:,} more" if len(children) > 1 else ""
+            return "parent", f"{children[0]}{others} will be rebuilt from it"
         cheapest = min(edge_cost(self._problem, self._choice, edge) for edge in usable)
         keep = float(self._problem.tables.costs.total[table])
         if cheapest >= keep:
