@@ -58,11 +58,26 @@ def _open_containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -
     return containment_stage(refs["inventory"], workspace, config.containment)
 
 
+def _open_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from tasks.retention.stage import retention_stage
+
+    return retention_stage(refs["inventory"], refs["containment"], workspace, config.retention)
+
+
+def _build_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+    from tasks.retention.task import build_retention
+
+    found = refs["inventory"], refs["containment"]
+    return build_retention(*found, workspace, config.retention, config.containment)
+
+
 CHAIN = (
     Link("inventory", (), _open_inventory, _build_inventory, needs_spark=False),
     Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True, reads_lake_rows=True),
+    Link("retention", ("inventory", "containment"), _open_retention, _build_retention, needs_spark=True),
 )
 STAGES = tuple(link.name for link in CHAIN)
+REPORTED_FROM = "containment"
 
 
 def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, ...]:
@@ -81,9 +96,9 @@ def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, 
     return links if only is None else tuple(link for link in CHAIN if link.name in _needed(only))
 
 
-def is_whole(to: str | None, only: str | None) -> bool:
-    """Whether a run reaches the chain's end, and so gets a report."""
-    return only is None and to in (None, STAGES[-1])
+def gets_report(to: str | None, only: str | None) -> bool:
+    """Whether a run reaches the stages that the report cannot do without."""
+    return only is None and REPORTED_FROM in {link.name for link in chosen_links(to)}
 
 
 def find_reusable(links: Sequence[Link], workspace: Workspace, config: LakebedConfig) -> dict[str, ArtifactRef]:

@@ -16,6 +16,7 @@ from connectors.storage import is_object_store
 from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
 from tasks.report.config import ReportConfig
+from tasks.retention.config import RetentionConfig
 from tasks.runtime.workspace import Workspace
 
 DEFAULT_FILE = "lakebed.toml"
@@ -33,6 +34,7 @@ class LakebedConfig(BaseSettings):
     spark: SparkConfig = Field(default_factory=SparkConfig, description="The Spark session.")
     inventory: InventoryConfig = Field(default_factory=InventoryConfig, description="What is a table.")
     containment: ContainmentConfig = Field(default_factory=ContainmentConfig, description="What counts as contained.")
+    retention: RetentionConfig = Field(default_factory=RetentionConfig, description="What is kept, at which prices.")
     report: ReportConfig = Field(default_factory=ReportConfig, description="The HTML report.")
     suites: str = Field(
         "", description="Folder of JSON files with Great Expectations suites of your own; empty means none."

@@ -8,20 +8,24 @@ from prefect import flow, get_run_logger
 from connectors.lake.config import LakeConfig
 from connectors.spark.config import SparkConfig
 from connectors.spark.failures import typed_failure
-from flows.chain import Link, chosen_links, is_whole
+from flows.chain import Link, chosen_links, gets_report
 from flows.config import LakebedConfig
 from flows.run import begin, report_of
 from flows.scope import RunScope
 from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
 from tasks.report.config import ReportConfig
+from tasks.retention.config import RetentionConfig
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.record import new_run_id
 
 SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), ContainmentConfig(), ReportConfig()
+RETENTION = RetentionConfig()
 
 
-@flow(name="lakebed", description="From a lake to proven containments.", validate_parameters=True)
+@flow(
+    name="lakebed", description="From a lake to proven containments, and what to keep of it.", validate_parameters=True
+)
 def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefect shows each as a form
     *,
     lake: LakeConfig,
@@ -29,6 +33,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     spark: SparkConfig = SPARK,
     inventory: InventoryConfig = INVENTORY,
     containment: ContainmentConfig = CONTAINMENT,
+    retention: RetentionConfig = RETENTION,
     report: ReportConfig = REPORT,
     suites: str = "",
     to: str | None = None,
@@ -43,6 +48,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         spark: the session.
         inventory: config of that stage.
         containment: config of that stage.
+        retention: config of that stage.
         report: config of the report.
         suites: folder of the user's own Great Expectations suites.
         to: last stage to run.
@@ -58,6 +64,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         spark=spark,
         inventory=inventory,
         containment=containment,
+        retention=retention,
         report=report,
         suites=suites,
     )
@@ -72,7 +79,7 @@ def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, A
             _run_links(scope, links)
             scope.note_costs(0.0)
         scope.judge()
-    if is_whole(to, only):
+    if gets_report(to, only):
         get_run_logger().info("report: %s", report_of(scope))
     return dict(scope.refs)
 

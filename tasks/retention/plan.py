@@ -14,10 +14,12 @@ from connectors.config import FrozenConfig
 from connectors.errors import PlanError
 from connectors.lake.config import LakeConfig
 from connectors.lake.model import TableFormat
+from connectors.storage import join_uri
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.keys import canonical_json, sha256_of_parts
 
 PLAN_VERSION = 1
+ROWS_FOLDER = "recipes"
 MAKE_AGAIN = "lakebed plan --artifacts DIR --out plan.json"
 
 Decision = Literal["keep", "delete"]
@@ -109,7 +111,7 @@ class Plan(FrozenConfig):
     Attributes:
         plan_id: hex SHA-256 of all below but `created_at`.
         lake: how the lake was listed, its root first; `lake_identity` is that of all its files.
-        artifacts: what the plan was made from, by stage.
+        artifacts: what the plan was made from, by stage; `artifact_root` is where they lie.
         config_digest: hex SHA-256 of the retention config.
         currency: of all money, with prices of `prices_date`.
     """
@@ -120,6 +122,7 @@ class Plan(FrozenConfig):
     lake: LakeConfig
     lake_identity: str
     artifacts: dict[str, ArtifactRef]
+    artifact_root: str = ""
     config_digest: str
     currency: str
     prices_date: str
@@ -140,6 +143,12 @@ class Plan(FrozenConfig):
     def deleted(self) -> tuple[PlannedTable, ...]:
         """The tables to delete, by name."""
         return tuple(table for table in self.tables if table.decision == "delete")
+
+    @property
+    def rows_folder(self) -> str:
+        """Where the row numbers lie that recipes keep beside themselves; empty where no artifact root is named."""
+        retention = self.artifacts.get("retention")
+        return join_uri(self.artifact_root, "retention", retention.key, ROWS_FOLDER) if retention else ""
 
     def content_digest(self) -> str:
         """Hex SHA-256 over everything but the id itself and the time."""

@@ -1,0 +1,210 @@
+"""What was chosen, as the tables that are published."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.retention.baseline import Duplicates
+from tasks.retention.choice import Choice
+from tasks.retention.config import RetentionConfig
+from tasks.retention.contract import DECISIONS, OPTIONS, REBUILDS, SAVINGS_CURVE, SOLVER
+from tasks.retention.kernel.curve import CurvePoint
+from tasks.retention.kernel.model import NOTHING
+from tasks.retention.problem import USABLE, Problem
+from tasks.retention.recipes import to_pyspark, to_sql, to_view
+from tasks.runtime.keys import canonical_json
+
+_WORDS = {
+    "legal_hold": "a legal hold pins it",
+    "veto": "its owner vetoed its deletion",
+    "streaming": "a stream writes to it",
+    "outside_lake": "some of its files lie outside the lake",
+    "not_contained": "no other table contains it",
+    "no_kept_parent": "the tables that it could be rebuilt from are deleted themselves",
+}
+# what is told of a table whose edges failed for several reasons: what came furthest
+_FURTHEST = ("refused", "latency", "attributes", "coincidental", "by_definition")
+
+
+def decisions(problem: Problem, choice: Choice) -> pa.Table:
+    """The DECISIONS table."""
+    tables, edges, found = problem.tables, problem.edges, choice.retention
+    needed_by: dict[int, list[str]] = {}
+    for table in np.flatnonzero(~found.keep).tolist():
+        needed_by.setdefault(int(edges.parent[found.edge[table]]), []).append(tables.names[table])
+    told = _Reasons(problem, choice, needed_by)
+    rows = []
+    for table, name in enumerate(tables.names):
+        edge = int(found.edge[table])
+        reason, why = told.of(table)
+        is_kept = edge == NOTHING
+        rebuild = None if is_kept else edge_cost(problem, choice, edge)
+        parts = (tables.costs.storage, tables.costs.maintenance, tables.costs.read)
+        costs = [float(part[table]) for part in parts]
+        facts = (
+            table, name, "keep" if is_kept else "delete", reason, why, int(tables.n_rows[table]),
+            int(tables.n_bytes[table]), float(tables.n_accesses[table]), *costs, rebuild,
+            0.0 if rebuild is None else max(0.0, float(tables.costs.total[table]) - rebuild),
+            None if is_kept else float(edges.seconds[edge]),
+            [] if is_kept else [tables.names[int(edges.parent[edge])]], needed_by.get(table, []),
+        )  # fmt: skip
+        rows.append(dict(zip(DECISIONS.names, facts, strict=True)))
+    return DECISIONS.table(rows)
+
+
+def options(problem: Problem, choice: Choice) -> pa.Table:
+    """The OPTIONS table."""
+    edges, names, rows = problem.edges, problem.tables.names, []
+    chosen = set(choice.retention.edge.tolist())
+    for edge, (child, parent) in enumerate(zip(edges.child.tolist(), edges.parent.tolist(), strict=True)):
+        outcome = choice.outcomes.get(edge)
+        status, reason, shape = edges.status[edge], edges.reason[edge], None
+        if status == USABLE:
+            status = "chosen" if edge in chosen else "untried"
+            if outcome is not None and outcome.recipe is not None:
+                status = "chosen" if edge in chosen else "verified"
+                shape = outcome.recipe.selector_shape
+            elif outcome is not None:
+                status, reason = "refused", _refusal(outcome)
+        cost = edge_cost(problem, choice, edge)
+        facts = (child, parent, names[child], names[parent], status, reason, cost, float(edges.seconds[edge]), shape)
+        rows.append(dict(zip(OPTIONS.names, facts, strict=True)))
+    return OPTIONS.table(rows)
+
+
+def rebuilds(problem: Problem, choice: Choice) -> pa.Table:
+    """The REBUILDS table."""
+    rows = []
+    for table in np.flatnonzero(~choice.retention.keep).tolist():
+        edge = int(choice.retention.edge[table])
+        outcome = choice.outcomes[edge]
+        recipe = outcome.recipe
+        assert recipe is not None  # noqa: S101 - `choose` ends only when every chosen edge has one
+        facts = (
+            table, problem.tables.names[table], list(outcome.parents), recipe.selector_shape, canonical_json(recipe),
+            to_sql(recipe), to_pyspark(recipe), to_view(recipe, problem.tables.names[table]), recipe.order.state,
+            recipe.digest.rows, recipe.digest.n_rows, recipe.stored_bytes,
+            hashlib.sha256(problem.edges.certificates[edge].encode()).hexdigest(), outcome.rebuild_s,
+        )  # fmt: skip
+        rows.append(dict(zip(REBUILDS.names, facts, strict=True)))
+    return REBUILDS.table(rows)
+
+
+def curve(points: tuple[CurvePoint, ...]) -> pa.Table:
+    """The SAVINGS_CURVE table."""
+    rows = [
+        (
+            place,
+            point.budget_s,
+            max(0.0, point.saving),
+            point.n_deleted,
+            point.bytes_deleted,
+            point.slowest_s,
+            point.gap,
+        )
+        for place, point in enumerate(points)
+    ]
+    return SAVINGS_CURVE.table([dict(zip(SAVINGS_CURVE.names, row, strict=True)) for row in rows])
+
+
+def solver(choice: Choice) -> pa.Table:
+    """The SOLVER table."""
+    rows = [
+        (place, part.method, part.n_tables, part.n_edges, part.cost, max(0.0, part.bound), part.gap, part.seconds)
+        for place, part in enumerate(choice.retention.components)
+    ]
+    return SOLVER.table([dict(zip(SOLVER.names, row, strict=True)) for row in rows])
+
+
+def summary(
+    problem: Problem, choice: Choice, duplicates: Duplicates, tables: dict[str, pa.Table], config: RetentionConfig
+) -> dict[str, Any]:
+    """Totals for the manifest: they depend on the lake's content and the config alone."""
+    found, baseline = choice.retention, tables["baseline"]
+    deleted = ~found.keep
+    gone = [row for row in baseline.to_pylist() if not row["is_kept"]]
+    keep_all = float(problem.tables.costs.total.sum())
+    return {
+        "currency": config.prices.currency,
+        "prices_date": config.prices.date,
+        "deletable_tables": int(deleted.sum()),
+        "deletable_bytes": int(problem.tables.n_bytes[deleted].sum()),
+        "keep_all_cost": keep_all,
+        "retention_cost": found.cost,
+        "retention_bound": found.bound,
+        "retention_gap": found.gap,
+        "saving_per_month": max(0.0, keep_all - found.cost),
+        "slowest_rebuild_s": float(problem.edges.seconds[found.edge[deleted]].max(initial=0.0)),
+        "rebuild_options": len(problem.edges.child),
+        "rebuild_options_usable": int(problem.is_usable.sum()),
+        "recipes_tried": len(choice.outcomes),
+        "recipes_refused": sum(outcome.recipe is None for outcome in choice.outcomes.values()),
+        "recipe_rounds": choice.n_rounds,
+        "access_log_names_unknown": problem.tables.n_unknown_in_log,
+        "duplicate_tables": len(gone),
+        "duplicate_bytes": sum(row["n_bytes"] for row in gone),
+        "duplicate_saving_per_month": sum(row["saving"] for row in gone),
+        "tables_not_compared_for_duplicates": duplicates.n_skipped,
+    }
+
+
+def edge_cost(problem: Problem, choice: Choice, edge: int) -> float:
+    """A month's rebuilds over an edge, the storage of its recipe's row numbers included."""
+    return float(problem.edges.cost[edge]) + choice.stored_cost.get(edge, 0.0)
+
+
+class _Reasons:
+    """Why each table is kept, or how it is rebuilt."""
+
+    def __init__(self, problem: Problem, choice: Choice, needed_by: dict[int, list[str]]) -> None:
+        self._problem, self._choice, self._needed_by = problem, choice, needed_by
+        self._edges_of: dict[int, list[int]] = {}
+        for edge, child in enumerate(problem.edges.child.tolist()):
+            self._edges_of.setdefault(child, []).append(edge)
+
+    def of(self, table: int) -> tuple[str, str]:
+        """Code and words."""
+        edge = int(self._choice.retention.edge[table])
+        if edge != NOTHING:
+            return "rebuilt", self._rebuilt(edge)
+        code = self._problem.tables.pins[table] or ("" if table in self._edges_of else "not_contained")
+        if code:
+            return code, _WORDS[code]
+        usable = [one for one in self._edges_of[table] if self._is_usable(one)]
+        return self._economic(table, usable) if usable else self._excluded(table)
+
+    def _rebuilt(self, edge: int) -> str:
+        outcome, parent = self._choice.outcomes[edge], int(self._problem.edges.parent[edge])
+        shape = outcome.recipe.selector_shape if outcome.recipe else ""
+        return f"rebuilt from {self._problem.tables.names[parent]} ({shape}); the rebuild was run and equals it"
+
+    def _is_usable(self, edge: int) -> bool:
+        outcome = self._choice.outcomes.get(edge)
+        return self._problem.edges.status[edge] == USABLE and (outcome is None or outcome.recipe is not None)
+
+    def _economic(self, table: int, usable: list[int]) -> tuple[str, str]:
+        """Nothing forbids its deletion: it is kept for what it costs, or for what hangs on it."""
+        if children := self._needed_by.get(table):
+            return "parent", f"{len(children):,} tables are rebuilt from it, as {children[0]}"
+        cheapest = min(edge_cost(self._problem, self._choice, edge) for edge in usable)
+        keep = float(self._problem.tables.costs.total[table])
+        if cheapest >= keep:
+            return "cost", f"rebuilding costs {cheapest:.3g} a month, keeping {keep:.3g}"
+        return "no_kept_parent", _WORDS["no_kept_parent"]
+
+    def _excluded(self, table: int) -> tuple[str, str]:
+        """Every edge is out: the one that came furthest says why."""
+        seen: dict[str, str] = {}
+        for edge in self._edges_of[table]:
+            status, reason = self._problem.edges.status[edge], self._problem.edges.reason[edge]
+            if status == USABLE:
+                status, reason = "refused", _refusal(self._choice.outcomes[edge])
+            seen.setdefault(status, f"{self._problem.tables.names[int(self._problem.edges.parent[edge])]}: {reason}")
+        status = next(status for status in _FURTHEST if status in seen)
+        return {"refused": "no_recipe"}.get(status, status), seen[status]
+
+
+def _refusal(outcome: Any) -> str:
+    return f"{outcome.refusal.code}: {outcome.refusal.reason}" if outcome.refusal else "no recipe"
