@@ -90,7 +90,7 @@ def list_table(config: LakeConfig, path: str) -> Listing:
     one = storage.stat(under) if under else None
     is_file = one is not None and not storage.list_folders(under) and not _is_folder(root, under)
     found = [one] if one is not None and is_file else storage.list_files(under)
-    entries = [FileEntry(file.path, file.size, file.mtime_ns) for file in found if _is_visible(file.path)]
+    entries = [FileEntry(file.path, file.size, file.mtime_ns) for file in found if is_visible(file.path)]
     return Listing(
         root,
         tuple(entry for entry in entries if not _is_log(entry.path)),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connectors.errors import ArtifactError, PlanError
-from tasks.quarantine.checks import Moving, moving_files, require_possible, require_unmoved
+from tasks.quarantine.checks import moving_files, require_possible, require_unmoved
 from tasks.quarantine.kernel import EntryState, Phase, Step
 from tasks.quarantine.place import Quarantine
 from tasks.quarantine.rebuilding import Rebuilder
@@ -66,6 +66,20 @@ def apply_plan(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder) -> Appl
             step.advance()
     done = [quarantine.receipt(_state(quarantine, plan, table)) for table in plan.deleted]
     return Applied(tuple(done), len(before), quarantine.storage.root)
+
+
+def preview(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder) -> Applied:
+    """What `apply_plan` would do, verified in the same way; changes nothing.
+
+    Raises:
+        PlanError: if the plan would be refused.
+    """
+    phases = {table.name: _state(quarantine, plan, table).phase for table in plan.deleted}
+    todo = [table for table in plan.deleted if phases[table.name] is Phase.AT_PLACE]
+    verify(quarantine, plan, todo, rebuilder)
+    before = [quarantine.receipt(_state(quarantine, plan, table)) for table in plan.deleted if table not in todo]
+    receipts = [*before, *(_new_receipt(quarantine, plan, table) for table in todo)]
+    return Applied(tuple(receipts), len(plan.deleted) - len(todo), quarantine.storage.root)
 
 
 def verify(quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable], rebuilder: Rebuilder) -> None:
@@ -138,12 +152,16 @@ def _prepare(quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable],
     """Writes receipts, and beside them what recipes need, before any table is touched."""
     receipts = []
     for table in tables:
-        moving: Moving = moving_files(quarantine, table)
-        receipt = make_receipt(plan, table, moving.files, moving.layout, quarantine.config.grace_days)
+        receipt = _new_receipt(quarantine, plan, table)
         rebuilder.keep(table, quarantine.storage, f"{receipt.folder}/{RECIPE}")
         write_model(quarantine.storage, f"{receipt.folder}/{RECEIPT}", receipt)
         receipts.append(receipt)
     return receipts
+
+
+def _new_receipt(quarantine: Quarantine, plan: Plan, table: PlannedTable) -> Receipt:
+    moving = moving_files(quarantine, table)
+    return make_receipt(plan, table, moving.files, moving.layout, quarantine.config.grace_days)
 
 
 def _state(quarantine: Quarantine, plan: Plan, table: PlannedTable) -> EntryState:

@@ -137,6 +137,8 @@ class ObjectJournal(Journal):
         self._storage.delete_file(_ENDED)
 
     def _paths(self) -> list[str]:
+        if not self._storage.exists(JOURNAL_FOLDER):
+            return []
         return [file.path for file in self._storage.list_files(JOURNAL_FOLDER) if file.path.endswith(".json")]
 
     def _load(self) -> list[Event]:

@@ -77,6 +77,20 @@ def restore(quarantine: Quarantine, tables: Sequence[str] | None, rebuilder: Reb
     return Restored(tuple(moved), tuple(rebuilt), n_bytes)
 
 
+def preview(quarantine: Quarantine, tables: Sequence[str] | None) -> Restored:
+    """What `restore` would do; changes nothing, and does not try whether parents still serve.
+
+    Raises:
+        PlanError: if a table is not in quarantine or its place is taken.
+    """
+    entries = [(state, quarantine.receipt(state)) for state in chosen_entries(quarantine, tables)]
+    for state, receipt in entries:
+        require_free_place(quarantine, state, receipt)
+    moved = [state.table for state, receipt in entries if _can_come_back(quarantine, state, receipt)]
+    rebuilt = [state.table for state, _ in entries if state.table not in moved]
+    return Restored(tuple(moved), tuple(rebuilt), sum(receipt.n_bytes for _, receipt in entries))
+
+
 def require_free_place(quarantine: Quarantine, state: EntryState, receipt: Receipt) -> None:
     """Refuses a restore onto something that exists; files of an interrupted move are looked at when they move.
 
