@@ -64,7 +64,7 @@ def list_lake(config: LakeConfig) -> Listing:
     """
     root = canonical_root(config.root)
     found, problems = (_walk_store if is_object_store(root) else _walk_local)(root)
-    visible = sorted((entry for entry in found if is_visible(entry.path)), key=lambda entry: entry.path)
+    visible = sorted((entry for entry in found if _is_visible(entry.path)), key=lambda entry: entry.path)
     selected = _select(visible, config)
     if not selected and not problems:
         raise empty_lake_error(root, bool(visible))
@@ -87,10 +87,9 @@ def list_table(config: LakeConfig, path: str) -> Listing:
     root = canonical_root(config.root)
     storage = Storage.at(root, SourceError)
     under = "" if path == "." else path
-    one = storage.stat(under) if under else None
-    is_file = one is not None and not storage.list_folders(under) and not _is_folder(root, under)
-    found = [one] if one is not None and is_file else storage.list_files(under)
-    entries = [FileEntry(file.path, file.size, file.mtime_ns) for file in found if is_visible(file.path)]
+    one = storage.stat(under) if under and not _is_folder(root, under) else None
+    found = [one] if one is not None else storage.list_files(under)
+    entries = [FileEntry(file.path, file.size, file.mtime_ns) for file in found if _is_visible(file.path)]
     return Listing(
         root,
         tuple(entry for entry in entries if not _is_log(entry.path)),
@@ -156,10 +155,10 @@ def _visit(
             raise OSError("the name is not valid UTF-8, rename it")
         facts = entry.stat()
         if stat.S_ISDIR(facts.st_mode):
-            if is_visible(f"{path}/x") and _identity(facts) not in walk[1]:
+            if _is_visible(f"{path}/x") and _identity(facts) not in walk[1]:
                 walk[1].add(_identity(facts))
                 walk[0].append((entry.path, f"{path}/"))
-        elif stat.S_ISREG(facts.st_mode) and is_visible(path):
+        elif stat.S_ISREG(facts.st_mode) and _is_visible(path):
             result[0].append(FileEntry(path, facts.st_size, facts.st_mtime_ns))
     except OSError as error:
         result[1].append(_problem(path, error))
@@ -228,6 +227,10 @@ def _identity(facts: os.stat_result) -> tuple[int, int]:
 
 def is_visible(path: str) -> bool:
     """Whether a path below the root counts: no part of it is hidden, and it is no pointer file."""
+    return _is_visible(path)
+
+
+def _is_visible(path: str) -> bool:
     *folders, name = path.split("/")
     if DELTA_LOG in folders:
         folders, name = folders[: folders.index(DELTA_LOG)], name.lstrip("_")

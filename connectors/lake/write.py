@@ -78,7 +78,11 @@ def json_bytes(table: pa.Table, style: TextStyle, *, is_packed: bool = False) ->
     Raises:
         ConfigError: if a character has no place in the encoding.
     """
-    empty = {field.name for field, column in zip(table.schema, table.columns, strict=True) if column.null_count == len(column)}
+    empty = {
+        field.name
+        for field, column in zip(table.schema, table.columns, strict=True)
+        if column.null_count == len(column)
+    }
     lines = (text for batch in _batches(table) for text in _json_lines(batch, style, empty))
     return _packed(_encoded(list(lines), style), is_packed)
 
@@ -92,7 +96,9 @@ def _encoded(lines: Sequence[str], style: TextStyle) -> bytes:
     try:
         data = text.encode(style.encoding)
     except UnicodeEncodeError as error:
-        raise ConfigError("a character has no place in the encoding", value=f"{style.encoding}: {error.reason}") from error
+        raise ConfigError(
+            "a character has no place in the encoding", value=f"{style.encoding}: {error.reason}"
+        ) from error
     return b"\xef\xbb\xbf" + data if style.has_byte_order_mark else data
 
 

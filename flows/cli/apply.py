@@ -26,8 +26,8 @@ def apply(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Set the tables of a plan aside: verify, rebuild and compare, then move to quarantine. Deletes nothing."""
-    from flows.quarantine import apply_settings
     from flows.quarantine import apply as apply_plan
+    from flows.quarantine import apply_settings
     from tasks.retention.plan import read_plan
     from tasks.runtime.progress import Progress, show
 

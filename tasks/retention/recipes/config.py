@@ -18,6 +18,10 @@ class RecipeConfig(FrozenConfig):
     restores_order: bool = Field(
         True, description="Whether a permutation is stored where a condition loses the row order of a plain file."
     )
+    rehearses_writing: bool = Field(
+        True,
+        description="Whether each recipe's result is also written in the child's format, to a temporary folder, and read.",
+    )
     max_table_bytes: int = Field(
         512 << 20, ge=1 << 10, le=1 << 40, description="Larger tables are compared by Spark, not in a worker, in bytes."
     )

@@ -28,7 +28,9 @@ class FileRef(FrozenConfig):
     size: int = Field(ge=0, description="Size of the file, in bytes.")
     n_rows: int = Field(ge=0, description="Live rows of the file.")
     sha256: str = Field("", description="Hex SHA-256 of the bytes; empty where the Delta version stands for it.")
-    partition_values: tuple[tuple[str, str | None], ...] = Field((), description="Token and text of each constant column.")
+    partition_values: tuple[tuple[str, str | None], ...] = Field(
+        (), description="Token and text of each constant column."
+    )
     casts: tuple[tuple[str, str], ...] = Field((), description="Token and cast of each text column.")
 
 
@@ -65,7 +67,9 @@ class TableRef(FrozenConfig):
     read_via: Literal["arrow", "spark", "text"] = Field(description="Who reads the rows.")
     delta_version: int | None = Field(None, description="Version of a Delta table.")
     files: tuple[FileRef, ...] = Field(description="The data files, by path.")
-    schema_ipc: str = Field("", description="The whole Arrow schema, partition columns included, as base64 of its IPC form.")
+    schema_ipc: str = Field(
+        "", description="The whole Arrow schema, partition columns included, as base64 of its IPC form."
+    )
     leaves: tuple[LeafRef, ...] = Field(description="The leaf columns.")
     partition_columns: tuple[str, ...] = Field((), description="Tokens of the partition columns, in path order.")
     dialect: TextDialect | None = Field(None, description="Of a table of text.")
@@ -127,7 +131,9 @@ class Where(FrozenConfig):
     """Rows for which every term holds; no term: all rows."""
 
     kind: Literal["where"] = "where"
-    shape: Literal["all", "partition", "range", "in", "conjunction"] = Field(description="What was found, in §6's order.")
+    shape: Literal["all", "partition", "range", "in", "conjunction"] = Field(
+        description="What was found, in §6's order."
+    )
     terms: tuple[Term, ...] = Field((), description="The conditions.")
 
 

@@ -11,7 +11,15 @@ from connectors.errors import PlanError, SourceError
 from connectors.lake.delta_log import live_rows, physical_tokens
 from connectors.lake.files import open_file
 from connectors.lake.leaves import LeafArray, path_of, schema_leaves
-from connectors.lake.read import ReadCounter, Split, open_parquet, partition_scalar, read_open, read_split, source_errors
+from connectors.lake.read import (
+    ReadCounter,
+    Split,
+    open_parquet,
+    partition_scalar,
+    read_open,
+    read_split,
+    source_errors,
+)
 from connectors.lake.type_text import type_from_text
 from connectors.storage import join_uri
 from tasks.retention.recipes.shapes import joined, leaf_refs, schema_from_text, schema_to_text
@@ -117,7 +125,9 @@ class TableReader:
                 raise SourceError("a file of the Delta table lies outside the lake", value=file.path)
             split, start = self._split(file), 0
             mask = live.get(file.path.rpartition("/")[2])
-            for batch in read_split(self._lake.root, split, list(stored.values()), self._counter, ignore_case=ignore_case):
+            for batch in read_split(
+                self._lake.root, split, list(stored.values()), self._counter, ignore_case=ignore_case
+            ):
                 n_rows = len(next(iter(batch.values())).values)
                 kept = None if mask is None else mask.slice(start, n_rows)
                 start += n_rows

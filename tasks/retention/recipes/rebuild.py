@@ -67,7 +67,9 @@ def compare(recipe: Recipe, table: pa.Table, context: RecipeContext) -> Refusal 
         what = "columns" if found.columns != recipe.digest.columns else "rows"
         return Refusal(code="differs_strictly", reason=f"the rebuilt {what} are not those of {recipe.child.name}")
     if recipe.order.state != "lost" and found.sequence != recipe.digest.sequence:
-        return Refusal(code="differs_strictly", reason=f"the rebuilt rows of {recipe.child.name} stand in another order")
+        return Refusal(
+            code="differs_strictly", reason=f"the rebuilt rows of {recipe.child.name} stand in another order"
+        )
     return None
 
 
@@ -113,7 +115,9 @@ def execute(recipe: Recipe, readers: list[TableReader], rows_of: RowReader, cont
     ignore_case = context.lake.ignore_column_case
     schema = schema_from_text(recipe.child.schema_ipc)
     types = {leaf.token: leaf.type for leaf in schema_leaves(schema, ignore_case)}
-    parts = [_selected(part, reader, rows_of, types, context.key) for part, reader in zip(recipe.parts, readers, strict=True)]
+    parts = [
+        _selected(part, reader, rows_of, types, context.key) for part, reader in zip(recipe.parts, readers, strict=True)
+    ]
     cells = {token: joined([part[token] for part in parts], type_) for token, type_ in types.items()}
     if recipe.multiplicity == "distinct":
         cells = _distinct(cells, context.key)

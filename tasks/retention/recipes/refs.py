@@ -87,7 +87,9 @@ def _facts(lake: LakeConfig, listing: Listing, source: TableSource) -> TableFact
     if source.format in ("csv", "json"):
         return _text_facts(lake, listing.root, source)
     alone = Discovery((source,), ())
-    facts = read_metadata(listing, alone, lake, partial(read_footers, listing.root, ignore_case=lake.ignore_column_case))
+    facts = read_metadata(
+        listing, alone, lake, partial(read_footers, listing.root, ignore_case=lake.ignore_column_case)
+    )
     if source.name not in facts.tables:
         bad = next((one for one in facts.unreadable if one.name == source.name), None)
         raise PlanError("the table cannot be read", value=f"{source.name}: {bad.reason if bad else 'unknown'}")
@@ -127,7 +129,10 @@ def _ref(table: Row, columns: Sequence[Row], files: Iterable[Row]) -> TableRef:
             "files": [_file_ref(row) for row in files],
             "leaves": [
                 LeafRef(
-                    token=str(row["token"]), type=str(row["type"]), is_nullable=True, is_partition=bool(row["is_partition"])
+                    token=str(row["token"]),
+                    type=str(row["type"]),
+                    is_nullable=True,
+                    is_partition=bool(row["is_partition"]),
                 )
                 for row in columns
             ],

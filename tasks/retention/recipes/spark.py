@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 OUTCOME_DDL = "number int not null, outcome string not null"
 
 
-def synthesise_on_spark(
-    session: SparkSession, context: RecipeContext, pairs: Sequence[PairRefs]
-) -> list[Outcome]:
+def synthesise_on_spark(session: SparkSession, context: RecipeContext, pairs: Sequence[PairRefs]) -> list[Outcome]:
     """An outcome for each pair, in the order given: one job over all that fit into a worker, and one job each for those
     with a table above `max_table_bytes`, whose recipes Spark itself finds and executes.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ from tasks.retention.recipes.reader import TableReader
 from tasks.retention.recipes.rebuild import compare, execute, first_rows
 from tasks.retention.recipes.shapes import schema_from_text
 from tasks.retention.recipes.stored import PackedRows, pack_rows, write_rows
+from tasks.retention.recipes.write import write_table_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,7 +146,9 @@ class _Pair:
         self._child = readers.of(child).describe()
         self._parents = [readers.of(parent).describe() for parent in parents]
         tokens = [leaf.token for leaf in self._child.leaves]
-        self._maps = [dict(given) for given in columns] if columns else [dict(zip(tokens, tokens, strict=True))] * len(parents)
+        self._maps = (
+            [dict(given) for given in columns] if columns else [dict(zip(tokens, tokens, strict=True))] * len(parents)
+        )
         self._require_columns()
         schema = schema_from_text(self._child.schema_ipc)
         self._schema = schema
@@ -159,7 +163,14 @@ class _Pair:
             selected, multiplicity = whole, "distinct"
         else:
             shares = _share_out(self._hashes, projected, self._child.name)
-            selected, multiplicity = [self._select(n, projected[n], share) for n, share in enumerate(shares) if len(share) or len(shares) == 1], "as_is"
+            selected, multiplicity = (
+                [
+                    self._select(n, projected[n], share)
+                    for n, share in enumerate(shares)
+                    if len(share) or len(shares) == 1
+                ],
+                "as_is",
+            )
         hashes = np.concatenate([one.hashes for one in selected])
         if multiplicity == "distinct":
             hashes = hashes[first_rows(hashes)]
@@ -191,6 +202,8 @@ class _Pair:
         seconds = time.monotonic() - started
         if refusal := compare(stored, table, self._context):
             raise Refused(refusal.code, refusal.reason)
+        if self._context.config.rehearses_writing:
+            _rehearse(self._context, stored, table)
         return seconds
 
     def _require_columns(self) -> None:
@@ -220,7 +233,9 @@ class _Pair:
         found = find_all_rows(match)
         if found is None or found.multiplicity != "distinct":
             return None
-        return [self._taken(number, projected[number][0], Where(shape="all"), "as_is") for number in range(len(projected))]
+        return [
+            self._taken(number, projected[number][0], Where(shape="all"), "as_is") for number in range(len(projected))
+        ]
 
     def _select(self, number: int, projected: tuple[Hashes, Mask | None], share: Integers) -> _Selected:
         """What selects the given rows of the child from a parent."""
@@ -305,9 +320,7 @@ class _Pair:
         return RowOrder(state="lost", reason="its rows stand in another order than the parent's"), None
 
 
-def _share_out(
-    child: Hashes, projected: Sequence[tuple[Hashes, Mask | None]], name: str
-) -> list[Integers]:
+def _share_out(child: Hashes, projected: Sequence[tuple[Hashes, Mask | None]], name: str) -> list[Integers]:
     """For each parent the child's rows that it provides: earlier parents first; more than all have, from the last.
 
     Raises:
@@ -328,6 +341,15 @@ def _share_out(
             f"{len(left):,} of the {len(child):,} rows of {name} are not in the parent to the bit and type",
         )
     return shares
+
+
+def _rehearse(context: RecipeContext, recipe: Recipe, table: pa.Table) -> None:
+    """Writes the rebuilt table to a temporary folder and reads it: what is deleted must be possible to write again."""
+    with tempfile.TemporaryDirectory(prefix="lakebed-recipe-") as folder:
+        try:
+            write_table_as(context, recipe, table, folder)
+        except LakeError as error:
+            raise Refused("cannot_be_written", _one_line(error)) from error
 
 
 def term_of(term: RankTerm, columns: Sequence[RankedColumn]) -> Term:

@@ -103,9 +103,7 @@ def locate(unique: Words, rows: Words) -> Integers:
         low, end = 0, unique.shape[0]
         while low < end:
             middle = (low + end) // 2
-            if unique[middle, 0] < rows[i, 0] or (
-                unique[middle, 0] == rows[i, 0] and unique[middle, 1] < rows[i, 1]
-            ):
+            if unique[middle, 0] < rows[i, 0] or (unique[middle, 0] == rows[i, 0] and unique[middle, 1] < rows[i, 1]):
                 low = middle + 1
             else:
                 end = middle
