@@ -58,23 +58,27 @@ def restore(quarantine: Quarantine, tables: Sequence[str] | None, rebuilder: Reb
 
     Raises:
         PlanError: if a table is not in quarantine or its place is taken, before anything is touched; if its parent has
-            moved, or something else gets in the way, when its turn has come.
+            moved, after all others are back; if something else gets in the way when its turn has come.
     """
-    entries = [(state, quarantine.receipt(state)) for state in chosen_entries(quarantine, tables)]
-    for state, receipt in entries:
-        require_free_place(quarantine, state, receipt)
-    moved, rebuilt, n_bytes = [], [], 0
+    entries = _free_entries(quarantine, tables)
+    whole = [(state, receipt) for state, receipt in entries if _can_come_back(quarantine, state, receipt)]
+    gone = [entry for entry in entries if entry not in whole]
+    n_bytes, rebuilt, failures = 0, [], []
     with shown().step("Restoring tables", len(entries)) as step:
-        for state, receipt in entries:
-            if _can_come_back(quarantine, state, receipt):
-                bring_back(quarantine, receipt)
-                moved.append(state.table)
-                n_bytes += receipt.n_bytes
-            else:
+        for _, receipt in whole:
+            bring_back(quarantine, receipt)
+            n_bytes += receipt.n_bytes
+            step.advance()
+        for state, receipt in gone:
+            try:
                 n_bytes += rebuild(quarantine, state, receipt, rebuilder).n_bytes
                 rebuilt.append(state.table)
+            except PlanError as error:
+                failures.append(error)
             step.advance()
-    return Restored(tuple(moved), tuple(rebuilt), n_bytes)
+    if failures:
+        raise _all_of(failures, len(whole) + len(rebuilt))
+    return Restored(tuple(state.table for state, _ in whole), tuple(rebuilt), n_bytes)
 
 
 def preview(quarantine: Quarantine, tables: Sequence[str] | None) -> Restored:
@@ -83,9 +87,7 @@ def preview(quarantine: Quarantine, tables: Sequence[str] | None) -> Restored:
     Raises:
         PlanError: if a table is not in quarantine or its place is taken.
     """
-    entries = [(state, quarantine.receipt(state)) for state in chosen_entries(quarantine, tables)]
-    for state, receipt in entries:
-        require_free_place(quarantine, state, receipt)
+    entries = _free_entries(quarantine, tables)
     moved = [state.table for state, receipt in entries if _can_come_back(quarantine, state, receipt)]
     rebuilt = [state.table for state, _ in entries if state.table not in moved]
     return Restored(tuple(moved), tuple(rebuilt), sum(receipt.n_bytes for _, receipt in entries))
@@ -158,6 +160,22 @@ def rebuild(quarantine: Quarantine, state: EntryState, receipt: Receipt, rebuild
     return receipt
 
 
+def _free_entries(quarantine: Quarantine, tables: Sequence[str] | None) -> list[tuple[EntryState, Receipt]]:
+    """The entries chosen, of which the places are free."""
+    entries = [(state, quarantine.receipt(state)) for state in chosen_entries(quarantine, tables)]
+    for state, receipt in entries:
+        require_free_place(quarantine, state, receipt)
+    return entries
+
+
+def _all_of(failures: Sequence[PlanError], n_restored: int) -> PlanError:
+    """One error for all tables that could not be rebuilt; the others are back."""
+    first = failures[0]
+    what = f"{first.what}; {n_restored:,} other tables are back" if n_restored else first.what
+    others = [failure.what for failure in failures[1:]]
+    return PlanError(what, value=first.value, expected=first.expected, hint=first.hint, examples=others)
+
+
 def _can_come_back(quarantine: Quarantine, state: EntryState, receipt: Receipt) -> bool:
     """Whether the original files are all there; a purge that was killed before it deleted any can still be undone."""
     if state.phase is Phase.PURGING:
@@ -166,9 +184,10 @@ def _can_come_back(quarantine: Quarantine, state: EntryState, receipt: Receipt) 
 
 
 def _is_taken(lake: Storage, place: str) -> bool:
+    """Whether a file or folder lies there; on object stores, where deleting leaves empty markers, an object."""
     if isinstance(lake, LocalStorage):
         return os.path.lexists(lake.uri(place))
-    return lake.exists(place)
+    return lake.stat(place) is not None or bool(lake.list_files(place))
 
 
 def _identity(storage: Storage, receipt: Receipt, path: str) -> FileIdentity:
@@ -184,6 +203,6 @@ def _not_rebuilt(receipt: Receipt, error: LakeError) -> PlanError:
         f"{receipt.table.name} cannot be rebuilt: {error.what}",
         value=error.value,
         expected=error.expected or "its parents as they were when it was set aside",
-        hint=error.hint or f"bring {', '.join(receipt.table.parents)} back to the version in the receipt, then restore",
+        hint=f"bring {', '.join(receipt.table.parents)} back to the state that the receipt names, then restore again",
         examples=error.examples,
     )

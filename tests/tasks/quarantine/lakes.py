@@ -27,12 +27,14 @@ N_ROWS = 100
 
 
 def parent_rows() -> pa.Table:
-    return pa.table({"id": range(N_ROWS), "name": [f"n{i * 7}" for i in range(N_ROWS)]})
+    days = pa.array([1 if i < 60 else 2 for i in range(N_ROWS)], pa.int64())
+    return pa.table({"id": range(N_ROWS), "name": [f"n{i * 7}" for i in range(N_ROWS)], "day": days})
 
 
 def child_rows(name: str) -> pa.Table:
+    """Its rows, without the partition column that stands in the paths of `days`."""
     _, start, end = CHILDREN[name]
-    return parent_rows().slice(start, end - start)
+    return parent_rows().slice(start, end - start).select(["id", "name"])
 
 
 def write_lake(root: Path) -> Path:
@@ -80,6 +82,26 @@ def make_plan(lake: LakeConfig, names=tuple(CHILDREN), parents=(PARENT,)) -> Pla
     ).sealed("2026-11-26T00:00:00+00:00")
 
 
+def make_real_plan(lake: LakeConfig, rows_folder: str) -> Plan:
+    """The same with recipes that were synthesised, executed and compared."""
+    from tasks.containment.config import ContainmentConfig
+    from tasks.retention.recipes.context import RecipeContext
+    from tasks.retention.recipes.reader import describe
+    from tasks.retention.recipes.refs import observe
+    from tasks.retention.recipes.synthesis import synthesise
+
+    plan, context = make_plan(lake), RecipeContext.of(lake, rows_folder, ContainmentConfig())
+    parent = describe(context, observe(lake, PARENT))
+    recipes = {}
+    for table in plan.deleted:
+        outcome = synthesise(context, describe(context, observe(lake, table.name)), [parent])
+        assert outcome.recipe is not None, outcome
+        facts = {"recipe": outcome.recipe.model_dump(mode="json"), "original_hash": outcome.recipe.digest.rows}
+        recipes[table.name] = facts
+    tables = [table.model_copy(update=recipes.get(table.name, {})) for table in plan.tables]
+    return plan.model_copy(update={"tables": tuple(tables)}).sealed(plan.created_at)
+
+
 def _planned(name, identity, is_deleted, parents) -> PlannedTable:
     facts = {"n_rows": 0, "n_bytes": sum(file.size for file in identity.files), "n_accesses": 0.0}
     if not is_deleted:
@@ -123,7 +145,8 @@ class SliceRebuilder:
     def _rows(self, table, lake):
         with Storage.at(lake.root).open(table.recipe["parent"]) as stream:
             parent = pq.read_table(stream)
-        return parent.slice(table.recipe["start"], table.recipe["end"] - table.recipe["start"])
+        rows = parent.slice(table.recipe["start"], table.recipe["end"] - table.recipe["start"])
+        return rows.select(["id", "name"])
 
 
 def snapshot(storage: Storage) -> dict[str, tuple[str, int]]:

@@ -167,9 +167,7 @@ def test_a_pinned_parent_is_refused(case):
     applied(case, make_plan(case.lake, ("part",)))
     second = make_plan(case.lake, ("mixed",), ("days",))
     wrong = [
-        table.model_copy(
-            update={"decision": "delete", "parents": ("mixed",), "recipe": {"x": 1}, "original_hash": "0"}
-        )
+        table.model_copy(update={"decision": "delete", "parents": ("mixed",), "recipe": {"x": 1}, "original_hash": "0"})
         if table.name == "all"
         else table.model_copy(update={"decision": "keep"})
         for table in second.tables
@@ -192,7 +190,7 @@ def test_a_table_that_is_written_while_it_moves_is_brought_back(case, monkeypatc
         rename(self, source, target)
 
     monkeypatch.setattr(LocalMover, "rename", late_writer)
-    with pytest.raises(PlanError, match="part could not be set aside.*back at its place"):
+    with pytest.raises(PlanError, match=r"part could not be set aside.*back at its place"):
         applied(case)
     assert (case.root / "part.parquet").read_bytes().endswith(b"late")
     assert phases(case)["part"] is Phase.AT_PLACE

@@ -17,7 +17,7 @@ from tasks.quarantine.purge import purge
 from tasks.quarantine.restore import restore
 from tasks.retention.plan import write_plan
 from tests.tasks.quarantine.conftest import Case
-from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, read_place, snapshot
+from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, read_place
 
 pytestmark = pytest.mark.heavy
 
