@@ -8,6 +8,7 @@ import typer
 
 from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
 from flows.cli.output import human_bytes, print_json, print_table, print_text
+from tasks.retention.words import money_text
 
 if TYPE_CHECKING:
     from tasks.retention.plan import Plan, PlannedTable
@@ -84,12 +85,6 @@ def totals(made: "Plan", summary: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def money(amount: float, currency: str) -> str:
-    """An amount with as many digits as it needs: 1,234.50 USD, 0.000104 USD."""
-    text = f"{amount:,.2f}" if abs(amount) >= 1 or amount == 0 else f"{amount:.3g}"
-    return f"{text} {currency}"
-
-
 def _facts(table: "PlannedTable") -> dict[str, Any]:
     """A table for `--json`: the recipe itself and the identities stand in the plan's file."""
     facts = table.model_dump(mode="json", exclude={"identity", "recipe"})
@@ -110,7 +105,7 @@ def _print_deleted(made: "Plan") -> None:
             table.name,
             _how(table),
             human_bytes(table.n_bytes),
-            money(table.saving.total if table.saving else 0.0, made.currency),
+            money_text(table.saving.total if table.saving else 0.0, made.currency),
             f"{table.rebuild_latency_s or 0.0:,.1f} s",
             f"{table.evidence[0].certificate_sha256[:HASH_DIGITS]} {table.original_hash[:HASH_DIGITS]}",
         )
@@ -135,7 +130,7 @@ def _print_kept(made: "Plan", *, everything: bool) -> None:
 def _print_totals(facts: dict[str, Any], made: "Plan") -> None:
     naive = facts["byte_identical"]
     share = facts["bytes_deleted"] / facts["bytes_total"] if facts["bytes_total"] else 0.0
-    saving = money(facts["saving_per_month"], made.currency)
+    saving = money_text(facts["saving_per_month"], made.currency)
     print_text(
         f"saves {human_bytes(facts['bytes_deleted'])} ({share:.1%}) and {saving} "
         f"a month (prices of {made.prices_date}); slowest rebuild {facts['slowest_rebuild_s']:,.1f} s; "
@@ -143,5 +138,5 @@ def _print_totals(facts: dict[str, Any], made: "Plan") -> None:
     )
     print_text(
         f"byte-identical copies alone: {naive['n_deleted']:,} tables, {human_bytes(naive['bytes_deleted'])}, "
-        f"{money(naive['saving_per_month'], made.currency)} a month"
+        f"{money_text(naive['saving_per_month'], made.currency)} a month"
     )

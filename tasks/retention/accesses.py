@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from connectors.delta import read_table
 from connectors.errors import ConfigError, LakeError
+from connectors.lake.listing import DELTA_LOG
 from connectors.storage import Storage
 from tasks.retention.config import AccessConfig
 from tasks.retention.kernel.model import Float64
@@ -38,16 +39,17 @@ def log_identity(config: AccessConfig) -> str:
         return ""
     folder, _, name = config.log.rstrip("/").rpartition("/")
     storage = Storage.at(folder or ".", ConfigError)
-    if storage.stat(name) is not None:
+    is_delta = storage.exists(f"{name}/{DELTA_LOG}")
+    if not is_delta and storage.stat(name) is not None:
         return hashlib.sha256(storage.read_bytes(name)).hexdigest()
-    if not storage.exists(f"{name}/_delta_log"):
+    if not is_delta:
         raise ConfigError(
             "the access log is not there",
             value=config.log,
             expected="a CSV file, a Parquet file or a Delta table",
             hint=_HINT,
         )
-    logs = [(file.path, file.size) for file in storage.list_files(f"{name}/_delta_log")]
+    logs = [(file.path, file.size) for file in storage.list_files(f"{name}/{DELTA_LOG}")]
     return hashlib.sha256(repr(logs).encode()).hexdigest()
 
 
@@ -74,7 +76,7 @@ def _read(config: AccessConfig) -> pa.Table:
     folder, _, name = config.log.rstrip("/").rpartition("/")
     storage = Storage.at(folder or ".", ConfigError)
     try:
-        if storage.stat(name) is None:
+        if storage.exists(f"{name}/{DELTA_LOG}"):
             table = read_table(config.log)
         elif name.endswith((".parquet", ".pq")):
             table = pq.read_table(pa.BufferReader(storage.read_bytes(name)))

@@ -32,10 +32,10 @@ def build_artifact(stage: Stage, config: RetentionConfig, containment_config: Co
         stage.workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", containment_config, config.recipes
     )
     with_spark = partial(recipes_on_spark, stage.workspace, context)
-    return decide(stage, config, with_spark)
+    return decide(stage, config, context, with_spark)
 
 
-def decide(stage: Stage, config: RetentionConfig, maker: ProblemRecipeMaker) -> ArtifactRef:
+def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, maker: ProblemRecipeMaker) -> ArtifactRef:
     """The stage's work, given what makes recipes: called with the problem and the pairs.
 
     Raises: as `run_retention`.
@@ -54,7 +54,7 @@ def decide(stage: Stage, config: RetentionConfig, maker: ProblemRecipeMaker) -> 
     tables = {
         "decisions": outcome.decisions(problem, choice),
         "options": outcome.options(problem, choice),
-        "rebuilds": outcome.rebuilds(problem, choice),
+        "rebuilds": outcome.rebuilds(problem, choice, context),
         "savings_curve": outcome.curve(points),
         "solver": outcome.solver(choice),
         "baseline": baseline_table(problem, duplicates),

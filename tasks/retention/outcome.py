@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from connectors.errors import SourceError
 from tasks.retention.baseline import Duplicates
 from tasks.retention.choice import Choice
 from tasks.retention.config import RetentionConfig
@@ -13,7 +14,9 @@ from tasks.retention.contract import DECISIONS, OPTIONS, REBUILDS, SAVINGS_CURVE
 from tasks.retention.kernel.curve import CurvePoint
 from tasks.retention.kernel.model import NOTHING
 from tasks.retention.problem import USABLE, Problem
-from tasks.retention.recipes import to_pyspark, to_sql, to_view
+from tasks.retention.recipes.context import RecipeContext
+from tasks.retention.recipes.emit import to_pyspark, to_sql, to_view
+from tasks.retention.recipes.model import Recipe
 from tasks.runtime.keys import canonical_json
 
 _WORDS = {
@@ -74,7 +77,7 @@ def options(problem: Problem, choice: Choice) -> pa.Table:
     return OPTIONS.table(rows)
 
 
-def rebuilds(problem: Problem, choice: Choice) -> pa.Table:
+def rebuilds(problem: Problem, choice: Choice, context: RecipeContext) -> pa.Table:
     """The REBUILDS table."""
     rows = []
     for table in np.flatnonzero(~choice.retention.keep).tolist():
@@ -84,7 +87,7 @@ def rebuilds(problem: Problem, choice: Choice) -> pa.Table:
         assert recipe is not None  # noqa: S101 - `choose` ends only when every chosen edge has one
         facts = (
             table, problem.tables.names[table], list(outcome.parents), recipe.selector_shape, canonical_json(recipe),
-            to_sql(recipe), to_pyspark(recipe), to_view(recipe, problem.tables.names[table]), recipe.order.state,
+            to_sql(context, recipe), to_pyspark(context, recipe), _view(context, recipe), recipe.order.state,
             recipe.digest.rows, recipe.digest.n_rows, recipe.stored_bytes,
             hashlib.sha256(problem.edges.certificates[edge].encode()).hexdigest(), outcome.rebuild_s,
         )  # fmt: skip
@@ -153,6 +156,14 @@ def summary(
 def edge_cost(problem: Problem, choice: Choice, edge: int) -> float:
     """A month's rebuilds over an edge, the storage of its recipe's row numbers included."""
     return float(problem.edges.cost[edge]) + choice.stored_cost.get(edge, 0.0)
+
+
+def _view(context: RecipeContext, recipe: Recipe) -> str:
+    """The view under the table's name, made one word; empty where no view can say it."""
+    try:
+        return to_view(context, recipe, recipe.child.name.replace("/", "_").replace(".", "_"))
+    except SourceError:
+        return ""
 
 
 class _Reasons:

@@ -55,7 +55,7 @@ def decide_here(lake, config=None, *, refuse=()):
     config = config or RetentionConfig()
     stage = retention_stage(*refs, workspace, config)
     context = RecipeContext.of(workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)
-    ref = decide(stage, config, partial(make_here, context, refuse))
+    ref = decide(stage, config, context, partial(make_here, context, refuse))
     return ArtifactStore(workspace.artifacts), ref
 
 
