@@ -317,6 +317,8 @@ class _Pair:
             packed = pack_rows(positions_of(match.child, match.parent))
             if self._is_small(packed):
                 return RowOrder(state="restored", rows=packed.facts), packed
+            cost = f"; to restore it takes {packed.facts.n_bytes:,} bytes"
+            return RowOrder(state="lost", reason=f"its rows stand in another order than the parent's{cost}"), None
         return RowOrder(state="lost", reason="its rows stand in another order than the parent's"), None
 
 
