@@ -15,6 +15,7 @@ from connectors.spark.config import SparkConfig
 from connectors.storage import is_object_store
 from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
+from tasks.quarantine.config import QuarantineConfig
 from tasks.report.config import ReportConfig
 from tasks.retention.config import RetentionConfig
 from tasks.runtime.workspace import Workspace
@@ -35,6 +36,9 @@ class LakebedConfig(BaseSettings):
     inventory: InventoryConfig = Field(default_factory=InventoryConfig, description="What is a table.")
     containment: ContainmentConfig = Field(default_factory=ContainmentConfig, description="What counts as contained.")
     retention: RetentionConfig = Field(default_factory=RetentionConfig, description="What is kept, at which prices.")
+    quarantine: QuarantineConfig = Field(
+        default_factory=QuarantineConfig, description="Where tables wait that `apply` sets aside."
+    )
     report: ReportConfig = Field(default_factory=ReportConfig, description="The HTML report.")
     suites: str = Field(
         "", description="Folder of JSON files with Great Expectations suites of your own; empty means none."
@@ -62,19 +66,25 @@ class LakebedConfig(BaseSettings):
         return self.model_copy(update={"lake": lake, "artifacts": _absolute(self.artifacts)})
 
 
-def load_config(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> LakebedConfig:
+def load_config(
+    path: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    defaults: Mapping[str, Any] | None = None,
+) -> LakebedConfig:
     """Reads the file (`lakebed.toml` of the working folder where none is named), the environment and the overrides.
 
     Args:
         path: of the TOML file.
         overrides: nested values that win over all else, as from the command line.
+        defaults: nested values that all else wins over, as from a plan or the record of a run.
 
     Raises:
         ConfigError: naming the key, its value and what was expected.
     """
     values = merged(_environment(), overrides or {})
     try:
-        return LakebedConfig.model_validate(merged(_file_values(path), values)).resolved()
+        return LakebedConfig.model_validate(merged(defaults or {}, merged(_file_values(path), values))).resolved()
     except ValidationError as error:
         raise config_error(error) from error
 

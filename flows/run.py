@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.errors import StageError
 from flows.chain import Link, chosen_links, find_reusable, gets_report, require_inputs
 from flows.config import LakebedConfig
+from flows.quarantine import quarantine_warnings
 from flows.scope import RunScope
 from tasks.report.config import REPORT, ReportConfig
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
@@ -67,6 +68,8 @@ def run(
     """
     links = chosen_links(to, only)
     show(progress or Progress(is_quiet=True))
+    for line in quarantine_warnings(config):
+        shown().note(f"warning: {line}")
     with RunScope(config, new_run_id(), sys.argv) as scope:
         _run_scoped(scope, links, (to, only), shown())
         counts = _counts(scope)
@@ -147,7 +150,8 @@ def _run_flow(scope: RunScope, choice: tuple[str | None, str | None], progress: 
         if server is not None:
             server.wait()
     ready_at, config = time.monotonic(), scope.config
-    sections = {name: getattr(config, name) for name in LakebedConfig.model_fields}
+    # the quarantine is the business of `apply`, `restore` and `purge`: no stage reads its settings
+    sections = {name: getattr(config, name) for name in LakebedConfig.model_fields if name != "quarantine"}
     try:
         lake_flow(**sections, to=choice[0], only=choice[1], run_id=scope.run_id)
     except RuntimeError as error:

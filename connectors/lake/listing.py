@@ -225,6 +225,11 @@ def _identity(facts: os.stat_result) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
+def is_visible(path: str) -> bool:
+    """Whether a path below the root counts: no part of it is hidden, and it is no pointer file."""
+    return _is_visible(path)
+
+
 def _is_visible(path: str) -> bool:
     *folders, name = path.split("/")
     if DELTA_LOG in folders:

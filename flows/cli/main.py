@@ -10,17 +10,20 @@ from typing import Annotated
 import typer
 
 from connectors.errors import ConfigError, LakeError
+from flows.cli.apply import apply
 from flows.cli.config import config
 from flows.cli.containments import containments
 from flows.cli.demo import demo
 from flows.cli.doctor import doctor
 from flows.cli.explain import explain
 from flows.cli.plan import plan
+from flows.cli.purge import purge
 from flows.cli.report import report
+from flows.cli.restore import restore
 from flows.cli.run import run
 from flows.cli.status import status
 
-VERBS = (doctor, demo, run, containments, plan, explain, report, status, config)
+VERBS = (doctor, demo, run, containments, plan, apply, restore, purge, explain, report, status, config)
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 app = typer.Typer(

@@ -73,7 +73,7 @@ def to_view(context: RecipeContext, recipe: Recipe, name: str) -> str:
 
 
 def to_pyspark(context: RecipeContext, recipe: Recipe) -> str:
-    """A snippet that leaves the child in `rebuilt`, given a session `spark`; or a comment that says why it cannot be."""
+    """A snippet that leaves the child in `rebuilt`, given a session `spark`, or a comment that says why it cannot."""
     try:
         return _snippet(context, recipe)
     except SourceError as error:
@@ -119,9 +119,10 @@ def _select(context: RecipeContext, recipe: Recipe, part: Part, relation: str) -
     lines = [f"SELECT{distinct}", columns, f"FROM {relation}"]
     if isinstance(part.selector, Positions):
         rows = join_uri(context.folder, part.selector.rows.path)
-        lines[-1] = f"FROM (SELECT *, {_position(part.parent)} AS {_POSITION} FROM {relation})"
+        lines[-1] = f"FROM (SELECT *, {_position(part.parent)} AS {_POSITION} FROM {relation})"  # noqa: S608 - quoted
         lines.append(
-            f"JOIN (SELECT `row` AS {_ROW} FROM parquet.{identifier(spark_path(rows))}) ON {_POSITION} = {_ROW}"
+            f"JOIN (SELECT `row` AS {_ROW} FROM parquet.{identifier(spark_path(rows))}) "  # noqa: S608 - quoted
+            f"ON {_POSITION} = {_ROW}"
         )
     elif part.selector.terms:
         lines.append("WHERE " + "\n  AND ".join(_conditions(part)))

@@ -16,8 +16,8 @@ from connectors.config import FrozenConfig
 RECIPE_VERSION = 1
 
 RefusalCode = Literal[
-    "unreadable", "changed", "unsupported_type", "not_contained", "differs_strictly", "positions_too_large", "too_large",
-    "no_stable_positions", "cannot_be_written",
+    "unreadable", "changed", "unsupported_type", "not_contained", "differs_strictly", "positions_too_large",
+    "too_large", "cannot_be_written",
 ]  # fmt: skip
 
 
@@ -180,7 +180,8 @@ class Part(FrozenConfig):
 class RowOrder(FrozenConfig):
     """Whether the rebuilt rows stand in the order of the original (files by path).
 
-    `kept` by itself; `restored` through `rows` (numbers of the rows selected, in the child's order); `lost` for a reason.
+    `kept` by itself; `restored` through `rows` (numbers of the rows selected, in the child's order); `lost` for a
+    reason.
     """
 
     state: Literal["kept", "restored", "lost"] = Field(description="What becomes of the order.")

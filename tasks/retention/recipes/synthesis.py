@@ -179,7 +179,7 @@ class _Pair:
         recipe = Recipe(
             child=self._child,
             parts=tuple(one.part for one in selected),
-            multiplicity=multiplicity,  # type: ignore[arg-type]
+            multiplicity=multiplicity,
             order=order,
             digest=digest_of(self._schema, self._hashes, self._context.key),
         )
@@ -299,7 +299,7 @@ class _Pair:
             ColumnMap(child=token, parent=columns[token], cast="" if theirs[columns[token]] == type_ else str(type_))
             for token, type_ in self._types.items()
         )
-        return Part(parent=self._parents[number], columns=maps, selector=selector, multiplicity=multiplicity)  # type: ignore[arg-type]
+        return Part(parent=self._parents[number], columns=maps, selector=selector, multiplicity=multiplicity)
 
     def _taken(self, number: int, hashes: Hashes, selector: Where, multiplicity: str) -> _Selected:
         return _Selected(self._part(number, selector, multiplicity), None, hashes)
@@ -317,6 +317,8 @@ class _Pair:
             packed = pack_rows(positions_of(match.child, match.parent))
             if self._is_small(packed):
                 return RowOrder(state="restored", rows=packed.facts), packed
+            cost = f"; to restore it takes {packed.facts.n_bytes:,} bytes"
+            return RowOrder(state="lost", reason=f"its rows stand in another order than the parent's{cost}"), None
         return RowOrder(state="lost", reason="its rows stand in another order than the parent's"), None
 
 

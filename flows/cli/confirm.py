@@ -1,0 +1,42 @@
+"""Asking before something is done."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from connectors.errors import ConfigError
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Verify everything, say what would be done, change nothing.")]
+Everything = Annotated[bool, typer.Option("--all", help="All tables in quarantine.")]
+Tables = Annotated[list[str] | None, typer.Argument(help="Names of tables.", show_default=False)]
+
+
+def require_yes(what: str, yes: bool, command: str) -> None:
+    """Asks on a terminal; elsewhere `--yes` must say it.
+
+    Raises:
+        ConfigError: if nobody can be asked, or the answer is no.
+    """
+    if yes:
+        return
+    if sys.stdin.isatty() and typer.confirm(f"{what}?", err=True):
+        return
+    raise ConfigError(
+        f"this would {what}; it was not confirmed, nothing was done", expected="--yes, or --dry-run first", hint=command
+    )
+
+
+def chosen_tables(tables: list[str] | None, everything: bool, verb: str) -> list[str] | None:
+    """The tables named; None for all.
+
+    Raises:
+        ConfigError: if neither or both are given.
+    """
+    if bool(tables) == everything:
+        raise ConfigError(
+            "say which tables", value="both names and --all" if tables else None, expected="names of tables, or --all",
+            hint=f"lakebed {verb} --all --artifacts DIR",
+        )  # fmt: skip
+    return tables or None

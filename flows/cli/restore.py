@@ -1,0 +1,34 @@
+"""`lakebed restore`: brings tables back."""
+
+from flows.cli.confirm import DryRun, Everything, Tables, chosen_tables
+from flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
+from flows.cli.output import human_bytes, print_json, print_text
+
+
+def restore(  # noqa: PLR0913 - one argument an option
+    tables: Tables = None,
+    *,
+    everything: Everything = False,
+    dry_run: DryRun = False,
+    lake: Lake = None,
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged."""
+    from flows.quarantine import lake_settings
+    from flows.quarantine import restore as restore_tables
+    from tasks.runtime.progress import Progress, show
+
+    show(Progress())
+    chosen = chosen_tables(tables, everything, "restore")
+    done = restore_tables(chosen, lake_settings(config, overrides(lake, artifacts)), is_dry=dry_run)
+    if as_json:
+        counts = {"n_tables": len(done.moved) + len(done.rebuilt), "n_bytes": done.n_bytes}
+        print_json({"dry_run": dry_run, **counts, "moved": list(done.moved), "rebuilt": list(done.rebuilt)})
+        return
+    verb = "would come" if dry_run else "came"
+    print_text(f"{len(done.moved):,} tables {verb} back from quarantine: {', '.join(done.moved) or 'none'}")
+    if done.rebuilt:
+        print_text(f"{len(done.rebuilt):,} tables {verb} back by rebuilding: {', '.join(done.rebuilt)}")
+    print_text(f"{human_bytes(done.n_bytes)} in all")

@@ -1,0 +1,164 @@
+"""What the verbs `apply`, `restore`, `purge` and `status` have in common: settings, leases, the rebuilder."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connectors.errors import LakeError
+from connectors.lake.listing import canonical_root
+from connectors.storage import is_object_store
+from flows.config import LakebedConfig, load_config, merged
+
+Given = Mapping[str, Any]
+
+if TYPE_CHECKING:
+    from tasks.quarantine.apply import Applied
+    from tasks.quarantine.purge import Purged
+    from tasks.quarantine.restore import Restored
+    from tasks.retention.plan import Plan
+
+
+def apply_settings(plan: "Plan", config: Path | None, given: Given) -> LakebedConfig:
+    """The settings for a plan: what is not given is the plan's own.
+
+    Args:
+        plan: the plan.
+        config: TOML file.
+        given: values of the command line, nested as the config is.
+
+    Raises:
+        ConfigError: if they cannot be read.
+        PlanError: if they name another lake.
+    """
+    from tasks.retention.plan import require_lake
+
+    own: dict[str, Any] = {"lake": {"root": plan.lake.root}}
+    if plan.artifact_root:
+        own["artifacts"] = plan.artifact_root
+    settings = load_config(config, given, defaults=own)
+    require_lake(plan, canonical_root(settings.lake.root))
+    return settings
+
+
+def lake_settings(config: Path | None, given: Given) -> LakebedConfig:
+    """The settings for `restore`, `purge` and `status`: what is not given is that of the newest run.
+
+    Args: as `apply_settings`.
+
+    Raises:
+        ConfigError: if they cannot be read, or nothing names a lake.
+    """
+    try:
+        root = load_config(config, given).artifacts
+    except LakeError:
+        # nothing names a lake: the record of the run does
+        root = load_config(config, merged(given, {"lake": {"root": "."}})).artifacts
+    return load_config(config, given, defaults=_recorded(root))
+
+
+def apply(plan: "Plan", settings: LakebedConfig, *, is_dry: bool = False) -> "Applied":
+    """Applies a plan; with `is_dry` everything is verified and nothing done.
+
+    Raises:
+        PlanError: if the plan is refused.
+    """
+    from tasks.quarantine.apply import apply_plan, preview
+    from tasks.quarantine.evidence import require_evidence
+    from tasks.quarantine.place import Quarantine
+    from tasks.quarantine.recipes import RecipeRebuilder
+
+    rebuilder = RecipeRebuilder(settings.containment.key, plan.rows_folder, settings.retention.recipes)
+    root, artifacts = settings.lake.root, leased_root(settings)
+    require_evidence(plan)
+    if is_dry:
+        return preview(Quarantine.look(root, settings.quarantine), plan, rebuilder)
+    with Quarantine.hold(root, settings.quarantine, "apply", artifacts) as quarantine:
+        return apply_plan(quarantine, plan, rebuilder)
+
+
+def restore(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool = False) -> "Restored":
+    """Brings tables back; None means all.
+
+    Raises:
+        PlanError: if that is refused.
+    """
+    from tasks.quarantine.place import Quarantine
+    from tasks.quarantine.recipes import RecipeRebuilder
+    from tasks.quarantine.restore import preview
+    from tasks.quarantine.restore import restore as bring_back
+
+    root = settings.lake.root
+    if is_dry:
+        return preview(Quarantine.look(root, settings.quarantine), tables)
+    rebuilder = RecipeRebuilder(settings.containment.key, config=settings.retention.recipes)
+    with Quarantine.hold(root, settings.quarantine, "restore", leased_root(settings)) as quarantine:
+        return bring_back(quarantine, tables, rebuilder)
+
+
+def purge(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool = False) -> "Purged":
+    """Deletes tables whose time in quarantine is over; None means all of these.
+
+    Raises:
+        PlanError: if that is refused.
+    """
+    from tasks.quarantine.place import Quarantine
+    from tasks.quarantine.purge import Purged, due_entries
+    from tasks.quarantine.purge import purge as delete
+    from tasks.quarantine.recipes import RecipeRebuilder
+
+    root = settings.lake.root
+    if is_dry:
+        due = due_entries(Quarantine.look(root, settings.quarantine), tables)
+        return Purged(tuple(state.table for state, _ in due), sum(receipt.n_bytes for _, receipt in due))
+    rebuilder = RecipeRebuilder(settings.containment.key, config=settings.retention.recipes)
+    with Quarantine.hold(root, settings.quarantine, "purge", leased_root(settings)) as quarantine:
+        return delete(quarantine, tables, rebuilder)
+
+
+def quarantine_warnings(settings: LakebedConfig) -> list[str]:
+    """What `run` and `status` say first: tables half moved, parents that tables in quarantine need and that moved."""
+    from tasks.quarantine.pins import warnings
+    from tasks.quarantine.place import Quarantine
+
+    try:
+        return warnings(Quarantine.look(settings.lake.root, settings.quarantine))
+    except LakeError as error:
+        return [f"the quarantine cannot be looked at: {error.what} ({error.value})"]
+
+
+def quarantine_facts(settings: LakebedConfig) -> dict[str, Any]:
+    """Tables in quarantine and the parents that they pin, for `status`."""
+    from tasks.quarantine.pins import pins
+    from tasks.quarantine.place import Quarantine
+    from tasks.quarantine.purge import due_at
+
+    quarantine = Quarantine.look(settings.lake.root, settings.quarantine)
+    entries = []
+    for state in quarantine.live():
+        receipt = quarantine.receipt(state)
+        facts = {"table": state.table, "phase": str(state.phase), "since": state.since, "n_bytes": receipt.n_bytes}
+        due = due_at(quarantine, receipt).isoformat(timespec="seconds")
+        entries.append({**facts, "parents": list(receipt.table.parents), "purge_not_before": due})
+    found = [
+        {"parent": pin.parent, "children": list(pin.children), "problem": pin.problem, "hint": pin.hint}
+        for pin in pins(quarantine)
+    ]
+    return {"quarantine": entries, "pins": found}
+
+
+def leased_root(settings: LakebedConfig) -> str:
+    """The artifact root on which no run may work meanwhile, if there is one that can be held."""
+    root = settings.artifacts
+    return root if not is_object_store(root) and os.path.isdir(root) else ""
+
+
+def _recorded(artifacts: str) -> Mapping[str, Any]:
+    """Lake and quarantine of the newest run on an artifact root; nothing where there is none."""
+    from tasks.runtime.record import list_runs
+
+    try:
+        runs = list_runs(artifacts)
+    except LakeError:
+        return {}
+    return {name: runs[0].config[name] for name in ("lake", "quarantine") if name in runs[0].config} if runs else {}

@@ -1,0 +1,1 @@
+"""Quarantine: tables set aside, brought back, or deleted after their time; every step journalled."""

@@ -1,0 +1,124 @@
+"""`open_table`: reads a table wherever it is: at its place, in quarantine, or made again from its parents in memory."""
+
+from typing import TYPE_CHECKING
+
+from connectors.errors import PlanError, SourceError
+from connectors.lake.config import LakeConfig
+from connectors.lake.discovery import discover
+from connectors.lake.listing import POINTER_ENDING, canonical_root, list_table
+from connectors.lake.model import TableSource
+from connectors.storage import Storage
+from tasks.quarantine.mover import is_whole_at
+from tasks.quarantine.receipt import DATA, Receipt, read_pointer, read_receipt, receipt_address
+from tasks.quarantine.recipes import recipe_of
+from tasks.quarantine.restore import RECIPE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tasks.retention.recipes.model import TableRef
+
+ENDINGS = ("", ".parquet", ".csv", ".json", ".csv.gz", ".json.gz", ".jsonl", ".tsv", ".parq", ".pq", ".ndjson")
+
+
+def open_table(path: str, lake: LakeConfig | None = None) -> "pa.Table":
+    """The rows of a table of a lake, with the types that lakebed gives them.
+
+    A table that was set aside is read from quarantine; one that was purged is rebuilt from its parents in memory. A
+    table in the middle of a move is read where it is whole. Everything is read; O(rows of the table and its parents).
+
+    Args:
+        path: of the table in the lake: its file, its folder, its name without the ending, or its pointer file.
+        lake: how text is read, where the table is at its place; its root does not matter.
+
+    Raises:
+        SourceError: if there is neither a table nor a pointer to one, or it cannot be read.
+        PlanError: if the table was purged and its parents have moved since.
+        ArtifactError: if pointer or receipt is damaged.
+    """
+    folder, _, name = canonical_root(path).rpartition("/")
+    storage = Storage.at(folder or "/", SourceError)
+    for pointer in _pointers(name):
+        if storage.stat(pointer) is not None:
+            return _set_aside(storage, pointer)
+    for ending in ENDINGS:
+        if name and storage.exists(name + ending):
+            return _at_place(storage, name + ending, lake)
+    raise SourceError(
+        "there is no such table, and no pointer to one",
+        value=path,
+        expected="a table of a lake, or one that was set aside",
+        hint="check the path; lakebed status --artifacts DIR lists what is in quarantine",
+    )
+
+
+def _pointers(name: str) -> list[str]:
+    """The names that the pointer of a table may have, for a path with or without ending."""
+    if name.endswith(POINTER_ENDING):
+        return [name]
+    stems = [name] + [name.removesuffix(ending) for ending in ENDINGS if ending and name.endswith(ending)]
+    return [stem + POINTER_ENDING for stem in dict.fromkeys(stems) if stem]
+
+
+def _set_aside(storage: Storage, name: str) -> "pa.Table":
+    """What a pointer stands for."""
+    root, below = receipt_address(storage.root, read_pointer(storage, name))
+    quarantine = Storage.at(root, SourceError)
+    receipt = read_receipt(quarantine, below)
+    lake_root = storage.uri(name).removesuffix(f"/{receipt.pointer}")
+    lake = receipt.lake.model_copy(update={"root": lake_root})
+    table = recipe_of(receipt.table).child
+    if is_whole_at(quarantine, receipt, is_back=False):
+        return _rows(lake.model_copy(update={"root": quarantine.uri(receipt.folder, DATA)}), table)
+    if is_whole_at(Storage.at(lake_root, SourceError), receipt, is_back=True):
+        return _rows(lake, table)
+    return _rebuilt(lake, receipt, quarantine)
+
+
+def _rebuilt(lake: LakeConfig, receipt: Receipt, quarantine: Storage) -> "pa.Table":
+    from tasks.containment.config import ContainmentConfig
+    from tasks.retention.recipes.context import RecipeContext
+    from tasks.retention.recipes.rebuild import rebuild
+
+    # any key will do: rows are selected by the recipe, and the parents are held to their digests
+    context = RecipeContext.of(lake, quarantine.uri(receipt.folder, RECIPE), ContainmentConfig())
+    return rebuild(context, recipe_of(receipt.table))
+
+
+def _at_place(storage: Storage, name: str, lake: LakeConfig | None) -> "pa.Table":
+    from tasks.retention.recipes.model import TableRef
+    from tasks.retention.recipes.refs import observe_again
+
+    config = (lake or LakeConfig(root="")).model_copy(
+        update={"root": storage.root, "include": (), "exclude": (), "paranoid": False}
+    )
+    source = _source(config, name)
+    wanted = TableRef(
+        name=source.name, path=source.path, format=source.format, read_via="arrow", files=(), schema_ipc="", leaves=()
+    )
+    try:
+        return _rows(config, observe_again(config, wanted))
+    except PlanError as error:
+        raise SourceError(error.what, value=error.value, expected=error.expected) from error
+
+
+def _source(config: LakeConfig, name: str) -> TableSource:
+    tables = [table for table in discover(list_table(config, name), config).tables if table.path == name]
+    if len(tables) == 1:
+        return tables[0]
+    raise SourceError(
+        "this is not one table",
+        value=f"{config.root}/{name}",
+        expected="a file, a Delta table, or a folder with the files of one table",
+        hint="give the path of one table",
+    )
+
+
+def _rows(lake: LakeConfig, ref: "TableRef") -> "pa.Table":
+    from connectors.lake.leaves import schema_leaves
+    from tasks.retention.recipes.reader import TableReader
+    from tasks.retention.recipes.shapes import assembled
+
+    reader, ignore_case = TableReader(lake, ref), lake.ignore_column_case
+    tokens = [leaf.token for leaf in schema_leaves(reader.schema, ignore_case)]
+    return assembled(reader.schema, reader.cells(tokens), ignore_case)

@@ -1,0 +1,88 @@
+"""The quarantine's rebuilder: recipes, executed in this process."""
+
+import hashlib
+
+from pydantic import ValidationError
+
+from connectors.errors import PlanError
+from connectors.lake.config import LakeConfig
+from connectors.storage import Storage
+from tasks.retention.plan import MAKE_AGAIN, PlannedTable
+from tasks.retention.recipes.config import RecipeConfig
+from tasks.retention.recipes.context import RecipeContext
+from tasks.retention.recipes.model import Recipe
+
+
+class RecipeRebuilder:
+    """See `tasks.quarantine.rebuilding.Rebuilder`.
+
+    A table and its parents are held in memory one table at a time.
+
+    Args:
+        key: 16 bytes of the row hashes, as the run had them (`ContainmentConfig.key`).
+        rows: folder of the row numbers that recipes need, of the plan; empty once the quarantine keeps them.
+        config: limits of recipes.
+    """
+
+    def __init__(self, key: bytes, rows: str = "", config: RecipeConfig | None = None) -> None:
+        self._key = key
+        self._rows = rows
+        self._config = config or RecipeConfig()
+
+    def require_equal(self, table: PlannedTable, lake: LakeConfig, kept: str = "") -> None:
+        """See `Rebuilder.require_equal`."""
+        from tasks.retention.recipes.rebuild import verify
+
+        recipe = recipe_of(table)
+        if refusal := verify(self._context(lake, kept), recipe):
+            raise PlanError(
+                f"the rebuild of {table.name} does not equal it: {refusal.reason}; nothing was done",
+                value=refusal.code,
+                expected=f"rows with the strict hash {table.original_hash[:16]}…",
+                hint=MAKE_AGAIN,
+            )
+
+    def keep(self, table: PlannedTable, target: Storage, folder: str) -> None:
+        """See `Rebuilder.keep`."""
+        for stored in recipe_of(table).stored:
+            data = Storage.at(self._rows, PlanError).read_bytes(stored.path)
+            if hashlib.sha256(data).hexdigest() != stored.sha256:
+                raise PlanError(
+                    "row numbers that a recipe needs have changed; nothing was done",
+                    value=f"{self._rows}/{stored.path}",
+                    expected=f"SHA-256 {stored.sha256}",
+                    hint=MAKE_AGAIN,
+                )
+            target.write_bytes_atomic(f"{folder}/{stored.path}", data)
+
+    def write(self, table: PlannedTable, lake: LakeConfig, kept: str, destination: str) -> tuple[str, ...]:
+        """See `Rebuilder.write`."""
+        from tasks.retention.recipes.write import write_rebuilt
+
+        return write_rebuilt(self._context(lake, kept), recipe_of(table), destination)
+
+    def _context(self, lake: LakeConfig, kept: str) -> RecipeContext:
+        return RecipeContext(lake, kept or self._rows, self._key, self._config)
+
+
+def recipe_of(table: PlannedTable) -> Recipe:
+    """The recipe of a planned table, held to what the plan says of it.
+
+    Raises:
+        PlanError: if it is none, or is about other tables or another hash.
+    """
+    try:
+        recipe = Recipe.model_validate(table.recipe)
+    except ValidationError as error:
+        raise PlanError(
+            "a table's recipe is not whole", value=f"{table.name}: {error.errors()[0]['msg']}", hint=MAKE_AGAIN
+        ) from error
+    parents = {part.parent.name for part in recipe.parts}
+    if recipe.child.name != table.name or parents != set(table.parents) or recipe.digest.rows != table.original_hash:
+        raise PlanError(
+            "a table's recipe is not the one that the plan speaks of",
+            value=f"{recipe.child.name} from {', '.join(sorted(parents))}",
+            expected=f"{table.name} from {', '.join(sorted(table.parents))}",
+            hint=MAKE_AGAIN,
+        )
+    return recipe

@@ -1,0 +1,219 @@
+import json
+import os
+import shutil
+
+import pytest
+
+from connectors.errors import PlanError
+from connectors.lake.discovery import discover
+from connectors.lake.listing import list_lake
+from tasks.quarantine.apply import apply_plan
+from tasks.quarantine.config import QuarantineConfig
+from tasks.quarantine.kernel import Phase
+from tasks.quarantine.place import Quarantine
+from tasks.quarantine.purge import purge
+from tasks.quarantine.restore import restore
+from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, read_place
+
+
+def applied(case, plan=None, config=None):
+    with Quarantine.hold(str(case.root), config or case.config, "apply") as quarantine:
+        return apply_plan(quarantine, plan or case.plan, SliceRebuilder())
+
+
+def restored(case, names=None):
+    with Quarantine.hold(str(case.root), case.config, "restore") as quarantine:
+        return restore(quarantine, names, SliceRebuilder())
+
+
+def purged(case, names=None):
+    with Quarantine.hold(str(case.root), case.config, "purge") as quarantine:
+        return purge(quarantine, names, SliceRebuilder())
+
+
+def tables(case):
+    return [table.name for table in discover(list_lake(case.lake), case.lake).tables]
+
+
+def phases(case):
+    return {state.table: state.phase for state in Quarantine.look(str(case.root), case.config).states.values()}
+
+
+def test_the_whole_way_there_and_back_leaves_the_lake_byte_identical(case):
+    result = applied(case)
+    assert {receipt.table.name for receipt in result.receipts} == set(CHILDREN)
+    assert tables(case) == ["all"]
+    assert set(phases(case).values()) == {Phase.SET_ASIDE}
+    pointer = json.loads((case.root / "sub" / "text.lakebed.json").read_text())
+    assert (case.root / "sub" / pointer["receipt"]).resolve().is_file()
+    assert (case.root / "mixed" / "notes.txt").exists()
+    back = restored(case)
+    assert set(back.moved) == set(CHILDREN) and back.rebuilt == ()
+    assert back.n_bytes == result.n_bytes
+    assert case.snapshot() == case.before
+    assert not (case.root / "_lakebed_quarantine").exists()
+
+
+def test_the_same_command_again_does_nothing(case):
+    first = applied(case)
+    lying = case.snapshot()
+    again = applied(case)
+    assert again.n_before == len(CHILDREN)
+    assert again.receipts == first.receipts
+    assert {path for path in lying if "lease" not in path} == {path for path in case.snapshot() if "lease" not in path}
+
+
+def test_purged_tables_come_back_by_rebuilding(case):
+    applied(case)
+    gone = purged(case)
+    assert set(gone.tables) == set(CHILDREN)
+    assert not list((case.root / "_lakebed_quarantine").rglob("*.parquet")) or all(
+        "recipe" in str(path) for path in (case.root / "_lakebed_quarantine").rglob("*.parquet")
+    )
+    back = restored(case, ["part", "sub/text"])
+    assert back.rebuilt == ("part", "sub/text")
+    for name in back.rebuilt:
+        assert read_place(case.root, name).equals(child_rows(name))
+    assert tables(case) == ["all", "part", "sub/text"]
+
+
+@pytest.mark.parametrize("name", list(CHILDREN))
+def test_a_table_that_changed_is_refused_and_nothing_is_done(case, name):
+    changed = next(path for path in (case.root / name).parent.rglob("*") if path.name.startswith(name.split("/")[-1]))
+    changed = next(path for path in changed.rglob("*.parquet")) if changed.is_dir() else changed
+    data = changed.read_bytes()
+    facts = changed.stat()
+    changed.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(changed, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    before = case.snapshot()
+    with pytest.raises(PlanError, match="have moved since the plan") as caught:
+        applied(case)
+    assert changed.name in caught.value.value and "other bytes" in caught.value.value
+    assert "lakebed plan" in caught.value.hint
+    assert case.snapshot() == before
+
+
+@pytest.mark.parametrize("path", ["part.parquet", "all.parquet", "days/day=1/part-0.parquet", "delta"])
+def test_what_vanished_is_refused(case, path):
+    place = case.root / path
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    before = case.snapshot()
+    with pytest.raises(PlanError, match="have moved"):
+        applied(case)
+    assert case.snapshot() == before
+
+
+def test_a_new_file_in_a_folder_is_a_change(case):
+    shutil.copy(case.root / "mixed" / "part-0.parquet", case.root / "mixed" / "part-9.parquet")
+    with pytest.raises(PlanError, match="have moved") as caught:
+        applied(case)
+    assert "mixed/part-9.parquet is new" in caught.value.value
+
+
+def test_a_rebuild_that_differs_is_refused_before_anything_moves(case):
+    tables_ = [
+        table.model_copy(update={"original_hash": "0" * 64}) if table.name == "sub/text" else table
+        for table in case.plan.tables
+    ]
+    plan = case.plan.model_copy(update={"tables": tuple(tables_)}).sealed()
+    with pytest.raises(PlanError, match="rebuild differs"):
+        applied(case, plan)
+    assert case.snapshot() == case.before
+
+
+def test_two_at_once_are_refused(case):
+    with Quarantine.hold(str(case.root), case.config, "restore"):
+        with pytest.raises(PlanError, match="another verb works") as caught:
+            applied(case)
+        assert f"restore, process {os.getpid()}" in caught.value.value
+
+
+def test_a_full_quarantine_is_refused(case):
+    with pytest.raises(PlanError, match="quarantine is full") as caught:
+        applied(case, config=QuarantineConfig(max_bytes=1000))
+    assert "purge" in caught.value.hint
+    assert case.snapshot() == case.before
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="no second file system here")
+def test_a_quarantine_on_another_file_system_is_refused(case):
+    with pytest.raises(PlanError, match="another file system") as caught:
+        applied(case, config=QuarantineConfig(folder="/dev/shm/lakebed-test"))
+    assert "folder" in caught.value.hint
+    assert case.snapshot() == case.before
+    assert not os.path.exists("/dev/shm/lakebed-test/lake")
+
+
+def test_a_quarantine_beside_the_lake_is_fine(case, tmp_path):
+    case.config = QuarantineConfig(folder=str(tmp_path / "aside"), grace_days=0)
+    applied(case)
+    assert not (case.root / "_lakebed_quarantine").exists()
+    pointer = json.loads((case.root / "days.lakebed.json").read_text())
+    assert os.path.isfile(pointer["receipt"]) and pointer["receipt"].startswith(str(tmp_path / "aside"))
+    restored(case)
+    assert case.snapshot() == case.before
+
+
+def test_links_are_refused(case):
+    (case.root / "part.parquet").rename(case.root.parent / "elsewhere.parquet")
+    (case.root / "part.parquet").symlink_to(case.root.parent / "elsewhere.parquet")
+    with pytest.raises(PlanError, match="symbolic link"):
+        applied(case)
+
+
+def test_a_pinned_parent_is_refused(case):
+    from tests.tasks.quarantine.lakes import make_plan
+
+    applied(case, make_plan(case.lake, ("part",)))
+    second = make_plan(case.lake, ("mixed",), ("days",))
+    wrong = [
+        table.model_copy(update={"decision": "delete", "parents": ("mixed",), "recipe": {"x": 1}, "original_hash": "0"})
+        if table.name == "all"
+        else table.model_copy(update={"decision": "keep"})
+        for table in second.tables
+    ]
+    with pytest.raises(PlanError, match="is pinned") as caught:
+        applied(case, second.model_copy(update={"tables": tuple(wrong)}).sealed())
+    assert "all, which part needs" in caught.value.value
+    assert "lakebed restore part" in caught.value.hint
+
+
+def test_a_table_that_is_written_while_it_moves_is_brought_back(case, monkeypatch):
+    from tasks.quarantine.mover import LocalMover
+
+    rename = LocalMover.rename
+
+    def late_writer(self, source, target):
+        if source.endswith("part.parquet"):
+            with open(source, "ab") as stream:
+                stream.write(b"late")
+        rename(self, source, target)
+
+    monkeypatch.setattr(LocalMover, "rename", late_writer)
+    with pytest.raises(PlanError, match=r"part could not be set aside.*back at its place"):
+        applied(case)
+    assert (case.root / "part.parquet").read_bytes().endswith(b"late")
+    assert phases(case)["part"] is Phase.AT_PLACE
+    assert not (case.root / "part.lakebed.json").exists()
+
+
+def test_a_second_plan_waits_for_what_the_first_left_half_done(case, monkeypatch):
+    from tasks.quarantine.journal import FileJournal
+    from tests.tasks.quarantine.lakes import make_plan
+
+    write = FileJournal._write
+
+    def stop(self, event):
+        if event.step == "set_aside_copied":
+            raise KeyboardInterrupt
+        write(self, event)
+
+    monkeypatch.setattr(FileJournal, "_write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        applied(case, make_plan(case.lake, ("part",)))
+    monkeypatch.undo()
+    with pytest.raises(PlanError, match="interrupted while setting aside") as caught:
+        applied(case, make_plan(case.lake, ("mixed",)))
+    assert "lakebed restore part" in caught.value.hint
+    restored(case)
+    assert case.snapshot() == case.before

@@ -1,0 +1,154 @@
+"""kill -9 at every moment of every verb, in real processes: no table is ever lost."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.quarantine.apply import apply_plan
+from tasks.quarantine.kernel import Phase
+from tasks.quarantine.place import Quarantine
+from tasks.quarantine.purge import purge
+from tasks.quarantine.restore import restore
+from tasks.retention.plan import write_plan
+from tests.tasks.quarantine.conftest import Case
+from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, read_place
+
+pytestmark = pytest.mark.heavy
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def run_child(verb, case, moment):
+    command = [sys.executable, "-m", "tests.tasks.quarantine.child_verb"]
+    arguments = [verb, case.lake.root, str(case.plan_file), str(moment)]
+    return subprocess.run(
+        [*command, *arguments],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def moments_of(verb, case):
+    """What happens in a run that nobody kills."""
+    done = run_child(verb, case, -1)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def kill_at(verb, case, moment, expected):
+    done = run_child(verb, case, moment)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert done.stdout == expected
+
+
+def hold(case, verb):
+    return Quarantine.hold(case.lake.root, case.config, verb)
+
+
+def apply_all(case):
+    with hold(case, "apply") as quarantine:
+        return apply_plan(quarantine, case.plan, SliceRebuilder())
+
+
+def restore_all(case):
+    with hold(case, "restore") as quarantine:
+        return restore(quarantine, None, SliceRebuilder())
+
+
+def purge_all(case):
+    with hold(case, "purge") as quarantine:
+        return purge(quarantine, None, SliceRebuilder())
+
+
+def phases(case):
+    return {state.table: state.phase for state in Quarantine.look(case.lake.root, case.config).states.values()}
+
+
+def restored_byte_for_byte(case):
+    restore_all(case)
+    return case.snapshot() == case.before
+
+
+def all_rows_are_back(case):
+    """Moved tables are byte-identical, rebuilt ones have the same rows; nothing of the quarantine is left."""
+    restore_all(case)
+    assert not any("lakebed" in path for path in case.snapshot())
+    return all(read_place(case.root, name).equals(child_rows(name)) for name in CHILDREN if name != "delta")
+
+
+@pytest.fixture
+def fresh(lake_template, tmp_path):
+    """Makes the same lake again and again, in the state before a verb."""
+    case = Case(shutil.copytree(lake_template, tmp_path / "lake"))
+    case.plan_file = tmp_path / "plan.json"
+    write_plan(case.plan, case.plan_file)
+
+    def make(state):
+        shutil.rmtree(case.root)
+        shutil.copytree(tmp_path / state if state else lake_template, case.root)
+        return case
+
+    def keep(state):
+        shutil.copytree(case.root, tmp_path / state)
+
+    make.keep = keep
+    return make
+
+
+def test_apply_killed_at_every_moment_is_finished_by_the_same_command_and_undone_by_restore(fresh):
+    moments = moments_of("apply", fresh(None))
+    assert len(moments) >= 60
+    for moment, what in enumerate(moments):
+        case = fresh(None)
+        kill_at("apply", case, moment, what)
+        if moment % 2:
+            apply_all(case)
+            assert set(phases(case).values()) == {Phase.SET_ASIDE}, what
+        assert restored_byte_for_byte(case), what
+
+
+def test_restore_killed_at_every_moment_is_finished_by_the_same_command(fresh):
+    apply_all(fresh(None))
+    fresh.keep("set-aside")
+    moments = moments_of("restore", fresh("set-aside"))
+    assert len(moments) >= 60
+    for moment, what in enumerate(moments):
+        case = fresh("set-aside")
+        kill_at("restore", case, moment, what)
+        assert restored_byte_for_byte(case), what
+
+
+def test_purge_killed_at_every_moment_is_finished_or_undone(fresh):
+    apply_all(fresh(None))
+    fresh.keep("set-aside")
+    moments = moments_of("purge", fresh("set-aside"))
+    assert len(moments) >= 40
+    for moment, what in enumerate(moments):
+        case = fresh("set-aside")
+        kill_at("purge", case, moment, what)
+        if moment % 2 and Phase.PURGED not in phases(case).values():
+            purge_all(case)
+            assert set(phases(case).values()) == {Phase.PURGED}, what
+        assert all_rows_are_back(case), what
+
+
+def test_rebuilding_killed_at_every_moment_is_finished_by_the_same_command(fresh):
+    apply_all(fresh(None))
+    fresh.keep("set-aside")
+    purge_all(fresh("set-aside"))
+    fresh.keep("purged")
+    moments = moments_of("restore", fresh("purged"))
+    assert len(moments) >= 40
+    for moment, what in enumerate(moments):
+        case = fresh("purged")
+        kill_at("restore", case, moment, what)
+        assert all_rows_are_back(case), what

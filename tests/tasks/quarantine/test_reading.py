@@ -1,0 +1,155 @@
+"""Real recipes: what `open_table` answers in every state, and tables rebuilt in their own format."""
+
+import shutil
+
+import pyarrow as pa
+import pytest
+
+import lakebed
+from connectors.errors import PlanError, SourceError
+from tasks.containment.config import ContainmentConfig
+from tasks.quarantine.apply import apply_plan
+from tasks.quarantine.kernel import Step
+from tasks.quarantine.place import Quarantine
+from tasks.quarantine.purge import purge
+from tasks.quarantine.recipes import RecipeRebuilder, recipe_of
+from tasks.quarantine.restore import restore
+from tests.tasks.quarantine.conftest import Case
+from tests.tasks.quarantine.lakes import CHILDREN, PARENT, child_rows, make_real_plan, parent_rows
+
+KEY = ContainmentConfig().key
+
+
+@pytest.fixture
+def real(lake_template, tmp_path):
+    case = Case(shutil.copytree(lake_template, tmp_path / "lake"))
+    case.rows_folder = str(tmp_path / "rows")
+    case.plan = make_real_plan(case.lake, case.rows_folder)
+    return case
+
+
+def applied(case):
+    with Quarantine.hold(str(case.root), case.config, "apply") as quarantine:
+        return apply_plan(quarantine, case.plan, RecipeRebuilder(KEY, case.rows_folder))
+
+
+def restored(case):
+    with Quarantine.hold(str(case.root), case.config, "restore") as quarantine:
+        return restore(quarantine, None, RecipeRebuilder(KEY))
+
+
+def purged(case):
+    with Quarantine.hold(str(case.root), case.config, "purge") as quarantine:
+        return purge(quarantine, None, RecipeRebuilder(KEY))
+
+
+def rows_of(table):
+    return sorted(zip(*(table[name].to_pylist() for name in ("id", "name")), strict=True))
+
+
+def answers(case):
+    return {name: lakebed.open_table(f"{case.root}/{name}") for name in CHILDREN}
+
+
+def assert_answers(case, before):
+    for name, table in answers(case).items():
+        assert rows_of(table) == rows_of(child_rows(name)), name
+        assert table.schema.equals(before[name].schema), name
+
+
+def test_every_table_is_answered_in_every_state_and_the_lake_ends_as_it_began(real):
+    before = answers(real)
+    assert_answers(real, before)
+    applied(real)
+    assert_answers(real, before)
+    for path in ("part.parquet", "sub/text.csv", "part.lakebed.json", "days/", "sub/text.lakebed.json"):
+        assert lakebed.open_table(f"{real.root}/{path}").num_rows > 0
+    restored(real)
+    assert real.snapshot() == real.before
+    assert_answers(real, before)
+
+
+def test_a_purged_table_is_answered_from_its_parents_and_comes_back_in_its_own_format(real):
+    before = answers(real)
+    applied(real)
+    assert set(purged(real).tables) == set(CHILDREN)
+    assert_answers(real, before)
+    back = restored(real)
+    assert set(back.rebuilt) == set(CHILDREN)
+    assert_answers(real, before)
+    assert {"part.parquet", "sub/text.csv", "days/day=1/part-0.parquet", "mixed/part-2.parquet"} <= set(real.snapshot())
+    assert (real.root / "sub" / "text.csv").read_bytes().startswith(b"id,name\n0,n0\n")
+    assert not any("lakebed" in path for path in real.snapshot())
+
+
+def test_a_table_in_the_middle_of_a_move_is_answered_from_where_it_is_whole(real, monkeypatch):
+    before = answers(real)
+    with Quarantine.hold(str(real.root), real.config, "apply") as quarantine:
+        append, seen = quarantine.journal.append, []
+
+        def look(entry, step, **facts):
+            state = append(entry, step, **facts)
+            seen.append(step)
+            assert_answers(real, before)
+            return state
+
+        monkeypatch.setattr(quarantine.journal, "append", look)
+        apply_plan(quarantine, real.plan, RecipeRebuilder(KEY, real.rows_folder))
+    assert seen.count(Step.SET_ASIDE_COPIED) == len(CHILDREN)
+
+
+def test_a_purged_table_whose_parent_moved_is_refused_with_the_reason(real):
+    applied(real)
+    purged(real)
+    shutil.copy(real.root / "all.parquet", real.root.parent / "all.parquet")
+    (real.root / "all.parquet").write_bytes(b"PAR1 something else")
+    with pytest.raises(PlanError, match="all has changed"):
+        lakebed.open_table(f"{real.root}/part")
+    with pytest.raises(PlanError, match="days cannot be rebuilt") as caught:
+        restored(real)
+    assert "bring all back" in caught.value.hint
+    assert len(caught.value.examples) == len(CHILDREN) - 1
+
+
+def test_what_is_not_there_is_refused(real):
+    for path in ("nothing", "sub", "sub/nothing.csv"):
+        with pytest.raises(SourceError, match=r"no such table|not one table"):
+            lakebed.open_table(f"{real.root}/{path}")
+
+
+def test_a_table_at_its_place_needs_no_quarantine(real):
+    table = lakebed.open_table(f"{real.root}/all.parquet")
+    assert isinstance(table, pa.Table)
+    assert table.equals(parent_rows())
+
+
+def test_another_key_is_refused(real):
+    with Quarantine.hold(str(real.root), real.config, "apply") as quarantine:
+        with pytest.raises(PlanError, match="another hash key"):
+            apply_plan(quarantine, real.plan, RecipeRebuilder(b"0" * 16, real.rows_folder))
+    assert real.snapshot() == real.before
+
+
+def test_a_recipe_about_another_table_is_refused(real):
+    table = real.plan.table("part")
+    for change in ({"name": "other"}, {"parents": ("days",)}, {"original_hash": "0"}, {"recipe": {"kind": "x"}}):
+        with pytest.raises(PlanError, match="recipe"):
+            recipe_of(table.model_copy(update=change))
+    assert recipe_of(table).parts[0].parent.name == PARENT
+
+
+def test_row_numbers_go_into_quarantine_with_the_table(real):
+    shuffled = parent_rows().take([7, 99, 3, 3, 58, 21]).select(["id", "name"])
+    import pyarrow.parquet as pq
+
+    pq.write_table(shuffled, real.root / "part.parquet")
+    case = Case(real.root)
+    case.rows_folder = real.rows_folder
+    case.plan = make_real_plan(case.lake, case.rows_folder)
+    assert recipe_of(case.plan.table("part")).stored
+    applied(case)
+    shutil.rmtree(case.rows_folder)
+    purged(case)
+    assert lakebed.open_table(f"{case.root}/part").equals(shuffled)
+    restored(case)
+    assert pq.read_table(case.root / "part.parquet").equals(shuffled)
