@@ -42,8 +42,9 @@ _FILES_PER_UNIT = 500
 
 def inventory_stage(workspace: Workspace, config: InventoryConfig, listing: Listing) -> Stage:
     """The stage over a listed lake; its key holds the identity of the files and how the lake is read."""
-    identity = [listing.identity.encode(), canonical_json(workspace.lake).encode()]
-    return Stage(INVENTORY, inputs=(), config=config, workspace=workspace, identity=identity)
+    settings = canonical_json(workspace.lake).encode()
+    identity = [listing.identity.encode(), settings]
+    return Stage(INVENTORY, inputs=(), config=config, workspace=workspace, identity=identity, family=[settings])
 
 
 def run_inventory(workspace: Workspace, config: InventoryConfig) -> ArtifactRef:
