@@ -17,6 +17,7 @@ def run(  # noqa: PLR0913 - one argument an option
     only: Annotated[str | None, typer.Option("--only", help="The one stage to run.", show_default=False)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A table that cannot be read ends the run.")] = False,
     paranoid: Annotated[bool, typer.Option("--paranoid", help="Identify files by their bytes, not by time.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Take nothing from earlier runs: read the whole lake.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Runs the chain and prints what it found."""
@@ -25,6 +26,7 @@ def run(  # noqa: PLR0913 - one argument an option
     from tasks.runtime.progress import Progress
 
     values = overrides(lake, artifacts, strict=strict or None, paranoid=paranoid or None)
+    values |= {"full": True} if full else {}
     result = run_chain(load_config(config, values), to=to, only=only, progress=Progress())
     if as_json:
         print_json(result.as_dict())

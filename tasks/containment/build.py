@@ -51,7 +51,7 @@ def _exact(
     view: LakeView, config: ContainmentConfig, stage: Stage, places: ScanPlaces, metrics: StageMetrics
 ) -> _Found:
     """Samples refute, row hashes prove."""
-    workspace, folder = stage.workspace, f"{stage.spec.name}/{stage.key}"
+    workspace, folder = stage.workspace, stage.path
     with metrics.step("former"):
         earlier = _earlier(stage, folder)
     with metrics.step("scan") as cost:

@@ -124,9 +124,14 @@ class Stage:
     @property
     def folder(self) -> str:
         """The folder to write into, where what a killed run left is gone; once complete, the folder to read from."""
+        return self.store.storage.uri(self.path)
+
+    @property
+    def path(self) -> str:
+        """The same folder, below the artifact root."""
         if self._state == "new":
             self._begin()
-        return self.store.folder(self.spec.name, self.key)
+        return f"{self.spec.name}/{self.key}"
 
     def table_uri(self, name: str) -> str:
         """Where the table `name` of this stage is written."""

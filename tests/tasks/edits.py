@@ -3,8 +3,8 @@
 import os
 import random
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -14,6 +14,9 @@ from deltalake import write_deltalake
 
 from data_samples.delta_log import SparkLikeDelta
 from data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetFile, ParquetParts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LAYOUTS = {
     "parquet": ParquetFile(row_group_rows=64),
@@ -151,7 +154,8 @@ class EditedLake:
 
     def _add_commit(self) -> str:
         name = self._pick("delta")
-        Log(self.root / name).alter.set_table_properties({"delta.logRetentionDuration": f"interval {self._next()} days"})
+        properties = {"delta.logRetentionDuration": f"interval {self._next()} days"}
+        Log(self.root / name).alter.set_table_properties(properties)
         return f"changed the properties of {name}"
 
     def _cut(self, rows: pa.Table) -> pa.Table:
