@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, overrides
-from flows.cli.output import human_bytes, print_json, print_table, print_text
+from flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
 
 
 def run(  # noqa: PLR0913 - one argument an option
@@ -51,6 +51,9 @@ def print_summary(result: dict[str, Any]) -> None:
         ),
         right=(3, 4),
     )
+    for stage in result["stages"]:
+        if told := changes_text(stage.get("changes", {})):
+            print_text(f"{stage['stage']}, by what changed since the last run: {told}")
     print_text()
     print_text(
         f"{result.get('tables', 0):,} tables in {result.get('distinct_schemas', 0):,} schemas, "
