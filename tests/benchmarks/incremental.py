@@ -200,7 +200,7 @@ def figures(report: Record) -> Record:
 
 
 def verdicts(report: Record, size: int, own_s: float) -> Record:
-    """Whether the floors of issue 4 hold: 3 × the table's own work + 5 s, 2 × its bytes."""
+    """Whether the floors of issue 4 hold: three times the own work and 5 s, twice the bytes."""
     cost = figures(report)
     return {
         "is_within_time": float(str(cost["wall_after_session_s"])) <= 3 * own_s + 5,

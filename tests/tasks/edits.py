@@ -30,31 +30,38 @@ LAYOUTS = {
 
 
 class EditedLake:
-    """A lake whose tables are parts of one base table, and the edits that were made to it."""
+    """A lake whose tables are parts of one base table, and the edits that were made to it.
 
-    def __init__(self, root: Path, base: pa.Table, seed: int) -> None:
-        self.root, self.base = root, base
+    Without text there is nothing that only Spark reads, either.
+    """
+
+    def __init__(self, root: Path, base: pa.Table, seed: int, *, has_text: bool = True) -> None:
+        self.root, self.base, self._has_text = root, base, has_text
+        self._kinds = [kind for kind in LAYOUTS if has_text or kind not in ("csv", "json")]
         self.log: list[str] = []
         self._random = random.Random(seed)
         self._number = 0
         self._tables: dict[str, str] = {}
         self._clock = 1_700_000_000_000_000_000
-        for kind in LAYOUTS:
+        for kind in self._kinds:
             self._write(f"{kind}_whole", kind, base)
             self._write(f"{kind}_part", kind, self._cut(base))
+        self._write("narrow", "parquet", base.select(base.column_names[:2]).slice(3, 40))
+        if not has_text:
+            return
         deleted = base.slice(0, 2).set_column(0, base.column_names[0], pa.array([-9, 99_999], pa.int64()))
         SparkLikeDelta(deleted=deleted).write(root, "vectors", base.slice(20, 100))
-        self._write("narrow", "parquet", base.select(base.column_names[:2]).slice(3, 40))
         for name, rows in (("texts", (0, 60)), ("other_texts", (0, 90))):
             self._append_text(name, base.slice(*rows), 0)
 
     def edit(self) -> str:
         """Makes one edit, and says what it was."""
         edits: list[Callable[[], str]] = [
-            self._append_parts, self._append_delta, self._append_partition, self._append_csv, self._append_json,
+            self._append_parts, self._append_delta, self._append_partition,
             self._remove_rows, self._drop, self._add_copy, self._add_copy, self._add_column, self._spoil, self._touch,
             self._rename, self._delete_from_delta, self._remove_file, self._add_commit,
         ]  # fmt: skip
+        edits += [self._append_csv, self._append_json] if self._has_text else []
         self.log.append(self._random.choice(edits)())
         return self.log[-1]
 
@@ -102,13 +109,13 @@ class EditedLake:
 
     def _drop(self) -> str:
         name, _ = self._any()
-        if len(self._tables) > len(LAYOUTS):
+        if len(self._tables) > len(self._kinds):
             self._remove(name)
             del self._tables[name]
         return f"dropped {name}"
 
     def _add_copy(self) -> str:
-        kind = self._random.choice(list(LAYOUTS))
+        kind = self._random.choice(self._kinds)
         name = self._random.choice(["a", "m", "z"]) + f"_new_{kind}_{self._next()}"
         columns = self.base.column_names
         rows = self._cut(self.base)
