@@ -43,6 +43,7 @@ class LakebedConfig(BaseSettings):
     suites: str = Field(
         "", description="Folder of JSON files with Great Expectations suites of your own; empty means none."
     )
+    full: bool = Field(False, description="Whether a run makes every artifact anew, from the lake alone.")
 
     @classmethod
     def settings_customise_sources(
@@ -58,7 +59,7 @@ class LakebedConfig(BaseSettings):
 
     def workspace(self, run_id: str = "") -> Workspace:
         """Lake, artifacts and Spark, as every stage takes them."""
-        return Workspace(lake=self.lake, artifacts=self.artifacts, spark=self.spark, run_id=run_id)
+        return Workspace(lake=self.lake, artifacts=self.artifacts, spark=self.spark, is_full=self.full, run_id=run_id)
 
     def resolved(self) -> Self:
         """With absolute paths: workers run in folders of their own, so none may depend on this process's."""

@@ -36,6 +36,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     retention: RetentionConfig = RETENTION,
     report: ReportConfig = REPORT,
     suites: str = "",
+    full: bool = False,
     to: str | None = None,
     only: str | None = None,
     run_id: str = "",
@@ -51,6 +52,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         retention: config of that stage.
         report: config of the report.
         suites: folder of the user's own Great Expectations suites.
+        full: whether nothing is taken from earlier runs.
         to: last stage to run.
         only: the one stage to run.
         run_id: of a run that the caller has opened; empty opens one.
@@ -67,6 +69,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         retention=retention,
         report=report,
         suites=suites,
+        full=full,
     )
     return _run_alone(RunScope(config.resolved(), run_id or new_run_id(), ["prefect", "lakebed"]), to, only)
 

@@ -105,6 +105,23 @@ def _constants(split: Split) -> dict[str, tuple[str | None, str]]:
     return {token: (text, type_) for token, text, type_ in split.partition_values}
 
 
+def reads_whole(root: str, path: str, tokens: Sequence[str], *, ignore_case: bool = False) -> bool:
+    """Whether a split that is all of a file of the lake would be read at once, and digested; reads its footer only.
+
+    Args:
+        root: of the lake.
+        path: of the file.
+        tokens: of the leaves asked for, without partition columns.
+        ignore_case: as in `read_split`.
+
+    Raises:
+        SourceError: if the file cannot be read.
+    """
+    with source_errors(path), open_file(root, path) as source:
+        file = open_parquet(source)
+        return _is_whole(file, _plan_columns(file, tokens, ignore_case), source)
+
+
 def _is_whole(file: pq.ParquetFile, plan: _Plan, source: pa.NativeFile) -> bool:
     """Whether all columns of a file are wanted that fits into memory."""
     n_bytes: int = source.size()

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -49,3 +49,9 @@ def human_bytes(n_bytes: float) -> str:
     while size >= 1000 and unit < len(UNITS) - 1:
         size, unit = size / 1000, unit + 1
     return f"{size:.0f} {UNITS[unit]}" if unit == 0 else f"{size:.1f} {UNITS[unit]}"
+
+
+def changes_text(changes: Mapping[str, int]) -> str:
+    """What a stage took from an earlier artifact: `tables: 2,292 taken, 1 changed`."""
+    told = [f"{n:,} {name.removeprefix('tables_')}" for name, n in changes.items() if n]
+    return f"tables: {', '.join(told)}" if told else ""

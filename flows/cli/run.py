@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, overrides
-from flows.cli.output import human_bytes, print_json, print_table, print_text
+from flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
 from tasks.retention.words import money_text
 
 
@@ -18,6 +18,7 @@ def run(  # noqa: PLR0913 - one argument an option
     only: Annotated[str | None, typer.Option("--only", help="The one stage to run.", show_default=False)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A table that cannot be read ends the run.")] = False,
     paranoid: Annotated[bool, typer.Option("--paranoid", help="Identify files by their bytes, not by time.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Take nothing from earlier runs: read the whole lake.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Runs the chain and prints what it found."""
@@ -26,6 +27,7 @@ def run(  # noqa: PLR0913 - one argument an option
     from tasks.runtime.progress import Progress
 
     values = overrides(lake, artifacts, strict=strict or None, paranoid=paranoid or None)
+    values |= {"full": True} if full else {}
     result = run_chain(load_config(config, values), to=to, only=only, progress=Progress())
     if as_json:
         print_json(result.as_dict())
@@ -50,6 +52,9 @@ def print_summary(result: dict[str, Any]) -> None:
         ),
         right=(3, 4),
     )
+    for stage in result["stages"]:
+        if told := changes_text(stage.get("changes", {})):
+            print_text(f"{stage['stage']}, by what changed since the last run: {told}")
     print_text()
     print_text(
         f"{result.get('tables', 0):,} tables in {result.get('distinct_schemas', 0):,} schemas, "

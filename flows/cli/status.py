@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root, overrides
-from flows.cli.output import human_bytes, print_json, print_table, print_text
+from flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
 
 
 def status(
@@ -33,11 +33,18 @@ def status(
     )
     print_table("Runs, newest first", ("run", "status", "seconds", "stages"), rows, right=(2,))
     stages = (
-        (stage.stage, stage.key[:12], stage.digest[:12], f"{stage.rows:,}", human_bytes(stage.bytes_read))
+        (
+            stage.stage,
+            stage.key[:12],
+            stage.digest[:12],
+            f"{stage.rows:,}",
+            human_bytes(stage.bytes_read),
+            changes_text(stage.changes),
+        )
         for stage in runs[0].stages
     )
     print_text()
-    print_table("Artifacts of the newest", ("stage", "key", "digest", "rows", "read"), stages, right=(3, 4))
+    print_table("Artifacts of the newest", ("stage", "key", "digest", "rows", "read", "taken"), stages, right=(3, 4))
     if aside["quarantine"]:
         _print_quarantine(aside)
 

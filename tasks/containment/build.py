@@ -1,6 +1,6 @@
 """Building the containment artifact, step by step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -9,9 +9,11 @@ from connectors.delta import DataFile, WrittenTable, commit_files, write_table
 from tasks.containment import outcome
 from tasks.containment.config import ContainmentConfig
 from tasks.containment.contract import ROW_HASHES
+from tasks.containment.former import load_state, save_state, state_paths
 from tasks.containment.plan import ScanPlaces
 from tasks.containment.sampled import sample_content
 from tasks.containment.search import ContentScan, LakeView, scan_content, sketch, verify, view_lake
+from tasks.containment.taken import Earlier
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
@@ -30,9 +32,10 @@ def build_artifact(
         view = view_lake(stage.store, inventory, config)
     staged_root = stage.store.folder(inventory.stage, inventory.key)
     build = _sampled if config.mode == "sampled" else _exact
-    found = build(view, config, workspace, ScanPlaces(staged_root, stage.table_uri("row_hashes")), metrics)
+    places = ScanPlaces(staged_root, stage.table_uri("row_hashes"))
+    found = build(view, config, stage, places, metrics)
     with shown().step("Publishing containments"):
-        return stage.publish(found.tables, found.summary, metrics)
+        return stage.publish(found.tables, found.summary, metrics, side_files=found.side_files)
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,18 @@ class _Found:
 
     tables: Mapping[str, pa.Table | WrittenTable]
     summary: Mapping[str, object]
+    side_files: Sequence[str] = ()
 
 
 def _exact(
-    view: LakeView, config: ContainmentConfig, workspace: Workspace, places: ScanPlaces, metrics: StageMetrics
+    view: LakeView, config: ContainmentConfig, stage: Stage, places: ScanPlaces, metrics: StageMetrics
 ) -> _Found:
     """Samples refute, row hashes prove."""
+    workspace, folder = stage.workspace, stage.path
+    with metrics.step("former"):
+        earlier = _earlier(stage, folder)
     with metrics.step("scan") as cost:
-        content = scan_content(view, config, workspace, places)
+        content = scan_content(view, config, workspace, places, earlier)
         cost.bytes_read = content.result.bytes_read
     with metrics.step("sketch"):
         sketched = sketch(view, content, is_bag=config.semantics == "bag")
@@ -61,16 +68,25 @@ def _exact(
         "funnel": outcome.funnel(view, verified),
         "unstable": outcome.unstable(view, content.unstable),
     }
+    if content.taken is not None and content.taken.reuse is not None:
+        metrics.changes = content.taken.reuse.changes(content.plan, view.lake)
+    save_state(stage.store.storage, folder, view, content, verified)
     summary = outcome.summary(view, tables, config)
-    return _Found({**tables, "row_hashes": _row_hashes(content)}, summary)
+    return _Found({**tables, "row_hashes": _row_hashes(content)}, summary, state_paths())
+
+
+def _earlier(stage: Stage, folder: str) -> Earlier | None:
+    """The newest artifact of the family, for what it knows already."""
+    former = stage.former()
+    return Earlier(stage.store, load_state(stage.store.storage, former), folder) if former else None
 
 
 def _sampled(
-    view: LakeView, config: ContainmentConfig, workspace: Workspace, places: ScanPlaces, metrics: StageMetrics
+    view: LakeView, config: ContainmentConfig, stage: Stage, places: ScanPlaces, metrics: StageMetrics
 ) -> _Found:
     """Samples decide, and nothing is proven: there are no edges but those that hold by definition."""
     with metrics.step("sample") as cost:
-        sampled = sample_content(view, config, workspace, places.staged_root)
+        sampled = sample_content(view, config, stage.workspace, places.staged_root)
         cost.bytes_read = sampled.bytes_read
     metrics.peak_worker_bytes = sampled.peak_worker_bytes
     tables = {

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -181,8 +182,13 @@ def _parties(facts: TableFacts, child: int, parent: int, config: ContainmentConf
         "strict_types": config.strict_types,
         "encoding": ENCODING_ID,
         "key_id": config.key_id,
-        "engine": f"lakebed {metadata.version('lakebed')}",
+        "engine": f"lakebed {_version()}",
     }
+
+
+@cache
+def _version() -> str:
+    return metadata.version("lakebed")
 
 
 def _names(lake: LakeStatistics, child: int, parent: int) -> dict[str, Any]:

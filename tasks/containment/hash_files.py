@@ -62,6 +62,11 @@ class HashFiles:
                     file = self._files.get(bucket) or self._opened(bucket)
                     file.add(hash_batch(projection, table_id, fingerprint, slice(start, end)))
 
+    def add_rows(self, bucket: int, rows: pa.RecordBatch) -> None:
+        """Adds rows of ROW_HASHES that belong to one bucket."""
+        with _writing(self._out_uri):
+            (self._files.get(bucket) or self._opened(bucket)).add(rows)
+
     def close(self) -> list[HashFile]:
         """Finishes the files and says what they are."""
         with _writing(self._out_uri):

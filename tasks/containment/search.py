@@ -21,6 +21,7 @@ from tasks.containment.samples import ScanResult, gather
 from tasks.containment.scan import SCAN_SCHEMA, ScanPlan
 from tasks.containment.spark import DeltaSource, PairList, compare_on_spark, scan_lake
 from tasks.containment.statistics import LakeStatistics, load_statistics
+from tasks.containment.taken import Earlier, Taken, take
 from tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.workspace import Workspace
@@ -47,11 +48,16 @@ class LakeView:
 
 @dataclass(frozen=True)
 class ContentScan:
-    """The scan of the tables still in question, and the tables that did not hold still, with the reason."""
+    """The scan of the tables still in question, and the tables that did not hold still, with the reason.
+
+    Attributes:
+        taken: the part of it that an earlier scan had done.
+    """
 
     plan: ScanPlan
     result: ScanResult
     unstable: dict[int, str]
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,16 @@ def trivial_pairs(lake: LakeStatistics, schema_pairs: tuple[Int32, Int32]) -> tu
     return np.array(children, np.int32), np.array(parents, np.int32)
 
 
-def scan_content(view: LakeView, config: ContainmentConfig, workspace: Workspace, places: ScanPlaces) -> ContentScan:
+def scan_content(
+    view: LakeView,
+    config: ContainmentConfig,
+    workspace: Workspace,
+    places: ScanPlaces,
+    earlier: Earlier | None = None,
+) -> ContentScan:
     """Reads every table still in question once, in one Spark job; starts no session where there is none.
+
+    What an earlier scan has read, and holds still, is taken from there.
 
     Raises:
         SourceError: under `lake.strict`, if a table cannot be read or changes meanwhile.
@@ -100,16 +114,19 @@ def scan_content(view: LakeView, config: ContainmentConfig, workspace: Workspace
     plan = plan_scan(view.lake, roles, config, workspace, places)
     if not len(roles):
         return ContentScan(plan, gather(SCAN_SCHEMA.empty_table(), plan, roles, view.lake), {})
-    splits = plan_splits(view.tables, sorted(plan.tables), config.target_split_bytes)
-    session = shared_session(workspace.spark).get()
-    n_tasks = _n_tasks(splits, session.sparkContext.defaultParallelism, config.target_split_bytes)
-    sources = spark_sources(view, plan, workspace.lake.root)
-    scanned = scan_lake(session, plan, pack_splits(splits, n_tasks), sources)
-    result = gather(scanned, plan, roles, view.lake)
+    taken = take(earlier, view.tables, view.lake, plan)
+    splits = plan_splits(taken.inventory, sorted(plan.tables), config.target_split_bytes)
+    sources = [source for source in spark_sources(view, plan, workspace.lake.root) if taken.is_read(source.table_id)]
+    scanned = [taken.rows]
+    if splits or sources:
+        session = shared_session(workspace.spark).get()
+        n_tasks = _n_tasks(splits, session.sparkContext.defaultParallelism, config.target_split_bytes)
+        scanned.append(scan_lake(session, plan, pack_splits(splits, n_tasks), sources))
+    result = gather(pa.concat_tables(scanned), plan, roles, view.lake)
     unstable = _unstable(view, plan, result, workspace.lake.root)
     if unstable and workspace.lake.strict:
         raise _strict_error(view.lake, unstable)
-    return ContentScan(plan, result, unstable)
+    return ContentScan(plan, result, unstable, taken)
 
 
 def sketch(view: LakeView, content: ContentScan, *, is_bag: bool) -> SketchedPairs:
@@ -133,6 +150,11 @@ def verify(
         return Verified(pairs, PairCounts.none())
     schemas = view.lake.groups.schema_of_table[pairs.child]
     ids = np.array([content.plan.projections[schema][0] for schema in schemas.tolist()], np.int64)
+    wanted = PairList(ids, pairs.child, pairs.parent)
+    places, known = content.taken.known_pairs(wanted) if content.taken else (np.full(len(ids), -1), PairCounts.none())
+    is_new = places < 0
+    if not is_new.any():
+        return Verified(pairs, known.take(places))
     by_bucket: dict[int, list[str]] = {}
     for file in content.result.files:
         by_bucket.setdefault(file.bucket, []).append(file.path)
@@ -140,10 +162,12 @@ def verify(
         shared_session(workspace.spark).get(),
         content.plan.out_uri,
         by_bucket,
-        PairList(ids, pairs.child, pairs.parent),
+        PairList(ids[is_new], pairs.child[is_new], pairs.parent[is_new]),
         is_bag=config.semantics == "bag",
     )
-    return Verified(pairs, result.counts, result.peak_worker_bytes)
+    counts = known.take(places[~is_new]).followed_by(result.counts)
+    order = np.argsort(np.concatenate([np.flatnonzero(~is_new), np.flatnonzero(is_new)]))
+    return Verified(pairs, counts.take(order), result.peak_worker_bytes)
 
 
 def _n_tasks(splits: Sequence[Split], n_cores: int, target_bytes: int) -> int:

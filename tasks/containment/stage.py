@@ -15,10 +15,11 @@ def containment_stage(inventory: ArtifactRef, workspace: Workspace, config: Cont
     The identity of the lake's files is part of it, because data is read again, and so is that of the hash key, which
     the config does not tell.
     """
-    summary = ArtifactStore(workspace.artifacts).manifest(inventory).summary
-    identity = [str(summary["source_identity"]).encode(), str(workspace.lake.ignore_column_case).encode()]
-    identity.append(config.key_id.encode())
-    return Stage(SPEC, inputs=[inventory], config=config, workspace=workspace, identity=identity)
+    manifest = ArtifactStore(workspace.artifacts).manifest(inventory)
+    settings = [str(workspace.lake.ignore_column_case).encode(), config.key_id.encode()]
+    identity = [str(manifest.summary["source_identity"]).encode(), *settings]
+    family = [manifest.family.encode(), *settings]
+    return Stage(SPEC, inputs=[inventory], config=config, workspace=workspace, identity=identity, family=family)
 
 
 def run_containment(inventory: ArtifactRef, workspace: Workspace, config: ContainmentConfig) -> ArtifactRef:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from connectors.lake.statistics import UNKNOWN, tight
 from tasks.inventory.worker import BoundsUnit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from connectors.lake.statistics import FileFacts
     from tasks.inventory.config import InventoryConfig
@@ -21,29 +22,64 @@ if TYPE_CHECKING:
 _MIB = 1 << 20
 
 
-def plan_missing(
-    tables: Iterable[TableFacts], config: InventoryConfig
-) -> list[tuple[TableFacts, FileFacts, BoundsUnit]]:
-    """The columns without bounds of files that Arrow reads, smallest first, as far as the config's bytes go.
+@dataclass(frozen=True)
+class Gap:
+    """A column that lacks bounds in the files at `places`: bytes to read for them, token."""
 
-    All files of a column are read or none, since one file without bounds leaves the column without.
+    n_bytes: int
+    token: str
+    places: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableGaps:
+    """The gaps of a table that Arrow reads, and the size of its files in bytes."""
+
+    name: str
+    n_bytes: int
+    gaps: tuple[Gap, ...]
+
+
+def table_gaps(tables: Iterable[TableFacts]) -> list[TableGaps]:
+    """What metadata does not say of the tables that Arrow reads."""
+    return [
+        TableGaps(table.source.name, sum(file.size for file in table.files), tuple(_gaps(table)))
+        for table in tables
+        if table.read_via == "arrow"
+    ]
+
+
+def choose_gaps(tables: Sequence[TableGaps], config: InventoryConfig) -> dict[str, list[Gap]]:
+    """The gaps to close, by name of the table, the smallest first, as far as the config's bytes go.
+
+    Which are chosen depends on all tables of the lake, and on nothing else.
     """
-    tables = [table for table in tables if table.read_via == "arrow"]
-    budget = max(
-        config.statistics_mib * _MIB,
-        int(config.statistics_share * sum(file.size for table in tables for file in table.files)),
-    )
-    wanted: dict[tuple[int, int], list[str]] = {}
-    for n_bytes, number, token, places in sorted(_gaps(tables)):
+    budget = max(config.statistics_mib * _MIB, int(config.statistics_share * sum(table.n_bytes for table in tables)))
+    chosen: dict[str, list[Gap]] = {}
+    every = ((gap.n_bytes, table.name, gap.token, gap) for table in tables for gap in table.gaps)
+    for n_bytes, name, _, gap in sorted(every, key=lambda entry: entry[:3]):
         budget -= n_bytes
         if budget < 0:
             break
-        for place in places:
-            wanted.setdefault((number, place), []).append(token)
-    return [
-        (tables[number], file := tables[number].files[place], _unit(file, tokens))
-        for (number, place), tokens in sorted(wanted.items())
-    ]
+        chosen.setdefault(name, []).append(gap)
+    return chosen
+
+
+def plan_missing(
+    tables: Iterable[TableFacts], chosen: Mapping[str, Sequence[Gap]]
+) -> list[tuple[TableFacts, FileFacts, BoundsUnit]]:
+    """The columns to read of each file, for the chosen gaps.
+
+    All files of a column are read or none, since one file without bounds leaves the column without.
+    """
+    planned = []
+    for table in tables:
+        wanted: dict[int, list[str]] = {}
+        for gap in chosen.get(table.source.name, ()):
+            for place in gap.places:
+                wanted.setdefault(place, []).append(gap.token)
+        planned += [(table, table.files[place], _unit(table.files[place], wanted[place])) for place in sorted(wanted)]
+    return planned
 
 
 def apply_bounds(file: FileFacts, outcome: Outcome) -> None:
@@ -57,20 +93,18 @@ def apply_bounds(file: FileFacts, outcome: Outcome) -> None:
             file.statistics.put(place[token], tight(bounds.low, bounds.high), "tight", bounds.n_nulls)
 
 
-def _gaps(tables: list[TableFacts]) -> Iterable[tuple[int, int, str, tuple[int, ...]]]:
-    """Each column that lacks bounds in some file: bytes to read, number of the table, token, places of the files."""
-    for number, table in enumerate(tables):
-        places: dict[str, list[int]] = {}
-        sizes: dict[str, int] = {}
-        for place, file in enumerate(table.files):
-            statistics = file.statistics
-            for index, leaf in enumerate(file.leaves):
-                if leaf.token in table.partition_types or not _is_gap(file, index):
-                    continue
-                n_bytes = statistics.n_bytes[index]
-                places.setdefault(leaf.token, []).append(place)
-                sizes[leaf.token] = sizes.get(leaf.token, 0) + (file.size if n_bytes is None else n_bytes)
-        yield from ((sizes[token], number, token, tuple(found)) for token, found in places.items())
+def _gaps(table: TableFacts) -> Iterator[Gap]:
+    places: dict[str, list[int]] = {}
+    sizes: dict[str, int] = {}
+    for place, file in enumerate(table.files):
+        statistics = file.statistics
+        for index, leaf in enumerate(file.leaves):
+            if leaf.token in table.partition_types or not _is_gap(file, index):
+                continue
+            n_bytes = statistics.n_bytes[index]
+            places.setdefault(leaf.token, []).append(place)
+            sizes[leaf.token] = sizes.get(leaf.token, 0) + (file.size if n_bytes is None else n_bytes)
+    yield from (Gap(sizes[token], token, tuple(found)) for token, found in places.items())
 
 
 def _is_gap(file: FileFacts, index: int) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Literal, cast
 
 from connectors.errors import ConfigError, SourceError
@@ -12,9 +13,10 @@ from connectors.lake.listing import Listing, empty_lake_error, list_lake
 from connectors.lake.model import Unreadable
 from connectors.lake.parquet import read_footers
 from tasks.inventory.contract import CONTRACTS, VERSION
+from tasks.inventory.former import STATE, Kept, KnownTable, save_state, table_states, tokens_of
 from tasks.inventory.kernel import TableFacts, describe_tables
 from tasks.inventory.metadata import LakeFacts, read_metadata, reason_text, type_overrides, with_partitions
-from tasks.inventory.missing import apply_bounds, plan_missing
+from tasks.inventory.missing import Gap, TableGaps, apply_bounds, choose_gaps, plan_missing, table_gaps
 from tasks.inventory.scanned import text_facts
 from tasks.inventory.worker import FooterUnit, Outcome, TextUnit, Unit, WorkContext
 from tasks.runtime.keys import canonical_json
@@ -22,7 +24,7 @@ from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics, StageSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
     from pyspark.sql import SparkSession
@@ -42,8 +44,9 @@ _FILES_PER_UNIT = 500
 
 def inventory_stage(workspace: Workspace, config: InventoryConfig, listing: Listing) -> Stage:
     """The stage over a listed lake; its key holds the identity of the files and how the lake is read."""
-    identity = [listing.identity.encode(), canonical_json(workspace.lake).encode()]
-    return Stage(INVENTORY, inputs=(), config=config, workspace=workspace, identity=identity)
+    settings = canonical_json(workspace.lake).encode()
+    identity = [listing.identity.encode(), settings]
+    return Stage(INVENTORY, inputs=(), config=config, workspace=workspace, identity=identity, family=[settings])
 
 
 def run_inventory(workspace: Workspace, config: InventoryConfig) -> ArtifactRef:
@@ -66,22 +69,61 @@ def _build(stage: Stage, config: InventoryConfig, listing: Listing, metrics: Sta
     if not discovery.tables and not discovery.unreadable and not listing.problems:
         raise empty_lake_error(listing.root, has_files=True)
     work = _Work(stage, listing, metrics)
-    if any(source.format in ("csv", "json") for source in discovery.tables):
+    with metrics.step("former"):
+        kept = Kept.of(stage.store, stage.former(), table_states(listing, discovery.tables))
+    opened = [source for source in discovery.tables if source.name not in kept.tables]
+    if any(is_text(source) for source in opened):
         work.start_session()
-    n_files = len(listing.files)
+    n_files = sum(len(source.files) for source in opened)
     with metrics.step("metadata"), shown().step(f"Reading the metadata of {n_files:,} files"):
-        facts = read_metadata(listing, discovery, lake, partial(_read_footers, work, config))
+        facts, gaps = _read_metadata(work, config, discovery, kept)
     _require_strict(stage, facts)
     with metrics.step("data") as cost:
-        side_files = _read_data(work, config, discovery, facts)
+        staging = _Staging.of(stage, discovery.tables, kept)
+        _read_data(work, staging, facts, gaps.chosen)
         cost.bytes_read = work.bytes_read
     _drop_changed(stage, listing, facts)
     _require_strict(stage, facts)
     with metrics.step("tables"):
         tables = sorted(facts.tables.values(), key=lambda table: table.source.name)
-        rows = describe_tables(tables)
+        made = kept.merged(_arrow_tables(describe_tables(tables), facts), staging.moved)
     metrics.peak_worker_bytes = work.peak_worker_bytes
-    return stage.publish(_arrow_tables(rows, facts), _summary(rows, facts, listing), metrics, side_files=side_files)
+    metrics.changes = kept.changes
+    save_state(stage.store.storage, f"{stage.path}/{STATE}", gaps.known(facts, kept))
+    return stage.publish(made, _summary(made, listing), metrics, side_files=[STATE, *staging.kept])
+
+
+@dataclass(frozen=True)
+class _Gaps:
+    """What metadata did not say of the tables that were opened, and the gaps of all tables that are to be closed."""
+
+    tables: dict[str, TableGaps]
+    chosen: dict[str, list[Gap]]
+
+    def known(self, facts: LakeFacts, kept: Kept) -> list[KnownTable]:
+        """What the next run may take: of each table that can be read."""
+        opened = [
+            KnownTable(name, kept.states[name], self.tables.get(name), tokens_of(self.chosen.get(name, ())))
+            for name in facts.tables
+        ]
+        return [*opened, *kept.tables.values()]
+
+
+def _read_metadata(work: _Work, config: InventoryConfig, discovery: Discovery, kept: Kept) -> tuple[LakeFacts, _Gaps]:
+    """Opens every table that is not kept; those, too, of which more or less is to be read than was then."""
+    listing, lake = work.listing, work.stage.workspace.lake
+    read = partial(_read_footers, work, config)
+    left = [source for source in discovery.tables if source.name not in kept.tables]
+    facts = read_metadata(listing, replace(discovery, tables=tuple(left)), lake, read)
+    gaps = table_gaps(facts.tables.values())
+    again = set(kept.reopen(choose_gaps([*gaps, *kept.gaps], config)))
+    if again:
+        left = [source for source in discovery.tables if source.name in again]
+        more = read_metadata(listing, replace(discovery, tables=tuple(left)), lake, read)
+        facts.tables |= more.tables
+        facts.unreadable += more.unreadable
+        gaps += table_gaps(more.tables.values())
+    return facts, _Gaps({table.name: table for table in gaps}, choose_gaps([*gaps, *kept.gaps], config))
 
 
 @dataclass
@@ -129,11 +171,9 @@ def _read_footers(work: _Work, config: InventoryConfig, entries: Sequence[FileEn
     return [facts for outcome in outcomes for facts in outcome.footers]
 
 
-def _read_data(work: _Work, config: InventoryConfig, discovery: Discovery, facts: LakeFacts) -> list[str]:
-    """Stages text tables and reads missing bounds, in one job; the staged files below the artifact's folder."""
-    sources = [source for source in discovery.tables if source.format in ("csv", "json")]
-    staging = _Staging.of(work.stage, sources) if sources else _Staging([], [])
-    missing = plan_missing(facts.tables.values(), config)
+def _read_data(work: _Work, staging: _Staging, facts: LakeFacts, chosen: dict[str, list[Gap]]) -> None:
+    """Stages text tables and reads missing bounds, in one job."""
+    missing = plan_missing(facts.tables.values(), chosen)
     outcomes = work.do([*staging.units, *(unit for _, _, unit in missing)])
     n_text = len(staging.units)
     for (table, file, _), outcome in zip(missing, outcomes[n_text:], strict=True):
@@ -142,34 +182,54 @@ def _read_data(work: _Work, config: InventoryConfig, discovery: Discovery, facts
         elif facts.tables.pop(table.source.name, None):
             error = _as_source_error(outcome.error)
             facts.unreadable.append(Unreadable(table.source.name, table.source.format, reason_text(error), error.hint))
-    return staging.finish(outcomes[:n_text], facts, work.stage)
+    staging.finish(outcomes[:n_text], facts, work.stage)
+
+
+def is_text(source: TableSource) -> bool:
+    """Whether a table is staged as Parquet."""
+    return source.format in ("csv", "json")
 
 
 @dataclass
 class _Staging:
-    """Text tables on their way to Parquet: units and relative paths of the copies, one a file, in table order."""
+    """Text tables on their way to Parquet: units and relative paths of the copies, one a file, in table order.
 
-    sources: list[TableSource]
-    units: list[TextUnit]
+    `moved` are the copies that an earlier inventory made, by path of the text file; `kept` all that are there at the
+    end.
+    """
+
+    sources: list[TableSource] = field(default_factory=list)
+    units: list[TextUnit] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, stage: Stage, sources: list[TableSource]) -> _Staging:
+    def of(cls, stage: Stage, tables: Sequence[TableSource], kept: Kept) -> _Staging:
         """Plans the copies; their names depend on the lake only."""
-        folder, lake = stage.folder, stage.workspace.lake
-        units: list[TextUnit] = []
-        paths: list[str] = []
-        for source in sources:
-            overrides = type_overrides(source.name, lake)
-            for entry in source.files:
-                paths.append(f"{STAGED}/{len(paths):06d}.parquet")
-                format_ = cast("Literal['csv', 'json']", source.format)
-                units.append(TextUnit(entry.path, format_, f"{folder}/{paths[-1]}", overrides, entry.size))
-        return cls(sources, units, paths)
+        staging = cls()
+        numbers = count()
+        for source in filter(is_text, tables):
+            paths = [f"{STAGED}/{next(numbers):06d}.parquet" for _ in source.files]
+            if source.name in kept.tables:
+                staging.moved |= {entry.path: path for entry, path in zip(source.files, paths, strict=True)}
+            else:
+                staging._add(stage, source, paths)
+        if staging.moved:
+            kept.move_copies(stage.path, staging.moved)
+        staging.kept = list(staging.moved.values())
+        return staging
 
-    def finish(self, outcomes: Sequence[Outcome], facts: LakeFacts, stage: Stage) -> list[str]:
+    def _add(self, stage: Stage, source: TableSource, paths: list[str]) -> None:
+        overrides = type_overrides(source.name, stage.workspace.lake)
+        format_ = cast("Literal['csv', 'json']", source.format)
+        self.sources.append(source)
+        self.paths += paths
+        for entry, path in zip(source.files, paths, strict=True):
+            self.units.append(TextUnit(entry.path, format_, f"{stage.folder}/{path}", overrides, entry.size))
+
+    def finish(self, outcomes: Sequence[Outcome], facts: LakeFacts, stage: Stage) -> None:
         """Enters the tables; the copies of those that turned out unreadable are deleted."""
-        kept: list[str] = []
         start = 0
         for source in self.sources:
             part = slice(start, start + len(source.files))
@@ -179,10 +239,9 @@ class _Staging:
             except SourceError as error:
                 facts.refuse(source, error)
             if source.name in facts.tables:
-                kept += self.paths[part]
-        for path in sorted(set(self.paths) - set(kept)):
+                self.kept += self.paths[part]
+        for path in sorted(set(self.paths) - set(self.kept)):
             stage.store.storage.delete_file(f"{stage.spec.name}/{stage.key}/{path}")
-        return kept
 
 
 def _text_table(source: TableSource, outcomes: Sequence[Outcome], paths: Sequence[str], stage: Stage) -> TableFacts:
@@ -239,13 +298,14 @@ def _arrow_tables(rows: InventoryRows, facts: LakeFacts) -> dict[str, pa.Table]:
     return {name: contract.table(by_name[name]) for name, contract in CONTRACTS.items()}
 
 
-def _summary(rows: InventoryRows, facts: LakeFacts, listing: Listing) -> dict[str, object]:
+def _summary(made: Mapping[str, pa.Table], listing: Listing) -> dict[str, object]:
+    tables = made["tables"]
     return {
-        "tables": len(rows.tables),
-        "unreadable": len({(bad.name, bad.format) for bad in facts.unreadable}),
-        "distinct_schemas": len({row["schema_digest"] for row in rows.tables}),
-        "columns": len(rows.columns),
-        "rows": sum(cast("int", row["n_rows"]) for row in rows.tables),
-        "bytes": sum(cast("int", row["n_bytes"]) for row in rows.tables),
+        "tables": tables.num_rows,
+        "unreadable": made["unreadable"].num_rows,
+        "distinct_schemas": len(tables["schema_digest"].unique()),
+        "columns": made["columns"].num_rows,
+        "rows": sum(tables["n_rows"].to_pylist()),
+        "bytes": sum(tables["n_bytes"].to_pylist()),
         "source_identity": listing.identity,
     }

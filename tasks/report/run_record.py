@@ -24,7 +24,7 @@ def run_record(run: Mapping[str, Any], config: Mapping[str, Any]) -> RunFacts:
         run_id=str(run.get("run_id", "")),
         command=command if isinstance(command, str) else " ".join(map(str, command)),
         stages=_stages(run.get("stages", ())),
-        facts={name: value for name, value in run.items() if name not in _OWN},
+        facts={name: value for name, value in run.items() if name not in _OWN} | _changes(run.get("stages", ())),
         versions={name: str(version) for name, version in dict(run.get("versions", {})).items()},
         config=config or run.get("config", {}),
     )
@@ -45,6 +45,16 @@ def _stages(stages: Sequence[Mapping[str, Any]]) -> tuple[StageFacts, ...]:
         )
         for stage in stages
     )
+
+
+def _changes(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What each stage took from earlier runs; nothing where all was made anew."""
+    told = {
+        str(stage["stage"]): ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in stage["changes"].items())
+        for stage in stages
+        if stage.get("changes")
+    }
+    return {"changes_since_the_last_run": "; ".join(f"{stage}: {text}" for stage, text in told.items())} if told else {}
 
 
 def _read_json(store: ArtifactStore, path: str) -> dict[str, Any]:

@@ -56,12 +56,16 @@ class FileEntryDigest(FrozenConfig):
 
 
 class Manifest(FrozenConfig):
-    """What an artifact holds. Times, run ids and machines live in `metrics.json` beside it."""
+    """What an artifact holds. Times, run ids and machines live in `metrics.json` beside it.
+
+    Artifacts of one `family` were made by the same code under the same config, of whatever state of the lake.
+    """
 
     stage: str
     key: str
     digest: str
     version: int
+    family: str = ""
     inputs: tuple[ArtifactRef, ...] = ()
     tables: dict[str, TableEntry] = Field(default_factory=dict)
     files: dict[str, FileEntryDigest] = Field(default_factory=dict)
@@ -119,6 +123,19 @@ class ArtifactStore:
             return None
         verdict = self.verdict(manifest.ref)
         return None if verdict is not None and verdict.status == "rejected" else manifest.ref
+
+    def newest(self, stage: str, family: str, but: str = "") -> Manifest | None:
+        """The newest complete artifact of a family, but for the key `but`.
+
+        Cost: a look at each artifact of the stage, and a read of manifests from the newest on.
+        """
+        found = ((key, self.storage.stat(f"{stage}/{key}/{MANIFEST}")) for key in self.storage.list_folders(stage))
+        dated = sorted(((file.mtime_ns, key) for key, file in found if file is not None and key != but), reverse=True)
+        for _, key in dated:
+            manifest = self._load(stage, key)
+            if manifest is not None and manifest.family == family and self.find(stage, key) is not None:
+                return manifest
+        return None
 
     def manifest(self, ref: ArtifactRef) -> Manifest:
         """The manifest of an artifact.

@@ -43,13 +43,17 @@ class StageSpec:
 
 @dataclass
 class StageMetrics:
-    """What a stage cost. Seconds, bytes of lake data read, peak memory in bytes; steps as (step, seconds, bytes)."""
+    """What a stage cost. Seconds, bytes of lake data read, peak memory in bytes; steps as (step, seconds, bytes).
+
+    `changes` counts what was taken from an earlier artifact and what was made anew; empty where there was none.
+    """
 
     seconds: float = 0.0
     rows: int = 0
     bytes_read: int = 0
     peak_driver_bytes: int = 0
     peak_worker_bytes: int = 0
+    changes: dict[str, int] = field(default_factory=dict)
     steps: list[tuple[str, float, int]] = field(default_factory=list)
 
     @contextlib.contextmanager
@@ -75,7 +79,7 @@ class Stage:
     """A stage with its inputs and config.
 
     `identity` are further parts of the key: what the inputs' digests do not say, such as the identity of the lake's
-    files.
+    files. `family` are those that stay as they are when the lake changes.
     """
 
     def __init__(
@@ -86,32 +90,48 @@ class Stage:
         config: BaseModel,
         workspace: Workspace,
         identity: Sequence[bytes] = (),
+        family: Sequence[bytes] = (),
     ) -> None:
         self.spec = spec
         self.inputs = tuple(inputs)
         self.workspace = workspace
         self.store = ArtifactStore(workspace.artifacts)
         self.key = stage_key(spec, self.inputs, config, identity)
+        self.family = stage_key(spec, (), config, family)
         self._started = time.perf_counter()
         self._state: Literal["new", "begun", "complete"] = "new"
 
     def reuse(self) -> ArtifactRef | None:
         """The artifact of an earlier run under this key, if it is complete and not rejected.
 
-        One without a verdict (its run was killed) or judged by other suites is queued for Great Expectations.
+        One without a verdict (its run was killed) or judged by other suites is queued for Great Expectations. A full
+        run takes only what it has made itself.
         """
         ref = self.store.find(self.spec.name, self.key)
+        if ref is not None and self.workspace.is_full:
+            ref = ref if self.store.metrics(ref).get("run_id") == self.workspace.run_id else None
         if ref is not None:
             self._state = "complete"
             self._enqueue(self.store.manifest(ref))
         return ref
 
+    def former(self) -> Manifest | None:
+        """The newest complete artifact of other content, made by the same code under the same config."""
+        if self.workspace.is_full:
+            return None
+        return self.store.newest(self.spec.name, self.family, but=self.key)
+
     @property
     def folder(self) -> str:
         """The folder to write into, where what a killed run left is gone; once complete, the folder to read from."""
+        return self.store.storage.uri(self.path)
+
+    @property
+    def path(self) -> str:
+        """The same folder, below the artifact root."""
         if self._state == "new":
             self._begin()
-        return self.store.folder(self.spec.name, self.key)
+        return f"{self.spec.name}/{self.key}"
 
     def table_uri(self, name: str) -> str:
         """Where the table `name` of this stage is written."""
@@ -166,6 +186,7 @@ class Stage:
             key=self.key,
             digest=content_digest(self.spec.name, self.spec.version, tables, files),
             version=self.spec.version,
+            family=self.family,
             inputs=self.inputs,
             tables=tables,
             files=files,

@@ -13,4 +13,5 @@ class Workspace(FrozenConfig):
     lake: LakeConfig = Field(description="The lake that is read.")
     artifacts: str = Field(description="Artifact root: folder or object-store prefix that the run writes to.")
     spark: SparkConfig = Field(default_factory=SparkConfig, description="How the Spark session is made.")
+    is_full: bool = Field(False, description="Whether stages take nothing from artifacts of earlier runs.")
     run_id: str = Field("", description="The run's id; empty outside a run, then nothing is queued for checks.")

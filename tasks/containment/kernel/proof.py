@@ -51,6 +51,11 @@ class PairCounts:
         """Sums the counts of two buckets."""
         return PairCounts(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
+    def followed_by(self, other: "PairCounts") -> "PairCounts":
+        """These pairs, then those of the other."""
+        pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return PairCounts(*(np.concatenate(both) for both in pairs))
+
     @staticmethod
     def none() -> "PairCounts":
         """The counts of no pairs."""

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from flows.cli.output import human_bytes, print_json, print_lines, print_table, print_text, printable
+from flows.cli.output import changes_text, human_bytes, print_json, print_lines, print_table, print_text, printable
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,9 @@ def test_a_table_shows_names_as_they_are(capsys):
 def test_text_is_no_markup(capsys):
     print_text("[bold]x")
     assert capsys.readouterr().out == "[bold]x\n"
+
+
+def test_changes_are_told_in_one_line():
+    changes = {"tables_taken": 2292, "tables_changed": 1, "tables_dropped": 0}
+    assert changes_text(changes) == "tables: 2,292 taken, 1 changed"
+    assert changes_text({}) == changes_text({"tables_taken": 0}) == ""

@@ -7,10 +7,11 @@ from connectors.lake.config import LakeConfig, TextConfig
 from connectors.lake.discovery import discover
 from connectors.lake.listing import list_lake
 from connectors.lake.parquet import read_footers
+from connectors.lake.statistics import FileFacts
 from tasks.inventory.config import InventoryConfig
 from tasks.inventory.kernel import TableFacts
 from tasks.inventory.metadata import read_metadata
-from tasks.inventory.missing import apply_bounds, plan_missing
+from tasks.inventory.missing import apply_bounds, choose_gaps, plan_missing, table_gaps
 from tasks.inventory.worker import BoundsUnit, Outcome, WorkContext, do_unit
 
 
@@ -22,6 +23,10 @@ def tables_of(root: Path) -> list[TableFacts]:
     )
     assert not facts.unreadable
     return list(facts.tables.values())
+
+
+def planned_of(tables: list[TableFacts], config: InventoryConfig) -> list[tuple[TableFacts, FileFacts, BoundsUnit]]:
+    return plan_missing(tables, choose_gaps(table_gaps(tables), config))
 
 
 def outcome(root: Path, unit: BoundsUnit) -> Outcome:
@@ -40,7 +45,7 @@ def test_only_columns_whose_bounds_data_can_tell_are_read(tmp_path: Path) -> Non
     )
     pq.write_table(table, tmp_path / "t.parquet")
     pq.write_table(table.slice(0, 0), tmp_path / "empty.parquet")
-    planned = plan_missing(tables_of(tmp_path), InventoryConfig())
+    planned = planned_of(tables_of(tmp_path), InventoryConfig())
     assert [unit.tokens for _, _, unit in planned] == [('["long"]',)]
 
 
@@ -55,7 +60,7 @@ def test_bounds_read_from_data_are_those_of_the_values(tmp_path: Path) -> None:
         }
     )
     pq.write_table(table, tmp_path / "t.parquet", write_statistics=False, row_group_size=1)
-    ((_, file, unit),) = plan_missing(tables_of(tmp_path), InventoryConfig())
+    ((_, file, unit),) = planned_of(tables_of(tmp_path), InventoryConfig())
     result = outcome(tmp_path, unit)
     assert result.n_bytes == unit.n_bytes > 0
     apply_bounds(file, result)
@@ -73,8 +78,8 @@ def test_the_budget_takes_the_smallest_columns_and_all_files_of_one(tmp_path: Pa
         pq.write_table(table, tmp_path / "t" / f"part-{part}.parquet", write_statistics=False)
     tables = tables_of(tmp_path)
     tight_budget = InventoryConfig(statistics_mib=0, statistics_share=0.05)
-    assert [unit.tokens for _, _, unit in plan_missing(tables, tight_budget)] == [('["small"]',)] * 2
-    assert not plan_missing(tables, InventoryConfig(statistics_mib=0, statistics_share=0.0))
+    assert [unit.tokens for _, _, unit in planned_of(tables, tight_budget)] == [('["small"]',)] * 2
+    assert not planned_of(tables, InventoryConfig(statistics_mib=0, statistics_share=0.0))
 
 
 def test_a_damaged_page_is_an_error_of_its_table(tmp_path: Path) -> None:
@@ -83,5 +88,5 @@ def test_a_damaged_page_is_an_error_of_its_table(tmp_path: Path) -> None:
     data = bytearray((tmp_path / "t.parquet").read_bytes())
     data[60] ^= 0xFF
     (tmp_path / "t.parquet").write_bytes(data)
-    ((_, _, unit),) = plan_missing(tables_of(tmp_path), InventoryConfig())
+    ((_, _, unit),) = planned_of(tables_of(tmp_path), InventoryConfig())
     assert outcome(tmp_path, unit).error is not None

@@ -1,0 +1,246 @@
+"""What an inventory leaves for the next run, and what that run takes from it.
+
+A table all of whose files are as they were keeps its rows: nothing of it is opened. What is kept for this lies beside
+the artifact's tables, held to its size, in no digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from connectors.lake.listing import table_of_log
+from connectors.linking import link_file
+from tasks.inventory.contract import CONTRACTS
+from tasks.inventory.missing import Gap, TableGaps
+from tasks.runtime.keys import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from connectors.lake.listing import Listing
+    from connectors.lake.model import TableSource
+    from connectors.storage import Storage
+    from tasks.runtime.artifacts import ArtifactStore, Manifest
+
+STATE = "former/tables.parquet"
+TABLES = ("tables", "columns", "files", "file_bounds", "partition_values")
+
+_GAP = pa.struct([("token", pa.string()), ("n_bytes", pa.int64()), ("is_chosen", pa.bool_())])
+_SCHEMA = pa.schema(
+    [
+        ("name", pa.string()),
+        ("state", pa.string()),
+        ("is_arrow", pa.bool_()),
+        ("n_bytes", pa.int64()),
+        ("gaps", pa.list_(_GAP)),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class KnownTable:
+    """A table as an earlier run found it.
+
+    Attributes:
+        state: digest of what was listed of it.
+        gaps: what metadata did not say of it; None of a table that Arrow does not read.
+        chosen: tokens of the gaps that were closed.
+    """
+
+    name: str
+    state: str
+    gaps: TableGaps | None = None
+    chosen: frozenset[str] = frozenset()
+
+
+@dataclass
+class Kept:
+    """The tables whose rows are taken from an earlier inventory, by name.
+
+    Attributes:
+        states: of every table of the lake now.
+        former: of every table of the earlier lake.
+        tables: the kept ones.
+    """
+
+    states: Mapping[str, str]
+    store: ArtifactStore
+    manifest: Manifest | None = None
+    former: Mapping[str, KnownTable] = field(default_factory=dict)
+    tables: dict[str, KnownTable] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, store: ArtifactStore, manifest: Manifest | None, states: Mapping[str, str]) -> Kept:
+        """Compares the lake with the earlier one."""
+        former = load_state(store.storage, manifest) if manifest else {}
+        tables = {name: known for name, known in former.items() if states.get(name) == known.state}
+        return cls(states, store, manifest, former, tables)
+
+    @property
+    def gaps(self) -> list[TableGaps]:
+        """Of the kept tables."""
+        return [known.gaps for known in self.tables.values() if known.gaps is not None]
+
+    def reopen(self, chosen: Mapping[str, Sequence[Gap]]) -> list[str]:
+        """Lets go of the tables of which other gaps are to be closed now than then, and names them.
+
+        What is read of a table for its bounds depends on the whole lake.
+        """
+        names = [name for name, known in self.tables.items() if known.chosen != tokens_of(chosen.get(name, ()))]
+        for name in names:
+            del self.tables[name]
+        return names
+
+    def move_copies(self, folder: str, copies: Mapping[str, str]) -> None:
+        """Gives the staged copies of kept text files their names in a new artifact.
+
+        Args:
+            folder: of the new artifact, below the artifact root.
+            copies: path of the copy below it, by path of the text file.
+        """
+        if self.manifest is None:
+            return
+        files = self.store.read(self.manifest.ref, "files", ["path", "staged_path"])
+        old = dict(zip(files["path"].to_pylist(), files["staged_path"].to_pylist(), strict=True))
+        base = f"{self.manifest.stage}/{self.manifest.key}"
+        for path, copy in copies.items():
+            link_file(self.store.storage, f"{base}/{old[path]}", f"{folder}/{copy}")
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """Counts for the run's record; none where there is no earlier inventory."""
+        if self.manifest is None:
+            return {}
+        both = self.states.keys() & self.former.keys()
+        return {
+            "tables_taken": len(self.tables),
+            "tables_changed": sum(self.states[name] != self.former[name].state for name in both),
+            "tables_new": len(self.states.keys() - self.former.keys()),
+            "tables_dropped": len(self.former.keys() - self.states.keys()),
+        }
+
+    def merged(self, made: Mapping[str, pa.Table], staged: Mapping[str, str]) -> dict[str, pa.Table]:
+        """The rows that were made now, and the kept ones, under one numbering by name.
+
+        Args:
+            made: tables of the inventory, of the tables that were opened.
+            staged: where the copies of kept text files lie now, by path of the text file.
+        """
+        if self.manifest is None or not self.tables:
+            return dict(made)
+        ref = self.manifest.ref
+        old = {name: self.store.read(ref, name) for name in TABLES}
+        old_names = old["tables"]["name"].to_pylist()
+        names = sorted([*made["tables"]["name"].to_pylist(), *self.tables])
+        place = {name: number for number, name in enumerate(names)}
+        new_ids = _ids(made["tables"], place)
+        kept = {name: place[name] for name in old_names if name in self.tables}
+        old_ids = _ids(old["tables"], kept)
+        old["files"] = _restaged(old["files"], staged)
+        parts = {name: [_renumbered(made[name], new_ids), _renumbered(old[name], old_ids)] for name in TABLES}
+        return {**made, **{name: _joined(name, both) for name, both in parts.items()}}
+
+
+def tokens_of(gaps: Iterable[Gap]) -> frozenset[str]:
+    """The columns of gaps."""
+    return frozenset(gap.token for gap in gaps)
+
+
+def table_states(listing: Listing, sources: Iterable[TableSource]) -> dict[str, str]:
+    """A digest of what is listed of each table, by name: what it is taken for, its files, its log. O(files)."""
+    logs: dict[str, list[object]] = {}
+    for entry in listing.logs:
+        logs.setdefault(table_of_log(entry.path), []).append(_identity(entry))
+    return {
+        source.name: _digest(
+            [
+                source.format,
+                source.path,
+                list(source.partition_columns),
+                [_identity(entry) for entry in source.files],
+                logs.get(source.path, []) if source.format == "delta" else [],
+            ]
+        )
+        for source in sources
+    }
+
+
+def save_state(storage: Storage, path: str, tables: Iterable[KnownTable]) -> None:
+    """Writes what the next run may take."""
+    rows = [
+        {
+            "name": table.name,
+            "state": table.state,
+            "is_arrow": table.gaps is not None,
+            "n_bytes": table.gaps.n_bytes if table.gaps else 0,
+            "gaps": [
+                {"token": gap.token, "n_bytes": gap.n_bytes, "is_chosen": gap.token in table.chosen}
+                for gap in (table.gaps.gaps if table.gaps else ())
+            ],
+        }
+        for table in tables
+    ]
+    with storage.open_output(path) as stream:
+        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), stream, compression="zstd")
+
+
+def load_state(storage: Storage, manifest: Manifest) -> dict[str, KnownTable]:
+    """Reads what `save_state` wrote, by name of the table."""
+    with storage.open(f"{manifest.stage}/{manifest.key}/{STATE}") as stream:
+        rows = pq.read_table(stream).to_pylist()
+    return {row["name"]: _known(row) for row in rows}
+
+
+def _known(row: dict[str, object]) -> KnownTable:
+    gaps: list[dict[str, object]] = row["gaps"]  # type: ignore[assignment]
+    found = tuple(Gap(gap["n_bytes"], gap["token"]) for gap in gaps)  # type: ignore[arg-type]
+    name, state, n_bytes = str(row["name"]), str(row["state"]), int(row["n_bytes"])  # type: ignore[call-overload]
+    chosen = frozenset(str(gap["token"]) for gap in gaps if gap["is_chosen"])
+    return KnownTable(name, state, TableGaps(name, n_bytes, found) if row["is_arrow"] else None, chosen)
+
+
+def _identity(entry: object) -> list[object]:
+    return [getattr(entry, name) for name in ("path", "size", "mtime_ns", "etag", "sha256")]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _ids(tables: pa.Table, place: Mapping[str, int]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """The new number of each table by its old one; -1 of those that are left behind."""
+    ids = np.full(tables.num_rows, -1, np.int32)
+    for number, name in zip(tables["table_id"].to_pylist(), tables["name"].to_pylist(), strict=True):
+        ids[number] = place.get(name, -1)
+    return ids
+
+
+def _renumbered(rows: pa.Table, ids: np.ndarray[tuple[int], np.dtype[np.int32]]) -> pa.Table:
+    if not rows.num_rows:
+        return rows
+    numbers = ids[rows["table_id"].to_numpy()]
+    place = rows.column_names.index("table_id")
+    rows = rows.set_column(place, rows.schema.field("table_id"), pa.array(numbers, pa.int32()))
+    return rows.filter(pa.array(numbers >= 0))
+
+
+def _joined(name: str, parts: Sequence[pa.Table]) -> pa.Table:
+    """In the order of a full run: by table, then as they were."""
+    schema = CONTRACTS[name].arrow_schema()
+    rows = pa.concat_tables([part.select(schema.names).cast(schema) for part in parts]).combine_chunks()
+    return rows.take(pa.array(np.argsort(rows["table_id"].to_numpy(), kind="stable")))
+
+
+def _restaged(files: pa.Table, staged: Mapping[str, str]) -> pa.Table:
+    if not staged:
+        return files
+    found = pc.index_in(files["path"], pa.array(list(staged), pa.string()))
+    place = files.column_names.index("staged_path")
+    return files.set_column(place, files.schema.field("staged_path"), pa.array(list(staged.values())).take(found))

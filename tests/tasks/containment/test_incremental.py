@@ -1,0 +1,43 @@
+"""An incremental run makes what a full run makes, whatever has happened to the lake."""
+
+import pytest
+
+from connectors.lake.config import LakeConfig
+from tasks.containment.config import ContainmentConfig
+from tasks.containment.stage import run_containment
+from tasks.inventory.config import InventoryConfig
+from tasks.inventory.stage import run_inventory
+from tasks.runtime.artifacts import ArtifactStore
+from tasks.runtime.workspace import Workspace
+from tests.tasks.containment.conftest import BASE
+from tests.tasks.edits import EditedLake
+
+pytestmark = pytest.mark.spark
+
+N_ROUNDS = 5
+
+
+def run_both(root, artifacts, config):
+    """The two artifacts of a run, and the store they lie in."""
+    workspace = Workspace(lake=LakeConfig(root=str(root)), artifacts=str(artifacts))
+    inventory = run_inventory(workspace, InventoryConfig())
+    return ArtifactStore(str(artifacts)), (inventory, run_containment(inventory, workspace, config))
+
+
+@pytest.mark.parametrize(("seed", "semantics"), [(1, "set"), (2, "bag"), (3, "set")])
+def test_edits_give_what_a_full_run_gives(tmp_path, spark, seed, semantics):
+    config = ContainmentConfig(semantics=semantics, rows_per_bucket=1 << 10, sketch_rows=16)
+    lake = EditedLake(tmp_path / "lake", BASE, seed)
+    run_both(lake.root, tmp_path / "artifacts", config)
+    for number in range(N_ROUNDS):
+        for _ in range(1 + number % 3):
+            lake.edit()
+        store, refs = run_both(lake.root, tmp_path / "artifacts", config)
+        full, wanted = run_both(lake.root, tmp_path / f"full {number}", config)
+        assert refs == wanted, lake.log
+        for ref in refs:
+            assert store.manifest(ref).summary == full.manifest(ref).summary
+        for ref in refs:
+            assert store.metrics(ref)["changes"]["tables_taken"] > 0, lake.log
+        assert full.metrics(wanted[1])["changes"] == full.metrics(wanted[0])["changes"] == {}
+        assert store.metrics(refs[1])["bytes_read"] < full.metrics(wanted[1])["bytes_read"], lake.log
