@@ -43,7 +43,7 @@ def build_artifact(
     setting = Setting(config, containment_config, workspace, places)
     engine = engine or SparkEngine(workspace.spark, containment_config.target_split_bytes)
     with metrics.step("plan"), shown().step("Looking for unions, parts, renamed tables and near misses"):
-        view = view_relations(stage.store, inventory, containment, setting)
+        view = view_relations(stage.store, inventory, stage.read(containment, "edges"), setting)
     with metrics.step("sample") as cost:
         sampled = sample_lake(view, setting, engine)
         cost.bytes_read = sampled.costs.bytes_read

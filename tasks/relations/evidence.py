@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
@@ -35,6 +35,7 @@ class Proof:
         n_missing: rows of the child that no parent has.
         hashes: multiset hashes of the child's distinct rows, and of the parents' rows equal to them, in hex.
         child_bytes: size of the child's files.
+        n_choices: in how many ways the parents could have been chosen among the candidates.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Proof:
     n_missing: int
     hashes: tuple[str, str]
     child_bytes: int
+    n_choices: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,12 @@ class Judge:
         held = [n_values[list(proof.targets)]]
         if proof.kind == "union":
             held = [n_values[list(self.same_columns(proof.child, parent))] for parent in proof.parents]
-        return edge_chance(columns, sum(proof.n_parent_distinct), np.max(held, axis=0), proof.n_child_distinct)
+        found = edge_chance(columns, sum(proof.n_parent_distinct), np.max(held, axis=0), proof.n_child_distinct)
+        return replace(found, chance=min(1.0, found.chance * proof.n_choices))
 
     def _coincidence(self, proof: Proof, chance: Chance) -> str | None:
         config = self.setting.relations
-        if proof.kind == "renamed" and len(proof.targets) == 1:
+        if proof.kind in ("renamed", "union") and len(proof.targets) == 1:
             return "single-column"
         if proof.kind == "renamed" and proof.n_child_distinct < config.min_distinct:
             return "low-cardinality"
@@ -151,7 +154,8 @@ class Judge:
 
     def _chance_parts(self, proof: Proof, chance: Chance) -> str:
         columns = dict(zip(self._column_map(proof), (round(value, 9) for value in chance.columns), strict=True))
-        return _json({"columns": columns, "parent_row_density": chance.density, "is_heuristic": True})
+        facts = {"columns": columns, "parent_row_density": chance.density, "n_choices": proof.n_choices}
+        return _json({**facts, "is_heuristic": True})
 
     def _certificate(self, proof: Proof) -> str:
         containment, lake = self.setting.containment, self.view.lake

@@ -1,5 +1,6 @@
 """What the search found, as the tables that are published."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -66,6 +67,7 @@ def _proofs(judge: Judge, verified: Verified) -> Iterator[Proof]:
             n_missing=cover.n_missing,
             hashes=_hex(counts.hashes),
             child_bytes=judge.facts.n_bytes[union.child],
+            n_choices=_n_choices(len(union.parents), len(parents)),
         )
 
 
@@ -92,7 +94,13 @@ def _pair_proofs(judge: Judge, verified: Verified) -> Iterator[Proof]:
             n_missing=n_missing,
             hashes=_hex(np.stack([counts.child_hash[place], counts.matched_hash[place]])),
             child_bytes=n_bytes,
+            n_choices=float(len(judge.view.lake.names)) if kind == "renamed" else 1.0,
         )
+
+
+def _n_choices(n_candidates: int, n_chosen: int) -> float:
+    """Ways to choose the parents of a union; as many as a float holds at most."""
+    return float(min(math.comb(n_candidates, n_chosen), 1 << 1000))
 
 
 def _is_lost(proof: Proof, unstable: Mapping[int, str]) -> bool:

@@ -112,18 +112,15 @@ class Verified:
         return replace(self, unstable={**errors, **self.unstable})
 
 
-def view_relations(
-    store: ArtifactStore, inventory: ArtifactRef, containment: ArtifactRef, setting: Setting
-) -> RelationView:
-    """Reads the artifacts; no data of the lake."""
+def view_relations(store: ArtifactStore, inventory: ArtifactRef, edges: pa.Table, setting: Setting) -> RelationView:
+    """Reads the inventory's artifact, no data of the lake; `edges` are containment's."""
     tables, columns, files = (store.read(inventory, name) for name in ("tables", "columns", "files"))
     extras = (store.read(inventory, "file_bounds"), store.read(inventory, "partition_values"))
     lake = load_statistics(tables, columns, files, extras, strict_types=setting.containment.strict_types)
-    known = known_edges(store.read(containment, "edges"))
     inventory_tables = InventoryTables(tables, columns, files)
     wanted = setting.relations.looks_for("partition")
     parts = table_parts(inventory_tables, setting.relations.max_parts) if wanted else []
-    return RelationView(inventory_tables, lake, known, {part.item: part for part in parts})
+    return RelationView(inventory_tables, lake, known_edges(edges), {part.item: part for part in parts})
 
 
 def known_edges(edges: pa.Table) -> KnownEdges:

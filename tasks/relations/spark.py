@@ -16,12 +16,12 @@ from connectors.spark.config import SparkConfig
 from connectors.spark.session import shared_session
 from connectors.spark.task_counts import counted_tasks
 from tasks.containment.hash_files import read_hash_rows
-from tasks.containment.kernel.proof import PairCounts, compare_pairs
+from tasks.containment.kernel.proof import PairCounts
 from tasks.containment.search import TASKS_PER_CORE
 from tasks.containment.spark import DeltaSource, PairList, run_on_tables
 from tasks.inventory.splits import pack_splits
 from tasks.relations.kernel.cover import Signatures
-from tasks.relations.kernel.exact import UnionAsked, UnionCounts, compare_unions
+from tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, compare_items, compare_union
 from tasks.relations.plan import ItemPlan
 from tasks.relations.worker import hash_cells, hash_splits, sample_cells, sample_splits
 from tasks.runtime.memory import peak_memory_bytes
@@ -106,12 +106,13 @@ class SparkEngine:
 
 def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: bool) -> pa.RecordBatch:
     """Compares on one bucket's files: a row for all pairs (`union` -1), then one a union."""
-    rows = read_hash_rows(out_uri, paths, asked.items)
-    pairs = asked.pairs
-    counts = compare_pairs(rows, (pairs.projection, pairs.child, pairs.parent), is_bag=is_bag)
+    read, pairs = read_hash_rows(out_uri, paths, asked.items), asked.pairs
+    rows = ItemRows(read)
+    counts = compare_items(rows, (pairs.projection, pairs.child, pairs.parent), is_bag=is_bag)
     lanes = np.stack([counts.child_hash, counts.matched_hash]).astype(np.uint64)
-    found = [(-1, len(rows.table), counts.numbers().tobytes(), b"", b"", lanes.tobytes())]
-    for number, union in enumerate(compare_unions(rows, asked.unions, is_bag=is_bag)):
+    found = [(-1, len(read.table), counts.numbers().tobytes(), b"", b"", lanes.tobytes())]
+    for number, wanted in enumerate(asked.unions):
+        union = compare_union(rows, wanted, is_bag=is_bag)
         signatures = union.signatures
         found.append(
             (

@@ -147,12 +147,19 @@ class ValueSample:
         hashes = value_hashes(cells.values, cells.null_depth, settings.key)
         self.n_nulls += int(is_null.sum())
         kept = hashes[~is_null] if is_null.any() else hashes
-        self.merge(pc.unique(pa.array(_below_word(kept, self.level))).to_numpy(), self.level)
+        guess = max(self.level, (len(kept) // (4 * MAX_VALUES)).bit_length() - 1)
+        thin = _distinct(_below_word(kept, guess))
+        # where a thin sample is too large already, no finer one can be wanted
+        if len(thin) > MAX_VALUES:
+            self.merge(thin, guess)
+        else:
+            self.merge(_distinct(_below_word(kept, self.level)), self.level)
 
     def merge(self, hashes: UInt64, level: int) -> None:
         """Takes in distinct hashes of another sample."""
         self.level = max(self.level, level)
-        self.hashes = np.union1d(_below_word(self.hashes, self.level), _below_word(hashes, self.level))
+        mine, others = _below_word(self.hashes, self.level), _below_word(hashes, self.level)
+        self.hashes = np.union1d(mine, others) if len(mine) else np.sort(others)
         while len(self.hashes) > MAX_VALUES:
             self.level += 1
             self.hashes = _below_word(self.hashes, self.level)
@@ -209,6 +216,11 @@ def _write(hashes: HashFiles, plan: ItemPlan, sampler: ItemSampler, *, is_repeat
 def _add_files(rows: ScanRows, hashes: HashFiles) -> None:
     for file in hashes.close():
         rows.add("file", file.bucket, n=file.n_rows, n_bytes=file.n_bytes, text=file.path, data=file.multiset)
+
+
+def _distinct(hashes: UInt64) -> UInt64:
+    found: UInt64 = pc.unique(pa.array(hashes)).to_numpy()
+    return found
 
 
 def _below(hashes: UInt64, level: int) -> UInt64:

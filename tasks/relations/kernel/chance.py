@@ -3,7 +3,8 @@
 Per column of the child, the share of the columns under other names (its own, and the one it is mapped to, left out)
 that hold its values too; a renamed column's is multiplied by the number of columns it could have been mapped to.
 Over several columns the product, times the density of the parents' rows to the power of the child's rows.
-It is a heuristic, shown with its parts.
+Whoever combines it multiplies it by the ways in which the parents could have been chosen: the
+tables of the lake for a map, the subsets of the candidates for a union. It is a heuristic, shown with its parts.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Which columns contain a column's values, from value samples; column maps of tables whose columns have other names.
 
-A child's column is looked up through one of its least hashes, the one that the fewest columns share: only those are
-compared. A child all of whose columns hold common values only (small integers, yes and no) gets no proposal: its
+A child is looked up through the least hash of that of its columns whose least hash the fewest columns share: only those
+are compared. A child all of whose columns hold common values only (small integers, yes and no) gets no proposal: its
 matches would be coincidences.
 """
 
@@ -158,19 +158,6 @@ def _can_hold(mine, other, facts, samples):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _rarest_run(column, samples, postings):  # type: ignore[no-untyped-def]
-    """Of the least quarter of a column's values (eight at least), the run that the fewest columns share."""
-    indptr, run, run_indptr = samples[0], postings[0], postings[1]
-    n_values = indptr[column + 1] - indptr[column]
-    best, n_best = -1, np.iinfo(np.int64).max
-    for entry in range(indptr[column], indptr[column] + min(n_values, max(8, n_values // 4))):
-        n_owners = run_indptr[run[entry] + 1] - run_indptr[run[entry]]
-        if n_owners < n_best:
-            best, n_best = run[entry], n_owners
-    return best, n_best
-
-
-@njit(cache=True)
 def _propose(is_out, table_of, facts, samples, postings, max_postings):  # type: ignore[no-untyped-def]
     table_indptr = facts[0]
     run_indptr, owners = postings[1], postings[2]
@@ -183,9 +170,13 @@ def _propose(is_out, table_of, facts, samples, postings, max_postings):  # type:
             continue
         anchor, anchor_run, n_anchor = -1, -1, np.iinfo(np.int64).max
         for column in range(start, end):
-            found, n_owners = _rarest_run(column, samples, postings)
-            if found >= 0 and n_owners < n_anchor:
-                anchor, anchor_run, n_anchor = column, found, n_owners
+            if samples[0][column] == samples[0][column + 1]:
+                continue
+            # the least hash: samples of coarser levels have it longest
+            run = postings[0][samples[0][column]]
+            n_owners = run_indptr[run + 1] - run_indptr[run]
+            if n_owners < n_anchor:
+                anchor, anchor_run, n_anchor = column, run, n_owners
         if anchor < 0 or n_anchor > max_postings:
             continue
         for place in range(run_indptr[anchor_run], run_indptr[anchor_run + 1]):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.proof import LANES, HashRows
-from tasks.containment.kernel.schema_graph import Int64
+from tasks.containment.kernel.proof import LANES, HashRows, PairCounts
+from tasks.containment.kernel.schema_graph import Int32, Int64
 from tasks.encoding.multiset import distinct_counts, multiset_hash
 from tasks.encoding.postings import find_rows
 from tasks.relations.kernel.cover import Signatures, row_signatures
@@ -57,15 +57,28 @@ class UnionCounts:
         )
 
 
-def compare_unions(rows: HashRows, asked: Sequence[UnionAsked], *, is_bag: bool) -> list[UnionCounts]:
-    """Compares each child with its parents on the rows given. Cost: one sort of the rows, O(child) a parent."""
-    groups = _Groups(rows)
-    return [_compare(groups, union, is_bag=is_bag) for union in asked]
+def compare_items(rows: "ItemRows", pairs: tuple[Int64, Int32, Int32], *, is_bag: bool) -> PairCounts:
+    """Compares each pair (id of the projection, child, parent), as containment's `compare_pairs` does.
+
+    Shapes: (k,) each. Cost: O(child · log(parent / child)) a pair, and a sort of each item once.
+    """
+    numbers, lanes = np.zeros((5, len(pairs[0])), np.int64), np.zeros((2, len(pairs[0]), LANES), np.uint64)
+    for place, (projection, child, parent) in enumerate(zip(*(ids.tolist() for ids in pairs), strict=True)):
+        mine, theirs = rows.of(projection, child), rows.of(projection, parent)
+        at = find_rows(mine[0], theirs[0])
+        wanted = mine[1] if is_bag else np.ones(len(at), np.int64)
+        found = np.where(at >= 0, np.minimum(theirs[1][at], wanted) if len(theirs[1]) else 0, 0)
+        n_missing = int((wanted - found).sum())
+        numbers[:, place] = len(at), mine[1].sum(), len(theirs[0]), theirs[1].sum(), n_missing
+        if n_missing == 0:
+            lanes[:, place] = _lanes(mine[0], wanted), _lanes(theirs[0][at], found)
+    return PairCounts.of(numbers, lanes)
 
 
-def _compare(groups: "_Groups", union: UnionAsked, *, is_bag: bool) -> UnionCounts:
-    child = groups.rows(union.projection, union.child)
-    parents = [groups.rows(union.projection, parent) for parent in union.parents]
+def compare_union(rows: "ItemRows", union: UnionAsked, *, is_bag: bool) -> UnionCounts:
+    """Compares a child with its parents on the rows given. Cost: O(child) a parent, and a sort of each item once."""
+    child = rows.of(union.projection, union.child)
+    parents = [rows.of(union.projection, parent) for parent in union.parents]
     matched = [np.empty((0, 2), np.uint64)]
     is_open = np.ones(len(child[0]), np.bool_)
     for hashes, _ in parents:
@@ -81,8 +94,8 @@ def _compare(groups: "_Groups", union: UnionAsked, *, is_bag: bool) -> UnionCoun
     )
 
 
-class _Groups:
-    """Rows by (projection, item), each sorted and merged when it is first asked for."""
+class ItemRows:
+    """Row hashes by (projection, item), each sorted and merged when it is first asked for."""
 
     def __init__(self, rows: HashRows) -> None:
         order = np.lexsort((rows.table, rows.projection))
@@ -96,7 +109,7 @@ class _Groups:
         self._spans = dict(zip(keys, zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
         self._merged: dict[tuple[int, int], Rows] = {}
 
-    def rows(self, projection: int, item: int) -> Rows:
+    def of(self, projection: int, item: int) -> Rows:
         """Distinct hashes (n, 2), sorted, and their counts (n,)."""
         key = (projection, item)
         if key not in self._merged:
@@ -105,5 +118,5 @@ class _Groups:
         return self._merged[key]
 
 
-def _lanes(hashes: UInt64) -> UInt64:
-    return np.frombuffer(multiset_hash(hashes), "<u8").astype(np.uint64).reshape(LANES)
+def _lanes(hashes: UInt64, counts: Int64 | None = None) -> UInt64:
+    return np.frombuffer(multiset_hash(hashes, counts), "<u8").astype(np.uint64).reshape(LANES)
