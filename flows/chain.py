@@ -58,9 +58,24 @@ def _open_containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -
     return containment_stage(refs["inventory"], workspace, config.containment)
 
 
+def _open_relations(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from tasks.relations.stage import relations_stage
+
+    found = refs["inventory"], refs["containment"]
+    return relations_stage(*found, workspace, config.relations, config.containment)
+
+
+def _build_relations(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+    from tasks.relations.task import build_relations
+
+    found = refs["inventory"], refs["containment"]
+    return build_relations(*found, workspace, config.relations, config.containment)
+
+
 CHAIN = (
     Link("inventory", (), _open_inventory, _build_inventory, needs_spark=False),
     Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True, reads_lake_rows=True),
+    Link("relations", ("inventory", "containment"), _open_relations, _build_relations, needs_spark=True),
 )
 STAGES = tuple(link.name for link in CHAIN)
 REPORTED_FROM = "containment"

@@ -14,11 +14,13 @@ from flows.run import begin, report_of
 from flows.scope import RunScope
 from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
+from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.record import new_run_id
 
 SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), ContainmentConfig(), ReportConfig()
+RELATIONS = RelationsConfig()
 
 
 @flow(name="lakebed", description="From a lake to proven containments.", validate_parameters=True)
@@ -29,6 +31,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     spark: SparkConfig = SPARK,
     inventory: InventoryConfig = INVENTORY,
     containment: ContainmentConfig = CONTAINMENT,
+    relations: RelationsConfig = RELATIONS,
     report: ReportConfig = REPORT,
     suites: str = "",
     to: str | None = None,
@@ -43,6 +46,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         spark: the session.
         inventory: config of that stage.
         containment: config of that stage.
+        relations: config of that stage.
         report: config of the report.
         suites: folder of the user's own Great Expectations suites.
         to: last stage to run.
@@ -58,6 +62,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         spark=spark,
         inventory=inventory,
         containment=containment,
+        relations=relations,
         report=report,
         suites=suites,
     )

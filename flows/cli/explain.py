@@ -1,11 +1,17 @@
 """`lakebed explain`: why a table is contained, contains, or only nearly so."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
 from flows.cli.output import human_bytes, print_json, print_table, print_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tasks.relations.explain import RelationVerdict
+    from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 SHOWN_PAIRS = 25
 
@@ -27,10 +33,18 @@ def explain(
     found = explain_table(
         store, refs["inventory"], refs["containment"], table, strict_types=bool(settings["strict_types"])
     )
+    related = _relations(store, refs, found.table)
     if as_json:
         head = {"table": found.table, "n_rows": found.n_rows, "n_bytes": found.n_bytes}
         counts = {"n_schema_parents": found.n_schema_parents, "n_schema_children": found.n_schema_children}
-        print_json({**head, **counts, "pairs": [pair.as_dict() for pair in found.pairs]})
+        print_json(
+            {
+                **head,
+                **counts,
+                "pairs": [pair.as_dict() for pair in found.pairs],
+                "relations": [one.as_dict() for one in related],
+            }
+        )
         return
     print_text(f"{found.table}: {found.n_rows:,} rows, {human_bytes(found.n_bytes)}")
     print_text(
@@ -42,3 +56,24 @@ def explain(
     print_table("", ("child", "parent", "verdict", "step", "why"), rows)
     if len(shown) < len(found.pairs):
         print_text(f"… and {len(found.pairs) - len(shown):,} more pairs; --all lists them")
+    _print_relations(related, everything=everything)
+
+
+def _relations(store: "ArtifactStore", refs: "Mapping[str, ArtifactRef]", table: str) -> "list[RelationVerdict]":
+    """Of a run that has reached the stage; of an earlier one there are none."""
+    from tasks.relations.explain import explain_relations
+
+    return explain_relations(store, refs["relations"], table) if "relations" in refs else []
+
+
+def _print_relations(related: "list[RelationVerdict]", *, everything: bool) -> None:
+    from tasks.relations.explain import short
+
+    if not related:
+        return
+    print_text("relations beyond one parent:")
+    shown = related if everything else related[:SHOWN_PAIRS]
+    rows = ((one.child, short(one.parents), one.verdict, one.kind, one.reason) for one in shown)
+    print_table("", ("child", "parents", "verdict", "kind", "why"), rows)
+    if len(shown) < len(related):
+        print_text(f"… and {len(related) - len(shown):,} more relations; --all lists them")

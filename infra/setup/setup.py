@@ -200,7 +200,7 @@ def _say(line: str) -> None:
 _JARS = "connectors/spark/jars.py"
 _COMPILE = "; ".join(
     f"from {module} import compile_kernels; compile_kernels()"
-    for module in ("tasks.encoding", "tasks.containment.kernel.compile")
+    for module in ("tasks.encoding", "tasks.containment.kernel.compile", "tasks.relations.kernel.compile")
 )
 STEPS = (
     Step("Python environment", _environment_inputs, _make_environment),

@@ -15,6 +15,7 @@ from tasks.containment.config import ContainmentConfig
 from tasks.containment.kernel.proof import PairCounts
 from tasks.containment.kernel.schema_graph import schema_edges
 from tasks.containment.plan import ScanPlaces, projection_of
+from tasks.containment.scan import SCAN_SCHEMA
 from tasks.containment.spark import DeltaSource, PairList
 from tasks.containment.statistics import LakeStatistics, load_statistics
 from tasks.inventory.splits import InventoryTables, plan_splits
@@ -278,7 +279,8 @@ def _scan(view: RelationView, plan: ItemPlan, setting: Setting, engine: Engine, 
     if job == "hash":
         needed = {table: _paths(plan.wanted[table]) for table in plan.tables}
         splits = [s for s in splits if needed[s.table_id] is None or s.path in (needed[s.table_id] or ())]
-    return engine.scan(plan, splits, _sources(view, plan, setting.workspace.lake.root), job)
+    sources = _sources(view, plan, setting.workspace.lake.root)
+    return engine.scan(plan, splits, sources, job) if splits or sources else SCAN_SCHEMA.empty_table()
 
 
 def _paths(wanted: Iterable[Wanted]) -> frozenset[str] | None:
