@@ -16,8 +16,8 @@ TITLES = {
     "renamed": "Tables that lie in another under other column names",
 }
 NOTE = (
-    "Every row of the first three lists is proven by comparing all row hashes; those that a heuristic calls coincidental "
-    "stand last and enter no plan. Near misses are estimates from samples: nothing is proven of them."
+    "Every row of the first three lists is proven by comparing all row hashes; those that a heuristic calls "
+    "coincidental stand last and enter no plan. Near misses are estimates from samples: nothing is proven of them."
 )
 LEAD = "Relations that containment in one table does not show; nothing is deleted on a near miss."
 MAX_ROWS = 200
