@@ -28,7 +28,8 @@ class Proof:
         child: its table_id.
         part: label of the part; empty for the whole table.
         parents: table_ids.
-        targets: (k,) entries of the parents' columns, one for each of the child's; of the first parent for a union.
+        targets: (k,) entries of the parents' columns, one for each of the child's; for a union those of one
+            of the candidates, whose names are the child's.
         n_child_rows, n_child_distinct: counts.
         n_parent_distinct: distinct rows on the compared columns, of each parent.
         n_added: distinct rows of the child that each parent adds to those before it.

@@ -59,7 +59,7 @@ def _proofs(judge: Judge, verified: Verified) -> Iterator[Proof]:
             child=union.child,
             part="",
             parents=parents,
-            targets=judge.same_columns(union.child, parents[0]) if parents else (),
+            targets=judge.same_columns(union.child, union.parents[0]),
             n_child_rows=counts.n_child_rows,
             n_child_distinct=counts.n_child_distinct,
             n_parent_distinct=tuple(counts.n_parent_distinct[chosen].tolist()),

@@ -16,7 +16,7 @@ from connectors.spark.config import SparkConfig
 from connectors.spark.session import shared_session
 from connectors.spark.task_counts import counted_tasks
 from tasks.containment.hash_files import read_hash_rows
-from tasks.containment.kernel.proof import PairCounts
+from tasks.containment.kernel.proof import LANES, PairCounts
 from tasks.containment.search import TASKS_PER_CORE
 from tasks.containment.spark import DeltaSource, PairList, run_on_tables
 from tasks.inventory.splits import pack_splits
@@ -137,7 +137,7 @@ def merge_buckets(found: pa.Table, asked: Asked) -> Compared:
     for row in found.to_pylist():
         if row["union"] < 0:
             numbers = np.frombuffer(row["counts"], np.int64).reshape(5, -1)
-            lanes = np.frombuffer(row["hashes"], np.uint64).reshape(2, numbers.shape[1], -1)
+            lanes = np.frombuffer(row["hashes"], np.uint64).reshape(2, numbers.shape[1], LANES)
             pairs.append(PairCounts.of(numbers, lanes))
         else:
             parts.setdefault(row["union"], []).append(_union_counts(row, len(asked.unions[row["union"]].parents)))
@@ -153,5 +153,5 @@ def _union_counts(row: Mapping[str, bytes], n_parents: int) -> UnionCounts:
         signatures=Signatures(bits, counts),
         n_child_rows=int(row["n"]),
         n_parent_distinct=np.frombuffer(row["parents"], np.int64),
-        hashes=np.frombuffer(row["hashes"], np.uint64).reshape(2, -1),
+        hashes=np.frombuffer(row["hashes"], np.uint64).reshape(2, LANES),
     )
