@@ -35,7 +35,7 @@ def kept(samples, entry):
 
 
 def below(hashes, level):
-    return {h for h in hashes if level == 0 or h >> (64 - level) == 0}
+    return {h for h in hashes if level == 0 or h >> (64 - int(level)) == 0}
 
 
 @given(all_samples())
