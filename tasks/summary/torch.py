@@ -15,7 +15,7 @@ except ImportError as error:  # pragma: no cover
     raise StageError("training needs torch, which is not installed", hint="pip install 'lakebed[links]'") from error
 
 
-class _Product(Function):  # type: ignore[misc]
+class _Product(Function):
     """Y = M X; the gradient of X is Mᵀ times that of Y."""
 
     @staticmethod

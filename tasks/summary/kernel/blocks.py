@@ -1,5 +1,6 @@
 """What every product shares: the forms, columns cut into blocks, and threads over the blocks."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,6 +37,27 @@ class Scaling:
         """`left` and `own` as arrays."""
         left = np.ones(n_nodes, dtype) if self.left is None else self.left.astype(dtype)
         return left, np.zeros(n_nodes, dtype) if self.own is None else self.own.astype(dtype)
+
+
+class Scratch:
+    """Buffers that the next block or product takes again: fresh memory costs more than a small product."""
+
+    def __init__(self) -> None:
+        self._free: list[Dense] = []
+
+    def take(self, size: int, dtype: np.dtype[Any]) -> Dense:
+        """A buffer of at least that size, content undefined."""
+        while self._free:
+            # one call, so that no two threads get the same buffer
+            with contextlib.suppress(IndexError):
+                found = self._free.pop()
+                if found.dtype == dtype and len(found) >= size:
+                    return found
+        return np.empty(size, dtype)
+
+    def give(self, buffer: Dense) -> None:
+        """Take a buffer back."""
+        self._free.append(buffer)
 
 
 def form_scaling(form: Form, degrees: NDArray[np.float64]) -> Scaling:

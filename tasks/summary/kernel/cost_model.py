@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.summary.kernel.blocks import column_blocks
+from tasks.summary.kernel.csr import is_packed
 from tasks.summary.kernel.layout import Layout
 
 Way = Literal["summary", "csr"]
@@ -33,7 +34,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Weights:
-    """Nanoseconds of a row walked over and of a row added, fixed and a column; what a doubling beyond the cache adds."""
+    """Nanoseconds a row walked over and a row added, fixed and a column; what a doubling beyond the cache adds."""
 
     row: float
     row_column: float
@@ -58,7 +59,8 @@ def choose(layout: Layout, n_entries: int, n_columns: int) -> Choice:
     summary = csr = 0.0
     for width, _ in column_blocks(-(-n_columns // 16) * 16 if n_columns > 1 else 1, 1):
         summary += _cost(SUMMARY, layout.n_forest + layout.n_nodes, n_added, width, layout.n_forest * width)
-        csr += _cost(CSR, layout.n_nodes, n_entries, width, layout.n_nodes * n_columns)
+        apart = width if is_packed(n_columns, width) else n_columns
+        csr += _cost(CSR, layout.n_nodes, n_entries, width, layout.n_nodes * apart)
     return Choice("summary" if summary < csr else "csr", summary, csr)
 
 

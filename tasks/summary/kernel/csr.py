@@ -10,9 +10,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from connectors.errors import GraphError
-from tasks.summary.kernel.blocks import Dense, Scaling, block_product
+from tasks.summary.kernel.blocks import Dense, Scaling, Scratch, block_product
 from tasks.summary.kernel.model import Int32, Int64
 from tasks.summary.kernel.rows import sum_rows, sum_weighted_rows
+
+# columns: up to rows of 512 bytes nothing is copied
+MAX_STRIDE = 128
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,9 @@ def _both_ways(weights: NDArray[Any] | None, order: Int64) -> NDArray[np.float32
     return np.concatenate([values, values])[order]
 
 
-def csr_product(graph: CsrGraph, dense: Dense, scaling: Scaling, n_threads: int = 1) -> Dense:
+def csr_product(
+    graph: CsrGraph, dense: Dense, scaling: Scaling, n_threads: int = 1, scratch: Scratch | None = None
+) -> Dense:
     """diag(left) (A + diag(own)) diag(right) X, the sums of each row in stored order.
 
     Shapes: dense and result (n_nodes, d) float32 or float64; scaling's arrays (n_nodes,).
@@ -79,28 +84,48 @@ def csr_product(graph: CsrGraph, dense: Dense, scaling: Scaling, n_threads: int 
     scaled = dense if scaling.right is None else dense * scaling.right.astype(dense.dtype)[:, None]
     left, own = scaling.sides(graph.n_nodes, dense.dtype)
 
-    def run(width: int, columns: int, given: Dense, result: Dense) -> None:
-        flat, out, shape = given.reshape(-1), result.reshape(-1), (given.shape[1], columns)
-        if weights is None:
-            _kernel(width)(graph.indptr, graph.indices, flat, out, shape, left, own)
-        else:
-            _weighted_kernel(width)(graph.indptr, graph.indices, weights, flat, out, shape, left, own)
+    pool = scratch or Scratch()
+
+    def run(width: int, column: int, given: Dense, result: Dense) -> None:
+        out = (result.reshape(-1), (given.shape[1], column), left, own)
+        if not is_packed(given.shape[1], width):
+            _multiply(graph, weights, (given.reshape(-1), given.shape[1], column), out, width)
+            return
+        buffer = pool.take(graph.n_nodes * width, given.dtype)
+        buffer[: graph.n_nodes * width].reshape(-1, width)[:] = given[:, column : column + width]
+        _multiply(graph, weights, (buffer, width, 0), out, width)
+        pool.give(buffer)
 
     return block_product(scaled, run, n_threads)
+
+
+def is_packed(n_columns: int, width: int) -> bool:
+    """Whether a block of columns is copied first: rows far apart fall into few sets of the cache."""
+    return n_columns > max(width, MAX_STRIDE)
+
+
+def _multiply(
+    graph: CsrGraph, weights: Dense | None, source: tuple[Dense, int, int], out: tuple[Any, ...], width: int
+) -> None:
+    if weights is None:
+        _kernel(width)(graph.indptr, graph.indices, source, *out)
+    else:
+        _weighted_kernel(width)(graph.indptr, graph.indices, weights, source, *out)
 
 
 @cache
 def _kernel(width: int) -> Callable[..., None]:
     @njit(cache=True, nogil=True)
-    def multiply(indptr, indices, dense, result, shape, left, own):  # type: ignore[no-untyped-def]
-        stride, offset = shape
+    def multiply(indptr, indices, source, result, shape, left, own):  # type: ignore[no-untyped-def]
+        (dense, stride, offset), (to_stride, to_offset) = source, shape
         zeros, total = np.zeros(width, dense.dtype), np.empty(width, dense.dtype)
         for v in range(len(indptr) - 1):
             runs = (indptr[v], indptr[v + 1], indptr[v + 1])
             sum_rows(total, 0, zeros, 0, dense, (stride, offset), indices, runs, width)
-            at, scale, self_weight = np.uint64(v * stride + offset), left[v], own[v]
+            at, to = np.uint64(v * stride + offset), np.uint64(v * to_stride + to_offset)
+            scale, self_weight = left[v], own[v]
             for j in range(width):
-                result[at + np.uint64(j)] = scale * (total[j] + self_weight * dense[at + np.uint64(j)])
+                result[to + np.uint64(j)] = scale * (total[j] + self_weight * dense[at + np.uint64(j)])
 
     return multiply
 
@@ -108,14 +133,15 @@ def _kernel(width: int) -> Callable[..., None]:
 @cache
 def _weighted_kernel(width: int) -> Callable[..., None]:
     @njit(cache=True, nogil=True)
-    def multiply(indptr, indices, weights, dense, result, shape, left, own):  # type: ignore[no-untyped-def]
-        stride, offset = shape
+    def multiply(indptr, indices, weights, source, result, shape, left, own):  # type: ignore[no-untyped-def]
+        (dense, stride, offset), (to_stride, to_offset) = source, shape
         total = np.empty(width, dense.dtype)
         for v in range(len(indptr) - 1):
             runs = (indptr[v], indptr[v + 1])
             sum_weighted_rows(total, 0, weights, dense, (stride, offset), indices, runs, width)
-            at, scale, self_weight = np.uint64(v * stride + offset), left[v], own[v]
+            at, to = np.uint64(v * stride + offset), np.uint64(v * to_stride + to_offset)
+            scale, self_weight = left[v], own[v]
             for j in range(width):
-                result[at + np.uint64(j)] = scale * (total[j] + self_weight * dense[at + np.uint64(j)])
+                result[to + np.uint64(j)] = scale * (total[j] + self_weight * dense[at + np.uint64(j)])
 
     return multiply

@@ -6,17 +6,24 @@ self edge gives each leaf itself once too often, which is taken off at the end. 
 each signed edge across and |H| down, whatever the number of edges of the graph.
 """
 
-import contextlib
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numba import njit
 from scipy.sparse.linalg import LinearOperator
 
 from connectors.errors import GraphError
-from tasks.summary.kernel.blocks import TRANSPOSED, Dense, Form, Scaling, block_product, form_scaling, require_dense
+from tasks.summary.kernel.blocks import (
+    TRANSPOSED,
+    Dense,
+    Form,
+    Scaling,
+    Scratch,
+    block_product,
+    form_scaling,
+    require_dense,
+)
 from tasks.summary.kernel.cost_model import Choice, Way, choose
 from tasks.summary.kernel.csr import CsrGraph, csr_product
 from tasks.summary.kernel.layout import Layout, lay_out
@@ -34,7 +41,7 @@ class ProductOperator(LinearOperator[np.float32]):
     def __init__(self, n_nodes: int, scaling: Scaling, form: Form, n_threads: int) -> None:
         # scipy-stubs types the constructor as `object`'s
         super().__init__(np.dtype(np.float32), (n_nodes, n_nodes))  # type: ignore[call-arg]
-        self.form, self.n_threads, self._scaling = form, n_threads, scaling
+        self.form, self.n_threads, self._scaling, self._scratch = form, n_threads, scaling, Scratch()
 
     def _matvec(self, vector: Dense) -> Dense:
         return self._matmat(np.reshape(vector, (-1, 1)))
@@ -78,7 +85,6 @@ class SummaryOperator(ProductOperator):
         self.layout = lay_out(summary) if isinstance(summary, Summary) else summary
         scaling = form_scaling(form, degrees(self.layout).astype(np.float64))
         super().__init__(self.layout.n_nodes, scaling, form, n_threads)
-        self._scratch = Scratch()
 
     def _transpose(self) -> "SummaryOperator":
         return SummaryOperator(self.layout, TRANSPOSED[self.form], self.n_threads)
@@ -98,7 +104,7 @@ class CsrOperator(ProductOperator):
         return CsrOperator(self.graph, TRANSPOSED[self.form], self.n_threads)
 
     def _product(self, dense: Dense) -> Dense:
-        return csr_product(self.graph, dense, self._scaling, self.n_threads)
+        return csr_product(self.graph, dense, self._scaling, self.n_threads, self._scratch)
 
 
 def chosen_operator(
@@ -125,27 +131,6 @@ def chosen_operator(
         "csr": lambda: CsrOperator(graph, form, n_threads),
     }
     return way[choice.way](), choice
-
-
-class Scratch:
-    """Buffers that the next block or product takes again: fresh memory costs more than a small product."""
-
-    def __init__(self) -> None:
-        self._free: list[Dense] = []
-
-    def take(self, size: int, dtype: np.dtype[Any]) -> Dense:
-        """A buffer of at least that size, content undefined."""
-        while self._free:
-            # one call, so that no two threads get the same buffer
-            with contextlib.suppress(IndexError):
-                found = self._free.pop()
-                if found.dtype == dtype and len(found) >= size:
-                    return found
-        return np.empty(size, dtype)
-
-    def give(self, buffer: Dense) -> None:
-        """Take a buffer back."""
-        self._free.append(buffer)
 
 
 def summary_product(

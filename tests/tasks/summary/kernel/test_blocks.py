@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from connectors.errors import GraphError
-from tasks.summary.kernel.blocks import TRANSPOSED, block_product, column_blocks, form_scaling, require_dense
+from tasks.summary.kernel.blocks import TRANSPOSED, Scratch, block_product, column_blocks, form_scaling, require_dense
 
 
 @pytest.mark.parametrize("n_columns", [1, 16, 48, 64, 80, 128, 512])
@@ -44,3 +44,14 @@ def test_rows_must_be_nodes() -> None:
 def test_integers_are_multiplied_as_doubles() -> None:
     assert require_dense(np.ones((2, 2), np.int64), 2).dtype == np.float64
     assert require_dense(np.ones((2, 2), np.float32), 2).dtype == np.float32
+
+
+def test_scratch_gives_what_fits() -> None:
+    scratch = Scratch()
+    buffer = scratch.take(10, np.dtype(np.float32))
+    scratch.give(buffer)
+    assert scratch.take(8, np.dtype(np.float32)) is buffer
+    scratch.give(buffer)
+    assert len(scratch.take(20, np.dtype(np.float32))) == 20
+    scratch.give(buffer)
+    assert scratch.take(4, np.dtype(np.float64)).dtype == np.float64

@@ -33,6 +33,7 @@ def test_same_bits_for_any_number_of_threads(is_weighted: bool) -> None:
     dense = np.random.default_rng(2).standard_normal((60, 150)).astype(np.float32)
     scaling = form_scaling("symmetric", graph.degrees)
     one = csr_product(graph, dense, scaling)
+    assert one.tobytes() == np.hstack([csr_product(graph, dense[:, j : j + 1], scaling) for j in range(150)]).tobytes()
     for n_threads in (2, 3, 8):
         assert one.tobytes() == csr_product(graph, dense, scaling, n_threads).tobytes()
 

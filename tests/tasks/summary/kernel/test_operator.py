@@ -8,7 +8,7 @@ from connectors.errors import GraphError
 from tasks.summary.kernel.blocks import FORMS, Form
 from tasks.summary.kernel.csr import CsrGraph
 from tasks.summary.kernel.layout import lay_out
-from tasks.summary.kernel.operator import CsrOperator, ProductOperator, Scratch, SummaryOperator, chosen_operator
+from tasks.summary.kernel.operator import CsrOperator, ProductOperator, SummaryOperator, chosen_operator
 from tests.tasks.summary.kernel.forms import dense_form
 from tests.tasks.summary.kernel.summaries import EMPTY, Sample, random_sample, samples
 
@@ -54,17 +54,6 @@ def test_the_next_product_does_not_see_the_last() -> None:
     first = operator @ ones
     operator @ dense
     np.testing.assert_array_equal(operator @ ones, first)
-
-
-def test_scratch_gives_what_fits() -> None:
-    scratch = Scratch()
-    buffer = scratch.take(10, np.dtype(np.float32))
-    scratch.give(buffer)
-    assert scratch.take(8, np.dtype(np.float32)) is buffer
-    scratch.give(buffer)
-    assert len(scratch.take(20, np.dtype(np.float32))) == 20
-    scratch.give(buffer)
-    assert scratch.take(4, np.dtype(np.float64)).dtype == np.float64
 
 
 def test_scipy_can_use_it() -> None:
