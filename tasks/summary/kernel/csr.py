@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from connectors.errors import GraphError
 from tasks.summary.kernel.blocks import Dense, Scaling, Scratch, block_product
 from tasks.summary.kernel.model import Int32, Int64
-from tasks.summary.kernel.rows import sum_rows, sum_weighted_rows
+from tasks.summary.kernel.row_sums import sum_rows, sum_weighted_rows
 
 # columns: up to rows of 512 bytes nothing is copied
 MAX_STRIDE = 128

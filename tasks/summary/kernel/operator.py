@@ -29,7 +29,7 @@ from tasks.summary.kernel.csr import CsrGraph, csr_product
 from tasks.summary.kernel.layout import Layout, lay_out
 from tasks.summary.kernel.model import Summary
 from tasks.summary.kernel.queries import degrees
-from tasks.summary.kernel.rows import sum_rows
+from tasks.summary.kernel.row_sums import sum_rows
 
 
 class ProductOperator(LinearOperator[np.float32]):
