@@ -2,8 +2,8 @@
 
 Both ways walk over rows (nodes that are read and written in order) and add rows (partners and children, or neighbours,
 from anywhere). A row costs a constant and something a column; what does not fit into the cache costs more. The weights
-were fitted once to the ten graphs of docs/benchmarks.md at 16 and 128 columns. Nothing is timed when a choice is made,
-so it can stand in the key of an artifact.
+were fitted once to the ten graphs of `tests.benchmarks.operator` at 16 and 128 columns, on an idle and on a busy
+machine. Nothing is timed when a choice is made, so it can stand in the key of an artifact.
 """
 
 import math
@@ -43,8 +43,8 @@ class _Weights:
     doubling: float
 
 
-SUMMARY = _Weights(row=4.2, row_column=0.0, added=0.72, added_column=0.0137, doubling=0.75)
-CSR = _Weights(row=5.6, row_column=0.0117, added=0.36, added_column=0.0138, doubling=0.47)
+SUMMARY = _Weights(row=9.5, row_column=0.021, added=0.95, added_column=0.0071, doubling=2.0)
+CSR = _Weights(row=9.0, row_column=0.18, added=0.0, added_column=0.0377, doubling=0.106)
 
 
 def choose(layout: Layout, n_entries: int, n_columns: int) -> Choice:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from connectors.errors import GraphError
 from tasks.summary.kernel.blocks import Dense, Scaling, Scratch, block_product
 from tasks.summary.kernel.model import Int32, Int64
-from tasks.summary.kernel.row_sums import sum_rows, sum_weighted_rows
+from tasks.summary.kernel.row_sums import combine_rows, sum_rows, sum_weighted_rows
 
 # columns: up to rows of 512 bytes nothing is copied
 MAX_STRIDE = 128
@@ -122,10 +122,8 @@ def _kernel(width: int) -> Callable[..., None]:
         for v in range(len(indptr) - 1):
             runs = (indptr[v], indptr[v + 1], indptr[v + 1])
             sum_rows(total, 0, zeros, 0, dense, (stride, offset), indices, runs, width)
-            at, to = np.uint64(v * stride + offset), np.uint64(v * to_stride + to_offset)
-            scale, self_weight = left[v], own[v]
-            for j in range(width):
-                result[to + np.uint64(j)] = scale * (total[j] + self_weight * dense[at + np.uint64(j)])
+            at, to = v * stride + offset, v * to_stride + to_offset
+            combine_rows(result, to, total, 0, dense, at, (left[v], own[v]), width)
 
     return multiply
 
@@ -139,9 +137,7 @@ def _weighted_kernel(width: int) -> Callable[..., None]:
         for v in range(len(indptr) - 1):
             runs = (indptr[v], indptr[v + 1])
             sum_weighted_rows(total, 0, weights, dense, (stride, offset), indices, runs, width)
-            at, to = np.uint64(v * stride + offset), np.uint64(v * to_stride + to_offset)
-            scale, self_weight = left[v], own[v]
-            for j in range(width):
-                result[to + np.uint64(j)] = scale * (total[j] + self_weight * dense[at + np.uint64(j)])
+            at, to = v * stride + offset, v * to_stride + to_offset
+            combine_rows(result, to, total, 0, dense, at, (left[v], own[v]), width)
 
     return multiply

@@ -29,7 +29,7 @@ from tasks.summary.kernel.csr import CsrGraph, csr_product
 from tasks.summary.kernel.layout import Layout, lay_out
 from tasks.summary.kernel.model import Summary
 from tasks.summary.kernel.queries import degrees
-from tasks.summary.kernel.row_sums import sum_rows
+from tasks.summary.kernel.row_sums import combine_rows, sum_rows
 
 
 class ProductOperator(LinearOperator[np.float32]):
@@ -170,13 +170,12 @@ def _kernel(width: int) -> Callable[..., None]:
         plus_start, minus_start, partner = edges
         left, right, own = sides
         stride, offset = shape
-        n = len(vertex)
+        n, nothing = len(vertex), np.zeros(1, dense.dtype)
         for at in range(n - 1, -1, -1):
-            v, to = vertex[at], np.uint64(at * width)
+            v = vertex[at]
             if v >= 0:
-                scale, start = right[v], np.uint64(v * stride + offset)
-                for j in range(width):
-                    sums[to + np.uint64(j)] = scale * dense[start + np.uint64(j)]
+                start = v * stride + offset
+                combine_rows(sums, at * width, dense, start, dense, start, (right[v], nothing[0]), width)
             else:
                 runs = (child_start[at], child_start[at + 1], child_start[at + 1])
                 sum_rows(sums, at * width, taken, 0, sums, (width, 0), child, runs, width)
@@ -189,10 +188,7 @@ def _kernel(width: int) -> Callable[..., None]:
             else:
                 here = above
             if v >= 0:
-                scale, self_weight, start = left[v], own[v], np.uint64(v * stride + offset)
-                row, got = np.uint64(at * width), np.uint64(here)
-                for j in range(width):
-                    k = np.uint64(j)
-                    result[start + k] = scale * (taken[got + k] + self_weight * sums[row + k])
+                start = v * stride + offset
+                combine_rows(result, start, taken, here, sums, at * width, (left[v], own[v]), width)
 
     return multiply

@@ -21,7 +21,7 @@ Bool = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Neighbourhoods:
-    """The neighbours of several vertices: those of the i-th are vertex[start[i] : start[i + 1]], ascending.
+    """The neighbours of several vertices: those of the i-th are vertex[start[i] : start[i + 1]], in no order.
 
     Shapes: start (n_queries + 1,) int64; vertex int32.
     """
@@ -35,13 +35,15 @@ def neighbours(layout: Layout, vertex: int) -> Int32:
 
     Raises: GraphError: if there is no such vertex.
     """
-    return neighbours_of(layout, np.array([vertex])).vertex
+    return np.sort(neighbours_of(layout, np.array([vertex])).vertex)
 
 
 def neighbours_of(layout: Layout, vertices: NDArray[Any]) -> Neighbourhoods:
     """The neighbours of each of the vertices; raises as `neighbours`."""
     wanted = require_vertices(layout, vertices)
-    start, found = _neighbours_of(query_arrays(layout), layout.n_nodes, wanted)
+    # from the system, which hands out zeros without writing them: one query must not cost what the graph is large
+    work = np.zeros(layout.n_nodes, np.int8), np.empty(layout.n_nodes + 1, np.int32)
+    start, found = _neighbours_of(query_arrays(layout), work, wanted)
     return Neighbourhoods(start, found)
 
 
@@ -147,16 +149,16 @@ def list_neighbours(arrays: Any, vertex: int, count: Int8, out: Int32) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _neighbours_of(arrays: Any, n_nodes: int, wanted: Int64):  # type: ignore[no-untyped-def]
-    count, row = np.zeros(n_nodes, np.int8), np.empty(n_nodes + 1, np.int32)
-    start, found = np.zeros(len(wanted) + 1, np.int64), np.empty(max(16, len(wanted)), np.int32)
+def _neighbours_of(arrays: Any, work: tuple[Int8, Int32], wanted: Int64):  # type: ignore[no-untyped-def]
+    count, row = work
+    start, found = np.zeros(len(wanted) + 1, np.int64), np.empty(16 * len(wanted), np.int32)
     for i in range(len(wanted)):
         n_row = list_neighbours(arrays, wanted[i], count, row)
         if start[i] + n_row > len(found):
             larger = np.empty(2 * (start[i] + n_row), np.int32)
             larger[: start[i]] = found[: start[i]]
             found = larger
-        found[start[i] : start[i] + n_row] = np.sort(row[:n_row])
+        found[start[i] : start[i] + n_row] = row[:n_row]
         start[i + 1] = start[i] + n_row
     return start, found[: start[-1]].copy()
 

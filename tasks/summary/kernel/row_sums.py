@@ -48,8 +48,30 @@ def _sum_weighted_rows(
     return signature, _weighted_emitter(width.literal_value)
 
 
+def _combine_rows(
+    _: Any, into: Any, into_at: Any, base: Any, base_at: Any, row: Any, row_at: Any, factors: Any, width: Any
+) -> tuple[Any, Callable[..., Any]]:
+    """into[into_at + j] = scale · (base[base_at + j] + share · row[row_at + j]), for j < width.
+
+    A loop of a short fixed length is unrolled before anything makes vectors of it, hence this one too.
+
+    Args:
+        into: flat array of the result.
+        into_at: its first element.
+        base: flat array.
+        base_at: its first element.
+        row: flat array.
+        row_at: its first element.
+        factors: (scale, share), of the arrays' type.
+        width: as in `sum_rows`.
+    """
+    signature = types.void(into, into_at, base, base_at, row, row_at, factors, width)
+    return signature, _combiner(width.literal_value)
+
+
 sum_rows: Any = intrinsic(prefer_literal=True)(_sum_rows)
 sum_weighted_rows: Any = intrinsic(prefer_literal=True)(_sum_weighted_rows)
+combine_rows: Any = intrinsic(prefer_literal=True)(_combine_rows)
 
 
 def _emitter(width: int) -> Callable[..., Any]:
@@ -81,6 +103,21 @@ def _weighted_emitter(width: int) -> Callable[..., Any]:
 
         gather.loop(begin, end, add)
         row.store_sums(row.pointer(signature.args[0], into, into_at))
+        return context.get_dummy_value()
+
+    return emit
+
+
+def _combiner(width: int) -> Callable[..., Any]:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        into, into_at, base, base_at, other, other_at, factors, _ = args
+        row = _Rows(context, builder, signature.args[0].dtype, width)
+        scale, share = (row.splat(value) for value in _unpack(builder, factors))
+        to = row.pointer(signature.args[0], into, into_at)
+        left, right = row.pointer(signature.args[2], base, base_at), row.pointer(signature.args[4], other, other_at)
+        for part in range(len(row.sums)):
+            total = builder.fadd(row.load(left, part), builder.fmul(share, row.load(right, part)))
+            builder.store(builder.fmul(scale, total), row.part(to, part), align=row.align)
         return context.get_dummy_value()
 
     return emit
