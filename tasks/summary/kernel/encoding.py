@@ -118,11 +118,7 @@ def _larger_blocks(blocks, used, need):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _larger_placed(placed, used):  # type: ignore[no-untyped-def]
     new = _new_placed(used + used // 2)
-    new.source[:used], new.target[:used], new.sign[:used] = (
-        placed.source[:used],
-        placed.target[:used],
-        placed.sign[:used],
-    )
+    new.source[:used], new.target[:used], new.sign[:used] = placed.source[:used], placed.target[:used], placed.sign[:used]
     return new
 
 
