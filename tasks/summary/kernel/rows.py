@@ -220,7 +220,7 @@ def _make_room(rows, scratch, a, b):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _take_common(rows, scratch, tables, a, b):  # type: ignore[no-untyped-def]
-    """b's entries as those of the new root; an entry that both have is removed from the other root's row once."""
+    """B's entries as those of the new root; an entry that both have is removed from the other root's row once."""
     start_a = rows.start[a]
     for k in range(rows.start[b], rows.start[b] + rows.length[b]):
         u = rows.other[k]
