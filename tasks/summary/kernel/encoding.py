@@ -34,7 +34,7 @@ class Blocks(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Rows and sums by node. Shapes: (N,) each, int64, int32, int32 × 3, int32, int8, uint8.
+    """Rows and sums by node. Shapes: (N,) each; start int64, self_delta int8, self_choice uint8, others int32.
 
     sum_zero, sum_one and n_seen add up f over the children of a node seen so far in the row that is being made.
     """
