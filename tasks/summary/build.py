@@ -1,17 +1,21 @@
 """Building the summary artifact: merges with a checkpoint an iteration, encodes, decodes, publishes."""
 
-import io
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.contract import Contract
 from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
 from tasks.runtime.workspace import Workspace
 from tasks.summary.checkpoint import Checkpoint
 from tasks.summary.config import SummaryConfig
 from tasks.summary.contract import ARRAYS, FOREST, LEVELS, SIGNED_EDGES
+from tasks.summary.export import save_arrays
 from tasks.summary.kernel.estimate import require_memory
 from tasks.summary.kernel.graph import Graph, build_graph
 from tasks.summary.kernel.merging import MergeLog, next_iteration
@@ -91,17 +95,8 @@ def publish(stage: Stage, summary: Summary, facts: dict[str, object], metrics: S
     """Writes tables and arrays, then the manifest."""
     folder = f"{stage.spec.name}/{stage.key}"
     _ = stage.folder  # empties it: files are written before `publish` does
-    for name, array in arrays(summary).items():
-        data = io.BytesIO()
-        np.save(data, array, allow_pickle=False)
-        stage.store.storage.write_bytes_atomic(f"{folder}/{ARRAYS[name]}", data.getvalue())
+    save_arrays(stage.store.storage, folder, summary)
     return stage.publish(tables(summary), counts(summary, facts), metrics, files=list(ARRAYS.values()))
-
-
-def arrays(summary: Summary) -> dict[str, np.ndarray]:
-    """The summary's arrays by the names of `ARRAYS`."""
-    edges = summary.signed_edges
-    return {"parent": summary.parent, "source": edges.source, "target": edges.target, "sign": edges.sign}
 
 
 def tables(summary: Summary) -> dict[str, pa.Table]:
@@ -117,9 +112,8 @@ def tables(summary: Summary) -> dict[str, pa.Table]:
     }
 
 
-def _table(contract: "object", columns: list[np.ndarray]) -> pa.Table:
-    schema = contract.arrow_schema()  # type: ignore[attr-defined]
-    return pa.table([pa.array(column) for column in columns], schema=schema)
+def _table(contract: Contract, columns: Sequence[NDArray[Any]]) -> pa.Table:
+    return pa.table([pa.array(column) for column in columns], schema=contract.arrow_schema())
 
 
 def counts(summary: Summary, facts: dict[str, object]) -> dict[str, object]:

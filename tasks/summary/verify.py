@@ -5,6 +5,7 @@ triangle of pairs are added up block by block and compared with the input edge b
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class Layout:
         n_pairs = np.cumsum(np.cumsum(change[:-1]))
         cuts = np.flatnonzero(np.diff(n_pairs // _MAX_PAIRS)) + 1
         bounds = [0, *cuts.tolist(), self.n]
-        yield from zip(bounds[:-1], bounds[1:], strict=True)
+        yield from pairwise(bounds)
 
     def block(self, first: int, last: int) -> tuple[Ints, Ints]:
         """(pairs, their sums) of rows first ... last - 1 where the sum is not 0, ascending."""
