@@ -20,6 +20,13 @@ class SummaryConfig(FrozenConfig):
         0, ge=0, description="Row entries compared, after which no further round starts; 0 sets no limit."
     )
     local_max_edges: int = Field(
-        50_000_000, ge=0, description="Edges up to which this process makes the summary; Spark makes larger ones. No effect on the result."
+        50_000_000,
+        ge=0,
+        description="Edges up to which this process makes the summary; beyond, Spark does. Not in the result.",
     )
-    threads: int = Field(0, ge=0, le=1_024, description="Threads of the merging; 0 takes all cores. No effect on the result.")
+    threads: int = Field(0, ge=0, le=1_024, description="Threads of the merging; 0 takes all cores. Not in the result.")
+
+    def result_part(self) -> "SummaryConfig":
+        """The same with what does not show in the result at its default: what a stage's key depends on."""
+        defaults = SummaryConfig()
+        return self.model_copy(update={"threads": defaults.threads, "local_max_edges": defaults.local_max_edges})

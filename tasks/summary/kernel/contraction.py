@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from tasks.summary.kernel.encoding import Placed
 from tasks.summary.kernel.forest import Forest

@@ -34,7 +34,7 @@ class Blocks(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Rows and sums by node. Shapes: (N,) each, int64, int32, int32 × 3, int32, int8, uint8.
+    """Rows and sums by node. Shapes: (N,) each; start int64, self_delta int8, self_choice uint8, others int32.
 
     sum_zero, sum_one and n_seen add up f over the children of a node seen so far in the row that is being made.
     """
@@ -118,7 +118,11 @@ def _larger_blocks(blocks, used, need):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _larger_placed(placed, used):  # type: ignore[no-untyped-def]
     new = _new_placed(used + used // 2)
-    new.source[:used], new.target[:used], new.sign[:used] = placed.source[:used], placed.target[:used], placed.sign[:used]
+    new.source[:used], new.target[:used], new.sign[:used] = (
+        placed.source[:used],
+        placed.target[:used],
+        placed.sign[:used],
+    )
     return new
 
 
@@ -140,7 +144,7 @@ def _finish(zero, one):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, inline="always")
 def _split_other(work, y, zero, one, choice):  # type: ignore[no-untyped-def]
-    """g of the better split, where y's children have been added up; empties these sums."""
+    """G of the better split, where y's children have been added up; empties these sums."""
     other_zero, other_one = work.sum_zero[y], work.sum_one[y] + 2 - work.n_seen[y]
     work.sum_zero[y], work.sum_one[y], work.n_seen[y] = 0, 0, 0
     if other_zero < zero:
@@ -277,7 +281,7 @@ def _trace(forest, work, blocks, root, placed, n_placed):  # type: ignore[no-unt
     for k in range(work.start[root], work.start[root] + work.length[root]):
         if forest.parent[blocks.other[k]] < 0:
             todo.append((np.int32(root), blocks.other[k], np.int8(0)))
-    while len(todo):
+    while todo:
         x, y, c = todo.pop()
         choice = _choice(forest, work, blocks, x, y)
         if (choice >> c) & 1:

@@ -20,7 +20,8 @@ from tasks.summary.kernel.threads import start_threads
 
 DRAWS = 1 << 20
 """The level, in the hashes' streams, of the draws inside groups."""
-_CHUNKS_A_THREAD = 16
+_N_CHUNKS = 32
+_LEAST_WORK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def _chunks(length: Int32, groups: Groups) -> list[Int64]:
     work = np.add.reduceat(length[groups.roots].astype(np.int64), groups.bounds[:-1]) * sizes
     order = np.argsort(-work, kind="stable")
     ends = np.cumsum(work[order])
-    target = max(int(ends[-1]) // (4 * _CHUNKS_A_THREAD), 1)
+    target = max(int(ends[-1]) // _N_CHUNKS, _LEAST_WORK)
     cuts = np.flatnonzero(np.diff(ends // target)) + 1
     return [part for part in np.split(order, cuts) if len(part)]
 

@@ -9,6 +9,9 @@ Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
+STORED_FORM = "npy: parent, source, target int32, sign int8"
+"""What `Summary.bits_per_edge` counts."""
+
 
 @dataclass(frozen=True)
 class SignedEdges:
@@ -53,3 +56,18 @@ class Summary:
     def cost(self) -> int:
         """|P+| + |P-| + |H|."""
         return len(self.signed_edges.sign) + self.n_hierarchy
+
+    def decode(self) -> Int32:
+        """Every edge of the graph, lower id first, ascending. Shapes: result (n_edges, 2)."""
+        from tasks.summary.kernel.decoding import decode
+
+        return decode(self)
+
+    def n_bytes(self) -> int:
+        """Size of the stored arrays (`STORED_FORM`), without the files' headers."""
+        edges = self.signed_edges
+        return self.parent.nbytes + edges.source.nbytes + edges.target.nbytes + edges.sign.nbytes
+
+    def bits_per_edge(self, n_edges: int) -> float:
+        """Bits of the stored arrays for each of the graph's edges; 0 for a graph without edges."""
+        return 8 * self.n_bytes() / n_edges if n_edges else 0.0

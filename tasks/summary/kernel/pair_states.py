@@ -49,7 +49,8 @@ EDGE = pack((1, None, None, None))
 @lru_cache(maxsize=1)
 def state_tables() -> StateTables:
     """The tables, computed once a process."""
-    states = {pack(cells): cells for cells in product((-1, 0, 1, None), repeat=4) if _is_possible(cells)}
+    deltas: tuple[Delta, ...] = (-1, 0, 1, None)
+    states = {pack(cells): cells for cells in product(deltas, deltas, deltas, deltas) if _is_possible(cells)}
     tables = StateTables(
         np.zeros(1 << 16, np.int8), np.zeros(1 << 16, np.uint8), np.zeros(256, np.uint8), np.full(256, -1, np.int8)
     )

@@ -57,10 +57,21 @@ def new_scratch(n: int) -> Scratch:
 
 def empty_view(n: int, n_slots: int) -> Rows:
     """A view of no root yet, with room for `n_slots`. Shapes: slot_of (n,)."""
-    ints, longs = np.zeros(n_slots, np.int32), np.zeros(n_slots, np.int64)
-    slots = (longs, ints, ints.copy(), longs.copy(), np.zeros(n_slots, np.int8), ints.copy(), ints.copy())
-    entries = (np.empty(0, np.int32), np.empty(0, np.uint8), np.empty(0, np.int32), np.empty(0, np.int32))
-    return Rows(*entries, *slots, np.full(n, FREE, np.int32), np.zeros(1, np.int64))
+    return Rows(
+        other=np.empty(0, np.int32),
+        state=np.empty(0, np.uint8),
+        cost=np.empty(0, np.int32),
+        mirror=np.empty(0, np.int32),
+        start=np.zeros(n_slots, np.int64),
+        length=np.zeros(n_slots, np.int32),
+        capacity=np.zeros(n_slots, np.int32),
+        total=np.zeros(n_slots, np.int64),
+        loop=np.zeros(n_slots, np.int8),
+        height=np.zeros(n_slots, np.int32),
+        root=np.zeros(n_slots, np.int32),
+        slot_of=np.full(n, FREE, np.int32),
+        used=np.zeros(1, np.int64),
+    )
 
 
 @njit(cache=True)
@@ -220,7 +231,7 @@ def _make_room(rows, scratch, a, b):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _take_common(rows, scratch, tables, a, b):  # type: ignore[no-untyped-def]
-    """b's entries as those of the new root; an entry that both have is removed from the other root's row once."""
+    """B's entries as those of the new root; an entry that both have is removed from the other root's row once."""
     start_a = rows.start[a]
     for k in range(rows.start[b], rows.start[b] + rows.length[b]):
         u = rows.other[k]

@@ -1,9 +1,7 @@
 """A graph's lossless hierarchical summary, from its edges."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from tasks.summary.config import SummaryConfig
@@ -13,7 +11,6 @@ from tasks.summary.kernel.forest import Forest, binary_forest
 from tasks.summary.kernel.graph import Graph, build_graph
 from tasks.summary.kernel.merging import MergeLog, merge_graph
 from tasks.summary.kernel.model import Summary
-from tasks.summary.kernel.threads import spread, start_threads
 
 
 def summarize(edges: ArrayLike, n_nodes: int | None = None, config: SummaryConfig | None = None) -> Summary:

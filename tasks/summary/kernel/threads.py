@@ -16,7 +16,7 @@ def start_threads(n_threads: int) -> ThreadPoolExecutor:
 
 
 def spread(
-    threads: Executor, n_items: int, work: Callable[[int, int], Result], least: int = 4_096
+    threads: Executor, n_items: int, work: Callable[[int, int], Result], least: int = 1 << 15
 ) -> list[tuple[int, Result]]:
     """`work(start, end)` of consecutive parts of 0 ... n_items, with their starts, in order.
 
