@@ -3,6 +3,7 @@
 import numpy as np
 
 from tasks.summary.config import SummaryConfig
+from tasks.summary.kernel.compile_products import compile_products
 from tasks.summary.kernel.graph import build_graph
 from tasks.summary.kernel.profile import level_profile
 from tasks.summary.kernel.summarize import summarize
@@ -16,3 +17,4 @@ def compile_kernels() -> None:
     level_profile(summary)
     for kind in (np.int32, np.int64):
         build_graph(summary.decode().astype(kind), 9)
+    compile_products()

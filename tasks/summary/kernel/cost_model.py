@@ -43,8 +43,8 @@ class _Weights:
     doubling: float
 
 
-SUMMARY = _Weights(row=9.5, row_column=0.021, added=0.95, added_column=0.0071, doubling=2.0)
-CSR = _Weights(row=9.0, row_column=0.18, added=0.0, added_column=0.0377, doubling=0.106)
+SUMMARY = _Weights(row=7.1, row_column=0.05, added=0.79, added_column=0.013, doubling=0.79)
+CSR = _Weights(row=10.3, row_column=0.06, added=0.05, added_column=0.0315, doubling=0.147)
 
 
 def choose(layout: Layout, n_entries: int, n_columns: int) -> Choice:

@@ -1,9 +1,14 @@
 """What a summary is, as arrays."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tasks.summary.kernel.layout import Layout
 
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
@@ -62,6 +67,23 @@ class Summary:
         from tasks.summary.kernel.decoding import decode
 
         return decode(self)
+
+    def neighbours(self, vertex: int) -> Int32:
+        """The neighbours of a vertex, ascending, without decoding the rest; the first call lays the forest out.
+
+        Raises:
+            GraphError: if there is no such vertex.
+        """
+        from tasks.summary.kernel.queries import neighbours
+
+        return neighbours(self.layout, vertex)
+
+    @cached_property
+    def layout(self) -> "Layout":
+        """The forest as products and queries walk over it."""
+        from tasks.summary.kernel.layout import lay_out
+
+        return lay_out(self)
 
     def n_bytes(self) -> int:
         """Size of the stored arrays (`STORED_FORM`), without the files' headers."""

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.errors import GraphError
+from tasks.summary.config import SummaryConfig
 from tasks.summary.kernel.layout import lay_out
 from tasks.summary.kernel.queries import degrees, has_edge, have_edges, neighbours, neighbours_of
+from tasks.summary.kernel.summarize import summarize
 from tests.tasks.summary.kernel.summaries import EMPTY, Sample, random_sample, samples
 
 
@@ -25,6 +28,24 @@ def test_many_vertices_at_once_in_any_order() -> None:
     for i, vertex in enumerate(wanted):
         row = found.vertex[found.start[i] : found.start[i + 1]]
         np.testing.assert_array_equal(np.sort(row), np.flatnonzero(sample.adjacency[vertex]))
+
+
+def test_a_summary_answers_by_itself() -> None:
+    sample = random_sample(4, 40, 500)
+    np.testing.assert_array_equal(sample.summary.neighbours(7), np.flatnonzero(sample.adjacency[7]))
+
+
+@given(st.integers(0, 10_000), st.integers(2, 60))
+def test_real_summaries(seed: int, n_nodes: int) -> None:
+    draw = np.random.default_rng(seed)
+    adjacency = np.triu(draw.random((n_nodes, n_nodes)) < draw.random(), 1)
+    summary = summarize(np.argwhere(adjacency), n_nodes, SummaryConfig(iterations=5, threads=1))
+    adjacency |= adjacency.T
+    np.testing.assert_array_equal(degrees(summary.layout), adjacency.sum(axis=1))
+    found = neighbours_of(summary.layout, np.arange(n_nodes))
+    assert [set(row) for row in np.split(found.vertex, found.start[1:-1])] == [
+        set(np.flatnonzero(r)) for r in adjacency
+    ]
 
 
 def test_no_vertex_is_its_own_neighbour() -> None:
