@@ -22,8 +22,24 @@ from flows.cli.report import report
 from flows.cli.restore import restore
 from flows.cli.run import run
 from flows.cli.status import status
+from flows.cli.summarize import decode, summarize
 
-VERBS = (doctor, demo, run, containments, plan, apply, restore, purge, explain, report, status, config)
+VERBS = (
+    doctor,
+    demo,
+    run,
+    containments,
+    plan,
+    apply,
+    restore,
+    purge,
+    explain,
+    report,
+    status,
+    config,
+    summarize,
+    decode,
+)
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 app = typer.Typer(
