@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.errors import SourceError
 from tasks.inventory.splits import InventoryTables, plan_splits
@@ -92,7 +93,7 @@ def _value_graph(lake: _Lake, metrics: StageMetrics) -> Found:
         "source": "values",
         "tables": len(names),
         "columns": len(held),
-        "values": len(found.graph.nodes.key) - len(held) - len(names),
+        "values": int(pc.sum(pc.equal(found.graph.nodes.kind, "value")).as_py() or 0),
         "values_left_out_as_frequent": found.n_frequent,
         "columns_left_out": sum(1 for why in found.columns.left_out if why),
         "values_per_column": cost.n_kept,

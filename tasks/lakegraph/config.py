@@ -24,7 +24,7 @@ class LakeGraphConfig(FrozenConfig):
 
     edge_table: EdgeTableConfig = Field(default_factory=EdgeTableConfig, description="An edge table of the lake.")
     floats: Literal["out", "whole", "rounded", "exact"] = Field(
-        "out",
+        "exact",
         description="Floats and decimals as values: none; whole numbers only; rounded to `float_digits`; all.",
     )
     float_digits: int = Field(6, ge=1, le=15, description="Significant digits of rounded floats.")
@@ -32,13 +32,17 @@ class LakeGraphConfig(FrozenConfig):
         1 << 16, ge=16, le=1 << 24, description="Distinct values kept of a column, those of the least hashes."
     )
     value_budget: int = Field(
-        1 << 24, ge=1 << 10, le=1 << 31, description="Values of all columns together, which lowers `values_per_column`."
+        1 << 26, ge=1 << 10, le=1 << 31, description="Values of all columns together, which lowers `values_per_column`."
     )
+    names: bool = Field(True, description="Whether columns of one name, in different tables, meet in a node of it.")
     min_distinct: int = Field(
-        3, ge=1, le=1_000_000, description="Columns of fewer distinct values, as flags are, have no edges to values."
+        1,
+        ge=1,
+        le=1_000_000,
+        description="Columns of fewer distinct values, as flags are with 3, have no edges to values.",
     )
     max_value_columns: int = Field(
-        1_000, ge=2, le=10_000_000, description="Values that stand in more columns than this are left out."
+        1_000_000, ge=2, le=10_000_000, description="Values that stand in more columns than this are left out."
     )
     damping: float = Field(
         0.0,

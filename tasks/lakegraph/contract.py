@@ -2,7 +2,8 @@
 
 Node ids are dense and in the order of the keys' code points, so that a graph of the same keys has the same ids whatever
 made it. A key starts with its kind, so no two kinds meet: `table:` and the name; `column:` and the JSON text of the
-list of table name and path; `value:` and 16 hex digits of the value's hash; `node:` and the JSON text of a key cell.
+list of table name and path; `node:name:` and the JSON text of a path that several tables have; `value:` and 16 hex
+digits of the value's hash. Of an edge table: `node:`, the text of the key and its hash.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from tasks.runtime.contract import AtLeast, AtMostColumn, Column, Contract, OneO
 
 VERSION = 1
 NODE_KINDS = ("column", "node", "table", "value")
-EDGE_KINDS = ("column_value", "edge", "table_column")
+EDGE_KINDS = ("column_name", "column_value", "edge", "table_column")
 
 _NODE_ID = Column("node_id", pa.int64(), "number of the node, dense, by key order", checks=(AtLeast(0),))
 

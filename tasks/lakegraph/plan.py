@@ -171,7 +171,7 @@ def _token(name: str, tokens: Sequence[str]) -> str | None:
 
 
 def _left_out(type_: str, type_class: str, config: LakeGraphConfig) -> str:
-    if type_class in {"null", "bool"}:
+    if type_class == "null" or (type_class == "bool" and config.min_distinct > 2):
         return f"type {type_}"
     if config.floats == "out" and type_class == "number" and type_.startswith(FLOAT_TYPES):
         return f"type {type_}, and floats are left out"

@@ -150,9 +150,9 @@ def _rounded(values: pa.Array, digits: int) -> NDArray[np.float64]:
     with np.errstate(divide="ignore"):
         magnitude = np.where(floats == 0, 0.0, np.floor(np.log10(np.abs(floats))))
     places = digits - 1 - magnitude
-    scale = 10.0 ** np.abs(places)
     up = places >= 0
     with np.errstate(over="ignore", invalid="ignore"):
+        scale = 10.0 ** np.abs(places)
         moved = np.rint(np.where(up, floats * scale, floats / scale))
         rounded = np.where(up, moved / scale, moved * scale)
     return np.where(np.isfinite(rounded), rounded, floats)

@@ -1,5 +1,7 @@
 """The graph of tables, columns and the values that stand in at least two columns."""
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,10 +74,11 @@ class ValueGraph:
 
 
 def lake_graph(tables: Sequence[str], columns: Sequence[LakeColumn], config: LakeGraphConfig) -> ValueGraph:
-    """Columns meet where their samples share a value; tables meet through their columns.
+    """Columns meet where their samples share a value, or in their name; tables meet through their columns.
 
     Column-value edges for values of 2 … `max_value_columns` columns of at least `min_distinct` distinct values;
-    table-column edges for all. Keys sort as column, table, value, so ids are blocks in this order.
+    column-name edges for names of at least two columns; table-column edges for all. Keys sort as column, name, table,
+    value, so ids are blocks in this order.
 
     Returns: a graph that does not depend on the order of `tables` and `columns`.
 
@@ -84,13 +87,32 @@ def lake_graph(tables: Sequence[str], columns: Sequence[LakeColumn], config: Lak
     names, ordered = sorted(tables), sorted(columns, key=lambda column: column_key(column.table, list(column.path)))
     left_out = [column.left_out or _too_few(column.sample, config.min_distinct) for column in ordered]
     shared, n_frequent = share_values([c.sample for c in ordered], [not why for why in left_out], config)
-    n_columns = len(ordered)
-    number = {name: n_columns + place for place, name in enumerate(names)}
+    heads, name_of = _names(ordered) if config.names else ([], np.full(len(ordered), -1))
+    first_table = len(ordered) + len(heads)
+    number = {name: first_table + place for place, name in enumerate(names)}
     table_node = np.array([number[column.table] for column in ordered], np.int64)
-    edges = _edges(table_node, shared, n_columns + len(names), config.damping)
-    n_shared = np.bincount(shared.column, minlength=n_columns).astype(np.int64)
-    facts = ColumnFacts(ordered, table_node, n_shared, left_out)
-    return ValueGraph(Graph(_nodes(names, ordered, shared), edges), facts, n_frequent)
+    blocks = _Blocks(table_node, np.where(name_of >= 0, name_of + len(ordered), -1), first_table + len(names))
+    n_shared = np.bincount(shared.column, minlength=len(ordered)).astype(np.int64)
+    graph = Graph(_nodes(names, heads, ordered, shared), _edges(blocks, shared, config.damping))
+    return ValueGraph(graph, ColumnFacts(ordered, table_node, n_shared, left_out), n_frequent)
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Node of each column's table and name (-1: none), and the first value's."""
+
+    table_node: Int64
+    name_node: Int64
+    first_value: int
+
+
+def _names(columns: Sequence[LakeColumn]) -> tuple[list[str], Int64]:
+    """The paths of at least two columns, ascending, and for each column the place of its own; -1 where it is alone."""
+    tokens = [json.dumps(list(column.path), ensure_ascii=False, separators=(",", ":")) for column in columns]
+    counts = Counter(tokens)
+    heads = sorted(token for token, n in counts.items() if n > 1)
+    place = {token: number for number, token in enumerate(heads)}
+    return heads, np.array([place.get(token, -1) for token in tokens], np.int64)
 
 
 def share_values(
@@ -145,28 +167,30 @@ def _least_labels(parts: Sequence[pa.Array], members: Int64, value: NDArray[np.i
     return labels.dictionary.take(pa.array(in_order[least])).cast(pa.string())
 
 
-def _edges(table_node: Int64, shared: SharedValues, first_value: int, damping: float) -> EdgeTable:
-    n_columns = len(table_node)
-    source = np.concatenate([np.arange(n_columns), shared.column])
-    target = np.concatenate([table_node, shared.value + first_value])
+def _edges(blocks: _Blocks, shared: SharedValues, damping: float) -> EdgeTable:
+    columns = np.arange(len(blocks.table_node))
+    named = columns[blocks.name_node >= 0]
     damped = shared.n_columns.astype(np.float64) ** -damping
-    weight = np.concatenate([np.ones(n_columns), damped[shared.value]]).astype(np.float32)
-    kind = pa.DictionaryArray.from_arrays(
-        pa.array(np.repeat(np.array([0, 1], np.int8), [n_columns, len(shared.column)])),
-        pa.array(["table_column", "column_value"]),
-    )
+    source = np.concatenate([named, columns, shared.column])
+    target = np.concatenate([blocks.name_node[named], blocks.table_node, shared.value + blocks.first_value])
+    weight = np.concatenate([np.ones(len(named) + len(columns)), damped[shared.value]]).astype(np.float32)
+    sizes = [len(named), len(columns), len(shared.column)]
+    kinds = pa.array(["column_name", "table_column", "column_value"])
     order = np.lexsort((target, source))
-    return EdgeTable(source[order], target[order], weight[order], kind.take(pa.array(order)).cast(pa.string()))
+    kind = kinds.take(pa.array(np.repeat(np.arange(3), sizes)[order]))
+    return EdgeTable(source[order], target[order], weight[order], kind)
 
 
-def _nodes(names: Sequence[str], columns: Sequence[LakeColumn], shared: SharedValues) -> NodeTable:
+def _nodes(
+    names: Sequence[str], heads: Sequence[str], columns: Sequence[LakeColumn], shared: SharedValues
+) -> NodeTable:
     keys = [column_key(column.table, list(column.path)) for column in columns]
+    keys += [f"node:name:{head}" for head in heads] + [table_key(name) for name in names]
     texts = [f"{column.table}.{'.'.join(str(step) for step in column.path)}" for column in columns]
-    sizes = (("column", len(keys)), ("table", len(names)), ("value", len(shared.hashes)))
+    texts += [".".join(str(step) for step in json.loads(head)) for head in heads] + list(names)
+    sizes = (("column", len(columns)), ("node", len(heads)), ("table", len(names)), ("value", len(shared.hashes)))
     return NodeTable(
         kind=pa.concat_arrays([repeated(kind, n) for kind, n in sizes]),
-        key=pa.concat_arrays(
-            [pa.array(keys, pa.string()), pa.array(map(table_key, names), pa.string()), value_keys(shared.hashes)]
-        ),
-        label=pa.concat_arrays([pa.array(texts, pa.string()), pa.array(names, pa.string()), shared.labels]),
+        key=pa.concat_arrays([pa.array(keys, pa.string()), value_keys(shared.hashes)]),
+        label=pa.concat_arrays([pa.array(texts, pa.string()), shared.labels]),
     )
