@@ -193,8 +193,8 @@ def open_folder(uri: str) -> NamedIndex:
     items = pq.read_table(io.BytesIO(read_stamped(storage, head.items.stamp())), use_threads=False)
     parts = [_vectors(read_stamped(storage, shard.vectors.stamp())) for shard in head.shards]
     graphs = [read_stamped(storage, shard.graph.stamp()) if shard.graph else b"" for shard in head.shards]
+    _require_shape(uri, head, items, parts)
     vectors = _interleaved(parts, head.dim)
-    _require_shape(uri, head, items, vectors, parts)
     groups = items["group"].to_numpy()
     order = np.argsort(groups, kind="stable").astype(np.int64)
     indptr = np.searchsorted(groups[order], np.arange(head.n_vectors + 1)).astype(np.int64)
@@ -219,12 +219,13 @@ def _interleaved(parts: Sequence[Float32], dim: int) -> Float32:
     return vectors
 
 
-def _require_shape(uri: str, head: IndexHead, items: pa.Table, vectors: Float32, parts: Sequence[Float32]) -> None:
-    counts = [len(part) for part in parts]
-    found = (items.num_rows, *vectors.shape, counts)
-    expected = (head.n_items, head.n_vectors, head.dim, [shard.count for shard in head.shards])
-    if found != expected:
-        raise ArtifactError("an index's files do not fit each other", value=f"{found} in {uri}", expected=str(expected))
+def _require_shape(uri: str, head: IndexHead, items: pa.Table, parts: Sequence[Float32]) -> None:
+    found = (items.num_rows, [part.shape for part in parts])
+    expected = (head.n_items, [(shard.count, head.dim) for shard in head.shards])
+    if found != expected or sum(shard.count for shard in head.shards) != head.n_vectors:
+        raise ArtifactError(
+            "an index's files do not fit each other", value=f"{found} in {uri}", expected=str(expected), hint=_AGAIN
+        )
 
 
 def _damaged(uri: str, reason: str) -> ArtifactError:

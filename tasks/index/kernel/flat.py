@@ -40,12 +40,13 @@ def prepared(vectors: Floats, space: str) -> Float32:
     array = np.ascontiguousarray(vectors, np.float32)
     if array.ndim != 2 or array.shape[1] == 0:
         raise GraphError("vectors must be the rows of a matrix", value=f"shape {array.shape}", expected="(n, dim)")
-    lengths = np.sqrt(np.einsum("ij,ij->i", array, array, dtype=np.float64))
+    lengths = _lengths(array)
     _require(np.isfinite(lengths), "hold NaN or infinity", "finite numbers")
     if space != "cosine":
         return array
     _require(lengths > 0, "are zero, and have no direction", "at least one number that is not 0")
-    return np.ascontiguousarray(array / lengths[:, None].astype(np.float32))
+    unit: Float32 = (array / lengths[:, None]).astype(np.float32, copy=False)
+    return unit
 
 
 def require_queries(queries: Floats, dim: int, k: int) -> Floats:
@@ -79,6 +80,15 @@ def flat_search(vectors: Float32, queries: Float32, k: int, space: str) -> Neigh
         found.position[start : start + step, :k_real] = near
         found.distance[start : start + step, :k_real] = np.take_along_axis(distances, near, 1)
     return found
+
+
+def _lengths(array: Float32) -> NDArray[np.floating[Any]]:
+    """Of each row; in float64 only where float32 gives none."""
+    with np.errstate(over="ignore", under="ignore"):
+        lengths: NDArray[np.floating[Any]] = np.sqrt(np.einsum("ij,ij->i", array, array))
+    if ((lengths > 1e-15) & (lengths < 1e15)).all():
+        return lengths
+    return np.sqrt(np.einsum("ij,ij->i", array, array, dtype=np.float64))
 
 
 def _distances(vectors: Float32, squares: Float32 | None, queries: Float32) -> Float32:

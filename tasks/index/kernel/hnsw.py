@@ -90,7 +90,7 @@ def search_shard(index: Any, queries: Float32, k: int, ef: int) -> Neighbours | 
         labels, distances = index.knn_query(queries, k=k, num_threads=1)
     except RuntimeError:
         return None
-    return Neighbours(labels.astype(np.int64), np.maximum(distances, np.float32(0)))
+    return Neighbours(labels.view(np.int64), np.maximum(distances, np.float32(0), out=distances))
 
 
 def _recall_at(index: Any, queries: Float32, exact: Float32, ef: int) -> float:

@@ -43,11 +43,11 @@ def collapse(vectors: Float32, tolerance: float) -> Twins:
     if not n:
         return Twins(np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0, np.int64))
     direction = np.random.default_rng(20_160_330).standard_normal(dim)
-    shadow: Float32 = vectors @ direction.astype(np.float32)
+    shadow = np.asarray(vectors @ direction.astype(np.float32), np.float64)
     order = np.lexsort((np.arange(n), shadow)).astype(np.int64)
     rounding = 4 * float(np.finfo(np.float32).eps) * float(np.abs(direction).sum()) * float(np.abs(vectors).max())
     window = float(np.abs(direction).sum()) * tolerance + rounding
-    group = group_sorted(vectors, order, shadow[order].astype(np.float64), window, tolerance)
+    group = group_sorted(vectors, order, shadow[order], window, tolerance)
     # groups are numbered by their least member, so that the sort's direction leaves no trace
     least = np.full(n, n, np.int64)
     np.minimum.at(least, group, np.arange(n))
