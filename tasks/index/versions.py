@@ -102,6 +102,7 @@ def publish(root: str, items: pa.Table, vectors: Floats, config: IndexConfig, bu
         storage.delete_folder(f"versions/{version}")
         storage.make_folder(f"versions/{version}")
         build_folder(storage.uri("versions", version), items, vectors, config, build)
+    storage.make_folder(f"changes/{version}")
     storage.write_bytes_atomic(CURRENT, json.dumps({"version": version}).encode())
     return version
 

@@ -31,6 +31,8 @@ from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
 from tasks.runtime.workspace import Workspace
 
+SKETCH_VALUES = 64
+
 
 @dataclass(frozen=True)
 class _Lake:
@@ -166,6 +168,7 @@ def column_table(facts: ColumnFacts) -> pa.Table:
             pa.array([len(sample.hashes) for sample in samples], pa.int64()),
             pa.array(facts.n_shared),
             pa.array(last, pa.binary()),
+            pa.array([sample.hashes[:SKETCH_VALUES].astype(">u8").tobytes() for sample in samples], pa.binary()),
             pa.array(facts.left_out, pa.string()),
         ],
         schema=GRAPH_COLUMNS.arrow_schema(),

@@ -60,6 +60,7 @@ GRAPH_COLUMNS = Contract(
                checks=(AtLeast(0),)),
         Column("threshold", pa.binary(), "greatest value hash kept, 8 bytes big-endian; null: all values were kept",
                nullable=True),
+        Column("sketch", pa.binary(), "the least value hashes, at most 64, 8 bytes big-endian each, ascending"),
         Column("left_out", pa.string(), "why the column's values took no part; empty where they did"),
     ),
     key=("node_id",),

@@ -88,7 +88,8 @@ def _lengths(array: Float32) -> NDArray[np.floating[Any]]:
         lengths: NDArray[np.floating[Any]] = np.sqrt(np.einsum("ij,ij->i", array, array))
     if ((lengths > 1e-15) & (lengths < 1e15)).all():
         return lengths
-    return np.sqrt(np.einsum("ij,ij->i", array, array, dtype=np.float64))
+    exact: NDArray[np.floating[Any]] = np.sqrt(np.einsum("ij,ij->i", array, array, dtype=np.float64))
+    return exact
 
 
 def _distances(vectors: Float32, squares: Float32 | None, queries: Float32) -> Float32:

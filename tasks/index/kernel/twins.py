@@ -42,7 +42,7 @@ def collapse(vectors: Float32, tolerance: float) -> Twins:
     n, dim = vectors.shape
     if not n:
         return Twins(np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0, np.int64))
-    direction = np.random.default_rng(20_160_330).standard_normal(dim)
+    direction: NDArray[np.float64] = np.random.default_rng(20_160_330).standard_normal(size=(dim,))
     shadow = np.asarray(vectors @ direction.astype(np.float32), np.float64)
     order = np.lexsort((np.arange(n), shadow)).astype(np.int64)
     rounding = 4 * float(np.finfo(np.float32).eps) * float(np.abs(direction).sum()) * float(np.abs(vectors).max())
