@@ -37,7 +37,8 @@ def build_artifact(
     metrics = StageMetrics()
     nodes = stage.read(lakegraph, "nodes")
     vectors, place = read_vectors(stage, embeddings, nodes.num_rows)
-    rows, files = [], []
+    rows: list[dict[str, object]] = []
+    files: list[str] = []
     for kind in config.kinds:
         chosen = nodes.filter(pc.and_(pc.equal(nodes["kind"], kind), pa.array(place >= 0)))
         if not chosen.num_rows:
@@ -54,8 +55,8 @@ def build_artifact(
     with metrics.step("evidence"), shown().step("Writing why things are near"):
         graph = (nodes, stage.read(lakegraph, "edges"), stage.read(lakegraph, "graph_columns"))
         write_evidence(Storage.at(stage.folder), *graph)
-    summary = {"indexes": len(rows), "items": sum(int(row["n_items"]) for row in rows)}
-    summary["vectors"] = sum(int(row["n_vectors"]) for row in rows)
+    summary = {"indexes": len(rows), "items": sum(int(str(row["n_items"])) for row in rows)}
+    summary["vectors"] = sum(int(str(row["n_vectors"])) for row in rows)
     return stage.publish({"indexes": INDEXES.table(rows)}, summary, metrics, files=[*files, *FILES])
 
 
