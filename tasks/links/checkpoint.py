@@ -137,7 +137,9 @@ class Checkpoints:
 
 def _flat(state: TrainingState) -> Weights:
     groups = {"weights": state.weights, "best": state.best, **state.moments}
-    return {f"{group}/{name}": np.ascontiguousarray(rows) for group, part in groups.items() for name, rows in part.items()}
+    return {
+        f"{group}/{name}": np.ascontiguousarray(rows) for group, part in groups.items() for name, rows in part.items()
+    }
 
 
 def _read(path: Path) -> TrainingState | None:

@@ -77,7 +77,7 @@ class LinksConfig(FrozenConfig):
     n_hops: int = Field(2, ge=0, le=8, description="Products with the transition matrix that smooth node features.")
     projection_columns: int = Field(256, ge=8, le=4096, description="Columns of the FastRP vectors of the ladder.")
     max_feature_columns: int = Field(
-        1024, ge=8, le=65_536, description="Feature columns kept as they are; more are hash-projected to so many."
+        4096, ge=8, le=65_536, description="Feature columns kept as they are; more are hash-projected to so many."
     )
     n_folds: int = Field(5, ge=2, le=50, description="Folds of the validation pairs that stack and calibration share.")
     n_tails: int = Field(500, ge=1, le=100_000, description="Negative tails of each test edge, for MRR.")

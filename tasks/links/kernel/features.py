@@ -29,7 +29,7 @@ def prepare_features(features: sparse.csr_array, n_nodes: int, max_columns: int,
         raise GraphError(
             "the node features have another number of rows than the graph has nodes",
             value=features.shape[0],
-            expected=n_nodes,
+            expected=str(n_nodes),
             hint="give one row a node, in the order of the nodes",
         )
     _require_finite(features)
@@ -56,7 +56,7 @@ def smooth(features: NodeFeatures, transition: sparse.csr_array, n_hops: int) ->
 def unit_vectors(vectors: Float32) -> Float32:
     """Rows of length one; a row of zeros stays as it is."""
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float32))
-    return vectors / np.where(lengths > 0, lengths, np.float32(1.0))[:, None]
+    return np.asarray(vectors / np.where(lengths > 0, lengths, np.float32(1.0))[:, None], np.float32)
 
 
 def _require_finite(features: sparse.csr_array) -> None:

@@ -23,7 +23,8 @@ def shared_neighbour_scores(graph: sparse.csr_array, pairs: Int64, weight: Float
 
     Shapes: weight (n,) of each node as a shared neighbour; pairs (k, 2); result (k,) float64.
     """
-    return _shared(graph.indptr.astype(np.int64), graph.indices.astype(np.int32), pairs.astype(np.int64), weight)
+    indptr, indices = graph.indptr.astype(np.int64), graph.indices.astype(np.int32)
+    return np.asarray(_shared(indptr, indices, pairs.astype(np.int64), weight))
 
 
 def common_neighbours(graph: sparse.csr_array) -> Float:

@@ -37,7 +37,7 @@ class Inputs:
         return Inputs.of(sparse.csr_array((data, self.rows.indices, self.rows.indptr), shape=self.rows.shape))
 
     def times(self, weight: torch.Tensor) -> torch.Tensor:
-        """rows @ weight, as a step of the tape: only the weight has a gradient."""
+        """The product with a weight, as a step of the tape: only the weight has a gradient."""
         return Propagation(lambda w: self.rows @ w, lambda g: self.transposed @ g)(weight)
 
 

@@ -31,7 +31,7 @@ class Propagation:
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """The product, as a step of the tape."""
-        return _Product.apply(rows, self)  # type: ignore[no-any-return, no-untyped-call]
+        return _Product.apply(rows, self)  # type: ignore[no-any-return]
 
 
 class _Product(torch.autograd.Function):

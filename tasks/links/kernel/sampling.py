@@ -16,7 +16,7 @@ Int64 = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class NeighbourSampler:
-    """Samples of the propagation matrix's rows: at most `n_sampled` entries a row, scaled so that sums stay as expected.
+    """Samples of the propagation matrix's rows: at most `n_sampled` entries a row, scaled up to the whole row.
 
     Shapes: matrix (n, n) CSR float32.
     """

@@ -12,7 +12,7 @@ MAX_STEPS, TOLERANCE = 50, 1e-9
 
 @dataclass(frozen=True)
 class Logistic:
-    """weight · (x − mean) / scale + bias. Shapes: mean, scale, weight (k,)."""
+    """weight · (x - mean) / scale + bias. Shapes: mean, scale, weight (k,)."""
 
     mean: Float
     scale: Float
@@ -82,5 +82,5 @@ def fit_logistic(rows: Float, is_link: NDArray[np.bool_], penalty: float = 1.0) 
 
 
 def sigmoid(logits: Float) -> Float:
-    """1 / (1 + exp(−x)), without overflow."""
+    """1 / (1 + exp(-x)), without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))

@@ -1,6 +1,6 @@
 """Topological concentration of nodes (Wang et al., ICLR 2024): which of them a link predictor will serve badly.
 
-TC_i is the mean over i's neighbours j of Σ β^(k1+k2−2) |N^k1(i) ∩ N^k2(j)| / Σ β^(k1+k2−2) |N^k1(i)|, over the nodes
+TC_i is the mean over i's neighbours j of Σ β^(k1+k2-2) |N^k1(i) ∩ N^k2(j)| / Σ β^(k1+k2-2) |N^k1(i)|, over the nodes
 at distance k1 and k2 of 1 … K, the edge {i, j} itself removed. ATC replaces the sets by randomly projected profiles.
 """
 
@@ -21,7 +21,7 @@ def concentration(graph: sparse.csr_array, beta: float = 0.5) -> Float:
 
     Shapes: graph (n, n) symmetric 0/1 CSR; result (n,) float64 in [0, 1].
     """
-    return _concentration(graph.indptr.astype(np.int64), graph.indices.astype(np.int32), beta)
+    return np.asarray(_concentration(graph.indptr.astype(np.int64), graph.indices.astype(np.int32), beta))
 
 
 def approximate_concentration(
@@ -29,9 +29,9 @@ def approximate_concentration(
 ) -> Float:
     """ATC: mean over the neighbours of the cosine of two nodes' projected profiles. O(K · n_columns · edges).
 
-    Profiles are Σ β^(k−1) P^k R with Gaussian R of `n_columns` columns, for k = 1 … K. Departs from the paper: the
+    Profiles are Σ β^(k-1) P^k R with Gaussian R of `n_columns` columns, for k = 1 … K. Departs from the paper: the
     edge {i, j} is left in.
-    Shapes: graph, transition (n, n); result (n,) float64 in [−1, 1].
+    Shapes: graph, transition (n, n); result (n,) float64 in [-1, 1].
     """
     random = np.random.Generator(np.random.PCG64([seed, 4]))
     power = random.standard_normal((graph.shape[0], n_columns), dtype=np.float32) / np.float32(np.sqrt(n_columns))
@@ -47,7 +47,7 @@ def approximate_concentration(
 def recall_of_nodes(ranked: Int64, partners: sparse.csr_array) -> Float:
     """Share of each node's partners among the nodes ranked for it; NaN for a node without partners.
 
-    Shapes: ranked (n, k) nodes, −1 where there are fewer; partners (n, n) 0/1 CSR; result (n,).
+    Shapes: ranked (n, k) nodes, -1 where there are fewer; partners (n, n) 0/1 CSR; result (n,).
     """
     n_nodes, k = ranked.shape
     keys = np.repeat(np.arange(n_nodes), np.diff(partners.indptr)) * n_nodes + partners.indices
@@ -55,7 +55,7 @@ def recall_of_nodes(ranked: Int64, partners: sparse.csr_array) -> Float:
     n_hits = (np.isin(asked, keys) & (ranked >= 0)).sum(axis=1)
     n_partners = np.diff(partners.indptr)
     possible = np.minimum(n_partners, k)
-    return np.divide(n_hits, possible, out=np.full(n_nodes, np.nan), where=possible > 0)
+    return np.asarray(np.divide(n_hits, possible, out=np.full(n_nodes, np.nan), where=possible > 0))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -89,7 +89,7 @@ def _overlap(own, n_own, own_level, other_level, beta):  # type: ignore[no-untyp
         mine = own_level[own[t]]
         if mine == 3:
             continue
-        # the sum over k2 of β^(k2−1) stands in the denominator for every own node
+        # the sum over k2 of β^(k2-1) stands in the denominator for every own node
         whole += beta ** (mine - 1) * (1.0 + beta)
         theirs = other_level[own[t]]
         if 1 <= theirs <= 2:

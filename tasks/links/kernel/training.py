@@ -74,7 +74,7 @@ class Trained:
     state: TrainingState
 
 
-def train(  # noqa: PLR0913 - what, how, from where and who is told
+def train(
     kind: Kind,
     data: TrainingData,
     config: GnnConfig,
@@ -153,9 +153,7 @@ def _step(optimiser: torch.optim.Optimizer, vectors: torch.Tensor, links: Int64,
     optimiser.step()
 
 
-def _note_epoch(
-    network: Network, optimiser: torch.optim.Optimizer, data: TrainingData, state: TrainingState
-) -> None:
+def _note_epoch(network: Network, optimiser: torch.optim.Optimizer, data: TrainingData, state: TrainingState) -> None:
     vectors = _vectors(network, data)
     links, others = (np.einsum("ij,ij->i", vectors[p[:, 0]], vectors[p[:, 1]], dtype=np.float64) for p in data.stop)
     score = auc(links, others)
