@@ -13,7 +13,7 @@ from tasks.links.kernel.features import unit_vectors
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-N_HOPS = 2
+N_PROFILE_HOPS = 3
 
 
 def concentration(graph: sparse.csr_array, beta: float = 0.5) -> Float:
@@ -29,15 +29,15 @@ def approximate_concentration(
 ) -> Float:
     """ATC: mean over the neighbours of the cosine of two nodes' projected profiles. O(K · n_columns · edges).
 
-    Profiles are Σ β^(k-1) P^k R with Gaussian R of `n_columns` columns, for k = 1 … K. Departs from the paper: the
-    edge {i, j} is left in.
+    Profiles are Σ β^(k-1) A^k R with Gaussian R of `n_columns` columns, for k = 1 … 3: walks stand for the nodes at
+    their ends. Departs from the paper: the edge {i, j} is left in.
     Shapes: graph, transition (n, n); result (n,) float64 in [-1, 1].
     """
     random = np.random.Generator(np.random.PCG64([seed, 4]))
     power = random.standard_normal((graph.shape[0], n_columns), dtype=np.float32) / np.float32(np.sqrt(n_columns))
     profile = np.zeros_like(power)
-    for hop in range(N_HOPS):
-        power = np.asarray(transition @ power, np.float32)
+    for hop in range(N_PROFILE_HOPS):
+        power = np.asarray(graph @ power, np.float32)
         profile += np.float32(beta**hop) * power
     unit = unit_vectors(profile)
     around = np.asarray(transition @ unit, np.float32)
