@@ -68,12 +68,27 @@ class GnnConfig(FrozenConfig):
     checkpoint_every: int = Field(10, ge=1, le=100_000, description="Epochs between checkpoints.")
 
 
+class LakeLinksConfig(FrozenConfig):
+    """Which pairs of columns and tables count as linked, on a graph of tables, columns and values."""
+
+    held_share: float = Field(0.3, gt=0.0, lt=0.9, description="Share of the values that is held out of the graph.")
+    min_shared: int = Field(2, ge=1, le=1_000_000, description="Held-out values that two linked columns share.")
+    min_overlap: float = Field(
+        0.5, gt=0.0, le=1.0, description="Share of the smaller column's held-out values that the other one has."
+    )
+    max_value_columns: int = Field(
+        100, ge=2, le=100_000, description="Columns of a value up to which it can define links; flags define none."
+    )
+    max_pairs: int = Field(100_000, ge=100, le=100_000_000, description="Linked pairs at most, drawn by the seed.")
+
+
 class LinksConfig(FrozenConfig):
     """The links stage."""
 
     rungs: tuple[Rung, ...] = Field(RUNGS, min_length=1, description="Rungs that are scored, of the ladder in order.")
     split: SplitConfig = Field(default_factory=SplitConfig, description="How edges are split.")
     gnn: GnnConfig = Field(default_factory=GnnConfig, description="The networks.")
+    lake: LakeLinksConfig = Field(default_factory=LakeLinksConfig, description="What is linked in a lake graph.")
     n_hops: int = Field(2, ge=0, le=8, description="Products with the transition matrix that smooth node features.")
     projection_columns: int = Field(256, ge=8, le=4096, description="Columns of the FastRP vectors of the ladder.")
     max_feature_columns: int = Field(
