@@ -45,7 +45,7 @@ def measure(path: Path, seed: int) -> Iterator[Figures]:
     edges, features = load(path)
     config = LinksConfig(split=SplitConfig(seed=seed))
     fitted = fit_links(edges, features.shape[0], config, features=features)
-    common = {"data": path.stem, "seed": seed, "n_test": len(fitted.split.test)}
+    common = {"data": path.stem, "seed": seed, "n_test": len(fitted.task.split.test)}
     for result in fitted.results:
         hits = {f"hits_at_{k}": value for k, value in result.metrics.hits.items()}
         cpu_s = result.cpu_s + fitted.cpu_s.get(result.rung, 0.0)
@@ -58,7 +58,7 @@ def measure(path: Path, seed: int) -> Iterator[Figures]:
 
 def correlations(fitted: Fitted, config: LinksConfig) -> Figures:
     """Pearson's correlation of each node metric with the node's recall@20 under the best plain rung."""
-    graph, split = fitted.graph, fitted.split
+    graph, split = fitted.task.graph, fitted.task.split
     ranked = rank_candidates(fitted.trained["gcn"].vectors, graph, config.recall_at)
     recall = recall_of_nodes(ranked, adjacency(split.test, split.n_nodes))
     known = np.isfinite(recall) & (np.diff(graph.indptr) > 0)

@@ -29,9 +29,9 @@ STOP_SHARE = 1 / 3
 
 @dataclass(frozen=True)
 class LadderInputs:
-    """What the rungs read: all of it made from training edges alone.
+    """What the rungs read: all of it made from training edges, or a visible graph, alone.
 
-    Shapes: graph (n, n) of the training edges; fastrp (n, d) float32; networks by kind, each (n, d) float32.
+    Shapes: graph (n, n); fastrp (n, d) float32; networks by kind, each (n, d) float32.
     """
 
     split: EdgeSplit
@@ -84,7 +84,7 @@ def fit_pairs(split: EdgeSplit) -> tuple[Int64, Int64]:
 def build_ladder(inputs: LadderInputs, config: LinksConfig) -> Ladder:
     """The scorers of the rungs that the config names and the inputs allow."""
     plain = dict(_plain_rungs(inputs, config))
-    columns = [*plain.values(), *_degree_columns(inputs.graph)]
+    columns = stack_columns(inputs, config)
     scorers = {rung: plain[rung] for rung in config.rungs if rung in plain}
     if "logistic" in config.rungs:
         below = [score for rung, score in plain.items() if rung not in inputs.networks]
@@ -94,6 +94,16 @@ def build_ladder(inputs: LadderInputs, config: LinksConfig) -> Ladder:
         stack = _fit(columns, inputs.split, config)
         scorers["stack"] = lambda pairs: stack.scores(_table(columns, pairs))
     return Ladder({rung: scorers[rung] for rung in config.rungs if rung in scorers}, stack)
+
+
+def stack_columns(inputs: LadderInputs, config: LinksConfig) -> list[PairScorer]:
+    """What the stack reads of a pair: the plain rungs and the degrees, in one order for every graph."""
+    return [*dict(_plain_rungs(inputs, config)).values(), *_degree_columns(inputs.graph)]
+
+
+def score_pairs(stack: Stack, inputs: LadderInputs, config: LinksConfig, pairs: Int64) -> Float:
+    """Chances of links under a fitted stack, on any graph with the same rungs. Shapes: pairs (k, 2); result (k,)."""
+    return stack.scores(_table(stack_columns(inputs, config), pairs))
 
 
 def climb(ladder: Ladder, split: EdgeSplit, tails: Int64, ks: Sequence[int]) -> list[RungResult]:

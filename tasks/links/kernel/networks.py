@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import sparse
 
 from tasks.links.kernel.propagation import Propagation
@@ -40,6 +41,37 @@ class Inputs:
         """The product with a weight, as a step of the tape: only the weight has a gradient."""
         return Propagation(lambda w: self.rows @ w, lambda g: self.transposed @ g)(weight)
 
+    def take(self, nodes: NDArray[np.int64]) -> "Inputs":
+        """The inputs of some nodes."""
+        return Inputs.of(sparse.csr_array(self.rows[nodes]))
+
+
+@dataclass(frozen=True)
+class DenseInputs:
+    """The same for dense rows, such as FastRP vectors. Shapes: rows (n, f) float32."""
+
+    rows: torch.Tensor
+
+    @classmethod
+    def of(cls, rows: NDArray[np.float32]) -> "DenseInputs":
+        """The inputs of an array."""
+        return cls(torch.from_numpy(np.ascontiguousarray(rows)))
+
+    def dropped(self, share: float, generator: torch.Generator) -> "DenseInputs":
+        """Some entries set to zero, the others scaled up; the expectation stays."""
+        return DenseInputs(_dropped(self.rows, share, generator))
+
+    def times(self, weight: torch.Tensor) -> torch.Tensor:
+        """The product with a weight."""
+        return self.rows @ weight
+
+    def take(self, nodes: NDArray[np.int64]) -> "DenseInputs":
+        """The inputs of some nodes."""
+        return DenseInputs(self.rows[torch.from_numpy(nodes)])
+
+
+AnyInputs = Inputs | DenseInputs
+
 
 class Network:
     """Weights and the forward pass.
@@ -59,9 +91,9 @@ class Network:
             for name in ("neighbours", "self")[:n_weights]
         }
 
-    def embed(self, inputs: Inputs, propagation: Propagation, generator: torch.Generator | None) -> torch.Tensor:
+    def embed(self, inputs: AnyInputs, propagation: Propagation, generator: torch.Generator | None) -> torch.Tensor:
         """The node vectors; with a generator some inputs of each layer are dropped, as in training."""
-        rows: Inputs | torch.Tensor = inputs
+        rows: AnyInputs | torch.Tensor = inputs
         for layer in range(self.n_layers):
             if generator is not None and self.dropout:
                 rows = self._dropped(rows, generator)
@@ -71,16 +103,15 @@ class Network:
         assert isinstance(rows, torch.Tensor)  # noqa: S101 - there is one layer at least
         return rows
 
-    def _layer(self, layer: int, rows: Inputs | torch.Tensor, propagation: Propagation) -> torch.Tensor:
+    def _layer(self, layer: int, rows: AnyInputs | torch.Tensor, propagation: Propagation) -> torch.Tensor:
         summed = propagation(_times(rows, self.weights[f"layer_{layer}.neighbours"]))
         own = self.weights.get(f"layer_{layer}.self")
         return summed if own is None else summed + _times(rows, own)
 
-    def _dropped(self, rows: Inputs | torch.Tensor, generator: torch.Generator) -> Inputs | torch.Tensor:
-        if isinstance(rows, Inputs):
-            return rows.dropped(self.dropout, generator)
-        kept = torch.rand(rows.shape, generator=generator) >= self.dropout
-        return rows * kept / (1.0 - self.dropout)
+    def _dropped(self, rows: AnyInputs | torch.Tensor, generator: torch.Generator) -> AnyInputs | torch.Tensor:
+        if isinstance(rows, torch.Tensor):
+            return _dropped(rows, self.dropout, generator)
+        return rows.dropped(self.dropout, generator)
 
 
 def pair_logits(vectors: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
@@ -99,5 +130,10 @@ def _glorot(n_in: int, n_out: int, generator: torch.Generator) -> torch.Tensor:
     return torch.empty(n_in, n_out).uniform_(-bound, bound, generator=generator).requires_grad_()
 
 
-def _times(rows: Inputs | torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    return rows.times(weight) if isinstance(rows, Inputs) else rows @ weight
+def _times(rows: AnyInputs | torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return rows @ weight if isinstance(rows, torch.Tensor) else rows.times(weight)
+
+
+def _dropped(rows: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
+    kept = torch.rand(rows.shape, generator=generator) >= share
+    return rows * kept / (1.0 - share)

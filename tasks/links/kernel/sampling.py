@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links.kernel.networks import Inputs, Network
+from tasks.links.kernel.networks import AnyInputs, Network
 from tasks.links.kernel.propagation import Propagation
 
 Int64 = NDArray[np.int64]
@@ -25,12 +25,11 @@ class NeighbourSampler:
     n_sampled: int
 
     def embed(
-        self, network: Network, inputs: Inputs, nodes: Int64, key: tuple[int, int, int], generator: torch.Generator
+        self, network: Network, inputs: AnyInputs, nodes: Int64, key: tuple[int, int, int], generator: torch.Generator
     ) -> torch.Tensor:
         """Vectors of the nodes, computed from samples around them. Shapes: nodes (k,) ascending; result (k, d)."""
         around, block = self.around(nodes, network.n_layers, key)
-        local = Inputs.of(sparse.csr_array(inputs.rows[around]))
-        vectors = network.embed(local, Propagation.by_matrix(block), generator)
+        vectors = network.embed(inputs.take(around), Propagation.by_matrix(block), generator)
         return vectors[torch.from_numpy(np.searchsorted(around, nodes))]
 
     def around(self, nodes: Int64, n_layers: int, key: tuple[int, int, int]) -> tuple[Int64, sparse.csr_array]:

@@ -4,7 +4,7 @@ A run is a function of its inputs and config: each epoch's negatives, batches an
 (seed, epoch, step), so that a resumed run ends with the same bytes as one that was never killed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch.nn.functional import softplus
 
 from tasks.links.config import GnnConfig
 from tasks.links.kernel.metrics import auc
-from tasks.links.kernel.networks import Inputs, Kind, Network, derived_generator, pair_logits
+from tasks.links.kernel.networks import AnyInputs, Kind, Network, derived_generator, pair_logits
 from tasks.links.kernel.propagation import Propagation
 from tasks.links.kernel.sampling import NeighbourSampler
 
@@ -25,23 +25,28 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
+class NegativePool:
+    """Nodes that may be paired at random, and how many such pairs an epoch has. Shapes: nodes (k,)."""
+
+    nodes: Int64
+    n_pairs: int
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """What a network is trained on.
 
-    `stop` are pairs for early stopping alone: links, and as many that are none.
-    Shapes: edges (m, 2); stop two (k, 2). `sampler` is None where an epoch is one step on the whole graph.
+    `stop` are pairs for early stopping alone: links, and as many that are none. `sampler` is None where an epoch is
+    one step on the whole graph.
+    Shapes: edges (m, 2) pairs that are scored high; stop two (k, 2).
     """
 
-    inputs: Inputs
+    inputs: AnyInputs
     propagation: Propagation
     edges: Int64
     stop: tuple[Int64, Int64]
+    pools: tuple["NegativePool", ...]
     sampler: NeighbourSampler | None = None
-
-    @property
-    def n_nodes(self) -> int:
-        """Nodes of the graph."""
-        return int(self.inputs.rows.shape[0])
 
 
 @dataclass
@@ -100,7 +105,16 @@ def train(
         if after_epoch is not None:
             after_epoch(state)
     _load(network, state.best or state.weights)
-    return Trained(_vectors(network, data), state)
+    return Trained(_vectors(network, data.inputs, data.propagation), state)
+
+
+def vectors_on(kind: Kind, weights: Weights, inputs: AnyInputs, propagation: Propagation) -> Float32:
+    """Vectors of the nodes of another graph under trained weights. Shapes: result (n, n_hidden)."""
+    layers = sorted(name for name in weights if name.endswith(".neighbours"))
+    widths = (len(weights[layers[0]]), *(weights[name].shape[1] for name in layers))
+    network = Network(kind, widths, 0.0, 0)
+    _load(network, weights)
+    return _vectors(network, inputs, propagation)
 
 
 def new_network(kind: Kind, data: TrainingData, config: GnnConfig, seed: int) -> Network:
@@ -109,9 +123,10 @@ def new_network(kind: Kind, data: TrainingData, config: GnnConfig, seed: int) ->
     return Network(kind, widths, config.dropout, seed)
 
 
-def epoch_negatives(n_nodes: int, n_wanted: int, seed: int, epoch: int) -> Int64:
-    """Random pairs of nodes; a few may be edges, as in the published training. Shapes: (n_wanted, 2)."""
-    return np.random.default_rng([seed, epoch, 5]).integers(0, n_nodes, (n_wanted, 2))
+def epoch_negatives(pools: Sequence[NegativePool], seed: int, epoch: int) -> Int64:
+    """Random pairs within each pool; a few may be links, as in the published training. Shapes: (sum of n_pairs, 2)."""
+    random = np.random.default_rng([seed, epoch, 5])
+    return np.concatenate([pool.nodes[random.integers(0, len(pool.nodes), (pool.n_pairs, 2))] for pool in pools])
 
 
 def epoch_batches(n_edges: int, n_batch: int, seed: int, epoch: int) -> Iterator[Int64]:
@@ -129,7 +144,7 @@ def _run_epoch(
     at: tuple[int, int],
 ) -> None:
     seed, epoch = at
-    negatives = epoch_negatives(data.n_nodes, len(data.edges), seed, epoch)
+    negatives = epoch_negatives(data.pools, seed, epoch)
     if data.sampler is None:
         generator = derived_generator(seed, epoch + 1, 0)
         vectors = network.embed(data.inputs, data.propagation, generator)
@@ -154,7 +169,7 @@ def _step(optimiser: torch.optim.Optimizer, vectors: torch.Tensor, links: Int64,
 
 
 def _note_epoch(network: Network, optimiser: torch.optim.Optimizer, data: TrainingData, state: TrainingState) -> None:
-    vectors = _vectors(network, data)
+    vectors = _vectors(network, data.inputs, data.propagation)
     links, others = (np.einsum("ij,ij->i", vectors[p[:, 0]], vectors[p[:, 1]], dtype=np.float64) for p in data.stop)
     score = auc(links, others)
     state.history.append(score)
@@ -165,9 +180,9 @@ def _note_epoch(network: Network, optimiser: torch.optim.Optimizer, data: Traini
     state.epoch += 1
 
 
-def _vectors(network: Network, data: TrainingData) -> Float32:
+def _vectors(network: Network, inputs: AnyInputs, propagation: Propagation) -> Float32:
     with torch.no_grad():
-        return np.asarray(network.embed(data.inputs, data.propagation, None).numpy())
+        return np.asarray(network.embed(inputs, propagation, None).numpy())
 
 
 def _first_state(network: Network) -> TrainingState:

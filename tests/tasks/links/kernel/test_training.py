@@ -12,7 +12,7 @@ from tasks.links.kernel.networks import Inputs
 from tasks.links.kernel.propagation import Propagation, transition_matrix
 from tasks.links.kernel.sampling import NeighbourSampler
 from tasks.links.kernel.split import split_edges
-from tasks.links.kernel.training import TrainingData, epoch_batches, epoch_negatives, train
+from tasks.links.kernel.training import NegativePool, TrainingData, epoch_batches, epoch_negatives, train
 from tests.tasks.links.graphs import communities, group_features
 
 SMALL = GnnConfig(n_hidden=16, n_epochs=40, patience=40, batch_edges=64, n_sampled=4)
@@ -28,7 +28,13 @@ def split():
 def data(split):
     matrix = transition_matrix(adjacency(split.train, split.n_nodes))
     inputs = Inputs.of(sparse.csr_array(group_features(split.n_nodes)))
-    return TrainingData(inputs, Propagation.by_matrix(matrix), split.train, stop_pairs(split))
+    return TrainingData(
+        inputs,
+        Propagation.by_matrix(matrix),
+        split.train,
+        stop_pairs(split),
+        (NegativePool(np.arange(split.n_nodes), len(split.train)),),
+    )
 
 
 def sampled(data, split):
@@ -82,4 +88,9 @@ def test_batches_hold_every_edge_once_in_an_order_of_the_epoch():
     assert sorted(first) == list(range(50))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
-    assert not np.array_equal(epoch_negatives(9, 9, 0, 1), epoch_negatives(9, 9, 0, 2))
+    pools = (NegativePool(np.arange(3, 6), 4), NegativePool(np.arange(7, 9), 5))
+    drawn = epoch_negatives(pools, 0, 1)
+    assert drawn.shape == (9, 2)
+    assert set(drawn[:4].ravel()) <= {3, 4, 5}
+    assert set(drawn[4:].ravel()) <= {7, 8}
+    assert not np.array_equal(drawn, epoch_negatives(pools, 0, 2))
