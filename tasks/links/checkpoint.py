@@ -1,0 +1,172 @@
+"""Checkpoints of a training: whole or not there, checked before they are loaded, never a pickle."""
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from connectors.errors import ArtifactError
+from connectors.storage import storage_error
+from tasks.links.kernel.training import MOMENTS, TrainingState, Weights
+
+ARRAYS, STATE, MANIFEST = "arrays.safetensors", "state.json", "manifest.json"
+N_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a checkpoint belongs to: a resumed run must share all of it.
+
+    Attributes:
+        config: digest of the resolved config and the network's kind.
+        data: digest of the training data.
+        n_threads: of torch, which decide the order of some sums.
+    """
+
+    config: str
+    data: str
+    n_threads: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """With the versions of what computes."""
+        versions = {name: metadata.version(name) for name in ("torch", "numpy", "scipy")}
+        return {
+            "config": self.config,
+            "data": self.data,
+            "n_threads": self.n_threads,
+            "versions": versions,
+            "machine": platform.machine(),
+        }
+
+
+class Checkpoints:
+    """The checkpoints of one training below a local folder: the last two, and the best weights within each."""
+
+    def __init__(self, folder: Path, identity: Identity, *, allow_drift: bool = False) -> None:
+        self.folder = folder
+        self._identity = identity.as_dict()
+        self._allow_drift = allow_drift
+
+    def save(self, state: TrainingState) -> Path:
+        """Writes aside, syncs, and renames; older checkpoints than the last two go only then.
+
+        Raises: ArtifactError: if it cannot be written; those before it are left as they are.
+        """
+        final = self.folder / f"epoch-{state.epoch:08d}"
+        part: Path | None = None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))
+            self._write(part, state)
+            if final.exists():
+                shutil.rmtree(final)
+            part.rename(final)
+            _sync(self.folder)
+        except (OSError, SafetensorError) as error:
+            if part is not None:
+                shutil.rmtree(part, ignore_errors=True)
+            reason = error if isinstance(error, OSError) else OSError(28 if "space" in str(error) else 0, str(error))
+            raise storage_error(reason, "write a checkpoint", str(final)) from error
+        self._forget_old()
+        return final
+
+    def load(self) -> TrainingState | None:
+        """The newest whole checkpoint, None where there is none; one that is damaged is passed over.
+
+        Raises: ArtifactError: if it belongs to another config, other data, another number of threads or versions.
+        """
+        for path in reversed(self._paths()):
+            state = _read(path)
+            if state is None:
+                continue
+            self._require_same(path)
+            return state
+        return None
+
+    def _write(self, part: Path, state: TrainingState) -> None:
+        arrays = _flat(state)
+        save_file(arrays, part / ARRAYS)
+        facts = {
+            "epoch": state.epoch,
+            "n_steps": state.n_steps,
+            "best_score": state.best_score,
+            "best_epoch": state.best_epoch,
+            "history": state.history,
+            "identity": self._identity,
+        }
+        (part / STATE).write_text(json.dumps(facts, indent=1))
+        digests = {name: _sha256(part / name) for name in (ARRAYS, STATE)}
+        for name in (ARRAYS, STATE):
+            _sync(part / name)
+        (part / MANIFEST).write_text(json.dumps(digests, indent=1))
+        _sync(part / MANIFEST)
+        _sync(part)
+
+    def _require_same(self, path: Path) -> None:
+        found = json.loads((path / STATE).read_text())["identity"]
+        other = [name for name, value in self._identity.items() if found.get(name) != value]
+        if other and not self._allow_drift:
+            raise ArtifactError(
+                "the checkpoint belongs to another training",
+                value=f"{path.name}: another {', another '.join(other)}",
+                expected="the same config, data, threads and versions as now",
+                hint="allow drift to go on all the same, or remove the checkpoint to begin anew",
+                examples=[f"{name}: {found.get(name)} there, {self._identity[name]} here" for name in other],
+            )
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("epoch-*")) if self.folder.is_dir() else []
+
+    def _forget_old(self) -> None:
+        for path in self._paths()[:-N_KEPT]:
+            shutil.rmtree(path, ignore_errors=True)
+        for path in self.folder.glob(".part-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _flat(state: TrainingState) -> Weights:
+    groups = {"weights": state.weights, "best": state.best, **state.moments}
+    return {
+        f"{group}/{name}": np.ascontiguousarray(rows) for group, part in groups.items() for name, rows in part.items()
+    }
+
+
+def _read(path: Path) -> TrainingState | None:
+    """None where a file is missing or not what the manifest says."""
+    with contextlib.suppress(OSError, ValueError, KeyError, SafetensorError):
+        digests = json.loads((path / MANIFEST).read_text())
+        if any(_sha256(path / name) != digests[name] for name in (ARRAYS, STATE)):
+            return None
+        facts, arrays = json.loads((path / STATE).read_text()), load_file(path / ARRAYS)
+        parts: dict[str, Weights] = {group: {} for group in ("weights", "best", *MOMENTS)}
+        for name, rows in arrays.items():
+            group, _, key = name.partition("/")
+            parts[group][key] = rows
+        moments = {moment: parts[moment] for moment in MOMENTS}
+        rest = {name: facts[name] for name in ("n_steps", "epoch", "best_score", "best_epoch", "history")}
+        return TrainingState(weights=parts["weights"], moments=moments, best=parts["best"], **rest)
+    return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

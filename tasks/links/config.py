@@ -1,0 +1,100 @@
+"""How edges are split, which rungs are trained and how, and what is measured."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from connectors.config import FrozenConfig
+
+Rung = Literal[
+    "common_neighbours",
+    "adamic_adar",
+    "resource_allocation",
+    "fastrp_cosine",
+    "fastrp_features_cosine",
+    "logistic",
+    "gcn",
+    "sage",
+    "stack",
+]
+RUNGS: tuple[Rung, ...] = (
+    "common_neighbours",
+    "adamic_adar",
+    "resource_allocation",
+    "fastrp_cosine",
+    "fastrp_features_cosine",
+    "logistic",
+    "gcn",
+    "sage",
+    "stack",
+)
+
+
+class SplitConfig(FrozenConfig):
+    """Shares of the edges and of what they are compared with."""
+
+    valid_share: float = Field(0.05, gt=0.0, lt=0.5, description="Share of the edges kept for validation.")
+    test_share: float = Field(0.10, gt=0.0, lt=0.5, description="Share of the edges kept for the test.")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of the split and of the negatives.")
+
+    @model_validator(mode="after")
+    def _leave_edges_to_train(self) -> "SplitConfig":
+        if self.valid_share + self.test_share >= 0.8:
+            raise ValueError("expected at least a fifth of the edges to be left for training")
+        return self
+
+
+class GnnConfig(FrozenConfig):
+    """The networks and their training."""
+
+    n_hidden: int = Field(128, ge=1, le=4096, description="Columns of each layer.")
+    n_layers: int = Field(2, ge=1, le=8, description="Layers.")
+    dropout: float = Field(0.5, ge=0.0, lt=1.0, description="Share of each layer's inputs that is dropped in training.")
+    n_epochs: int = Field(200, ge=1, le=100_000, description="Epochs at most.")
+    patience: int = Field(30, ge=1, le=100_000, description="Epochs without a better validation score before the end.")
+    learning_rate: float = Field(0.01, gt=0.0, le=1.0, description="Of Adam.")
+    weight_decay: float = Field(0.0, ge=0.0, le=1.0, description="Of Adam.")
+    max_full_batch_edges: int = Field(
+        2_000_000, ge=0, le=1 << 40, description="Training edges up to which an epoch is one step on the whole graph."
+    )
+    batch_edges: int = Field(8192, ge=1, le=1 << 30, description="Positive edges of a mini-batch.")
+    n_sampled: int = Field(10, ge=1, le=10_000, description="Neighbours sampled of a node and layer in a mini-batch.")
+    reweight_alpha: float = Field(
+        0.0, ge=0.0, le=100.0, description="Strength of edge re-weighting (Wang et al. 2024); 0 leaves weights alone."
+    )
+    reweight_warm_up: int = Field(50, ge=0, le=100_000, description="Epochs before the first re-weighting.")
+    reweight_every: int = Field(20, ge=1, le=100_000, description="Epochs between re-weightings.")
+    n_threads: int = Field(1, ge=1, le=1024, description="Threads of torch; part of what a resumed run must share.")
+    checkpoint_every: int = Field(10, ge=1, le=100_000, description="Epochs between checkpoints.")
+
+
+class LakeLinksConfig(FrozenConfig):
+    """Which pairs of columns and tables count as linked, on a graph of tables, columns and values."""
+
+    held_share: float = Field(0.3, gt=0.0, lt=0.9, description="Share of the values that is held out of the graph.")
+    min_shared: int = Field(2, ge=1, le=1_000_000, description="Held-out values that two linked columns share.")
+    min_overlap: float = Field(
+        0.5, gt=0.0, le=1.0, description="Share of the smaller column's held-out values that the other one has."
+    )
+    max_value_columns: int = Field(
+        100, ge=2, le=100_000, description="Columns of a value up to which it can define links; flags define none."
+    )
+    max_pairs: int = Field(100_000, ge=100, le=100_000_000, description="Linked pairs at most, drawn by the seed.")
+
+
+class LinksConfig(FrozenConfig):
+    """The links stage."""
+
+    rungs: tuple[Rung, ...] = Field(RUNGS, min_length=1, description="Rungs that are scored, of the ladder in order.")
+    split: SplitConfig = Field(default_factory=SplitConfig, description="How edges are split.")
+    gnn: GnnConfig = Field(default_factory=GnnConfig, description="The networks.")
+    lake: LakeLinksConfig = Field(default_factory=LakeLinksConfig, description="What is linked in a lake graph.")
+    n_hops: int = Field(2, ge=0, le=8, description="Products with the transition matrix that smooth node features.")
+    projection_columns: int = Field(256, ge=8, le=4096, description="Columns of the FastRP vectors of the ladder.")
+    max_feature_columns: int = Field(
+        4096, ge=8, le=65_536, description="Feature columns kept as they are; more are hash-projected to so many."
+    )
+    n_folds: int = Field(5, ge=2, le=50, description="Folds of the validation pairs that stack and calibration share.")
+    n_tails: int = Field(500, ge=1, le=100_000, description="Negative tails of each test edge, for MRR.")
+    hits_at: tuple[int, ...] = Field((10, 50), min_length=1, description="K of Hits@K.")
+    recall_at: int = Field(20, ge=1, le=10_000, description="K of the recall of each node.")

@@ -1,0 +1,239 @@
+"""The whole ladder on one graph, from edges to figures; usable without Spark and without Prefect."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tasks.links.checkpoint import Checkpoints, Identity
+from tasks.links.config import LinksConfig
+from tasks.links.kernel.features import NodeFeatures, prepare_features, smooth
+from tasks.links.kernel.ladder import Ladder, LadderInputs, RungResult, build_ladder, climb, stop_pairs
+from tasks.links.kernel.lake_pairs import LakePairs, lake_tails, split_pairs
+from tasks.links.kernel.metrics import sample_tails
+from tasks.links.kernel.neighbours import adjacency
+from tasks.links.kernel.networks import AnyInputs, DenseInputs, Inputs, Kind
+from tasks.links.kernel.propagation import Propagation, normalised_adjacency, transition_matrix
+from tasks.links.kernel.sampling import NeighbourSampler
+from tasks.links.kernel.split import EdgeSplit, simple_edges, split_edges
+from tasks.links.kernel.training import (
+    AfterEpoch,
+    NegativePool,
+    Trained,
+    TrainingData,
+    TrainingState,
+    train,
+    vectors_on,
+)
+from tasks.runtime.keys import canonical_json
+
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+NETWORKS: tuple[Kind, ...] = ("gcn", "sage")
+
+
+@dataclass(frozen=True)
+class LinkTask:
+    """What is to be predicted, and what may be read for it.
+
+    Attributes:
+        split: the pairs of training, validation and test.
+        graph: (n, n) CSR of the edges that every rung may read.
+        tails: (test pairs, n_tails) negative tails of the test pairs.
+        pools: the nodes that random negatives of training are drawn from, for each kind of node.
+        features: of the nodes, or None.
+    """
+
+    split: EdgeSplit
+    graph: sparse.csr_array
+    tails: Int64
+    pools: tuple[NegativePool, ...]
+    features: NodeFeatures | None = None
+
+
+@dataclass(frozen=True)
+class CheckpointPlace:
+    """Where checkpoints lie, and whether one of another config, data or machine may be gone on from."""
+
+    folder: Path
+    allow_drift: bool = False
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted ladder, figures a rung in the order of the ladder, the networks by kind, CPU seconds by step."""
+
+    task: LinkTask
+    ladder: Ladder
+    results: list[RungResult]
+    trained: Mapping[Kind, Trained]
+    cpu_s: dict[str, float] = field(default_factory=dict)
+
+
+def fit_links(
+    edges: Int64,
+    n_nodes: int,
+    config: LinksConfig,
+    *,
+    features: sparse.csr_array | None = None,
+    checkpoints: CheckpointPlace | None = None,
+) -> Fitted:
+    """Splits the edges, trains what the config names, fits the stack and measures every rung on the test.
+
+    Shapes: edges (m, 2); features (n_nodes, any) CSR or None.
+
+    Raises:
+        GraphError: if the edges cannot be split, or a feature is no finite number.
+        ArtifactError: if a checkpoint is of another training, or cannot be written.
+    """
+    return fit_task(edge_task(edges, n_nodes, config, features), config, checkpoints)
+
+
+def edge_task(edges: Int64, n_nodes: int, config: LinksConfig, features: sparse.csr_array | None = None) -> LinkTask:
+    """The edges of a graph, told apart: message passing sees the training edges only.
+
+    Raises: GraphError: as `fit_links`.
+    """
+    simple, seed = simple_edges(edges, n_nodes), config.split.seed
+    split = split_edges(simple, n_nodes, config.split)
+    prepared = None
+    if features is not None:
+        prepared = prepare_features(features, n_nodes, config.max_feature_columns, seed)
+    tails = sample_tails(simple, split.test, n_nodes, config.n_tails, seed)
+    pools = (NegativePool(np.arange(n_nodes), len(split.train)),)
+    return LinkTask(split, adjacency(split.train, n_nodes), tails, pools, prepared)
+
+
+def lake_task(pairs: LakePairs, config: LinksConfig) -> LinkTask:
+    """Pairs of columns and tables: message passing sees the graph without the held-out values.
+
+    Raises: GraphError: if too few pairs are linked.
+    """
+    n_nodes = len(pairs.kind)
+    split = split_pairs(pairs, n_nodes, config.split)
+    kinds = pairs.kind[split.train[:, 0]]
+    pools = tuple(
+        NegativePool(np.flatnonzero(pairs.kind == kind), int((kinds == kind).sum())) for kind in np.unique(kinds)
+    )
+    tails = lake_tails(pairs, split.test, config.n_tails, config.split.seed)
+    return LinkTask(split, adjacency(pairs.visible, n_nodes), tails, pools)
+
+
+def fit_task(task: LinkTask, config: LinksConfig, checkpoints: CheckpointPlace | None = None) -> Fitted:
+    """Trains, fits and measures.
+
+    Raises: ArtifactError: as `fit_links`.
+    """
+    cpu_s: dict[str, float] = {}
+    with _timed(cpu_s, "fastrp_cosine"):
+        fastrp = embed_nodes(task.graph, config)
+    trained: dict[Kind, Trained] = {}
+    for kind in (kind for kind in NETWORKS if kind in config.rungs):
+        with _timed(cpu_s, kind):
+            trained[kind] = train_network(kind, task, network_inputs(task.features, fastrp), config, checkpoints)
+    vectors: dict[str, Float32] = {kind: result.vectors for kind, result in trained.items()}
+    with _timed(cpu_s, "stack"):
+        ladder = build_ladder(LadderInputs(task.split, task.graph, fastrp, task.features, vectors), config)
+    with _timed(cpu_s, "measure"):
+        results = climb(ladder, task.split, task.tails, config.hits_at)
+    return Fitted(task, ladder, results, trained, cpu_s)
+
+
+def inputs_on(fitted: Fitted, graph: sparse.csr_array, config: LinksConfig) -> LadderInputs:
+    """What the rungs read of another graph over the same nodes, such as the whole one, under the trained weights."""
+    fastrp = embed_nodes(graph, config)
+    read = network_inputs(fitted.task.features, fastrp)
+    vectors: dict[str, Float32] = {
+        kind: vectors_on(kind, trained.state.best, read, Propagation.by_matrix(propagation_matrix(kind, graph)))
+        for kind, trained in fitted.trained.items()
+    }
+    return LadderInputs(fitted.task.split, graph, fastrp, fitted.task.features, vectors)
+
+
+def embed_nodes(graph: sparse.csr_array, config: LinksConfig) -> Float32:
+    """FastRP vectors of a graph. Shapes: result (n, projection_columns) float32."""
+    n_nodes, n_columns = graph.shape[0], config.projection_columns
+    random = np.random.Generator(np.random.PCG64([config.split.seed, 8]))
+    projection = random.standard_normal((n_nodes, n_columns), dtype=np.float32)
+    damped = np.maximum(np.diff(graph.indptr), 1)[:, None].astype(np.float32) ** np.float32(-0.5) * projection
+    return smooth(NodeFeatures(sparse.csr_array(damped)), transition_matrix(graph), 3)
+
+
+def network_inputs(features: NodeFeatures | None, fastrp: Float32) -> AnyInputs:
+    """A network reads the node features; where there are none, the FastRP vectors."""
+    return DenseInputs.of(fastrp) if features is None else Inputs.of(features.rows)
+
+
+def propagation_matrix(kind: Kind, graph: sparse.csr_array) -> sparse.csr_array:
+    """The matrix of a network's layers."""
+    return normalised_adjacency(graph) if kind == "gcn" else transition_matrix(graph)
+
+
+def train_network(
+    kind: Kind, task: LinkTask, inputs: AnyInputs, config: LinksConfig, place: CheckpointPlace | None = None
+) -> Trained:
+    """One network, from its newest checkpoint where there is one."""
+    torch.set_num_threads(config.gnn.n_threads)
+    matrix = propagation_matrix(kind, task.graph)
+    is_sampled = task.graph.nnz // 2 > config.gnn.max_full_batch_edges
+    sampler = NeighbourSampler(matrix, config.gnn.n_sampled) if is_sampled else None
+    propagation = Propagation.by_matrix(matrix)
+    data = TrainingData(inputs, propagation, task.split.train, stop_pairs(task.split), task.pools, sampler)
+    store = _checkpoints(place, kind, task, config) if place else None
+    state = store.load() if store else None
+    after = _saving(store, config.gnn.checkpoint_every) if store else None
+    with deterministic():
+        return train(kind, data, config.gnn, config.split.seed, state=state, after_epoch=after)
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Sums of gathered rows are added in one order."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def data_fingerprint(task: LinkTask) -> str:
+    """Hex SHA-256 over the pairs, the graph and the features."""
+    split, graph = task.split, task.graph
+    parts: list[NDArray[Any]] = [split.train, split.valid, split.test, split.valid_negative, split.test_negative]
+    matrices = [graph] + ([task.features.rows] if task.features else [])
+    parts += [part for matrix in matrices for part in (matrix.indptr, matrix.indices, matrix.data)]
+    digest = hashlib.sha256(str(split.n_nodes).encode())
+    for part in parts:
+        digest.update(f"{part.dtype}{part.shape}".encode())
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
+
+
+def _checkpoints(place: CheckpointPlace, kind: Kind, task: LinkTask, config: LinksConfig) -> Checkpoints:
+    digest = hashlib.sha256(f"{kind}\0{canonical_json(config)}".encode()).hexdigest()
+    identity = Identity(digest, data_fingerprint(task), config.gnn.n_threads)
+    return Checkpoints(place.folder / kind, identity, allow_drift=place.allow_drift)
+
+
+def _saving(checkpoints: Checkpoints, every: int) -> AfterEpoch:
+    def after(state: TrainingState) -> None:
+        if state.epoch % every == 0:
+            checkpoints.save(state)
+
+    return after
+
+
+@contextmanager
+def _timed(cpu_s: dict[str, float], step: str) -> Iterator[None]:
+    started = time.process_time()
+    yield
+    cpu_s[step] = time.process_time() - started

@@ -1,0 +1,221 @@
+"""Links of a lake graph: pairs of columns, and of tables, that share values which the graph does not show.
+
+Values are told apart once, by the seed: held-out ones define which pairs are linked, the others stay in the graph. So
+nothing that a rung may read says what it is asked.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from connectors.errors import GraphError
+from tasks.links.config import LakeLinksConfig, SplitConfig
+from tasks.links.kernel.split import EdgeSplit, pair_keys
+
+Int64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+MAX_DRAWS = 200
+
+
+@dataclass(frozen=True)
+class LakeGraph:
+    """A lake graph as arrays.
+
+    Shapes: source, target (m,) node ids, source < target; is_value (m,) whether it joins a column to a value;
+    column (c,) ids of the columns; table (c,) the table's node of each.
+    """
+
+    n_nodes: int
+    source: Int64
+    target: Int64
+    is_value: Bools
+    column: Int64
+    table: Int64
+
+
+@dataclass(frozen=True)
+class LakePairs:
+    """The graph that may be read, and the pairs that are asked for.
+
+    Shapes: visible (v, 2) edges; positive, negative (k, 2) node pairs, the lower node first; kind (n,) int8 of each
+    node that a pair may hold: 0 a column, 1 a table, -1 neither.
+    """
+
+    visible: Int64
+    positive: Int64
+    negative: Int64
+    kind: NDArray[np.int8]
+
+
+def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int) -> LakePairs:
+    """Draws the held-out values, and from them the linked pairs and as many that share none of them.
+
+    Two columns of different tables are linked when they share at least `min_shared` held-out values, and at least
+    `min_overlap` of the smaller one's; two tables when columns of theirs are. O(Σ over values of columns²), a value of
+    more than `max_value_columns` columns defining none.
+    Raises: GraphError: if no pair is linked, or there are too few that are not.
+    """
+    random = np.random.Generator(np.random.PCG64([seed, 9]))
+    is_held = np.zeros(graph.n_nodes, np.bool_)
+    values = np.unique(graph.target[graph.is_value])
+    is_held[values[random.random(len(values)) < config.held_share]] = True
+    hidden = graph.is_value & is_held[graph.target]
+    columns = _linked_columns(graph, hidden, config)
+    tables = _linked_tables(graph, columns)
+    positive = _capped(np.concatenate([columns, tables]), config.max_pairs, random)
+    if len(positive) < 2:
+        raise GraphError(
+            "no two columns of the lake share values that were held out",
+            value=f"{int(hidden.sum())} held-out edges",
+            expected="tables that share values",
+            hint="run without the links stage, or lower links.lake.min_shared and min_overlap",
+        )
+    kind = _kinds(graph)
+    linked = _all_overlaps(graph, hidden, columns, tables)
+    negative = _negatives(positive, linked, kind, _askable(graph, hidden, kind), random)
+    visible = np.stack([graph.source, graph.target], axis=1)[~hidden]
+    return LakePairs(visible, positive, negative, kind)
+
+
+def split_pairs(pairs: LakePairs, n_nodes: int, config: SplitConfig) -> EdgeSplit:
+    """The linked pairs told apart for training, validation and test, with their negatives.
+
+    Raises: GraphError: if there are too few.
+    """
+    n_valid, n_test = (round(share * len(pairs.positive)) for share in (config.valid_share, config.test_share))
+    if min(n_valid, n_test) < 5:
+        raise GraphError(
+            "too few pairs of columns and tables are linked to train and test on",
+            value=f"{len(pairs.positive)}",
+            expected="100 or more",
+            hint="lower links.lake.min_shared and min_overlap, or leave the stage out",
+        )
+    random = np.random.Generator(np.random.PCG64([config.seed, 10]))
+    order = random.permutation(len(pairs.positive))
+    test, valid, train = np.split(order, [n_test, n_test + n_valid])
+    negative = pairs.negative[random.permutation(len(pairs.negative))]
+    return EdgeSplit(
+        n_nodes=n_nodes,
+        train=pairs.positive[train],
+        valid=pairs.positive[valid],
+        test=pairs.positive[test],
+        valid_negative=negative[n_test : n_test + n_valid],
+        test_negative=negative[:n_test],
+    )
+
+
+def lake_tails(pairs: LakePairs, test: Int64, n_tails: int, seed: int) -> Int64:
+    """For each test pair (head, tail) nodes of the tail's kind that are not linked to the head, drawn by the seed.
+
+    Shapes: test (k, 2); result (k, n_tails); where a kind has too few nodes they repeat.
+    """
+    n_nodes = len(pairs.kind)
+    random = np.random.Generator(np.random.PCG64([seed, 11]))
+    taken = np.unique(np.concatenate([pair_keys(pairs.positive, n_nodes), pair_keys(pairs.positive[:, ::-1], n_nodes)]))
+    tails = np.empty((len(test), n_tails), np.int64)
+    for kind in (0, 1):
+        rows = np.flatnonzero(pairs.kind[test[:, 1]] == kind)
+        pool = np.flatnonzero(pairs.kind == kind)
+        if len(rows):
+            tails[rows] = _draw_tails(test[rows, 0], pool, taken, (len(rows), n_tails), n_nodes, random)
+    return tails
+
+
+def _draw_tails(
+    heads: Int64, pool: Int64, taken: Int64, shape: tuple[int, int], n_nodes: int, random: np.random.Generator
+) -> Int64:
+    drawn = pool[random.integers(0, len(pool), shape)]
+    heads = np.broadcast_to(heads[:, None], shape)
+    for _ in range(MAX_DRAWS):
+        bad = np.isin(heads * n_nodes + drawn, taken) | (heads == drawn)
+        if not bad.any():
+            break
+        drawn[bad] = pool[random.integers(0, len(pool), int(bad.sum()))]
+    return drawn
+
+
+def _linked_columns(graph: LakeGraph, hidden: Bools, config: LakeLinksConfig) -> Int64:
+    incidence = _incidence(graph, hidden)
+    n_columns = np.asarray(incidence.sum(axis=0)).ravel()
+    kept = incidence[:, np.flatnonzero(n_columns <= config.max_value_columns)]
+    shared = sparse.triu(kept @ kept.T, k=1, format="coo")
+    size = np.asarray(incidence.sum(axis=1)).ravel()
+    first, second = shared.coords
+    overlap = shared.data / np.maximum(np.minimum(size[first], size[second]), 1)
+    is_apart = graph.table[first] != graph.table[second]
+    is_linked = (shared.data >= config.min_shared) & (overlap >= config.min_overlap) & is_apart
+    return np.sort(np.stack([graph.column[first[is_linked]], graph.column[second[is_linked]]], axis=1), axis=1)
+
+
+def _incidence(graph: LakeGraph, chosen: Bools) -> sparse.csr_array:
+    """Columns by values, 1 where the column holds the value."""
+    row = np.searchsorted(graph.column, graph.source[chosen])
+    values, place = np.unique(graph.target[chosen], return_inverse=True)
+    ones = np.ones(len(row), np.int32)
+    return sparse.csr_array((ones, (row, place)), shape=(len(graph.column), len(values)))
+
+
+def _linked_tables(graph: LakeGraph, columns: Int64) -> Int64:
+    tables = graph.table[np.searchsorted(graph.column, columns)]
+    return np.unique(np.sort(tables, axis=1), axis=0) if len(tables) else np.empty((0, 2), np.int64)
+
+
+def _capped(pairs: Int64, most: int, random: np.random.Generator) -> Int64:
+    ordered = np.unique(pairs, axis=0) if len(pairs) else pairs
+    if len(ordered) <= most:
+        return ordered
+    return ordered[np.sort(random.choice(len(ordered), most, replace=False))]
+
+
+def _kinds(graph: LakeGraph) -> NDArray[np.int8]:
+    kind = np.full(graph.n_nodes, -1, np.int8)
+    kind[graph.column], kind[graph.table] = 0, 1
+    return kind
+
+
+def _askable(graph: LakeGraph, hidden: Bools, kind: NDArray[np.int8]) -> list[Int64]:
+    """Of each kind the nodes that have held-out values: of the others nothing is known."""
+    columns = np.unique(graph.source[hidden])
+    tables = np.unique(graph.table[np.searchsorted(graph.column, columns)])
+    return [columns, tables]
+
+
+def _all_overlaps(graph: LakeGraph, hidden: Bools, columns: Int64, tables: Int64) -> Int64:
+    """Keys of every pair that shares a held-out value or is linked: none of them is a negative."""
+    incidence = _incidence(graph, hidden)
+    n_columns = np.asarray(incidence.sum(axis=0)).ravel()
+    rare = incidence[:, np.flatnonzero(n_columns <= np.sqrt(len(graph.column)) + 50)]
+    shared = sparse.triu(rare @ rare.T, k=1, format="coo")
+    first, second = shared.coords
+    met = np.sort(np.stack([graph.column[first], graph.column[second]], axis=1), axis=1)
+    return np.unique(pair_keys(np.concatenate([met, columns, tables]), graph.n_nodes))
+
+
+def _negatives(
+    positive: Int64, linked: Int64, kind: NDArray[np.int8], pools: list[Int64], random: np.random.Generator
+) -> Int64:
+    """For each linked pair one of the same kind that is not."""
+    n_nodes, parts = len(kind), []
+    for code, pool in enumerate(pools):
+        n_wanted = int((kind[positive[:, 0]] == code).sum())
+        found = np.empty(0, np.int64)
+        for _ in range(MAX_DRAWS):
+            drawn = np.sort(pool[random.integers(0, max(len(pool), 1), (2 * n_wanted + 16, 2))], axis=1)
+            keys = pair_keys(drawn[drawn[:, 0] != drawn[:, 1]], n_nodes)
+            fresh = np.concatenate([found, keys[~np.isin(keys, linked)]])
+            _, first = np.unique(fresh, return_index=True)
+            found = fresh[np.sort(first)][:n_wanted]
+            if len(found) == n_wanted:
+                break
+        parts.append(found)
+    keys = np.concatenate(parts)
+    if len(keys) < len(positive):
+        raise GraphError(
+            "nearly all columns or tables share values: there are not enough pairs that share none",
+            value=f"{len(keys)} of {len(positive)}",
+            expected="as many as linked pairs",
+            hint="raise links.lake.min_overlap, or leave the stage out",
+        )
+    return np.stack([keys // n_nodes, keys % n_nodes], axis=1)

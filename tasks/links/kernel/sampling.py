@@ -1,0 +1,94 @@
+"""Neighbour-sampled mini-batches (Hamilton et al. 2017): a batch touches a bounded part of the graph."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tasks.links.kernel.networks import AnyInputs, Network
+from tasks.links.kernel.propagation import Propagation
+
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class NeighbourSampler:
+    """Samples of the propagation matrix's rows: at most `n_sampled` entries a row, scaled up to the whole row.
+
+    Shapes: matrix (n, n) CSR float32.
+    """
+
+    matrix: sparse.csr_array
+    n_sampled: int
+
+    def embed(
+        self, network: Network, inputs: AnyInputs, nodes: Int64, key: tuple[int, int, int], generator: torch.Generator
+    ) -> torch.Tensor:
+        """Vectors of the nodes, computed from samples around them. Shapes: nodes (k,) ascending; result (k, d)."""
+        around, block = self.around(nodes, network.n_layers, key)
+        vectors = network.embed(inputs.take(around), Propagation.by_matrix(block), generator)
+        return vectors[torch.from_numpy(np.searchsorted(around, nodes))]
+
+    def around(self, nodes: Int64, n_layers: int, key: tuple[int, int, int]) -> tuple[Int64, sparse.csr_array]:
+        """The nodes that `n_layers` steps of sampled rows reach, ascending, and the sampled matrix among them."""
+        indptr, indices = self.matrix.indptr.astype(np.int64), self.matrix.indices.astype(np.int64)
+        seed = int(np.random.SeedSequence([*key, 7]).generate_state(1, np.uint64)[0])
+        reached = frontier = np.asarray(nodes, np.int64)
+        rows: list[Int64] = []
+        places: list[Int64] = []
+        for _ in range(n_layers):
+            taken = _sampled_places(indptr, frontier, self.n_sampled, np.uint64(seed))
+            row_of = np.searchsorted(indptr, taken, side="right") - 1
+            rows, places = [*rows, row_of], [*places, taken]
+            fresh = np.setdiff1d(indices[taken], reached)
+            reached, frontier = np.union1d(reached, fresh), fresh
+        row, place = np.concatenate(rows), np.concatenate(places)
+        return reached, self._block(reached, row, place)
+
+    def _block(self, reached: Int64, row: Int64, place: Int64) -> sparse.csr_array:
+        degrees = np.diff(self.matrix.indptr)
+        scale = degrees[row] / np.minimum(degrees[row], self.n_sampled)
+        data = (self.matrix.data[place] * scale).astype(np.float32)
+        columns = np.searchsorted(reached, self.matrix.indices[place])
+        at = (np.searchsorted(reached, row), columns)
+        return sparse.csr_array((data, at), shape=(len(reached), len(reached)))
+
+
+@numba.njit(cache=True, nogil=True)
+def _mixed(x):  # type: ignore[no-untyped-def]
+    """SplitMix64's finaliser (Steele, Lea and Flood 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@numba.njit(cache=True, nogil=True)
+def _sampled_places(indptr, nodes, n_sampled, seed):  # type: ignore[no-untyped-def]
+    """Places in the matrix's entries: whole short rows, distinct draws of long ones (Floyd's sampling)."""
+    n_all = 0
+    for node in nodes:
+        n_all += min(n_sampled, indptr[node + 1] - indptr[node])
+    places = np.empty(n_all, np.int64)
+    k = 0
+    for node in nodes:
+        start, degree = indptr[node], indptr[node + 1] - indptr[node]
+        if degree <= n_sampled:
+            for a in range(degree):
+                places[k] = start + a
+                k += 1
+            continue
+        first = k
+        state = _mixed(seed ^ _mixed(np.uint64(node) + np.uint64(0x9E3779B97F4A7C15)))
+        for top in range(degree - n_sampled, degree):
+            state += np.uint64(0x9E3779B97F4A7C15)
+            drawn = start + np.int64(_mixed(state) % np.uint64(top + 1))
+            for seen in range(first, k):
+                if places[seen] == drawn:
+                    drawn = start + top
+                    break
+            places[k] = drawn
+            k += 1
+    return places

@@ -1,0 +1,213 @@
+"""Training of a network on edges: full batch where the graph fits, neighbour-sampled mini-batches where it does not.
+
+A run is a function of its inputs and config: each epoch's negatives, batches and dropped inputs come from
+(seed, epoch, step), so that a resumed run ends with the same bytes as one that was never killed.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import softplus
+
+from tasks.links.config import GnnConfig
+from tasks.links.kernel.metrics import auc
+from tasks.links.kernel.networks import AnyInputs, Kind, Network, derived_generator, pair_logits
+from tasks.links.kernel.propagation import Propagation
+from tasks.links.kernel.sampling import NeighbourSampler
+
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+Weights = dict[str, Float32]
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class NegativePool:
+    """Nodes that may be paired at random, and how many such pairs an epoch has. Shapes: nodes (k,)."""
+
+    nodes: Int64
+    n_pairs: int
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a network is trained on.
+
+    `stop` are pairs for early stopping alone: links, and as many that are none. `sampler` is None where an epoch is
+    one step on the whole graph.
+    Shapes: edges (m, 2) pairs that are scored high; stop two (k, 2).
+    """
+
+    inputs: AnyInputs
+    propagation: Propagation
+    edges: Int64
+    stop: tuple[Int64, Int64]
+    pools: tuple["NegativePool", ...]
+    sampler: NeighbourSampler | None = None
+
+
+@dataclass
+class TrainingState:
+    """All that a resumed run needs, as arrays and plain numbers; epochs are counted from 0."""
+
+    weights: Weights
+    moments: dict[str, Weights]
+    n_steps: int = 0
+    epoch: int = 0
+    best: Weights = field(default_factory=dict)
+    best_score: float = -1.0
+    best_epoch: int = -1
+    history: list[float] = field(default_factory=list)
+
+    @property
+    def waited(self) -> int:
+        """Epochs since the best one."""
+        return self.epoch - 1 - self.best_epoch
+
+
+AfterEpoch = Callable[[TrainingState], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The network with its best weights, and how it got there. Shapes: vectors (n, n_hidden) float32."""
+
+    vectors: Float32
+    state: TrainingState
+
+
+def train(
+    kind: Kind,
+    data: TrainingData,
+    config: GnnConfig,
+    seed: int,
+    *,
+    state: TrainingState | None = None,
+    after_epoch: AfterEpoch | None = None,
+) -> Trained:
+    """Trains until the epochs are used up or validation stops getting better; goes on from `state` where it is given.
+
+    Source: variational graph auto-encoders' plain form (Kipf and Welling 2016): inner products of the vectors, and
+    as many random pairs as edges for negatives.
+    """
+    network = new_network(kind, data, config, seed)
+    optimiser = torch.optim.Adam(
+        list(network.weights.values()), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    state = state or _first_state(network)
+    _restore(network, optimiser, state)
+    while state.epoch < config.n_epochs and state.waited < config.patience:
+        _run_epoch(network, optimiser, data, config, (seed, state.epoch))
+        _note_epoch(network, optimiser, data, state)
+        if after_epoch is not None:
+            after_epoch(state)
+    _load(network, state.best or state.weights)
+    return Trained(_vectors(network, data.inputs, data.propagation), state)
+
+
+def vectors_on(kind: Kind, weights: Weights, inputs: AnyInputs, propagation: Propagation) -> Float32:
+    """Vectors of the nodes of another graph under trained weights. Shapes: result (n, n_hidden)."""
+    layers = sorted(name for name in weights if name.endswith(".neighbours"))
+    widths = (len(weights[layers[0]]), *(weights[name].shape[1] for name in layers))
+    network = Network(kind, widths, 0.0, 0)
+    _load(network, weights)
+    return _vectors(network, inputs, propagation)
+
+
+def new_network(kind: Kind, data: TrainingData, config: GnnConfig, seed: int) -> Network:
+    """The network at its first weights."""
+    widths = (int(data.inputs.rows.shape[1]), *([config.n_hidden] * config.n_layers))
+    return Network(kind, widths, config.dropout, seed)
+
+
+def epoch_negatives(pools: Sequence[NegativePool], seed: int, epoch: int) -> Int64:
+    """Random pairs within each pool; a few may be links, as in the published training. Shapes: (sum of n_pairs, 2)."""
+    random = np.random.default_rng([seed, epoch, 5])
+    return np.concatenate([pool.nodes[random.integers(0, len(pool.nodes), (pool.n_pairs, 2))] for pool in pools])
+
+
+def epoch_batches(n_edges: int, n_batch: int, seed: int, epoch: int) -> Iterator[Int64]:
+    """The places of the edges of each mini-batch, in an order drawn from (seed, epoch)."""
+    order = np.random.default_rng([seed, epoch, 6]).permutation(n_edges)
+    for start in range(0, n_edges, n_batch):
+        yield order[start : start + n_batch]
+
+
+def _run_epoch(
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    data: TrainingData,
+    config: GnnConfig,
+    at: tuple[int, int],
+) -> None:
+    seed, epoch = at
+    negatives = epoch_negatives(data.pools, seed, epoch)
+    if data.sampler is None:
+        generator = derived_generator(seed, epoch + 1, 0)
+        vectors = network.embed(data.inputs, data.propagation, generator)
+        _step(optimiser, vectors, data.edges, negatives)
+        return
+    for step, places in enumerate(epoch_batches(len(data.edges), config.batch_edges, seed, epoch)):
+        generator = derived_generator(seed, epoch + 1, step)
+        pairs = np.concatenate([data.edges[places], negatives[places]])
+        nodes, local = np.unique(pairs, return_inverse=True)
+        vectors = data.sampler.embed(network, data.inputs, nodes, (seed, epoch, step), generator)
+        local = local.reshape(-1, 2)
+        _step(optimiser, vectors, local[: len(places)], local[len(places) :])
+
+
+def _step(optimiser: torch.optim.Optimizer, vectors: torch.Tensor, links: Int64, others: Int64) -> None:
+    positive = pair_logits(vectors, torch.from_numpy(np.ascontiguousarray(links)))
+    negative = pair_logits(vectors, torch.from_numpy(np.ascontiguousarray(others)))
+    loss = softplus(-positive).mean() + softplus(negative).mean()
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+
+
+def _note_epoch(network: Network, optimiser: torch.optim.Optimizer, data: TrainingData, state: TrainingState) -> None:
+    vectors = _vectors(network, data.inputs, data.propagation)
+    links, others = (np.einsum("ij,ij->i", vectors[p[:, 0]], vectors[p[:, 1]], dtype=np.float64) for p in data.stop)
+    score = auc(links, others)
+    state.history.append(score)
+    _keep(network, optimiser, state)
+    if score > state.best_score:
+        state.best_score, state.best_epoch = score, state.epoch
+        state.best = {name: rows.copy() for name, rows in state.weights.items()}
+    state.epoch += 1
+
+
+def _vectors(network: Network, inputs: AnyInputs, propagation: Propagation) -> Float32:
+    with torch.no_grad():
+        return np.asarray(network.embed(inputs, propagation, None).numpy())
+
+
+def _first_state(network: Network) -> TrainingState:
+    weights = {name: rows.detach().numpy().copy() for name, rows in network.weights.items()}
+    return TrainingState(weights, {m: {name: np.zeros_like(w) for name, w in weights.items()} for m in MOMENTS})
+
+
+def _restore(network: Network, optimiser: torch.optim.Optimizer, state: TrainingState) -> None:
+    _load(network, state.weights)
+    if not state.n_steps:
+        return
+    for name, rows in network.weights.items():
+        moments = {moment: torch.from_numpy(state.moments[moment][name].copy()) for moment in MOMENTS}
+        optimiser.state[rows] = {"step": torch.tensor(float(state.n_steps)), **moments}
+
+
+def _load(network: Network, weights: Weights) -> None:
+    with torch.no_grad():
+        for name, rows in network.weights.items():
+            rows.copy_(torch.from_numpy(weights[name]))
+
+
+def _keep(network: Network, optimiser: torch.optim.Optimizer, state: TrainingState) -> None:
+    for name, rows in network.weights.items():
+        state.weights[name] = rows.detach().numpy().copy()
+        for moment in MOMENTS:
+            state.moments[moment][name] = optimiser.state[rows][moment].numpy().copy()
+        state.n_steps = int(optimiser.state[rows]["step"].item())
