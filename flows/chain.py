@@ -85,11 +85,37 @@ def _build_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) ->
     return build_retention(*found, workspace, config.retention, config.containment)
 
 
+def _open_lakegraph(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from tasks.lakegraph.stage import lakegraph_stage
+
+    return lakegraph_stage(refs["inventory"], workspace, config.lakegraph)
+
+
+def _build_lakegraph(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+    from tasks.lakegraph.task import build_lakegraph
+
+    return build_lakegraph(refs["inventory"], workspace, config.lakegraph)
+
+
+def _open_summary(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from tasks.summary.stage import summary_stage
+
+    return summary_stage(refs["lakegraph"], workspace, config.summary)
+
+
+def _build_summary(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+    from tasks.summary.task import build_summary
+
+    return build_summary(refs["lakegraph"], workspace, config.summary)
+
+
 CHAIN = (
     Link("inventory", (), _open_inventory, _build_inventory, needs_spark=False),
     Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True, reads_lake_rows=True),
     Link("relations", ("inventory", "containment"), _open_relations, _build_relations, needs_spark=True),
     Link("retention", ("inventory", "containment"), _open_retention, _build_retention, needs_spark=True),
+    Link("lakegraph", ("inventory",), _open_lakegraph, _build_lakegraph, needs_spark=True),
+    Link("summary", ("lakegraph",), _open_summary, _build_summary, needs_spark=False),
 )
 STAGES = tuple(link.name for link in CHAIN)
 REPORTED_FROM = "containment"

@@ -15,11 +15,13 @@ from connectors.spark.config import SparkConfig
 from connectors.storage import is_object_store
 from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
+from tasks.lakegraph.config import LakeGraphConfig
 from tasks.quarantine.config import QuarantineConfig
 from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
 from tasks.retention.config import RetentionConfig
 from tasks.runtime.workspace import Workspace
+from tasks.summary.config import SummaryConfig
 
 DEFAULT_FILE = "lakebed.toml"
 
@@ -40,6 +42,8 @@ class LakebedConfig(BaseSettings):
         default_factory=RelationsConfig, description="Unions, parts, renamed columns and near misses."
     )
     retention: RetentionConfig = Field(default_factory=RetentionConfig, description="What is kept, at which prices.")
+    lakegraph: LakeGraphConfig = Field(default_factory=LakeGraphConfig, description="What becomes node and edge.")
+    summary: SummaryConfig = Field(default_factory=SummaryConfig, description="How small a summary is looked for.")
     quarantine: QuarantineConfig = Field(
         default_factory=QuarantineConfig, description="Where tables wait that `apply` sets aside."
     )

@@ -14,15 +14,17 @@ from flows.run import begin, report_of
 from flows.scope import RunScope
 from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
+from tasks.lakegraph.config import LakeGraphConfig
 from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
 from tasks.retention.config import RetentionConfig
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.record import new_run_id
+from tasks.summary.config import SummaryConfig
 
 SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), ContainmentConfig(), ReportConfig()
-RELATIONS = RelationsConfig()
-RETENTION = RetentionConfig()
+RELATIONS, RETENTION = RelationsConfig(), RetentionConfig()
+LAKEGRAPH, SUMMARY = LakeGraphConfig(), SummaryConfig()
 
 
 @flow(
@@ -37,6 +39,8 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     containment: ContainmentConfig = CONTAINMENT,
     relations: RelationsConfig = RELATIONS,
     retention: RetentionConfig = RETENTION,
+    lakegraph: LakeGraphConfig = LAKEGRAPH,
+    summary: SummaryConfig = SUMMARY,
     report: ReportConfig = REPORT,
     suites: str = "",
     full: bool = False,
@@ -54,6 +58,8 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         containment: config of that stage.
         relations: config of that stage.
         retention: config of that stage.
+        lakegraph: config of that stage.
+        summary: config of that stage.
         report: config of the report.
         suites: folder of the user's own Great Expectations suites.
         full: whether nothing is taken from earlier runs.
@@ -72,6 +78,8 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         containment=containment,
         relations=relations,
         retention=retention,
+        lakegraph=lakegraph,
+        summary=summary,
         report=report,
         suites=suites,
         full=full,

@@ -24,6 +24,8 @@ from tasks.runtime.record import RUNS, RunRecord, list_runs, new_run_id
 if TYPE_CHECKING:
     from flows.prefect_home import EphemeralServer
 
+LAKE_STAGES = ("inventory", "containment", "retention")
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -31,7 +33,7 @@ class RunResult:
 
     Attributes:
         record: of the run.
-        counts: the deterministic counts of all stages in one mapping.
+        counts: the deterministic counts of the lake's stages, and of each later stage under its name.
         report: path of the HTML report, empty where the run did not reach what it shows.
     """
 
@@ -183,7 +185,8 @@ def _shared_server() -> "EphemeralServer | None":
 
 
 def _counts(scope: RunScope) -> dict[str, Any]:
+    """The lake's counts side by side, those of each later stage under its name."""
     counts: dict[str, Any] = {}
-    for summary in scope.summaries().values():
-        counts |= summary
+    for stage, summary in scope.summaries().items():
+        counts |= summary if stage in LAKE_STAGES else {stage: summary}
     return counts

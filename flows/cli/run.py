@@ -71,5 +71,11 @@ def print_summary(result: dict[str, Any]) -> None:
             f"{result['deletable_tables']:,} tables may go ({human_bytes(result['deletable_bytes'])}), "
             f"{money_text(result['saving_per_month'], result['currency'])} a month; next: lakebed plan"
         )
+    if "summary" in result:
+        graph, summary = result["lakegraph"], result["summary"]
+        print_text(
+            f"graph: {graph['nodes']:,} nodes, {graph['edges']:,} edges; its summary costs {summary['cost']:,}, "
+            f"{summary['ratio']:.3f} of the edges"
+        )
     if result["report"]:
         print_text(f"report: {result['report']}")
