@@ -89,7 +89,7 @@ def linear_bound(programme: Programme, seconds: float) -> float:
         options=options,
     )
     # the dual objective of an interior point is off by its tolerance
-    return float(result.fun) * matrices.scale * (1.0 - _TOLERANCE) if result.status == _OPTIMAL else 0.0
+    return float(result.fun or 0.0) * matrices.scale * (1.0 - _TOLERANCE) if result.status == _OPTIMAL else 0.0
 
 
 def _run(matrices: _Matrices, n_whole: int, seconds: float) -> Any:
