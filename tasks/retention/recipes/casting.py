@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pyarrow import types as t
 
 from connectors.errors import SourceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def cast_exactly(values: pa.Array, type_: pa.DataType) -> pa.Array:

@@ -20,9 +20,9 @@ class RecipeConfig(FrozenConfig):
     )
     rehearses_writing: bool = Field(
         True,
-        description="Whether each recipe's result is also written in the child's format, to a temporary folder, and read.",
+        description="Whether each result is also written in the child's format, to a temporary folder, and read.",
     )
     max_table_bytes: int = Field(
-        512 << 20, ge=1 << 10, le=1 << 40, description="Larger tables are compared by Spark, not in a worker, in bytes."
+        256 << 20, ge=1 << 10, le=1 << 40, description="Larger tables are compared by Spark, not in a worker, in bytes."
     )
     task_bytes: int = Field(64 << 20, ge=1 << 10, le=1 << 36, description="Bytes of tables of one Spark task, about.")

@@ -16,8 +16,8 @@ from connectors.config import FrozenConfig
 RECIPE_VERSION = 1
 
 RefusalCode = Literal[
-    "unreadable", "changed", "unsupported_type", "not_contained", "differs_strictly", "positions_too_large", "too_large",
-    "no_stable_positions", "cannot_be_written",
+    "unreadable", "changed", "unsupported_type", "not_contained", "differs_strictly", "positions_too_large",
+    "too_large", "cannot_be_written",
 ]  # fmt: skip
 
 
@@ -138,12 +138,13 @@ class Where(FrozenConfig):
 
 
 class StoredRows(FrozenConfig):
-    """Row numbers kept beside the recipe, as a Parquet file with one int64 column `row`."""
+    """Row numbers kept beside the recipe, as a Parquet file with one int64 column `row`; a few stand in it."""
 
-    path: str = Field(description="Path relative to the folder of recipes.")
+    path: str = Field("", description="Path relative to the folder of recipes; empty where the numbers stand here.")
     n_rows: int = Field(ge=0, description="How many row numbers.")
-    n_bytes: int = Field(ge=0, description="Size of the file, in bytes.")
-    sha256: str = Field(description="Hex SHA-256 of the file.")
+    n_bytes: int = Field(0, ge=0, description="Size of the file, in bytes.")
+    sha256: str = Field("", description="Hex SHA-256 of the file.")
+    inline: tuple[int, ...] = Field((), description="The numbers, where they are few.")
 
 
 class Positions(FrozenConfig):
@@ -180,7 +181,8 @@ class Part(FrozenConfig):
 class RowOrder(FrozenConfig):
     """Whether the rebuilt rows stand in the order of the original (files by path).
 
-    `kept` by itself; `restored` through `rows` (numbers of the rows selected, in the child's order); `lost` for a reason.
+    `kept` by itself; `restored` through `rows` (numbers of the rows selected, in the child's order); `lost` for a
+    reason.
     """
 
     state: Literal["kept", "restored", "lost"] = Field(description="What becomes of the order.")
@@ -224,9 +226,9 @@ class Recipe(FrozenConfig):
 
     @property
     def stored(self) -> tuple[StoredRows, ...]:
-        """The row numbers that must be kept with the recipe."""
+        """The files of row numbers that must be kept with the recipe."""
         chosen = [part.selector.rows for part in self.parts if isinstance(part.selector, Positions)]
-        return (*chosen, *([self.order.rows] if self.order.rows else []))
+        return tuple(rows for rows in (*chosen, self.order.rows) if rows is not None and rows.path)
 
     @property
     def stored_bytes(self) -> int:

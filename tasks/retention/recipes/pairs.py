@@ -87,7 +87,8 @@ def solve_pairs(context: RecipeContext, pairs: Sequence[PairRefs], numbers: Sequ
 
     Yields batches of one row: `number` of the pair and `outcome` as JSON.
     """
-    readers, parents = Readers(context), ()
+    readers = Readers(context)
+    parents: tuple[str, ...] = ()
     for number in numbers:
         pair = pairs[number]
         names = tuple(parent.name for parent in pair.parents)

@@ -1,4 +1,4 @@
-"""Reads a whole table of the lake: cells by leaf, rows by file path, plain files pinned by the digest of their bytes."""
+"""Reads a whole table of the lake: cells by leaf, rows by file path; plain files are pinned by their digests."""
 
 from __future__ import annotations
 

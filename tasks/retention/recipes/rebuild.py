@@ -14,8 +14,8 @@ from connectors.lake.leaves import LeafArray, schema_leaves
 from connectors.storage import Storage
 from tasks.retention.recipes.casting import cast_exactly
 from tasks.retention.recipes.constants import scalar_of
-from tasks.retention.recipes.digest import digest_of, strict_hashes
-from tasks.retention.recipes.model import Equals, In, Positions, Range, Refusal
+from tasks.retention.recipes.digest import strict_hashes
+from tasks.retention.recipes.model import Equals, In, Positions, Refusal
 from tasks.retention.recipes.reader import TableReader, moved_error
 from tasks.retention.recipes.shapes import assembled, joined, schema_from_text, taken
 from tasks.retention.recipes.stored import read_rows
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tasks.encoding.hashes import Hashes
     from tasks.encoding.signatures import Integers
     from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.model import Part, Recipe, Selector, StoredRows, TableRef, Term
+    from tasks.retention.recipes.model import Part, Range, Recipe, Selector, StoredRows, TableRef, Term
 
 RowReader = Callable[["StoredRows"], "Integers"]
 Cells = Mapping[str, LeafArray]
@@ -155,7 +155,7 @@ def _rows(selector: Selector, reader: TableReader, rows_of: RowReader, parent: T
         return None
     cells = reader.cells([term.token for term in selector.terms])
     masks = [holds(term, cells[term.token].values) for term in selector.terms]
-    return np.logical_and.reduce(masks)
+    return np.asarray(np.logical_and.reduce(masks))
 
 
 def holds(term: Term, values: pa.Array) -> np.ndarray:
@@ -163,18 +163,25 @@ def holds(term: Term, values: pa.Array) -> np.ndarray:
     is_null = np.asarray(values.is_null().to_numpy(zero_copy_only=False))
     if isinstance(term, Equals):
         return is_null if term.value is None else _equal(values, scalar_of(term.value))
+    found = _is_listed(term, values) if isinstance(term, In) else _is_between(term, values) & ~is_null
+    return found | is_null if term.or_null else found
+
+
+def _is_listed(term: In, values: pa.Array) -> np.ndarray:
     found = np.zeros(len(values), np.bool_)
-    if isinstance(term, In):
-        for value in term.values:
-            found |= _equal(values, scalar_of(value))
-    elif isinstance(term, Range):
-        found = ~is_null
-        if pa.types.is_floating(values.type):
-            found &= ~_bool(pc.is_nan(values))
-        for end, compare_to in ((term.low, pc.greater_equal), (term.high, pc.less_equal)):
-            if end is not None:
-                found &= _bool(compare_to(values, scalar_of(end)))
-    return found | is_null if not isinstance(term, Equals) and term.or_null else found
+    for value in term.values:
+        found |= _equal(values, scalar_of(value))
+    return found
+
+
+def _is_between(term: Range, values: pa.Array) -> np.ndarray:
+    found = np.ones(len(values), np.bool_)
+    if pa.types.is_floating(values.type):
+        found &= ~_bool(pc.is_nan(values))
+    for end, compare_to in ((term.low, pc.greater_equal), (term.high, pc.less_equal)):
+        if end is not None:
+            found &= _bool(compare_to(values, scalar_of(end)))
+    return found
 
 
 def _equal(values: pa.Array, value: pa.Scalar) -> np.ndarray:
@@ -196,6 +203,3 @@ def first_rows(hashes: Hashes) -> Integers:
     packed = np.ascontiguousarray(hashes).view([("high", "<u8"), ("low", "<u8")]).reshape(-1)
     _, first = np.unique(packed, return_index=True)
     return np.sort(first).astype(np.int64)
-
-
-__all__ = ["check_parents", "check_table", "compare", "digest_of", "execute", "rebuild", "verify"]

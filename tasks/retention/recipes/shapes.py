@@ -18,8 +18,6 @@ from tasks.retention.recipes.model import LeafRef
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from connectors.lake.leaves import Leaf
-
 
 def schema_to_text(schema: pa.Schema) -> str:
     """The whole schema, metadata included, as base64 of Arrow's own form."""

@@ -22,8 +22,10 @@ OUTCOME_DDL = "number int not null, outcome string not null"
 
 
 def synthesise_on_spark(session: SparkSession, context: RecipeContext, pairs: Sequence[PairRefs]) -> list[Outcome]:
-    """An outcome for each pair, in the order given: one job over all that fit into a worker, and one job each for those
-    with a table above `max_table_bytes`, whose recipes Spark itself finds and executes.
+    """An outcome for each pair, in the order given, from one job over all of them.
+
+    Pairs with a table above `max_table_bytes` do not fit into a worker; Spark itself finds and executes their recipes,
+    in a few jobs each.
 
     Args:
         session: to run in.

@@ -16,7 +16,7 @@ from tasks.retention.recipes.constants import scalar_of
 from tasks.retention.recipes.model import Equals, Range
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tasks.retention.recipes.model import Constant, Term
 
@@ -25,11 +25,18 @@ _NAMES = {
     pa.uint8(): "SMALLINT", pa.uint16(): "INT", pa.uint32(): "BIGINT", pa.uint64(): "DECIMAL(20,0)",
     pa.float32(): "FLOAT", pa.float64(): "DOUBLE", pa.null(): "VOID",
 }  # fmt: skip
+_KINDS = ((is_stringlike, "STRING"), (is_binarylike, "BINARY"), (t.is_date, "DATE"))
 _GLOB = re.compile(r"([\\*?\[\]{}])")
 
 
 def identifier(name: str) -> str:
-    """A name in backticks."""
+    """A name in backticks.
+
+    Raises:
+        SourceError: for a name in which Spark would put a variable's value.
+    """
+    if "${" in name:
+        raise SourceError("Spark takes a part of the name for a variable", value=name)
     return "`" + name.replace("`", "``") + "`"
 
 
@@ -45,8 +52,8 @@ def column(path: Sequence[str | int]) -> str:
 
 
 def text_literal(text: str) -> str:
-    """A string literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """A string literal; the dollar sign is escaped, since Spark puts variables' values into whole statements."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\u0024") + "'"
 
 
 def spark_path(path: str) -> str:
@@ -63,12 +70,9 @@ def sql_type(type_: pa.DataType) -> str:
     type_ = storage_type(type_)
     if type_ in _NAMES:
         return _NAMES[type_]
-    if is_stringlike(type_):
-        return "STRING"
-    if is_binarylike(type_):
-        return "BINARY"
-    if t.is_date(type_):
-        return "DATE"
+    for is_of, name in _KINDS:
+        if is_of(type_):
+            return name
     if t.is_timestamp(type_) and type_.unit != "ns":
         return "TIMESTAMP" if type_.tz else "TIMESTAMP_NTZ"
     if t.is_decimal(type_) and type_.precision <= 38 and type_.scale >= 0:
@@ -90,20 +94,8 @@ def _nested_type(type_: pa.DataType) -> str:
 def literal(constant: Constant) -> str:
     """A constant as Spark SQL."""
     value = scalar_of(constant)
-    type_ = value.type
-    if t.is_boolean(type_):
-        return "TRUE" if value.as_py() else "FALSE"
-    if is_stringlike(type_):
-        return text_literal(value.as_py())
-    if is_binarylike(type_):
-        return f"X'{value.as_py().hex()}'"
-    if t.is_date(type_):
-        return f"DATE'{value.cast(pa.date32()).cast(pa.string()).as_py()}'"
-    if t.is_timestamp(type_):
-        return _timestamp(value)
-    if t.is_floating(type_):
-        return _float(value)
-    return f"{constant.value}BD" if t.is_decimal(type_) else constant.value
+    render = next((render for is_of, render in _LITERALS if is_of(value.type)), None)
+    return render(value) if render else constant.value
 
 
 def _timestamp(value: pa.Scalar) -> str:
@@ -119,6 +111,17 @@ def _float(value: pa.Scalar) -> str:
         return f"CAST('{'-' if number < 0 else ''}Infinity' AS DOUBLE)"
     text = float_texts(pa.array([number]))[0].as_py()
     return f"{text if len(text) <= 24 else repr(number)}D"
+
+
+_LITERALS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Scalar], str]], ...] = (
+    (t.is_boolean, lambda value: "TRUE" if value.as_py() else "FALSE"),
+    (is_stringlike, lambda value: text_literal(value.as_py())),
+    (is_binarylike, lambda value: f"X'{value.as_py().hex()}'"),
+    (t.is_date, lambda value: f"DATE'{value.cast(pa.date32()).cast(pa.string()).as_py()}'"),
+    (t.is_timestamp, _timestamp),
+    (t.is_floating, _float),
+    (t.is_decimal, lambda value: f"{value.cast(pa.string()).as_py()}BD"),
+)
 
 
 def condition(term: Term, name: str, type_: pa.DataType) -> str:

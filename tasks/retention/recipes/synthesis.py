@@ -175,11 +175,11 @@ class _Pair:
         if multiplicity == "distinct":
             hashes = hashes[first_rows(hashes)]
         order, packed_order = self._order(hashes)
-        packed = [one.packed for one in selected if one.packed] + ([packed_order] if packed_order else [])
+        packed = [rows for rows in (*(one.packed for one in selected), packed_order) if rows is not None]
         recipe = Recipe(
             child=self._child,
             parts=tuple(one.part for one in selected),
-            multiplicity=multiplicity,  # type: ignore[arg-type]
+            multiplicity=multiplicity,
             order=order,
             digest=digest_of(self._schema, self._hashes, self._context.key),
         )
@@ -190,10 +190,10 @@ class _Pair:
 
     def _execute(self, recipe: Recipe, packed: Sequence[PackedRows]) -> float:
         """Runs the recipe as it will be stored, on readers that know nothing but the parents' bytes."""
-        held = {rows.facts.path: rows for rows in packed}
+        held = {rows.facts: rows for rows in packed}
 
         def rows_of(stored: StoredRows) -> Integers:
-            return held[stored.path].numbers()
+            return held[stored].numbers()
 
         started = time.monotonic()
         stored = Recipe.model_validate_json(recipe.model_dump_json())
@@ -299,7 +299,7 @@ class _Pair:
             ColumnMap(child=token, parent=columns[token], cast="" if theirs[columns[token]] == type_ else str(type_))
             for token, type_ in self._types.items()
         )
-        return Part(parent=self._parents[number], columns=maps, selector=selector, multiplicity=multiplicity)  # type: ignore[arg-type]
+        return Part(parent=self._parents[number], columns=maps, selector=selector, multiplicity=multiplicity)
 
     def _taken(self, number: int, hashes: Hashes, selector: Where, multiplicity: str) -> _Selected:
         return _Selected(self._part(number, selector, multiplicity), None, hashes)
@@ -317,6 +317,8 @@ class _Pair:
             packed = pack_rows(positions_of(match.child, match.parent))
             if self._is_small(packed):
                 return RowOrder(state="restored", rows=packed.facts), packed
+            cost = f"; to restore it takes {packed.facts.n_bytes:,} bytes"
+            return RowOrder(state="lost", reason=f"its rows stand in another order than the parent's{cost}"), None
         return RowOrder(state="lost", reason="its rows stand in another order than the parent's"), None
 
 

@@ -81,9 +81,14 @@ def read_text(lake: LakeConfig, ref: TableRef) -> TextTable:
     read = _read_csv if ref.format == "csv" else _read_json
     files = [read(lake, file, config, seen) for file in ref.files]
     dialect = TextDialect.model_validate(
-        {**seen.facts, "encoding": config.encoding, "null_values": config.null_values, "forms": sorted(seen.forms.items()),
-         "raw": sorted(seen.raw)}
-    )  # fmt: skip
+        {
+            **seen.facts,
+            "encoding": config.encoding,
+            "null_values": config.null_values,
+            "forms": sorted(seen.forms.items()),
+            "raw": sorted(seen.raw),
+        }
+    )
     return TextTable(dialect, files, [file.n_rows for file in ref.files])
 
 

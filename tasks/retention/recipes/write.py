@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from connectors.errors import LakeError, PlanError
 from connectors.lake.leaves import path_of
 from connectors.lake.read import partition_scalar
@@ -18,6 +16,8 @@ from tasks.retention.recipes.refs import observe_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pyarrow as pa
 
     from tasks.retention.recipes.context import RecipeContext
     from tasks.retention.recipes.model import FileRef, Recipe, TableRef
@@ -134,7 +134,7 @@ def _rows_of_files(child: TableRef, table: pa.Table) -> Iterator[tuple[FileRef, 
     for values, files in pools.items():
         tokens = [token for token, _ in files[0].partition_values]
         wanted = {names[token]: value for token, value in zip(tokens, values, strict=True)}
-        rows = rows_where(table, wanted) if wanted else table  # type: ignore[arg-type]
+        rows = rows_where(table, wanted) if wanted else table
         rows = rows.drop_columns(list(names.values())) if names else rows
         if rows.num_rows != sum(file.n_rows for file in files):
             raise PlanError("the rebuilt rows do not fill the table's files", value=child.name, hint="lakebed plan")

@@ -1,7 +1,6 @@
 """Fills numba's disk cache with the kernels of recipes."""
 
-from tasks.retention.recipes.kernel.matching import locate
-from tasks.retention.recipes.kernel.search import disjoint_pairs
+from tasks.retention.recipes.kernel import matching, search
 
 
 def compile_kernels() -> int:
@@ -9,4 +8,4 @@ def compile_kernels() -> int:
 
     Returns: the number of compiled signatures.
     """
-    return sum(len(kernel.signatures) for kernel in (locate, disjoint_pairs))  # type: ignore[attr-defined]
+    return sum(len(kernel.signatures) for kernel in (*matching.KERNELS, *search.KERNELS))

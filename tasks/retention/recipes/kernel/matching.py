@@ -1,7 +1,7 @@
 """Which rows of a parent are rows of a child, by row hashes over the child's columns."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,3 +110,6 @@ def locate(unique: Words, rows: Words) -> Integers:
         is_there = low < unique.shape[0] and unique[low, 0] == rows[i, 0] and unique[low, 1] == rows[i, 1]
         found[i] = low if is_there else -1
     return found
+
+
+KERNELS: tuple[Any, ...] = (locate,)

@@ -9,7 +9,7 @@ condition decides), then all of them (which leaves DISTINCT to count them once).
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,3 +197,6 @@ def disjoint_pairs(bits: Words, limit: int) -> Integers:
                 pairs[n, 0], pairs[n, 1] = i, j
                 n += 1
     return pairs[:n].copy()
+
+
+KERNELS: tuple[Any, ...] = (disjoint_pairs,)
