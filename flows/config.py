@@ -15,6 +15,7 @@ from connectors.spark.config import SparkConfig
 from connectors.storage import is_object_store
 from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
+from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
 from tasks.retention.config import RetentionConfig
 from tasks.runtime.workspace import Workspace
@@ -34,6 +35,9 @@ class LakebedConfig(BaseSettings):
     spark: SparkConfig = Field(default_factory=SparkConfig, description="The Spark session.")
     inventory: InventoryConfig = Field(default_factory=InventoryConfig, description="What is a table.")
     containment: ContainmentConfig = Field(default_factory=ContainmentConfig, description="What counts as contained.")
+    relations: RelationsConfig = Field(
+        default_factory=RelationsConfig, description="Unions, parts, renamed columns and near misses."
+    )
     retention: RetentionConfig = Field(default_factory=RetentionConfig, description="What is kept, at which prices.")
     report: ReportConfig = Field(default_factory=ReportConfig, description="The HTML report.")
     suites: str = Field(
