@@ -1,0 +1,134 @@
+"""What is rebuilt is written in its own format, so that reading it gives the same strict digest."""
+
+import gzip
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from connectors.errors import PlanError
+from data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetParts, TextFile
+from tasks.retention.recipes.config import RecipeConfig
+from tasks.retention.recipes.context import RecipeContext
+from tasks.retention.recipes.model import Outcome
+from tasks.retention.recipes.rebuild import rebuild
+from tasks.retention.recipes.write import write_rebuilt, write_table_as
+from tests.tasks.retention.recipes.lakes import SmallLake
+
+BASE = pa.table(
+    {"id": pa.array(range(120)), "kind": [f"k{n % 3}" for n in range(120)], "x": [n + 0.5 for n in range(120)]}
+)
+
+
+def test_each_table_of_the_sample_lake_is_written_as_it_was(
+    sample_context: RecipeContext, sample_outcomes: list[Outcome], tmp_path: Path
+) -> None:
+    recipes = {one.recipe.child.name: one.recipe for one in sample_outcomes if one.recipe}
+    assert len(recipes) > 40
+    for number, recipe in enumerate(list(recipes.values())[::3]):
+        written = write_rebuilt(sample_context, recipe, str(tmp_path / str(number)))
+        assert written and all((tmp_path / str(number) / path).is_file() for path in written)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [None, ParquetParts(3), HivePartitions(("kind",)), DeltaTable(2), DeltaTable(partition_by=("kind",)),
+     CsvFile("\t", ending=".tsv"), CsvFile(";", has_header=False), CsvFile(ending=".csv.gz"), JsonLines()],
+)  # fmt: skip
+def test_files_get_their_own_paths_and_rows(small: SmallLake, tmp_path: Path, layout: object) -> None:
+    config = {"header": "no"} if layout == CsvFile(";", has_header=False) else {}
+    small = SmallLake.at(tmp_path, text=config)
+    child = BASE.slice(20, 60)
+    names = [f"c{n}" for n in range(1, 4)] if config else BASE.column_names
+    small.put("folder/child", child.rename_columns(names), layout)  # type: ignore[arg-type]
+    small.put("parent", BASE.rename_columns(names))
+    recipe = small.recipe("folder/child", "parent")
+    written = write_rebuilt(small.context, recipe, str(tmp_path / "out"))
+    if recipe.child.format != "delta":
+        assert written == tuple(file.path for file in recipe.child.files)
+    if recipe.child.format == "parquet":
+        for path in written:
+            found, original = (pq.read_table(root / path, partitioning=None) for root in (tmp_path / "out", small.root))
+            assert found.equals(original)
+
+
+def test_text_comes_back_byte_for_byte_where_its_style_is_plain(small: SmallLake, tmp_path: Path) -> None:
+    text = "id;kind;x\r\n" + "".join(f"{n};k{n % 3};{n + 0.5}\r\n" for n in range(20, 80))
+    small.put("child", BASE, TextFile("csv", text, ".csv.gz"))
+    small.put("parent", BASE)
+    write_rebuilt(small.context, small.recipe("child", "parent"), str(tmp_path / "out"))
+    assert gzip.decompress((tmp_path / "out" / "child.csv.gz").read_bytes()) == text.encode()
+
+
+def test_a_byte_order_mark_and_timestamps_keep_their_form(small: SmallLake, tmp_path: Path) -> None:
+    text = "\ufeffat,n\n" + "".join(f"2024-01-{day:02d}T10:00Z,{day}\n" for day in range(1, 29))
+    small.put("child", BASE, TextFile("csv", text, ".csv"))
+    small.put("parent", pa.table({"at": _instants(), "n": pa.array(range(1, 32))}))
+    write_rebuilt(small.context, small.recipe("child", "parent"), str(tmp_path / "out"))
+    assert (tmp_path / "out" / "child.csv").read_text() == text
+
+
+def _instants() -> pa.Array:
+    return pa.array([f"2024-01-{day:02d} 10:00:00" for day in range(1, 32)]).cast(pa.timestamp("us"))
+
+
+def test_json_numbers_stay_as_they_were_written(small: SmallLake, tmp_path: Path) -> None:
+    lines = [f'{{"n":{n}.0,"o":{{"s":"{n}.0"}}}}\n' for n in range(9)]
+    small.put("child", BASE, TextFile("json", "".join(lines[2:6]), ".jsonl"))
+    small.put("parent", BASE, TextFile("json", "".join(lines), ".jsonl"))
+    write_rebuilt(small.context, small.recipe("child", "parent"), str(tmp_path / "out"))
+    assert (tmp_path / "out" / "child.jsonl").read_text() == "".join(lines[2:6])
+
+
+def test_nothing_that_lies_there_is_overwritten(small: SmallLake) -> None:
+    small.put("child", BASE.slice(0, 50))
+    small.put("parent", BASE)
+    recipe = small.recipe("child", "parent")
+    before = (small.root / "child.parquet").read_bytes()
+    with pytest.raises(PlanError, match="something lies where"):
+        write_rebuilt(small.context, recipe, str(small.root))
+    assert (small.root / "child.parquet").read_bytes() == before
+
+
+def test_it_can_take_its_old_place_once_that_is_free(small: SmallLake) -> None:
+    small.put("child", BASE.slice(0, 50), DeltaTable())
+    small.put("parent", BASE)
+    recipe = small.recipe("child", "parent")
+    (small.root / "child").rename(small.root.parent / "aside")
+    write_rebuilt(small.context, recipe, str(small.root))
+    assert small.ref("child").n_rows == 50
+
+
+def test_what_reads_otherwise_is_removed_again(small: SmallLake, tmp_path: Path) -> None:
+    small.put("child", BASE.slice(0, 50))
+    small.put("parent", BASE)
+    recipe = small.recipe("child", "parent")
+    wrong = rebuild(small.context, recipe).set_column(2, "x", pa.array([-0.0] * 50))
+    with pytest.raises(PlanError, match="reads with other rows"):
+        write_table_as(small.context, recipe, wrong, str(tmp_path / "out"))
+    assert not list((tmp_path / "out").rglob("*.parquet"))
+
+
+def test_a_table_that_cannot_be_written_again_has_no_recipe(tmp_path: Path) -> None:
+    """A cell of spaces in a CSV column that the config calls a number reads as that number, and is written otherwise."""
+    small = SmallLake.at(tmp_path, text={"null_values": ["NA"]})
+    small.put("child", BASE, TextFile("csv", "a,b\nx,NA\ny,1\n", ".csv"))
+    small.put("parent", pa.table({"a": ["x", "y", "z"], "b": [None, 1, 2]}))
+    assert small.recipe("child", "parent").selector_shape in ("in", "range")
+
+
+def test_writing_need_not_be_rehearsed(tmp_path: Path) -> None:
+    small = SmallLake.at(tmp_path, RecipeConfig(rehearses_writing=False))
+    small.put("child", BASE.slice(0, 50))
+    small.put("parent", BASE)
+    assert small.recipe("child", "parent").selector_shape == "range"
+
+
+def test_object_stores_take_the_same_files(small: SmallLake) -> None:
+    """The storage of another scheme: a memory file system stands where S3 stands in `tests/connectors/test_storage.py`."""
+    small.put("child", BASE.slice(0, 50), HivePartitions(("kind",)))
+    small.put("parent", BASE)
+    recipe = small.recipe("child", "parent")
+    written = write_rebuilt(small.context, recipe, f"file://{small.root.parent}/other")
+    assert sorted(written) == sorted(file.path for file in recipe.child.files)
