@@ -10,6 +10,7 @@ from tasks.retention.recipes.model import Equals, In, Range, Term
 from tasks.retention.recipes.sql_text import column, condition, identifier, literal, spark_path, sql_type, text_literal
 
 X = "x"
+MIDNIGHT = datetime(2024, 1, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("name", "quoted"), [("a", "`a`"), ("a`b", "`a``b`"), ("`; --", "```; --`"), ("a.b", "`a.b`")])
@@ -51,7 +52,7 @@ def test_patterns_in_paths_are_plain() -> None:
         (pa.scalar(b"\x01\xff"), "X'01ff'"),
         (pa.scalar(19_000, pa.int32()).cast(pa.date32()), "DATE'2022-01-08'"),
         (pa.scalar(datetime(2024, 1, 2, 3, 4, 5, 6), pa.timestamp("us")), "TIMESTAMP_NTZ'2024-01-02T03:04:05.000006'"),
-        (pa.scalar(datetime(2024, 1, 2, tzinfo=UTC), pa.timestamp("ms", "Asia/Tokyo")), "TIMESTAMP'2024-01-02T00:00:00.000000Z'"),
+        (pa.scalar(MIDNIGHT, pa.timestamp("ms", "Asia/Tokyo")), "TIMESTAMP'2024-01-02T00:00:00.000000Z'"),
     ],
 )  # fmt: skip
 def test_values_as_sql(value: pa.Scalar, sql: str) -> None:
