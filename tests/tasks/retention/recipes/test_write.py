@@ -163,7 +163,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.stop()
 
 
-@pytest.mark.parametrize("layout", [HivePartitions(("kind",)), CsvFile(ending=".csv.gz"), DeltaTable()])
+@pytest.mark.parametrize("layout", [HivePartitions(("kind",)), CsvFile(ending=".csv.gz"), JsonLines()])
 def test_object_stores_take_the_same_tables(small: SmallLake, bucket: str, layout: object) -> None:
     small.put("child", BASE.slice(0, 50), layout)  # type: ignore[arg-type]
     small.put("parent", BASE)
