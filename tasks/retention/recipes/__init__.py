@@ -17,14 +17,14 @@ spark.synthesise_on_spark(session, context, pairs) -> list[Outcome]
 rebuild.rebuild(context, recipe) -> pa.Table
     the child's rows from the parents by the recipe alone; refuses parents whose bytes or version have moved.
 rebuild.verify(context, recipe) -> Refusal | None
-    executes and compares with the recipe's digest; None is equal. `rebuild.compare(recipe, table, context)`: second half.
+    executes and compares with the recipe's digest; None: equal; half of it is `rebuild.compare(recipe, table, context)`
 rebuild.check_parents(context, recipe), rebuild.check_table(context, ref)
     cheap: raises PlanError if a parent (a table) is not what the recipe is pinned to, by size, file list, version.
 digest.strict_digest(table, key) -> StrictDigest, digest.digest_table(context, ref) -> StrictDigest
     of rows in memory; of a table of the lake as it reads.
 write.write_rebuilt(context, recipe, destination) -> tuple[str, ...]
     rebuilds, compares, writes in the child's own format below `destination` (which stands for the lake root), reads it
-    back and compares again; the paths written. `write.write_table_as(context, recipe, table, destination)`: second half.
+    back and compares again; the paths written; without rebuilding: `write.write_table_as(context, recipe, table, ...)`
 emit.to_sql(context, recipe), emit.to_pyspark(context, recipe), emit.to_view(context, recipe, name) -> str
     for people; `emit.sql_statements(context, recipe)`: the single statements.
 """
