@@ -93,6 +93,7 @@ def test_near_miss_and_funnel(run):
     funnel = {(row["kind"], row["step"]): row["n"] for row in store.read(ref, "funnel").to_pylist()}
     assert funnel["union", "proven"] == len(proven(run, "union"))
     assert store.read(ref, "unstable").num_rows == 0
+    assert not store.storage.list_files(f"relations/{ref.key}/scratch")
 
 
 @pytest.mark.spark
@@ -110,7 +111,7 @@ def test_no_kind_reads_nothing(run, lake):
     _, _, containment, workspace = run
     ref = run_relations(lake.inventory, containment, workspace, RelationsConfig(kinds=()), CONTAINMENT)
     store = ArtifactStore(workspace.artifacts)
-    assert all(store.read(ref, name).num_rows == 0 for name in ("proven", "refuted", "near", "funnel", "row_hashes"))
+    assert all(store.read(ref, name).num_rows == 0 for name in ("proven", "refuted", "near", "funnel"))
     assert store.metrics(ref)["bytes_read"] == 0
 
 
