@@ -1,8 +1,8 @@
 """Proven relations that a plan may build on: what retention and recipes take from this stage.
 
 A row of `relations.proven` is plannable where it concerns a whole table (kind `union` or `renamed`, no `child_part`)
-and is not called coincidental. Its certificate proves row containment under containment's semantics; that the child can be
-rebuilt, to the last byte and in order, is for the recipe to show, which is executed and compared.
+and is not called coincidental. Its certificate proves row containment under containment's semantics; that the child can
+be rebuilt, to the last byte and in order, is for the recipe to show, which is executed and compared.
 """
 
 import json

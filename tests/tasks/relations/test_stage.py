@@ -1,6 +1,7 @@
 """The stage on Spark: all formats, reuse, and the same content as without Spark."""
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -93,7 +94,7 @@ def test_near_miss_and_funnel(run):
     funnel = {(row["kind"], row["step"]): row["n"] for row in store.read(ref, "funnel").to_pylist()}
     assert funnel["union", "proven"] == len(proven(run, "union"))
     assert store.read(ref, "unstable").num_rows == 0
-    assert not store.storage.list_files(f"relations/{ref.key}/scratch")
+    assert not Path(store.folder("relations", ref.key), "scratch").exists()
 
 
 @pytest.mark.spark
