@@ -17,6 +17,7 @@ from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
 from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
+from tasks.retention.config import RetentionConfig
 from tasks.runtime.workspace import Workspace
 
 DEFAULT_FILE = "lakebed.toml"
@@ -37,6 +38,7 @@ class LakebedConfig(BaseSettings):
     relations: RelationsConfig = Field(
         default_factory=RelationsConfig, description="Unions, parts, renamed columns and near misses."
     )
+    retention: RetentionConfig = Field(default_factory=RetentionConfig, description="What is kept, at which prices.")
     report: ReportConfig = Field(default_factory=ReportConfig, description="The HTML report.")
     suites: str = Field(
         "", description="Folder of JSON files with Great Expectations suites of your own; empty means none."

@@ -16,14 +16,18 @@ from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
 from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
+from tasks.retention.config import RetentionConfig
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.record import new_run_id
 
 SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), ContainmentConfig(), ReportConfig()
 RELATIONS = RelationsConfig()
+RETENTION = RetentionConfig()
 
 
-@flow(name="lakebed", description="From a lake to proven containments.", validate_parameters=True)
+@flow(
+    name="lakebed", description="From a lake to proven containments, and what to keep of it.", validate_parameters=True
+)
 def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefect shows each as a form
     *,
     lake: LakeConfig,
@@ -32,6 +36,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     inventory: InventoryConfig = INVENTORY,
     containment: ContainmentConfig = CONTAINMENT,
     relations: RelationsConfig = RELATIONS,
+    retention: RetentionConfig = RETENTION,
     report: ReportConfig = REPORT,
     suites: str = "",
     to: str | None = None,
@@ -47,6 +52,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         inventory: config of that stage.
         containment: config of that stage.
         relations: config of that stage.
+        retention: config of that stage.
         report: config of the report.
         suites: folder of the user's own Great Expectations suites.
         to: last stage to run.
@@ -63,6 +69,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         inventory=inventory,
         containment=containment,
         relations=relations,
+        retention=retention,
         report=report,
         suites=suites,
     )

@@ -349,6 +349,22 @@ def _physical_names(schema: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def physical_tokens(table: DeltaTable, leaves: Sequence[Leaf]) -> dict[str, str]:
+    """For each leaf of a Delta table's schema the token that its column has in the data files."""
+    schema = pa.schema(table.schema().to_arrow())
+    physical = _physical_names(json.loads(table.schema().to_json()))
+    return {leaf.token: token_of(_physical_path(leaf, schema, physical)) for leaf in leaves}
+
+
+def live_rows(table: DeltaTable) -> dict[str, pa.Array]:
+    """For each file with a deletion vector, by the last part of its path, which of its rows are live."""
+    if "deletionVectors" not in (table.protocol().reader_features or []):
+        return {}
+    vectors = pa.table(table.deletion_vectors())
+    names = [unquote(uri).rpartition("/")[2] for uri in vectors["filepath"].to_pylist()]
+    return {name: vector.values for name, vector in zip(names, vectors["selection_vector"], strict=True)}
+
+
 def _physical_path(leaf: Leaf, schema: pa.Schema, physical: Mapping[str, Any]) -> list[str]:
     """The names under which the log keeps a leaf's statistics."""
     names, fields = [], list(schema)

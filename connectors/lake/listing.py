@@ -78,6 +78,29 @@ def list_lake(config: LakeConfig) -> Listing:
     )
 
 
+def list_table(config: LakeConfig, path: str) -> Listing:
+    """The listing of one table only: the file at `path`, or the files below that folder.
+
+    Raises:
+        SourceError: if it cannot be listed.
+    """
+    root = canonical_root(config.root)
+    storage = Storage.at(root, SourceError)
+    under = "" if path == "." else path
+    one = storage.stat(under) if under and not _is_folder(root, under) else None
+    found = [one] if one is not None else storage.list_files(under)
+    entries = [FileEntry(file.path, file.size, file.mtime_ns) for file in found if _is_visible(file.path)]
+    return Listing(
+        root,
+        tuple(entry for entry in entries if not _is_log(entry.path)),
+        tuple(entry for entry in entries if _is_log(entry.path)),
+    )
+
+
+def _is_folder(root: str, path: str) -> bool:
+    return not is_object_store(root) and os.path.isdir(local_path(root, path))
+
+
 def canonical_root(root: str) -> str:
     """The root as it is known everywhere: an absolute path, or the address without a slash at its end."""
     return root.rstrip("/") if is_object_store(root) else os.path.abspath(local_path(root))

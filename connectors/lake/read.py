@@ -83,16 +83,26 @@ def read_split(
     """
     with source_errors(split.path), open_file(root, split.path) as source:
         file = open_parquet(source)
-        constants = {token: (text, type_) for token, text, type_ in split.partition_values if token in set(tokens)}
-        plan = _plan_columns(file, [token for token in tokens if token not in constants], ignore_case)
-        casts = cast("dict[str, StagedCast]", dict(split.casts))
+        plan = _plan_columns(file, [token for token in tokens if token not in _constants(split)], ignore_case)
         if split.format == "parquet" and split.row_groups is None and _is_whole(file, plan, source):
-            file, chunks = _read_whole(source, split.path, counter), ReadCounter()
-        else:
-            chunks = counter
-        for batch in _batches(file, split.row_groups, plan.column_indices, chunks):
-            cells = {**batch_leaves(batch, plan.leaves), **_constant_leaves(constants, batch.num_rows)}
-            yield {token: _typed(cells[token], casts.get(token)) for token in tokens}
+            file, counter = _read_whole(source, split.path, counter), ReadCounter()
+        yield from read_open(file, split, tokens, counter, ignore_case=ignore_case)
+
+
+def read_open(
+    file: pq.ParquetFile, split: Split, tokens: Sequence[str], counter: ReadCounter, *, ignore_case: bool = False
+) -> Iterator[dict[str, LeafArray]]:
+    """The same of a file that is open already."""
+    constants = {token: constant for token, constant in _constants(split).items() if token in set(tokens)}
+    plan = _plan_columns(file, [token for token in tokens if token not in constants], ignore_case)
+    casts = cast("dict[str, StagedCast]", dict(split.casts))
+    for batch in _batches(file, split.row_groups, plan.column_indices, counter):
+        cells = {**batch_leaves(batch, plan.leaves), **_constant_leaves(constants, batch.num_rows)}
+        yield {token: _typed(cells[token], casts.get(token)) for token in tokens}
+
+
+def _constants(split: Split) -> dict[str, tuple[str | None, str]]:
+    return {token: (text, type_) for token, text, type_ in split.partition_values}
 
 
 def _is_whole(file: pq.ParquetFile, plan: _Plan, source: pa.NativeFile) -> bool:

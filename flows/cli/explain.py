@@ -1,16 +1,18 @@
 """`lakebed explain`: why a table is contained, contains, or only nearly so."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
 from flows.cli.output import human_bytes, print_json, print_table, print_text
+from tasks.retention.words import money_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tasks.relations.explain import RelationVerdict
+    from tasks.retention.explain import DecisionFacts
     from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 SHOWN_PAIRS = 25
@@ -26,6 +28,7 @@ def explain(
     """Say of one table what each step found: proven edges, near misses, and why the others are out."""
     from flows.artifacts import newest_refs, newest_run
     from tasks.containment.explain import explain_table
+    from tasks.retention.explain import explain_decision
 
     root = artifact_root(artifacts, config)
     store, refs = newest_refs(root, "containment")
@@ -34,17 +37,12 @@ def explain(
         store, refs["inventory"], refs["containment"], table, strict_types=bool(settings["strict_types"])
     )
     related = _relations(store, refs, found.table)
+    decided = explain_decision(store, refs["retention"], found.table) if "retention" in refs else None
     if as_json:
         head = {"table": found.table, "n_rows": found.n_rows, "n_bytes": found.n_bytes}
         counts = {"n_schema_parents": found.n_schema_parents, "n_schema_children": found.n_schema_children}
-        print_json(
-            {
-                **head,
-                **counts,
-                "pairs": [pair.as_dict() for pair in found.pairs],
-                "relations": [one.as_dict() for one in related],
-            }
-        )
+        facts = {**head, **counts, "pairs": [pair.as_dict() for pair in found.pairs]}
+        print_json({**facts, "relations": [one.as_dict() for one in related], **_decision(decided)})
         return
     print_text(f"{found.table}: {found.n_rows:,} rows, {human_bytes(found.n_bytes)}")
     print_text(
@@ -54,9 +52,29 @@ def explain(
     shown = found.pairs if everything else found.pairs[:SHOWN_PAIRS]
     rows = ((pair.child, pair.parent, pair.verdict, pair.step, pair.reason) for pair in shown)
     print_table("", ("child", "parent", "verdict", "step", "why"), rows)
+    if decided is not None:
+        _print_decision(decided)
     if len(shown) < len(found.pairs):
         print_text(f"… and {len(found.pairs) - len(shown):,} more pairs; --all lists them")
     _print_relations(related, everything=everything)
+
+
+def _decision(decided: "DecisionFacts | None") -> dict[str, Any]:
+    return {"decision": decided.as_dict()} if decided is not None else {}
+
+
+def _print_decision(decided: "DecisionFacts") -> None:
+    """What was decided, the ways to rebuild it, and how that is written in SQL."""
+    row = decided.decision
+    print_text(f"{row['decision']}: {row['why']}")
+    if row["decision"] == "delete":
+        print_text(
+            f"saves {money_text(row['saving'], decided.currency)} a month; a rebuild takes {row['rebuild_s']:,.1f} s"
+        )
+    options = ((one["parent"], one["status"], one["shape"] or "", one["reason"]) for one in decided.options)
+    print_table("", ("rebuilt from", "status", "rows", "why no further"), options)
+    if decided.rebuild:
+        print_text(decided.rebuild["sql"])
 
 
 def _relations(store: "ArtifactStore", refs: "Mapping[str, ArtifactRef]", table: str) -> "list[RelationVerdict]":

@@ -10,7 +10,7 @@ from tests.docs.pages import PAGES, ROOT, code_lines
 
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (none, required|`[^`]*`) \|", re.MULTILINE)
 VARIABLE = re.compile(r"LAKEBED_([A-Z_]+__[A-Z_]+)")
-DOTTED = re.compile(r"(?:lake|spark|inventory|containment|relations|report)(?:\.[a-z_]+)+")
+DOTTED = re.compile(r"(?:lake|spark|inventory|containment|relations|retention|report)(?:\.[a-z_]+)+")
 
 
 def _defaults(model, prefix):
@@ -34,6 +34,7 @@ def _keys():
         ("inventory.md", ("lake.", "inventory.")),
         ("containment.md", ("containment.",)),
         ("relations.md", ("relations.",)),
+        ("retention.md", ("retention.",)),
     ],
 )
 def test_stage_pages_list_every_setting_with_its_default(page, sections):

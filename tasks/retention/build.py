@@ -1,0 +1,101 @@
+"""Building the retention artifact, step by step."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from tasks.containment.config import ContainmentConfig
+from tasks.retention import outcome
+from tasks.retention.baseline import baseline_table, find_duplicates
+from tasks.retention.choice import Choice, RecipeMaker, choose
+from tasks.retention.config import RetentionConfig
+from tasks.retention.deletions import Deletion, add_wider, chosen_deletions, wider_deletions
+from tasks.retention.kernel.costs import GB
+from tasks.retention.kernel.curve import CurvePoint, curve_budgets, savings_curve
+from tasks.retention.kernel.solve import Effort
+from tasks.retention.plan import ROWS_FOLDER
+from tasks.retention.problem import Problem, load_problem
+from tasks.retention.recipes.context import RecipeContext
+from tasks.retention.recipes.model import Outcome
+from tasks.retention.recipes.pairs import PairRefs
+from tasks.retention.spark import deletion_refs, pair_refs, recipes_on_spark
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.progress import shown
+from tasks.runtime.stage import Stage, StageMetrics
+
+_INPUTS_WITH_RELATIONS = 3
+
+PairMaker = Callable[[Sequence[PairRefs]], Sequence[Outcome]]
+
+
+def build_artifact(stage: Stage, config: RetentionConfig, containment_config: ContainmentConfig) -> ArtifactRef:
+    """Prices, chooses, rebuilds what is to go and compares; then publishes.
+
+    Raises: as `run_retention`.
+    """
+    context = RecipeContext.of(
+        stage.workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", containment_config, config.recipes
+    )
+    with_spark = partial(recipes_on_spark, stage.workspace, context)
+    return decide(stage, config, context, with_spark)
+
+
+def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: PairMaker) -> ArtifactRef:
+    """The stage's work, given what makes and compares recipes.
+
+    Raises: as `run_retention`.
+    """
+    metrics = StageMetrics()
+    with metrics.step("problem"), shown().step("Pricing tables"):
+        problem = load_problem(stage.store, (stage.inputs[0], stage.inputs[1]), config)
+    with metrics.step("choice") as cost:
+        choice = _choose(problem, lambda pairs: make(pair_refs(problem, pairs)), config)
+        deletions = _widened(stage, problem, choice, config, make)
+        cost.bytes_read = choice.bytes_read
+    with metrics.step("curve"), shown().step("Working out the savings curve"):
+        points = _curve(problem, choice, config)
+    with metrics.step("baseline") as cost, shown().step("Looking for byte-identical tables"):
+        duplicates = find_duplicates(problem, stage.workspace.lake.root, config.baseline_max_bytes)
+        cost.bytes_read = duplicates.bytes_read
+    tables = {
+        "decisions": outcome.decisions(problem, choice, deletions),
+        "options": outcome.options(problem, choice),
+        "rebuilds": outcome.rebuilds(problem, deletions, context),
+        "savings_curve": outcome.curve(points),
+        "solver": outcome.solver(choice),
+        "baseline": baseline_table(problem, duplicates),
+    }
+    facts = outcome.summary(problem, choice, duplicates, tables, config)
+    with shown().step("Publishing decisions"):
+        return stage.publish(tables, facts, metrics, files=_stored_files(deletions))
+
+
+def _choose(problem: Problem, make: RecipeMaker, config: RetentionConfig) -> Choice:
+    return choose(problem, make, Effort(config.solver_seconds), config.prices.storage_per_gb_month / GB)
+
+
+def _curve(problem: Problem, choice: Choice, config: RetentionConfig) -> tuple[CurvePoint, ...]:
+    """Over every edge that policy allows and no rebuild refuted; limits of time are what the curve varies."""
+    edges = problem.edges
+    allowed = choice.allowed_at_any_speed(problem)
+    graph = problem.graph(allowed, choice.extra_cost(len(edges.child)))
+    budgets = curve_budgets(edges.seconds[allowed], config.curve_points)
+    effort = Effort(config.solver_seconds, has_bounds=False)
+    return savings_curve(graph, edges.seconds[allowed], problem.tables.n_bytes, budgets, effort)
+
+
+def _widened(
+    stage: Stage, problem: Problem, choice: Choice, config: RetentionConfig, make: PairMaker
+) -> dict[int, Deletion]:
+    """The solver's deletions, and those over relations to several parents where that stage has run."""
+    deletions = chosen_deletions(problem, choice)
+    if len(stage.inputs) < _INPUTS_WITH_RELATIONS:
+        return deletions
+    wider = wider_deletions(stage.store, stage.inputs[2], problem, config)
+    price = config.prices.storage_per_gb_month / GB
+    return add_wider(problem, deletions, wider, lambda some: make(deletion_refs(problem, some)), price)
+
+
+def _stored_files(deletions: Mapping[int, Deletion]) -> list[str]:
+    """The row numbers that recipes of deleted tables keep; those of recipes not chosen are left out of the digest."""
+    chosen = [one.outcome.recipe for one in deletions.values() if one.outcome]
+    return sorted({f"{ROWS_FOLDER}/{rows.path}" for recipe in chosen if recipe for rows in recipe.stored})

@@ -1,0 +1,173 @@
+"""The identity of tables: taken from the lake as it lies there now, and compared with what a plan says."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from connectors.errors import LakeError, PlanError
+from connectors.lake.config import LakeConfig
+from connectors.lake.discovery import discover
+from connectors.lake.files import open_file
+from connectors.lake.listing import Listing, canonical_root, list_lake, table_of_log
+from connectors.lake.model import FileEntry, TableSource
+from tasks.retention.plan import MAKE_AGAIN, FileIdentity, Plan, TableIdentity
+
+_DIGEST_BLOCK = 1 << 20
+_DIGEST_THREADS = 4
+
+
+class LakeState:
+    """A lake's tables as they lie there now, by name.
+
+    Delta's data files are those in its folder: which of them are its newest version's, the caller knows
+    (`active_files`).
+    """
+
+    def __init__(self, listing: Listing, lake: LakeConfig) -> None:
+        self.root = listing.root
+        self.listing_identity = listing.identity
+        self.sources: Mapping[str, TableSource] = {source.name: source for source in discover(listing, lake).tables}
+        self._logs: dict[str, list[FileEntry]] = defaultdict(list)
+        for entry in listing.logs:
+            self._logs[table_of_log(entry.path)].append(entry)
+
+    @classmethod
+    def of(cls, lake: LakeConfig) -> "LakeState":
+        """Lists the lake.
+
+        Raises:
+            PlanError: if it cannot be listed.
+        """
+        try:
+            return cls(list_lake(lake), lake)
+        except LakeError as error:
+            raise PlanError(
+                f"the plan's lake cannot be listed: {error.what}", value=error.value, hint=error.hint
+            ) from error
+
+    def identity(
+        self, name: str, delta_version: int | None = None, active: Iterable[str] | None = None
+    ) -> TableIdentity:
+        """A table without digests; `active` are the paths of a Delta table's newest version.
+
+        Raises:
+            PlanError: if there is no such table.
+        """
+        source = self.sources.get(name)
+        if source is None:
+            raise PlanError("a table of the plan is not in the lake", value=name, hint=MAKE_AGAIN)
+        wanted = None if active is None else set(active)
+        files = [entry for entry in source.files if wanted is None or entry.path in wanted]
+        logs = self._logs[source.path] if source.format == "delta" else []
+        return TableIdentity(
+            name=name,
+            format=source.format,
+            path=source.path or ".",
+            delta_version=delta_version,
+            files=tuple(_file(entry) for entry in files),
+            log_files=tuple(_file(entry) for entry in logs),
+        )
+
+
+def digested(root: str, identities: Sequence[TableIdentity]) -> list[TableIdentity]:
+    """The same with the SHA-256 of every file's bytes, read now.
+
+    Raises:
+        PlanError: if a file cannot be read.
+    """
+    paths = sorted({file.path for one in identities for file in (*one.files, *one.log_files)})
+    with ThreadPoolExecutor(_DIGEST_THREADS) as pool:
+        digests = dict(zip(paths, pool.map(lambda path: file_sha256(root, path), paths), strict=True))
+    return [
+        one.model_copy(
+            update={
+                part: tuple(file.model_copy(update={"sha256": digests[file.path]}) for file in getattr(one, part))
+                for part in ("files", "log_files")
+            }
+        )
+        for one in identities
+    ]
+
+
+def file_sha256(root: str, path: str) -> str:
+    """Hex SHA-256 of a file's bytes.
+
+    Raises:
+        PlanError: if it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with open_file(root, path) as stream:
+            while block := stream.read(_DIGEST_BLOCK):
+                digest.update(block)
+    except (OSError, LakeError) as error:
+        raise PlanError("a file of the plan cannot be read", value=f"{path}: {error}", hint=MAKE_AGAIN) from error
+    return digest.hexdigest()
+
+
+def require_unmoved(plan: Plan, names: Sequence[str], *, with_bytes: bool = True) -> None:
+    """Refuses a plan if any of the tables named has moved since it was made.
+
+    Args:
+        plan: the plan.
+        names: of its tables that matter: those to delete and their parents.
+        with_bytes: whether files are read and digested, or only listed (size and time, or the store's tag).
+
+    Raises:
+        PlanError: naming at most five tables with what moved.
+    """
+    state = LakeState.of(plan.lake)
+    moved = [f"{name}: {what}" for name in names for what in _moves(plan.table(name).identity, state)]
+    if not moved and with_bytes:
+        identities = [plan.table(name).identity for name in names]
+        now = digested(state.root, identities)
+        moved = [f"{was.name}: {what}" for was, new in zip(identities, now, strict=True) for what in _bytes(was, new)]
+    if moved:
+        raise PlanError(
+            "tables have moved since the plan was made; nothing was done",
+            value=moved[0],
+            expected="the files that the plan names, unchanged",
+            hint=MAKE_AGAIN,
+            examples=moved[1:],
+        )
+
+
+def plan_root(lake: LakeConfig) -> str:
+    """The lake's root as plans name it."""
+    return canonical_root(lake.root)
+
+
+def _file(entry: FileEntry) -> FileIdentity:
+    return FileIdentity(path=entry.path, size=entry.size, mtime_ns=entry.mtime_ns, etag=entry.etag, sha256=entry.sha256)
+
+
+def _moves(was: TableIdentity, state: LakeState) -> list[str]:
+    """What listing alone tells: files gone, new or changed. New data files of a Delta table count by its log only."""
+    source = state.sources.get(was.name)
+    if source is None:
+        return ["it is not there any more"]
+    if (source.format, source.path or ".") != (was.format, was.path):
+        return [f"it is now {source.format} at {source.path or '.'}"]
+    now = state.identity(was.name)
+    pairs = [(was.files, now.files, was.format != "delta"), (was.log_files, now.log_files, True)]
+    return [move for old, new, is_complete in pairs for move in _file_moves(old, new, is_complete)]
+
+
+def _file_moves(old: Sequence[FileIdentity], new: Sequence[FileIdentity], is_complete: bool) -> list[str]:
+    before, after = ({file.path: file for file in files} for files in (old, new))
+    moves = [f"{path} is gone" for path in before.keys() - after.keys()]
+    moves += [f"{path} is new" for path in after.keys() - before.keys() if is_complete]
+    moves += [
+        f"{path} was changed" for path in before.keys() & after.keys() if _stamp(before[path]) != _stamp(after[path])
+    ]
+    return sorted(moves)
+
+
+def _stamp(file: FileIdentity) -> tuple[int, str]:
+    return file.size, file.etag or str(file.mtime_ns)
+
+
+def _bytes(was: TableIdentity, now: TableIdentity) -> list[str]:
+    pairs = zip((*was.files, *was.log_files), (*now.files, *now.log_files), strict=True)
+    return [f"{old.path} has other bytes" for old, new in pairs if old.sha256 != new.sha256]

@@ -1,0 +1,234 @@
+"""What was chosen, as the tables that are published."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from connectors.errors import SourceError
+from tasks.retention.baseline import Duplicates
+from tasks.retention.choice import Choice
+from tasks.retention.config import RetentionConfig
+from tasks.retention.contract import DECISIONS, OPTIONS, REBUILDS, SAVINGS_CURVE, SOLVER
+from tasks.retention.deletions import Deletion
+from tasks.retention.kernel.curve import CurvePoint
+from tasks.retention.problem import USABLE, Problem
+from tasks.retention.recipes.context import RecipeContext
+from tasks.retention.recipes.emit import to_pyspark, to_sql, to_view
+from tasks.retention.recipes.model import Recipe
+from tasks.runtime.keys import canonical_json
+
+_WORDS = {
+    "legal_hold": "a legal hold pins it",
+    "veto": "its owner vetoed its deletion",
+    "streaming": "a stream writes to it",
+    "outside_lake": "some of its files lie outside the lake",
+    "not_contained": "no other table contains it",
+    "no_kept_parent": "the tables that it could be rebuilt from are deleted themselves",
+}
+# what is told of a table whose edges failed for several reasons: what came furthest
+_FURTHEST = ("refused", "latency", "attributes", "coincidental", "by_definition")
+
+
+def decisions(problem: Problem, choice: Choice, deletions: Mapping[int, Deletion]) -> pa.Table:
+    """The DECISIONS table."""
+    tables = problem.tables
+    needed_by: dict[int, list[str]] = {}
+    for table, deletion in sorted(deletions.items()):
+        for parent in deletion.parents:
+            needed_by.setdefault(parent, []).append(tables.names[table])
+    told = _Reasons(problem, choice, deletions, needed_by)
+    rows = []
+    for table, name in enumerate(tables.names):
+        reason, why = told.of(table)
+        parts = (tables.costs.storage, tables.costs.maintenance, tables.costs.read)
+        costs = [float(part[table]) for part in parts]
+        facts = (
+            table, name, "delete" if table in deletions else "keep", reason, why, int(tables.n_rows[table]),
+            int(tables.n_bytes[table]), float(tables.n_accesses[table]), *costs,
+            *_saving(problem, deletions.get(table)), needed_by.get(table, []),
+        )  # fmt: skip
+        rows.append(dict(zip(DECISIONS.names, facts, strict=True)))
+    return DECISIONS.table(rows)
+
+
+def _saving(problem: Problem, deletion: Deletion | None) -> tuple[float | None, float, float | None, list[str]]:
+    """A month's rebuilds, the saving, seconds of a rebuild, and the parents."""
+    if deletion is None:
+        return None, 0.0, None, []
+    saving = max(0.0, float(problem.tables.costs.total[deletion.table]) - deletion.cost)
+    return deletion.cost, saving, deletion.seconds, [problem.tables.names[parent] for parent in deletion.parents]
+
+
+def options(problem: Problem, choice: Choice) -> pa.Table:
+    """The OPTIONS table."""
+    edges, names, rows = problem.edges, problem.tables.names, []
+    chosen = set(choice.retention.edge.tolist())
+    for edge, (child, parent) in enumerate(zip(edges.child.tolist(), edges.parent.tolist(), strict=True)):
+        outcome = choice.outcomes.get(edge)
+        status, reason, shape = edges.status[edge], edges.reason[edge], None
+        if status == USABLE:
+            status = "chosen" if edge in chosen else "untried"
+            if outcome is not None and outcome.recipe is not None:
+                status = "chosen" if edge in chosen else "verified"
+                shape = outcome.recipe.selector_shape
+            elif outcome is not None:
+                status, reason = "refused", _refusal(outcome)
+        cost = edge_cost(problem, choice, edge)
+        facts = (child, parent, names[child], names[parent], status, reason, cost, float(edges.seconds[edge]), shape)
+        rows.append(dict(zip(OPTIONS.names, facts, strict=True)))
+    return OPTIONS.table(rows)
+
+
+def rebuilds(problem: Problem, deletions: Mapping[int, Deletion], context: RecipeContext) -> pa.Table:
+    """The REBUILDS table."""
+    rows = []
+    for table, deletion in sorted(deletions.items()):
+        outcome = deletion.outcome
+        assert outcome is not None  # noqa: S101 - no deletion is chosen without a recipe that was run
+        recipe = outcome.recipe
+        assert recipe is not None  # noqa: S101
+        facts = (
+            table, problem.tables.names[table], list(outcome.parents), recipe.selector_shape, canonical_json(recipe),
+            to_sql(context, recipe), to_pyspark(context, recipe), _view(context, recipe), recipe.order.state,
+            recipe.digest.rows, recipe.digest.n_rows, recipe.stored_bytes, deletion.source, deletion.semantics,
+            hashlib.sha256(deletion.certificate.encode()).hexdigest(), outcome.rebuild_s,
+        )  # fmt: skip
+        rows.append(dict(zip(REBUILDS.names, facts, strict=True)))
+    return REBUILDS.table(rows)
+
+
+def curve(points: tuple[CurvePoint, ...]) -> pa.Table:
+    """The SAVINGS_CURVE table."""
+    rows = [
+        (
+            place,
+            point.budget_s,
+            max(0.0, point.saving),
+            point.n_deleted,
+            point.bytes_deleted,
+            point.slowest_s,
+            point.gap,
+        )
+        for place, point in enumerate(points)
+    ]
+    return SAVINGS_CURVE.table([dict(zip(SAVINGS_CURVE.names, row, strict=True)) for row in rows])
+
+
+def solver(choice: Choice) -> pa.Table:
+    """The SOLVER table."""
+    rows = [
+        (place, part.method, part.n_tables, part.n_edges, part.cost, max(0.0, part.bound), part.gap, part.seconds)
+        for place, part in enumerate(choice.retention.components)
+    ]
+    return SOLVER.table([dict(zip(SOLVER.names, row, strict=True)) for row in rows])
+
+
+def summary(
+    problem: Problem, choice: Choice, duplicates: Duplicates, tables: dict[str, pa.Table], config: RetentionConfig
+) -> dict[str, Any]:
+    """Totals for the manifest: they depend on the lake's content and the config alone."""
+    found, rows = choice.retention, tables["decisions"].to_pylist()
+    deleted = [row for row in rows if row["decision"] == "delete"]
+    gone = [row for row in tables["baseline"].to_pylist() if not row["is_kept"]]
+    keep_all = float(problem.tables.costs.total.sum())
+    saving = sum(row["saving"] for row in deleted)
+    return {
+        "currency": config.prices.currency,
+        "prices_date": config.prices.date,
+        "deletable_tables": len(deleted),
+        "deletable_bytes": sum(row["n_bytes"] for row in deleted),
+        "keep_all_cost": keep_all,
+        "retention_cost": keep_all - saving,
+        "retention_bound": min(found.bound, keep_all - saving),
+        "retention_gap": found.gap,
+        "saving_per_month": saving,
+        "slowest_rebuild_s": max((row["rebuild_s"] for row in deleted), default=0.0),
+        "deletable_over_several_parents": sum(len(row["parents"]) > 1 for row in deleted),
+        "rebuild_options": len(problem.edges.child),
+        "rebuild_options_usable": int(problem.is_usable.sum()),
+        "recipes_tried": len(choice.outcomes),
+        "recipes_refused": sum(outcome.recipe is None for outcome in choice.outcomes.values()),
+        "recipe_rounds": choice.n_rounds,
+        "access_log_names_unknown": problem.tables.n_unknown_in_log,
+        "duplicate_tables": len(gone),
+        "duplicate_bytes": sum(row["n_bytes"] for row in gone),
+        "duplicate_saving_per_month": sum(row["saving"] for row in gone),
+        "tables_not_compared_for_duplicates": duplicates.n_skipped,
+    }
+
+
+def edge_cost(problem: Problem, choice: Choice, edge: int) -> float:
+    """A month's rebuilds over an edge, the storage of its recipe's row numbers included."""
+    return float(problem.edges.cost[edge]) + choice.stored_cost.get(edge, 0.0)
+
+
+def _view(context: RecipeContext, recipe: Recipe) -> str:
+    """The view under the table's name, made one word; empty where no view can say it."""
+    try:
+        return to_view(context, recipe, recipe.child.name.replace("/", "_").replace(".", "_"))
+    except SourceError:
+        return ""
+
+
+class _Reasons:
+    """Why each table is kept, or how it is rebuilt."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        choice: Choice,
+        deletions: Mapping[int, Deletion],
+        needed_by: dict[int, list[str]],
+    ) -> None:
+        self._problem, self._choice, self._deletions, self._needed_by = problem, choice, deletions, needed_by
+        self._edges_of: dict[int, list[int]] = {}
+        for edge, child in enumerate(problem.edges.child.tolist()):
+            self._edges_of.setdefault(child, []).append(edge)
+
+    def of(self, table: int) -> tuple[str, str]:
+        """Code and words."""
+        if deletion := self._deletions.get(table):
+            return "rebuilt", self._rebuilt(deletion)
+        if pin := self._problem.tables.pins[table]:
+            return pin, _WORDS[pin]
+        if children := self._needed_by.get(table):
+            others = f" and {len(children) - 1:,} more" if len(children) > 1 else ""
+            return "parent", f"{children[0]}{others} will be rebuilt from it"
+        if table not in self._edges_of:
+            return "not_contained", _WORDS["not_contained"]
+        usable = [one for one in self._edges_of[table] if self._is_usable(one)]
+        return self._economic(table, usable) if usable else self._excluded(table)
+
+    def _rebuilt(self, deletion: Deletion) -> str:
+        names = ", ".join(self._problem.tables.names[parent] for parent in deletion.parents)
+        shape = deletion.outcome.recipe.selector_shape if deletion.outcome and deletion.outcome.recipe else ""
+        return f"rebuilt from {names} ({shape}); the rebuild was run and equals it"
+
+    def _is_usable(self, edge: int) -> bool:
+        outcome = self._choice.outcomes.get(edge)
+        return self._problem.edges.status[edge] == USABLE and (outcome is None or outcome.recipe is not None)
+
+    def _economic(self, table: int, usable: list[int]) -> tuple[str, str]:
+        """Nothing forbids its deletion: it is kept for what it costs."""
+        cheapest = min(edge_cost(self._problem, self._choice, edge) for edge in usable)
+        keep = float(self._problem.tables.costs.total[table])
+        if cheapest >= keep:
+            return "cost", f"rebuilding costs {cheapest:.3g} a month, keeping {keep:.3g}"
+        return "no_kept_parent", _WORDS["no_kept_parent"]
+
+    def _excluded(self, table: int) -> tuple[str, str]:
+        """Every edge is out: the one that came furthest says why."""
+        seen: dict[str, str] = {}
+        for edge in self._edges_of[table]:
+            status, reason = self._problem.edges.status[edge], self._problem.edges.reason[edge]
+            if status == USABLE:
+                status, reason = "refused", _refusal(self._choice.outcomes[edge])
+            seen.setdefault(status, f"{self._problem.tables.names[int(self._problem.edges.parent[edge])]}: {reason}")
+        status = next(status for status in _FURTHEST if status in seen)
+        return {"refused": "no_recipe"}.get(status, status), seen[status]
+
+
+def _refusal(outcome: Any) -> str:
+    return f"{outcome.refusal.code}: {outcome.refusal.reason}" if outcome.refusal else "no recipe"

@@ -1,0 +1,251 @@
+"""The plan: what is kept, what may go, how it is rebuilt, and the exact state of the lake that it holds for.
+
+`plan.json` carries the digest of its own content, so that an edit by hand is noticed; a plan is made again, not edited.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from connectors.config import FrozenConfig
+from connectors.errors import PlanError
+from connectors.lake.config import LakeConfig
+from connectors.lake.model import TableFormat
+from connectors.storage import join_uri
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.keys import canonical_json, sha256_of_parts
+
+PLAN_VERSION = 1
+ROWS_FOLDER = "recipes"
+MAKE_AGAIN = "lakebed plan --artifacts DIR --out plan.json"
+
+Decision = Literal["keep", "delete"]
+
+
+class FileIdentity(FrozenConfig):
+    """One file: path below the lake's root, size in bytes, time of change in ns, the store's tag, SHA-256 in hex.
+
+    The SHA-256 is given for tables that are planned for deletion and for their parents, else it is empty.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    etag: str = ""
+    sha256: str = ""
+
+
+class TableIdentity(FrozenConfig):
+    """The state of a table: what must not have moved when a plan is applied.
+
+    Attributes:
+        path: folder or file below the lake's root; "." is the root itself.
+        files: its data files, of a Delta table those of its newest version.
+        log_files: the files of a Delta table's log.
+    """
+
+    name: str
+    format: TableFormat
+    path: str
+    delta_version: int | None = None
+    files: tuple[FileIdentity, ...]
+    log_files: tuple[FileIdentity, ...] = ()
+
+
+class Saving(FrozenConfig):
+    """What a table's deletion saves in a month, in the plan's currency; `rebuild` is what rebuilding then costs."""
+
+    storage: float
+    maintenance: float
+    read: float
+    rebuild: float
+    total: float
+
+
+class Evidence(FrozenConfig):
+    """What proves a containment: the edge's row in the containment artifact, and the SHA-256 of its certificate."""
+
+    child: str
+    parent: str
+    artifact: ArtifactRef
+    semantics: str
+    certificate_sha256: str
+
+
+class PlannedTable(FrozenConfig):
+    """One table of a plan.
+
+    Attributes:
+        reason: code of the decision; `why` says it in words.
+        n_accesses: expected in a month.
+        needed_by: deleted tables that are rebuilt from this one, which pins it.
+        parents: of a deleted table, what it is rebuilt from; their identities stand under their own names.
+        recipe: of a deleted table, how: an object that `tasks.retention.recipes` reads.
+        original_hash: strict multiset hash of a deleted table's rows, as `tasks.retention.recipes` makes it.
+        rebuild_latency_s: estimated seconds of one rebuild.
+    """
+
+    name: str
+    decision: Decision
+    reason: str
+    why: str
+    n_rows: int
+    n_bytes: int
+    n_accesses: float
+    identity: TableIdentity
+    needed_by: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+    recipe: dict[str, Any] | None = None
+    original_hash: str = ""
+    saving: Saving | None = None
+    rebuild_latency_s: float | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Plan(FrozenConfig):
+    """A whole plan.
+
+    Attributes:
+        plan_id: hex SHA-256 of all below but `created_at`.
+        lake: how the lake was listed, its root first; `lake_identity` is that of all its files.
+        artifacts: what the plan was made from, by stage; `artifact_root` is where they lie.
+        config_digest: hex SHA-256 of the retention config.
+        currency: of all money, with prices of `prices_date`.
+    """
+
+    version: int = PLAN_VERSION
+    plan_id: str = ""
+    created_at: str = ""
+    lake: LakeConfig
+    lake_identity: str
+    artifacts: dict[str, ArtifactRef]
+    artifact_root: str = ""
+    config_digest: str
+    currency: str
+    prices_date: str
+    tables: tuple[PlannedTable, ...] = Field(default_factory=tuple)
+
+    def table(self, name: str) -> PlannedTable:
+        """The table of that name.
+
+        Raises:
+            PlanError: if the plan has none.
+        """
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise PlanError("the plan names no such table", value=name, expected="a table of the plan", hint=MAKE_AGAIN)
+
+    @property
+    def deleted(self) -> tuple[PlannedTable, ...]:
+        """The tables to delete, by name."""
+        return tuple(table for table in self.tables if table.decision == "delete")
+
+    @property
+    def rows_folder(self) -> str:
+        """Where the row numbers lie that recipes keep beside themselves; empty where no artifact root is named."""
+        retention = self.artifacts.get("retention")
+        return join_uri(self.artifact_root, "retention", retention.key, ROWS_FOLDER) if retention else ""
+
+    def content_digest(self) -> str:
+        """Hex SHA-256 over everything but the id itself and the time."""
+        content = self.model_dump(mode="json", exclude={"plan_id", "created_at"})
+        return sha256_of_parts([b"lakebed plan", canonical_json(content).encode()])
+
+    def sealed(self, created_at: str = "") -> "Plan":
+        """The plan with its id."""
+        return self.model_copy(update={"plan_id": self.content_digest(), "created_at": created_at})
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Writes a sealed plan, whole or not at all.
+
+    Raises:
+        PlanError: if the file cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise PlanError(
+            f"the plan cannot be written: {error.strerror}", value=path, hint="choose another file with --out"
+        ) from error
+
+
+def read_plan(path: Path) -> Plan:
+    """Reads a plan, and holds it to its own digest.
+
+    Raises:
+        PlanError: if it is missing, no plan, of another version, incomplete, or changed since it was made.
+    """
+    values = _json_object(path)
+    if values.get("version") != PLAN_VERSION:
+        raise PlanError(
+            "the plan is of another version",
+            value=values.get("version"),
+            expected=f"version {PLAN_VERSION}",
+            hint=MAKE_AGAIN,
+        )
+    try:
+        plan = Plan.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise PlanError(
+            "the plan is not whole", value=f"{place}: {first['msg']}", expected="what plan wrote", hint=MAKE_AGAIN
+        ) from error
+    require_sealed(plan)
+    return plan
+
+
+def require_sealed(plan: Plan) -> None:
+    """Refuses a plan whose content is not what its id says, and one whose deletions rest on tables it does not keep.
+
+    Raises:
+        PlanError: naming the plan's id and its content's.
+    """
+    digest = plan.content_digest()
+    if plan.plan_id != digest:
+        raise PlanError(
+            "the plan was changed after it was made; nothing was done",
+            value=f"its id is {plan.plan_id[:16] or 'missing'}, its content's {digest[:16]}",
+            expected="a plan as `lakebed plan` wrote it",
+            hint=MAKE_AGAIN,
+        )
+    kept = {table.name for table in plan.tables if table.decision == "keep"}
+    for table in plan.deleted:
+        if not table.parents or table.recipe is None or not table.original_hash or not kept.issuperset(table.parents):
+            raise PlanError(
+                "the plan deletes a table without a recipe over tables that it keeps",
+                value=f"{table.name} from {', '.join(table.parents) or 'nothing'}",
+                expected="a recipe, the hash of the original, and parents that are kept",
+                hint=MAKE_AGAIN,
+            )
+
+
+def require_lake(plan: Plan, root: str) -> None:
+    """Refuses a plan that was made for another lake.
+
+    Raises:
+        PlanError: naming both roots.
+    """
+    if plan.lake.root != root:
+        raise PlanError("the plan is for another lake", value=root, expected=plan.lake.root, hint=MAKE_AGAIN)
+
+
+def _json_object(path: Path) -> Mapping[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PlanError("there is no such plan", value=path, expected="a plan file", hint=MAKE_AGAIN) from error
+    except (OSError, ValueError) as error:
+        raise PlanError(
+            "the plan cannot be read", value=f"{path}: {error}", expected="JSON", hint=MAKE_AGAIN
+        ) from error
+    if not isinstance(values, dict):
+        raise PlanError("the plan cannot be read", value=path, expected="a JSON object", hint=MAKE_AGAIN)
+    return values

@@ -1,0 +1,194 @@
+"""The plan of a retention artifact: its decisions, bound to the state of the tables that they concern."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.errors import PlanError
+from connectors.lake.config import LakeConfig
+from tasks.retention.config import RetentionConfig
+from tasks.retention.identity import LakeState, digested
+from tasks.retention.plan import Evidence, FileIdentity, Plan, PlannedTable, Saving, TableIdentity
+from tasks.retention.recipes.model import Recipe
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from tasks.runtime.keys import canonical_json
+
+RUN_AGAIN = "lakebed run"
+_STAGES = ("inventory", "containment", "relations", "retention")
+_COMMIT = re.compile(r"(\d{20})\.json$")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PlanSource:
+    """What a plan is made from: the artifacts of a run by stage, and the settings that it ran with."""
+
+    store: ArtifactStore
+    refs: Mapping[str, ArtifactRef]
+    lake: LakeConfig
+    config: RetentionConfig
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The artifacts' rows by table name; identities as the inventory saw them."""
+
+    decisions: Mapping[str, Row]
+    rebuilds: Mapping[str, Row]
+    identities: Mapping[str, TableIdentity]
+
+
+def make_plan(source: PlanSource, created_at: str = "") -> Plan:
+    """The plan, sealed. Reads the artifacts, lists the lake, and reads every byte of the tables that the plan concerns.
+
+    Raises:
+        PlanError: if a table that is to be deleted, or one of its parents, is not what the run saw.
+        ArtifactError: if an artifact is missing or damaged.
+    """
+    known = _load(source)
+    state = LakeState.of(source.lake)
+    concerned = sorted({name for row in known.rebuilds.values() for name in (row["child"], *row["parents"])})
+    now = _current(state, known, concerned)
+    _require_recipes_fit(known, now)
+    tables = [_planned(source, known, name, now.get(name)) for name in sorted(known.decisions)]
+    plan = Plan(
+        lake=source.lake,
+        lake_identity=str(source.store.manifest(source.refs["inventory"]).summary["source_identity"]),
+        artifacts={stage: ref for stage, ref in source.refs.items() if stage in _STAGES},
+        artifact_root=source.store.root,
+        config_digest=hashlib.sha256(canonical_json(source.config).encode()).hexdigest(),
+        currency=source.config.prices.currency,
+        prices_date=source.config.prices.date,
+        tables=tuple(tables),
+    )
+    return plan.sealed(created_at)
+
+
+def _load(source: PlanSource) -> _Known:
+    store, refs = source.store, source.refs
+    return _Known(
+        decisions={row["name"]: row for row in store.read(refs["retention"], "decisions").to_pylist()},
+        rebuilds={row["child"]: row for row in store.read(refs["retention"], "rebuilds").to_pylist()},
+        identities=_inventoried(store, refs["inventory"]),
+    )
+
+
+def _inventoried(store: ArtifactStore, inventory: ArtifactRef) -> dict[str, TableIdentity]:
+    files: dict[int, list[FileIdentity]] = {}
+    columns = ["table_id", "path", "size", "mtime_ns", "etag", "sha256"]
+    for row in store.read(inventory, "files", columns).to_pylist():
+        table = row.pop("table_id")
+        files.setdefault(table, []).append(FileIdentity(**row))
+    return {
+        row["name"]: TableIdentity(
+            name=row["name"],
+            format=row["format"],
+            path=row["path"],
+            delta_version=row["delta_version"],
+            files=tuple(sorted(files.get(row["table_id"], []), key=lambda file: file.path)),
+        )
+        for row in store.read(inventory, "tables").to_pylist()
+    }
+
+
+def _current(state: LakeState, known: _Known, names: Sequence[str]) -> dict[str, TableIdentity]:
+    """The tables as they lie there now, with the digests of their bytes, if they are what the run saw."""
+    found, moved = [], []
+    for name in names:
+        was = known.identities[name]
+        now = _identity_now(state, was)
+        if now is None or not _is_same(was, now):
+            moved.append(name)
+        else:
+            found.append(now)
+    if moved:
+        raise PlanError(
+            f"{len(moved)} tables have changed since the run that decided",
+            value=moved[0],
+            expected="the files that the run saw",
+            hint=RUN_AGAIN,
+            examples=moved[1:],
+        )
+    return {one.name: one for one in digested(state.root, found)}
+
+
+def _identity_now(state: LakeState, was: TableIdentity) -> TableIdentity | None:
+    if was.name not in state.sources:
+        return None
+    active = {file.path for file in was.files} if was.format == "delta" else None
+    return state.identity(was.name, was.delta_version, active)
+
+
+def _is_same(was: TableIdentity, now: TableIdentity) -> bool:
+    if (was.format, was.path) != (now.format, now.path):
+        return False
+    commits = [int(match[1]) for file in now.log_files if (match := _COMMIT.search(file.path))]
+    is_same_version = was.format != "delta" or max(commits, default=-1) == was.delta_version
+    return is_same_version and [_stamp(file) for file in was.files] == [_stamp(file) for file in now.files]
+
+
+def _stamp(file: FileIdentity) -> tuple[str, int, str]:
+    return file.path, file.size, file.etag or str(file.mtime_ns)
+
+
+def _require_recipes_fit(known: _Known, now: Mapping[str, TableIdentity]) -> None:
+    """The bytes are those that the recipes were made of and compared with."""
+    for row in known.rebuilds.values():
+        recipe = Recipe.model_validate_json(row["recipe"])
+        for ref in (recipe.child, *(part.parent for part in recipe.parts)):
+            digests = {file.path: file.sha256 for file in now[ref.name].files}
+            for file in ref.files:
+                if file.sha256 and digests.get(file.path) != file.sha256:
+                    raise PlanError(
+                        "a table has changed since its rebuild was tried",
+                        value=f"{ref.name}: {file.path}",
+                        expected=f"SHA-256 {file.sha256}",
+                        hint=RUN_AGAIN,
+                    )
+
+
+def _planned(source: PlanSource, known: _Known, name: str, now: TableIdentity | None) -> PlannedTable:
+    row = known.decisions[name]
+    return PlannedTable(
+        name=name,
+        decision=row["decision"],
+        reason=row["reason"],
+        why=row["why"],
+        n_rows=row["n_rows"],
+        n_bytes=row["n_bytes"],
+        n_accesses=row["n_accesses"],
+        identity=now or known.identities[name],
+        needed_by=tuple(row["needed_by"]),
+        **(_deletion(source, known, row) if row["decision"] == "delete" else {}),
+    )
+
+
+def _deletion(source: PlanSource, known: _Known, row: Row) -> Row:
+    rebuild = known.rebuilds[row["name"]]
+    parents = tuple(rebuild["parents"])
+    return {
+        "parents": parents,
+        "recipe": Recipe.model_validate_json(rebuild["recipe"]).model_dump(mode="json"),
+        "original_hash": rebuild["original_hash"],
+        "rebuild_latency_s": row["rebuild_s"],
+        "saving": Saving(
+            storage=row["storage_cost"],
+            maintenance=row["maintenance_cost"],
+            read=row["read_cost"],
+            rebuild=row["rebuild_cost"],
+            total=row["saving"],
+        ),
+        "evidence": tuple(_evidence(source, rebuild, parent) for parent in parents),
+    }
+
+
+def _evidence(source: PlanSource, rebuild: Row, parent: str) -> Evidence:
+    return Evidence(
+        child=rebuild["child"],
+        parent=parent,
+        artifact=source.refs[rebuild["source"]],
+        semantics=rebuild["semantics"],
+        certificate_sha256=rebuild["certificate_sha256"],
+    )

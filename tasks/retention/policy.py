@@ -1,0 +1,56 @@
+"""What policy says of each table: pins, attributes, latency limits, and which of equal copies is rather kept."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from connectors.lake.globs import matches_any
+from tasks.retention.config import RetentionConfig, TableAttributes
+from tasks.retention.kernel.model import Float64, Int64
+
+NO_ATTRIBUTES = TableAttributes()
+
+
+def pin_reasons(names: Sequence[str], config: RetentionConfig) -> list[str]:
+    """`legal_hold`, `veto`, `streaming` or nothing, for each table."""
+    pins = config.pins
+    kinds = {"legal_hold": pins.legal_hold, "veto": pins.veto, "streaming": pins.streaming}
+    return [next((kind for kind, globs in kinds.items() if matches_any(name, globs)), "") for name in names]
+
+
+def rebuild_limits(names: Sequence[str], config: RetentionConfig) -> Float64:
+    """(n,) seconds that a rebuild of each table may take: the shortest of all that hold for it."""
+    limits = [
+        min(
+            [
+                config.max_rebuild_s,
+                *(limit for glob, limit in config.max_rebuild_s_of.items() if matches_any(name, [glob])),
+            ]
+        )
+        for name in names
+    ]
+    return np.array(limits, np.float64)
+
+
+def attribute_groups(names: Sequence[str], config: RetentionConfig) -> Int64:
+    """(n,) a number a table; equal numbers, equal attributes."""
+    if config.allow_other_attributes:
+        return np.zeros(len(names), np.int64)
+    numbers: dict[TableAttributes, int] = {}
+    return np.array([numbers.setdefault(attributes_of(name, config), len(numbers)) for name in names], np.int64)
+
+
+def attributes_of(name: str, config: RetentionConfig) -> TableAttributes:
+    """Those of the last glob that names the table."""
+    found = [attributes for glob, attributes in config.attributes.items() if matches_any(name, [glob])]
+    return found[-1] if found else NO_ATTRIBUTES
+
+
+def preference(names: Sequence[str], formats: Sequence[str], paths: Sequence[str], n_accesses: Float64) -> Int64:
+    """(n,) ranks of tables among copies: more accesses first, then Delta, then the shorter path, then the name."""
+    is_plain = np.array([format_ != "delta" for format_ in formats], np.bool_)
+    lengths = np.array([len(path) for path in paths], np.int64)
+    by_name = np.argsort(np.argsort(np.array(names, dtype=np.str_), kind="stable"), kind="stable")
+    rank = np.empty(len(names), np.int64)
+    rank[np.lexsort((by_name, lengths, is_plain, -n_accesses))] = np.arange(len(names))
+    return rank

@@ -1,0 +1,1 @@
+"""Finding selectors on row hashes and column values: arrays in, frozen dataclasses out."""

@@ -1,0 +1,230 @@
+"""Reads a whole table of the lake: cells by leaf, rows by file path; plain files are pinned by their digests."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from connectors.errors import PlanError, SourceError
+from connectors.lake.delta_log import live_rows, physical_tokens
+from connectors.lake.files import open_file
+from connectors.lake.leaves import LeafArray, path_of, schema_leaves
+from connectors.lake.read import (
+    ReadCounter,
+    Split,
+    open_parquet,
+    partition_scalar,
+    read_open,
+    read_split,
+    source_errors,
+)
+from connectors.lake.type_text import type_from_text
+from connectors.storage import join_uri
+from tasks.retention.recipes.shapes import joined, leaf_refs, schema_from_text, schema_to_text
+from tasks.retention.recipes.text import TextTable, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from deltalake import DeltaTable
+
+    from connectors.lake.config import LakeConfig
+    from tasks.retention.recipes.context import RecipeContext
+    from tasks.retention.recipes.model import FileRef, TableRef
+
+
+class TableReader:
+    """One version of one table. What is read is kept while the reader lives; plain files are read once, as a whole.
+
+    Args:
+        lake: how the lake is read.
+        ref: the table; where it names digests, files that differ are refused.
+
+    Raises (all methods):
+        PlanError: if the table is not the version that `ref` names.
+        SourceError: if it cannot be read.
+    """
+
+    def __init__(self, lake: LakeConfig, ref: TableRef) -> None:
+        self._lake, self._given = lake, ref
+        self._counter = ReadCounter()
+        self._bytes: dict[str, bytes] = {}
+        self._digests: dict[str, str] = {}
+        self._cells: dict[str, LeafArray] = {}
+        self._schema: pa.Schema | None = None
+        self._text: TextTable | None = None
+        self._delta: DeltaTable | None = None
+
+    def again(self, ref: TableRef) -> TableReader:
+        """A new reader of the same table under another reference, which opens no plain file a second time."""
+        reader = TableReader(self._lake, ref)
+        reader._bytes, reader._digests = dict(self._bytes), dict(self._digests)
+        for file in ref.files:
+            if file.sha256 not in ("", self._digests.get(file.path, "")):
+                raise moved_error(ref.name, file.path)
+        return reader
+
+    @property
+    def n_bytes_read(self) -> int:
+        """Bytes of data read so far."""
+        return self._counter.n_bytes
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The whole schema, partition columns included."""
+        if self._schema is None:
+            self._schema = schema_from_text(self._given.schema_ipc) if self._given.schema_ipc else self._own_schema()
+        return self._schema
+
+    def describe(self) -> TableRef:
+        """The reference with schema, leaves, digests and dialect filled in."""
+        files = self._given.files
+        if self._given.format != "delta":
+            files = tuple(file.model_copy(update={"sha256": self._digest(file)}) for file in files)
+        partitions = set(self._given.partition_columns)
+        return self._given.model_copy(
+            update={
+                "files": files,
+                "schema_ipc": schema_to_text(self.schema),
+                "leaves": leaf_refs(self.schema, partitions, self._lake.ignore_column_case),
+                "dialect": self._texts().dialect if self._given.read_via == "text" else None,
+            }
+        )
+
+    def cells(self, tokens: Sequence[str]) -> dict[str, LeafArray]:
+        """The cells of the given leaves, over all files in the order of their paths."""
+        wanted = [token for token in tokens if token not in self._cells]
+        if wanted:
+            types = {leaf.token: leaf.type for leaf in schema_leaves(self.schema, self._lake.ignore_column_case)}
+            parts = list(self._batches(wanted))
+            for token in wanted:
+                self._cells[token] = joined([part[token] for part in parts], types[token])
+        return {token: self._cells[token] for token in tokens}
+
+    def _batches(self, tokens: Sequence[str]) -> Iterator[Mapping[str, LeafArray]]:
+        if self._given.read_via == "text":
+            yield from self._texts().batches(tokens, self._constants())
+        elif self._given.format == "delta":
+            yield from self._delta_batches(tokens)
+        else:
+            for file in self._given.files:
+                with source_errors(file.path):
+                    opened = open_parquet(pa.BufferReader(self._whole(file)))
+                    ignore_case = self._lake.ignore_column_case
+                    yield from read_open(opened, self._split(file), tokens, ReadCounter(), ignore_case=ignore_case)
+
+    def _delta_batches(self, tokens: Sequence[str]) -> Iterator[Mapping[str, LeafArray]]:
+        table, ignore_case = self._opened(), self._lake.ignore_column_case
+        live = live_rows(table)
+        names = physical_tokens(table, schema_leaves(self.schema, ignore_case))
+        stored = {token: names[token] if token not in self._given.partition_columns else token for token in tokens}
+        for file in self._given.files:
+            if "://" in file.path or file.path.startswith("/"):
+                raise SourceError("a file of the Delta table lies outside the lake", value=file.path)
+            split, start = self._split(file), 0
+            mask = live.get(file.path.rpartition("/")[2])
+            for batch in read_split(
+                self._lake.root, split, list(stored.values()), self._counter, ignore_case=ignore_case
+            ):
+                n_rows = len(next(iter(batch.values())).values)
+                kept = None if mask is None else mask.slice(start, n_rows)
+                start += n_rows
+                yield {token: _filtered(batch[name], kept) for token, name in stored.items()}
+
+    def _own_schema(self) -> pa.Schema:
+        given = self._given
+        if given.read_via == "text":
+            return self._with_partitions(self._texts().schema([leaf.token for leaf in given.leaves]))
+        if given.format == "delta":
+            return pa.schema(self._opened().schema().to_arrow())
+        schemas = []
+        for file in given.files:
+            with source_errors(file.path):
+                schemas.append(open_parquet(pa.BufferReader(self._whole(file))).schema_arrow)
+        first = schemas[0]
+        if all(schema.equals(first, check_metadata=True) for schema in schemas[1:]):
+            return self._with_partitions(first)
+        try:
+            united = pa.unify_schemas(schemas, promote_options="permissive")
+        except pa.ArrowException as error:
+            raise SourceError("the files' types have none in common", value=f"{given.name}: {error}") from error
+        return self._with_partitions(united)
+
+    def _with_partitions(self, schema: pa.Schema) -> pa.Schema:
+        types = {leaf.token: leaf.type for leaf in self._given.leaves if leaf.is_partition}
+        names = {token: str(path_of(token)[0]) for token in self._given.partition_columns}
+        fields = [field for field in schema if field.name not in names.values()]
+        fields += [pa.field(names[token], type_from_text(types[token])) for token in self._given.partition_columns]
+        return pa.schema(fields, schema.metadata)
+
+    def _constants(self) -> list[dict[str, pa.Scalar]]:
+        """For each file its partition columns' values."""
+        types = {leaf.token: leaf.type for leaf in self._given.leaves}
+        return [
+            {token: partition_scalar(text, types[token]) for token, text in file.partition_values}
+            for file in self._given.files
+        ]
+
+    def _split(self, file: FileRef) -> Split:
+        types = {leaf.token: leaf.type for leaf in self._given.leaves}
+        values = tuple((token, text, types[token]) for token, text in file.partition_values)
+        return Split(0, 0, file.path, "parquet", None, values, (), file.n_rows, file.size)
+
+    def _opened(self) -> DeltaTable:
+        if self._delta is None:
+            from connectors.delta import open_table
+
+            path = "" if self._given.path == "." else self._given.path
+            self._delta = open_table(join_uri(self._lake.root, path))
+            if self._delta.version() != self._given.delta_version and self._given.delta_version is not None:
+                self._delta.load_as_version(self._given.delta_version)
+        return self._delta
+
+    def _texts(self) -> TextTable:
+        if self._text is None:
+            for file in self._given.files:
+                self._digest(file)
+            self._text = read_text(self._lake, self._given)
+        return self._text
+
+    def _digest(self, file: FileRef) -> str:
+        self._whole(file)
+        return self._digests[file.path]
+
+    def _whole(self, file: FileRef) -> bytes:
+        """The bytes of a plain file, the first time checked against what the reference says."""
+        if file.path not in self._bytes:
+            with source_errors(file.path), open_file(self._lake.root, file.path) as stream:
+                data = stream.read()
+            self._counter.n_bytes += len(data)
+            self._digests[file.path] = hashlib.sha256(data).hexdigest()
+            if len(data) != file.size or file.sha256 not in ("", self._digests[file.path]):
+                raise moved_error(self._given.name, file.path)
+            self._bytes[file.path] = data if self._given.read_via != "text" else b""
+        return self._bytes[file.path]
+
+
+def moved_error(table: str, path: str) -> PlanError:
+    """The error of a file that is not the one that was meant."""
+    return PlanError(
+        f"{table} has changed since the recipe was made", value=path, expected="the same bytes", hint="lakebed plan"
+    )
+
+
+def _filtered(cells: LeafArray, mask: pa.Array | None) -> LeafArray:
+    if mask is None:
+        return cells
+    depth = None if cells.null_depth is None else cells.null_depth[mask.to_numpy(zero_copy_only=False)]
+    return LeafArray(cells.values.filter(mask), depth)
+
+
+def describe(context: RecipeContext, ref: TableRef) -> TableRef:
+    """The reference with schema, leaves, digests and dialect, from the table's files.
+
+    Raises:
+        PlanError: if the table is not the version that `ref` names.
+        SourceError: if it cannot be read.
+    """
+    return TableReader(context.lake, ref).describe()

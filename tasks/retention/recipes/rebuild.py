@@ -1,0 +1,205 @@
+"""Executes recipes: the child's rows from its parents, by the recipe alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.errors import LakeError, PlanError
+from connectors.lake.leaves import LeafArray, schema_leaves
+from connectors.storage import Storage
+from tasks.retention.recipes.casting import cast_exactly
+from tasks.retention.recipes.constants import scalar_of
+from tasks.retention.recipes.digest import strict_hashes
+from tasks.retention.recipes.model import Equals, In, Positions, Refusal
+from tasks.retention.recipes.reader import TableReader, moved_error
+from tasks.retention.recipes.shapes import assembled, joined, schema_from_text, taken
+from tasks.retention.recipes.stored import read_rows
+
+if TYPE_CHECKING:
+    from tasks.encoding.hashes import Hashes
+    from tasks.encoding.signatures import Integers
+    from tasks.retention.recipes.context import RecipeContext
+    from tasks.retention.recipes.model import Part, Range, Recipe, Selector, StoredRows, TableRef, Term
+
+RowReader = Callable[["StoredRows"], "Integers"]
+Cells = Mapping[str, LeafArray]
+
+
+def rebuild(context: RecipeContext, recipe: Recipe) -> pa.Table:
+    """The child's rows, in the child's schema, from the parents as they lie in the lake now.
+
+    Rows stand in the order of the child's files where the recipe keeps or restores it.
+
+    Raises:
+        PlanError: if a parent is not what the recipe is pinned to, or row numbers are missing.
+        SourceError: if a parent cannot be read.
+    """
+    readers = [TableReader(context.lake, part.parent) for part in recipe.parts]
+    return execute(recipe, readers, lambda stored: read_rows(context.folder, stored), context)
+
+
+def verify(context: RecipeContext, recipe: Recipe) -> Refusal | None:
+    """Executes the recipe and compares; None where the result equals the child that it was made for.
+
+    Raises: as `rebuild`.
+    """
+    return compare(recipe, rebuild(context, recipe), context)
+
+
+def compare(recipe: Recipe, table: pa.Table, context: RecipeContext) -> Refusal | None:
+    """Whether rows in memory are the recipe's child, by strict digest; the order counts where the recipe keeps it."""
+    from tasks.retention.recipes.digest import strict_digest
+
+    found = strict_digest(table, context.key, ignore_case=context.lake.ignore_column_case)
+    if found.key_id != recipe.digest.key_id or found.encoding != recipe.digest.encoding:
+        raise PlanError(
+            "the recipe was made under another hash key or encoding",
+            value=recipe.child.name,
+            expected=f"key {recipe.digest.key_id}, encoding {recipe.digest.encoding}",
+            hint="set the same `containment.hash_key`, or run `lakebed plan` again",
+        )
+    if not found.is_same_table(recipe.digest):
+        what = "columns" if found.columns != recipe.digest.columns else "rows"
+        return Refusal(code="differs_strictly", reason=f"the rebuilt {what} are not those of {recipe.child.name}")
+    if recipe.order.state != "lost" and found.sequence != recipe.digest.sequence:
+        return Refusal(
+            code="differs_strictly", reason=f"the rebuilt rows of {recipe.child.name} stand in another order"
+        )
+    return None
+
+
+def check_parents(context: RecipeContext, recipe: Recipe) -> None:
+    """Cheap check that no parent has moved: sizes of plain files, version and files of Delta tables.
+
+    Raises:
+        PlanError: if one has.
+    """
+    for part in recipe.parts:
+        check_table(context, part.parent)
+
+
+def check_table(context: RecipeContext, ref: TableRef) -> None:
+    """The same of one table; the bytes of plain files are checked when they are read.
+
+    Raises:
+        PlanError: if it has moved.
+    """
+    storage = Storage.at(context.lake.root, PlanError)
+    for file in ref.files:
+        there = storage.stat(file.path)
+        if there is None or there.size != file.size:
+            raise moved_error(ref.name, file.path)
+    if ref.format == "delta":
+        from connectors.delta import open_table
+
+        try:
+            version = open_table(storage.uri(*([] if ref.path == "." else [ref.path]))).version()
+        except LakeError as error:
+            raise moved_error(ref.name, ref.path) from error
+        if version != ref.delta_version:
+            raise PlanError(
+                f"{ref.name} has changed since the recipe was made",
+                value=f"version {version}",
+                expected=f"version {ref.delta_version}",
+                hint="lakebed plan",
+            )
+
+
+def execute(recipe: Recipe, readers: list[TableReader], rows_of: RowReader, context: RecipeContext) -> pa.Table:
+    """The child's rows, given readers of the parents and what reads row numbers."""
+    ignore_case = context.lake.ignore_column_case
+    schema = schema_from_text(recipe.child.schema_ipc)
+    types = {leaf.token: leaf.type for leaf in schema_leaves(schema, ignore_case)}
+    parts = [
+        _selected(part, reader, rows_of, types, context.key) for part, reader in zip(recipe.parts, readers, strict=True)
+    ]
+    cells = {token: joined([part[token] for part in parts], type_) for token, type_ in types.items()}
+    if recipe.multiplicity == "distinct":
+        cells = _distinct(cells, context.key)
+    if recipe.order.rows is not None:
+        order = rows_of(recipe.order.rows)
+        cells = {token: taken(leaf, order) for token, leaf in cells.items()}
+    return assembled(schema, cells, ignore_case)
+
+
+def _selected(
+    part: Part, reader: TableReader, rows_of: RowReader, types: Mapping[str, pa.DataType], key: bytes
+) -> dict[str, LeafArray]:
+    """The part's rows as the child's leaves."""
+    tokens = list(dict.fromkeys(column.parent for column in part.columns))
+    rows = _rows(part.selector, reader, rows_of, part.parent)
+    cells = reader.cells(tokens)
+    chosen = cells if rows is None else {token: taken(cells[token], rows) for token in tokens}
+    result = {
+        column.child: LeafArray(
+            cast_exactly(chosen[column.parent].values, types[column.child]), chosen[column.parent].null_depth
+        )
+        for column in part.columns
+    }
+    return _distinct(result, key) if part.multiplicity == "distinct" else result
+
+
+def _rows(selector: Selector, reader: TableReader, rows_of: RowReader, parent: TableRef) -> np.ndarray | None:
+    """Row numbers or a mask; None: all rows."""
+    if isinstance(selector, Positions):
+        rows = rows_of(selector.rows)
+        if len(rows) and (rows.min() < 0 or rows.max() >= parent.n_rows):
+            raise PlanError("a recipe names rows that its parent lacks", value=int(rows.max()), hint="lakebed plan")
+        return rows
+    if not selector.terms:
+        return None
+    cells = reader.cells([term.token for term in selector.terms])
+    masks = [holds(term, cells[term.token].values) for term in selector.terms]
+    return np.asarray(np.logical_and.reduce(masks))
+
+
+def holds(term: Term, values: pa.Array) -> np.ndarray:
+    """(n,) where a condition holds, as SQL has it: null is neither in a range nor in a list; NaN is in no range."""
+    is_null = np.asarray(values.is_null().to_numpy(zero_copy_only=False))
+    if isinstance(term, Equals):
+        return is_null if term.value is None else _equal(values, scalar_of(term.value))
+    found = _is_listed(term, values) if isinstance(term, In) else _is_between(term, values) & ~is_null
+    return found | is_null if term.or_null else found
+
+
+def _is_listed(term: In, values: pa.Array) -> np.ndarray:
+    found = np.zeros(len(values), np.bool_)
+    for value in term.values:
+        found |= _equal(values, scalar_of(value))
+    return found
+
+
+def _is_between(term: Range, values: pa.Array) -> np.ndarray:
+    found = np.ones(len(values), np.bool_)
+    if pa.types.is_floating(values.type):
+        found &= ~_bool(pc.is_nan(values))
+    for end, compare_to in ((term.low, pc.greater_equal), (term.high, pc.less_equal)):
+        if end is not None:
+            found &= _bool(compare_to(values, scalar_of(end)))
+    return found
+
+
+def _equal(values: pa.Array, value: pa.Scalar) -> np.ndarray:
+    return _bool(pc.equal(values, value))
+
+
+def _bool(mask: pa.Array) -> np.ndarray:
+    return np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
+
+
+def _distinct(cells: Mapping[str, LeafArray], key: bytes) -> dict[str, LeafArray]:
+    """Each distinct row once, the first stays."""
+    first = first_rows(strict_hashes(cells, key))
+    return {token: taken(leaf, first) for token, leaf in cells.items()}
+
+
+def first_rows(hashes: Hashes) -> Integers:
+    """The places of the first of each equal rows, ascending. Shapes: hashes (n, 2)."""
+    packed = np.ascontiguousarray(hashes).view([("high", "<u8"), ("low", "<u8")]).reshape(-1)
+    _, first = np.unique(packed, return_index=True)
+    return np.sort(first).astype(np.int64)

@@ -1,0 +1,197 @@
+"""Reads tables of text straight from the lake, with the casts that the inventory chose, and how they are written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import pyarrow as pa
+
+from connectors.errors import SourceError
+from connectors.lake.files import open_file
+from connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
+from connectors.lake.text.csv_lines import CsvReader, RowTooLong
+from connectors.lake.text.json_lines import JsonReader
+from connectors.lake.text.scan import MAX_ROW_BYTES
+from connectors.lake.text.stream import BLOCK_BYTES, TextStream
+from connectors.lake.text.types import cast_staged, timestamp_form
+from connectors.lake.type_text import column_type
+from tasks.retention.recipes.model import TextDialect
+from tasks.retention.recipes.shapes import joined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from connectors.lake.config import LakeConfig, TextConfig
+    from connectors.lake.text.model import StagedCast
+    from connectors.lake.text.shapes import Shape
+    from tasks.retention.recipes.model import FileRef, TableRef
+
+_HEAD_BYTES = 1 << 16
+_RAW_KINDS = {"int", "bigint", "float", "number_text", "json"}
+
+
+@dataclass
+class TextTable:
+    """The cells of a table of text, a mapping a file, and its dialect."""
+
+    dialect: TextDialect
+    files: list[dict[str, LeafArray]]
+    n_rows: list[int]
+
+    def batches(
+        self, tokens: Sequence[str], constants: Sequence[Mapping[str, pa.Scalar]]
+    ) -> Iterator[dict[str, LeafArray]]:
+        """The cells of each file; a column that a file lacks is null, a partition column constant."""
+        for cells, n_rows, values in zip(self.files, self.n_rows, constants, strict=True):
+            yield {
+                token: LeafArray(pa.repeat(values[token], n_rows), None)
+                if token in values
+                else cells.get(token, LeafArray(pa.nulls(n_rows), None))
+                for token in tokens
+            }
+
+    def schema(self, tokens: Sequence[str]) -> pa.Schema:
+        """The columns in the given order, with the types that the casts gave."""
+        types: dict[str, pa.DataType] = {}
+        for cells in self.files:
+            for token, leaf in cells.items():
+                if token not in types or pa.types.is_null(types[token]):
+                    types[token] = leaf.values.type
+        return pa.schema(_fields({path_of(token): types[token] for token in tokens if token in types}))
+
+
+@dataclass
+class _Seen:
+    """What the files of a table have shown of their dialect."""
+
+    facts: dict[str, object] = field(default_factory=dict)
+    forms: dict[str, str] = field(default_factory=dict)
+    raw: set[str] = field(default_factory=set)
+
+
+def read_text(lake: LakeConfig, ref: TableRef) -> TextTable:
+    """Reads all files of a table of text.
+
+    Raises:
+        SourceError: if a file cannot be read as such a table.
+    """
+    config, seen = _pinned(lake.text, ref.dialect), _Seen()
+    read = _read_csv if ref.format == "csv" else _read_json
+    files = [read(lake, file, config, seen) for file in ref.files]
+    dialect = TextDialect.model_validate(
+        {
+            **seen.facts,
+            "encoding": config.encoding,
+            "null_values": config.null_values,
+            "forms": sorted(seen.forms.items()),
+            "raw": sorted(seen.raw),
+        }
+    )
+    return TextTable(dialect, files, [file.n_rows for file in ref.files])
+
+
+def _pinned(config: TextConfig, dialect: TextDialect | None) -> TextConfig:
+    """The config with what is known of the table's dialect instead of guesses."""
+    if dialect is None:
+        return config
+    known = {"encoding": dialect.encoding, "null_values": dialect.null_values}
+    if dialect.delimiter:
+        known |= {"delimiter": dialect.delimiter, "header": "yes" if dialect.has_header else "no"}
+    return config.model_copy(update=known)
+
+
+def _read_csv(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen) -> dict[str, LeafArray]:
+    block_bytes = BLOCK_BYTES
+    while True:
+        try:
+            return _read_csv_blocks(lake, file, config, seen, block_bytes)
+        except RowTooLong as error:
+            block_bytes *= 8
+            if block_bytes > MAX_ROW_BYTES:
+                raise SourceError(f"a row of {file.path} does not fit into memory", value=str(error)) from error
+
+
+def _read_csv_blocks(
+    lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen, block_bytes: int
+) -> dict[str, LeafArray]:
+    with TextStream(lake.root, file.path, config.encoding) as stream:
+        head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+        reader = CsvReader(stream, config, block_bytes)
+        shape = reader.shape
+        seen.facts |= {
+            "delimiter": shape.delimiter,
+            "has_header": shape.has_header,
+            "names": shape.names,
+            "line_end": "\r\n" if b"\r\n" in head else "\n",
+            "has_byte_order_mark": _has_mark(lake.root, file.path),
+        }
+        return _cells(list(reader.batches()), reader.schema, lake, file, seen)
+
+
+def _read_json(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen) -> dict[str, LeafArray]:
+    with TextStream(lake.root, file.path, config.encoding) as stream:
+        head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+        with JsonReader(stream) as reader:
+            leaves = schema_leaves(reader.schema)
+            seen.raw |= {leaf.token for leaf in leaves if _kind(reader.shape, leaf.path) in _RAW_KINDS}
+            seen.facts["omits_nulls"] = bool(seen.facts.get("omits_nulls", True)) and b"null" not in head
+            seen.facts["has_byte_order_mark"] = _has_mark(lake.root, file.path)
+            return _cells(list(reader.batches()), reader.schema, lake, file, seen)
+
+
+def _cells(
+    batches: Sequence[pa.RecordBatch], schema: pa.Schema, lake: LakeConfig, file: FileRef, seen: _Seen
+) -> dict[str, LeafArray]:
+    leaves = schema_leaves(schema, lake.ignore_column_case)
+    casts = cast("dict[str, StagedCast]", dict(file.casts))
+    result: dict[str, LeafArray] = {}
+    parts: dict[str, list[LeafArray]] = defaultdict(list)
+    for batch in batches:
+        for token, cells in batch_leaves(batch, leaves).items():
+            parts[token].append(cells)
+    for leaf in leaves:
+        whole = joined(parts[leaf.token], leaf.type)
+        if casts.get(leaf.token) == "timestamp" and leaf.token not in seen.forms:
+            first = whole.values.drop_null()
+            seen.forms |= {leaf.token: timestamp_form(first[0].as_py())} if len(first) else {}
+        rule = casts.get(leaf.token, "")
+        result[leaf.token] = LeafArray(_typed(whole.values, rule), whole.null_depth)
+    return result
+
+
+def _typed(values: pa.Array, rule: StagedCast) -> pa.Array:
+    if pa.types.is_null(values.type):
+        return values.cast(column_type(rule)) if rule not in ("", "json") else values
+    return cast_staged(values, rule)
+
+
+def _kind(shape: Shape, path: Sequence[str | int]) -> str:
+    for name in path:
+        shape = dict(shape.members)[str(name)]
+    return shape.kind
+
+
+def _has_mark(root: str, path: str) -> bool:
+    """Whether a file begins with the mark of UTF-8; inside gzip it is not looked for."""
+    with open_file(root, path) as stream:
+        return bytes(stream.read(3)) == b"\xef\xbb\xbf"
+
+
+def _fields(types: Mapping[tuple[str | int, ...], pa.DataType]) -> list[pa.Field]:
+    """Fields in order of appearance; paths of several names become structs, occurrences of a name come again."""
+    fields: dict[tuple[str | int, ...], dict[tuple[str | int, ...], pa.DataType] | pa.DataType] = {}
+    for path, type_ in types.items():
+        n_steps = 2 if len(path) > 1 and isinstance(path[1], int) else 1
+        step, rest = path[:n_steps], path[n_steps:]
+        if rest:
+            members = fields.setdefault(step, {})
+            if isinstance(members, dict):
+                members[rest] = type_
+        else:
+            fields[step] = type_
+    return [
+        pa.field(str(step[0]), pa.struct(_fields(held)) if isinstance(held, dict) else held)
+        for step, held in fields.items()
+    ]
