@@ -75,14 +75,14 @@ def _build_relations(refs: Refs, workspace: Workspace, config: LakebedConfig) ->
 def _open_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
     from tasks.retention.stage import retention_stage
 
-    return retention_stage(refs["inventory"], refs["containment"], workspace, config.retention)
+    return retention_stage(refs["inventory"], refs["containment"], workspace, config.retention, refs["relations"])
 
 
 def _build_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
     from tasks.retention.task import build_retention
 
     found = refs["inventory"], refs["containment"]
-    return build_retention(*found, workspace, config.retention, config.containment)
+    return build_retention(*found, workspace, config.retention, config.containment, refs["relations"])
 
 
 def _open_lakegraph(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
@@ -113,7 +113,7 @@ CHAIN = (
     Link("inventory", (), _open_inventory, _build_inventory, needs_spark=False),
     Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True, reads_lake_rows=True),
     Link("relations", ("inventory", "containment"), _open_relations, _build_relations, needs_spark=True),
-    Link("retention", ("inventory", "containment"), _open_retention, _build_retention, needs_spark=True),
+    Link("retention", ("inventory", "containment", "relations"), _open_retention, _build_retention, needs_spark=True),
     Link("lakegraph", ("inventory",), _open_lakegraph, _build_lakegraph, needs_spark=True),
     Link("summary", ("lakegraph",), _open_summary, _build_summary, needs_spark=False),
 )

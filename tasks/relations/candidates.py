@@ -186,10 +186,10 @@ def renamed_candidates(
 ) -> Iterator[RenamedCandidate]:
     """Pairs with a map under which samples and bounds let the child lie in the parent; at least one name differs."""
     edges = known.pairs()
-    token = lake.bounds.token
+    token, least = lake.bounds.token, config.min_renamed_columns
     children, parents = propose_tables(lake.bounds, columns, config.max_postings)
     for child, parent in zip(children.tolist(), parents.tolist(), strict=True):
-        if (child, parent) in edges:
+        if (child, parent) in edges or lake.bounds.indptr[child + 1] - lake.bounds.indptr[child] < least:
             continue
         targets = match_columns(lake.bounds, columns, child, parent)
         if targets is not None and (token[targets] != token[lake.columns_of(child)]).any():

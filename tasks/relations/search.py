@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.delta import DataFile
 from connectors.errors import SourceError
 from connectors.storage import Storage, join_uri
 from tasks.containment.config import ContainmentConfig
@@ -97,14 +96,12 @@ class Verified:
     """The candidates with their exact counts: those of parts, then of renamed tables; and of unions.
 
     Attributes:
-        files: row-hash files that the workers wrote.
         unstable: reason by table_id; candidates with such a table are out.
     """
 
     candidates: Candidates
     pairs: PairCounts
     unions: tuple[UnionCounts, ...]
-    files: tuple[DataFile, ...] = ()
     costs: ScanCosts = field(default_factory=lambda: ScanCosts({}, 0, 0))
     unstable: dict[int, str] = field(default_factory=dict)
 
@@ -186,15 +183,13 @@ def verify(view: RelationView, found: Candidates, setting: Setting, engine: Engi
     scanned = _scan(view, plan, setting, engine, "hash")
     costs = ScanCosts.of(scanned)
     files: dict[int, list[str]] = {}
-    rows = of_kind(scanned, "file").to_pylist()
-    for row in rows:
+    for row in of_kind(scanned, "file").to_pylist():
         files.setdefault(row["table_id"], []).append(row["text"])
     compared = engine.compare(setting.places.out_uri, files, asked, is_bag=setting.is_bag)
     return Verified(
         found,
         compared.pairs,
         compared.unions,
-        tuple(DataFile(row["text"], row["n_bytes"], row["n"], row["data"]) for row in rows),
         ScanCosts(costs.errors, costs.bytes_read, max(costs.peak_worker_bytes, compared.peak_worker_bytes)),
         costs.errors | moved_tables(view, plan, setting.workspace.lake.root),
     )

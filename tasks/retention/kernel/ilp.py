@@ -76,18 +76,20 @@ def linear_bound(programme: Programme, seconds: float) -> float:
     """
     matrices = _matrices(programme)
     options: Any = {"time_limit": max(seconds, 0.01)}
+    links: Any = csc_array(matrices.links)
+    sums: Any = csc_array(matrices.sums)
     result = linprog(
         matrices.cost,
-        A_ub=csc_array(matrices.links),
-        b_ub=np.zeros(matrices.links.shape[0]),
-        A_eq=csc_array(matrices.sums),
-        b_eq=np.ones(matrices.sums.shape[0]),
+        A_ub=links,
+        b_ub=np.zeros(links.shape[0]),
+        A_eq=sums,
+        b_eq=np.ones(sums.shape[0]),
         bounds=(0.0, 1.0),
         method="highs-ipm",
         options=options,
     )
     # the dual objective of an interior point is off by its tolerance
-    return float(result.fun) * matrices.scale * (1.0 - _TOLERANCE) if result.status == _OPTIMAL else 0.0
+    return float(result.fun or 0.0) * matrices.scale * (1.0 - _TOLERANCE) if result.status == _OPTIMAL else 0.0
 
 
 def _run(matrices: _Matrices, n_whole: int, seconds: float) -> Any:

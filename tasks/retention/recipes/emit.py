@@ -1,11 +1,12 @@
 """Recipes for people: Spark SQL, a PySpark snippet, a view over Delta parents.
 
-They give the same rows as `rebuild`; the order of rows is not part of SQL. What Spark cannot say (a second column of one
-name, row numbers of text) is said in a comment instead.
+They give the same rows as `rebuild`; the order of rows is not part of SQL. What Spark cannot say (a second column of
+one name, row numbers of anything but Parquet) is said in a comment instead.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,15 @@ from connectors.lake.leaves import path_of, schema_leaves, storage_type
 from connectors.storage import join_uri
 from tasks.retention.recipes.model import Positions
 from tasks.retention.recipes.shapes import schema_from_text
-from tasks.retention.recipes.sql_text import column, condition, identifier, spark_path, sql_type, text_literal
+from tasks.retention.recipes.sql_text import (
+    column,
+    condition,
+    identifier,
+    spark_path,
+    spark_uri,
+    sql_type,
+    text_literal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +35,8 @@ if TYPE_CHECKING:
 
 _POSITION = "`lakebed position`"
 _ROW = "`lakebed row`"
+# bytes of UTF-8 behind percent signs: Spark takes each for a character of its own
+_FOREIGN_ESCAPE = re.compile("%[89A-Fa-f][0-9A-Fa-f]")
 
 
 @dataclass(frozen=True)
@@ -97,8 +108,7 @@ def _part_lines(context: RecipeContext, recipe: Recipe, part: Part, number: int)
     lines = []
     chosen = f"parent_{number}"
     if isinstance(part.selector, Positions):
-        rows = join_uri(context.folder, part.selector.rows.path)
-        lines.append(f"rows_{number} = spark.read.parquet({spark_path(rows)!r}).toDF({_ROW.strip('`')!r})")
+        lines.append(f"rows_{number} = spark.sql({_rows(context, part.selector)!r})")
         position = f"F.expr({_position(part.parent)!r}).alias({_POSITION.strip('`')!r})"
         lines.append(f"numbered_{number} = parent_{number}.select('*', {position})")
         condition_ = f"F.col({_POSITION!r}) == F.col({_ROW!r})"
@@ -118,15 +128,19 @@ def _select(context: RecipeContext, recipe: Recipe, part: Part, relation: str) -
     distinct = " DISTINCT" if part.multiplicity == "distinct" else ""
     lines = [f"SELECT{distinct}", columns, f"FROM {relation}"]
     if isinstance(part.selector, Positions):
-        rows = join_uri(context.folder, part.selector.rows.path)
         lines[-1] = f"FROM (SELECT *, {_position(part.parent)} AS {_POSITION} FROM {relation})"  # noqa: S608 - quoted
-        lines.append(
-            f"JOIN (SELECT `row` AS {_ROW} FROM parquet.{identifier(spark_path(rows))}) "  # noqa: S608 - quoted
-            f"ON {_POSITION} = {_ROW}"
-        )
+        lines.append(f"JOIN ({_rows(context, part.selector)}) ON {_POSITION} = {_ROW}")
     elif part.selector.terms:
         lines.append("WHERE " + "\n  AND ".join(_conditions(part)))
     return "\n".join(lines)
+
+
+def _rows(context: RecipeContext, selector: Positions) -> str:
+    """SQL that gives the stored row numbers."""
+    if not selector.rows.path:
+        return f"SELECT explode(array({', '.join(map(str, selector.rows.inline))})) AS {_ROW}"
+    path = identifier(spark_path(join_uri(spark_uri(context.folder), selector.rows.path)))
+    return f"SELECT `row` AS {_ROW} FROM parquet.{path}"  # noqa: S608 - quoted
 
 
 def _aliased(expression: str, alias: str) -> str:
@@ -175,7 +189,7 @@ def _types(table: TableRef) -> dict[tuple[str | int, ...], pa.DataType]:
 def _position(parent: TableRef) -> str:
     """SQL that gives the number of a parent's row: Spark counts the rows of each Parquet file."""
     names = [file.path.rpartition("/")[2] for file in parent.files]
-    if parent.read_via != "arrow" or parent.format not in ("parquet", "delta"):
+    if parent.read_via != "arrow" or parent.format != "parquet":
         raise SourceError("Spark does not number the rows of such a table", value=parent.name)
     if len(names) == 1:
         return "_metadata.row_index"
@@ -187,20 +201,20 @@ def _position(parent: TableRef) -> str:
 
 
 def _source(context: RecipeContext, table: TableRef, view: str) -> _Source:
-    root = (
-        context.lake.root.replace("s3://", "s3a://", 1) if context.lake.root.startswith("s3://") else context.lake.root
-    )
-    uri = join_uri(root, *([] if table.path == "." else [table.path]))
+    schema = schema_from_text(table.schema_ipc)
+    if len({name.casefold() for name in schema.names}) < len(schema.names):
+        raise SourceError("Spark cannot address the second column of one name", value=table.name)
+    uri = join_uri(spark_uri(context.lake.root), *([] if table.path == "." else [table.path]))
     if table.format == "delta":
         option = f'.option("versionAsOf", {table.delta_version})'
         relation = f"delta.{identifier(uri)} VERSION AS OF {table.delta_version}"
         return _Source(relation, "", f'spark.read.format("delta"){option}.load({uri!r})')
     path, options = spark_path(uri), _options(table)
-    schema = schema_from_text(table.schema_ipc)
     fields = ", ".join(f"{identifier(field.name)} {sql_type(field.type)}" for field in schema)
+    if table.partition_columns and any(_FOREIGN_ESCAPE.search(file.path) for file in table.files):
+        raise SourceError("Spark reads the folders' escaped letters otherwise", value=table.name)
     if table.format == "parquet" and not table.partition_columns:
         return _Source(f"parquet.{identifier(path)}", "", f"spark.read.parquet({path!r})")
-    _require_unique(schema, table)
     pairs = ", ".join(f"{text_literal(key)} {text_literal(value)}" for key, value in {"path": path, **options}.items())
     statement = (
         f"CREATE OR REPLACE TEMPORARY VIEW {identifier(view)} ({fields})\nUSING {table.format}\nOPTIONS ({pairs})"
@@ -208,11 +222,6 @@ def _source(context: RecipeContext, table: TableRef, view: str) -> _Source:
     settings = f".options(**{options!r})" if options else ""
     reader = f"spark.read.schema({fields!r}){settings}.format({table.format!r}).load({path!r})"
     return _Source(identifier(view), statement, reader)
-
-
-def _require_unique(schema: pa.Schema, table: TableRef) -> None:
-    if len(set(schema.names)) < len(schema.names):
-        raise SourceError("Spark cannot address the second column of one name", value=table.name)
 
 
 def _options(table: TableRef) -> dict[str, str]:
