@@ -46,7 +46,7 @@ def n_rows(folder):
 
 def tables(folder):
     lake = LakeConfig(root=str(folder / "lake"))
-    return {table.name for table in discover(list_lake(lake), lake).tables}
+    return {table.path for table in discover(list_lake(lake), lake).tables}
 
 
 def done(*arguments, folder):
@@ -58,6 +58,7 @@ def done(*arguments, folder):
 def test_the_whole_story(planned):
     before, was = files(planned / "lake"), tables(planned)
     names = {one["name"] for one in deleted(planned)}
+    paths = {one["identity"]["path"] for one in deleted(planned)}
     assert len(names) >= 5
     rows = n_rows(planned)
     dry = done("apply", "plan.json", "--dry-run", "--json", folder=planned)
@@ -66,7 +67,7 @@ def test_the_whole_story(planned):
     applied = done("apply", "plan.json", "--yes", "--json", folder=planned)
     assert {one["table"] for one in applied.json["tables"]} == names
     assert applied.json["n_bytes"] > 0
-    assert tables(planned) == was - names
+    assert tables(planned) == was - paths
     assert n_rows(planned) == rows
 
     status = done("status", "--artifacts", "artifacts", "--json", folder=planned)
