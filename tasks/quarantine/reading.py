@@ -62,7 +62,7 @@ def _pointers(name: str) -> list[str]:
 
 
 def _set_aside(storage: Storage, pointer: str, asked: str) -> "pa.Table | None":
-    """The rows that a pointer stands for; None if it stands for another table, such as `a.csv` where `a.tsv` is asked."""
+    """The rows that a pointer stands for; None if that is another table, as `a.csv` is where `a.tsv` is asked for."""
     root, below = receipt_address(storage.root, read_pointer(storage, pointer))
     quarantine = Storage.at(root, SourceError)
     receipt = read_receipt(quarantine, below)

@@ -126,7 +126,7 @@ def ended(flow):
 @pytest.mark.parametrize("approve", [False, True], ids=["refused", "approved"])
 def test_a_person_decides_in_the_ui(server, folder, tmp_path, approve):  # noqa: F811 - the fixture
     before = files(folder)
-    picture = Path(os.environ.get("LAKEBED_TEST_PICTURES", tmp_path)) / f"approval-{approve}.png"
+    picture = Path(os.environ.get("TEST_PICTURES", tmp_path)) / f"approval-{approve}.png"
     with browser(tmp_path / "profile") as tab, waiting_flow(server, folder) as (flow, page):
         assert files(folder) == before
         decide(tab, page, approve=approve, reviewer="Ada", picture=picture)
