@@ -34,6 +34,7 @@ def _keys():
         ("inventory.md", ("lake.", "inventory.")),
         ("containment.md", ("containment.",)),
         ("retention.md", ("retention.",)),
+        ("apply.md", ("quarantine.",)),
     ],
 )
 def test_stage_pages_list_every_setting_with_its_default(page, sections):
