@@ -58,23 +58,38 @@ def _open_containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -
     return containment_stage(refs["inventory"], workspace, config.containment)
 
 
+def _open_relations(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from tasks.relations.stage import relations_stage
+
+    found = refs["inventory"], refs["containment"]
+    return relations_stage(*found, workspace, config.relations, config.containment)
+
+
+def _build_relations(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+    from tasks.relations.task import build_relations
+
+    found = refs["inventory"], refs["containment"]
+    return build_relations(*found, workspace, config.relations, config.containment)
+
+
 def _open_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
     from tasks.retention.stage import retention_stage
 
-    return retention_stage(refs["inventory"], refs["containment"], workspace, config.retention)
+    return retention_stage(refs["inventory"], refs["containment"], workspace, config.retention, refs["relations"])
 
 
 def _build_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
     from tasks.retention.task import build_retention
 
     found = refs["inventory"], refs["containment"]
-    return build_retention(*found, workspace, config.retention, config.containment)
+    return build_retention(*found, workspace, config.retention, config.containment, refs["relations"])
 
 
 CHAIN = (
     Link("inventory", (), _open_inventory, _build_inventory, needs_spark=False),
     Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True, reads_lake_rows=True),
-    Link("retention", ("inventory", "containment"), _open_retention, _build_retention, needs_spark=True),
+    Link("relations", ("inventory", "containment"), _open_relations, _build_relations, needs_spark=True),
+    Link("retention", ("inventory", "containment", "relations"), _open_retention, _build_retention, needs_spark=True),
 )
 STAGES = tuple(link.name for link in CHAIN)
 REPORTED_FROM = "containment"

@@ -16,6 +16,7 @@ from connectors.storage import is_object_store
 from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
 from tasks.quarantine.config import QuarantineConfig
+from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
 from tasks.retention.config import RetentionConfig
 from tasks.runtime.workspace import Workspace
@@ -35,6 +36,9 @@ class LakebedConfig(BaseSettings):
     spark: SparkConfig = Field(default_factory=SparkConfig, description="The Spark session.")
     inventory: InventoryConfig = Field(default_factory=InventoryConfig, description="What is a table.")
     containment: ContainmentConfig = Field(default_factory=ContainmentConfig, description="What counts as contained.")
+    relations: RelationsConfig = Field(
+        default_factory=RelationsConfig, description="Unions, parts, renamed columns and near misses."
+    )
     retention: RetentionConfig = Field(default_factory=RetentionConfig, description="What is kept, at which prices.")
     quarantine: QuarantineConfig = Field(
         default_factory=QuarantineConfig, description="Where tables wait that `apply` sets aside."

@@ -14,12 +14,14 @@ from flows.run import begin, report_of
 from flows.scope import RunScope
 from tasks.containment.config import ContainmentConfig
 from tasks.inventory.config import InventoryConfig
+from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
 from tasks.retention.config import RetentionConfig
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.record import new_run_id
 
 SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), ContainmentConfig(), ReportConfig()
+RELATIONS = RelationsConfig()
 RETENTION = RetentionConfig()
 
 
@@ -33,6 +35,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     spark: SparkConfig = SPARK,
     inventory: InventoryConfig = INVENTORY,
     containment: ContainmentConfig = CONTAINMENT,
+    relations: RelationsConfig = RELATIONS,
     retention: RetentionConfig = RETENTION,
     report: ReportConfig = REPORT,
     suites: str = "",
@@ -48,6 +51,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         spark: the session.
         inventory: config of that stage.
         containment: config of that stage.
+        relations: config of that stage.
         retention: config of that stage.
         report: config of the report.
         suites: folder of the user's own Great Expectations suites.
@@ -64,6 +68,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         spark=spark,
         inventory=inventory,
         containment=containment,
+        relations=relations,
         retention=retention,
         report=report,
         suites=suites,

@@ -185,8 +185,14 @@ def _load_kernels() -> None:
     with suppress(Exception):
         from tasks.containment import build  # noqa: F401
         from tasks.containment.kernel.compile import compile_kernels
+        from tasks.relations import build as build_relations  # noqa: F401
+        from tasks.relations.kernel.compile import compile_kernels as compile_relations
+        from tasks.retention import build as build_retention  # noqa: F401
+        from tasks.retention.kernel.compile import compile_kernels as compile_retention
 
         compile_kernels()
+        compile_relations()
+        compile_retention()
 
 
 def _error_facts(error: BaseException) -> dict[str, Any]:

@@ -173,8 +173,10 @@ def _object(members: Sequence[pa.Array], n_rows: int) -> pa.Array:
     """The text of objects from that of their members; a null one is left out."""
     if not members:
         return pa.repeat("{}", n_rows)
-    inner = pc.binary_join_element_wise(*members, ",", null_handling="skip")
-    return pc.binary_join_element_wise("{", inner, "}", "")
+    # Arrow's own way to skip nulls loses the rows in which there is nothing else
+    behind_commas = [pc.binary_join_element_wise(",", member, "").fill_null("") for member in members]
+    inner = pc.binary_join_element_wise(*behind_commas, "")
+    return pc.binary_join_element_wise("{", pc.utf8_slice_codeunits(inner, 1), "}", "")
 
 
 def _member(name: str, values: pa.Array, path: tuple[str, ...], style: TextStyle, *, is_kept: bool = False) -> pa.Array:

@@ -9,7 +9,11 @@ from flows.cli.output import human_bytes, print_json, print_table, print_text
 from tasks.retention.words import money_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tasks.relations.explain import RelationVerdict
     from tasks.retention.explain import DecisionFacts
+    from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 SHOWN_PAIRS = 25
 
@@ -32,11 +36,13 @@ def explain(
     found = explain_table(
         store, refs["inventory"], refs["containment"], table, strict_types=bool(settings["strict_types"])
     )
+    related = _relations(store, refs, found.table)
     decided = explain_decision(store, refs["retention"], found.table) if "retention" in refs else None
     if as_json:
         head = {"table": found.table, "n_rows": found.n_rows, "n_bytes": found.n_bytes}
         counts = {"n_schema_parents": found.n_schema_parents, "n_schema_children": found.n_schema_children}
-        print_json({**head, **counts, "pairs": [pair.as_dict() for pair in found.pairs], **_decision(decided)})
+        facts = {**head, **counts, "pairs": [pair.as_dict() for pair in found.pairs]}
+        print_json({**facts, "relations": [one.as_dict() for one in related], **_decision(decided)})
         return
     print_text(f"{found.table}: {found.n_rows:,} rows, {human_bytes(found.n_bytes)}")
     print_text(
@@ -50,6 +56,7 @@ def explain(
         _print_decision(decided)
     if len(shown) < len(found.pairs):
         print_text(f"… and {len(found.pairs) - len(shown):,} more pairs; --all lists them")
+    _print_relations(related, everything=everything)
 
 
 def _decision(decided: "DecisionFacts | None") -> dict[str, Any]:
@@ -68,3 +75,23 @@ def _print_decision(decided: "DecisionFacts") -> None:
     print_table("", ("rebuilt from", "status", "rows", "why no further"), options)
     if decided.rebuild:
         print_text(decided.rebuild["sql"])
+
+
+def _relations(store: "ArtifactStore", refs: "Mapping[str, ArtifactRef]", table: str) -> "list[RelationVerdict]":
+    """Of a run that has reached the stage; of an earlier one there are none."""
+    from tasks.relations.explain import explain_relations
+
+    return explain_relations(store, refs["relations"], table) if "relations" in refs else []
+
+
+def _print_relations(related: "list[RelationVerdict]", *, everything: bool) -> None:
+    from tasks.relations.explain import short
+
+    if not related:
+        return
+    print_text("relations beyond one parent:")
+    shown = related if everything else related[:SHOWN_PAIRS]
+    rows = ((one.child, short(one.parents), one.verdict, one.kind, one.reason) for one in shown)
+    print_table("", ("child", "parents", "verdict", "kind", "why"), rows)
+    if len(shown) < len(related):
+        print_text(f"… and {len(related) - len(shown):,} more relations; --all lists them")

@@ -6,6 +6,7 @@ import typer
 
 from flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, overrides
 from flows.cli.output import human_bytes, print_json, print_table, print_text
+from tasks.retention.words import money_text
 
 
 def run(  # noqa: PLR0913 - one argument an option
@@ -59,6 +60,11 @@ def print_summary(result: dict[str, Any]) -> None:
             f"pairs: {result['schema_edges']:,} by schema → {result['after_min_max']:,} after min-max → "
             f"{result['after_sketches']:,} after sketches → {result['proven']:,} proven, "
             f"{result['coincidental']:,} of them coincidental"
+        )
+    if "deletable_tables" in result:
+        print_text(
+            f"{result['deletable_tables']:,} tables may go ({human_bytes(result['deletable_bytes'])}), "
+            f"{money_text(result['saving_per_month'], result['currency'])} a month; next: lakebed plan"
         )
     if result["report"]:
         print_text(f"report: {result['report']}")

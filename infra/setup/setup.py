@@ -203,6 +203,7 @@ _COMPILE = "; ".join(
     for module in (
         "tasks.encoding",
         "tasks.containment.kernel.compile",
+        "tasks.relations.kernel.compile",
         "tasks.retention.kernel.compile",
         "tasks.retention.recipes.kernel.compile",
     )

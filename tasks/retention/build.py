@@ -1,6 +1,6 @@
 """Building the retention artifact, step by step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from tasks.containment.config import ContainmentConfig
@@ -8,6 +8,7 @@ from tasks.retention import outcome
 from tasks.retention.baseline import baseline_table, find_duplicates
 from tasks.retention.choice import Choice, RecipeMaker, choose
 from tasks.retention.config import RetentionConfig
+from tasks.retention.deletions import Deletion, add_wider, chosen_deletions, wider_deletions
 from tasks.retention.kernel.costs import GB
 from tasks.retention.kernel.curve import CurvePoint, curve_budgets, savings_curve
 from tasks.retention.kernel.solve import Effort
@@ -15,12 +16,15 @@ from tasks.retention.plan import ROWS_FOLDER
 from tasks.retention.problem import Problem, load_problem
 from tasks.retention.recipes.context import RecipeContext
 from tasks.retention.recipes.model import Outcome
-from tasks.retention.spark import recipes_on_spark
+from tasks.retention.recipes.pairs import PairRefs
+from tasks.retention.spark import deletion_refs, pair_refs, recipes_on_spark
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
 
-ProblemRecipeMaker = Callable[[Problem, Sequence[tuple[int, int]]], Sequence[Outcome]]
+_INPUTS_WITH_RELATIONS = 3
+
+PairMaker = Callable[[Sequence[PairRefs]], Sequence[Outcome]]
 
 
 def build_artifact(stage: Stage, config: RetentionConfig, containment_config: ContainmentConfig) -> ArtifactRef:
@@ -35,8 +39,8 @@ def build_artifact(stage: Stage, config: RetentionConfig, containment_config: Co
     return decide(stage, config, context, with_spark)
 
 
-def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, maker: ProblemRecipeMaker) -> ArtifactRef:
-    """The stage's work, given what makes recipes: called with the problem and the pairs.
+def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: PairMaker) -> ArtifactRef:
+    """The stage's work, given what makes and compares recipes.
 
     Raises: as `run_retention`.
     """
@@ -44,7 +48,8 @@ def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, maker:
     with metrics.step("problem"), shown().step("Pricing tables"):
         problem = load_problem(stage.store, (stage.inputs[0], stage.inputs[1]), config)
     with metrics.step("choice") as cost:
-        choice = _choose(problem, partial(maker, problem), config)
+        choice = _choose(problem, lambda pairs: make(pair_refs(problem, pairs)), config)
+        deletions = _widened(stage, problem, choice, config, make)
         cost.bytes_read = choice.bytes_read
     with metrics.step("curve"), shown().step("Working out the savings curve"):
         points = _curve(problem, choice, config)
@@ -52,16 +57,16 @@ def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, maker:
         duplicates = find_duplicates(problem, stage.workspace.lake.root, config.baseline_max_bytes)
         cost.bytes_read = duplicates.bytes_read
     tables = {
-        "decisions": outcome.decisions(problem, choice),
+        "decisions": outcome.decisions(problem, choice, deletions),
         "options": outcome.options(problem, choice),
-        "rebuilds": outcome.rebuilds(problem, choice, context),
+        "rebuilds": outcome.rebuilds(problem, deletions, context),
         "savings_curve": outcome.curve(points),
         "solver": outcome.solver(choice),
         "baseline": baseline_table(problem, duplicates),
     }
     facts = outcome.summary(problem, choice, duplicates, tables, config)
     with shown().step("Publishing decisions"):
-        return stage.publish(tables, facts, metrics, files=_stored_files(choice))
+        return stage.publish(tables, facts, metrics, files=_stored_files(deletions))
 
 
 def _choose(problem: Problem, make: RecipeMaker, config: RetentionConfig) -> Choice:
@@ -78,7 +83,19 @@ def _curve(problem: Problem, choice: Choice, config: RetentionConfig) -> tuple[C
     return savings_curve(graph, edges.seconds[allowed], problem.tables.n_bytes, budgets, effort)
 
 
-def _stored_files(choice: Choice) -> list[str]:
+def _widened(
+    stage: Stage, problem: Problem, choice: Choice, config: RetentionConfig, make: PairMaker
+) -> dict[int, Deletion]:
+    """The solver's deletions, and those over relations to several parents where that stage has run."""
+    deletions = chosen_deletions(problem, choice)
+    if len(stage.inputs) < _INPUTS_WITH_RELATIONS:
+        return deletions
+    wider = wider_deletions(stage.store, stage.inputs[2], problem, config)
+    price = config.prices.storage_per_gb_month / GB
+    return add_wider(problem, deletions, wider, lambda some: make(deletion_refs(problem, some)), price)
+
+
+def _stored_files(deletions: Mapping[int, Deletion]) -> list[str]:
     """The row numbers that recipes of deleted tables keep; those of recipes not chosen are left out of the digest."""
-    chosen = [choice.outcomes[edge].recipe for edge in choice.chosen]
+    chosen = [one.outcome.recipe for one in deletions.values() if one.outcome]
     return sorted({f"{ROWS_FOLDER}/{rows.path}" for recipe in chosen if recipe for rows in recipe.stored})

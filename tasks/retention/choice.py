@@ -98,9 +98,7 @@ def _try(problem: Problem, edges: Int64, tried: _Tried, make: RecipeMaker, stora
     """Makes the recipes of the edges that have none yet."""
     new = edges[~tried.is_tried[edges]]
     pairs = list(zip(problem.edges.child[new].tolist(), problem.edges.parent[new].tolist(), strict=True))
-    with shown().step(f"Rebuilding {len(pairs):,} tables to compare them"):
-        outcomes = make(pairs)
-    for edge, outcome in zip(new.tolist(), outcomes, strict=True):
+    for edge, outcome in zip(new.tolist(), make(pairs), strict=True):
         tried.outcomes[edge] = outcome
         tried.is_tried[edge] = True
         tried.is_open[edge] = outcome.recipe is not None

@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 
+from tasks.containment.contract import SEMANTICS
 from tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf
 
 DECISIONS_MADE = ("keep", "delete")
@@ -12,6 +13,7 @@ REASONS = (
 STATUSES = (
     "chosen", "verified", "untried", "refused", "latency", "attributes", "coincidental", "by_definition", "pinned",
 )  # fmt: skip
+SOURCES = ("containment", "relations")
 METHODS = ("local", "tree", "ilp", "greedy")
 
 COUNT = (AtLeast(0),)
@@ -86,6 +88,8 @@ REBUILDS = Contract(
         Column("original_hash", pa.string(), "Strict multiset hash of the rows, original and rebuilt."),
         Column("n_rows", pa.int64(), "Rows of the table.", unit="rows", checks=COUNT),
         Column("stored_bytes", pa.int64(), "Row numbers kept with the recipe.", unit="bytes", checks=COUNT),
+        Column("source", pa.string(), "Stage that proved it.", checks=(OneOf(SOURCES),)),
+        Column("semantics", pa.string(), "Whether multiplicities counted in the proof.", checks=(OneOf(SEMANTICS),)),
         Column("certificate_sha256", pa.string(), "SHA-256 of the containment's certificate."),
         Column("verified_s", pa.float64(), "Time of the rebuild that was compared.", unit="s", is_digested=False,
                checks=MONEY),

@@ -1,9 +1,9 @@
 """What was chosen, as the tables that are published."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from connectors.errors import SourceError
@@ -11,8 +11,8 @@ from tasks.retention.baseline import Duplicates
 from tasks.retention.choice import Choice
 from tasks.retention.config import RetentionConfig
 from tasks.retention.contract import DECISIONS, OPTIONS, REBUILDS, SAVINGS_CURVE, SOLVER
+from tasks.retention.deletions import Deletion
 from tasks.retention.kernel.curve import CurvePoint
-from tasks.retention.kernel.model import NOTHING
 from tasks.retention.problem import USABLE, Problem
 from tasks.retention.recipes.context import RecipeContext
 from tasks.retention.recipes.emit import to_pyspark, to_sql, to_view
@@ -31,30 +31,34 @@ _WORDS = {
 _FURTHEST = ("refused", "latency", "attributes", "coincidental", "by_definition")
 
 
-def decisions(problem: Problem, choice: Choice) -> pa.Table:
+def decisions(problem: Problem, choice: Choice, deletions: Mapping[int, Deletion]) -> pa.Table:
     """The DECISIONS table."""
-    tables, edges, found = problem.tables, problem.edges, choice.retention
+    tables = problem.tables
     needed_by: dict[int, list[str]] = {}
-    for table in np.flatnonzero(~found.keep).tolist():
-        needed_by.setdefault(int(edges.parent[found.edge[table]]), []).append(tables.names[table])
-    told = _Reasons(problem, choice, needed_by)
+    for table, deletion in sorted(deletions.items()):
+        for parent in deletion.parents:
+            needed_by.setdefault(parent, []).append(tables.names[table])
+    told = _Reasons(problem, choice, deletions, needed_by)
     rows = []
     for table, name in enumerate(tables.names):
-        edge = int(found.edge[table])
         reason, why = told.of(table)
-        is_kept = edge == NOTHING
-        rebuild = None if is_kept else edge_cost(problem, choice, edge)
         parts = (tables.costs.storage, tables.costs.maintenance, tables.costs.read)
         costs = [float(part[table]) for part in parts]
         facts = (
-            table, name, "keep" if is_kept else "delete", reason, why, int(tables.n_rows[table]),
-            int(tables.n_bytes[table]), float(tables.n_accesses[table]), *costs, rebuild,
-            0.0 if rebuild is None else max(0.0, float(tables.costs.total[table]) - rebuild),
-            None if is_kept else float(edges.seconds[edge]),
-            [] if is_kept else [tables.names[int(edges.parent[edge])]], needed_by.get(table, []),
+            table, name, "delete" if table in deletions else "keep", reason, why, int(tables.n_rows[table]),
+            int(tables.n_bytes[table]), float(tables.n_accesses[table]), *costs,
+            *_saving(problem, deletions.get(table)), needed_by.get(table, []),
         )  # fmt: skip
         rows.append(dict(zip(DECISIONS.names, facts, strict=True)))
     return DECISIONS.table(rows)
+
+
+def _saving(problem: Problem, deletion: Deletion | None) -> tuple[float | None, float, float | None, list[str]]:
+    """A month's rebuilds, the saving, seconds of a rebuild, and the parents."""
+    if deletion is None:
+        return None, 0.0, None, []
+    saving = max(0.0, float(problem.tables.costs.total[deletion.table]) - deletion.cost)
+    return deletion.cost, saving, deletion.seconds, [problem.tables.names[parent] for parent in deletion.parents]
 
 
 def options(problem: Problem, choice: Choice) -> pa.Table:
@@ -77,19 +81,19 @@ def options(problem: Problem, choice: Choice) -> pa.Table:
     return OPTIONS.table(rows)
 
 
-def rebuilds(problem: Problem, choice: Choice, context: RecipeContext) -> pa.Table:
+def rebuilds(problem: Problem, deletions: Mapping[int, Deletion], context: RecipeContext) -> pa.Table:
     """The REBUILDS table."""
     rows = []
-    for table in np.flatnonzero(~choice.retention.keep).tolist():
-        edge = int(choice.retention.edge[table])
-        outcome = choice.outcomes[edge]
+    for table, deletion in sorted(deletions.items()):
+        outcome = deletion.outcome
+        assert outcome is not None  # noqa: S101 - no deletion is chosen without a recipe that was run
         recipe = outcome.recipe
-        assert recipe is not None  # noqa: S101 - `choose` ends only when every chosen edge has one
+        assert recipe is not None  # noqa: S101
         facts = (
             table, problem.tables.names[table], list(outcome.parents), recipe.selector_shape, canonical_json(recipe),
             to_sql(context, recipe), to_pyspark(context, recipe), _view(context, recipe), recipe.order.state,
-            recipe.digest.rows, recipe.digest.n_rows, recipe.stored_bytes,
-            hashlib.sha256(problem.edges.certificates[edge].encode()).hexdigest(), outcome.rebuild_s,
+            recipe.digest.rows, recipe.digest.n_rows, recipe.stored_bytes, deletion.source, deletion.semantics,
+            hashlib.sha256(deletion.certificate.encode()).hexdigest(), outcome.rebuild_s,
         )  # fmt: skip
         rows.append(dict(zip(REBUILDS.names, facts, strict=True)))
     return REBUILDS.table(rows)
@@ -125,21 +129,23 @@ def summary(
     problem: Problem, choice: Choice, duplicates: Duplicates, tables: dict[str, pa.Table], config: RetentionConfig
 ) -> dict[str, Any]:
     """Totals for the manifest: they depend on the lake's content and the config alone."""
-    found, baseline = choice.retention, tables["baseline"]
-    deleted = ~found.keep
-    gone = [row for row in baseline.to_pylist() if not row["is_kept"]]
+    found, rows = choice.retention, tables["decisions"].to_pylist()
+    deleted = [row for row in rows if row["decision"] == "delete"]
+    gone = [row for row in tables["baseline"].to_pylist() if not row["is_kept"]]
     keep_all = float(problem.tables.costs.total.sum())
+    saving = sum(row["saving"] for row in deleted)
     return {
         "currency": config.prices.currency,
         "prices_date": config.prices.date,
-        "deletable_tables": int(deleted.sum()),
-        "deletable_bytes": int(problem.tables.n_bytes[deleted].sum()),
+        "deletable_tables": len(deleted),
+        "deletable_bytes": sum(row["n_bytes"] for row in deleted),
         "keep_all_cost": keep_all,
-        "retention_cost": found.cost,
-        "retention_bound": found.bound,
+        "retention_cost": keep_all - saving,
+        "retention_bound": min(found.bound, keep_all - saving),
         "retention_gap": found.gap,
-        "saving_per_month": max(0.0, keep_all - found.cost),
-        "slowest_rebuild_s": float(problem.edges.seconds[found.edge[deleted]].max(initial=0.0)),
+        "saving_per_month": saving,
+        "slowest_rebuild_s": max((row["rebuild_s"] for row in deleted), default=0.0),
+        "deletable_over_several_parents": sum(len(row["parents"]) > 1 for row in deleted),
         "rebuild_options": len(problem.edges.child),
         "rebuild_options_usable": int(problem.is_usable.sum()),
         "recipes_tried": len(choice.outcomes),
@@ -169,36 +175,43 @@ def _view(context: RecipeContext, recipe: Recipe) -> str:
 class _Reasons:
     """Why each table is kept, or how it is rebuilt."""
 
-    def __init__(self, problem: Problem, choice: Choice, needed_by: dict[int, list[str]]) -> None:
-        self._problem, self._choice, self._needed_by = problem, choice, needed_by
+    def __init__(
+        self,
+        problem: Problem,
+        choice: Choice,
+        deletions: Mapping[int, Deletion],
+        needed_by: dict[int, list[str]],
+    ) -> None:
+        self._problem, self._choice, self._deletions, self._needed_by = problem, choice, deletions, needed_by
         self._edges_of: dict[int, list[int]] = {}
         for edge, child in enumerate(problem.edges.child.tolist()):
             self._edges_of.setdefault(child, []).append(edge)
 
     def of(self, table: int) -> tuple[str, str]:
         """Code and words."""
-        edge = int(self._choice.retention.edge[table])
-        if edge != NOTHING:
-            return "rebuilt", self._rebuilt(edge)
-        code = self._problem.tables.pins[table] or ("" if table in self._edges_of else "not_contained")
-        if code:
-            return code, _WORDS[code]
+        if deletion := self._deletions.get(table):
+            return "rebuilt", self._rebuilt(deletion)
+        if pin := self._problem.tables.pins[table]:
+            return pin, _WORDS[pin]
+        if children := self._needed_by.get(table):
+            others = f" and {len(children) - 1:,} more" if len(children) > 1 else ""
+            return "parent", f"{children[0]}{others} will be rebuilt from it"
+        if table not in self._edges_of:
+            return "not_contained", _WORDS["not_contained"]
         usable = [one for one in self._edges_of[table] if self._is_usable(one)]
         return self._economic(table, usable) if usable else self._excluded(table)
 
-    def _rebuilt(self, edge: int) -> str:
-        outcome, parent = self._choice.outcomes[edge], int(self._problem.edges.parent[edge])
-        shape = outcome.recipe.selector_shape if outcome.recipe else ""
-        return f"rebuilt from {self._problem.tables.names[parent]} ({shape}); the rebuild was run and equals it"
+    def _rebuilt(self, deletion: Deletion) -> str:
+        names = ", ".join(self._problem.tables.names[parent] for parent in deletion.parents)
+        shape = deletion.outcome.recipe.selector_shape if deletion.outcome and deletion.outcome.recipe else ""
+        return f"rebuilt from {names} ({shape}); the rebuild was run and equals it"
 
     def _is_usable(self, edge: int) -> bool:
         outcome = self._choice.outcomes.get(edge)
         return self._problem.edges.status[edge] == USABLE and (outcome is None or outcome.recipe is not None)
 
     def _economic(self, table: int, usable: list[int]) -> tuple[str, str]:
-        """Nothing forbids its deletion: it is kept for what it costs, or for what hangs on it."""
-        if children := self._needed_by.get(table):
-            return "parent", f"{len(children):,} tables are rebuilt from it, as {children[0]}"
+        """Nothing forbids its deletion: it is kept for what it costs."""
         cheapest = min(edge_cost(self._problem, self._choice, edge) for edge in usable)
         keep = float(self._problem.tables.costs.total[table])
         if cheapest >= keep:

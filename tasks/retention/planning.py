@@ -16,6 +16,7 @@ from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.keys import canonical_json
 
 RUN_AGAIN = "lakebed run"
+_STAGES = ("inventory", "containment", "relations", "retention")
 _COMMIT = re.compile(r"(\d{20})\.json$")
 Row = dict[str, Any]
 
@@ -36,7 +37,6 @@ class _Known:
 
     decisions: Mapping[str, Row]
     rebuilds: Mapping[str, Row]
-    edges: Mapping[tuple[str, str], Row]
     identities: Mapping[str, TableIdentity]
 
 
@@ -56,7 +56,7 @@ def make_plan(source: PlanSource, created_at: str = "") -> Plan:
     plan = Plan(
         lake=source.lake,
         lake_identity=str(source.store.manifest(source.refs["inventory"]).summary["source_identity"]),
-        artifacts={stage: source.refs[stage] for stage in ("inventory", "containment", "retention")},
+        artifacts={stage: ref for stage, ref in source.refs.items() if stage in _STAGES},
         artifact_root=source.store.root,
         config_digest=hashlib.sha256(canonical_json(source.config).encode()).hexdigest(),
         currency=source.config.prices.currency,
@@ -68,13 +68,9 @@ def make_plan(source: PlanSource, created_at: str = "") -> Plan:
 
 def _load(source: PlanSource) -> _Known:
     store, refs = source.store, source.refs
-    columns = ["child", "parent", "semantics", "certificate"]
     return _Known(
         decisions={row["name"]: row for row in store.read(refs["retention"], "decisions").to_pylist()},
         rebuilds={row["child"]: row for row in store.read(refs["retention"], "rebuilds").to_pylist()},
-        edges={
-            (row["child"], row["parent"]): row for row in store.read(refs["containment"], "edges", columns).to_pylist()
-        },
         identities=_inventoried(store, refs["inventory"]),
     )
 
@@ -184,16 +180,15 @@ def _deletion(source: PlanSource, known: _Known, row: Row) -> Row:
             rebuild=row["rebuild_cost"],
             total=row["saving"],
         ),
-        "evidence": tuple(_evidence(source, known, row["name"], parent) for parent in parents),
+        "evidence": tuple(_evidence(source, rebuild, parent) for parent in parents),
     }
 
 
-def _evidence(source: PlanSource, known: _Known, child: str, parent: str) -> Evidence:
-    edge = known.edges[child, parent]
+def _evidence(source: PlanSource, rebuild: Row, parent: str) -> Evidence:
     return Evidence(
-        child=child,
+        child=rebuild["child"],
         parent=parent,
-        artifact=source.refs["containment"],
-        semantics=edge["semantics"],
-        certificate_sha256=hashlib.sha256(edge["certificate"].encode()).hexdigest(),
+        artifact=source.refs[rebuild["source"]],
+        semantics=rebuild["semantics"],
+        certificate_sha256=rebuild["certificate_sha256"],
     )

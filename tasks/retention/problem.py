@@ -55,6 +55,7 @@ class Edges:
     status: list[str]
     reason: list[str]
     certificates: list[str]
+    semantics: list[str]
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _outside(files: pa.Table) -> set[int]:
 
 def _edges(edges: pa.Table, tables: Tables, read: InventoryTables, config: RetentionConfig) -> Edges:
     child, parent = (edges[column].to_numpy().astype(np.int64) for column in ("child_id", "parent_id"))
-    n_read = bytes_read(_column_sizes(read), tables.n_bytes, child, parent)
+    n_read = bytes_read(column_sizes(read), tables.n_bytes, child, parent)
     once = rebuild_costs(n_read, tables.n_bytes[child], config.prices, config.throughput)
     verdicts = _verdicts(edges, (child, parent), tables, once.seconds, config)
     return Edges(
@@ -132,6 +133,7 @@ def _edges(edges: pa.Table, tables: Tables, read: InventoryTables, config: Reten
         status=[status for status, _ in verdicts],
         reason=[reason for _, reason in verdicts],
         certificates=edges["certificate"].to_pylist(),
+        semantics=edges["semantics"].to_pylist(),
     )
 
 
@@ -168,8 +170,8 @@ def _difference(child: str, parent: str, config: RetentionConfig) -> str:
     return "; ".join(f"{key} is {mine[key]!r}, the parent's {other[key]!r}" for key in differing)
 
 
-def _column_sizes(read: InventoryTables) -> ColumnSizes:
-    """Text is read as a whole, and so is what only Spark can read, for all that is known."""
+def column_sizes(read: InventoryTables) -> ColumnSizes:
+    """The bytes of each column. Text is read as a whole, and so is what only Spark can read, for all that is known."""
     columns = read.columns
     tokens = pc.dictionary_encode(columns["token"].combine_chunks()).indices.to_numpy().astype(np.int64)
     table = columns["table_id"].to_numpy().astype(np.int64)

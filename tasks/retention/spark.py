@@ -1,8 +1,9 @@
-"""Recipes on Spark: all pairs of a round in one job."""
+"""Recipes on Spark: all tables of a round in one job."""
 
 from collections.abc import Sequence
 
 from connectors.spark.session import shared_session
+from tasks.retention.deletions import Deletion
 from tasks.retention.problem import Problem
 from tasks.retention.recipes.context import RecipeContext
 from tasks.retention.recipes.model import Outcome
@@ -12,16 +13,23 @@ from tasks.retention.recipes.spark import synthesise_on_spark
 from tasks.runtime.workspace import Workspace
 
 
-def recipes_on_spark(
-    workspace: Workspace, context: RecipeContext, problem: Problem, pairs: Sequence[tuple[int, int]]
-) -> Sequence[Outcome]:
+def recipes_on_spark(workspace: Workspace, context: RecipeContext, pairs: Sequence[PairRefs]) -> Sequence[Outcome]:
     """Recipes of all pairs, run and compared in one job."""
-    session = shared_session(workspace.spark).get()
-    return synthesise_on_spark(session, context, pair_refs(problem, pairs))
+    return synthesise_on_spark(shared_session(workspace.spark).get(), context, pairs)
 
 
 def pair_refs(problem: Problem, pairs: Sequence[tuple[int, int]]) -> list[PairRefs]:
-    """The pairs as references to their tables."""
+    """Edges, as (child, parent), as references to their tables."""
+    return _refs(problem, [(child, (parent,)) for child, parent in pairs])
+
+
+def deletion_refs(problem: Problem, deletions: Sequence[Deletion]) -> list[PairRefs]:
+    """Deletions over several parents or renamed columns, in the same form."""
+    found = _refs(problem, [(one.table, one.parents) for one in deletions])
+    return [PairRefs(pair.child, pair.parents, one.columns) for pair, one in zip(found, deletions, strict=True)]
+
+
+def _refs(problem: Problem, groups: Sequence[tuple[int, tuple[int, ...]]]) -> list[PairRefs]:
     names = problem.tables.names
-    refs = table_refs(problem.inventory, {names[table] for pair in pairs for table in pair})
-    return [PairRefs(refs[names[child]], (refs[names[parent]],)) for child, parent in pairs]
+    refs = table_refs(problem.inventory, {names[table] for child, parents in groups for table in (child, *parents)})
+    return [PairRefs(refs[names[child]], tuple(refs[names[one]] for one in parents)) for child, parents in groups]

@@ -11,7 +11,11 @@ SPEC = StageSpec("retention", 1, CONTRACTS)
 
 
 def retention_stage(
-    inventory: ArtifactRef, containment: ArtifactRef, workspace: Workspace, config: RetentionConfig
+    inventory: ArtifactRef,
+    containment: ArtifactRef,
+    workspace: Workspace,
+    config: RetentionConfig,
+    relations: ArtifactRef | None = None,
 ) -> Stage:
     """The stage under its key: the lake's files are part of it, because data is read again, and the access log.
 
@@ -22,7 +26,8 @@ def retention_stage(
 
     summary = ArtifactStore(workspace.artifacts).manifest(inventory).summary
     identity = [str(summary["source_identity"]).encode(), log_identity(config.accesses).encode()]
-    return Stage(SPEC, inputs=[inventory, containment], config=config, workspace=workspace, identity=identity)
+    inputs = [inventory, containment, *([relations] if relations else [])]
+    return Stage(SPEC, inputs=inputs, config=config, workspace=workspace, identity=identity)
 
 
 def run_retention(
@@ -31,6 +36,7 @@ def run_retention(
     workspace: Workspace,
     config: RetentionConfig,
     containment_config: ContainmentConfig,
+    relations: ArtifactRef | None = None,
 ) -> ArtifactRef:
     """Decides what to keep, with a rebuild that was run for each table that may go; or reuses the artifact.
 
@@ -40,13 +46,14 @@ def run_retention(
         workspace: lake, artifacts and session.
         config: of this stage.
         containment_config: whose hash key the strict hashes use.
+        relations: artifact of that stage, where tables may be rebuilt from several others.
 
     Raises:
         ConfigError: if the access log cannot be read.
         ContractError: if the result breaks its contract.
         ArtifactError: if it cannot be written.
     """
-    stage = retention_stage(inventory, containment, workspace, config)
+    stage = retention_stage(inventory, containment, workspace, config, relations)
     if ref := stage.reuse():
         return ref
     from tasks.retention.build import build_artifact

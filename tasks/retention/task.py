@@ -18,6 +18,7 @@ def build_retention(
     workspace: Workspace,
     config: RetentionConfig,
     containment_config: ContainmentConfig,
+    relations: ArtifactRef | None = None,
 ) -> ArtifactRef:
     """Reuses or builds the artifact; tried again only after a transient error."""
-    return run_retention(inventory, containment, workspace, config, containment_config)
+    return run_retention(inventory, containment, workspace, config, containment_config, relations)

@@ -16,7 +16,7 @@ def test_every_link_requires_only_what_comes_before():
 
 
 def test_to_ends_the_chain():
-    assert names(chosen_links()) == ["inventory", "containment"]
+    assert names(chosen_links()) == ["inventory", "containment", "relations", "retention"]
     assert names(chosen_links(to="inventory")) == ["inventory"]
     assert names(chosen_links(to="containment")) == ["inventory", "containment"]
 
@@ -73,7 +73,8 @@ def test_the_key_changes_with_what_a_stage_depends_on_and_nothing_else(parquet_l
 
     def keys(**changes):
         changed = load_config(None, {**base, **changes})
-        workspace, refs = changed.workspace("other run"), {"inventory": inventory}
+        refs = {link.name: inventory.model_copy(update={"stage": link.name}) for link in CHAIN}
+        workspace = changed.workspace("other run")
         return [link.open(refs, workspace, changed).key for link in CHAIN]
 
     before = keys()
@@ -83,3 +84,5 @@ def test_the_key_changes_with_what_a_stage_depends_on_and_nothing_else(parquet_l
     bag = keys(containment={"semantics": "bag"})
     assert bag[0] == before[0] and bag[1] != before[1]
     assert keys(inventory={"max_driver_footers": 3})[0] != before[0]
+    dear = keys(retention={"prices": {"storage_per_gb_month": 1.0}})
+    assert dear[:3] == before[:3] and dear[3] != before[3]

@@ -112,17 +112,20 @@ def test_killed_at_each_step_and_resumed(case):
     assert case.has_manifest("inventory")
     made_at = (inventory / MANIFEST).stat().st_mtime_ns
     killed_when(case, lambda: case.has_all_data("containment"), no_containment)
-    case.check_resumed(lakebed(*case.arguments, folder=case.folder), {"inventory": True, "containment": False})
+    case.check_resumed(
+        lakebed(*case.arguments, folder=case.folder),
+        {"inventory": True, "containment": False, "relations": False, "retention": False},
+    )
     assert (inventory / MANIFEST).stat().st_mtime_ns == made_at
     statuses = [run.status for run in list_runs(str(case.root))]
     assert statuses[0] == "completed" and set(statuses[1:]) == {"dead"}
 
 
 def test_killed_before_the_verdict_is_judged_by_the_next_run(case):
-    verdict = case.artifact("containment") / "expectations.json"
-    killed_when(case, lambda: case.has_manifest("containment"), lambda: not verdict.exists())
+    verdict = case.artifact("retention") / "expectations.json"
+    killed_when(case, lambda: case.has_manifest("retention"), lambda: not verdict.exists())
     answer, started, imported = watched(*case.arguments, folder=case.folder)
-    case.check_resumed(answer, {"inventory": True, "containment": True})
+    case.check_resumed(answer, {"inventory": True, "containment": True, "relations": True, "retention": True})
     assert len(started) == 1 and "great_expectations" not in imported
     assert answer.json["expectations"]["status"] == "passed"
     assert json.loads(verdict.read_text())["status"] == "passed"
@@ -132,7 +135,7 @@ def test_killed_at_random_moments(case):
     moments = random.Random(20261123)
     longest_s, n_killed = case.undisturbed.json["total_s"], 0
     for _ in range(3 * N_RANDOM):
-        if case.has_manifest("containment"):
+        if case.has_manifest("retention"):
             shutil.rmtree(case.root)
         with case.start() as run:
             end = time.monotonic() + moments.uniform(0.1, longest_s)
@@ -184,7 +187,7 @@ def test_without_great_expectations_the_run_is_not_complete_and_the_next_one_com
     assert "Great Expectations" in answer.json["what"] and "same command" in answer.json["hint"]
     assert "Traceback" not in answer.err
     again, started, _ = watched(*case.arguments, folder=case.folder)
-    case.check_resumed(again, {"inventory": True, "containment": True})
+    case.check_resumed(again, {"inventory": True, "containment": True, "relations": True, "retention": True})
     assert len(started) == 1
 
 
@@ -205,7 +208,7 @@ def test_without_its_jvm_the_run_ends_with_a_typed_error_and_the_next_one_resume
     assert answer.json["hint"]
     assert "StageError: a Spark job failed" in answer.err
     resumed = lakebed(*case.arguments, folder=case.folder)
-    case.check_resumed(resumed, {"inventory": True, "containment": False})
+    case.check_resumed(resumed, {"inventory": True, "containment": False, "relations": False, "retention": False})
 
 
 def expectations_of(run):

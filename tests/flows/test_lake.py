@@ -55,11 +55,11 @@ def test_called_from_python_it_does_all_that_the_command_line_does(tmp_path):
     assert answer.status == 0, answer.err
     first, second = json.loads(answer.out.splitlines()[-1])
     assert first == second
-    assert list(first) == ["inventory", "containment"]
+    assert list(first) == ["inventory", "containment", "relations", "retention"]
     newest, oldest = list_runs(str(tmp_path / "artifacts"))
     assert (oldest.status, newest.status) == ("completed", "completed")
-    assert [stage.reused for stage in oldest.stages] == [False, False]
-    assert [stage.reused for stage in newest.stages] == [True, True]
+    assert [stage.reused for stage in oldest.stages] == [False] * 4
+    assert [stage.reused for stage in newest.stages] == [True] * 4
     assert oldest.config["lake"]["root"] == str(tmp_path / "lake")
     assert oldest.expectations.status == "passed"
     assert oldest.peak_driver_bytes > 0 and oldest.session_start_s > 0

@@ -25,7 +25,7 @@ from tasks.retention.kernel.reduction import Reduced, local_choice, reduce_graph
 from tasks.retention.kernel.tree import solve_forest
 
 # the greedy choice's bound gets this share of the time, so that it can be stated at all
-_BOUND_SHARE = 0.25
+_BOUND_SHARE = 0.5
 _LEAST_BOUND_SECONDS = 10.0
 _ROUNDING = 1e-9
 
@@ -162,7 +162,7 @@ def _choose(programme: Programme, effort: Effort) -> tuple[Bool, Component]:
         bound = max(bound, result.bound)
         if result.keep is not None and (found := _cost(programme, result.keep)) <= cost:
             choice, cost, method = result.keep, found, "ilp"
-    if method == "greedy" and effort.has_bounds and bound <= 0:
+    if method == "greedy" and effort.has_bounds and bound < cost:
         seconds = max(effort.left(), effort.seconds * _BOUND_SHARE, _LEAST_BOUND_SECONDS)
         bound = max(bound, linear_bound(programme, seconds))
     n_tables, n_edges = len(programme.keep_cost), len(programme.child)

@@ -24,7 +24,7 @@ Functions raise `SourceError` where the lake cannot be read, `PlanError` where s
     of rows in memory; of a table of the lake as it reads.
 `write_rebuilt(context, recipe, destination) -> tuple[str, ...]`
     rebuilds, compares, writes in the child's own format below `destination` (which stands for the lake root), reads it
-    back and compares again; the paths written. `write_table_as(context, recipe, table, destination)`: without rebuilding.
+    back and compares again; the paths written. `write_table_as(context, recipe, table, destination)`: the second half.
 `to_sql(context, recipe)`, `to_pyspark(context, recipe)`, `to_view(context, recipe, name)`
     text for people; `sql_statements(context, recipe)` the single statements.
 """

@@ -20,7 +20,7 @@ class RecipeConfig(FrozenConfig):
     )
     rehearses_writing: bool = Field(
         True,
-        description="Whether each recipe's result is also written in the child's format, to a temporary folder, and read.",
+        description="Whether each result is also written in the child's format, to a temporary folder, and read.",
     )
     max_table_bytes: int = Field(
         256 << 20, ge=1 << 10, le=1 << 40, description="Larger tables are compared by Spark, not in a worker, in bytes."

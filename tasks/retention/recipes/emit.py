@@ -1,11 +1,12 @@
 """Recipes for people: Spark SQL, a PySpark snippet, a view over Delta parents.
 
-They give the same rows as `rebuild`; the order of rows is not part of SQL. What Spark cannot say (a second column of one
-name, row numbers of text) is said in a comment instead.
+They give the same rows as `rebuild`; the order of rows is not part of SQL. What Spark cannot say (a second column of
+one name, row numbers of anything but Parquet) is said in a comment instead.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _POSITION = "`lakebed position`"
 _ROW = "`lakebed row`"
+# bytes of UTF-8 behind percent signs: Spark takes each for a character of its own
+_FOREIGN_ESCAPE = re.compile("%[89A-Fa-f][0-9A-Fa-f]")
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,7 @@ def _part_lines(context: RecipeContext, recipe: Recipe, part: Part, number: int)
     lines = []
     chosen = f"parent_{number}"
     if isinstance(part.selector, Positions):
-        rows = join_uri(context.folder, part.selector.rows.path)
-        lines.append(f"rows_{number} = spark.read.parquet({spark_path(rows)!r}).toDF({_ROW.strip('`')!r})")
+        lines.append(f"rows_{number} = spark.sql({_rows(context, part.selector)!r})")
         position = f"F.expr({_position(part.parent)!r}).alias({_POSITION.strip('`')!r})"
         lines.append(f"numbered_{number} = parent_{number}.select('*', {position})")
         condition_ = f"F.col({_POSITION!r}) == F.col({_ROW!r})"
@@ -118,15 +120,19 @@ def _select(context: RecipeContext, recipe: Recipe, part: Part, relation: str) -
     distinct = " DISTINCT" if part.multiplicity == "distinct" else ""
     lines = [f"SELECT{distinct}", columns, f"FROM {relation}"]
     if isinstance(part.selector, Positions):
-        rows = join_uri(context.folder, part.selector.rows.path)
         lines[-1] = f"FROM (SELECT *, {_position(part.parent)} AS {_POSITION} FROM {relation})"  # noqa: S608 - quoted
-        lines.append(
-            f"JOIN (SELECT `row` AS {_ROW} FROM parquet.{identifier(spark_path(rows))}) "  # noqa: S608 - quoted
-            f"ON {_POSITION} = {_ROW}"
-        )
+        lines.append(f"JOIN ({_rows(context, part.selector)}) ON {_POSITION} = {_ROW}")
     elif part.selector.terms:
         lines.append("WHERE " + "\n  AND ".join(_conditions(part)))
     return "\n".join(lines)
+
+
+def _rows(context: RecipeContext, selector: Positions) -> str:
+    """SQL that gives the stored row numbers."""
+    if not selector.rows.path:
+        return f"SELECT explode(array({', '.join(map(str, selector.rows.inline))})) AS {_ROW}"
+    path = identifier(spark_path(join_uri(context.folder, selector.rows.path)))
+    return f"SELECT `row` AS {_ROW} FROM parquet.{path}"  # noqa: S608 - quoted
 
 
 def _aliased(expression: str, alias: str) -> str:
@@ -175,7 +181,7 @@ def _types(table: TableRef) -> dict[tuple[str | int, ...], pa.DataType]:
 def _position(parent: TableRef) -> str:
     """SQL that gives the number of a parent's row: Spark counts the rows of each Parquet file."""
     names = [file.path.rpartition("/")[2] for file in parent.files]
-    if parent.read_via != "arrow" or parent.format not in ("parquet", "delta"):
+    if parent.read_via != "arrow" or parent.format != "parquet":
         raise SourceError("Spark does not number the rows of such a table", value=parent.name)
     if len(names) == 1:
         return "_metadata.row_index"
@@ -198,6 +204,8 @@ def _source(context: RecipeContext, table: TableRef, view: str) -> _Source:
     path, options = spark_path(uri), _options(table)
     schema = schema_from_text(table.schema_ipc)
     fields = ", ".join(f"{identifier(field.name)} {sql_type(field.type)}" for field in schema)
+    if table.partition_columns and any(_FOREIGN_ESCAPE.search(file.path) for file in table.files):
+        raise SourceError("Spark reads the folders' escaped letters otherwise", value=table.name)
     if table.format == "parquet" and not table.partition_columns:
         return _Source(f"parquet.{identifier(path)}", "", f"spark.read.parquet({path!r})")
     _require_unique(schema, table)

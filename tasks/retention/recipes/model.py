@@ -138,12 +138,13 @@ class Where(FrozenConfig):
 
 
 class StoredRows(FrozenConfig):
-    """Row numbers kept beside the recipe, as a Parquet file with one int64 column `row`."""
+    """Row numbers kept beside the recipe, as a Parquet file with one int64 column `row`; a few stand in it."""
 
-    path: str = Field(description="Path relative to the folder of recipes.")
+    path: str = Field("", description="Path relative to the folder of recipes; empty where the numbers stand here.")
     n_rows: int = Field(ge=0, description="How many row numbers.")
-    n_bytes: int = Field(ge=0, description="Size of the file, in bytes.")
-    sha256: str = Field(description="Hex SHA-256 of the file.")
+    n_bytes: int = Field(0, ge=0, description="Size of the file, in bytes.")
+    sha256: str = Field("", description="Hex SHA-256 of the file.")
+    inline: tuple[int, ...] = Field((), description="The numbers, where they are few.")
 
 
 class Positions(FrozenConfig):
@@ -225,9 +226,9 @@ class Recipe(FrozenConfig):
 
     @property
     def stored(self) -> tuple[StoredRows, ...]:
-        """The row numbers that must be kept with the recipe."""
+        """The files of row numbers that must be kept with the recipe."""
         chosen = [part.selector.rows for part in self.parts if isinstance(part.selector, Positions)]
-        return (*chosen, *([self.order.rows] if self.order.rows else []))
+        return tuple(rows for rows in (*chosen, self.order.rows) if rows is not None and rows.path)
 
     @property
     def stored_bytes(self) -> int:

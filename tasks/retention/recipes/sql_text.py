@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -17,7 +16,7 @@ from tasks.retention.recipes.constants import scalar_of
 from tasks.retention.recipes.model import Equals, Range
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tasks.retention.recipes.model import Constant, Term
 
@@ -31,7 +30,13 @@ _GLOB = re.compile(r"([\\*?\[\]{}])")
 
 
 def identifier(name: str) -> str:
-    """A name in backticks."""
+    """A name in backticks.
+
+    Raises:
+        SourceError: for a name in which Spark would put a variable's value.
+    """
+    if "${" in name:
+        raise SourceError("Spark takes a part of the name for a variable", value=name)
     return "`" + name.replace("`", "``") + "`"
 
 
@@ -47,8 +52,8 @@ def column(path: Sequence[str | int]) -> str:
 
 
 def text_literal(text: str) -> str:
-    """A string literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """A string literal; the dollar sign is escaped, since Spark puts variables' values into whole statements."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\u0024") + "'"
 
 
 def spark_path(path: str) -> str:

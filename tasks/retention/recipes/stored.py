@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tasks.encoding.signatures import Integers
 
 
+MAX_INLINE_ROWS = 64
+
+
 @dataclass(frozen=True)
 class PackedRows:
     """Row numbers as the bytes of a file, not yet written."""
@@ -28,11 +31,13 @@ class PackedRows:
 
     def numbers(self) -> Integers:
         """(n,) the row numbers, read from the file's bytes."""
-        return _numbers(self.data)
+        return _numbers(self.data) if self.data else _inline(self.facts)
 
 
 def pack_rows(rows: Integers) -> PackedRows:
-    """The file of these row numbers. Shapes: rows (n,)."""
+    """The file of these row numbers; no file where they are few. Shapes: rows (n,)."""
+    if len(rows) <= MAX_INLINE_ROWS:
+        return PackedRows(StoredRows(n_rows=len(rows), inline=tuple(rows.tolist())), b"")
     sink = io.BytesIO()
     table = pa.table({"row": pa.array(rows, pa.int64())})
     pq.write_table(
@@ -49,6 +54,8 @@ def write_rows(folder: str, packed: PackedRows) -> StoredRows:
     Raises:
         PlanError: if it cannot be written.
     """
+    if not packed.data:
+        return packed.facts
     storage = Storage.at(folder, PlanError)
     there = storage.stat(packed.facts.path)
     if there is None or there.size != len(packed.data):
@@ -62,6 +69,8 @@ def read_rows(folder: str, stored: StoredRows) -> Integers:
     Raises:
         PlanError: if the file is not there or not the one that was written.
     """
+    if not stored.path:
+        return _inline(stored)
     storage = Storage.at(folder, PlanError)
     data = storage.read_bytes(stored.path)
     if hashlib.sha256(data).hexdigest() != stored.sha256:
@@ -72,6 +81,10 @@ def read_rows(folder: str, stored: StoredRows) -> Integers:
             hint="lakebed plan",
         )
     return _numbers(data)
+
+
+def _inline(stored: StoredRows) -> Integers:
+    return np.array(stored.inline, np.int64)
 
 
 def _numbers(data: bytes) -> Integers:

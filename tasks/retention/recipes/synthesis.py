@@ -175,7 +175,7 @@ class _Pair:
         if multiplicity == "distinct":
             hashes = hashes[first_rows(hashes)]
         order, packed_order = self._order(hashes)
-        packed = [one.packed for one in selected if one.packed] + ([packed_order] if packed_order else [])
+        packed = [rows for rows in (*(one.packed for one in selected), packed_order) if rows is not None]
         recipe = Recipe(
             child=self._child,
             parts=tuple(one.part for one in selected),
@@ -190,10 +190,10 @@ class _Pair:
 
     def _execute(self, recipe: Recipe, packed: Sequence[PackedRows]) -> float:
         """Runs the recipe as it will be stored, on readers that know nothing but the parents' bytes."""
-        held = {rows.facts.path: rows for rows in packed}
+        held = {rows.facts: rows for rows in packed}
 
         def rows_of(stored: StoredRows) -> Integers:
-            return held[stored.path].numbers()
+            return held[stored].numbers()
 
         started = time.monotonic()
         stored = Recipe.model_validate_json(recipe.model_dump_json())

@@ -12,7 +12,6 @@ from tasks.retention.build import ROWS_FOLDER, decide
 from tasks.retention.config import RetentionConfig
 from tasks.retention.recipes.context import RecipeContext
 from tasks.retention.recipes.synthesis import synthesise
-from tasks.retention.spark import pair_refs
 from tasks.retention.stage import retention_stage
 from tasks.runtime.artifacts import ArtifactStore
 from tasks.runtime.stage import StageMetrics
@@ -51,17 +50,17 @@ def contained_lake(folder, tables=None):
 
 def decide_here(lake, config=None, *, refuse=()):
     """The stage's artifact; `refuse` are (child, parent) by name whose rebuild is said to differ."""
-    workspace, *refs = lake
+    workspace, inventory, containment, *relations = lake
     config = config or RetentionConfig()
-    stage = retention_stage(*refs, workspace, config)
+    stage = retention_stage(inventory, containment, workspace, config, *relations)
     context = RecipeContext.of(workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)
     ref = decide(stage, config, context, partial(make_here, context, refuse))
     return ArtifactStore(workspace.artifacts), ref
 
 
-def make_here(context, refuse, problem, pairs):
+def make_here(context, refuse, pairs):
     """Recipes of the pairs, in this process."""
-    outcomes = [synthesise(context, pair.child, pair.parents) for pair in pair_refs(problem, pairs)]
+    outcomes = [synthesise(context, pair.child, pair.parents, pair.columns) for pair in pairs]
     return [refused(one) if (one.child, one.parents[0]) in refuse else one for one in outcomes]
 
 

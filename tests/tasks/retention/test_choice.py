@@ -38,7 +38,7 @@ def problem_of(graph):
         rank=graph.rank,
         n_unknown_in_log=0,
     )
-    edges = Edges(graph.child, graph.parent, graph.edge_cost, np.ones(m), [""] * m, [""] * m, ["{}"] * m)
+    edges = Edges(graph.child, graph.parent, graph.edge_cost, np.ones(m), [""] * m, [""] * m, ["{}"] * m, ["set"] * m)
     return Problem(tables, edges, InventoryTables(NO_TABLE, NO_TABLE, NO_TABLE))
 
 

@@ -1,0 +1,1 @@
+"""Relations beyond containment in one table: unions, parts, renamed columns, near misses."""

@@ -1,0 +1,81 @@
+"""Building the relations artifact, step by step."""
+
+import pyarrow as pa
+
+from connectors.delta import WrittenTable, commit_files, write_table
+from connectors.errors import SourceError
+from tasks.containment.config import ContainmentConfig
+from tasks.containment.evidence import table_facts
+from tasks.containment.plan import ScanPlaces
+from tasks.relations import outcome
+from tasks.relations.config import RelationsConfig
+from tasks.relations.contract import ITEM_HASHES
+from tasks.relations.evidence import Judge
+from tasks.relations.search import (
+    Setting,
+    Verified,
+    find_candidates,
+    sample_lake,
+    verify,
+    view_relations,
+)
+from tasks.relations.spark import Engine, SparkEngine
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.progress import shown
+from tasks.runtime.stage import Stage, StageMetrics
+from tasks.runtime.workspace import Workspace
+
+
+def build_artifact(
+    stage: Stage,
+    workspace: Workspace,
+    config: RelationsConfig,
+    containment_config: ContainmentConfig,
+    engine: Engine | None = None,
+) -> ArtifactRef:
+    """Samples, proposes, hashes what was proposed, compares; then publishes. Inputs: inventory, containment.
+
+    Raises: as `run_relations`.
+    """
+    metrics = StageMetrics()
+    inventory, containment = stage.inputs
+    places = ScanPlaces(stage.store.folder(inventory.stage, inventory.key), stage.table_uri("row_hashes"))
+    setting = Setting(config, containment_config, workspace, places)
+    engine = engine or SparkEngine(workspace.spark, containment_config.target_split_bytes)
+    with metrics.step("plan"), shown().step("Looking for unions, parts, renamed tables and near misses"):
+        view = view_relations(stage.store, inventory, stage.read(containment, "edges"), setting)
+    with metrics.step("sample") as cost:
+        sampled = sample_lake(view, setting, engine)
+        cost.bytes_read = sampled.costs.bytes_read
+    with metrics.step("candidates"):
+        found = find_candidates(view, sampled, setting)
+    with metrics.step("proof") as cost:
+        verified = verify(view, found, setting, engine)
+        cost.bytes_read = verified.costs.bytes_read
+    verified = verified.with_errors(sampled.costs.errors)
+    _require_stable(verified, view.lake.names, workspace)
+    metrics.peak_worker_bytes = max(sampled.costs.peak_worker_bytes, verified.costs.peak_worker_bytes)
+    with metrics.step("judge"):
+        judge = Judge(view, sampled, setting, table_facts(view.tables.tables, view.tables.files, {}))
+        tables = outcome.tables(judge, verified)
+    with shown().step("Publishing relations"):
+        row_hashes = _row_hashes(setting, verified)
+        return stage.publish({**tables, "row_hashes": row_hashes}, outcome.summary(tables, config.kinds), metrics)
+
+
+def _row_hashes(setting: Setting, verified: Verified) -> WrittenTable:
+    """Commits the files that the workers wrote."""
+    uri, schema = setting.places.out_uri, ITEM_HASHES.arrow_schema()
+    if not verified.files:
+        return write_table(uri, pa.Table.from_pylist([], schema=schema))
+    return commit_files(uri, schema, list(verified.files))
+
+
+def _require_stable(verified: Verified, names: list[str], workspace: Workspace) -> None:
+    if verified.unstable and workspace.lake.strict:
+        raise SourceError(
+            f"{len(verified.unstable)} tables could not be read as they were listed",
+            expected="files that are whole and do not change while the run reads them",
+            hint="run again, or without --strict to list them and go on",
+            examples=[f"{names[table]}: {reason}" for table, reason in sorted(verified.unstable.items())],
+        )

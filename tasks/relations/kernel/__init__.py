@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: overlaps of samples, column maps, covers, chance."""

@@ -1,0 +1,42 @@
+"""Fills numba's disk cache with this stage's kernels, by calling each once on two tiny tables."""
+
+import numpy as np
+
+from tasks.containment.kernel.min_max import ColumnBounds
+from tasks.containment.kernel.schema_graph import group_schemas, schema_edges
+from tasks.relations.kernel.columns import ColumnSamples, count_containing, match_columns, propose_tables
+from tasks.relations.kernel.overlap import ItemSamples, count_uncovered, find_overlaps, post_rows
+from tasks.relations.kernel.related import related_roles
+
+
+def compile_kernels() -> None:
+    """Compiles every kernel for the types it is called with, or loads it from the disk cache."""
+    bounds = _bounds()
+    ids, indptr, none = np.arange(2, dtype=np.int32), np.arange(3, dtype=np.int64), np.empty(0, np.int64)
+    groups = group_schemas(bounds.indptr, bounds.token)
+    related_roles(groups, schema_edges(groups), bounds)
+    hashes, levels = np.ones(2, np.uint64), np.zeros(2, np.int32)
+    items = ItemSamples(levels, ids, levels, np.ones(2, np.bool_), indptr, hashes, 2)
+    postings = post_rows(items)
+    find_overlaps(items, postings)
+    count_uncovered(items, postings, none, (np.zeros(1, np.int64), none))
+    columns = ColumnSamples(indptr, hashes, levels, np.zeros(2))
+    propose_tables(bounds, columns, 8)
+    match_columns(bounds, columns, 0, 1)
+    count_containing(bounds, columns, none, none, 1.0)
+
+
+def _bounds() -> ColumnBounds:
+    """Two tables of one column, of different names."""
+    return ColumnBounds(
+        indptr=np.arange(3, dtype=np.int64),
+        token=np.arange(2, dtype=np.int32),
+        kind=np.zeros(2, np.int32),
+        n_nulls=np.zeros(2, np.int64),
+        n_rows=np.ones(2, np.int64),
+        bounds=np.zeros((2, 4), np.int32),
+        range_indptr=np.zeros(3, np.int64),
+        ranges=np.empty((0, 2), np.int32),
+        value_indptr=np.zeros(3, np.int64),
+        values=np.empty(0, np.int32),
+    )

@@ -1,0 +1,23 @@
+"""The relations stage as a Prefect task."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.containment.config import ContainmentConfig
+from tasks.relations.config import RelationsConfig
+from tasks.relations.stage import run_relations
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.transient import is_transient
+from tasks.runtime.workspace import Workspace
+
+
+@task(name="relations", retries=2, retry_delay_seconds=5, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
+def build_relations(
+    inventory: ArtifactRef,
+    containment: ArtifactRef,
+    workspace: Workspace,
+    config: RelationsConfig,
+    containment_config: ContainmentConfig,
+) -> ArtifactRef:
+    """Reuses or builds the artifact; tried again only after a transient error."""
+    return run_relations(inventory, containment, workspace, config, containment_config)

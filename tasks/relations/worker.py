@@ -1,0 +1,231 @@
+"""The worker's side: samples items of splits, or writes their row hashes; rows of SCAN_SCHEMA come back.
+
+Runs inside Spark's Python workers (`mapInArrow`) and, for tests, in plain Python. What is computed of a split depends
+neither on the task it is in nor on the order of splits.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from connectors.errors import SourceError
+from connectors.lake.read import ReadCounter, Split, read_split
+from tasks.containment.hash_files import HashFiles
+from tasks.containment.kernel.fingerprint import Cells, Fingerprint, HashSettings
+from tasks.containment.scan import ScanPlan, ScanRows
+from tasks.encoding.hashes import add_column, column_hashes, finish, start_sums, value_hashes, value_is_null
+from tasks.encoding.multiset import distinct_counts
+from tasks.relations.kernel.columns import MAX_VALUES
+from tasks.relations.plan import ItemPlan, Wanted
+from tasks.runtime.memory import peak_memory_bytes
+
+UInt64 = NDArray[np.uint64]
+_Key = tuple[int, tuple[str, ...]]
+
+
+def sample_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
+    """Samples the rows of the items and the values of the columns in the splits of one task.
+
+    Yields rows of kind `rows` (`table_id` the item, `n` its rows here, `data` the high words kept), `values` (`n`
+    nulls, `n_bytes` the level), `error` and `task`.
+    """
+    rows, counter = ScanRows(), ReadCounter()
+    for split, sampler in _read(plan, splits, rows, counter):
+        _add_samples(rows, split.table_id, sampler)
+        if rows.is_full:
+            yield rows.batch()
+    rows.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes)
+    yield rows.batch()
+
+
+def sample_cells(plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
+    """The same for a table whose cells come from Spark's own reader."""
+    rows = ScanRows()
+    sampler = ItemSampler(_items(plan), table_id, None)
+    n_bytes = _feed(sampler, cells)
+    _add_samples(rows, table_id, sampler)
+    rows.add("task", -1, n=peak_memory_bytes(), n_bytes=n_bytes)
+    return rows.batch()
+
+
+def hash_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
+    """Writes every row hash of the items in the splits of one task; rows of kind `file`, `error` and `task`."""
+    rows, counter = ScanRows(), ReadCounter()
+    hashes = HashFiles(plan.out_uri, plan.bucket_bits)
+    for _, sampler in _read(plan, splits, rows, counter):
+        _write(hashes, _items(plan), sampler, is_repeated=False)
+    _add_files(rows, hashes)
+    rows.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes)
+    yield rows.batch()
+
+
+def hash_cells(plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
+    """The same for a table whose cells come from Spark, which decides where it is cut: repeats are kept."""
+    rows, hashes = ScanRows(), HashFiles(plan.out_uri, plan.bucket_bits)
+    sampler = ItemSampler(_items(plan), table_id, None)
+    n_bytes = _feed(sampler, cells)
+    _write(hashes, _items(plan), sampler, is_repeated=True)
+    _add_files(rows, hashes)
+    rows.add("task", -1, n=peak_memory_bytes(), n_bytes=n_bytes)
+    return rows.batch()
+
+
+class ItemSampler:
+    """Row hashes and value samples of the items of one split, from one pass over its batches.
+
+    Attributes:
+        wanted: the items that the split belongs to.
+        n_rows: seen.
+        values: sample of each column.
+    """
+
+    def __init__(self, plan: ItemPlan, table_id: int, path: str | None) -> None:
+        everything = plan.wanted.get(table_id, ())
+        self.wanted = [w for w in everything if path is None or w.paths is None or path in w.paths]
+        self.n_rows = 0
+        self.values: dict[str, ValueSample] = {}
+        self._settings, self._labels = plan.settings, plan.labels
+        self._has_values = plan.has_values
+        self._levels: dict[_Key, int] = {}
+        for w in self.wanted:
+            key = (w.projection, w.tokens)
+            self._levels[key] = min(w.level, self._levels.get(key, w.level))
+        self._rows: dict[_Key, list[UInt64]] = {key: [] for key in self._levels}
+        whole = plan.projections[table_id][1] if plan.has_values else ()
+        self.tokens = list(dict.fromkeys([*whole, *(token for w in self.wanted for token in w.tokens)]))
+
+    def add(self, batch: Mapping[str, Cells]) -> None:
+        """Hashes one batch, each column once for each name that it goes by."""
+        self.n_rows += len(next(iter(batch.values())).values)
+        hashed: dict[tuple[str, str], UInt64] = {}
+        for key, level in self._levels.items():
+            self._rows[key].append(_below(self._row_hashes(batch, key, hashed), level))
+        if self._has_values:
+            for token, cells in batch.items():
+                self.values.setdefault(token, ValueSample()).add(cells, self._settings)
+
+    def fingerprints(self) -> Iterator[tuple[Wanted, Fingerprint]]:
+        """The distinct rows of each item at its level, with their multiplicities."""
+        distinct = {
+            key: distinct_counts(np.concatenate([np.empty((0, 2), np.uint64), *parts]))
+            for key, parts in self._rows.items()
+        }
+        for w in self.wanted:
+            hashes, counts = distinct[w.projection, w.tokens]
+            n_kept = len(_below(hashes, w.level))
+            yield w, Fingerprint(hashes[:n_kept], counts[:n_kept])
+
+    def _row_hashes(self, batch: Mapping[str, Cells], key: _Key, hashed: dict[tuple[str, str], UInt64]) -> UInt64:
+        sums = start_sums(len(next(iter(batch.values())).values))
+        for token, label in zip(key[1], self._labels[key[0]][1], strict=True):
+            if (token, label) not in hashed:
+                hashed[token, label] = column_hashes(
+                    batch[token].values,
+                    batch[token].null_depth,
+                    label,
+                    self._settings.key,
+                    strict_types=self._settings.is_strict,
+                )
+            add_column(sums, hashed[token, label])
+        return finish(sums, self._settings.key)
+
+
+class ValueSample:
+    """Hashes of a column's distinct values below 2^(64 - level), at the lowest level at which at most 256 are kept."""
+
+    def __init__(self) -> None:
+        self.hashes: UInt64 = np.empty(0, np.uint64)
+        self.level = 0
+        self.n_nulls = 0
+
+    def add(self, cells: Cells, settings: HashSettings) -> None:
+        """Takes in a batch of cells."""
+        is_null = value_is_null(cells.values)
+        hashes = value_hashes(cells.values, cells.null_depth, settings.key)
+        self.n_nulls += int(is_null.sum())
+        kept = hashes[~is_null] if is_null.any() else hashes
+        guess = max(self.level, (len(kept) // (4 * MAX_VALUES)).bit_length() - 1)
+        thin = _distinct(_below_word(kept, guess))
+        # where a thin sample is too large already, no finer one can be wanted
+        if len(thin) > MAX_VALUES:
+            self.merge(thin, guess)
+        else:
+            self.merge(_distinct(_below_word(kept, self.level)), self.level)
+
+    def merge(self, hashes: UInt64, level: int) -> None:
+        """Takes in distinct hashes of another sample."""
+        self.level = max(self.level, level)
+        mine, others = _below_word(self.hashes, self.level), _below_word(hashes, self.level)
+        self.hashes = np.union1d(mine, others) if len(mine) else np.sort(others)
+        while len(self.hashes) > MAX_VALUES:
+            self.level += 1
+            self.hashes = _below_word(self.hashes, self.level)
+
+
+def _items(plan: ScanPlan) -> ItemPlan:
+    if not isinstance(plan, ItemPlan):
+        raise TypeError(f"the workers of this stage take an ItemPlan, not a {type(plan).__name__}")
+    return plan
+
+
+def _read(
+    plan: ScanPlan, splits: Sequence[Split], rows: ScanRows, counter: ReadCounter
+) -> Iterator[tuple[Split, ItemSampler]]:
+    """Each split with what was seen of it; one that cannot be read becomes a row of kind `error`."""
+    for split in splits:
+        sampler = ItemSampler(_items(plan), split.table_id, split.path)
+        root = plan.staged_root if split.format == "staged" else plan.lake_root
+        try:
+            if sampler.tokens:
+                _feed(sampler, read_split(root, split, sampler.tokens, counter, ignore_case=plan.ignore_case))
+        except SourceError as error:
+            rows.add("error", split.table_id, text=str(error.value or error.what))
+            continue
+        yield split, sampler
+
+
+def _feed(sampler: ItemSampler, cells: Iterator[Mapping[str, Cells]]) -> int:
+    """Adds every batch; bytes of the cells."""
+    n_bytes = 0
+    for batch in cells:
+        sampler.add(batch)
+        n_bytes += sum(leaf.values.nbytes for leaf in batch.values())
+    return n_bytes
+
+
+def _add_samples(rows: ScanRows, table_id: int, sampler: ItemSampler) -> None:
+    if not sampler.n_rows:
+        return
+    for w, fingerprint in sampler.fingerprints():
+        high = np.ascontiguousarray(fingerprint.hashes[:, 0])
+        rows.add("rows", w.item, w.projection, n=sampler.n_rows, data=high.tobytes())
+    for token, sample in sampler.values.items():
+        rows.add("values", table_id, token=token, n=sample.n_nulls, n_bytes=sample.level, data=sample.hashes.tobytes())
+
+
+def _write(hashes: HashFiles, plan: ItemPlan, sampler: ItemSampler, *, is_repeated: bool) -> None:
+    if not sampler.n_rows:
+        return
+    for w, fingerprint in sampler.fingerprints():
+        hashes.add(plan.labels[w.projection][0], w.item, fingerprint.repeated() if is_repeated else fingerprint)
+
+
+def _add_files(rows: ScanRows, hashes: HashFiles) -> None:
+    for file in hashes.close():
+        rows.add("file", file.bucket, n=file.n_rows, n_bytes=file.n_bytes, text=file.path, data=file.multiset)
+
+
+def _distinct(hashes: UInt64) -> UInt64:
+    found: UInt64 = pc.unique(pa.array(hashes)).to_numpy()
+    return found
+
+
+def _below(hashes: UInt64, level: int) -> UInt64:
+    return hashes if level == 0 else hashes[hashes[:, 0] >> np.uint64(64 - level) == 0]
+
+
+def _below_word(hashes: UInt64, level: int) -> UInt64:
+    return hashes if level == 0 else hashes[hashes >> np.uint64(64 - level) == 0]

@@ -1,0 +1,142 @@
+"""What is deleted in the end: over containments as the solver chose, then over relations to several parents.
+
+The solver's model has one parent a table. A table that it keeps and that nothing hangs on may still go where a proven
+union of kept tables, or a kept table with renamed columns, gives it back; these are taken one after the other, the
+largest saving first. That only ever lowers the cost, but is no part of the optimum.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tasks.retention.choice import Choice
+from tasks.retention.config import RetentionConfig
+from tasks.retention.kernel.costs import bytes_read, rebuild_costs
+from tasks.retention.policy import attribute_groups
+from tasks.retention.problem import Problem, column_sizes
+from tasks.retention.recipes.model import Outcome
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+
+WIDER_KINDS = ("union", "renamed")
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """One table that goes, and how it comes back.
+
+    Attributes:
+        table: its table_id; `parents` are those of what it is rebuilt from.
+        columns: for each parent the child's column tokens to its own, where they are named otherwise.
+        cost: of a month's rebuilds, row numbers kept with the recipe included.
+        seconds: estimate of one rebuild.
+        source: stage that proved it; `semantics` and `certificate` are the proof's.
+        outcome: the recipe that was run; None before it was.
+    """
+
+    table: int
+    parents: tuple[int, ...]
+    columns: tuple[Mapping[str, str], ...] | None
+    cost: float
+    seconds: float
+    source: str
+    semantics: str
+    certificate: str
+    outcome: Outcome | None = None
+
+
+DeletionMaker = Callable[[Sequence[Deletion]], Sequence[Outcome]]
+
+
+def chosen_deletions(problem: Problem, choice: Choice) -> dict[int, Deletion]:
+    """The deletions over containments, by table."""
+    edges, found = problem.edges, {}
+    for edge in choice.chosen:
+        table = int(edges.child[edge])
+        cost = float(edges.cost[edge]) + choice.stored_cost.get(edge, 0.0)
+        proof = ("containment", edges.semantics[edge], edges.certificates[edge])
+        parents = (int(edges.parent[edge]),)
+        found[table] = Deletion(
+            table, parents, None, cost, float(edges.seconds[edge]), *proof, outcome=choice.outcomes[edge]
+        )
+    return found
+
+
+def wider_deletions(
+    store: ArtifactStore, relations: ArtifactRef, problem: Problem, config: RetentionConfig
+) -> list[Deletion]:
+    """Proven unions and renamings of whole tables that policy and limits allow, not yet tried.
+
+    Raises:
+        ArtifactError: if the artifact is missing or damaged.
+    """
+    groups = attribute_groups(problem.tables.names, config)
+    found = []
+    for row in store.read(relations, "proven").to_pylist():
+        table, parents = row["child_id"], tuple(row["parent_ids"])
+        is_wanted = row["kind"] in WIDER_KINDS and not row["child_part"] and problem.tables.n_rows[table] > 0
+        is_telling = config.include_coincidental or not row["coincidental"]
+        is_allowed = not problem.tables.pins[table] and {int(groups[one]) for one in parents} == {int(groups[table])}
+        if is_wanted and is_telling and is_allowed and table not in parents:
+            priced = _priced(problem, table, parents, config)
+            columns = _columns(row, len(parents))
+            proof = ("relations", row["semantics"], row["certificate"])
+            found.append(Deletion(table, parents, columns, *priced, *proof))
+    return [one for one in found if one.seconds <= problem.tables.limits[one.table]]
+
+
+def add_wider(
+    problem: Problem,
+    deletions: Mapping[int, Deletion],
+    wider: Sequence[Deletion],
+    make: DeletionMaker,
+    storage_per_byte: float,
+) -> dict[int, Deletion]:
+    """The deletions with those of `wider` that save, whose recipes were run and found equal.
+
+    Every parent stays, and nothing that a rebuild needs is deleted. Rounds: at most one more than there are refusals.
+    """
+    left = list(wider)
+    while True:
+        accepted = _accept(problem, deletions, left)
+        untried = [one for one in accepted if one.outcome is None]
+        if not untried:
+            return {**deletions, **{one.table: one for one in accepted}}
+        for one, outcome in zip(untried, make(untried), strict=True):
+            left.remove(one)
+            if outcome.recipe is not None:
+                stored = storage_per_byte * outcome.recipe.stored_bytes
+                left.append(replace(one, outcome=outcome, cost=one.cost + stored))
+
+
+def _accept(problem: Problem, deletions: Mapping[int, Deletion], left: Sequence[Deletion]) -> list[Deletion]:
+    """Those that can go together, the largest saving first."""
+    keep_cost, rank = problem.tables.costs.total, problem.tables.rank
+    is_kept = np.ones(len(keep_cost), np.bool_)
+    is_kept[list(deletions)] = False
+    needed = {parent for deletion in deletions.values() for parent in deletion.parents}
+    order = sorted(left, key=lambda one: (one.cost - keep_cost[one.table], -rank[one.table], one.parents))
+    accepted = []
+    for one in order:
+        if one.cost >= keep_cost[one.table] or one.table in needed or not is_kept[[one.table, *one.parents]].all():
+            continue
+        accepted.append(one)
+        is_kept[one.table] = False
+        needed |= set(one.parents)
+    return accepted
+
+
+def _priced(problem: Problem, table: int, parents: tuple[int, ...], config: RetentionConfig) -> tuple[float, float]:
+    """A month's rebuilds, and the seconds of one."""
+    ends = np.full(len(parents), table, np.int64), np.array(parents, np.int64)
+    n_read = bytes_read(column_sizes(problem.inventory), problem.tables.n_bytes, *ends).sum(keepdims=True)
+    n_written = problem.tables.n_bytes[[table]]
+    once = rebuild_costs(n_read, n_written, config.prices, config.throughput)
+    return float(problem.tables.n_accesses[table] * once.price[0]), float(once.seconds[0])
+
+
+def _columns(row: Mapping[str, str], n_parents: int) -> tuple[Mapping[str, str], ...] | None:
+    mapped = json.loads(row["column_map"])
+    is_renamed = any(mine != other for mine, other in mapped.items())
+    return (mapped,) * n_parents if is_renamed else None

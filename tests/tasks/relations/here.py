@@ -1,0 +1,75 @@
+"""The relations search in this process, on lakes of small tables: the same functions, but no Spark."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from tasks.containment.config import ContainmentConfig
+from tasks.containment.evidence import table_facts
+from tasks.containment.plan import ScanPlaces
+from tasks.containment.scan import SCAN_SCHEMA
+from tasks.inventory.splits import pack_splits
+from tasks.inventory.stage import run_inventory
+from tasks.relations import outcome
+from tasks.relations.config import RelationsConfig
+from tasks.relations.evidence import Judge
+from tasks.relations.search import Setting, find_candidates, sample_lake, verify, view_relations
+from tasks.relations.spark import WORK, compare_bucket, merge_buckets
+from tasks.runtime.artifacts import ArtifactStore
+from tests.tasks.containment.lakes import METADATA_ONLY, search_here, workspace_of
+
+
+class HereEngine:
+    """Runs the workers' functions one after the other; `n_tasks` shares of the splits."""
+
+    def __init__(self, n_tasks=2):
+        self.n_tasks = n_tasks
+
+    def scan(self, plan, splits, sources, job):
+        assert not sources
+        tasks = pack_splits(splits, self.n_tasks)
+        batches = [batch for task in tasks for batch in WORK[job][0](plan, task)]
+        return pa.Table.from_batches(batches, SCAN_SCHEMA)
+
+    def compare(self, out_uri, files, asked, *, is_bag):
+        batches = [compare_bucket(out_uri, paths, asked, is_bag=is_bag) for paths in files.values()]
+        return merge_buckets(pa.Table.from_batches(batches), asked)
+
+
+@dataclass
+class Related:
+    """What the search found on a lake: the tables that would be published, and the steps."""
+
+    view: object
+    sampled: object
+    candidates: object
+    verified: object
+    tables: dict
+    edges: pa.Table
+
+    def proven(self, kind, *, coincidental=None):
+        """Rows of PROVEN of one kind."""
+        rows = [row for row in self.tables["proven"].to_pylist() if row["kind"] == kind]
+        return [row for row in rows if coincidental is None or row["coincidental"] == coincidental]
+
+    def near(self):
+        """Rows of NEAR by (child, parent)."""
+        return {(row["child"], row["parent"]): row for row in self.tables["near"].to_pylist()}
+
+
+def relate_here(folder, config=None, containment=None, *, engine=None, **lake):
+    """Containment, then relations, on the lake in `folder`/lake."""
+    config, containment = config or RelationsConfig(), containment or ContainmentConfig()
+    found = search_here(folder, containment, **lake)
+    workspace = workspace_of(folder, **lake)
+    inventory = run_inventory(workspace, METADATA_ONLY)
+    store = ArtifactStore(workspace.artifacts)
+    places = ScanPlaces(store.folder(inventory.stage, inventory.key), str(folder / "item_hashes"))
+    setting = Setting(config, containment, workspace, places)
+    engine = engine or HereEngine()
+    view = view_relations(store, inventory, found.edges, setting)
+    sampled = sample_lake(view, setting, engine)
+    candidates = find_candidates(view, sampled, setting)
+    verified = verify(view, candidates, setting, engine).with_errors(sampled.costs.errors)
+    judge = Judge(view, sampled, setting, table_facts(view.tables.tables, view.tables.files, {}))
+    return Related(view, sampled, candidates, verified, outcome.tables(judge, verified), found.edges)

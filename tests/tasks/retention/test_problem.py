@@ -1,0 +1,72 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tasks.retention.config import RetentionConfig
+from tasks.retention.problem import load_problem
+from tasks.runtime.artifacts import ArtifactStore
+from tests.tasks.retention.lakes import BASE, contained_lake
+
+AGES = pa.table({"age": pa.array([row % 40 for row in range(200)], pa.int64())})
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    wide = AGES.append_column("name", pa.array([f"n{row}" for row in range(200)]))
+    tables = {
+        "all": BASE,
+        "part": BASE.slice(0, 50),
+        "ages": AGES.slice(0, 30),
+        "people": wide,
+        "none": BASE.slice(0, 0),
+    }
+    return contained_lake(tmp_path_factory.mktemp("problem"), tables)
+
+
+def load(lake, **values):
+    workspace, *refs = lake
+    return load_problem(ArtifactStore(workspace.artifacts), tuple(refs), RetentionConfig.model_validate(values))
+
+
+def statuses(problem):
+    names = problem.tables.names
+    edges = problem.edges
+    pairs = zip(edges.child.tolist(), edges.parent.tolist(), edges.status, strict=True)
+    return {(names[child], names[parent]): status for child, parent, status in pairs}
+
+
+def test_what_stands_against_each_edge(lake):
+    assert statuses(load(lake)) == {
+        ("part", "all"): "",
+        ("ages", "people"): "coincidental",
+        ("none", "all"): "by_definition",
+        ("none", "part"): "by_definition",
+    }
+    assert statuses(load(lake, include_coincidental=True))["ages", "people"] == ""
+    assert statuses(load(lake, include_coincidental=True))["none", "all"] == "by_definition"
+    assert statuses(load(lake, pins={"veto": ["part"]}))["part", "all"] == "pinned"
+    assert statuses(load(lake, pins={"veto": ["all"]}))["part", "all"] == ""
+    assert statuses(load(lake, attributes={"part": {"owner": "x"}}))["part", "all"] == "attributes"
+    assert statuses(load(lake, max_rebuild_s=0.0))["part", "all"] == "latency"
+
+
+def test_the_reason_names_what_differs(lake):
+    problem = load(lake, attributes={"part": {"owner": "x"}})
+    assert "owner is 'x', the parent's ''" in problem.edges.reason
+
+
+def test_reading_only_the_childs_columns_is_cheaper_than_the_whole_parent(lake):
+    problem = load(lake, include_coincidental=True)
+    names = problem.tables.names
+    seconds = dict(zip([names[child] for child in problem.edges.child], problem.edges.seconds, strict=True))
+    whole = problem.tables.n_bytes[names.index("people")] / 1e6
+    assert seconds["ages"] < 5.0 + whole / 100.0 + whole / 50.0
+
+
+def test_the_graph_holds_pins_costs_and_numbers(lake):
+    problem = load(lake, pins={"veto": ["part"]})
+    graph = problem.graph(np.flatnonzero(problem.is_usable))
+    assert graph.is_pinned.tolist() == [name == "part" for name in problem.tables.names]
+    assert len(graph.child) == 0
+    graph = load(lake).graph(np.array([3]))
+    assert graph.number.tolist() == [0]
