@@ -320,13 +320,13 @@ class ObjectStorage(Storage):
 
     def write_bytes_atomic(self, path: str, data: bytes) -> None:
         """See `Storage.write_bytes_atomic`: one put, which an object store makes visible at once."""
-        with self._typed("write the object", path), self._fs.open_output_stream(self._path(path)) as stream:
+        with self._typed("write the object", path), self._plain_output(path) as stream:
             stream.write(data)
 
     def open_output(self, path: str) -> BinaryIO:
         """See `Storage.open_output`."""
         with self._typed("write the object", path):
-            return cast("BinaryIO", self._fs.open_output_stream(self._path(path)))
+            return cast("BinaryIO", self._plain_output(path))
 
     def arrow(self) -> tuple[Any, str]:
         """See `Storage.arrow`."""
@@ -347,6 +347,10 @@ class ObjectStorage(Storage):
 
     def _path(self, path: str) -> str:
         return f"{self._base.rstrip('/')}/{path}" if path else str(self._base)
+
+    def _plain_output(self, path: str) -> Any:
+        """Arrow would pack what goes into a file whose name ends in `.gz`, packed already or not."""
+        return self._fs.open_output_stream(self._path(path), compression=None)
 
     def _stored(self, info: Any) -> StoredFile:
         return StoredFile(info.path[len(self._base.rstrip("/")) + 1 :], info.size, info.mtime_ns or 0)

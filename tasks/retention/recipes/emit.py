@@ -17,7 +17,15 @@ from connectors.lake.leaves import path_of, schema_leaves, storage_type
 from connectors.storage import join_uri
 from tasks.retention.recipes.model import Positions
 from tasks.retention.recipes.shapes import schema_from_text
-from tasks.retention.recipes.sql_text import column, condition, identifier, spark_path, sql_type, text_literal
+from tasks.retention.recipes.sql_text import (
+    column,
+    condition,
+    identifier,
+    spark_path,
+    spark_uri,
+    sql_type,
+    text_literal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +139,7 @@ def _rows(context: RecipeContext, selector: Positions) -> str:
     """SQL that gives the stored row numbers."""
     if not selector.rows.path:
         return f"SELECT explode(array({', '.join(map(str, selector.rows.inline))})) AS {_ROW}"
-    path = identifier(spark_path(join_uri(context.folder, selector.rows.path)))
+    path = identifier(spark_path(join_uri(spark_uri(context.folder), selector.rows.path)))
     return f"SELECT `row` AS {_ROW} FROM parquet.{path}"  # noqa: S608 - quoted
 
 
@@ -193,22 +201,20 @@ def _position(parent: TableRef) -> str:
 
 
 def _source(context: RecipeContext, table: TableRef, view: str) -> _Source:
-    root = (
-        context.lake.root.replace("s3://", "s3a://", 1) if context.lake.root.startswith("s3://") else context.lake.root
-    )
-    uri = join_uri(root, *([] if table.path == "." else [table.path]))
+    schema = schema_from_text(table.schema_ipc)
+    if len({name.casefold() for name in schema.names}) < len(schema.names):
+        raise SourceError("Spark cannot address the second column of one name", value=table.name)
+    uri = join_uri(spark_uri(context.lake.root), *([] if table.path == "." else [table.path]))
     if table.format == "delta":
         option = f'.option("versionAsOf", {table.delta_version})'
         relation = f"delta.{identifier(uri)} VERSION AS OF {table.delta_version}"
         return _Source(relation, "", f'spark.read.format("delta"){option}.load({uri!r})')
     path, options = spark_path(uri), _options(table)
-    schema = schema_from_text(table.schema_ipc)
     fields = ", ".join(f"{identifier(field.name)} {sql_type(field.type)}" for field in schema)
     if table.partition_columns and any(_FOREIGN_ESCAPE.search(file.path) for file in table.files):
         raise SourceError("Spark reads the folders' escaped letters otherwise", value=table.name)
     if table.format == "parquet" and not table.partition_columns:
         return _Source(f"parquet.{identifier(path)}", "", f"spark.read.parquet({path!r})")
-    _require_unique(schema, table)
     pairs = ", ".join(f"{text_literal(key)} {text_literal(value)}" for key, value in {"path": path, **options}.items())
     statement = (
         f"CREATE OR REPLACE TEMPORARY VIEW {identifier(view)} ({fields})\nUSING {table.format}\nOPTIONS ({pairs})"
@@ -216,11 +222,6 @@ def _source(context: RecipeContext, table: TableRef, view: str) -> _Source:
     settings = f".options(**{options!r})" if options else ""
     reader = f"spark.read.schema({fields!r}){settings}.format({table.format!r}).load({path!r})"
     return _Source(identifier(view), statement, reader)
-
-
-def _require_unique(schema: pa.Schema, table: TableRef) -> None:
-    if len(set(schema.names)) < len(schema.names):
-        raise SourceError("Spark cannot address the second column of one name", value=table.name)
 
 
 def _options(table: TableRef) -> dict[str, str]:

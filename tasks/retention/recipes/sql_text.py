@@ -61,6 +61,11 @@ def spark_path(path: str) -> str:
     return _GLOB.sub(r"\\\1", path)
 
 
+def spark_uri(uri: str) -> str:
+    """The address of an object store as Hadoop knows it."""
+    return f"s3a://{uri.removeprefix('s3://')}" if uri.startswith("s3://") else uri
+
+
 def sql_type(type_: pa.DataType) -> str:
     """The Spark SQL type that holds the values of an Arrow type.
 

@@ -48,14 +48,12 @@ def run_pyspark(session: SparkSession, context: RecipeContext, recipe: Recipe) -
 
 
 def chosen(outcomes: list[Outcome]) -> list[Recipe]:
-    """A recipe of every kind: of selector, multiplicity, formats on both sides."""
+    """A recipe of every kind: of selector, multiplicity, format of the parent."""
     recipes = {
         (
             recipe.selector_shape,
             recipe.parts[0].multiplicity,
-            recipe.child.format,
             recipe.parts[0].parent.format,
-            bool(recipe.parts[0].parent.partition_columns),
         ): recipe
         for recipe in (one.recipe for one in outcomes)
         if recipe
@@ -85,7 +83,7 @@ def test_sql_and_pyspark_give_the_childs_rows(
         assert rows_digest(run_pyspark(spark, sample_context, recipe), recipe) == recipe.digest.rows, where
         done[recipe.selector_shape] += 1
     assert set(done) >= {"all", "partition", "range", "in", "conjunction", "positions"}
-    assert done["unsaid"] < sum(done.values()) / 4
+    assert done["unsaid"] < sum(done.values()) / 3
 
 
 def test_a_view_answers_as_the_child_did(spark: SparkSession, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ BASE = pa.table(
     }
 )
 
+A, KIND = '["a"]', '["kind"]'
+
 
 def selector(outcome: Outcome) -> Where:
     assert outcome.recipe is not None, outcome.refusal
@@ -95,7 +97,7 @@ def test_a_partition_is_named_by_its_value(small: SmallLake) -> None:
 def test_a_column_that_the_child_lacks_may_select(small: SmallLake) -> None:
     found = selector(small.pair(BASE.filter(pa.compute.equal(BASE["kind"], "k3")).select(["id", "price"]), BASE))
     (term,) = found.terms
-    assert isinstance(term, In) and term.token == '["kind"]'
+    assert isinstance(term, In) and term.token == KIND
 
 
 def test_a_range_has_both_ends(small: SmallLake) -> None:
@@ -107,13 +109,13 @@ def test_a_range_has_both_ends(small: SmallLake) -> None:
 def test_not_null_is_a_range_without_ends(small: SmallLake) -> None:
     parent = pa.table({"a": pa.array([1, None, 5, 9]), "b": [1, 2, 3, 4]})
     (term,) = selector(small.pair(parent.filter(parent["a"].is_valid()), parent)).terms
-    assert term == Range(token='["a"]')
+    assert term == Range(token=A)
 
 
 def test_nulls_are_selected_where_the_child_has_them(small: SmallLake) -> None:
     parent = pa.table({"a": pa.array([1, None, 5, 9, None]), "b": [1, 2, 3, 4, 7]})
     (term,) = selector(small.pair(parent.filter(parent["a"].is_null()), parent)).terms
-    assert term == In(token='["a"]', values=(), or_null=True)
+    assert term == In(token=A, values=(), or_null=True)
 
 
 def test_two_columns_together(small: SmallLake) -> None:
