@@ -74,7 +74,9 @@ def apply(plan: "Plan", settings: LakebedConfig, *, is_dry: bool = False) -> "Ap
     if is_dry:
         return preview(Quarantine.look(root, settings.quarantine), plan, rebuilder)
     with Quarantine.hold(root, settings.quarantine, "apply", artifacts) as quarantine:
-        return apply_plan(quarantine, plan, rebuilder)
+        done = apply_plan(quarantine, plan, rebuilder)
+    _create_views(done, settings)
+    return done
 
 
 def restore(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool = False) -> "Restored":
@@ -93,7 +95,9 @@ def restore(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bo
         return preview(Quarantine.look(root, settings.quarantine), tables)
     rebuilder = RecipeRebuilder(settings.containment.key, config=settings.retention.recipes)
     with Quarantine.hold(root, settings.quarantine, "restore", leased_root(settings)) as quarantine:
-        return bring_back(quarantine, tables, rebuilder)
+        done = bring_back(quarantine, tables, rebuilder)
+    _drop_views(done, settings)
+    return done
 
 
 def purge(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool = False) -> "Purged":
@@ -145,6 +149,32 @@ def quarantine_facts(settings: LakebedConfig) -> dict[str, Any]:
         for pin in pins(quarantine)
     ]
     return {"quarantine": entries, "pins": found}
+
+
+def _create_views(done: "Applied", settings: LakebedConfig) -> None:
+    if not settings.quarantine.views_database or not done.receipts:
+        return
+    from connectors.spark.session import shared_session
+    from connectors.storage import Storage
+    from tasks.quarantine.views import create_views
+    from tasks.runtime.progress import shown
+
+    with shown().step("Making views", len(done.receipts)):
+        session, storage = shared_session(settings.spark).get(), Storage.at(done.quarantine)
+        database, key = settings.quarantine.views_database, settings.containment.key
+        without = create_views(session, database, done.receipts, storage, key)
+    for line in without:
+        shown().note(f"no view of {line}")
+
+
+def _drop_views(done: "Restored", settings: LakebedConfig) -> None:
+    if not settings.quarantine.views_database or not (done.moved or done.rebuilt):
+        return
+    from connectors.spark.session import shared_session
+    from tasks.quarantine.views import drop_views
+
+    session = shared_session(settings.spark).get()
+    drop_views(session, settings.quarantine.views_database, (*done.moved, *done.rebuilt))
 
 
 def leased_root(settings: LakebedConfig) -> str:
