@@ -14,6 +14,8 @@ Given = Mapping[str, Any]
 
 if TYPE_CHECKING:
     from tasks.quarantine.apply import Applied
+    from tasks.quarantine.kernel import EntryState
+    from tasks.quarantine.place import Quarantine
     from tasks.quarantine.purge import Purged
     from tasks.quarantine.restore import Restored
     from tasks.retention.plan import Plan
@@ -132,23 +134,30 @@ def quarantine_warnings(settings: LakebedConfig) -> list[str]:
 
 
 def quarantine_facts(settings: LakebedConfig) -> dict[str, Any]:
-    """Tables in quarantine and the parents that they pin, for `status`."""
+    """Tables in quarantine and the parents that they pin, for `status`; nothing where it cannot be looked at."""
     from tasks.quarantine.pins import pins
     from tasks.quarantine.place import Quarantine
+
+    try:
+        quarantine = Quarantine.look(settings.lake.root, settings.quarantine)
+        entries = [_entry_facts(quarantine, state) for state in quarantine.live()]
+        found = pins(quarantine)
+    except LakeError:
+        return {"quarantine": [], "pins": []}
+    facts = [
+        {"parent": pin.parent, "children": list(pin.children), "problem": pin.problem, "hint": pin.hint}
+        for pin in found
+    ]
+    return {"quarantine": entries, "pins": facts}
+
+
+def _entry_facts(quarantine: "Quarantine", state: "EntryState") -> dict[str, Any]:
     from tasks.quarantine.purge import due_at
 
-    quarantine = Quarantine.look(settings.lake.root, settings.quarantine)
-    entries = []
-    for state in quarantine.live():
-        receipt = quarantine.receipt(state)
-        facts = {"table": state.table, "phase": str(state.phase), "since": state.since, "n_bytes": receipt.n_bytes}
-        due = due_at(quarantine, receipt).isoformat(timespec="seconds")
-        entries.append({**facts, "parents": list(receipt.table.parents), "purge_not_before": due})
-    found = [
-        {"parent": pin.parent, "children": list(pin.children), "problem": pin.problem, "hint": pin.hint}
-        for pin in pins(quarantine)
-    ]
-    return {"quarantine": entries, "pins": found}
+    receipt = quarantine.receipt(state)
+    facts = {"table": state.table, "phase": str(state.phase), "since": state.since, "n_bytes": receipt.n_bytes}
+    due = due_at(quarantine, receipt).isoformat(timespec="seconds")
+    return {**facts, "parents": list(receipt.table.parents), "purge_not_before": due}
 
 
 def _create_views(done: "Applied", settings: LakebedConfig) -> None:
