@@ -10,6 +10,7 @@ from connectors.spark.config import SparkConfig
 from connectors.spark.failures import typed_failure
 from flows.chain import Link, chosen_links, gets_report
 from flows.config import LakebedConfig
+from flows.quarantine import quarantine_warnings
 from flows.run import begin, report_of
 from flows.scope import RunScope
 from tasks.containment.config import ContainmentConfig
@@ -90,6 +91,8 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
 def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, ArtifactRef]:
     """What the command line does around the flow, for a run that a person or a schedule started in Prefect."""
     links = chosen_links(to, only)
+    for line in quarantine_warnings(scope.config):
+        get_run_logger().warning(line)
     with scope:
         if begin(scope, links, only):
             _run_links(scope, links)

@@ -14,6 +14,8 @@ Given = Mapping[str, Any]
 
 if TYPE_CHECKING:
     from tasks.quarantine.apply import Applied
+    from tasks.quarantine.kernel import EntryState
+    from tasks.quarantine.place import Quarantine
     from tasks.quarantine.purge import Purged
     from tasks.quarantine.restore import Restored
     from tasks.retention.plan import Plan
@@ -74,7 +76,9 @@ def apply(plan: "Plan", settings: LakebedConfig, *, is_dry: bool = False) -> "Ap
     if is_dry:
         return preview(Quarantine.look(root, settings.quarantine), plan, rebuilder)
     with Quarantine.hold(root, settings.quarantine, "apply", artifacts) as quarantine:
-        return apply_plan(quarantine, plan, rebuilder)
+        done = apply_plan(quarantine, plan, rebuilder)
+    _create_views(done, settings)
+    return done
 
 
 def restore(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool = False) -> "Restored":
@@ -93,7 +97,9 @@ def restore(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bo
         return preview(Quarantine.look(root, settings.quarantine), tables)
     rebuilder = RecipeRebuilder(settings.containment.key, config=settings.retention.recipes)
     with Quarantine.hold(root, settings.quarantine, "restore", leased_root(settings)) as quarantine:
-        return bring_back(quarantine, tables, rebuilder)
+        done = bring_back(quarantine, tables, rebuilder)
+    _drop_views(done, settings)
+    return done
 
 
 def purge(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool = False) -> "Purged":
@@ -128,23 +134,56 @@ def quarantine_warnings(settings: LakebedConfig) -> list[str]:
 
 
 def quarantine_facts(settings: LakebedConfig) -> dict[str, Any]:
-    """Tables in quarantine and the parents that they pin, for `status`."""
+    """Tables in quarantine and the parents that they pin, for `status`; nothing where it cannot be looked at."""
     from tasks.quarantine.pins import pins
     from tasks.quarantine.place import Quarantine
+
+    try:
+        quarantine = Quarantine.look(settings.lake.root, settings.quarantine)
+        entries = [_entry_facts(quarantine, state) for state in quarantine.live()]
+        found = pins(quarantine)
+    except LakeError:
+        return {"quarantine": [], "pins": []}
+    facts = [
+        {"parent": pin.parent, "children": list(pin.children), "problem": pin.problem, "hint": pin.hint}
+        for pin in found
+    ]
+    return {"quarantine": entries, "pins": facts}
+
+
+def _entry_facts(quarantine: "Quarantine", state: "EntryState") -> dict[str, Any]:
     from tasks.quarantine.purge import due_at
 
-    quarantine = Quarantine.look(settings.lake.root, settings.quarantine)
-    entries = []
-    for state in quarantine.live():
-        receipt = quarantine.receipt(state)
-        facts = {"table": state.table, "phase": str(state.phase), "since": state.since, "n_bytes": receipt.n_bytes}
-        due = due_at(quarantine, receipt).isoformat(timespec="seconds")
-        entries.append({**facts, "parents": list(receipt.table.parents), "purge_not_before": due})
-    found = [
-        {"parent": pin.parent, "children": list(pin.children), "problem": pin.problem, "hint": pin.hint}
-        for pin in pins(quarantine)
-    ]
-    return {"quarantine": entries, "pins": found}
+    receipt = quarantine.receipt(state)
+    facts = {"table": state.table, "phase": str(state.phase), "since": state.since, "n_bytes": receipt.n_bytes}
+    due = due_at(quarantine, receipt).isoformat(timespec="seconds")
+    return {**facts, "parents": list(receipt.table.parents), "purge_not_before": due}
+
+
+def _create_views(done: "Applied", settings: LakebedConfig) -> None:
+    if not settings.quarantine.views_database or not done.receipts:
+        return
+    from connectors.spark.session import shared_session
+    from connectors.storage import Storage
+    from tasks.quarantine.views import create_views
+    from tasks.runtime.progress import shown
+
+    with shown().step("Making views", len(done.receipts)):
+        session, storage = shared_session(settings.spark).get(), Storage.at(done.quarantine)
+        database, key = settings.quarantine.views_database, settings.containment.key
+        without = create_views(session, database, done.receipts, storage, key)
+    for line in without:
+        shown().note(f"no view of {line}")
+
+
+def _drop_views(done: "Restored", settings: LakebedConfig) -> None:
+    if not settings.quarantine.views_database or not (done.moved or done.rebuilt):
+        return
+    from connectors.spark.session import shared_session
+    from tasks.quarantine.views import drop_views
+
+    session = shared_session(settings.spark).get()
+    drop_views(session, settings.quarantine.views_database, (*done.moved, *done.rebuilt))
 
 
 def leased_root(settings: LakebedConfig) -> str:

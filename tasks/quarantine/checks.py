@@ -92,8 +92,9 @@ def _require_free(
     live: Iterable[EntryState], quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable]
 ) -> None:
     """Refuses tables that the quarantine holds or needs, and work that another plan has left half done."""
-    planned = {table.name for table in tables}
-    parents = {name for table in tables for name in table.parents}
+    # by place: a name loses its ending when the table that it collided with goes
+    planned = {table.identity.path: table.name for table in tables}
+    parents = {plan.table(name).identity.path for table in tables for name in table.parents}
     for state in live:
         receipt = quarantine.receipt(state)
         if state.is_interrupted and state.plan_id != plan.plan_id:
@@ -103,14 +104,14 @@ def _require_free(
                 expected="no table half moved",
                 hint=f"lakebed restore {quoted(state.table)} --lake {quoted(quarantine.lake.root)}",
             )
-        if state.table in planned | parents:
+        if receipt.table.identity.path in planned.keys() | parents:
             raise PlanError(
                 "a table of the plan is in quarantine already; nothing was done",
                 value=f"{state.table}, {state.phase} since {state.since}",
                 expected="tables at their place",
                 hint=f"{MAKE_AGAIN}; or lakebed restore {quoted(state.table)} --lake {quoted(quarantine.lake.root)}",
             )
-        if pinned := planned.intersection(parent.name for parent in receipt.parents):
+        if pinned := [planned[parent.path] for parent in receipt.parents if parent.path in planned]:
             raise PlanError(
                 "a table of the plan is pinned: a table in quarantine is rebuilt from it; nothing was done",
                 value=f"{min(pinned)}, which {state.table} needs",

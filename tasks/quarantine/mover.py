@@ -294,11 +294,13 @@ def _copy_file(source: str, target: str) -> None:
 
 
 def _is_same(source: str, target: str, file: FileIdentity) -> bool:
-    """Whether two names have the file's content: one inode, or the same bytes."""
-    if os.path.samefile(source, target):
-        return True
-    folder, name = os.path.split(target)
-    return os.path.getsize(target) == file.size and file_sha256(LocalStorage(folder), name) == file.sha256
+    """Whether two names have the file's content: one inode, or its bytes both."""
+    return os.path.samefile(source, target) or all(_has_bytes(path, file) for path in (source, target))
+
+
+def _has_bytes(path: str, file: FileIdentity) -> bool:
+    folder, name = os.path.split(path)
+    return os.path.getsize(path) == file.size and file_sha256(LocalStorage(folder), name) == file.sha256
 
 
 def _occupied(path: str) -> PlanError:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from tasks.retention.recipes.model import TableRef
 
-ENDINGS = ("", ".parquet", ".csv", ".json", ".csv.gz", ".json.gz", ".jsonl", ".tsv", ".parq", ".pq", ".ndjson")
+_TEXT = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+ENDINGS = ("", ".parquet", ".parq", ".pq", *_TEXT, *(f"{ending}.gz" for ending in _TEXT))
 
 
 def open_table(path: str, lake: LakeConfig | None = None) -> "pa.Table":
@@ -39,8 +40,8 @@ def open_table(path: str, lake: LakeConfig | None = None) -> "pa.Table":
     folder, _, name = canonical_root(path).rpartition("/")
     storage = Storage.at(folder or "/", SourceError)
     for pointer in _pointers(name):
-        if storage.stat(pointer) is not None:
-            return _set_aside(storage, pointer)
+        if storage.stat(pointer) is not None and (rows := _set_aside(storage, pointer, name)) is not None:
+            return rows
     for ending in ENDINGS:
         if name and storage.exists(name + ending):
             return _at_place(storage, name + ending, lake)
@@ -56,16 +57,19 @@ def _pointers(name: str) -> list[str]:
     """The names that the pointer of a table may have, for a path with or without ending."""
     if name.endswith(POINTER_ENDING):
         return [name]
-    stems = [name] + [name.removesuffix(ending) for ending in ENDINGS if ending and name.endswith(ending)]
+    stems = [name] + [name[: -len(ending)] for ending in ENDINGS if ending and name.lower().endswith(ending)]
     return [stem + POINTER_ENDING for stem in dict.fromkeys(stems) if stem]
 
 
-def _set_aside(storage: Storage, name: str) -> "pa.Table":
-    """What a pointer stands for."""
-    root, below = receipt_address(storage.root, read_pointer(storage, name))
+def _set_aside(storage: Storage, pointer: str, asked: str) -> "pa.Table | None":
+    """The rows that a pointer stands for; None if that is another table, as `a.csv` is where `a.tsv` is asked for."""
+    root, below = receipt_address(storage.root, read_pointer(storage, pointer))
     quarantine = Storage.at(root, SourceError)
     receipt = read_receipt(quarantine, below)
-    lake_root = storage.uri(name).removesuffix(f"/{receipt.pointer}")
+    names = {name.rpartition("/")[2] for name in (receipt.table.name, receipt.table.identity.path, receipt.pointer)}
+    if asked not in names:
+        return None
+    lake_root = storage.uri(pointer).removesuffix(f"/{receipt.pointer}")
     lake = receipt.lake.model_copy(update={"root": lake_root})
     table = recipe_of(receipt.table).child
     if is_whole_at(quarantine, receipt, is_back=False):

@@ -35,6 +35,7 @@ def _keys():
         ("containment.md", ("containment.",)),
         ("relations.md", ("relations.",)),
         ("retention.md", ("retention.",)),
+        ("apply.md", ("quarantine.",)),
     ],
 )
 def test_stage_pages_list_every_setting_with_its_default(page, sections):

@@ -117,6 +117,15 @@ def test_what_is_not_there_is_refused(real):
             lakebed.open_table(f"{real.root}/{path}")
 
 
+def test_a_pointer_answers_for_its_own_table_only(real):
+    applied(real)
+    (real.root / "part.csv").write_text("x\n1\n")
+    assert lakebed.open_table(f"{real.root}/part.csv").to_pydict() == {"x": [1]}
+    assert lakebed.open_table(f"{real.root}/part.parquet").num_rows == 20
+    with pytest.raises(SourceError, match="no such table"):
+        lakebed.open_table(f"{real.root}/part.json")
+
+
 def test_a_table_at_its_place_needs_no_quarantine(real):
     table = lakebed.open_table(f"{real.root}/all.parquet")
     assert isinstance(table, pa.Table)

@@ -1,0 +1,138 @@
+"""Plan, approval by a person, apply: a Prefect flow that waits in between.
+
+While it waits, the flow run is paused; Prefect's UI shows the plan and, under "Resume", a form with typed fields.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow, get_run_logger, pause_flow_run
+from prefect.artifacts import create_markdown_artifact
+from prefect.input import RunInput
+from pydantic import Field
+
+from connectors.errors import PlanError
+from flows.quarantine import apply, apply_settings
+from tasks.retention.plan import Plan, PlannedTable, read_plan, require_sealed
+
+if TYPE_CHECKING:
+    from tasks.quarantine.apply import Applied
+
+SHOWN_TABLES = 100
+_POLL_S = 5
+
+
+class Decision(RunInput):
+    """What a person decides about a plan."""
+
+    approve: bool = Field(False, description="Set the tables of the plan aside. Unticked: nothing is done.")
+    reviewer: str = Field("", description="Your name, for the record.")
+    keep: list[str] = Field(default_factory=list, description="Tables of the plan that stay all the same.")
+    comment: str = Field("", description="Why, for the record.")
+
+
+@flow(
+    name="lakebed-approval",
+    description="Plans what may be set aside, waits for a person's approval, applies.",
+    validate_parameters=True,
+)
+def approval_flow(
+    *, artifacts: str = ".lakebed", plan_file: str = "", config: str = "", wait_s: int = 7 * 86_400
+) -> dict[str, Any]:
+    """Shows a plan, waits for the decision, applies what was approved.
+
+    Args:
+        artifacts: artifact root of the run that the plan is made of.
+        plan_file: a plan that was written before; empty makes one now.
+        config: TOML file with the settings; empty takes `lakebed.toml` of the working folder, if there is one.
+        wait_s: how long to wait for the decision, in seconds; then the flow run fails and nothing was done.
+
+    Raises:
+        PlanError: if the plan is refused.
+    """
+    plan, logger = _plan(artifacts, plan_file), get_run_logger()
+    page = plan_page(plan)
+    create_markdown_artifact(page, key=f"lakebed-plan-{plan.plan_id[:12]}", description="What would be set aside")
+    if not plan.deleted:
+        logger.info("the plan deletes nothing")
+        return {"plan_id": plan.plan_id, "approved": False, "tables": []}
+    form = Decision.with_initial_data(description=page, approve=False, reviewer="", keep=[], comment="")
+    decision = pause_flow_run(wait_for_input=form, timeout=wait_s, poll_interval=_POLL_S)
+    facts = {"plan_id": plan.plan_id, "approved": decision.approve, "reviewer": decision.reviewer}
+    if not decision.approve:
+        logger.info(
+            "not approved by %s: %s", decision.reviewer or "nobody named", decision.comment or "no reason given"
+        )
+        return {**facts, "tables": []}
+    approved = without(plan, decision.keep)
+    settings = apply_settings(approved, Path(config) if config else None, {"artifacts": artifacts})
+    done: Applied = apply(approved, settings)
+    logger.info("approved by %s: %d tables set aside", decision.reviewer or "nobody named", len(done.receipts))
+    return {**facts, "tables": [receipt.table.name for receipt in done.receipts], "n_bytes": done.n_bytes}
+
+
+def without(plan: Plan, names: Collection[str]) -> Plan:
+    """The plan with some of its tables kept after all, sealed anew.
+
+    Raises:
+        PlanError: if the plan does not delete one of them.
+    """
+    deleted = {table.name for table in plan.deleted}
+    if unknown := sorted(set(names) - deleted):
+        raise PlanError(
+            "a table to keep is not one that the plan deletes; nothing was done",
+            value=unknown[0],
+            expected=", ".join(sorted(deleted)[:5]),
+            hint="start the flow again, and write the names as the plan has them",
+            examples=unknown[1:],
+        )
+    changed = plan.model_copy(update={"tables": tuple(_kept(table, set(names)) for table in plan.tables)})
+    sealed = changed.sealed(plan.created_at)
+    require_sealed(sealed)
+    return sealed
+
+
+def plan_page(plan: Plan) -> str:
+    """The plan as Markdown."""
+    deleted = plan.deleted
+    n_bytes = sum(table.n_bytes for table in deleted)
+    saving = sum(table.saving.total for table in deleted if table.saving)
+    lines = [
+        f"**{len(deleted):,} of {len(plan.tables):,} tables would be set aside**, {n_bytes:,} bytes, "
+        f"saving {saving:,.4g} {plan.currency} a month (prices of {plan.prices_date}).",
+        "",
+        f"Lake `{_cell(plan.lake.root)}`, plan `{plan.plan_id[:12]}`. Nothing is deleted: tables move to quarantine, "
+        "`lakebed restore --all` brings them back. Each is rebuilt and compared once more before it moves.",
+        "",
+        "| table | bytes | rebuilt from |",
+        "|---|---:|---|",
+    ]
+    lines += [
+        f"| `{_cell(table.name)}` | {table.n_bytes:,} | {', '.join(f'`{_cell(name)}`' for name in table.parents)} |"
+        for table in deleted[:SHOWN_TABLES]
+    ]
+    if len(deleted) > SHOWN_TABLES:
+        lines += ["", f"… and {len(deleted) - SHOWN_TABLES:,} more"]
+    return "\n".join(lines)
+
+
+def _plan(artifacts: str, plan_file: str) -> Plan:
+    if plan_file:
+        return read_plan(Path(plan_file))
+    from flows.cli.plan import make
+
+    return make(artifacts)[0]
+
+
+def _kept(table: PlannedTable, names: Collection[str]) -> PlannedTable:
+    needed_by = tuple(child for child in table.needed_by if child not in names)
+    if table.name not in names:
+        return table.model_copy(update={"needed_by": needed_by})
+    facts = {"decision": "keep", "reason": "reviewer", "why": "a reviewer keeps it", "needed_by": needed_by}
+    return table.model_copy(update={**facts, "parents": (), "recipe": None, "original_hash": "", "evidence": ()})
+
+
+def _cell(text: str) -> str:
+    """A name as text of a table's cell: no markup, no line breaks."""
+    return "".join(char if char.isprintable() else " " for char in text).replace("|", "\\|").replace("`", "'")

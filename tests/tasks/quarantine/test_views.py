@@ -1,0 +1,36 @@
+import shutil
+
+import pytest
+
+from tasks.containment.config import ContainmentConfig
+from tasks.quarantine.apply import apply_plan
+from tasks.quarantine.place import Quarantine
+from tasks.quarantine.recipes import RecipeRebuilder
+from tasks.quarantine.views import create_views, drop_views, view_name
+from tests.tasks.quarantine.conftest import Case
+from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_real_plan
+
+KEY = ContainmentConfig().key
+
+
+def test_names_are_plain_and_stay_apart():
+    assert view_name("part") == "part"
+    assert view_name("sub/text").startswith("sub_text_")
+    assert len({view_name(name) for name in ("a/b", "a_b", "a.b", "a b")}) == 4
+
+
+@pytest.mark.spark
+def test_views_answer_as_the_tables_did(spark, lake_template, tmp_path):
+    case = Case(shutil.copytree(lake_template, tmp_path / "lake"))
+    rows = str(tmp_path / "rows")
+    plan = make_real_plan(case.lake, rows)
+    with Quarantine.hold(str(case.root), case.config, "apply") as quarantine:
+        done = apply_plan(quarantine, plan, RecipeRebuilder(KEY, rows))
+        assert create_views(spark, "aside", done.receipts, quarantine.storage, KEY) == []
+    for name in CHILDREN:
+        found = sorted(row["id"] for row in spark.table(f"aside.{view_name(name)}").collect())
+        assert found == child_rows(name)["id"].to_pylist(), name
+    drop_views(spark, "aside", list(CHILDREN))
+    assert spark.sql("SHOW VIEWS IN aside").count() == 0
+    spark.sql("DROP DATABASE aside")
+    drop_views(spark, "aside", ["part"])
