@@ -1,9 +1,11 @@
 import os
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from connectors.errors import ArtifactError
 from connectors.storage import Storage
 from tasks.containment import carry
 from tasks.containment.carry import HashFolders, carry_hashes
@@ -78,3 +80,14 @@ def test_many_files_of_a_bucket_become_one(folders, monkeypatch):
     new = list(carry_hashes(folders, written(folders, 1), (1, 1), SAME))
     assert [file.bucket for file in new] == [0, 1]
     assert read(folders, new) == expected(SAME)
+
+
+def test_a_damaged_file_is_an_error_that_says_what_to_do(folders):
+    file = written(folders, 1, [(-7, 3, fingerprint(5_000))])[0]
+    path = Path(folders.storage.uri(folders.source, file.path))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ArtifactError, match="damaged") as caught:
+        list(carry_hashes(folders, [file], (1, 2), SAME))
+    assert "--full" in caught.value.hint

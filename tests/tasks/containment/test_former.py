@@ -1,6 +1,8 @@
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from connectors.errors import ArtifactError
 from connectors.storage import Storage
 from tasks.containment.config import ContainmentConfig
 from tasks.containment.former import load_state, save_state, state_paths
@@ -50,3 +52,14 @@ def test_a_scan_of_nothing_is_saved_too(tmp_path):
     scan = saved(tmp_path, search_here(tmp_path, ContainmentConfig()))
     assert (scan.tables, list(scan.samples), list(scan.hash_files), len(scan.pairs.child)) == ({}, [], [], 0)
     assert scan.bucket_bits >= 1
+
+
+def test_a_damaged_file_is_an_error_that_says_what_to_do(tmp_path):
+    write_lake(tmp_path / "lake", {"a": ROWS, "b": ROWS.slice(0, 9)})
+    found = search_here(tmp_path, ContainmentConfig())
+    saved(tmp_path, found)
+    path = tmp_path / "artifacts" / "containment" / "k" / state_paths()[1]
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ArtifactError, match="damaged") as caught:
+        load_state(Storage.at(str(tmp_path / "artifacts")), MANIFEST)
+    assert "--full" in caught.value.hint
