@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from connectors.linking import link_file
 from connectors.storage import Storage
 from tasks.containment.contract import ROW_HASHES
-from tasks.containment.hash_files import HashFile, HashFiles
+from tasks.containment.hash_files import HashFile, HashFiles, opened_hashes
 from tasks.containment.kernel.schema_graph import Int32, Int64
 
 # more files than this of one bucket are written into one: each comparing task opens all of its bucket's
@@ -59,8 +58,7 @@ def carry_hashes(
 
 
 def _is_unchanged(folders: HashFolders, file: HashFile, kept: Kept) -> bool:
-    with folders.storage.open(f"{folders.source}/{file.path}") as stream:
-        parquet = pq.ParquetFile(stream)
+    with opened_hashes(folders.storage, f"{folders.source}/{file.path}") as parquet:
         for group in range(parquet.num_row_groups):
             rows = parquet.read_row_group(group, columns=["projection", "table_id"], use_threads=False)
             if any(kept.get((projection, table), -1) != table for projection, table, _ in _runs(rows)):
@@ -70,8 +68,7 @@ def _is_unchanged(folders: HashFolders, file: HashFile, kept: Kept) -> bool:
 
 def _kept_rows(folders: HashFolders, file: HashFile, bits: int, kept: Kept) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The rows that hold, by bucket."""
-    with folders.storage.open(f"{folders.source}/{file.path}") as stream:
-        parquet = pq.ParquetFile(stream)
+    with opened_hashes(folders.storage, f"{folders.source}/{file.path}") as parquet:
         for group in range(parquet.num_row_groups):
             rows = parquet.read_row_group(group, use_threads=False)
             table_ids = _new_ids(rows, kept)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.containment.hash_files import HashFile
+from tasks.containment.hash_files import HashFile, damaged
 from tasks.containment.kernel.proof import PairCounts
 from tasks.containment.reading import TableReading, table_readings
 
@@ -140,14 +140,14 @@ def save_state(storage: Storage, folder: str, view: LakeView, content: ContentSc
     }
     for name, path in zip(NAMES, state_paths(), strict=True):
         with storage.open_output(f"{folder}/{path}") as stream:
-            pq.write_table(tables[name], stream, compression="zstd")
+            pq.write_table(tables[name], stream, compression="zstd", write_page_checksum=True)
 
 
 def load_state(storage: Storage, manifest: Manifest) -> FormerScan:
     """Reads what `save_state` wrote.
 
     Raises:
-        ArtifactError: if a file is not there.
+        ArtifactError: if a file is not there, or is damaged.
     """
     base = f"{manifest.stage}/{manifest.key}"
     tables, samples, files, pairs = (_read(storage, f"{base}/{path}") for path in state_paths())
@@ -165,7 +165,10 @@ def load_state(storage: Storage, manifest: Manifest) -> FormerScan:
 
 def _read(storage: Storage, path: str) -> pa.Table:
     with storage.open(path) as stream:
-        return pq.read_table(stream)
+        try:
+            return pq.read_table(stream, page_checksum_verification=True)
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(storage.uri(path), error) from error
 
 
 def _no_file(bits: int) -> dict[str, Any]:

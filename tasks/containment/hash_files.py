@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from connectors.errors import ArtifactError
 from connectors.storage import Storage, storage_error
 from tasks.containment.contract import ROW_HASHES
 from tasks.containment.kernel.fingerprint import Fingerprint
@@ -107,7 +108,11 @@ class _OpenFile:
         self._sink = Storage.at(self.out_uri).open_output(self.path)
         # hashes do not compress; the few tables and projections of a file do
         self._writer = pq.ParquetWriter(
-            self._sink, ROW_HASHES.arrow_schema(), compression="none", use_dictionary=["projection", "table_id", "n"]
+            self._sink,
+            ROW_HASHES.arrow_schema(),
+            compression="none",
+            use_dictionary=["projection", "table_id", "n"],
+            write_page_checksum=True,
         )
 
     def add(self, part: pa.RecordBatch) -> None:
@@ -150,13 +155,36 @@ def hash_batch(projection: int, table_id: int, fingerprint: Fingerprint, rows: s
     return pa.RecordBatch.from_arrays(arrays, schema=ROW_HASHES.arrow_schema())
 
 
+@contextmanager
+def opened_hashes(storage: Storage, path: str) -> Iterator[pq.ParquetFile]:
+    """A row-hash file, its pages checked as they are read: it may be years and many runs old.
+
+    Raises:
+        ArtifactError: if it is damaged.
+    """
+    with storage.open(path) as stream:
+        try:
+            yield pq.ParquetFile(stream, page_checksum_verification=True)
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise damaged(storage.uri(path), error) from error
+
+
+def damaged(uri: str, error: Exception) -> ArtifactError:
+    """The error of a file that an earlier run left and that cannot be read."""
+    return ArtifactError(
+        f"a file of an artifact is damaged: {str(error).splitlines()[0][:200]}",
+        value=uri,
+        expected="the file as the run has left it",
+        hint="run once with `--full`: lakebed run --full",
+    )
+
+
 def read_hash_rows(out_uri: str, paths: Sequence[str], table_ids: Int32) -> HashRows:
     """The rows of the given tables (ascending ids) in row-hash files; row groups without any of them are skipped."""
     storage = Storage.at(out_uri)
     tables = []
     for path in paths:
-        with storage.open(path) as stream:
-            file = pq.ParquetFile(stream)
+        with opened_hashes(storage, path) as file:
             read = file.read_row_groups(_groups_with(file.metadata, table_ids), use_threads=False)
             tables.append(read.filter(pc.is_in(read["table_id"], value_set=pa.array(table_ids, pa.int32()))))
     rows = pa.concat_tables(tables).combine_chunks()

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from connectors.errors import ArtifactError
 from connectors.lake.listing import table_of_log
 from connectors.linking import link_file
 from tasks.inventory.contract import CONTRACTS
@@ -188,13 +189,26 @@ def save_state(storage: Storage, path: str, tables: Iterable[KnownTable]) -> Non
         for table in tables
     ]
     with storage.open_output(path) as stream:
-        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), stream, compression="zstd")
+        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), stream, compression="zstd", write_page_checksum=True)
 
 
 def load_state(storage: Storage, manifest: Manifest) -> dict[str, KnownTable]:
-    """Reads what `save_state` wrote, by name of the table."""
-    with storage.open(f"{manifest.stage}/{manifest.key}/{STATE}") as stream:
-        rows = pq.read_table(stream).to_pylist()
+    """Reads what `save_state` wrote, by name of the table.
+
+    Raises:
+        ArtifactError: if it is not there, or is damaged.
+    """
+    path = f"{manifest.stage}/{manifest.key}/{STATE}"
+    with storage.open(path) as stream:
+        try:
+            rows = pq.read_table(stream, page_checksum_verification=True).to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise ArtifactError(
+                f"a file of an artifact is damaged: {str(error).splitlines()[0][:200]}",
+                value=storage.uri(path),
+                expected="the file as the run has left it",
+                hint="run once with `--full`: lakebed run --full",
+            ) from error
     return {row["name"]: _known(row) for row in rows}
 
 

@@ -57,8 +57,11 @@ def column_chances(bounds: ColumnBounds, sketches: ValueSketches, columns: Int64
     Columns whose bounds rule it out count as not containing it; of columns that bounds admit but nobody has read, the
     same share is taken to contain it as of those read; where none was read, they are no evidence.
     """
+    order = np.argsort(bounds.kind, kind="stable")
+    starts = np.searchsorted(bounds.kind[order], np.arange(bounds.kind.max(initial=-1) + 2))
+    rivals = (order, starts, bounds.token[order], np.ascontiguousarray(bounds.bounds[order].T))
     return _column_chances(  # type: ignore[no-any-return]
-        columns, bounds.token, bounds.kind, bounds.bounds, sketches.indptr, sketches.hashes, sketches.level
+        columns, bounds.token, bounds.kind, bounds.bounds, rivals, sketches.indptr, sketches.hashes, sketches.level
     )
 
 
@@ -75,33 +78,30 @@ def edge_chance(columns: Float64, n_parent_distinct: int, parent_values: Float64
 
 
 @njit(cache=True)
-def _column_chances(columns, token, kind, bounds, indptr, hashes, level):  # type: ignore[no-untyped-def]
+def _column_chances(columns, token, kind, bounds, rivals, indptr, hashes, level):  # type: ignore[no-untyped-def]
+    """`rivals` are the columns by kind: numbers, first place of each kind, tokens, bounds (4, n)."""
+    order, starts, their_token, theirs = rivals
     chances = np.ones(len(columns), np.float64)
     for index in range(len(columns)):
         mine = columns[index]
+        min_upper, max_lower = bounds[mine, 1], bounds[mine, 2]
         n_outside, n_compared, n_unread = 0, 0, 0
         n_contain = 0.0
-        for other in range(len(token)):
-            if token[other] == token[mine] or kind[other] != kind[mine]:
+        for place in range(starts[kind[mine]], starts[kind[mine] + 1]):
+            if their_token[place] == token[mine]:
                 continue
-            if _is_outside(bounds[mine], bounds[other]):
+            is_below = min_upper >= 0 and theirs[0, place] > min_upper
+            if is_below or (max_lower > theirs[3, place] and theirs[3, place] >= 0):
                 n_outside += 1
-            elif level[mine] >= 0 and level[other] >= 0:
+            elif level[mine] >= 0 and level[order[place]] >= 0:
                 n_compared += 1
-                n_contain += _contains(mine, other, indptr, hashes, level)
+                n_contain += _contains(mine, order[place], indptr, hashes, level)
             else:
                 n_unread += 1
         if n_compared > 0:
             n_compared, n_contain = n_compared + n_unread, n_contain * (1 + n_unread / n_compared)
         chances[index] = (1 + n_contain) / (1 + n_outside + n_compared)
     return chances
-
-
-@njit(cache=True)
-def _is_outside(mine, other):  # type: ignore[no-untyped-def]
-    below = mine[1] >= 0 and other[0] >= 0 and mine[1] < other[0]
-    above = mine[2] >= 0 and other[3] >= 0 and mine[2] > other[3]
-    return below or above
 
 
 @njit(cache=True)

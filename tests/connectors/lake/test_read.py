@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.errors import SourceError
-from connectors.lake.read import MAX_BATCH_ROWS, ReadCounter, Split, read_split
+from connectors.lake.read import MAX_BATCH_ROWS, ReadCounter, Split, read_split, reads_whole
 
 
 def split(path: str = "t.parquet", **settings: object) -> Split:
@@ -109,3 +109,13 @@ def test_a_file_whose_columns_are_all_wanted_is_read_once_and_digested(tmp_path:
     assert (whole.digests, whole.n_bytes) == ({"t.parquet": hashlib.sha256(content).hexdigest()}, len(content))
     assert part.digests == {}
     assert 0 < part.n_bytes < len(content)
+
+
+def test_whether_a_file_is_read_as_a_whole_is_known_from_its_footer(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1], "s": [{"x": 1, "y": 2}]}), tmp_path / "t.parquet")
+    for tokens in (['["a"]', '["s","x"]'], ['["a"]'], ['["a"]', '["s","x"]', '["gone"]']):
+        counter = ReadCounter()
+        read(tmp_path, tokens, counter)
+        assert reads_whole(str(tmp_path), "t.parquet", tokens) == bool(counter.digests)
+    with pytest.raises(SourceError):
+        reads_whole(str(tmp_path), "nowhere.parquet", ['["a"]'])

@@ -10,9 +10,11 @@ import pytest
 from connectors.config import FrozenConfig
 from connectors.delta import DataFile, commit_files
 from connectors.errors import ContractError
+from connectors.lake.config import LakeConfig
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.digest import batch_multiset
 from tasks.runtime.stage import Stage, StageMetrics, StageSpec, stage_key
+from tasks.runtime.workspace import Workspace
 from tests.tasks.runtime.child_publish import make_stage, publish
 from tests.tasks.runtime.conftest import EDGES, ROW, edge_rows
 
@@ -145,3 +147,43 @@ def test_a_large_written_table_is_checked_by_spark(spark, tmp_path, monkeypatch)
     broken = make_stage(str(tmp_path / "broken"))
     with pytest.raises(ContractError, match="`unique` in"):
         broken.publish({"edges": write_parts(broken, [EDGES.table([ROW])] * 3)}, {}, StageMetrics())
+
+
+def stage_of(root, key, *, limit=1, **space):
+    workspace = Workspace(lake=LakeConfig(root="lake"), artifacts=str(root), **space)
+    return Stage(
+        StageSpec("containment", 1, {"edges": EDGES}),
+        inputs=(),
+        config=Config(limit=limit),
+        workspace=workspace,
+        identity=[key],
+        family=[b"the lake"],
+    )
+
+
+def made(root, key, **more):
+    stage = stage_of(root, key, **more)
+    return stage.publish({"edges": EDGES.table([ROW])}, {}, StageMetrics())
+
+
+def test_the_former_artifact_is_the_newest_of_the_family(tmp_path):
+    assert stage_of(tmp_path, b"1").former() is None
+    first = made(tmp_path, b"1")
+    assert stage_of(tmp_path, b"1").former() is None
+    assert stage_of(tmp_path, b"2").former().ref == first
+    second = made(tmp_path, b"2")
+    assert stage_of(tmp_path, b"3").former().ref == second
+    assert stage_of(tmp_path, b"1").former().ref == second
+    made(tmp_path, b"3", limit=2)
+    assert stage_of(tmp_path, b"4").former().ref == second
+    next((tmp_path / "containment" / second.key).glob("edges/*.parquet")).unlink()
+    assert stage_of(tmp_path, b"3").former().ref == first
+
+
+def test_a_full_run_takes_only_what_it_has_made_itself(tmp_path):
+    ref = made(tmp_path, b"1", run_id="before")
+    assert stage_of(tmp_path, b"1", run_id="now").reuse() == ref
+    assert stage_of(tmp_path, b"1", run_id="now", is_full=True).reuse() is None
+    assert stage_of(tmp_path, b"2", run_id="now", is_full=True).former() is None
+    assert made(tmp_path, b"1", run_id="now", is_full=True) == ref
+    assert stage_of(tmp_path, b"1", run_id="now", is_full=True).reuse() == ref
