@@ -14,7 +14,7 @@ from tests.tasks.summary.graphs import planted_graph
 
 pytestmark = pytest.mark.spark
 
-CONFIG = SummaryConfig(iterations=4, group_size=40, seed=3)
+CONFIG = SummaryConfig(iterations=3, group_size=40, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_damage_is_found_in_blocks_without_edges(spark) -> None:
 def test_graphs_without_edges(spark) -> None:
     run = prepare(spark, spark.createDataFrame([], "source bigint, target bigint"), 4, 2, CONFIG)
     log = merge_on_spark(run, MergeLog.none())
-    assert (len(log.kept), len(log.ends)) == (0, 4)
+    assert (len(log.kept), len(log.ends)) == (0, 3)
     assert encode_on_spark(run, log).cost() == 0
 
 
