@@ -141,17 +141,8 @@ def roots_of(absorbed, kept, n):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def pair_rows(pairs, transposed, n_rows, n_ids):  # type: ignore[no-untyped-def]
     """Rows of the roots 0 ... n_rows - 1 from pairs of different roots; ids beyond are outside the view."""
-    length = np.zeros(n_rows, np.int32)
-    for i in range(len(pairs.a)):
-        if pairs.a[i] < n_rows:
-            length[pairs.a[i]] += 1
-        if pairs.b[i] < n_rows:
-            length[pairs.b[i]] += 1
-    start = np.zeros(n_rows, np.int64)
-    used = np.int64(0)
-    for slot in range(n_rows):
-        start[slot] = used
-        used += length[slot]
+    start, length = _row_starts(pairs, n_rows)
+    used = np.int64(length.sum())
     other, cost, mirror = np.empty(used, np.int32), np.empty(used, np.int32), np.full(used, -1, np.int32)
     state, total, filled = np.empty(used, np.uint8), np.zeros(n_rows, np.int64), np.zeros(n_rows, np.int32)
     for i in range(len(pairs.a)):
@@ -188,6 +179,21 @@ def pair_rows(pairs, transposed, n_rows, n_ids):  # type: ignore[no-untyped-def]
         slot_of,
         np.full(1, used, np.int64),
     )
+
+
+@njit(cache=True)
+def _row_starts(pairs, n_rows):  # type: ignore[no-untyped-def]
+    length = np.zeros(n_rows, np.int32)
+    for i in range(len(pairs.a)):
+        if pairs.a[i] < n_rows:
+            length[pairs.a[i]] += 1
+        if pairs.b[i] < n_rows:
+            length[pairs.b[i]] += 1
+    start, used = np.zeros(n_rows, np.int64), np.int64(0)
+    for slot in range(n_rows):
+        start[slot] = used
+        used += length[slot]
+    return start, length
 
 
 @njit(cache=True)
