@@ -56,7 +56,10 @@ class EmbeddingsConfig(FrozenConfig):
         ge=0,
         description="Nodes times dim up to which this process computes; Spark beyond. Shows in the last digits only.",
     )
-    rows_per_block: int = Field(1 << 16, ge=1, le=1 << 24, description="Nodes of one block on Spark.")
+    rows_per_block: int = Field(1 << 13, ge=1, le=1 << 24, description="Nodes of one block on Spark.")
+    keep_powers: bool = Field(
+        True, description="Whether the powers are kept, so that other weights need no product. No effect on the result."
+    )
     threads: int = Field(0, ge=0, le=1_024, description="Threads; 0 takes all cores. No effect on the result.")
 
     @field_validator("weights")
@@ -82,7 +85,7 @@ class EmbeddingsConfig(FrozenConfig):
 
     def result_part(self) -> "EmbeddingsConfig":
         """The same without what does not show in the result."""
-        return self.model_copy(update={"threads": 0})
+        return self.model_copy(update={"threads": 0, "keep_powers": True})
 
 
 class PowersConfig(FrozenConfig):
