@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from connectors.errors import GraphError
@@ -38,10 +39,11 @@ class ProductOperator(LinearOperator[np.float32]):
     float32 is multiplied in float32, everything else in float64. The result does not depend on the number of threads.
     """
 
-    def __init__(self, n_nodes: int, scaling: Scaling, form: Form, n_threads: int) -> None:
+    def __init__(self, degree: NDArray[np.float64], form: Form, n_threads: int) -> None:
         # scipy-stubs types the constructor as `object`'s
-        super().__init__(np.dtype(np.float32), (n_nodes, n_nodes))  # type: ignore[call-arg]
-        self.form, self.n_threads, self._scaling, self._scratch = form, n_threads, scaling, Scratch()
+        super().__init__(np.dtype(np.float32), (len(degree), len(degree)))  # type: ignore[call-arg]
+        self.degrees, self.form, self.n_threads = degree, form, n_threads
+        self._scaling, self._scratch = form_scaling(form, degree), Scratch()
 
     def _matvec(self, vector: Dense) -> Dense:
         return self._matmat(np.reshape(vector, (-1, 1)))
@@ -83,8 +85,7 @@ class SummaryOperator(ProductOperator):
 
     def __init__(self, summary: Summary | Layout, form: Form = "adjacency", n_threads: int = 1) -> None:
         self.layout = lay_out(summary) if isinstance(summary, Summary) else summary
-        scaling = form_scaling(form, degrees(self.layout).astype(np.float64))
-        super().__init__(self.layout.n_nodes, scaling, form, n_threads)
+        super().__init__(degrees(self.layout).astype(np.float64), form, n_threads)
 
     def _transpose(self) -> "SummaryOperator":
         return SummaryOperator(self.layout, TRANSPOSED[self.form], self.n_threads)
@@ -98,7 +99,7 @@ class CsrOperator(ProductOperator):
 
     def __init__(self, graph: CsrGraph, form: Form = "adjacency", n_threads: int = 1) -> None:
         self.graph = graph
-        super().__init__(graph.n_nodes, form_scaling(form, graph.degrees), form, n_threads)
+        super().__init__(graph.degrees, form, n_threads)
 
     def _transpose(self) -> "CsrOperator":
         return CsrOperator(self.graph, TRANSPOSED[self.form], self.n_threads)
