@@ -15,11 +15,14 @@ from flows.cli.containments import containments
 from flows.cli.demo import demo
 from flows.cli.doctor import doctor
 from flows.cli.explain import explain
+from flows.cli.joinable import joinable
 from flows.cli.report import report
 from flows.cli.run import run
+from flows.cli.search import search
+from flows.cli.similar import similar
 from flows.cli.status import status
 
-VERBS = (doctor, demo, run, containments, explain, report, status, config)
+VERBS = (doctor, demo, run, containments, explain, similar, joinable, search, report, status, config)
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 app = typer.Typer(
