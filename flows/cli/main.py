@@ -21,8 +21,23 @@ from flows.cli.run import run
 from flows.cli.search import search
 from flows.cli.similar import similar
 from flows.cli.status import status
+from flows.cli.summarize import decode, summarize
 
-VERBS = (doctor, demo, run, containments, explain, similar, joinable, search, report, status, config)
+VERBS = (
+    doctor,
+    demo,
+    run,
+    containments,
+    explain,
+    similar,
+    joinable,
+    search,
+    report,
+    status,
+    config,
+    summarize,
+    decode,
+)
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 app = typer.Typer(

@@ -1,0 +1,139 @@
+"""Building the embeddings artifact: the powers, computed or found, then their weighted sum."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from connectors.errors import GraphError, StageError
+from connectors.storage import Storage
+from tasks.embeddings.config import EmbeddingsConfig
+from tasks.embeddings.contract import EMBEDDINGS, POWERS
+from tasks.embeddings.estimate import estimate
+from tasks.embeddings.graph import Prepared, prepare
+from tasks.embeddings.kernel.fastrp import Embeddings, combine, embed
+from tasks.embeddings.kernel.projection import Float32
+from tasks.embeddings.stage import powers_stage
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.progress import shown
+from tasks.runtime.stage import Stage, StageMetrics
+from tasks.summary.kernel.model import Summary
+
+# list offsets are 32 bits
+_MAX_CHUNK_VALUES = 1 << 30
+
+
+def build_artifact(
+    stage: Stage, lakegraph: ArtifactRef, summary: ArtifactRef | None, config: EmbeddingsConfig
+) -> ArtifactRef:
+    """Here up to `local_max_values`, on Spark beyond, and says which.
+
+    Raises: as `run_embeddings`.
+    """
+    tables = stage.store.manifest(lakegraph).tables
+    n_nodes, n_edges = tables["nodes"].n_rows, tables["edges"].n_rows
+    if n_nodes == 0:
+        hint = "check that the lake has tables: lakebed doctor"
+        raise GraphError("an empty graph has no vectors", expected="at least one node", hint=hint)
+    cost = estimate(n_nodes, 2 * n_edges, config.dim, len(config.weights), keeps_powers=config.keep_powers)
+    shown().note(cost.text())
+    if n_nodes * config.dim > config.local_max_values:
+        return _on_spark(stage, lakegraph, config)
+    return _locally(stage, lakegraph, summary, config)
+
+
+def _locally(
+    stage: Stage, lakegraph: ArtifactRef, summary: ArtifactRef | None, config: EmbeddingsConfig
+) -> ArtifactRef:
+    metrics = StageMetrics()
+    with metrics.step("read"), shown().step("Reading the graph"):
+        prepared = _prepare(stage, lakegraph, summary, config)
+    with metrics.step("embed"), shown().step(f"Embedding {prepared.graph.n_nodes:,} nodes ({prepared.choice.way})"):
+        found = _embed(stage, prepared, config)
+    with metrics.step("publish"), shown().step("Publishing the vectors"):
+        facts = {"nodes": len(found.vectors), "dim": config.dim, "way": prepared.choice.way, "engine": "local"}
+        counts = {"isolated": found.n_isolated, "cancelled": found.n_cancelled}
+        return stage.publish({"embeddings": vector_table(found.vectors)}, {**facts, **counts}, metrics)
+
+
+def _prepare(stage: Stage, lakegraph: ArtifactRef, summary: ArtifactRef | None, config: EmbeddingsConfig) -> Prepared:
+    nodes = stage.read(lakegraph, "nodes")
+    edges = stage.read(lakegraph, "edges", ["source", "target", "weight", "kind"])
+    return prepare(nodes, edges, None if summary is None else read_summary(stage, summary, nodes.num_rows), config)
+
+
+def read_summary(stage: Stage, ref: ArtifactRef, n_nodes: int) -> Summary:
+    """The summary of an artifact; checked to be of as many nodes."""
+    from tasks.summary.kernel.model import SignedEdges
+
+    forest = stage.read(ref, "forest", ["node", "parent"]).sort_by("node")
+    edges = stage.read(ref, "signed_edges", ["source", "target", "sign"])
+    edges = edges.sort_by([("source", "ascending"), ("target", "ascending")])
+    if forest.num_rows < n_nodes:
+        hint = "lakebed run --only summary"
+        raise StageError("the summary is of another graph", value=f"{forest.num_rows} nodes",
+                         expected=f"at least {n_nodes}", hint=hint)  # fmt: skip
+    ends = [edges[name].to_numpy() for name in ("source", "target", "sign")]
+    return Summary(n_nodes, forest["parent"].to_numpy(), SignedEdges(*ends))
+
+
+def _embed(stage: Stage, prepared: Prepared, config: EmbeddingsConfig) -> Embeddings:
+    store = powers_stage(stage, config, is_local=True)
+    if store.reuse():
+        return combine(prepared.graph, _kept_powers(store, len(config.weights)), config)
+    if not config.keep_powers:
+        return embed(prepared.graph, config)
+    found = embed(prepared.graph, config, lambda k, power: _write_power(store, k, power))
+    rows = [_power_row(k, found.vectors) for k in range(1, len(config.weights) + 1)]
+    paths = [str(row["path"]) for row in rows]
+    store.publish({"powers": POWERS.table(rows)}, {"way": prepared.choice.way}, StageMetrics(), side_files=paths)
+    return found
+
+
+def _power_row(k: int, vectors: Float32) -> dict[str, object]:
+    return {"power": k, "path": f"files/{k}.npy", "n_nodes": len(vectors), "dim": vectors.shape[1]}
+
+
+def _write_power(store: Stage, k: int, power: Float32) -> None:
+    with Storage.at(store.folder).open_output(f"files/{k}.npy") as stream:
+        np.lib.format.write_array(stream, power, allow_pickle=False)
+
+
+def _kept_powers(store: Stage, n_powers: int) -> Iterator[Float32]:
+    for k in range(1, n_powers + 1):
+        with Storage.at(store.folder).open(f"files/{k}.npy") as stream:
+            yield np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _on_spark(stage: Stage, lakegraph: ArtifactRef, config: EmbeddingsConfig) -> ArtifactRef:
+    from connectors.spark.session import shared_session
+    from tasks.embeddings.spark import GraphTables, embed_on_spark
+
+    metrics = StageMetrics()
+    # not the stage's own folder: that is emptied when a run begins, and this is what a killed run goes on from
+    place = stage.store.storage.uri("checkpoints", "powers", powers_stage(stage, config, is_local=False).key)
+    uris = GraphTables(*(stage.store.table_uri(lakegraph, name) for name in ("nodes", "edges")))
+    with metrics.step("embed"):
+        session = shared_session(stage.workspace.spark).get()
+        found = embed_on_spark(session, uris, config, place, stage.table_uri("embeddings"))
+    if not config.keep_powers:
+        Storage.at(place).delete_folder("")
+    facts = {"nodes": found.n_nodes, "dim": config.dim, "way": "csr", "engine": "spark"}
+    counts = {"isolated": found.n_isolated, "cancelled": found.n_cancelled}
+    return stage.publish({"embeddings": found.written}, {**facts, **counts}, metrics)
+
+
+def vector_table(vectors: Float32, first: int = 0) -> pa.Table:
+    """Vectors as a table of the contract, numbered from `first`."""
+    n, dim = vectors.shape
+    size = max(1, _MAX_CHUNK_VALUES // dim)
+    schema = EMBEDDINGS.arrow_schema()
+    kind = schema.field("vector").type
+    chunks = []
+    for start in range(0, n, size):
+        part = vectors[start : start + size]
+        offsets = pa.array(np.arange(0, part.size + 1, dim, dtype=np.int32))
+        lists = pa.ListArray.from_arrays(offsets, pa.array(part.reshape(-1)), type=kind)
+        ids = pa.array(np.arange(first + start, first + start + len(part), dtype=np.int64))
+        chunks.append(pa.RecordBatch.from_arrays([ids, lists], schema=schema))
+    return pa.Table.from_batches(chunks, schema=schema)

@@ -1,0 +1,336 @@
+"""FastRP on Spark, for graphs whose vectors do not fit into one machine's memory.
+
+Nodes lie in blocks of consecutive numbers, edges in tiles (block of the row, block of the column) in CSR form. A power
+is a join of the tiles with the last power's blocks by column block; the products of a row block are added in ascending
+order of the column blocks, so partitions make no difference. Each power is written before the next one begins, which
+cuts the lineage and lets a run that was killed go on with the power it was at. It differs from the local kernel in
+rounding only.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from connectors.delta import WrittenTable, write_frame
+from connectors.errors import GraphError, StageError
+from connectors.storage import Storage
+from tasks.embeddings.config import EmbeddingsConfig
+from tasks.embeddings.graph import node_hashes
+from tasks.embeddings.kernel.fastrp import EmbeddingGraph, initial, own_projection, require_vectors
+from tasks.embeddings.kernel.projection import Float32
+from tasks.embeddings.kernel.sums import add_power, column_sums, rescale
+from tasks.embeddings.kernel.tiles import Tile, make_tile, multiply_tile
+from tasks.runtime.progress import shown
+
+BLOCK_DDL = "block bigint not null, data binary not null"
+TILE_DDL = "row bigint not null, col bigint not null, indptr binary, indices binary, weights binary"
+PARTIAL_DDL = "row bigint not null, col bigint not null, data binary not null"
+SUMS_DDL = "block bigint not null, sums binary not null, n_isolated bigint not null, n_cancelled bigint not null"
+VECTOR_DDL = "node_id bigint not null, vector array<float> not null"
+Batches = Iterator[pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class GraphTables:
+    """Where the graph artifact's tables lie."""
+
+    nodes: str
+    edges: str
+
+
+@dataclass(frozen=True)
+class SparkEmbeddings:
+    """What was written, and for how many nodes the own projection stands in."""
+
+    written: WrittenTable
+    n_nodes: int
+    n_isolated: int
+    n_cancelled: int
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A session and what its workers need to know."""
+
+    session: SparkSession
+    config: EmbeddingsConfig
+    folder: str
+    n_nodes: int
+
+    def kept(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
+        """A table in the folder; made if a run before has not finished it."""
+        storage = Storage.at(self.folder)
+        if not storage.exists(f"{name}/_delta_log/00000000000000000000.json"):
+            storage.delete_folder(name)
+            write_frame(storage.uri(name), make())
+        return self.session.read.format("delta").load(storage.uri(name))
+
+
+def embed_on_spark(
+    session: SparkSession, tables: GraphTables, config: EmbeddingsConfig, folder: str, out_uri: str
+) -> SparkEmbeddings:
+    """As the kernel's `embed`; degrees, tiles and powers lie in `folder`, the vectors are written to `out_uri`.
+
+    Raises:
+        GraphError: if the graph is empty, or a vector comes out zero or not finite.
+        StageError: if the config asks for features or kinds of edges, which only the local kernel has.
+    """
+    _require_plain(config)
+    with _small_batches(session):
+        nodes = session.read.format("delta").load(tables.nodes)
+        job = _Job(session, config, folder, nodes.count())
+        if job.n_nodes == 0:
+            raise GraphError("an empty graph has no vectors", expected="at least one node")
+        edges = session.read.format("delta").load(tables.edges)
+        tiles = job.kept("tiles", lambda: _tiles(edges, config))
+        degrees = job.kept("degrees", lambda: _degrees(job, tiles))
+        all_degrees = _total_degree(degrees)
+        start = job.kept("start", lambda: _start(job, nodes, degrees, all_degrees))
+        powers = [start]
+        for k in range(1, len(config.weights) + 1):
+            with shown().step(f"Power {k} of {len(config.weights)}"):
+                powers.append(job.kept(f"powers/{k}", partial(_product, job, tiles, powers[-1], degrees)))
+        return _vectors(job, nodes, degrees, powers[1:], out_uri)
+
+
+def _require_plain(config: EmbeddingsConfig) -> None:
+    if config.features or config.edge_types:
+        raise StageError(
+            "features and kinds of edges are computed by one process only",
+            value="embeddings.features" if config.features else "embeddings.edge_types",
+            expected="a graph below embeddings.local_max_values, or neither of them",
+            hint="raise embeddings.local_max_values if the memory is there",
+        )
+
+
+@contextlib.contextmanager
+def _small_batches(session: SparkSession) -> Iterator[None]:
+    """A row here is a block of megabytes: few of them may travel together."""
+    name = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = session.conf.get(name)
+    session.conf.set(name, "8")
+    try:
+        yield
+    finally:
+        session.conf.set(name, str(before))
+
+
+def _tiles(edges: DataFrame, config: EmbeddingsConfig) -> DataFrame:
+    size, weight = config.rows_per_block, F.col("weight") if config.use_weights else F.lit(1.0).cast("float")
+    there = edges.select(F.col("source").alias("v"), F.col("target").alias("w"), weight.alias("weight"))
+    back = there.select(F.col("w").alias("v"), F.col("v").alias("w"), "weight")
+    both = there.union(back).withColumn("row", F.floor(F.col("v") / size)).withColumn("col", F.floor(F.col("w") / size))
+
+    def tile(table: pa.Table) -> pa.Table:
+        row, col = table["row"][0].as_py(), table["col"][0].as_py()
+        made = make_tile(
+            table["v"].to_numpy() - row * size, table["w"].to_numpy() - col * size, table["weight"].to_numpy(), size
+        )
+        parts = {name: [getattr(made, name).tobytes()] for name in ("indptr", "indices", "weights")}
+        return pa.table({"row": [row], "col": [col], **parts})
+
+    return both.groupBy("row", "col").applyInArrow(tile, TILE_DDL)
+
+
+def _degrees(job: _Job, tiles: DataFrame) -> DataFrame:
+    """A row a block that has edges: degrees as doubles."""
+    size = job.config.rows_per_block
+
+    def add(table: pa.Table) -> pa.Table:
+        total = np.zeros(size)
+        for tile in _tile_rows(table.sort_by("col")):
+            total += tile.degrees()
+        return pa.table({"block": [table["row"][0].as_py()], "data": [total.tobytes()]})
+
+    return tiles.groupBy("row").applyInArrow(add, BLOCK_DDL)
+
+
+def _total_degree(degrees: DataFrame) -> float:
+    def add(batches: Batches) -> Batches:
+        for batch in batches:
+            sums = [float(np.frombuffer(data).sum()) for data in batch["data"].to_pylist()]
+            yield pa.RecordBatch.from_pydict({"block": batch["block"], "degree": pa.array(sums, pa.float64())})
+
+    rows = degrees.mapInArrow(add, "block bigint, degree double").toArrow().sort_by("block")
+    return float(sum(rows["degree"].to_pylist()))
+
+
+def _with_hashes(job: _Job, nodes: DataFrame, degrees: DataFrame) -> DataFrame:
+    """A row a block: degrees, null where it has no edge, and the hashes of its nodes' keys."""
+    size = job.config.rows_per_block
+    blocks = nodes.select("node_id", "key", F.floor(F.col("node_id") / size).alias("block"))
+
+    def hashed(table: pa.Table) -> pa.Table:
+        found = node_hashes(table.sort_by("node_id")["key"].combine_chunks())
+        return pa.table({"block": [table["block"][0].as_py()], "hashes": [found.tobytes()]})
+
+    named = blocks.groupBy("block").applyInArrow(hashed, "block bigint not null, hashes binary not null")
+    return named.join(degrees.withColumnRenamed("data", "degree"), "block", "left")
+
+
+def _start(job: _Job, nodes: DataFrame, degrees: DataFrame, all_degrees: float) -> DataFrame:
+    """The projection, each row times its damping."""
+    config, n_nodes = job.config, job.n_nodes
+
+    def project(batches: Batches) -> Batches:
+        for batch in batches:
+            for row in batch.to_pylist():
+                graph = _block_graph(row["hashes"], row["degree"], n_nodes)
+                share = graph.degree / max(all_degrees, 1e-300)
+                scale = np.power(share, config.degree_exponent, out=np.ones_like(share), where=share > 0)
+                found = _initial(graph, config, scale.astype(np.float32))
+                yield _block(row["block"], found)
+
+    return _with_hashes(job, nodes, degrees).mapInArrow(project, BLOCK_DDL)
+
+
+def _product(job: _Job, tiles: DataFrame, power: DataFrame, degrees: DataFrame) -> DataFrame:
+    """The next power, in the blocks that have edges."""
+    dim = job.config.dim
+
+    def multiply(batches: Batches) -> Batches:
+        for batch in batches:
+            for row in batch.to_pylist():
+                tile = _tile(row)
+                data = multiply_tile(tile, _matrix(row["data"], dim))
+                yield pa.RecordBatch.from_pydict({"row": [row["row"]], "col": [row["col"]], "data": [data.tobytes()]})
+
+    def add(table: pa.Table) -> pa.Table:
+        rows = table.sort_by("col").to_pylist()
+        total = _matrix(rows[0]["data"], dim).copy()
+        for row in rows[1:]:
+            total += _matrix(row["data"], dim)
+        degree = np.frombuffer(rows[0]["degree"])
+        total *= np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0).astype(np.float32)[:, None]
+        return pa.table({"block": [rows[0]["row"]], "data": [total.tobytes()]})
+
+    joined = tiles.join(power.withColumnRenamed("block", "col"), "col").select(
+        "row", "col", "indptr", "indices", "weights", "data"
+    )
+    parts = joined.mapInArrow(multiply, PARTIAL_DDL)
+    known = degrees.select(F.col("block").alias("row"), F.col("data").alias("degree"))
+    return parts.join(known, "row").groupBy("row").applyInArrow(add, BLOCK_DDL)
+
+
+def _vectors(job: _Job, nodes: DataFrame, degrees: DataFrame, powers: list[DataFrame], out_uri: str) -> SparkEmbeddings:
+    config, n_nodes = job.config, job.n_nodes
+    storage = Storage.at(job.folder)
+    # other weights may have left theirs
+    storage.delete_folder("total")
+    total = job.kept("total", lambda: _total(job, nodes, degrees, powers))
+    rows = total.select("block", "n_isolated", "n_cancelled").toArrow()
+    n_isolated, n_cancelled = (sum(rows[name].to_pylist()) for name in ("n_isolated", "n_cancelled"))
+    mean, deviation = np.zeros(config.dim), np.ones(config.dim)
+    if config.standardize:
+        mean = _column_sums(total, config, mean, squared=False) / n_nodes
+        deviation = np.sqrt(_column_sums(total, config, mean, squared=True) / n_nodes)
+
+    def finish(batches: Batches) -> Batches:
+        from tasks.embeddings.build import vector_table
+
+        for batch in batches:
+            for row in batch.to_pylist():
+                found = _matrix(row["sums"], config.dim).copy()
+                if config.standardize:
+                    rescale(found, mean, deviation)
+                require_vectors(found)
+                yield from vector_table(found, row["block"] * config.rows_per_block).to_batches()
+
+    written = write_frame(out_uri, total.select("block", "sums").mapInArrow(finish, VECTOR_DDL))
+    storage.delete_folder("total")
+    return SparkEmbeddings(written, n_nodes, n_isolated, n_cancelled)
+
+
+def _total(job: _Job, nodes: DataFrame, degrees: DataFrame, powers: list[DataFrame]) -> DataFrame:
+    """The weighted sum of each block, before the standardisation."""
+    config, n_nodes = job.config, job.n_nodes
+    rows = _with_hashes(job, nodes, degrees)
+    for k, power in enumerate(powers):
+        if config.weights[k]:
+            rows = rows.join(power.withColumnRenamed("data", f"power_{k}"), "block", "left")
+
+    def add(batches: Batches) -> Batches:
+        for batch in batches:
+            for row in batch.to_pylist():
+                graph = _block_graph(row["hashes"], row["degree"], n_nodes)
+                total = np.zeros((len(graph.degree), config.dim), np.float32)
+                if config.self_weight:
+                    total[:] = _initial(graph, config, np.full(len(total), config.self_weight, np.float32))
+                for k, weight in enumerate(config.weights):
+                    data = row.get(f"power_{k}")
+                    if data:
+                        power = _matrix(data, config.dim)[: len(total)]
+                        add_power(total, power, weight, normalize=config.normalize)
+                alone = own_projection(graph, config, total, slice(0, len(total)))
+                n_isolated = int((graph.degree[alone] == 0).sum())
+                counts = {"n_isolated": [n_isolated], "n_cancelled": [len(alone) - n_isolated]}
+                yield pa.RecordBatch.from_pydict({"block": [row["block"]], "sums": [total.tobytes()], **counts})
+
+    return rows.mapInArrow(add, SUMS_DDL)
+
+
+def _column_sums(
+    total: DataFrame, config: EmbeddingsConfig, shift: NDArray[np.float64], *, squared: bool
+) -> NDArray[np.float64]:
+    """Sums of the columns, block by block in their order."""
+
+    def add(batches: Batches) -> Batches:
+        for batch in batches:
+            for row in batch.to_pylist():
+                sums = column_sums(_matrix(row["sums"], config.dim), shift, squared=squared)
+                yield pa.RecordBatch.from_pydict({"block": [row["block"]], "data": [sums.tobytes()]})
+
+    rows = total.select("block", "sums").mapInArrow(add, BLOCK_DDL).toArrow().sort_by("block")
+    found = np.zeros(config.dim)
+    for data in rows["data"].to_pylist():
+        found += np.frombuffer(data)
+    return found
+
+
+@dataclass(frozen=True)
+class _BlockGraph(EmbeddingGraph):
+    """The nodes of one block of a larger graph, whose number of nodes decides the projection."""
+
+    n_all: int = 0
+
+    @property
+    def n_nodes(self) -> int:
+        """Nodes of the whole graph."""
+        return self.n_all
+
+
+def _block_graph(hashes: bytes, degree: bytes | None, n_nodes: int) -> _BlockGraph:
+    node_hash = np.frombuffer(hashes, np.uint64)
+    known = np.zeros(len(node_hash)) if degree is None else np.frombuffer(degree)[: len(node_hash)]
+    return _BlockGraph(node_hash, known, [], n_all=n_nodes)
+
+
+def _initial(graph: _BlockGraph, config: EmbeddingsConfig, scale: Float32) -> Float32:
+    return initial(graph, config, slice(0, len(graph.node_hash)), scale)
+
+
+def _tile(row: dict[str, bytes]) -> Tile:
+    return Tile(
+        np.frombuffer(row["indptr"], np.int64),
+        np.frombuffer(row["indices"], np.int32),
+        np.frombuffer(row["weights"], np.float32),
+    )
+
+
+def _tile_rows(table: pa.Table) -> Iterator[Tile]:
+    return (_tile(row) for row in table.to_pylist())
+
+
+def _matrix(data: bytes, dim: int) -> Float32:
+    return np.frombuffer(data, np.float32).reshape(-1, dim)
+
+
+def _block(number: int, data: Float32) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"block": [number], "data": [data.tobytes()]})

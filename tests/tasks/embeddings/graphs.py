@@ -1,0 +1,24 @@
+"""Small graphs to embed."""
+
+import numpy as np
+
+from tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition
+from tasks.embeddings.kernel.features import NodeFeatures
+from tasks.summary.kernel.csr import CsrGraph
+from tasks.summary.kernel.operator import CsrOperator
+
+
+def hashes(n_nodes: int) -> np.ndarray:
+    return np.random.default_rng(99).integers(0, 2**63, n_nodes, dtype=np.uint64)
+
+
+def random_graph(n_nodes: int = 60, share: float = 0.1, seed: int = 0) -> CsrGraph:
+    """The last node is isolated."""
+    draw = np.random.default_rng(seed)
+    edges = np.argwhere(np.triu(draw.random((n_nodes, n_nodes)) < share, 1))
+    return CsrGraph.from_edges(n_nodes, edges[(edges < n_nodes - 1).all(axis=1)])
+
+
+def embedding_graph(graph: CsrGraph, features: NodeFeatures | None = None, n_threads: int = 1) -> EmbeddingGraph:
+    walk = CsrOperator(graph, "walk", n_threads)
+    return EmbeddingGraph(hashes(graph.n_nodes), graph.degrees, [Transition(walk.product)], features)

@@ -1,0 +1,85 @@
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from connectors.delta import read_table
+from connectors.errors import GraphError, StageError
+from tasks.embeddings.config import EmbeddingsConfig
+from tasks.embeddings.graph import prepare
+from tasks.embeddings.kernel.fastrp import embed
+from tasks.embeddings.spark import GraphTables, embed_on_spark
+from tasks.runtime.artifacts import ArtifactStore
+from tests.tasks.embeddings.artifacts import publish_graph, tables, workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+CONFIG = EmbeddingsConfig(dim=16, weights=(0.5, 0.0, 1.0), threads=1, rows_per_block=25, self_weight=0.1)
+
+
+@pytest.fixture(scope="module")
+def uris(tmp_path_factory: pytest.TempPathFactory) -> GraphTables:
+    space = workspace(tmp_path_factory.mktemp("graph"))
+    ref = publish_graph(space, is_weighted=True)
+    store = ArtifactStore(space.artifacts)
+    return GraphTables(store.table_uri(ref, "nodes"), store.table_uri(ref, "edges"))
+
+
+def run(spark: "SparkSession", uris: GraphTables, place: Path, config: EmbeddingsConfig = CONFIG) -> np.ndarray:
+    out = place / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    found = embed_on_spark(spark, uris, config, str(place / "powers"), str(out))
+    assert (found.n_nodes, found.n_isolated, found.n_cancelled) == (90, 1, 0)
+    table = read_table(str(out)).sort_by("node_id")
+    assert table["node_id"].to_pylist() == list(range(90))
+    return np.array(table["vector"].to_pylist(), np.float32)
+
+
+def test_spark_is_the_kernel_but_for_rounding(spark: "SparkSession", uris: GraphTables, tmp_path: Path) -> None:
+    expected = embed(prepare(*tables(is_weighted=True), None, CONFIG).graph, CONFIG).vectors
+    found = run(spark, uris, tmp_path)
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_same_bits_for_any_number_of_partitions(spark: "SparkSession", uris: GraphTables, tmp_path: Path) -> None:
+    name, found = "spark.sql.shuffle.partitions", set()
+    before = spark.conf.get(name)
+    try:
+        for n_partitions in (1, 2, 8):
+            spark.conf.set(name, str(n_partitions))
+            found.add(run(spark, uris, tmp_path / str(n_partitions)).tobytes())
+    finally:
+        spark.conf.set(name, str(before))
+    assert len(found) == 1
+
+
+def test_a_killed_run_goes_on_and_other_weights_take_the_powers(
+    spark: "SparkSession", uris: GraphTables, tmp_path: Path
+) -> None:
+    first = run(spark, uris, tmp_path)
+    shutil.rmtree(tmp_path / "powers" / "powers" / "3")
+    stamp = (tmp_path / "powers" / "powers" / "2").stat().st_mtime_ns
+    assert run(spark, uris, tmp_path).tobytes() == first.tobytes()
+    other = CONFIG.model_copy(update={"weights": (1.0, 1.0, 0.0), "standardize": False})
+    found = run(spark, uris, tmp_path, other)
+    assert (tmp_path / "powers" / "powers" / "2").stat().st_mtime_ns == stamp
+    expected = embed(prepare(*tables(is_weighted=True), None, other).graph, other).vectors
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_features_are_refused(spark: "SparkSession", uris: GraphTables, tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="one process"):
+        run(spark, uris, tmp_path, CONFIG.model_copy(update={"features": ("kind",)}))
+
+
+def test_an_empty_graph_is_refused(spark: "SparkSession", tmp_path: Path) -> None:
+    space = workspace(tmp_path)
+    ref = publish_graph(space, 0)
+    store = ArtifactStore(space.artifacts)
+    empty = GraphTables(store.table_uri(ref, "nodes"), store.table_uri(ref, "edges"))
+    with pytest.raises(GraphError, match="empty graph"):
+        embed_on_spark(spark, empty, CONFIG, str(tmp_path / "powers"), str(tmp_path / "out"))

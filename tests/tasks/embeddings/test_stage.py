@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from connectors.errors import ConfigError, GraphError
+from tasks.embeddings.config import EmbeddingsConfig
+from tasks.embeddings.graph import prepare
+from tasks.embeddings.kernel.fastrp import embed
+from tasks.embeddings.stage import embeddings_stage, powers_stage, run_embeddings
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from tasks.runtime.workspace import Workspace
+from tasks.summary.config import SummaryConfig
+from tasks.summary.stage import run_summary
+from tests.tasks.embeddings.artifacts import N_NODES, publish_graph, tables, workspace
+
+CONFIG = EmbeddingsConfig(dim=16, weights=(0.5, 1.0), threads=1)
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Workspace:
+    return workspace(tmp_path)
+
+
+def vectors_of(space: Workspace, ref: ArtifactRef) -> np.ndarray:
+    table = ArtifactStore(space.artifacts).read(ref, "embeddings").sort_by("node_id")
+    assert table["node_id"].to_pylist() == list(range(table.num_rows))
+    return np.array(table["vector"].to_pylist(), np.float32)
+
+
+def test_vectors_are_the_kernel_s(space: Workspace) -> None:
+    ref = run_embeddings(publish_graph(space), None, space, CONFIG)
+    expected = embed(prepare(*tables(), None, CONFIG).graph, CONFIG)
+    np.testing.assert_array_equal(vectors_of(space, ref), expected.vectors)
+    facts = ArtifactStore(space.artifacts).manifest(ref).summary
+    assert facts == {"nodes": N_NODES, "dim": 16, "way": "csr", "engine": "local", "isolated": 1, "cancelled": 0}
+
+
+def test_it_is_reused_whatever_the_threads(space: Workspace) -> None:
+    graph = publish_graph(space)
+    ref = run_embeddings(graph, None, space, CONFIG)
+    many = CONFIG.model_copy(update={"threads": 2})
+    assert embeddings_stage(graph, None, space, many).reuse() == ref
+    assert embeddings_stage(graph, None, space, CONFIG.model_copy(update={"seed": 1})).reuse() is None
+
+
+def test_other_weights_take_the_kept_powers(space: Workspace) -> None:
+    graph, other = publish_graph(space), CONFIG.model_copy(update={"weights": (3.0, 0.25), "self_weight": 0.5})
+    run_embeddings(graph, None, space, CONFIG)
+    kept = powers_stage(embeddings_stage(graph, None, space, other), other, is_local=True)
+    assert kept.reuse() is not None
+    path = Path(kept.folder) / "files" / "1.npy"
+    changed = np.load(path) * 2
+    np.save(path, changed)
+    found = vectors_of(space, run_embeddings(graph, None, space, other.model_copy(update={"normalize": False})))
+    fresh = embed(prepare(*tables(), None, other).graph, other.model_copy(update={"normalize": False})).vectors
+    assert np.abs(found - fresh).max() > 1e-3
+
+
+def test_kept_powers_give_the_same_bytes(space: Workspace, tmp_path: Path) -> None:
+    graph, other = publish_graph(space), CONFIG.model_copy(update={"weights": (3.0, 0.25)})
+    run_embeddings(graph, None, space, CONFIG)
+    again = run_embeddings(graph, None, space, other)
+    alone = workspace(tmp_path / "alone")
+    first = run_embeddings(publish_graph(alone), None, alone, other.model_copy(update={"keep_powers": False}))
+    assert again.digest == first.digest
+    assert not (tmp_path / "alone" / "artifacts" / "powers").exists()
+
+
+def test_a_summary_serves_where_it_is_cheaper_and_is_named(space: Workspace) -> None:
+    graph = publish_graph(space)
+    summary = run_summary(graph, space, SummaryConfig(threads=1))
+    ref = run_embeddings(graph, summary, space, CONFIG)
+    assert ArtifactStore(space.artifacts).manifest(ref).summary["way"] in ("summary", "csr")
+    plain = vectors_of(space, run_embeddings(graph, None, space, CONFIG))
+    np.testing.assert_allclose(vectors_of(space, ref), plain, atol=1e-4)
+
+
+def test_weights_count_unless_told_otherwise(space: Workspace) -> None:
+    graph = publish_graph(space, is_weighted=True)
+    weighted = vectors_of(space, run_embeddings(graph, None, space, CONFIG))
+    plain = run_embeddings(graph, None, space, CONFIG.model_copy(update={"use_weights": False}))
+    assert np.abs(weighted - vectors_of(space, plain)).max() > 1e-2
+
+
+def test_an_empty_graph_is_refused(space: Workspace) -> None:
+    with pytest.raises(GraphError, match="empty graph"):
+        run_embeddings(publish_graph(space, 0), None, space, CONFIG)
+
+
+@pytest.mark.parametrize("wrong", [{"features": ("size",)}, {"edge_types": {"likes": 1.0}}])
+def test_what_the_graph_lacks_is_named(space: Workspace, wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError) as raised:
+        run_embeddings(publish_graph(space), None, space, CONFIG.model_copy(update=wrong))
+    assert "embeddings." in raised.value.hint
