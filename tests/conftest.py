@@ -9,10 +9,15 @@ from connectors.spark.config import SparkConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pyspark.sql import SparkSession
 
     from connectors.spark.session import SessionStarter
+    from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+    from tasks.search.lake_search import LakeSearch
+
+    Searchable = tuple[Path, ArtifactStore, dict[str, ArtifactRef]]
 
 # the first call of a compiled kernel takes seconds, later ones microseconds
 settings.register_profile("lakebed", deadline=None)
@@ -36,3 +41,21 @@ def spark_starter(spark_config: SparkConfig) -> "Iterator[SessionStarter]":
 @pytest.fixture(scope="session")
 def spark(spark_starter: "SessionStarter") -> "SparkSession":
     return spark_starter.get()
+
+
+@pytest.fixture(scope="session")
+def searchable(tmp_path_factory: pytest.TempPathFactory) -> "Searchable":
+    """An artifact root with an index, its store and its artifacts; read only."""
+    from tests.tasks.search.lakes import publish_lake
+
+    root = tmp_path_factory.mktemp("searchable")
+    return root, *publish_lake(root)
+
+
+@pytest.fixture(scope="session")
+def search(searchable: "Searchable") -> "LakeSearch":
+    """Questions to that index."""
+    from tasks.search.lake_search import LakeSearch
+
+    _, store, refs = searchable
+    return LakeSearch(store, refs)

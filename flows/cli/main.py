@@ -16,11 +16,14 @@ from flows.cli.containments import containments
 from flows.cli.demo import demo
 from flows.cli.doctor import doctor
 from flows.cli.explain import explain
+from flows.cli.joinable import joinable
 from flows.cli.plan import plan
 from flows.cli.purge import purge
 from flows.cli.report import report
 from flows.cli.restore import restore
 from flows.cli.run import run
+from flows.cli.search import search
+from flows.cli.similar import similar
 from flows.cli.status import status
 from flows.cli.summarize import decode, summarize
 
@@ -34,6 +37,9 @@ VERBS = (
     restore,
     purge,
     explain,
+    similar,
+    joinable,
+    search,
     report,
     status,
     config,

@@ -107,6 +107,8 @@ def write_vectors(storage: Storage, vectors: Float32, n_shards: int) -> list[Fil
 def build_one(work: ShardWork) -> ShardHead:
     """Builds a shard from its vectors and writes its graph; the same in a Spark worker and here.
 
+    A shard whose graph reaches the recall only by looking at as many vectors as exact search keeps none.
+
     Raises:
         ArtifactError: if the vectors are not those that were written, or the graph cannot be written.
     """
@@ -116,6 +118,8 @@ def build_one(work: ShardWork) -> ShardHead:
     if work.is_flat or not len(vectors):
         return ShardHead(count=len(vectors), vectors=stamp, graph=None, ef=0, recall=1.0)
     built = build_shard(vectors, work.config)
+    if built.recall < work.config.recall:
+        return ShardHead(count=len(vectors), vectors=stamp, graph=None, ef=0, recall=1.0)
     graph = write_stamped(storage, f"shard-{work.number:04d}.hnsw", index_bytes(built.index))
     return ShardHead(count=len(vectors), vectors=stamp, graph=Stamp(**asdict(graph)), ef=built.ef, recall=built.recall)
 
@@ -200,9 +204,9 @@ def open_folder(uri: str) -> NamedIndex:
     indptr = np.searchsorted(groups[order], np.arange(head.n_vectors + 1)).astype(np.int64)
     twins = Twins(order[indptr[:-1]], indptr, order)
     index: VectorIndex = FlatIndex(vectors, head.space)
-    if all(graphs) and graphs:
+    if any(graphs):
         loaded = [
-            load_index(data, SPACES[head.space], head.dim, shard.count)
+            load_index(data, SPACES[head.space], head.dim, shard.count) if data else None
             for data, shard in zip(graphs, head.shards, strict=True)
         ]
         index = HnswIndex(vectors, loaded, [shard.ef for shard in head.shards], head.space)

@@ -58,9 +58,8 @@ class HnswIndex:
     """HNSW shards side by side: vector p lies in shard p mod s, and there at p div s.
 
     Attributes:
-        shards: hnswlib's.
+        shards: hnswlib's; None for a shard that is searched exactly.
         ef: width of each shard's search.
-        is_exact_when_selective: filters that leave few vectors are answered exactly.
     """
 
     vectors: Float32
@@ -93,12 +92,19 @@ class HnswIndex:
         return search_among(self.vectors, allowed, rows, k, self.space)
 
     def _nearest(self, rows: Float32, k: int) -> Neighbours | None:
-        n_shards, parts = len(self.shards), []
+        n_shards = len(self.shards)
+        parts: list[Neighbours] = []
         for number, (shard, ef) in enumerate(zip(self.shards, self.ef, strict=True)):
-            found = search_shard(shard, rows, min(k, shard.get_current_count()), ef)
+            found: Neighbours | None
+            if shard is None:
+                found = flat_search(self.vectors[number::n_shards], rows, k, self.space)
+            else:
+                found = search_shard(shard, rows, min(k, shard.get_current_count()), ef)
             if found is None:
                 return None
-            parts.append(found if n_shards == 1 else Neighbours(found.position * n_shards + number, found.distance))
+            is_there = found.position >= 0
+            position = np.where(is_there, found.position * n_shards + number, -1)
+            parts.append(found if n_shards == 1 else Neighbours(position, found.distance))
         return merge(parts, k)
 
 

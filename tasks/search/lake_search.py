@@ -168,9 +168,7 @@ class LakeSearch:
         if scores is not None and other in self._row_of:
             row = self._row_of[other]
             why["shared"] = round(float(scores.forth[row]), DECIMALS)
-            mine = (
-                [names[i] for i in columns] if names else [self._path(c) for c in self._asked_numbers(table, columns)]
-            )
+            mine = [names[at] for at in columns] if names else self._asked_paths(table, columns)
             order = np.argsort(-scores.share[:, row], kind="stable")[: self._config.max_shown_columns].tolist()
             why["columns"] = [
                 {

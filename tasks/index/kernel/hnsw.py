@@ -56,15 +56,17 @@ def build_shard(vectors: Float32, config: IndexConfig) -> BuiltShard:
 def tune(index: Any, vectors: Float32, queries: Float32, config: IndexConfig) -> tuple[int, float]:
     """The least ef of a geometric ladder, refined by halving, whose recall reaches the target; and that recall.
 
-    Where there are no queries: ef 4·k, recall 1 by definition of nothing missed.
+    Not beyond n / M: there exact search compares no more vectors. Where there are no queries: ef 4·k, recall 1 by
+    definition of nothing missed.
     """
     k = min(config.recall_k, len(vectors))
     if not len(queries) or not k:
         return max(16, 4 * config.recall_k), 1.0
     exact = flat_search(vectors, queries, k, config.space).distance
+    widest = max(k, min(MAX_EF, len(vectors) // config.links))
     low, high, best = k, k, 0.0
-    while (best := _recall_at(index, queries, exact, high)) < config.recall and high < min(MAX_EF, len(vectors)):
-        low, high = high, min(MAX_EF, len(vectors), high * 2)
+    while (best := _recall_at(index, queries, exact, high)) < config.recall and high < widest:
+        low, high = high, min(widest, high * 2)
     while high - low > max(1, high // 16):
         middle = (low + high) // 2
         reached = _recall_at(index, queries, exact, middle)

@@ -17,7 +17,7 @@ from tasks.index.kernel.postings import (
 )
 
 NAME_BONUS = 0.25
-BACK_WEIGHT = 0.25
+BACK_WEIGHT = 0.05
 MAX_QUERY_COLUMNS = 128
 
 
@@ -60,7 +60,7 @@ class TableScores:
     """How well each table holds what was asked. Shapes: score, forth (t,); best (q, t) columns; share (q, t).
 
     Attributes:
-        score: forth, plus a quarter of back, weighted by the columns' information; at most 1.25.
+        score: forth, less where names differ, plus a twentieth of back, which decides between equals; at most 1.05.
         forth: share of the asked table's values, weighted alike, that the table has.
         best: for each asked column the column of the table that holds most of it.
         share: how much that is.

@@ -1,0 +1,100 @@
+import contextlib
+import threading
+import time
+
+import httpx
+import pytest
+import uvicorn
+
+from connectors.errors import ArtifactError
+from flows.http import app_from_environment, create_app
+from tests.tasks.search.lakes import HOSTILE, lake_tables, publish_lake, record_run
+
+
+@contextlib.contextmanager
+def served(app):
+    """A client of a server that listens."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until = time.monotonic() + 60
+        while not server.started and time.monotonic() < until:
+            time.sleep(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def client(searchable):
+    with served(create_app(str(searchable[0]))) as client:
+        yield client
+
+
+def test_the_answers_are_those_of_python(client, search):
+    for path, asked, found in (
+        ("/similar", {"table": "orders_2024", "k": 3}, search.similar("orders_2024", 3)),
+        ("/joinable", {"column": "orders.city", "k": 3}, search.joinable("orders.city", 3)),
+        ("/search", {"text": "town", "k": 3}, search.search("town", 3)),
+    ):
+        answer = client.get(path, params=asked)
+        assert answer.status_code == 200
+        assert answer.json() == [one.as_dict() for one in found]
+
+
+def test_unknown_names_are_404_with_near_ones(client):
+    answer = client.get("/similar", params={"table": "order_2024"})
+    assert answer.status_code == 404
+    assert "orders_2024" in answer.json()["examples"]
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/similar", {"table": "orders", "k": 0}),
+        ("/similar", {"table": "orders", "k": 1_001}),
+        ("/similar", {"table": "orders", "k": "many"}),
+        ("/similar", {"table": ""}),
+        ("/similar", {}),
+        ("/search", {"text": "x" * 1_001}),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused(client, path, asked):
+    assert client.get(path, params=asked).status_code == 422
+
+
+def test_hostile_names_come_back_as_json(client):
+    answer = client.get("/similar", params={"table": HOSTILE})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert client.get("/search", params={"text": " "}).status_code == 400
+
+
+def test_the_description_names_the_bounds(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    assert set(paths) == {"/similar", "/joinable", "/search"}
+    (k,) = [one for one in paths["/similar"]["get"]["parameters"] if one["name"] == "k"]
+    assert (k["schema"]["minimum"], k["schema"]["maximum"]) == (1, 1_000)
+    assert "404" in paths["/similar"]["get"]["responses"]
+
+
+def test_a_new_run_is_picked_up_without_a_restart(tmp_path):
+    with served(create_app(str(tmp_path), refresh_s=0.0)) as client:
+        assert client.get("/similar", params={"table": "a"}).status_code == 503
+        publish_lake(tmp_path, {"a": {"x": [1, 2]}, "b": {"y": [2, 1]}})
+        assert [one["table"] for one in client.get("/similar", params={"table": "a"}).json()] == ["b"]
+        _, refs = publish_lake(tmp_path, lake_tables())
+        record_run(tmp_path, refs, "20270101T000000-bbbbbb", "2027-01-01T00:00:00+00:00")
+        assert client.get("/similar", params={"table": "orders"}).status_code == 200
+
+
+def test_the_environment_must_name_the_artifacts(monkeypatch):
+    monkeypatch.delenv("LAKEBED_ARTIFACTS", raising=False)
+    with pytest.raises(ArtifactError, match="not set"):
+        app_from_environment()
+    monkeypatch.setenv("LAKEBED_ARTIFACTS", "somewhere")
+    assert app_from_environment().title == "lakebed search"

@@ -1,0 +1,100 @@
+"""A small lake with a graph, vectors and an index, made in this process: the stages' own functions, but no Spark."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import scipy.sparse as sp
+
+from connectors.lake.config import LakeConfig
+from tasks.index.config import IndexConfig
+from tasks.index.stage import run_index
+from tasks.lakegraph.build import column_table, graph_tables
+from tasks.lakegraph.config import LakeGraphConfig
+from tasks.lakegraph.contract import CONTRACTS
+from tasks.lakegraph.kernel.samples import FloatRule, sample_values
+from tasks.lakegraph.kernel.values import LakeColumn, lake_graph
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from tasks.runtime.contract import Column, Contract
+from tasks.runtime.record import RunRecord, StageRecord
+from tasks.runtime.stage import Stage, StageMetrics, StageSpec
+from tasks.runtime.workspace import Workspace
+
+HOSTILE = '<script>alert("x")</script>\n'
+EMBEDDINGS = Contract(
+    name="embeddings",
+    version=1,
+    meaning="As the embeddings stage publishes them.",
+    columns=(Column("node_id", pa.int64(), "node"), Column("vector", pa.list_(pa.float32()), "its vector")),
+    key=("node_id",),
+)
+
+
+def lake_tables():
+    """A parent, its part, a near miss, a table to join with, others, and a hostile name."""
+    rng = np.random.default_rng(7)
+    ids, cities = list(range(1_000, 1_300)), [f"city {i % 40}" for i in range(300)]
+    tables = {
+        "orders": {"id": ids, "city": cities, "price": [round(float(x), 2) for x in rng.random(300)]},
+        "orders_2024": {"id": ids[:120], "city": cities[:120]},
+        "orders_near": {"id": [*ids[:100], *range(5_000, 5_020)], "city": cities[:120]},
+        "towns": {"town": [f"city {i}" for i in range(60)], "people": [int(x) for x in rng.integers(1e6, 2e6, 60)]},
+        "flags": {"is_on": [True, False], "none": [None, None]},
+        HOSTILE: {"id": ids[200:260], HOSTILE: ["one", "two"] * 30},
+    }
+    for number in range(20):
+        tables[f"noise/{number:02d}"] = {
+            "key": [int(x) for x in rng.integers(1e7, 9e7, 50)],
+            "word": [f"word {x}" for x in rng.integers(0, 400, 50)],
+        }
+    return tables
+
+
+def vectors_of(graph, dim=32, seed=3):
+    """Powers of the transition matrix times a random projection, as FastRP takes them."""
+    n = len(graph.nodes.key)
+    pairs = (np.r_[graph.edges.source, graph.edges.target], np.r_[graph.edges.target, graph.edges.source])
+    adjacency = sp.csr_matrix((np.ones(len(pairs[0])), pairs), shape=(n, n))
+    degree = np.maximum(np.asarray(adjacency.sum(1)).ravel(), 1)
+    step, power = sp.diags(1 / degree) @ adjacency, np.random.default_rng(seed).standard_normal((n, dim))
+    total = np.zeros((n, dim))
+    for weight in (0.1, 0.3, 1, 3):
+        power = step @ power
+        total += weight * power / np.maximum(np.linalg.norm(power, axis=1, keepdims=True), 1e-12)
+    return total.astype(np.float32)
+
+
+def publish_lake(root: Path, tables=None, config=None) -> tuple[ArtifactStore, dict[str, ArtifactRef]]:
+    """Artifacts of lakegraph, embeddings and index, and a run's record that names them."""
+    space = Workspace(lake=LakeConfig(root=str(root / "lake")), artifacts=str(root))
+    columns = [
+        LakeColumn(table, (name,), sample_values(pa.array(values), 1 << 16, FloatRule("exact")))
+        for table, held in (lake_tables() if tables is None else tables).items()
+        for name, values in held.items()
+    ]
+    found = lake_graph(sorted({column.table for column in columns}), columns, LakeGraphConfig())
+    stage = Stage(StageSpec("lakegraph", 1, CONTRACTS), inputs=[], config=LakeGraphConfig(), workspace=space)
+    graph_columns = column_table(found.columns)
+    lakegraph = stage.publish({**graph_tables(found.graph), "graph_columns": graph_columns}, {}, StageMetrics())
+    embeddings = publish_vectors(space, lakegraph, vectors_of(found.graph))
+    refs = {"lakegraph": lakegraph, "embeddings": embeddings}
+    refs["index"] = run_index(lakegraph, embeddings, space, config or IndexConfig())
+    record_run(root, refs)
+    return ArtifactStore(str(root)), refs
+
+
+def publish_vectors(space, lakegraph, vectors):
+    """An artifact of vectors, one a node."""
+    spec = StageSpec("embeddings", 1, {"embeddings": EMBEDDINGS})
+    stage = Stage(spec, inputs=[lakegraph], config=LakeGraphConfig(), workspace=space, identity=[vectors.tobytes()])
+    table = pa.table({"node_id": np.arange(len(vectors)), "vector": vectors.tolist()}, EMBEDDINGS.arrow_schema())
+    return stage.publish({"embeddings": table}, {}, StageMetrics())
+
+
+def record_run(root: Path, refs, run_id="20260101T000000-aaaaaa", started_at="2026-01-01T00:00:00+00:00"):
+    """The record of a run that ended well."""
+    stages = [StageRecord(**ref.model_dump(), reused=False) for ref in refs.values()]
+    record = RunRecord(run_id=run_id, status="completed", started_at=started_at, stages=stages)
+    folder = root / "runs" / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(record.model_dump_json())

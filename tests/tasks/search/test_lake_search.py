@@ -1,0 +1,151 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from connectors.errors import ArtifactError, ConfigError, SourceError
+from tasks.search.config import SearchConfig
+from tasks.search.lake_search import LakeSearch
+from tasks.search.query_file import ask_file
+from tests.tasks.search.lakes import HOSTILE, lake_tables, publish_lake
+
+
+def names(found):
+    return [one.name for one in found]
+
+
+def test_a_part_finds_its_parent_and_says_why(search):
+    found = search.similar("orders_2024", 3)
+    assert names(found)[0] == "orders"
+    assert "orders_near" in names(found)
+    answer = found[0].as_dict()
+    assert list(answer) == ["table", "distance", "why"]
+    assert answer["why"]["shared"] == 1.0
+    assert {(pair["column"], pair["in"], pair["share"]) for pair in answer["why"]["columns"]} == {
+        ("id", "id", 1.0),
+        ("city", "city", 1.0),
+    }
+    assert set(answer["why"]["values"]) <= {str(i) for i in range(1_000, 1_120)}
+    assert 0 <= answer["distance"] < 0.5
+    json.dumps(answer)
+
+
+def test_joinable_columns_hold_the_values_exactly(search):
+    tables = lake_tables()
+    found = search.joinable("orders.city", 4)
+    asked = set(tables["orders"]["city"])
+    assert names(found)[:2] == ["orders_2024.city", "orders_near.city"]
+    assert found[2].name == "towns.town"
+    assert all(one.why["share"] == 1.0 for one in found[:3])
+    for one in found[:3]:
+        table, column = one.name.rsplit(".", 1)
+        held = set(tables[table][column])
+        assert one.why["shared_values"] == len(asked & held)
+        assert one.why["share"] == pytest.approx(len(asked & held) / len(asked), abs=1e-6)
+        assert one.why["share_of_its_own"] == pytest.approx(len(asked & held) / len(held), abs=1e-6)
+    assert all(not one.name.startswith("orders.") for one in found)
+
+
+def test_text_finds_names_and_values(search):
+    assert search.search("towns", 1)[0].name == "towns"
+    assert "orders.price" in names(search.search("price", 3))
+    hits = search.search("city 17", 5)
+    assert any(one.why.get("value") == "city 17" for one in hits)
+    assert search.search("zzqqxx", 5) == []
+    assert len(search.search("word", 7)) <= 7
+
+
+def test_a_file_that_is_not_in_the_lake(search, tmp_path):
+    path = tmp_path / "new.parquet"
+    tables = lake_tables()["orders"]
+    pq.write_table(pa.table({"id": tables["id"][50:90], "where": tables["city"][50:90]}), path)
+    found = search.similar_to(*ask_file(search, path), 3)
+    assert set(names(found)) == {"orders", "orders_2024", "orders_near"}
+    assert found[0].why["columns"][0]["column"] in {"id", "where"}
+    pq.write_table(pa.table({"x": ["nothing like it"]}), path)
+    assert search.similar_to(*ask_file(search, path), 3) == []
+
+
+def test_files_that_cannot_be_asked_about(search, tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        ask_file(search, tmp_path / "none.parquet")
+    path = tmp_path / "x.parquet"
+    path.write_bytes(b"PAR1 not PAR1")
+    with pytest.raises(SourceError):
+        ask_file(search, path)
+    with pytest.raises(ConfigError, match="too large"):
+        pq.write_table(pa.table({"x": list(range(10_000))}), path)
+        ask_file(search, path, SearchConfig(max_file_bytes=1 << 10))
+    pq.write_table(pa.table({"x": pa.nulls(3)}), path)
+    with pytest.raises(SourceError, match="no column of values"):
+        ask_file(search, path)
+
+
+def test_unknown_names_suggest_near_ones(search):
+    with pytest.raises(ConfigError) as caught:
+        search.similar("order_2024")
+    assert "orders_2024" in caught.value.hint
+    with pytest.raises(ConfigError) as caught:
+        search.joinable("orders.citi")
+    assert "orders.city" in caught.value.examples
+
+
+@pytest.mark.parametrize("k", [0, -1, 10_000])
+def test_k_is_bounded(search, k):
+    for ask in (search.similar, search.joinable, search.search):
+        with pytest.raises(ConfigError, match="out of bounds"):
+            ask("orders", k)
+
+
+def test_k_beyond_the_lake_gives_what_there_is(search):
+    assert len(search.similar("orders", 1_000)) == len(lake_tables()) - 1
+    with pytest.raises(ConfigError, match="empty or too long"):
+        search.search(" ")
+    with pytest.raises(ConfigError, match="empty or too long"):
+        search.search("x" * 2_000)
+
+
+def test_hostile_names_are_data(search):
+    assert HOSTILE in names(search.similar("orders", 5))
+    assert search.similar(HOSTILE, 1)[0].name == "orders"
+    key = json.dumps([HOSTILE, "id"], separators=(",", ":"))
+    assert search.joinable(key, 1)[0].name in {"orders.id", "orders_2024.id", "orders_near.id"}
+
+
+def test_tables_without_values_still_have_neighbours(search):
+    found = search.similar("flags", 2)
+    assert len(found) == 2
+    assert found[0].why["columns"] == []
+
+
+def test_names_that_several_columns_have_must_be_told_apart(tmp_path):
+    tables = {"a": {"b.c": [1, 2, 3]}, "a.b": {"c": [1, 2, 3]}, "d": {"e": [1, 2, 3]}}
+    search = LakeSearch(*publish_lake(tmp_path, tables))
+    with pytest.raises(ConfigError, match="several columns") as caught:
+        search.joinable("a.b.c")
+    assert sorted(caught.value.examples) == ['["a","b.c"]', '["a.b","c"]']
+    assert search.joinable('["a","b.c"]', 5)[0].why["share"] == 1.0
+
+
+def test_a_lake_without_shared_values(tmp_path):
+    search = LakeSearch(*publish_lake(tmp_path, {"a": {"x": [1]}, "b": {"y": [2]}}))
+    (found,) = search.similar("a", 5)
+    assert (found.name, found.why["shared"]) == ("b", 0.0)
+    (found,) = search.joinable("a.x", 5)
+    assert found.why["shared_values"] == 0
+
+
+def test_damaged_files_beside_the_index_are_typed(tmp_path):
+    store, refs = publish_lake(tmp_path, {"a": {"x": [1, 2]}, "b": {"y": [2, 1]}})
+    folder = tmp_path / "index" / refs["index"].key
+    for name in ("evidence/column.npy", "evidence/values.arrow", "evidence/columns.parquet"):
+        path = folder / name
+        data = path.read_bytes()
+        path.write_bytes(data[:20])
+        with pytest.raises(ArtifactError, match="missing or damaged"):
+            LakeSearch(store, refs).joinable("a.x", 3)
+        path.write_bytes(data)
+    (folder / "vectors/table/index.json").unlink()
+    with pytest.raises(ArtifactError, match="no whole index"):
+        LakeSearch(store, refs).similar("a", 3)
