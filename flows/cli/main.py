@@ -18,8 +18,9 @@ from flows.cli.explain import explain
 from flows.cli.report import report
 from flows.cli.run import run
 from flows.cli.status import status
+from flows.cli.summarize import decode, summarize
 
-VERBS = (doctor, demo, run, containments, explain, report, status, config)
+VERBS = (doctor, demo, run, containments, explain, report, status, config, summarize, decode)
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 app = typer.Typer(

@@ -1,13 +1,21 @@
 """What a summary is, as arrays."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from tasks.summary.kernel.layout import Layout
+
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
+
+STORED_FORM = "npy: parent, source, target int32, sign int8"
+"""What `Summary.bits_per_edge` counts."""
 
 
 @dataclass(frozen=True)
@@ -53,3 +61,35 @@ class Summary:
     def cost(self) -> int:
         """|P+| + |P-| + |H|."""
         return len(self.signed_edges.sign) + self.n_hierarchy
+
+    def decode(self) -> Int32:
+        """Every edge of the graph, lower id first, ascending. Shapes: result (n_edges, 2)."""
+        from tasks.summary.kernel.decoding import decode
+
+        return decode(self)
+
+    def neighbours(self, vertex: int) -> Int32:
+        """The neighbours of a vertex, ascending, without decoding the rest; the first call lays the forest out.
+
+        Raises:
+            GraphError: if there is no such vertex.
+        """
+        from tasks.summary.kernel.queries import neighbours
+
+        return neighbours(self.layout, vertex)
+
+    @cached_property
+    def layout(self) -> "Layout":
+        """The forest as products and queries walk over it."""
+        from tasks.summary.kernel.layout import lay_out
+
+        return lay_out(self)
+
+    def n_bytes(self) -> int:
+        """Size of the stored arrays (`STORED_FORM`), without the files' headers."""
+        edges = self.signed_edges
+        return self.parent.nbytes + edges.source.nbytes + edges.target.nbytes + edges.sign.nbytes
+
+    def bits_per_edge(self, n_edges: int) -> float:
+        """Bits of the stored arrays for each of the graph's edges; 0 for a graph without edges."""
+        return 8 * self.n_bytes() / n_edges if n_edges else 0.0

@@ -1,0 +1,100 @@
+"""How nodes become vectors."""
+
+import math
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from connectors.config import FrozenConfig
+
+
+class EmbeddingsConfig(FrozenConfig):
+    """FastRP: size, weights of the powers, damping of hubs; what beside the edges counts; where it is computed."""
+
+    dim: int = Field(128, ge=2, le=8_192, description="Numbers of a vector.")
+    weights: tuple[float, ...] = Field(
+        (0.0, 1.0, 1.0),
+        min_length=1,
+        max_length=32,
+        description="Weight of each power of the transition matrix, from the first on. "
+        "Others of the same number are computed from stored powers.",
+    )
+    degree_exponent: float = Field(
+        -0.5,
+        ge=-2.0,
+        le=2.0,
+        description="β: a node counts by its share of all degrees to this power; negative damps hubs.",
+    )
+    self_weight: float = Field(0.0, ge=0.0, le=1e6, description="Weight of a node's own projection.")
+    normalize: bool = Field(
+        True, description="Whether each power's rows are brought to length 1 before they are weighted."
+    )
+    standardize: bool = Field(True, description="Whether each column is brought to mean 0 and standard deviation 1.")
+    sparsity: int = Field(
+        0,
+        ge=0,
+        le=1 << 16,
+        description="s: one in s numbers of the projection is not 0. 0 takes √nodes or dim/8, the lesser, "
+        "as a power of two.",
+    )
+    features: tuple[str, ...] = Field(
+        (), description="Columns of the node table that take part: numbers by value, text by equality."
+    )
+    property_ratio: float = Field(
+        0.5, gt=0.0, lt=1.0, description="Share of a vector that the features fill, where there are any."
+    )
+    edge_types: dict[str, float] = Field(
+        default_factory=dict, description="Weight of each kind of edge; empty: all edges are of one kind."
+    )
+    type_mode: Literal["weighted", "concatenated"] = Field(
+        "weighted", description="Whether kinds of edges share the vector, or each fills a part of its own."
+    )
+    use_weights: bool = Field(True, description="Whether edge weights count.")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of the projection.")
+    local_max_values: int = Field(
+        1 << 30,
+        ge=0,
+        description="Nodes times dim up to which this process computes; Spark beyond. Shows in the last digits only.",
+    )
+    rows_per_block: int = Field(1 << 16, ge=1, le=1 << 24, description="Nodes of one block on Spark.")
+    threads: int = Field(0, ge=0, le=1_024, description="Threads; 0 takes all cores. No effect on the result.")
+
+    @field_validator("weights")
+    @classmethod
+    def _require_weights(cls, weights: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(math.isfinite(weight) for weight in weights):
+            raise ValueError("expected finite numbers")
+        if not any(weights):
+            raise ValueError("expected one weight that is not 0")
+        return weights
+
+    @field_validator("edge_types")
+    @classmethod
+    def _require_types(cls, types: dict[str, float]) -> dict[str, float]:
+        if any(not (math.isfinite(weight) and weight > 0) for weight in types.values()):
+            raise ValueError("expected weights above 0")
+        return types
+
+    def powers_part(self) -> "PowersConfig":
+        """What decides the powers; weights, self weight and standardisation come after."""
+        names = set(PowersConfig.model_fields) - {"n_powers"}
+        return PowersConfig(n_powers=len(self.weights), **{name: getattr(self, name) for name in names})
+
+    def result_part(self) -> "EmbeddingsConfig":
+        """The same without what does not show in the result."""
+        return self.model_copy(update={"threads": 0})
+
+
+class PowersConfig(FrozenConfig):
+    """The settings that decide the powers."""
+
+    n_powers: int = Field(ge=1, description="Powers of the transition matrix.")
+    dim: int = Field(description="Numbers of a vector.")
+    degree_exponent: float = Field(description="β.")
+    sparsity: int = Field(description="s, 0 by size.")
+    features: tuple[str, ...] = Field(description="Columns of the node table that take part.")
+    property_ratio: float = Field(description="Share of a vector that the features fill.")
+    edge_types: dict[str, float] = Field(description="Weight of each kind of edge.")
+    type_mode: str = Field(description="How kinds of edges come together.")
+    use_weights: bool = Field(description="Whether edge weights count.")
+    seed: int = Field(description="Seed of the projection.")

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: projections, powers of the transition matrix and their sum."""

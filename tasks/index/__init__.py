@@ -1,0 +1,1 @@
+"""A search index over vectors: HNSW shards or exact search, with ids, filters and changes between builds."""

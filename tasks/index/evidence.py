@@ -1,0 +1,217 @@
+"""Why things are near: the lake graph as compact files beside the index, read where they are asked.
+
+columns.parquet     each column: table, path, distinct values, sketch of them
+tables.parquet      each table's name
+value_indptr.npy value.npy column_indptr.npy column.npy     the postings of shared values
+values.arrow        hash and label of each value, for memory maps
+text_*.npy texts.parquet    n-grams of table names, column names and values that are text
+"""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from connectors.errors import ArtifactError
+from connectors.storage import Storage, is_object_store
+from tasks.index.kernel.ngrams import NgramIndex, index_texts
+from tasks.index.kernel.postings import FULL, ColumnSizes, Int64, Postings, make_postings
+
+FOLDER = "evidence"
+ARRAYS = ("value_indptr", "value", "column_indptr", "column", "text_indptr", "text", "text_length")
+FILES = tuple(
+    f"{FOLDER}/{name}"
+    for name in (
+        *(f"{array}.npy" for array in ARRAYS),
+        "columns.parquet",
+        "tables.parquet",
+        "texts.parquet",
+        "values.arrow",
+    )
+)
+MAX_TEXT_VALUES = 200_000
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What text search finds. Shapes: kind (`table`, `column`, `value`), number (table, column, value) (n,)."""
+
+    kind: pa.Array
+    number: Int64
+    index: NgramIndex
+
+
+def write_evidence(storage: Storage, nodes: pa.Table, edges: pa.Table, columns: pa.Table) -> None:
+    """Writes the files, of the tables of a lakegraph artifact."""
+    kinds = nodes["kind"].combine_chunks()
+    tables = nodes.filter(pc.equal(kinds, "table"))
+    values = nodes.filter(pc.equal(kinds, "value"))
+    first_table = tables["node_id"][0].as_py() if tables.num_rows else 0
+    first_value = values["node_id"][0].as_py() if values.num_rows else 0
+    held = edges.filter(pc.equal(edges["kind"], "column_value"))
+    target = held["target"].to_numpy() - first_value
+    postings = make_postings(held["source"].to_numpy(), target, columns.num_rows, values.num_rows)
+    names = pa.table({"name": tables["label"]})
+    labels = nodes["label"].slice(0, columns.num_rows)
+    facts = pa.table(
+        {
+            "table": pc.subtract(columns["table_node"], first_table),
+            "label": labels if columns.num_rows else pa.array([], pa.string()),
+            **{name: columns[name] for name in ("token", "n_distinct", "n_sampled", "threshold", "sketch", "left_out")},
+        }
+    )
+    texts, index = _texts(names["name"].to_pylist(), facts["token"].to_pylist(), values["label"], postings)
+    arrays = (*_arrays(postings), index.indptr, index.text, index.length)
+    for name, array in zip(ARRAYS, arrays, strict=True):
+        _write_npy(storage, name, array)
+    for name, table in (("columns", facts), ("tables", names), ("texts", texts)):
+        stream = io.BytesIO()
+        pq.write_table(table, stream, compression="zstd")
+        storage.write_bytes_atomic(f"{FOLDER}/{name}.parquet", stream.getvalue())
+    _write_values(storage, values)
+
+
+def _arrays(postings: Postings) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64 | np.int32]], ...]:
+    return postings.value_indptr, postings.value, postings.column_indptr, postings.column
+
+
+def _texts(
+    tables: Sequence[str], tokens: Sequence[str], labels: pa.ChunkedArray, postings: Postings
+) -> tuple[pa.Table, NgramIndex]:
+    """Names of tables and columns, and values with a letter, those of most columns first."""
+    is_text = pc.match_substring_regex(labels, r"\p{L}").to_numpy() if len(labels) else np.empty(0, np.bool_)
+    chosen = np.flatnonzero(is_text)
+    n_columns = np.diff(postings.column_indptr)[chosen]
+    chosen = np.sort(chosen[np.argsort(-n_columns, kind="stable")[:MAX_TEXT_VALUES]])
+    paths = [" ".join(str(step) for step in json.loads(token)) for token in tokens]
+    texts = [*tables, *paths, *labels.take(pa.array(chosen)).to_pylist()]
+    sizes = [len(tables), len(paths), len(chosen)]
+    kind = pa.array(["table", "column", "value"]).take(pa.array(np.repeat(np.arange(3), sizes)))
+    number = np.concatenate([np.arange(len(tables)), np.arange(len(paths)), chosen])
+    return pa.table({"kind": kind, "number": number}), index_texts(texts)
+
+
+def _write_npy(storage: Storage, name: str, array: np.ndarray[tuple[int], np.dtype[np.generic]]) -> None:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    storage.write_bytes_atomic(f"{FOLDER}/{name}.npy", stream.getvalue())
+
+
+def _write_values(storage: Storage, values: pa.Table) -> None:
+    """Hash and label, uncompressed, so that a reader maps the file and touches only what it asks for."""
+    digits = pc.utf8_slice_codeunits(values["key"], len("value:"))
+    hashes = np.array([int(text, 16) for text in digits.to_pylist()], np.uint64)
+    table = pa.table({"hash": hashes, "label": values["label"].combine_chunks()})
+    stream = io.BytesIO()
+    with pa.ipc.new_file(stream, table.schema) as writer:
+        writer.write_table(table)
+    storage.write_bytes_atomic(f"{FOLDER}/values.arrow", stream.getvalue())
+
+
+class Evidence:
+    """The files of one index artifact, each read when it is first needed.
+
+    Raises (all properties): ArtifactError: if a file is missing or damaged.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._storage = Storage.at(uri)
+        self._uri = uri
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """Names by number."""
+        return [str(name) for name in self._parquet("tables")["name"].to_pylist()]
+
+    @cached_property
+    def columns(self) -> pa.Table:
+        """The columns by number."""
+        return self._parquet("columns")
+
+    @cached_property
+    def table_of(self) -> Int64:
+        """The table of each column, (c,)."""
+        return np.asarray(self.columns["table"].to_numpy(), np.int64)
+
+    @cached_property
+    def sizes(self) -> ColumnSizes:
+        """Distinct values of each column."""
+        cut = self.columns["threshold"].to_pylist()
+        return ColumnSizes(
+            n_distinct=self.columns["n_distinct"].to_numpy(),
+            n_sampled=self.columns["n_sampled"].to_numpy(),
+            threshold=np.array([FULL if text is None else int.from_bytes(text, "big") for text in cut], np.uint64),
+        )
+
+    @cached_property
+    def postings(self) -> Postings:
+        """Columns and the values that they share."""
+        value_indptr, value, column_indptr, column = (self._npy(name) for name in ARRAYS[:4])
+        return Postings(value_indptr, value, column_indptr, column)
+
+    @cached_property
+    def texts(self) -> Texts:
+        """What text search finds."""
+        table = self._parquet("texts")
+        index = NgramIndex(*(self._npy(name) for name in ARRAYS[4:]))
+        return Texts(table["kind"].combine_chunks(), table["number"].to_numpy(), index)
+
+    @cached_property
+    def values(self) -> pa.Table:
+        """Hash and label of each value."""
+        path = f"{FOLDER}/values.arrow"
+        with _typed(self._uri, path):
+            if is_object_store(self._uri):
+                return pa.ipc.open_file(pa.BufferReader(self._storage.read_bytes(path))).read_all()
+            return pa.ipc.open_file(pa.memory_map(f"{self._uri.removeprefix('file://')}/{path}")).read_all()
+
+    @cached_property
+    def sketches(self) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint64]], Int64]:
+        """(hash, column) of the least hashes of every column, ascending by hash."""
+        texts = self.columns["sketch"].to_pylist()
+        hashes = np.frombuffer(b"".join(texts), ">u8").astype(np.uint64)
+        column = np.repeat(np.arange(len(texts)), [len(text) // 8 for text in texts])
+        order = np.argsort(hashes, kind="stable")
+        return hashes[order], column[order]
+
+    def labels(self, values: Sequence[int]) -> list[str]:
+        """What people read for values."""
+        return [str(self.values["label"][int(value)].as_py()) for value in values]
+
+    def _npy(self, name: str) -> Any:
+        path = f"{FOLDER}/{name}.npy"
+        with _typed(self._uri, path):
+            if is_object_store(self._uri):
+                return np.load(io.BytesIO(self._storage.read_bytes(path)), allow_pickle=False)
+            return np.load(f"{self._uri.removeprefix('file://')}/{path}", mmap_mode="r", allow_pickle=False)
+
+    def _parquet(self, name: str) -> pa.Table:
+        path = f"{FOLDER}/{name}.parquet"
+        with _typed(self._uri, path):
+            return pq.read_table(io.BytesIO(self._storage.read_bytes(path)), use_threads=False)
+
+
+class _typed:
+    """Turns what a damaged file raises into an ArtifactError that names it."""
+
+    def __init__(self, uri: str, path: str) -> None:
+        self._where = f"{uri}/{path}"
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (OSError, ValueError, pa.ArrowException, KeyError)):
+            raise ArtifactError(
+                "a file beside the index is missing or damaged",
+                value=f"{self._where}: {error}"[:300],
+                expected="the file that was written",
+                hint="lakebed run builds the index again",
+            ) from error

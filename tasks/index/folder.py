@@ -1,0 +1,261 @@
+"""An index as an immutable folder: `index.json` written last, all other files held to size and SHA-256 by it.
+
+index.json          space, dim, M, efConstruction, ef, counts, measured recall, library, the stamp of each file
+items.parquet       id, metadata, group of equal vectors
+vectors-0000.npy …  distinct vectors of each shard
+shard-0000.hnsw …   hnswlib's graph of each shard; none where search is exact
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from connectors.config import FrozenConfig
+from connectors.errors import ArtifactError
+from connectors.hnsw import LIBRARY, FileStamp, index_bytes, load_index, read_stamped, write_stamped
+from connectors.storage import Storage
+from tasks.index.config import IndexConfig, Space
+from tasks.index.kernel.flat import Float32
+from tasks.index.kernel.hnsw import SPACES, build_shard
+from tasks.index.kernel.twins import Twins
+from tasks.index.named import Changes, NamedIndex
+from tasks.index.vector_index import FlatIndex, HnswIndex, VectorIndex
+
+FORMAT = 1
+HEAD = "index.json"
+_AGAIN = "lakebed run builds the index again"
+
+
+class Stamp(FrozenConfig):
+    """A file of the folder."""
+
+    path: str
+    size: int = Field(ge=0)
+    sha256: str
+
+    def stamp(self) -> FileStamp:
+        """The same for `connectors.hnsw`."""
+        return FileStamp(self.path, self.size, self.sha256)
+
+
+class ShardHead(FrozenConfig):
+    """One shard: its vectors, its graph (none where search is exact), the tuned ef, the recall measured with it."""
+
+    count: int = Field(ge=0)
+    vectors: Stamp
+    graph: Stamp | None
+    ef: int = Field(ge=0)
+    recall: float = Field(ge=0, le=1)
+
+
+class IndexHead(FrozenConfig):
+    """What `index.json` says."""
+
+    format: int
+    library: str
+    space: Space
+    dim: int = Field(ge=1)
+    links: int
+    ef_construction: int
+    seed: int
+    recall_k: int
+    recall_target: float
+    n_items: int = Field(ge=0)
+    n_vectors: int = Field(ge=0)
+    items: Stamp
+    shards: tuple[ShardHead, ...]
+
+    @property
+    def recall(self) -> float:
+        """Of the shards, weighted by their vectors; 1 where search is exact."""
+        counts = [shard.count for shard in self.shards]
+        return float(np.average([shard.recall for shard in self.shards], weights=counts)) if sum(counts) else 1.0
+
+    @property
+    def method(self) -> str:
+        """`hnsw` or `flat`."""
+        return "hnsw" if any(shard.graph for shard in self.shards) else "flat"
+
+
+@dataclass(frozen=True)
+class ShardWork:
+    """What builds one shard: folder, number, config, whether it gets a graph; small enough to be sent to a worker."""
+
+    uri: str
+    number: int
+    vectors: FileStamp
+    config: IndexConfig
+    is_flat: bool
+
+
+def write_vectors(storage: Storage, vectors: Float32, n_shards: int) -> list[FileStamp]:
+    """The distinct vectors, those of each shard in a file of their own: vector p in shard p mod s."""
+    return [
+        write_stamped(storage, f"vectors-{number:04d}.npy", _npy(vectors[number::n_shards]))
+        for number in range(n_shards)
+    ]
+
+
+def build_one(work: ShardWork) -> ShardHead:
+    """Builds a shard from its vectors and writes its graph; the same in a Spark worker and here.
+
+    Raises:
+        ArtifactError: if the vectors are not those that were written, or the graph cannot be written.
+    """
+    storage = Storage.at(work.uri)
+    vectors = _vectors(read_stamped(storage, work.vectors))
+    stamp = Stamp(**asdict(work.vectors))
+    if work.is_flat or not len(vectors):
+        return ShardHead(count=len(vectors), vectors=stamp, graph=None, ef=0, recall=1.0)
+    built = build_shard(vectors, work.config)
+    graph = write_stamped(storage, f"shard-{work.number:04d}.hnsw", index_bytes(built.index))
+    return ShardHead(count=len(vectors), vectors=stamp, graph=Stamp(**asdict(graph)), ef=built.ef, recall=built.recall)
+
+
+def finish_folder(
+    storage: Storage, items: pa.Table, twins: Twins, shards: Sequence[ShardHead], dim: int, config: IndexConfig
+) -> IndexHead:
+    """Writes items, then the head, last."""
+    groups = np.empty(items.num_rows, np.int64)
+    groups[twins.member] = np.repeat(np.arange(len(twins.first)), np.diff(twins.indptr))
+    table = items.append_column("group", pa.array(groups))
+    stamp = write_stamped(storage, "items.parquet", _parquet(table))
+    head = IndexHead(
+        format=FORMAT,
+        library=LIBRARY,
+        space=config.space,
+        dim=dim,
+        links=config.links,
+        ef_construction=config.ef_construction,
+        seed=config.seed,
+        recall_k=config.recall_k,
+        recall_target=config.recall,
+        n_items=items.num_rows,
+        n_vectors=len(twins.first),
+        items=Stamp(**asdict(stamp)),
+        shards=tuple(shards),
+    )
+    storage.write_bytes_atomic(HEAD, _head_bytes(head))
+    return head
+
+
+def folder_files(head: IndexHead) -> list[str]:
+    """Every file of the folder."""
+    stamps = [head.items, *(shard.vectors for shard in head.shards), *(s.graph for s in head.shards if s.graph)]
+    return [HEAD, *(stamp.path for stamp in stamps)]
+
+
+def read_head(uri: str) -> IndexHead:
+    """What a folder says of itself.
+
+    Raises:
+        ArtifactError: if there is no whole index, it is damaged, or of another version.
+    """
+    storage = Storage.at(uri)
+    if not storage.exists(HEAD):
+        raise ArtifactError(
+            "there is no whole index in this folder", value=uri, expected=f"a folder with {HEAD}", hint=_AGAIN
+        )
+    data = storage.read_bytes(HEAD)
+    try:
+        body = json.loads(data)["index"]
+        is_other = (body["format"], body["library"]) != (FORMAT, LIBRARY)
+        head = IndexHead.model_validate(body)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(uri, str(error)) from error
+    if _head_bytes(head) != data:
+        raise _damaged(uri, "its digest does not match")
+    if is_other:
+        raise ArtifactError(
+            "the index was made by another version",
+            value=f"format {head.format} of {head.library} in {uri}",
+            expected=f"format {FORMAT} of {LIBRARY}",
+            hint=_AGAIN,
+        )
+    return head
+
+
+def open_folder(uri: str) -> NamedIndex:
+    """The index, after every file was held to its size and SHA-256.
+
+    Raises:
+        ArtifactError: if a file is missing, half-written, damaged, or of another dimension or version.
+    """
+    head, storage = read_head(uri), Storage.at(uri)
+    items = pq.read_table(io.BytesIO(read_stamped(storage, head.items.stamp())), use_threads=False)
+    parts = [_vectors(read_stamped(storage, shard.vectors.stamp())) for shard in head.shards]
+    graphs = [read_stamped(storage, shard.graph.stamp()) if shard.graph else b"" for shard in head.shards]
+    _require_shape(uri, head, items, parts)
+    vectors = _interleaved(parts, head.dim)
+    groups = items["group"].to_numpy()
+    order = np.argsort(groups, kind="stable").astype(np.int64)
+    indptr = np.searchsorted(groups[order], np.arange(head.n_vectors + 1)).astype(np.int64)
+    twins = Twins(order[indptr[:-1]], indptr, order)
+    index: VectorIndex = FlatIndex(vectors, head.space)
+    if all(graphs) and graphs:
+        loaded = [
+            load_index(data, SPACES[head.space], head.dim, shard.count)
+            for data, shard in zip(graphs, head.shards, strict=True)
+        ]
+        index = HnswIndex(vectors, loaded, [shard.ef for shard in head.shards], head.space)
+    kept = items.drop_columns("group")
+    return NamedIndex(kept, twins, index, Changes.none(head.dim, kept.drop_columns("id").schema))
+
+
+def _interleaved(parts: Sequence[Float32], dim: int) -> Float32:
+    if len(parts) == 1:
+        return parts[0]
+    vectors = np.empty((sum(len(part) for part in parts), dim), np.float32)
+    for number, part in enumerate(parts):
+        vectors[number :: len(parts)] = part
+    return vectors
+
+
+def _require_shape(uri: str, head: IndexHead, items: pa.Table, parts: Sequence[Float32]) -> None:
+    found = (items.num_rows, [part.shape for part in parts])
+    expected = (head.n_items, [(shard.count, head.dim) for shard in head.shards])
+    if found != expected or sum(shard.count for shard in head.shards) != head.n_vectors:
+        raise ArtifactError(
+            "an index's files do not fit each other", value=f"{found} in {uri}", expected=str(expected), hint=_AGAIN
+        )
+
+
+def _damaged(uri: str, reason: str) -> ArtifactError:
+    return ArtifactError(
+        f"{HEAD} of an index is damaged", value=f"{uri}: {reason}"[:300], expected="what was written", hint=_AGAIN
+    )
+
+
+def _npy(array: np.ndarray[Any, Any]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+    return stream.getvalue()
+
+
+def _vectors(data: bytes) -> Float32:
+    vectors: Float32 = np.load(io.BytesIO(data), allow_pickle=False)
+    return vectors
+
+
+def _parquet(table: pa.Table) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(table, stream, compression="zstd")
+    return stream.getvalue()
+
+
+def _digest(body: object) -> str:
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _head_bytes(head: IndexHead) -> bytes:
+    body = head.model_dump(mode="json")
+    return json.dumps({"index": body, "sha256": _digest(body)}, indent=1).encode()

@@ -1,0 +1,18 @@
+"""The index stage as a Prefect task."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.index.config import IndexConfig
+from tasks.index.stage import run_index
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.transient import is_transient
+from tasks.runtime.workspace import Workspace
+
+
+@task(name="index", retries=2, retry_delay_seconds=5, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
+def build_index(
+    lakegraph: ArtifactRef, embeddings: ArtifactRef, workspace: Workspace, config: IndexConfig
+) -> ArtifactRef:
+    """Reuses or builds the artifact; tried again only after a transient error."""
+    return run_index(lakegraph, embeddings, workspace, config)

@@ -1,0 +1,185 @@
+"""Building the lakegraph artifact: plan, one scan, the graph, publishing."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.errors import SourceError
+from tasks.inventory.splits import InventoryTables, plan_splits
+from tasks.lakegraph.config import LakeGraphConfig
+from tasks.lakegraph.contract import CONTRACTS, GRAPH_COLUMNS
+from tasks.lakegraph.kernel.edge_list import edge_list_graph
+from tasks.lakegraph.kernel.graph import Graph
+from tasks.lakegraph.kernel.samples import FloatRule, ValueSample
+from tasks.lakegraph.kernel.values import ColumnFacts, LakeColumn, lake_graph
+from tasks.lakegraph.plan import (
+    ColumnPlan,
+    estimate,
+    find_edge_table,
+    plan_columns,
+    scan_plan,
+    spark_sources,
+)
+from tasks.lakegraph.scan import EdgeTask, SampleTask
+from tasks.lakegraph.spark import Scanned, scan_on_spark
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.progress import shown
+from tasks.runtime.stage import Stage, StageMetrics
+from tasks.runtime.workspace import Workspace
+
+SKETCH_VALUES = 64
+
+
+@dataclass(frozen=True)
+class _Lake:
+    """What there is to read, how, and where its staged text lies."""
+
+    tables: InventoryTables
+    workspace: Workspace
+    config: LakeGraphConfig
+    staged_root: str
+
+
+Found = tuple[Graph, pa.Table, dict[str, object]]
+
+
+def build_artifact(stage: Stage, inventory: ArtifactRef, workspace: Workspace, config: LakeGraphConfig) -> ArtifactRef:
+    """Estimates, reads the lake once, makes the graph and publishes it.
+
+    Raises: as `run_lakegraph`.
+    """
+    metrics = StageMetrics()
+    tables = InventoryTables(*(stage.store.read(inventory, name) for name in ("tables", "columns", "files")))
+    staged_root = stage.store.folder(inventory.stage, inventory.key)
+    make = _edge_table_graph if config.edge_table.table else _value_graph
+    graph, columns, summary = make(_Lake(tables, workspace, config, staged_root), metrics)
+    with shown().step("Publishing the lake graph"):
+        published = {**graph_tables(graph), "graph_columns": columns}
+        counts = {"nodes": len(graph.nodes.key), "edges": len(graph.edges.source)}
+        return stage.publish(published, {**counts, **summary}, metrics)
+
+
+def graph_tables(graph: Graph) -> dict[str, pa.Table]:
+    """The graph as the tables of the contract."""
+    nodes, edges = graph.nodes, graph.edges
+    ids = pa.array(np.arange(len(nodes.key)))
+    return {
+        "nodes": pa.table([ids, nodes.kind, nodes.key, nodes.label], schema=CONTRACTS["nodes"].arrow_schema()),
+        "edges": pa.table(
+            [pa.array(edges.source), pa.array(edges.target), pa.array(edges.weight), edges.kind],
+            schema=CONTRACTS["edges"].arrow_schema(),
+        ),
+    }
+
+
+def _value_graph(lake: _Lake, metrics: StageMetrics) -> Found:
+    tables, config = lake.tables, lake.config
+    columns = plan_columns(tables, config)
+    cost = estimate(tables, columns, config)
+    shown().note(cost.text())
+    task = SampleTask(cost.n_kept, FloatRule(config.floats, config.float_digits))
+    tokens: dict[int, list[str]] = {}
+    for column in columns:
+        if not column.left_out:
+            tokens.setdefault(column.table_id, []).append(column.token)
+    scanned = _scan(lake, tokens, task, metrics)
+    with metrics.step("graph"), shown().step("Connecting columns by their values"):
+        names = dict(zip(*(tables.tables[name].to_pylist() for name in ("table_id", "name")), strict=True))
+        held = [_lake_column(column, names, scanned) for column in columns]
+        found = lake_graph(list(names.values()), held, config)
+    summary: dict[str, object] = {
+        "source": "values",
+        "tables": len(names),
+        "columns": len(held),
+        "values": int(pc.sum(pc.equal(found.graph.nodes.kind, "value")).as_py() or 0),
+        "values_left_out_as_frequent": found.n_frequent,
+        "columns_left_out": sum(1 for why in found.columns.left_out if why),
+        "values_per_column": cost.n_kept,
+        "unreadable_tables": len(scanned.errors),
+    }
+    return found.graph, column_table(found.columns), summary
+
+
+def _edge_table_graph(lake: _Lake, metrics: StageMetrics) -> Found:
+    tables, config, wanted = lake.tables, lake.config, lake.config.edge_table
+    table_id, task = find_edge_table(tables, wanted)
+    n_rows = dict(zip(*(tables.tables[name].to_pylist() for name in ("table_id", "n_rows")), strict=True))[table_id]
+    _require_room(wanted.table, n_rows, config.max_edges)
+    shown().note(f"graph of {wanted.table}: at most {n_rows:,} edges, {n_rows * 64 / 1e6:,.0f} MB of memory")
+    tokens = {table_id: [token for token in (task.source, task.target, task.weight) if token]}
+    scanned = _scan(lake, tokens, task, metrics)
+    if scanned.errors:
+        raise SourceError(f"cannot read the edge table {wanted.table}", value=scanned.errors[table_id])
+    with metrics.step("graph"), shown().step("Numbering the nodes"):
+        found = edge_list_graph(
+            scanned.edges,
+            (wanted.source, wanted.target),
+            is_bipartite=wanted.is_bipartite,
+            is_weighted=bool(wanted.weight),
+        )
+    summary: dict[str, object] = {
+        "source": "edge table",
+        "table": wanted.table,
+        "rows_without_key": found.n_without_key,
+        "loops": found.n_loops,
+        "repeats": found.n_repeats,
+    }
+    return found.graph, GRAPH_COLUMNS.arrow_schema().empty_table(), summary
+
+
+def _scan(lake: _Lake, tokens: Mapping[int, list[str]], task: SampleTask | EdgeTask, metrics: StageMetrics) -> Scanned:
+    plan = scan_plan(dict(tokens), lake.workspace, lake.staged_root)
+    splits = plan_splits(lake.tables, sorted(tokens), lake.config.target_split_bytes)
+    with metrics.step("scan") as cost:
+        scanned = scan_on_spark(plan, splits, spark_sources(lake.tables, plan), task, lake.workspace)
+        cost.bytes_read = scanned.bytes_read
+    metrics.peak_worker_bytes = scanned.peak_worker_bytes
+    if scanned.errors and lake.workspace.lake.strict:
+        raise SourceError(
+            f"{len(scanned.errors)} tables could not be read as they were listed",
+            expected="files that are whole and do not change while the run reads them",
+            hint="run again, or without --strict to leave them out and go on",
+            examples=[reason for _, reason in sorted(scanned.errors.items())],
+        )
+    return scanned
+
+
+def _lake_column(column: ColumnPlan, names: Mapping[int, str], scanned: Scanned) -> LakeColumn:
+    sample = scanned.samples.get((column.table_id, column.token), ValueSample.none())
+    why = column.left_out or scanned.errors.get(column.table_id, "")
+    return LakeColumn(names[column.table_id], tuple(json.loads(column.token)), sample, why)
+
+
+def column_table(facts: ColumnFacts) -> pa.Table:
+    """The facts as the table of the contract."""
+    samples = [column.sample for column in facts.column]
+    tokens = [json.dumps(list(column.path), ensure_ascii=False, separators=(",", ":")) for column in facts.column]
+    last = [int(sample.hashes[-1]).to_bytes(8, "big") if sample.is_cut else None for sample in samples]
+    return pa.table(
+        [
+            pa.array(np.arange(len(samples))),
+            pa.array(facts.table_node),
+            pa.array(tokens, pa.string()),
+            pa.array([sample.n_distinct for sample in samples], pa.int64()),
+            pa.array([len(sample.hashes) for sample in samples], pa.int64()),
+            pa.array(facts.n_shared),
+            pa.array(last, pa.binary()),
+            pa.array([sample.hashes[:SKETCH_VALUES].astype(">u8").tobytes() for sample in samples], pa.binary()),
+            pa.array(facts.left_out, pa.string()),
+        ],
+        schema=GRAPH_COLUMNS.arrow_schema(),
+    )
+
+
+def _require_room(table: str, n_rows: int, most: int) -> None:
+    if n_rows > most:
+        raise SourceError(
+            f"the edge table {table} has more rows than a graph may have edges",
+            value=f"{n_rows:,}",
+            expected=f"at most {most:,}",
+            hint="raise `lakegraph.max_edges`; an edge takes about 64 bytes of memory",
+        )

@@ -1,0 +1,203 @@
+"""The worker's side of the scan: reads splits once, returns samples of values or parts of an edge table.
+
+Runs inside Spark's Python workers (`mapInArrow`) and, for tests, in plain Python.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.errors import SourceError
+from connectors.lake.read import ReadCounter, Split, read_split
+from tasks.containment.kernel.fingerprint import Cells
+from tasks.containment.scan import ScanPlan, ScanRows
+from tasks.containment.spark import CellWork, SplitWork
+from tasks.encoding.hashes import value_hashes, value_is_null
+from tasks.lakegraph.kernel.edge_list import EdgeList
+from tasks.lakegraph.kernel.samples import (
+    VALUE_KEY,
+    FloatRule,
+    ValueSample,
+    merge_samples,
+    sample_values,
+)
+from tasks.runtime.memory import peak_memory_bytes
+
+MERGE_AFTER_BATCHES = 16
+_UNCUT = 1 << 62
+
+
+@dataclass(frozen=True)
+class SampleTask:
+    """What is kept of a column: at most `n_kept` values; what its floats become."""
+
+    n_kept: int
+    rule: FloatRule
+
+    def works(self) -> tuple[SplitWork, CellWork]:
+        """The worker functions."""
+        return partial(_sample_splits, self), partial(_sample_cells, self)
+
+
+@dataclass(frozen=True)
+class EdgeTask:
+    """The tokens of an edge table's columns; `weight` empty where all weigh 1."""
+
+    source: str
+    target: str
+    weight: str = ""
+
+    def works(self) -> tuple[SplitWork, CellWork]:
+        """The worker functions."""
+        return partial(_edge_splits, self), partial(_edge_cells, self)
+
+
+@dataclass
+class _Samples:
+    """Samples of a split's columns, batch by batch."""
+
+    task: SampleTask
+    parts: dict[str, list[ValueSample]] = field(default_factory=dict)
+
+    def add(self, batch: Mapping[str, Cells]) -> None:
+        for token, cells in batch.items():
+            parts = self.parts.setdefault(token, [])
+            parts.append(sample_values(cells.values, self.task.n_kept, self.task.rule))
+            if len(parts) >= MERGE_AFTER_BATCHES:
+                parts[:] = [merge_samples(parts, self.task.n_kept)]
+
+    def write(self, table_id: int, rows: ScanRows) -> None:
+        for token, parts in self.parts.items():
+            sample = merge_samples(parts, self.task.n_kept)
+            rows.add("sample", table_id, token=token, n=len(sample.hashes), data=sample.to_bytes())
+
+
+@dataclass
+class _Edges:
+    """Parts of an edge table, one a batch."""
+
+    task: EdgeTask
+    parts: list[EdgeList] = field(default_factory=list)
+
+    def add(self, batch: Mapping[str, Cells]) -> None:
+        self.parts.append(edges_of(self.task, batch))
+
+    def write(self, table_id: int, rows: ScanRows) -> None:
+        for part in self.parts:
+            rows.add("edges", table_id, n=part.n_rows, data=edge_bytes(part))
+
+
+def tokens_of(plan: ScanPlan, table_id: int) -> list[str]:
+    """The columns wanted of a table."""
+    return [token for number in plan.tables[table_id].projections for token in plan.projections[number][1]]
+
+
+def edges_of(task: EdgeTask, batch: Mapping[str, Cells]) -> EdgeList:
+    """The rows of a batch in which both keys are there."""
+    source, target = batch[task.source].values, batch[task.target].values
+    is_there = ~(value_is_null(source) | value_is_null(target))
+    if task.weight:
+        is_there &= ~value_is_null(batch[task.weight].values)
+    mask = pa.array(is_there)
+    source, target = source.filter(mask), target.filter(mask)
+    weight = np.ones(int(is_there.sum()))
+    if task.weight:
+        weight = _numbers(batch[task.weight].values.filter(mask), task.weight)
+    return EdgeList(
+        source=value_hashes(source, None, VALUE_KEY),
+        target=value_hashes(target, None, VALUE_KEY),
+        weight=weight,
+        source_keys=sample_values(source, _UNCUT, FloatRule("exact")),
+        target_keys=sample_values(target, _UNCUT, FloatRule("exact")),
+        n_rows=len(is_there),
+    )
+
+
+def edge_bytes(part: EdgeList) -> bytes:
+    """The part as bytes."""
+    keys = (part.source_keys.to_bytes(), part.target_keys.to_bytes())
+    head = np.array([len(part.source), part.n_rows, len(keys[0])], np.int64)
+    return b"".join([head.tobytes(), part.source.tobytes(), part.target.tobytes(), part.weight.tobytes(), *keys])
+
+
+def edge_part(data: bytes) -> EdgeList:
+    """The part that `edge_bytes` wrote."""
+    n, n_rows, n_key_bytes = np.frombuffer(data, np.int64, 3).tolist()
+    ends = np.frombuffer(data, np.uint64, 2 * n, 24)
+    keys_at = 24 + 24 * n
+    return EdgeList(
+        source=ends[:n],
+        target=ends[n:],
+        weight=np.frombuffer(data, np.float64, n, 24 + 16 * n),
+        source_keys=ValueSample.from_bytes(data[keys_at : keys_at + n_key_bytes]),
+        target_keys=ValueSample.from_bytes(data[keys_at + n_key_bytes :]),
+        n_rows=n_rows,
+    )
+
+
+def _numbers(values: pa.Array, token: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    try:
+        return np.asarray(pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    except pa.ArrowException as error:
+        raise SourceError(
+            "the weights of the edge table are not numbers",
+            value=f"{token}: {values.type}",
+            expected="a column of numbers",
+            hint="name another column with `lakegraph.edge_table.weight`, or none",
+        ) from error
+
+
+def _sample_splits(task: SampleTask, plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
+    yield from _scan(plan, splits, lambda: _Samples(task))
+
+
+def _sample_cells(
+    task: SampleTask, plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells]]
+) -> pa.RecordBatch:
+    return _scan_cells(table_id, cells, _Samples(task))
+
+
+def _edge_splits(task: EdgeTask, plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
+    yield from _scan(plan, splits, lambda: _Edges(task))
+
+
+def _edge_cells(task: EdgeTask, plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
+    return _scan_cells(table_id, cells, _Edges(task))
+
+
+def _scan(
+    plan: ScanPlan, splits: Sequence[Split], start: Callable[[], "_Samples | _Edges"]
+) -> Iterator[pa.RecordBatch]:
+    """Scans the splits of one task: rows of kind `sample` or `edges`, `error`, and `task` (bytes read, peak memory)."""
+    counter, rows = ReadCounter(), ScanRows()
+    for split in splits:
+        root = plan.staged_root if split.format == "staged" else plan.lake_root
+        gathered = start()
+        try:
+            for cells in read_split(
+                root, split, tokens_of(plan, split.table_id), counter, ignore_case=plan.ignore_case
+            ):
+                gathered.add(cells)
+        except SourceError as error:
+            rows.add("error", split.table_id, text=str(error.value or error.what))
+            continue
+        gathered.write(split.table_id, rows)
+        if rows.is_full:
+            yield rows.batch()
+    rows.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes)
+    yield rows.batch()
+
+
+def _scan_cells(table_id: int, cells: Iterator[Mapping[str, Cells]], gathered: _Samples | _Edges) -> pa.RecordBatch:
+    """The same for one table whose cells come from Spark's own reader."""
+    rows, n_bytes = ScanRows(), 0
+    for batch in cells:
+        gathered.add(batch)
+        n_bytes += sum(leaf.values.nbytes for leaf in batch.values())
+    gathered.write(table_id, rows)
+    rows.add("task", -1, n=peak_memory_bytes(), n_bytes=n_bytes)
+    return rows.batch()

@@ -1,0 +1,351 @@
+"""Questions to the index of a lake, from Python, the command line and HTTP alike."""
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from connectors.errors import ConfigError
+from tasks.index.evidence import Evidence
+from tasks.index.folder import open_folder
+from tasks.index.kernel.ngrams import match
+from tasks.index.kernel.postings import Float64, Int64
+from tasks.index.named import NamedIndex, unknown_id
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from tasks.search.config import SearchConfig
+from tasks.search.kernel.ranking import AskedColumn, Shares, TableScores, column_shares, rank_columns, score_tables
+from tasks.search.model import Neighbour
+
+CANDIDATES = 8
+MIN_CANDIDATES = 50
+DECIMALS = 6
+
+Containments = Mapping[tuple[str, str], bool]
+
+
+class LakeSearch:
+    """One index artifact, its files read as questions need them.
+
+    Args:
+        store: where the artifacts lie.
+        refs: of a run, by stage; `index` must be there, `containment` adds proven containments to why.
+        config: bounds.
+    """
+
+    def __init__(
+        self, store: ArtifactStore, refs: Mapping[str, ArtifactRef], config: SearchConfig | None = None
+    ) -> None:
+        self._store, self._refs = store, refs
+        self._config = config or SearchConfig()
+        self._uri = store.folder("index", refs["index"].key)
+        self.evidence = Evidence(self._uri)
+
+    @cached_property
+    def tables(self) -> NamedIndex:
+        """The index of tables."""
+        return open_folder(f"{self._uri}/vectors/table")
+
+    @cached_property
+    def columns(self) -> NamedIndex:
+        """The index of columns."""
+        return open_folder(f"{self._uri}/vectors/column")
+
+    @cached_property
+    def containments(self) -> Containments:
+        """Proven (child, parent) pairs, and whether each is coincidental; none where no run looked for them."""
+        if "containment" not in self._refs:
+            return {}
+        edges = self._store.read(self._refs["containment"], "edges", ["child", "parent", "coincidental"])
+        pairs = zip(edges["child"].to_pylist(), edges["parent"].to_pylist(), strict=True)
+        return dict(zip(pairs, edges["coincidental"].to_pylist(), strict=True))
+
+    def similar(self, table: str, k: int = 10) -> list[Neighbour]:
+        """The k tables most like a table of the lake: those that hold its values, then those of near vectors.
+
+        Raises:
+            ConfigError: if there is no such table (near names are told), or k is out of bounds.
+            ArtifactError: if the index is damaged.
+        """
+        self._require_k(k)
+        number = self._table_number(table)
+        asked = [self._asked(column) for column in self._columns_of(number)]
+        vector = self.tables.vector(f"table:{table}")
+        return self._similar(asked, vector, k, table, number)
+
+    def similar_to(self, asked: list[AskedColumn], names: list[str], k: int = 10) -> list[Neighbour]:
+        """The k tables most like one that is not in the lake, of which the columns are given (see `query_file`).
+
+        Its vector is the mean of the vectors of the tables that hold most of it, by how much they hold.
+        """
+        self._require_k(k)
+        scores = score_tables(self.evidence.postings, self.evidence.sizes, self._starts, asked)
+        near = np.argsort(-scores.score, kind="stable")[:5]
+        near = near[scores.score[near] > 0]
+        if not len(near):
+            return []
+        vectors = np.stack([self.tables.vector(f"table:{self.evidence.tables[self._order[row]]}") for row in near])
+        vector = scores.score[near].astype(np.float32) @ vectors
+        return self._similar(asked, vector, k, None, -1, names)
+
+    def joinable(self, column: str, k: int = 10) -> list[Neighbour]:
+        """The k columns of other tables that hold most of a column's distinct values.
+
+        Args:
+            column: `TABLE.COLUMN`, or the JSON text of the list of table and path.
+            k: how many.
+
+        Raises: as `similar`.
+        """
+        self._require_k(k)
+        number = self._column_number(column)
+        asked = self._asked(number)
+        found = column_shares(self.evidence.postings, self.evidence.sizes, asked)
+        distance = self._near_columns(number, k)
+        is_allowed = self.evidence.table_of != self.evidence.table_of[number]
+        ranked = rank_columns(found, asked.is_same_name, distance, is_allowed)[:k].tolist()
+        known = self._distances(self.columns, [self._column_key(other) for other in (number, *ranked)])
+        return [
+            Neighbour("column", self._label(other), far, self._column_why(number, other, found, asked))
+            for other, far in zip(ranked, known, strict=True)
+        ]
+
+    def search(self, text: str, k: int = 10) -> list[Neighbour]:
+        """The k tables and columns whose names or frequent values are most like a text.
+
+        Raises:
+            ConfigError: if the text is empty or too long, or k is out of bounds.
+        """
+        self._require_k(k)
+        if not text.strip() or len(text) > self._config.max_text_chars:
+            raise ConfigError(
+                "the text to search for is empty or too long",
+                value=f"{len(text):,} characters",
+                expected=f"1 to {self._config.max_text_chars:,}",
+            )
+        texts = self.evidence.texts
+        distance = match(texts.index, text)
+        best: dict[tuple[str, str], Neighbour] = {}
+        for place in np.argsort(distance, kind="stable")[: 20 * k].tolist():
+            if distance[place] >= 1 or len(best) >= k:
+                break
+            for found in self._text_hits(texts.kind[place].as_py(), int(texts.number[place]), float(distance[place])):
+                best.setdefault((found.kind, found.name), found)
+        return list(best.values())[:k]
+
+    def _similar(
+        self,
+        asked: list[AskedColumn],
+        vector: np.ndarray[Any, Any],
+        k: int,
+        table: str | None,
+        number: int,
+        names: list[str] | None = None,
+    ) -> list[Neighbour]:
+        scores = score_tables(self.evidence.postings, self.evidence.sizes, self._starts, asked) if asked else None
+        held = np.zeros(len(self.evidence.tables))
+        if scores is not None and len(self._starts):
+            held[self._order] = scores.score
+        near = self.tables.nearest(vector, max(MIN_CANDIDATES, CANDIDATES * k))
+        far = np.full(len(held), np.inf)
+        far[[self._number_of[item.removeprefix("table:")] for item in near.ids]] = near.distance
+        chosen = np.flatnonzero(((held > 0) | np.isfinite(far)) & (np.arange(len(held)) != number))
+        ranked = chosen[np.lexsort((chosen, far[chosen], -np.round(held[chosen], 9)))][:k].tolist()
+        known = self._distances_to(vector, self.tables, [f"table:{self.evidence.tables[row]}" for row in ranked])
+        columns = sorted(range(len(asked)), key=lambda row: -asked[row].n_distinct)
+        return [
+            Neighbour("table", self.evidence.tables[row], distance, self._table_why(row, scores, columns, table, names))
+            for row, distance in zip(ranked, known, strict=True)
+        ]
+
+    def _table_why(
+        self, other: int, scores: TableScores | None, columns: list[int], table: str | None, names: list[str] | None
+    ) -> dict[str, Any]:
+        name = self.evidence.tables[other]
+        why: dict[str, Any] = {"shared": 0.0, "columns": []}
+        if scores is not None and other in self._row_of:
+            row = self._row_of[other]
+            why["shared"] = round(float(scores.forth[row]), DECIMALS)
+            mine = (
+                [names[i] for i in columns] if names else [self._path(c) for c in self._asked_numbers(table, columns)]
+            )
+            order = np.argsort(-scores.share[:, row], kind="stable")[: self._config.max_shown_columns].tolist()
+            why["columns"] = [
+                {
+                    "column": mine[at],
+                    "in": self._path(int(scores.best[at, row])),
+                    "share": round(float(scores.share[at, row]), DECIMALS),
+                }
+                for at in order
+                if scores.share[at, row] > 0
+            ]
+        if table is not None and why["columns"]:
+            self._add_values(why, table, other)
+        why["containment"] = self._containment(table, name)
+        return why
+
+    def _add_values(self, why: dict[str, Any], table: str, other: int) -> None:
+        """Names some values of the first pair of columns."""
+        mine = {self._path(c): c for c in self._columns_of(self._table_number(table))}
+        theirs = {self._path(c): c for c in self._columns_of(other)}
+        pair = why["columns"][0]
+        why["values"] = self._shared_labels(mine[pair["column"]], theirs[pair["in"]])
+
+    def _column_why(self, number: int, other: int, found: Shares, asked: AskedColumn) -> dict[str, Any]:
+        tables = self.evidence.tables
+        mine, theirs = (tables[int(self.evidence.table_of[column])] for column in (number, other))
+        return {
+            "shared_values": int(found.overlap[other]),
+            "share": round(float(found.forth[other]), DECIMALS),
+            "share_of_its_own": round(float(found.back[other]), DECIMALS),
+            "same_name": bool(asked.is_same_name[other]),
+            "values": self._shared_labels(number, other),
+            "containment": self._containment(mine, theirs),
+        }
+
+    def _containment(self, mine: str | None, other: str) -> str | None:
+        """What was proven of the two tables."""
+        if mine is None:
+            return None
+        told = []
+        for pair, text in (((mine, other), "contained in it"), ((other, mine), "contains it")):
+            if pair in self.containments:
+                told.append(f"{text}, by coincidence" if self.containments[pair] else text)
+        return " and ".join(told) or None
+
+    def _text_hits(self, kind: str, number: int, distance: float) -> Iterable[Neighbour]:
+        far = round(distance, DECIMALS)
+        if kind == "table":
+            yield Neighbour("table", self.evidence.tables[number], far, {"matched": "table name"})
+        elif kind == "column":
+            yield Neighbour("column", self._label(number), far, {"matched": "column name"})
+        else:
+            (label,) = self.evidence.labels([number])
+            postings = self.evidence.postings
+            columns = postings.column[postings.column_indptr[number] : postings.column_indptr[number + 1]]
+            for column in columns[: self._config.max_shown_columns].tolist():
+                why = {"matched": "value", "value": label, "columns_with_it": len(columns)}
+                yield Neighbour("column", self._label(column), far, why)
+
+    def _near_columns(self, number: int, k: int) -> Float64:
+        """Distances of the nearest columns by vector, inf elsewhere."""
+        near = self.columns.nearest(self.columns.vector(self._column_key(number)), max(MIN_CANDIDATES, CANDIDATES * k))
+        distance = np.full(self.evidence.postings.n_columns, np.inf)
+        numbers = self.columns.items["node_id"].take(near.position).to_numpy()
+        distance[numbers] = near.distance
+        return distance
+
+    def _distances(self, index: NamedIndex, keys: list[str]) -> list[float | None]:
+        """From the first key's vector to the others'."""
+        return self._distances_to(index.vector(keys[0]), index, keys[1:])
+
+    def _distances_to(self, vector: np.ndarray[Any, Any], index: NamedIndex, keys: list[str]) -> list[float | None]:
+        if not keys:
+            return []
+        unit = vector / np.linalg.norm(vector) if index.space == "cosine" else vector
+        others = np.stack([index.vector(key) for key in keys])
+        if index.space == "cosine":
+            return [round(max(0.0, float(1 - d)), DECIMALS) for d in others @ unit]
+        return [round(float(d), DECIMALS) for d in ((others - unit) ** 2).sum(axis=1)]
+
+    def _shared_labels(self, left: int, right: int) -> list[str]:
+        postings = self.evidence.postings
+        common = np.intersect1d(postings.values_of(left), postings.values_of(right))
+        n_columns = postings.column_indptr[common + 1] - postings.column_indptr[common]
+        rarest = common[np.argsort(n_columns, kind="stable")[: self._config.max_shown_values]]
+        return self.evidence.labels(rarest.tolist())
+
+    def _asked(self, column: int) -> AskedColumn:
+        sizes = self.evidence.sizes
+        return AskedColumn(
+            values=self.evidence.postings.values_of(column).astype(np.int64),
+            n_distinct=int(sizes.n_distinct[column]),
+            n_sampled=int(sizes.n_sampled[column]),
+            threshold=sizes.threshold[column],
+            is_same_name=self.same_name(self._tokens[column]),
+        )
+
+    def same_name(self, token: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which columns have this path, (c,)."""
+        return np.asarray(pc.equal(self.evidence.columns["token"], token).to_numpy(), np.bool_)
+
+    def _asked_paths(self, table: str | None, order: list[int]) -> list[str]:
+        numbers = self._columns_of(self._table_number(str(table)))
+        return [self._path(numbers[place]) for place in order]
+
+    def _columns_of(self, table: int) -> list[int]:
+        return [int(column) for column in np.flatnonzero(self.evidence.table_of == table)]
+
+    def _column_key(self, column: int) -> str:
+        table = self.evidence.tables[int(self.evidence.table_of[column])]
+        return "column:" + _json([table, *json.loads(self._tokens[column])])
+
+    def _label(self, column: int) -> str:
+        return str(self.evidence.columns["label"][column].as_py())
+
+    def _path(self, column: int) -> str:
+        return ".".join(str(step) for step in json.loads(self._tokens[column]))
+
+    def _table_number(self, table: str) -> int:
+        if table not in self._number_of:
+            raise unknown_id(table, self.evidence.tables)
+        return self._number_of[table]
+
+    def _column_number(self, column: str) -> int:
+        """The column of `TABLE.COLUMN` or of its JSON text.
+
+        Raises:
+            ConfigError: if there is none, or several of the name.
+        """
+        labels = self.evidence.columns["label"]
+        found = np.flatnonzero(pc.equal(labels, column).to_numpy()).tolist() if len(labels) else []
+        if not found and column.startswith("["):
+            keys = {self._column_key(c)[len("column:") :]: c for c in range(len(labels))}
+            found = [keys[column]] if column in keys else []
+        if len(found) > 1:
+            raise ConfigError(
+                "several columns have this name",
+                value=column,
+                expected="the JSON text of the list of table and path",
+                examples=[self._column_key(number)[len("column:") :] for number in found],
+            )
+        if not found:
+            raise unknown_id(column, [str(label) for label in labels.to_pylist()])
+        return int(found[0])
+
+    @cached_property
+    def _tokens(self) -> list[str]:
+        return [str(token) for token in self.evidence.columns["token"].to_pylist()]
+
+    @cached_property
+    def _number_of(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.evidence.tables)}
+
+    @cached_property
+    def _starts(self) -> Int64:
+        """Where each table's columns begin, in the order of the columns."""
+        table_of = self.evidence.table_of
+        is_first = np.ones(len(table_of), np.bool_)
+        is_first[1:] = table_of[1:] != table_of[:-1]
+        return np.flatnonzero(is_first)
+
+    @cached_property
+    def _order(self) -> Int64:
+        """The table of each row of scores; tables without columns have none."""
+        return self.evidence.table_of[self._starts]
+
+    @cached_property
+    def _row_of(self) -> dict[int, int]:
+        return {table: row for row, table in enumerate(self._order.tolist())}
+
+    def _require_k(self, k: int) -> None:
+        if not 1 <= k <= self._config.max_k:
+            raise ConfigError(
+                "the number of neighbours is out of bounds", value=k, expected=f"1 to {self._config.max_k:,}"
+            )
+
+
+def _json(path: list[str | int]) -> str:
+    return json.dumps(path, ensure_ascii=False, separators=(",", ":"))

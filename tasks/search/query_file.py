@@ -1,0 +1,79 @@
+"""A Parquet file that is not in the lake, as columns that can be asked about."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from connectors.errors import ConfigError, SourceError
+from connectors.lake.leaves import batch_leaves, path_of, schema_leaves
+from connectors.lake.read import open_parquet, source_errors
+from tasks.index.evidence import Evidence
+from tasks.index.kernel.postings import FULL, Int64
+from tasks.lakegraph.kernel.samples import FloatRule, ValueSample, merge_samples, sample_values
+from tasks.search.config import SearchConfig
+from tasks.search.kernel.ranking import AskedColumn
+from tasks.search.lake_search import LakeSearch
+
+VALUES_PER_COLUMN = 1 << 16
+
+
+def ask_file(search: LakeSearch, path: Path, config: SearchConfig | None = None) -> tuple[list[AskedColumn], list[str]]:
+    """The file's columns and their names.
+
+    Raises:
+        ConfigError: if there is no such file, or it is too large.
+        SourceError: if it cannot be read, or has no column of values.
+    """
+    bounds = config or SearchConfig()
+    if not path.is_file():
+        raise ConfigError("there is no such file", value=path, expected="a Parquet file")
+    if path.stat().st_size > bounds.max_file_bytes:
+        raise ConfigError(
+            "the file is too large to be asked about",
+            value=f"{path.stat().st_size:,} bytes",
+            expected=f"at most {bounds.max_file_bytes:,}",
+            hint="put it into the lake and run lakebed run",
+        )
+    samples = read_samples(path)
+    asked = {token: _asked(search, token, sample) for token, sample in samples.items() if len(sample.hashes)}
+    if not asked:
+        raise SourceError("the file has no column of values", value=path, expected="a Parquet file with rows")
+    names = [".".join(str(step) for step in path_of(token)) for token in asked]
+    return list(asked.values()), names
+
+
+def read_samples(path: Path) -> dict[str, ValueSample]:
+    """The sample of each column's values, as the lake graph takes them.
+
+    Raises:
+        SourceError: if the file cannot be read.
+    """
+    rule, parts = FloatRule("exact"), dict[str, list[ValueSample]]()
+    with source_errors(str(path)), pa.OSFile(str(path)) as source:
+        file = open_parquet(source)
+        leaves = schema_leaves(file.schema_arrow)
+        for batch in file.iter_batches(1 << 16, use_threads=False):
+            for token, cells in batch_leaves(batch, leaves).items():
+                parts.setdefault(token, []).append(sample_values(cells.values, VALUES_PER_COLUMN, rule))
+    return {token: merge_samples(found, VALUES_PER_COLUMN) for token, found in parts.items()}
+
+
+def _asked(search: LakeSearch, token: str, sample: ValueSample) -> AskedColumn:
+    return AskedColumn(
+        values=values_of(search.evidence, sample),
+        n_distinct=sample.n_distinct,
+        n_sampled=len(sample.hashes),
+        threshold=sample.hashes[-1] if sample.is_cut else FULL,
+        is_same_name=search.same_name(token),
+    )
+
+
+def values_of(evidence: Evidence, sample: ValueSample) -> Int64:
+    """The numbers of the sample's values, of those that stand in two columns of the lake."""
+    known = evidence.values["hash"].to_numpy()
+    if not len(known):
+        return np.empty(0, np.int64)
+    place = np.minimum(np.searchsorted(known, sample.hashes), len(known) - 1)
+    found: Int64 = place[known[place] == sample.hashes]
+    return found

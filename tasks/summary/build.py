@@ -1,0 +1,134 @@
+"""Building the summary artifact: merges with a checkpoint an iteration, encodes, decodes, publishes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.contract import Contract
+from tasks.runtime.progress import shown
+from tasks.runtime.stage import Stage, StageMetrics
+from tasks.runtime.workspace import Workspace
+from tasks.summary.checkpoint import Checkpoint
+from tasks.summary.config import SummaryConfig
+from tasks.summary.contract import ARRAYS, FOREST, LEVELS, SIGNED_EDGES
+from tasks.summary.export import save_arrays
+from tasks.summary.kernel.estimate import require_memory
+from tasks.summary.kernel.graph import Graph, build_graph
+from tasks.summary.kernel.merging import MergeLog, next_iteration
+from tasks.summary.kernel.model import STORED_FORM, Summary
+from tasks.summary.kernel.profile import level_profile
+from tasks.summary.kernel.summarize import summarize_graph
+from tasks.summary.verify import require_lossless
+
+
+def build_artifact(stage: Stage, graph: ArtifactRef, workspace: Workspace, config: SummaryConfig) -> ArtifactRef:
+    """Takes the local kernel up to `local_max_edges`, Spark beyond; both make the same summary.
+
+    Raises: as `run_summary`.
+    """
+    manifest = stage.store.manifest(graph)
+    n_nodes, n_rows = manifest.tables["nodes"].n_rows, manifest.tables["edges"].n_rows
+    metrics = StageMetrics()
+    checkpoint = Checkpoint(stage.store.storage, f"checkpoints/{stage.spec.name}/{stage.key}", stage.key)
+    if n_rows > config.local_max_edges:
+        from tasks.summary.spark import summarize_on_spark
+
+        uri = stage.store.table_uri(graph, "edges")
+        with metrics.step("summarise"):
+            summary, facts = summarize_on_spark(uri, n_nodes, config, workspace, checkpoint)
+    else:
+        summary, facts = _locally(stage, graph, config, checkpoint, metrics)
+    with metrics.step("publish"), shown().step("Publishing the summary"):
+        ref = publish(stage, summary, facts, metrics)
+    checkpoint.clear()
+    return ref
+
+
+def _locally(
+    stage: Stage, ref: ArtifactRef, config: SummaryConfig, checkpoint: Checkpoint, metrics: StageMetrics
+) -> tuple[Summary, dict[str, object]]:
+    with metrics.step("read"):
+        graph = read_graph(stage, ref)
+    with metrics.step("summarise"):
+        summary, log = with_progress(graph, config, checkpoint)
+    with metrics.step("verify"), shown().step("Decoding the summary"):
+        require_lossless(summary, graph.edges())
+    return summary, graph_facts(graph) | {"iterations": len(log.ends)}
+
+
+def read_graph(stage: Stage, ref: ArtifactRef) -> Graph:
+    """The graph of an artifact with tables `nodes` and `edges`."""
+    edges = stage.read(ref, "edges", ["source", "target"])
+    n_nodes = stage.store.manifest(ref).tables["nodes"].n_rows
+    pairs = np.column_stack([edges[name].to_numpy() for name in ("source", "target")])
+    return build_graph(pairs.astype(np.int64, copy=False), n_nodes)
+
+
+def with_progress(graph: Graph, config: SummaryConfig, checkpoint: Checkpoint) -> tuple[Summary, MergeLog]:
+    """Summarises from the checkpoint on, and keeps each iteration there."""
+    require_memory(graph.n_nodes, graph.n_edges)
+    log = checkpoint.load()
+    with shown().step("Merging", total=config.iterations) as step:
+        step.advance(len(log.ends))
+        latest = [log]
+
+        def keep(found: MergeLog) -> None:
+            checkpoint.save(found)
+            latest[0] = found
+            if next_iteration(found, config) is not None:
+                step.advance()
+
+        summary = summarize_graph(graph, config, log, keep)
+    return summary, latest[0]
+
+
+def graph_facts(graph: Graph) -> dict[str, object]:
+    """Counts of the input that go into the artifact's summary."""
+    return {"n_edges": graph.n_edges, "n_self_loops": graph.n_self_loops, "n_duplicates": graph.n_duplicates}
+
+
+def publish(stage: Stage, summary: Summary, facts: dict[str, object], metrics: StageMetrics) -> ArtifactRef:
+    """Writes tables and arrays, then the manifest."""
+    folder = f"{stage.spec.name}/{stage.key}"
+    _ = stage.folder  # empties it: files are written before `publish` does
+    save_arrays(stage.store.storage, folder, summary)
+    return stage.publish(tables(summary), counts(summary, facts), metrics, files=list(ARRAYS.values()))
+
+
+def tables(summary: Summary) -> dict[str, pa.Table]:
+    """The artifact's tables."""
+    edges = summary.signed_edges
+    profile = level_profile(summary)
+    return {
+        "forest": _table(FOREST, [np.arange(summary.n_forest, dtype=np.int32), summary.parent]),
+        "signed_edges": _table(SIGNED_EDGES, [edges.source, edges.target, edges.sign]),
+        "levels": _table(
+            LEVELS, [profile.level, profile.n_vertices, profile.n_internal, profile.n_plus, profile.n_minus]
+        ),
+    }
+
+
+def _table(contract: Contract, columns: Sequence[NDArray[Any]]) -> pa.Table:
+    return pa.table([pa.array(column) for column in columns], schema=contract.arrow_schema())
+
+
+def counts(summary: Summary, facts: dict[str, object]) -> dict[str, object]:
+    """What the manifest says of a summary; depends on its content only."""
+    n_edges = int(str(facts["n_edges"]))
+    signs = summary.signed_edges.sign
+    return facts | {
+        "n_nodes": summary.n_nodes,
+        "n_forest": summary.n_forest,
+        "cost": summary.cost(),
+        "p_edges": int((signs > 0).sum()),
+        "n_minus_edges": int((signs < 0).sum()),
+        "h_edges": summary.n_hierarchy,
+        "ratio": round(summary.cost() / n_edges, 6) if n_edges else 0.0,
+        "bits_per_edge": round(summary.bits_per_edge(n_edges), 4),
+        "stored_form": STORED_FORM,
+        "is_lossless": True,
+    }

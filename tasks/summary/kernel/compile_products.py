@@ -1,0 +1,29 @@
+"""Fills numba's disk cache with the products, queries and algorithms, by calling each once on a tiny summary."""
+
+import numpy as np
+
+from tasks.summary.kernel.algorithms import components, count_triangles, distances, page_rank
+from tasks.summary.kernel.blocks import NARROW, SINGLE, WIDE
+from tasks.summary.kernel.csr import CsrGraph
+from tasks.summary.kernel.layout import lay_out
+from tasks.summary.kernel.model import SignedEdges, Summary
+from tasks.summary.kernel.operator import CsrOperator, SummaryOperator
+from tasks.summary.kernel.queries import has_edge, neighbours
+
+
+def compile_products() -> None:
+    """Compiles every kernel for the types it is called with, or loads it from the disk cache."""
+    ends = np.array([2], np.int32)
+    layout = lay_out(Summary(2, np.array([2, 2, -1], np.int32), SignedEdges(ends, ends, np.ones(1, np.int8))))
+    edge, weight = np.array([[0, 1]]), np.ones(1, np.float32)
+    graphs = [CsrGraph.from_edges(2, edge), CsrGraph.from_edges(2, edge, weight)]
+    for operator in (SummaryOperator(layout), *(CsrOperator(graph) for graph in graphs)):
+        for width in (WIDE, NARROW, SINGLE):
+            for dtype in (np.float32, np.float64):
+                operator.product(np.zeros((2, width), dtype))
+    neighbours(layout, 0)
+    has_edge(layout, 0, 1)
+    distances(layout, 0)
+    components(layout)
+    count_triangles(layout)
+    page_rank(layout)

@@ -1,0 +1,16 @@
+"""The summary stage as a Prefect task."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.transient import is_transient
+from tasks.runtime.workspace import Workspace
+from tasks.summary.config import SummaryConfig
+from tasks.summary.stage import run_summary
+
+
+@task(name="summary", retries=2, retry_delay_seconds=5, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
+def build_summary(graph: ArtifactRef, workspace: Workspace, config: SummaryConfig) -> ArtifactRef:
+    """Reuses or builds the artifact; tried again only after a transient error."""
+    return run_summary(graph, workspace, config)

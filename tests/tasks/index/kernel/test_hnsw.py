@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from connectors.hnsw import index_bytes
+from tasks.index.config import IndexConfig
+from tasks.index.kernel.flat import flat_search, prepared
+from tasks.index.kernel.hnsw import build_shard, recall_by_distance, search_shard
+
+
+def points(n=3_000, dim=16, seed=0):
+    return prepared(np.random.default_rng(seed).standard_normal((n, dim)), "cosine")
+
+
+@pytest.fixture(scope="module")
+def built():
+    return build_shard(points(), IndexConfig())
+
+
+@pytest.mark.parametrize("target", [0.8, 0.99])
+def test_the_width_reaches_the_recall_on_queries_the_index_has_not_seen(target):
+    vectors, queries = points(), points(300, seed=9)
+    shard = build_shard(vectors, IndexConfig(recall=target))
+    found = search_shard(shard.index, queries, 10, shard.ef)
+    recall = recall_by_distance(found.distance, flat_search(vectors, queries, 10, "cosine").distance)
+    assert shard.recall >= target
+    assert recall >= target - 0.03
+
+
+def test_a_higher_target_has_a_wider_search():
+    low, high = (build_shard(points(), IndexConfig(recall=target)).ef for target in (0.7, 0.999))
+    assert low < high
+
+
+def test_the_same_vectors_give_the_same_bytes(built):
+    assert index_bytes(built.index) == index_bytes(build_shard(points(), IndexConfig()).index)
+    assert index_bytes(built.index) != index_bytes(build_shard(points(), IndexConfig(seed=1)).index)
+
+
+def test_more_than_the_graph_reaches_is_no_crash(built):
+    found = search_shard(built.index, points(2), 3_000, 10)
+    assert found is None or found.position.shape == (2, 3_000)
+
+
+@pytest.mark.parametrize("n", [1, 2, 15])
+def test_few_vectors_have_an_index_too(n):
+    shard = build_shard(points(n), IndexConfig())
+    assert search_shard(shard.index, points(1), n, shard.ef).position.shape == (1, n)
+
+
+def test_recall_counts_ties():
+    exact = np.array([[0.1, 0.2, 0.2]])
+    assert recall_by_distance(np.array([[0.1, 0.2, 0.2]]), exact) == 1
+    assert recall_by_distance(np.array([[0.1, 0.2, 0.3]]), exact) == pytest.approx(2 / 3)
+    assert recall_by_distance(np.empty((0, 3)), np.empty((0, 3))) == 1

@@ -1,0 +1,28 @@
+"""After compile_kernels a summary compiles nothing more."""
+
+import numpy as np
+
+from tasks.summary.kernel import candidates, contraction, decoding, encoding, forest, graph, groups, merging, rows
+from tasks.summary.kernel.compile import compile_kernels
+from tasks.summary.kernel.summarize import summarize
+from tests.tasks.summary.graphs import planted_graph
+
+MODULES = (candidates, contraction, decoding, encoding, forest, graph, groups, merging, rows)
+
+
+def signatures() -> dict[str, int]:
+    found = {}
+    for module in MODULES:
+        for name, value in vars(module).items():
+            if hasattr(value, "nopython_signatures"):
+                found[f"{module.__name__}.{name}"] = len(value.nopython_signatures)
+    return found
+
+
+def test_nothing_is_left_to_compile() -> None:
+    compile_kernels()
+    before = signatures()
+    assert sum(before.values()) > 20
+    summary = summarize(planted_graph(80, 4, seed=1), 80)
+    assert len(summary.decode()) == len(planted_graph(80, 4, seed=1))
+    assert np.array_equal(list(signatures().values()), list(before.values()))
