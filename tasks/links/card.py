@@ -19,8 +19,8 @@ def model_card(results: Sequence[RungResult], deciles: pa.Table, facts: Mapping[
         "Ties count against the rung. Hits@K and MRR follow the Open Graph Benchmark; MRR ranks each test pair among "
         f"{config.n_tails} negative tails that are filtered and drawn by the seed.",
         "## Quality by decile of topological concentration\n\n" + _deciles(deciles),
-        "A low decile holds nodes whose neighbours share little: predictions there are weaker. `shift` is how much more "
-        "alike a node is to its training partners than to those of the test.",
+        "A low decile holds nodes whose neighbours share little: predictions there are weaker. `shift` is how much "
+        "more alike a node is to its training partners than to those of the test.",
         "## Split\n\n" + _split(facts, config),
         "## Limits\n\n"
         "- Chances are calibrated on as many linked pairs as others; among all pairs links are far rarer.\n"

@@ -44,5 +44,4 @@ class GraphProducts:
     def propagation(self, kind: Kind, n_columns: int) -> Propagation:
         """A network's layer: D^-½(A+I)D^-½, or D⁻¹A, whose backward pass goes through A·D⁻¹."""
         operator = self.operator(FORMS[kind], n_columns)[0]
-        transposed = operator.T
-        return Propagation(operator.product, transposed.product)
+        return Propagation(operator.product, operator.T.matmat)
