@@ -89,6 +89,16 @@ class LinksConfig(FrozenConfig):
     split: SplitConfig = Field(default_factory=SplitConfig, description="How edges are split.")
     gnn: GnnConfig = Field(default_factory=GnnConfig, description="The networks.")
     lake: LakeLinksConfig = Field(default_factory=LakeLinksConfig, description="What is linked in a lake graph.")
+    max_summary_edges: int = Field(
+        500_000,
+        ge=0,
+        le=1 << 40,
+        description="Edges up to which the graph that training reads is summarised, so that products may run on that.",
+    )
+    n_candidates: int = Field(
+        20, ge=1, le=10_000, description="Nearest and two-hop partners of a node that are tried as missing links, each."
+    )
+    n_predictions: int = Field(1000, ge=0, le=10_000_000, description="Likeliest missing links that are kept.")
     n_hops: int = Field(2, ge=0, le=8, description="Products with the transition matrix that smooth node features.")
     projection_columns: int = Field(256, ge=8, le=4096, description="Columns of the FastRP vectors of the ladder.")
     max_feature_columns: int = Field(

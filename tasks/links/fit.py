@@ -13,15 +13,18 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tasks.embeddings.config import EmbeddingsConfig
+from tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
 from tasks.links.checkpoint import Checkpoints, Identity
 from tasks.links.config import LinksConfig
-from tasks.links.kernel.features import NodeFeatures, prepare_features, smooth
+from tasks.links.kernel.features import NodeFeatures, prepare_features
 from tasks.links.kernel.ladder import Ladder, LadderInputs, RungResult, build_ladder, climb, stop_pairs
 from tasks.links.kernel.lake_pairs import LakePairs, lake_tails, split_pairs
 from tasks.links.kernel.metrics import sample_tails
 from tasks.links.kernel.neighbours import adjacency
 from tasks.links.kernel.networks import AnyInputs, DenseInputs, Inputs, Kind
-from tasks.links.kernel.propagation import Propagation, normalised_adjacency, transition_matrix
+from tasks.links.kernel.products import GraphProducts
+from tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
 from tasks.links.kernel.sampling import NeighbourSampler
 from tasks.links.kernel.split import EdgeSplit, simple_edges, split_edges
 from tasks.links.kernel.training import (
@@ -58,6 +61,11 @@ class LinkTask:
     pools: tuple[NegativePool, ...]
     features: NodeFeatures | None = None
 
+    @property
+    def asked(self) -> Int64:
+        """The nodes that pairs are asked of, ascending."""
+        return np.unique(np.concatenate([pool.nodes for pool in self.pools]))
+
 
 @dataclass(frozen=True)
 class CheckpointPlace:
@@ -69,9 +77,15 @@ class CheckpointPlace:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted ladder, figures a rung in the order of the ladder, the networks by kind, CPU seconds by step."""
+    """A fitted ladder, figures a rung in the order of the ladder, the networks by kind, CPU seconds by step.
+
+    Attributes:
+        ways: which way the products of each rung went, `summary` or `csr`.
+    """
 
     task: LinkTask
+    inputs: LadderInputs
+    ways: Mapping[str, str]
     ladder: Ladder
     results: list[RungResult]
     trained: Mapping[Kind, Trained]
@@ -133,38 +147,58 @@ def fit_task(task: LinkTask, config: LinksConfig, checkpoints: CheckpointPlace |
     Raises: ArtifactError: as `fit_links`.
     """
     cpu_s: dict[str, float] = {}
+    with _timed(cpu_s, "products"):
+        products = make_products(task.graph, config)
     with _timed(cpu_s, "fastrp_cosine"):
-        fastrp = embed_nodes(task.graph, config)
+        fastrp = embed_nodes(products, config)
     trained: dict[Kind, Trained] = {}
     for kind in (kind for kind in NETWORKS if kind in config.rungs):
         with _timed(cpu_s, kind):
-            trained[kind] = train_network(kind, task, network_inputs(task.features, fastrp), config, checkpoints)
+            read = network_inputs(task.features, fastrp)
+            trained[kind] = train_network(kind, (task, products), read, config, checkpoints)
     vectors: dict[str, Float32] = {kind: result.vectors for kind, result in trained.items()}
     with _timed(cpu_s, "stack"):
-        ladder = build_ladder(LadderInputs(task.split, task.graph, fastrp, task.features, vectors), config)
+        inputs = LadderInputs(task.split, task.graph, fastrp, task.features, vectors)
+        ladder = build_ladder(inputs, config)
     with _timed(cpu_s, "measure"):
         results = climb(ladder, task.split, task.tails, config.hits_at)
-    return Fitted(task, ladder, results, trained, cpu_s)
+    widths = {"fastrp_cosine": config.projection_columns} | dict.fromkeys(trained, config.gnn.n_hidden)
+    ways = {rung: products.operator("walk", width)[1].way for rung, width in widths.items()}
+    return Fitted(task, inputs, ways, ladder, results, trained, cpu_s)
 
 
 def inputs_on(fitted: Fitted, graph: sparse.csr_array, config: LinksConfig) -> LadderInputs:
     """What the rungs read of another graph over the same nodes, such as the whole one, under the trained weights."""
-    fastrp = embed_nodes(graph, config)
+    # the summary is not worth making for the few products of a single pass
+    products = GraphProducts.of(graph, 0, config.split.seed, config.gnn.n_threads)
+    fastrp = embed_nodes(products, config)
     read = network_inputs(fitted.task.features, fastrp)
     vectors: dict[str, Float32] = {
-        kind: vectors_on(kind, trained.state.best, read, Propagation.by_matrix(propagation_matrix(kind, graph)))
+        kind: vectors_on(kind, trained.state.best, read, products.propagation(kind, config.gnn.n_hidden))
         for kind, trained in fitted.trained.items()
     }
     return LadderInputs(fitted.task.split, graph, fastrp, fitted.task.features, vectors)
 
 
-def embed_nodes(graph: sparse.csr_array, config: LinksConfig) -> Float32:
-    """FastRP vectors of a graph. Shapes: result (n, projection_columns) float32."""
-    n_nodes, n_columns = graph.shape[0], config.projection_columns
-    random = np.random.Generator(np.random.PCG64([config.split.seed, 8]))
-    projection = random.standard_normal((n_nodes, n_columns), dtype=np.float32)
-    damped = np.maximum(np.diff(graph.indptr), 1)[:, None].astype(np.float32) ** np.float32(-0.5) * projection
-    return smooth(NodeFeatures(sparse.csr_array(damped)), transition_matrix(graph), 3)
+def make_products(graph: sparse.csr_array, config: LinksConfig) -> GraphProducts:
+    """The products of the graph that training reads, on its summary where that was made and pays."""
+    return GraphProducts.of(graph, config.max_summary_edges, config.split.seed, config.gnn.n_threads)
+
+
+def embed_nodes(products: GraphProducts, config: LinksConfig) -> Float32:
+    """FastRP vectors, of powers 1 to 3 and the projection itself. Shapes: result (n, projection_columns) float32."""
+    operator = products.operator("walk", config.projection_columns)[0]
+    settings = EmbeddingsConfig(
+        dim=config.projection_columns,
+        weights=(1.0, 1.0, 1.0),
+        self_weight=1.0,
+        standardize=False,
+        seed=config.split.seed,
+        threads=config.gnn.n_threads,
+    )
+    node_hash = np.arange(products.graph.n_nodes, dtype=np.uint64)
+    graph = EmbeddingGraph(node_hash, products.graph.degrees, [Transition(operator.product)])
+    return embed(graph, settings).vectors
 
 
 def network_inputs(features: NodeFeatures | None, fastrp: Float32) -> AnyInputs:
@@ -178,14 +212,18 @@ def propagation_matrix(kind: Kind, graph: sparse.csr_array) -> sparse.csr_array:
 
 
 def train_network(
-    kind: Kind, task: LinkTask, inputs: AnyInputs, config: LinksConfig, place: CheckpointPlace | None = None
+    kind: Kind,
+    read: tuple[LinkTask, GraphProducts],
+    inputs: AnyInputs,
+    config: LinksConfig,
+    place: CheckpointPlace | None = None,
 ) -> Trained:
     """One network, from its newest checkpoint where there is one."""
     torch.set_num_threads(config.gnn.n_threads)
-    matrix = propagation_matrix(kind, task.graph)
+    task, products = read
     is_sampled = task.graph.nnz // 2 > config.gnn.max_full_batch_edges
-    sampler = NeighbourSampler(matrix, config.gnn.n_sampled) if is_sampled else None
-    propagation = Propagation.by_matrix(matrix)
+    sampler = NeighbourSampler(propagation_matrix(kind, task.graph), config.gnn.n_sampled) if is_sampled else None
+    propagation = products.propagation(kind, config.gnn.n_hidden)
     data = TrainingData(inputs, propagation, task.split.train, stop_pairs(task.split), task.pools, sampler)
     store = _checkpoints(place, kind, task, config) if place else None
     state = store.load() if store else None

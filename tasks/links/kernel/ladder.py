@@ -83,7 +83,7 @@ def fit_pairs(split: EdgeSplit) -> tuple[Int64, Int64]:
 
 def build_ladder(inputs: LadderInputs, config: LinksConfig) -> Ladder:
     """The scorers of the rungs that the config names and the inputs allow."""
-    plain = dict(_plain_rungs(inputs, config))
+    plain = dict(plain_rungs(inputs, config))
     columns = stack_columns(inputs, config)
     scorers = {rung: plain[rung] for rung in config.rungs if rung in plain}
     if "logistic" in config.rungs:
@@ -98,7 +98,7 @@ def build_ladder(inputs: LadderInputs, config: LinksConfig) -> Ladder:
 
 def stack_columns(inputs: LadderInputs, config: LinksConfig) -> list[PairScorer]:
     """What the stack reads of a pair: the plain rungs and the degrees, in one order for every graph."""
-    return [*dict(_plain_rungs(inputs, config)).values(), *_degree_columns(inputs.graph)]
+    return [*dict(plain_rungs(inputs, config)).values(), *_degree_columns(inputs.graph)]
 
 
 def score_pairs(stack: Stack, inputs: LadderInputs, config: LinksConfig, pairs: Int64) -> Float:
@@ -123,7 +123,8 @@ def cosine(vectors: Float32) -> PairScorer:
     return _inner(unit)
 
 
-def _plain_rungs(inputs: LadderInputs, config: LinksConfig) -> Iterator[tuple[Rung, PairScorer]]:
+def plain_rungs(inputs: LadderInputs, config: LinksConfig) -> Iterator[tuple[Rung, PairScorer]]:
+    """The rungs that are fitted on no pairs, in the order of the ladder."""
     graph = inputs.graph
     yield "common_neighbours", _shared(graph, neighbours.common_neighbours(graph))
     yield "adamic_adar", _shared(graph, neighbours.adamic_adar(graph))

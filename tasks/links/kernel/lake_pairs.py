@@ -79,6 +79,12 @@ def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int) -> Lak
     return LakePairs(visible, positive, negative, kind)
 
 
+def linked_pairs(graph: LakeGraph, config: LakeLinksConfig) -> Int64:
+    """The pairs that all values together link. Shapes: result (k, 2), the lower node first."""
+    columns = _linked_columns(graph, graph.is_value, config)
+    return np.concatenate([columns, _linked_tables(graph, columns)])
+
+
 def split_pairs(pairs: LakePairs, n_nodes: int, config: SplitConfig) -> EdgeSplit:
     """The linked pairs told apart for training, validation and test, with their negatives.
 

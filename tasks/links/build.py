@@ -1,0 +1,170 @@
+"""Building the links artifact: what is linked, the ladder, node metrics, missing links, the card."""
+
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy import sparse
+
+from connectors.errors import StageError
+from connectors.storage import Storage
+from tasks.links import outcome
+from tasks.links.card import model_card
+from tasks.links.config import LinksConfig
+from tasks.links.contract import CARD, MODELS
+from tasks.links.fit import CheckpointPlace, Fitted, LinkTask, edge_task, fit_task, inputs_on, lake_task
+from tasks.links.kernel.candidates import candidate_pairs, without
+from tasks.links.kernel.ladder import LadderInputs, score_pairs
+from tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, linked_pairs
+from tasks.links.kernel.neighbours import adjacency
+from tasks.links.kernel.nodes import node_metrics
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.progress import shown
+from tasks.runtime.stage import Stage, StageMetrics
+from tasks.runtime.workspace import Workspace
+
+Int64 = NDArray[np.int64]
+RULES = {
+    "values": "Values are held out of the graph; two columns are linked when they share enough of these, and two "
+    "tables when columns of theirs are.",
+    "edges": "Edges are shuffled by the seed and cut; everything that is trained or embedded sees training edges only.",
+}
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """The task, the whole graph, the pairs that are known to be linked, and how the split was made."""
+
+    task: LinkTask
+    whole: sparse.csr_array
+    known: Int64
+    rule: str
+
+
+def build_artifact(stage: Stage, lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig) -> ArtifactRef:
+    """Trains and measures on what may be read, then scores candidates on the whole graph.
+
+    Raises: as `run_links`.
+    """
+    metrics = StageMetrics()
+    nodes, edges = (stage.read(lakegraph, name) for name in ("nodes", "edges"))
+    with metrics.step("split"), shown().step("Holding links out"):
+        problem = _problem(nodes, edges, config)
+    place = CheckpointPlace(_checkpoint_folder(stage, workspace))
+    with metrics.step("train"), shown().step("Training the link predictor"):
+        fitted = fit_task(problem.task, config, place)
+    with metrics.step("predict"), shown().step("Looking for missing links"):
+        whole = inputs_on(fitted, problem.whole, config)
+        predictions = _predictions(fitted, whole, problem, nodes, config)
+    with metrics.step("publish"), shown().step("Publishing links"):
+        ref = _publish(stage, (fitted, whole, problem), predictions, config, metrics)
+    Storage.at(str(place.folder.parent)).delete_folder(place.folder.name)
+    return ref
+
+
+def _problem(nodes: pa.Table, edges: pa.Table, config: LinksConfig) -> _Problem:
+    n_nodes = nodes.num_rows
+    pairs = np.stack([edges["source"].to_numpy(), edges["target"].to_numpy()], axis=1).astype(np.int64)
+    whole = adjacency(pairs, n_nodes)
+    if not pc.any(pc.equal(nodes["kind"], "column")).as_py():
+        return _Problem(edge_task(pairs, n_nodes, config), whole, pairs, "edges")
+    graph = lake_graph(nodes, edges)
+    held = hold_values_out(graph, config.lake, config.split.seed)
+    return _Problem(lake_task(held, config), whole, linked_pairs(graph, config.lake), "values")
+
+
+def lake_graph(nodes: pa.Table, edges: pa.Table) -> LakeGraph:
+    """The lakegraph artifact's tables as arrays."""
+    kind, source, target = edges["kind"], edges["source"].to_numpy(), edges["target"].to_numpy()
+    is_table = np.asarray(pc.equal(kind, "table_column").to_numpy())
+    ends = np.stack([source[is_table], target[is_table]], axis=1)
+    is_table_first = np.asarray(pc.equal(nodes["kind"], "table").to_numpy())[ends[:, 0]]
+    column = np.where(is_table_first, ends[:, 1], ends[:, 0])
+    table = np.where(is_table_first, ends[:, 0], ends[:, 1])
+    order = np.argsort(column)
+    return LakeGraph(
+        n_nodes=nodes.num_rows,
+        source=source.astype(np.int64),
+        target=target.astype(np.int64),
+        is_value=np.asarray(pc.equal(kind, "column_value").to_numpy()),
+        column=column[order].astype(np.int64),
+        table=table[order].astype(np.int64),
+    )
+
+
+def _predictions(
+    fitted: Fitted, whole: LadderInputs, problem: _Problem, nodes: pa.Table, config: LinksConfig
+) -> pa.Table:
+    pools = tuple(pool.nodes for pool in fitted.task.pools)
+    tried = candidate_pairs(whole.fastrp, problem.whole, pools, config.n_candidates)
+    tried = without(tried, problem.known, fitted.task.split.n_nodes)
+    if fitted.ladder.stack is None or not len(tried):
+        return outcome.predictions(tried[:0], np.empty(0), [], nodes)
+    chance = score_pairs(fitted.ladder.stack, whole, config, tried)
+    best = np.lexsort((tried[:, 1], tried[:, 0], -chance))[: config.n_predictions]
+    evidence = outcome.evidence(whole, config, tried[best])
+    return outcome.predictions(tried[best], chance[best], evidence, nodes)
+
+
+def _publish(
+    stage: Stage,
+    made: tuple[Fitted, LadderInputs, _Problem],
+    predictions: pa.Table,
+    config: LinksConfig,
+    metrics: StageMetrics,
+) -> ArtifactRef:
+    fitted, whole, problem = made
+    split, asked = fitted.task.split, fitted.task.asked
+    read, shown_vectors = (outcome.best_vectors(inputs) for inputs in (fitted.inputs, whole))
+    measured = node_metrics(fitted.task.graph, split, asked, read, config.recall_at, config.split.seed)
+    deciles = outcome.deciles(measured)
+    facts = _facts(fitted, problem, config)
+    tables = {
+        "rungs": outcome.rungs(fitted.results),
+        "node_metrics": outcome.node_table(measured),
+        "deciles": deciles,
+        "predictions": predictions,
+        "vectors": outcome.vector_table(asked, shown_vectors[asked]),
+    }
+    storage, base = stage.store.storage, f"{stage.spec.name}/{stage.key}"
+    _ = stage.folder  # empties it: files are written before `publish` does
+    storage.write_bytes_atomic(f"{base}/{MODELS}", outcome.model_bytes(fitted))
+    storage.write_bytes_atomic(f"{base}/{CARD}", model_card(fitted.results, deciles, facts, config).encode())
+    return stage.publish(tables, facts | outcome.headline(fitted.results), metrics, files=[MODELS, CARD])
+
+
+def _facts(fitted: Fitted, problem: _Problem, config: LinksConfig) -> dict[str, Any]:
+    split = fitted.task.split
+    return {
+        "source": problem.rule,
+        "rule": RULES[problem.rule],
+        "nodes": split.n_nodes,
+        "pairs": len(split.train) + len(split.valid) + len(split.test),
+        "train": len(split.train),
+        "valid": len(split.valid),
+        "test": len(split.test),
+        "products": dict(fitted.ways),
+        "epochs": {kind: trained.state.epoch for kind, trained in fitted.trained.items()},
+        "seed": config.split.seed,
+        "versions": {name: metadata.version(name) for name in ("torch", "numpy", "scipy")},
+    }
+
+
+def _checkpoint_folder(stage: Stage, workspace: Workspace) -> Path:
+    """Beside the artifacts, under the stage's key.
+
+    Raises: StageError: if the artifact root is no local folder.
+    """
+    if not stage.store.storage.is_local:
+        raise StageError(
+            "checkpoints of a training need a local folder",
+            value=workspace.artifacts,
+            expected="an artifact root on a local or shared file system",
+            hint="run the links stage with --artifacts FOLDER",
+        )
+    return Path(workspace.artifacts) / "checkpoints" / stage.spec.name / stage.key

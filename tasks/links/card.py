@@ -1,0 +1,78 @@
+"""The model card: what was trained on what, how good each rung is, for whom it is not, and how to repeat it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.links.config import LinksConfig
+from tasks.links.kernel.ladder import RungResult
+
+
+def model_card(results: Sequence[RungResult], deciles: pa.Table, facts: Mapping[str, Any], config: LinksConfig) -> str:
+    """Markdown with nothing in it that differs between two equal trainings: no times, paths or run ids."""
+    parts = [
+        "# Link predictor",
+        _sentence(facts),
+        "## Quality on the test pairs\n\n" + _ladder(results),
+        "Ties count against the rung. Hits@K and MRR follow the Open Graph Benchmark; MRR ranks each test pair among "
+        f"{config.n_tails} negative tails that are filtered and drawn by the seed.",
+        "## Quality by decile of topological concentration\n\n" + _deciles(deciles),
+        "A low decile holds nodes whose neighbours share little: predictions there are weaker. `shift` is how much "
+        "more alike a node is to its training partners than to those of the test.",
+        "## Split\n\n" + _split(facts, config),
+        "## Limits\n\n"
+        "- Chances are calibrated on as many linked pairs as others; among all pairs links are far rarer.\n"
+        "- Figures are of one split. Other seeds differ; `python -m tests.benchmarks.links` gives the spread.\n"
+        "- A node without edges is judged by its features alone, or, without any, by nothing.",
+        "## To repeat it\n\n```json\n" + json.dumps(facts, indent=1, sort_keys=True) + "\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _sentence(facts: Mapping[str, Any]) -> str:
+    return (
+        f"Trained on {facts['train']:,} of {facts['pairs']:,} linked pairs of a graph of {facts['nodes']:,} nodes; "
+        f"{facts['valid']:,} pairs chose the epoch and fitted the stack, {facts['test']:,} tested it."
+    )
+
+
+def _ladder(results: Sequence[RungResult]) -> str:
+    ks = list(results[0].metrics.hits) if results else []
+    head = ["rung", "AUC", *(f"Hits@{k}" for k in ks), "MRR", "gain in AUC"]
+    rows = [
+        [
+            result.rung,
+            *(f"{value:.3f}" for value in (result.metrics.auc, *result.metrics.hits.values(), result.metrics.mrr)),
+            f"{result.gain_auc:+.3f}",
+        ]
+        for result in results
+    ]
+    return _table(head, rows)
+
+
+def _deciles(deciles: pa.Table) -> str:
+    head = ["decile", "nodes", "measured", "ATC", "degree", "recall", "shift"]
+    names = ["n_nodes", "n_measured", "atc_mean", "degree_mean", "recall_mean", "shift"]
+    rows = [[str(row["decile"]), *(_figure(row[name]) for name in names)] for row in deciles.to_pylist()]
+    return _table(head, rows)
+
+
+def _split(facts: Mapping[str, Any], config: LinksConfig) -> str:
+    return (
+        f"Seed {config.split.seed}: {config.split.test_share:.0%} test, {config.split.valid_share:.0%} validation. "
+        f"{facts['rule']} A third of the validation pairs stops the networks early; the others fit stack and "
+        f"calibration in {config.n_folds} folds."
+    )
+
+
+def _figure(value: float | int | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
+    return "\n".join(lines)

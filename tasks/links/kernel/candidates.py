@@ -1,0 +1,65 @@
+"""Pairs that may be missing links: near in the vectors, or with a neighbour in common; never all pairs."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tasks.index.config import IndexConfig
+from tasks.index.kernel.flat import prepared
+from tasks.index.kernel.hnsw import build_shard
+from tasks.index.vector_index import MAX_EXACT_VECTORS, FlatIndex, HnswIndex, VectorIndex
+
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+MAX_SHARED_DEGREE = 50
+
+
+def candidate_pairs(vectors: Float32, graph: sparse.csr_array, pools: tuple[Int64, ...], n_each: int) -> Int64:
+    """For each node of a pool its `n_each` nearest and its `n_each` strongest two-hop partners of the same pool.
+
+    Shapes: vectors (n, d); graph (n, n); result (k, 2), the lower node first, ascending, each pair once.
+    """
+    found = [_nearest(vectors[pool], pool, n_each) for pool in pools if len(pool) > 1]
+    found += [_two_hops(graph, pool, n_each) for pool in pools if len(pool) > 1]
+    if not found:
+        return np.empty((0, 2), np.int64)
+    pairs = np.sort(np.concatenate(found), axis=1)
+    return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+
+
+def without(pairs: Int64, known: Int64, n_nodes: int) -> Int64:
+    """The pairs that are not among the known ones. Shapes: (k, 2) each, the lower node first."""
+    keys, taken = (part[:, 0] * n_nodes + part[:, 1] for part in (pairs, known))
+    return pairs[~np.isin(keys, taken)]
+
+
+def _nearest(vectors: Float32, pool: Int64, n_each: int) -> Int64:
+    has_direction = np.flatnonzero(np.any(vectors != 0, axis=1))
+    pool, rows = pool[has_direction], prepared(vectors[has_direction], "cosine")
+    if len(pool) < 2:
+        return np.empty((0, 2), np.int64)
+    found = _index(rows).search(rows, min(n_each + 1, len(pool))).position
+    source = np.repeat(pool, found.shape[1])
+    target = found.ravel()
+    return np.stack([source[target >= 0], pool[target[target >= 0]]], axis=1)
+
+
+def _index(rows: Float32) -> VectorIndex:
+    if len(rows) <= MAX_EXACT_VECTORS:
+        return FlatIndex(rows)
+    shard = build_shard(rows, IndexConfig())
+    return HnswIndex(rows, [shard.index], [shard.ef])
+
+
+def _two_hops(graph: sparse.csr_array, pool: Int64, n_each: int) -> Int64:
+    """Partners by resource allocation over shared neighbours of a bounded degree."""
+    degree = np.diff(graph.indptr)
+    shared = np.flatnonzero((degree >= 2) & (degree <= MAX_SHARED_DEGREE))
+    part = sparse.csr_array(graph[pool][:, shared])
+    weight = sparse.diags_array(1.0 / degree[shared])
+    strength = sparse.csr_array(part @ weight @ part.T)
+    row = np.repeat(np.arange(len(pool)), np.diff(strength.indptr))
+    order = np.lexsort((strength.indices, -strength.data, row))
+    place = np.arange(len(row)) - strength.indptr[row]
+    kept = order[place < n_each + 1]
+    return np.stack([pool[row[kept]], pool[strength.indices[kept]]], axis=1)

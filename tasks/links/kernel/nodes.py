@@ -1,0 +1,81 @@
+"""What is said of each node: its topology, how well it is served, and how its test partners differ."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tasks.links.kernel.features import unit_vectors
+from tasks.links.kernel.neighbours import adjacency
+from tasks.links.kernel.propagation import transition_matrix
+from tasks.links.kernel.split import EdgeSplit
+from tasks.links.kernel.topology import approximate_concentration, concentration, recall_of_nodes
+
+Float32 = NDArray[np.float32]
+Float = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+N_PROFILE_COLUMNS = 256
+MAX_EXACT_ENTRIES = 2_000_000
+N_DECILES = 10
+
+
+@dataclass(frozen=True)
+class NodeMetrics:
+    """Figures of the asked nodes. Shapes: (k,) each; NaN where there is nothing to measure."""
+
+    node: Int64
+    degree: Int64
+    tc: Float
+    atc: Float
+    decile: NDArray[np.int32]
+    train_likeness: Float
+    test_likeness: Float
+    recall: Float
+
+
+def node_metrics(
+    graph: sparse.csr_array, split: EdgeSplit, asked: Int64, vectors: Float32, k: int, seed: int
+) -> NodeMetrics:
+    """Topology from the graph alone; recall@k of the vectors' best partners within the asked nodes.
+
+    TC is left out where the graph has more than two million entries.
+    Shapes: graph (n, n); asked (a,) ascending; vectors (n, d).
+    """
+    degree = np.diff(graph.indptr).astype(np.int64)
+    transition = transition_matrix(graph)
+    atc = approximate_concentration(graph, transition, N_PROFILE_COLUMNS, seed)[asked]
+    is_small = graph.nnz <= MAX_EXACT_ENTRIES
+    tc = concentration(graph)[asked] if is_small else np.full(len(asked), np.nan)
+    unit = unit_vectors(vectors)
+    train, test = (_likeness(pairs, unit, split.n_nodes)[asked] for pairs in (split.train, split.test))
+    recall = _recall(vectors, split, asked, k)
+    return NodeMetrics(asked, degree[asked], tc, atc, deciles(atc), train, test, recall)
+
+
+def deciles(values: Float) -> NDArray[np.int32]:
+    """The decile of each value by rank, from 0; equal values by their place."""
+    rank = np.empty(len(values), np.int64)
+    rank[np.argsort(values, kind="stable")] = np.arange(len(values))
+    return np.asarray(rank * N_DECILES // max(len(values), 1), np.int32)
+
+
+def _likeness(pairs: Int64, unit: Float32, n_nodes: int) -> Float:
+    """Mean cosine of each node with its partners in `pairs`; NaN without one."""
+    cosine = np.einsum("ij,ij->i", unit[pairs[:, 0]], unit[pairs[:, 1]], dtype=np.float64)
+    ends = pairs.T.ravel()
+    total = np.bincount(ends, np.tile(cosine, 2), n_nodes)
+    count = np.bincount(ends, minlength=n_nodes)
+    return np.asarray(np.divide(total, count, out=np.full(n_nodes, np.nan), where=count > 0))
+
+
+def _recall(vectors: Float32, split: EdgeSplit, asked: Int64, k: int) -> Float:
+    """Recall of the asked nodes with test partners, whose known training partners are out of the ranking."""
+    from tasks.links.kernel.ranking import rank_among
+
+    partners = adjacency(split.test, split.n_nodes)
+    measured = asked[np.diff(partners.indptr)[asked] > 0]
+    ranked = np.full((split.n_nodes, k), -1, np.int64)
+    found = rank_among(vectors, adjacency(split.train, split.n_nodes), measured, asked, k)
+    ranked[measured, : found.shape[1]] = found
+    return recall_of_nodes(ranked, partners)[asked]

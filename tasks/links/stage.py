@@ -1,0 +1,31 @@
+"""The links stage: its key, and whether its artifact is there; imports no kernel until it is not."""
+
+from tasks.links.config import LinksConfig
+from tasks.links.contract import CONTRACTS
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.stage import Stage, StageSpec
+from tasks.runtime.workspace import Workspace
+
+SPEC = StageSpec("links", 1, CONTRACTS)
+
+
+def links_stage(lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig) -> Stage:
+    """The stage under its key: it reads the graph alone, and embeds and summarises the training part of it itself."""
+    return Stage(SPEC, inputs=[lakegraph], config=config, workspace=workspace)
+
+
+def run_links(lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig) -> ArtifactRef:
+    """Trains the ladder on a graph and predicts missing links, or reuses the artifact that has them.
+
+    Raises:
+        GraphError: if too few pairs are linked to train and test on.
+        StageError: if torch is not installed.
+        ContractError: if the result breaks its contract.
+        ArtifactError: if a checkpoint is of another training, or something cannot be written.
+    """
+    stage = links_stage(lakegraph, workspace, config)
+    if ref := stage.reuse():
+        return ref
+    from tasks.links.build import build_artifact
+
+    return build_artifact(stage, lakegraph, workspace, config)
