@@ -109,6 +109,30 @@ def _build_summary(refs: Refs, workspace: Workspace, config: LakebedConfig) -> A
     return build_summary(refs["lakegraph"], workspace, config.summary)
 
 
+def _open_embeddings(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from tasks.embeddings.stage import embeddings_stage
+
+    return embeddings_stage(refs["lakegraph"], refs["summary"], workspace, config.embeddings)
+
+
+def _build_embeddings(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+    from tasks.embeddings.task import build_embeddings
+
+    return build_embeddings(refs["lakegraph"], refs["summary"], workspace, config.embeddings)
+
+
+def _open_index(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from tasks.index.stage import index_stage
+
+    return index_stage(refs["lakegraph"], refs["embeddings"], workspace, config.index)
+
+
+def _build_index(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+    from tasks.index.task import build_index
+
+    return build_index(refs["lakegraph"], refs["embeddings"], workspace, config.index)
+
+
 CHAIN = (
     Link("inventory", (), _open_inventory, _build_inventory, needs_spark=False),
     Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True, reads_lake_rows=True),
@@ -116,6 +140,8 @@ CHAIN = (
     Link("retention", ("inventory", "containment", "relations"), _open_retention, _build_retention, needs_spark=True),
     Link("lakegraph", ("inventory",), _open_lakegraph, _build_lakegraph, needs_spark=True),
     Link("summary", ("lakegraph",), _open_summary, _build_summary, needs_spark=False),
+    Link("embeddings", ("lakegraph", "summary"), _open_embeddings, _build_embeddings, needs_spark=False),
+    Link("index", ("lakegraph", "embeddings"), _open_index, _build_index, needs_spark=False),
 )
 STAGES = tuple(link.name for link in CHAIN)
 REPORTED_FROM = "containment"

@@ -14,6 +14,8 @@ from connectors.lake.config import LakeConfig
 from connectors.spark.config import SparkConfig
 from connectors.storage import is_object_store
 from tasks.containment.config import ContainmentConfig
+from tasks.embeddings.config import EmbeddingsConfig
+from tasks.index.config import IndexConfig
 from tasks.inventory.config import InventoryConfig
 from tasks.lakegraph.config import LakeGraphConfig
 from tasks.quarantine.config import QuarantineConfig
@@ -44,6 +46,8 @@ class LakebedConfig(BaseSettings):
     retention: RetentionConfig = Field(default_factory=RetentionConfig, description="What is kept, at which prices.")
     lakegraph: LakeGraphConfig = Field(default_factory=LakeGraphConfig, description="What becomes node and edge.")
     summary: SummaryConfig = Field(default_factory=SummaryConfig, description="How small a summary is looked for.")
+    embeddings: EmbeddingsConfig = Field(default_factory=EmbeddingsConfig, description="How nodes become vectors.")
+    index: IndexConfig = Field(default_factory=IndexConfig, description="The search index.")
     quarantine: QuarantineConfig = Field(
         default_factory=QuarantineConfig, description="Where tables wait that `apply` sets aside."
     )

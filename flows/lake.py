@@ -14,6 +14,8 @@ from flows.quarantine import quarantine_warnings
 from flows.run import begin, report_of
 from flows.scope import RunScope
 from tasks.containment.config import ContainmentConfig
+from tasks.embeddings.config import EmbeddingsConfig
+from tasks.index.config import IndexConfig
 from tasks.inventory.config import InventoryConfig
 from tasks.lakegraph.config import LakeGraphConfig
 from tasks.relations.config import RelationsConfig
@@ -25,11 +27,13 @@ from tasks.summary.config import SummaryConfig
 
 SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), ContainmentConfig(), ReportConfig()
 RELATIONS, RETENTION = RelationsConfig(), RetentionConfig()
-LAKEGRAPH, SUMMARY = LakeGraphConfig(), SummaryConfig()
+LAKEGRAPH, SUMMARY, EMBEDDINGS, INDEX = LakeGraphConfig(), SummaryConfig(), EmbeddingsConfig(), IndexConfig()
 
 
 @flow(
-    name="lakebed", description="From a lake to proven containments, and what to keep of it.", validate_parameters=True
+    name="lakebed",
+    description="From a lake to proven containments, what to keep of it, and a search index.",
+    validate_parameters=True,
 )
 def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefect shows each as a form
     *,
@@ -42,6 +46,8 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     retention: RetentionConfig = RETENTION,
     lakegraph: LakeGraphConfig = LAKEGRAPH,
     summary: SummaryConfig = SUMMARY,
+    embeddings: EmbeddingsConfig = EMBEDDINGS,
+    index: IndexConfig = INDEX,
     report: ReportConfig = REPORT,
     suites: str = "",
     full: bool = False,
@@ -61,6 +67,8 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         retention: config of that stage.
         lakegraph: config of that stage.
         summary: config of that stage.
+        embeddings: config of that stage.
+        index: config of that stage.
         report: config of the report.
         suites: folder of the user's own Great Expectations suites.
         full: whether nothing is taken from earlier runs.
@@ -81,6 +89,8 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         retention=retention,
         lakegraph=lakegraph,
         summary=summary,
+        embeddings=embeddings,
+        index=index,
         report=report,
         suites=suites,
         full=full,

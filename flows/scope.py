@@ -193,6 +193,8 @@ def _load_kernels() -> None:
         compile_kernels()
         compile_relations()
         compile_retention()
+        from tasks.lakegraph import build as build_lakegraph  # noqa: F401
+        from tasks.summary import build as build_summary  # noqa: F401
 
 
 def _error_facts(error: BaseException) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from flows.cli.demo import demo
 from flows.cli.doctor import doctor
 from flows.cli.explain import explain
 from flows.cli.joinable import joinable
+from flows.cli.neighbours import neighbours
 from flows.cli.plan import plan
 from flows.cli.purge import purge
 from flows.cli.report import report
@@ -40,6 +41,7 @@ VERBS = (
     similar,
     joinable,
     search,
+    neighbours,
     report,
     status,
     config,

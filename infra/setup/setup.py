@@ -198,15 +198,10 @@ def _say(line: str) -> None:
 
 
 _JARS = "connectors/spark/jars.py"
+_KERNELS = sorted(path.relative_to(ROOT).with_suffix("") for path in ROOT.glob("tasks/**/kernel/compile.py"))
 _COMPILE = "; ".join(
     f"from {module} import compile_kernels; compile_kernels()"
-    for module in (
-        "tasks.encoding",
-        "tasks.containment.kernel.compile",
-        "tasks.relations.kernel.compile",
-        "tasks.retention.kernel.compile",
-        "tasks.retention.recipes.kernel.compile",
-    )
+    for module in ("tasks.encoding", *(".".join(path.parts) for path in _KERNELS))
 )
 STEPS = (
     Step("Python environment", _environment_inputs, _make_environment),
@@ -219,9 +214,7 @@ STEPS = (
     ),
     Step(
         "compiled kernels",
-        lambda: _contents(
-            "requirements/lock.txt", "tasks/encoding/*.py", "tasks/*/kernel/*.py", "tasks/*/*/kernel/*.py"
-        ),
+        lambda: _contents("requirements/lock.txt", "tasks/encoding/*.py", "tasks/**/kernel/*.py"),
         _module("-c", _COMPILE),
         is_optional=True,
     ),

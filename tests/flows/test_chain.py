@@ -16,7 +16,16 @@ def test_every_link_requires_only_what_comes_before():
 
 
 def test_to_ends_the_chain():
-    assert names(chosen_links()) == ["inventory", "containment", "relations", "retention", "lakegraph", "summary"]
+    assert names(chosen_links()) == [
+        "inventory",
+        "containment",
+        "relations",
+        "retention",
+        "lakegraph",
+        "summary",
+        "embeddings",
+        "index",
+    ]
     assert names(chosen_links(to="inventory")) == ["inventory"]
     assert names(chosen_links(to="containment")) == ["inventory", "containment"]
 
@@ -92,3 +101,5 @@ def test_the_key_changes_with_what_a_stage_depends_on_and_nothing_else(parquet_l
     assert changed_by(lakegraph={"values_per_column": 99}) == {"lakegraph"}
     assert changed_by(summary={"iterations": 3}) == {"summary"}
     assert changed_by(summary={"threads": 3}) == set()
+    assert changed_by(embeddings={"dim": 32}) == {"embeddings"}
+    assert changed_by(index={"links": 7}) == {"index"}
