@@ -164,16 +164,29 @@ def union_candidates(
     Parents are the tables that share a sampled row, and those proven to lie in the child; never those that hold all of
     the child. At most `max_union_parents`, those that share the most first.
     """
+    candidates = dict(_possible_parents(samples, overlaps, known))
+    if not candidates:
+        return []
+    children = np.array(list(candidates), np.int64)
+    allowed = [parents[: config.max_union_parents] for parents in candidates.values()]
+    offsets = np.cumsum([0, *map(len, allowed)], dtype=np.int64)
+    n_open = count_uncovered(samples, postings, children, (offsets, np.concatenate(allowed)))
+    return [
+        UnionCandidate(int(samples.item[entry]), tuple(samples.item[parents].tolist()))
+        for entry, parents, n in zip(children.tolist(), allowed, n_open.tolist(), strict=True)
+        if n == 0
+    ]
+
+
+def _possible_parents(samples: ItemSamples, overlaps: Overlaps, known: KnownEdges) -> Iterator[tuple[int, Int64]]:
+    """Entries of children with those of two possible parents or more, the ones that share the most first."""
     edges, contained = known.pairs(), known.contained()
     inside: dict[int, list[int]] = {}
     for child, parent in edges:
         inside.setdefault(parent, []).append(child)
     spans = np.searchsorted(overlaps.child, np.arange(len(samples.item) + 1))
-    entries = np.arange(len(samples.item))
-    entry_of = dict(
-        zip(zip(samples.projection.tolist(), samples.item.tolist(), strict=True), entries.tolist(), strict=True)
-    )
-    children, allowed = [], []
+    keys = zip(samples.projection.tolist(), samples.item.tolist(), strict=True)
+    entry_of = {key: entry for entry, key in enumerate(keys)}
     for entry in np.flatnonzero(samples.is_child).tolist():
         item, projection = int(samples.item[entry]), int(samples.projection[entry])
         if item >= samples.n_tables or item in contained:
@@ -186,18 +199,8 @@ def union_candidates(
         parents = [other for other in shared if samples.item[other] < samples.n_tables]
         parents = [other for other in parents if (item, int(samples.item[other])) not in edges]
         parents.sort(key=lambda other: (-(shared[other] << int(samples.level[other])), other))
-        if len(parents) >= 2:
-            children.append(entry)
-            allowed.append(np.array(parents[: config.max_union_parents], np.int64))
-    if not children:
-        return []
-    offsets = np.cumsum([0, *map(len, allowed)], dtype=np.int64)
-    n_open = count_uncovered(samples, postings, np.array(children, np.int64), (offsets, np.concatenate(allowed)))
-    return [
-        UnionCandidate(int(samples.item[entry]), tuple(samples.item[parents].tolist()))
-        for entry, parents, n in zip(children, allowed, n_open.tolist(), strict=True)
-        if n == 0
-    ]
+        if len(parents) > 1:
+            yield entry, np.array(parents, np.int64)
 
 
 def renamed_candidates(
