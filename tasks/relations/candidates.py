@@ -1,7 +1,7 @@
 """What samples propose: pairs for near misses and parts, sets of parents for unions, column maps."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,16 @@ from tasks.relations.parts import Part
 
 @dataclass(frozen=True)
 class KnownEdges:
-    """The proven containments. Shapes: (k,) each, by (child, parent)."""
+    """What containment found: the proven edges, and exact counts of pairs that its row hashes refuted.
+
+    Shapes: (k,) each. `counts` gives, by (child, parent), distinct rows of the child and those missing.
+    """
 
     child: Int32
     parent: Int32
     is_mutual: NDArray[np.bool_]
     is_coincidental: NDArray[np.bool_]
+    counts: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
 
     def pairs(self) -> set[tuple[int, int]]:
         """(child, parent) of each."""
@@ -112,7 +116,7 @@ def near_pairs(samples: ItemSamples, overlaps: Overlaps, known: KnownEdges, conf
     fractions[:, exact] = (found.n_found / np.maximum(1, found.n_compared))[exact]
     n_rows = np.diff(samples.indptr) << level
     n_distinct = np.stack([n_rows[found.child], n_rows[found.other]])
-    return NearPairs(
+    estimated = NearPairs(
         item[found.child].astype(np.int64),
         item[found.other].astype(np.int64),
         found.n_compared,
@@ -121,6 +125,21 @@ def near_pairs(samples: ItemSamples, overlaps: Overlaps, known: KnownEdges, conf
         fractions,
         n_distinct,
     )
+    return _counted(estimated, known, config.near_threshold)
+
+
+def _counted(near: NearPairs, known: KnownEdges, threshold: float) -> NearPairs:
+    """With exact counts where containment has compared all rows; those that fall below the threshold go."""
+    pairs = zip(near.child.tolist(), near.parent.tolist(), strict=True)
+    counts = {place: known.counts[pair] for place, pair in enumerate(pairs) if pair in known.counts}
+    places = np.array(list(counts), np.int64)
+    numbers = np.array(list(counts.values()), np.int64).reshape(-1, 2)
+    n_compared, n_missing = near.n_compared.copy(), near.n_missing.copy()
+    is_exact, fractions = near.is_exact.copy(), near.fractions.copy()
+    n_compared[places], n_missing[places], is_exact[places] = numbers[:, 0], numbers[:, 1], True
+    fractions[:, places] = 1 - numbers[:, 1] / np.maximum(1, numbers[:, 0])
+    found = replace(near, n_compared=n_compared, n_missing=n_missing, is_exact=is_exact, fractions=fractions)
+    return found.take(np.flatnonzero(fractions[0] >= threshold))
 
 
 def part_pairs(
@@ -145,16 +164,29 @@ def union_candidates(
     Parents are the tables that share a sampled row, and those proven to lie in the child; never those that hold all of
     the child. At most `max_union_parents`, those that share the most first.
     """
+    candidates = dict(_possible_parents(samples, overlaps, known))
+    if not candidates:
+        return []
+    children = np.array(list(candidates), np.int64)
+    allowed = [parents[: config.max_union_parents] for parents in candidates.values()]
+    offsets = np.cumsum([0, *map(len, allowed)], dtype=np.int64)
+    n_open = count_uncovered(samples, postings, children, (offsets, np.concatenate(allowed)))
+    return [
+        UnionCandidate(int(samples.item[entry]), tuple(samples.item[parents].tolist()))
+        for entry, parents, n in zip(children.tolist(), allowed, n_open.tolist(), strict=True)
+        if n == 0
+    ]
+
+
+def _possible_parents(samples: ItemSamples, overlaps: Overlaps, known: KnownEdges) -> Iterator[tuple[int, Int64]]:
+    """Entries of children with those of two possible parents or more, the ones that share the most first."""
     edges, contained = known.pairs(), known.contained()
     inside: dict[int, list[int]] = {}
     for child, parent in edges:
         inside.setdefault(parent, []).append(child)
     spans = np.searchsorted(overlaps.child, np.arange(len(samples.item) + 1))
-    entries = np.arange(len(samples.item))
-    entry_of = dict(
-        zip(zip(samples.projection.tolist(), samples.item.tolist(), strict=True), entries.tolist(), strict=True)
-    )
-    children, allowed = [], []
+    keys = zip(samples.projection.tolist(), samples.item.tolist(), strict=True)
+    entry_of = {key: entry for entry, key in enumerate(keys)}
     for entry in np.flatnonzero(samples.is_child).tolist():
         item, projection = int(samples.item[entry]), int(samples.projection[entry])
         if item >= samples.n_tables or item in contained:
@@ -167,18 +199,8 @@ def union_candidates(
         parents = [other for other in shared if samples.item[other] < samples.n_tables]
         parents = [other for other in parents if (item, int(samples.item[other])) not in edges]
         parents.sort(key=lambda other: (-(shared[other] << int(samples.level[other])), other))
-        if len(parents) >= 2:
-            children.append(entry)
-            allowed.append(np.array(parents[: config.max_union_parents], np.int64))
-    if not children:
-        return []
-    offsets = np.cumsum([0, *map(len, allowed)], dtype=np.int64)
-    n_open = count_uncovered(samples, postings, np.array(children, np.int64), (offsets, np.concatenate(allowed)))
-    return [
-        UnionCandidate(int(samples.item[entry]), tuple(samples.item[parents].tolist()))
-        for entry, parents, n in zip(children, allowed, n_open.tolist(), strict=True)
-        if n == 0
-    ]
+        if len(parents) > 1:
+            yield entry, np.array(parents, np.int64)
 
 
 def renamed_candidates(
