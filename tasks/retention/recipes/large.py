@@ -295,7 +295,8 @@ def _terms_of(
             return [Equals(token=leaf.token, value=low)]
         return [In(token=leaf.token, values=(low,), or_null=or_null)]
     terms: list[Term] = [Range(token=leaf.token, low=low, high=high, or_null=or_null)]
-    terms.append(Range(token=leaf.token, or_null=False)) if not or_null else None
+    if not or_null:
+        terms.append(Range(token=leaf.token))
     if listed is not None and len(listed) <= context.config.max_in_values:
         values = tuple(constant_of(value) for value in pc.cast(listed, leaf.type))
         terms.append(In(token=leaf.token, values=values, or_null=or_null))
