@@ -42,7 +42,8 @@ def build_artifact(
     setting = Setting(config, containment_config, workspace, places)
     engine = engine or SparkEngine(workspace.spark, containment_config.target_split_bytes)
     with metrics.step("plan"), shown().step("Looking for unions, parts, renamed tables and near misses"):
-        view = view_relations(stage.store, inventory, stage.read(containment, "edges"), setting)
+        contained = (stage.read(containment, "edges"), stage.read(containment, "candidates"))
+        view = view_relations(stage.store, inventory, contained, setting)
     with metrics.step("sample") as cost:
         sampled = sample_lake(view, setting, engine)
         cost.bytes_read = sampled.costs.bytes_read

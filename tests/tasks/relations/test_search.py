@@ -128,6 +128,16 @@ def test_what_is_found_does_not_depend_on_splits(lake, n_tasks):
     assert found[0] == found[1]
 
 
+def test_what_containment_has_counted_is_exact(tmp_path):
+    """The sample finds nothing missing; containment's exact tier has found one row."""
+    base = orders(3_000)
+    bad = base.slice(7, 1).set_column(1, "price", base["price"].slice(8, 1))
+    write_lake(tmp_path / "lake", {"base": base, "one_bad": pa.concat_tables([base.slice(10, 2_500), bad])})
+    row = relate_here(tmp_path, RelationsConfig(sketch_rows=64)).near()["one_bad", "base"]
+    assert (row["n_missing"], row["n_compared"], row["is_exact"]) == (1, 2_501, True)
+    assert row["fraction_low"] == row["fraction_high"] == pytest.approx(2_500 / 2_501)
+
+
 def orders(n_rows, seed=0):
     rng = np.random.default_rng(seed)
     return pa.table(
