@@ -48,7 +48,7 @@ def _file_lease(storage: Storage, verb: str) -> Iterator[None]:
         raise storage_error(error, "take the quarantine's lease", path, PlanError) from error
     try:
         data = json.dumps(_holder(verb)).encode()
-        # the lock holds without the name too: `restore` must work on a full disk
+        # on a full disk the lock holds without the name
         with contextlib.suppress(OSError):
             os.ftruncate(handle, os.pwrite(handle, data, 0))
         yield
