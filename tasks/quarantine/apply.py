@@ -119,8 +119,9 @@ def set_aside(quarantine: Quarantine, receipt: Receipt) -> None:
         state = journal.append(
             receipt.entry, Step.SET_ASIDE_BEGUN, table=name, plan_id=receipt.plan_id, n_bytes=n_bytes
         )
-    write_model(quarantine.lake, receipt.pointer, make_pointer(receipt, quarantine.lake.root, quarantine.storage.root))
+    pointer = make_pointer(receipt, quarantine.lake.root, quarantine.storage.root)
     try:
+        write_model(quarantine.lake, receipt.pointer, pointer)
         if not state.is_copied:
             mover.copy(route)
             journal.append(receipt.entry, Step.SET_ASIDE_COPIED)

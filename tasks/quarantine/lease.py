@@ -48,8 +48,9 @@ def _file_lease(storage: Storage, verb: str) -> Iterator[None]:
         raise storage_error(error, "take the quarantine's lease", path, PlanError) from error
     try:
         data = json.dumps(_holder(verb)).encode()
-        os.pwrite(handle, data, 0)
-        os.ftruncate(handle, len(data))
+        # on a full disk the lock holds without the name
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, os.pwrite(handle, data, 0))
         yield
     finally:
         os.close(handle)

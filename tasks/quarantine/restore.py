@@ -203,6 +203,8 @@ def _not_rebuilt(receipt: Receipt, error: LakeError) -> PlanError:
         f"{receipt.table.name} cannot be rebuilt: {error.what}",
         value=error.value,
         expected=error.expected or "its parents as they were when it was set aside",
-        hint=f"bring {', '.join(receipt.table.parents)} back to the state that the receipt names, then restore again",
+        hint=error.hint
+        if error.hint not in {"", "lakebed plan"}
+        else f"bring {', '.join(receipt.table.parents)} back to the state that the receipt names, then restore again",
         examples=error.examples,
     )

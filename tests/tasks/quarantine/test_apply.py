@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -215,5 +216,57 @@ def test_a_second_plan_waits_for_what_the_first_left_half_done(case, monkeypatch
     with pytest.raises(PlanError, match="interrupted while setting aside") as caught:
         applied(case, make_plan(case.lake, ("mixed",)))
     assert "lakebed restore part" in caught.value.hint
+    restored(case)
+    assert case.snapshot() == case.before
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB, where this user may make one."""
+    place = tmp_path / "small"
+    place.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=False, capture_output=True
+    )
+    if made.returncode:
+        pytest.skip("this user may not mount")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=False)
+
+
+@pytest.mark.parametrize("n_free", [0, 5_000, 200_000])
+def test_a_full_disk_is_refused(lake_template, small_disk, n_free):
+    """Also where it gets full only after the check: then nothing is lost and the lake is as it was."""
+    from tests.tasks.quarantine.conftest import Case
+
+    case = Case(shutil.copytree(lake_template, small_disk / "lake"))
+    with open(small_disk / "ballast", "wb") as ballast:
+        while shutil.disk_usage(small_disk).free > n_free:
+            ballast.write(b"x" * min(4096, shutil.disk_usage(small_disk).free - n_free))
+            ballast.flush()
+    with pytest.raises(PlanError, match="full"):
+        applied(case)
+    (small_disk / "ballast").unlink()
+    assert case.snapshot() == case.before
+    applied(case)
+    restored(case)
+    assert case.snapshot() == case.before
+
+
+def test_a_disk_that_gets_full_in_the_middle_leaves_every_table_restorable(case, monkeypatch):
+    from connectors.storage import LocalStorage
+
+    write, n_written = LocalStorage.write_bytes_atomic, []
+
+    def full(self, path, data):
+        n_written.append(path)
+        if len(n_written) == 14:
+            raise PlanError("cannot write the file: the disk is full", value=path)
+        write(self, path, data)
+
+    monkeypatch.setattr(LocalStorage, "write_bytes_atomic", full)
+    with pytest.raises(PlanError, match="the disk is full; it is back at its place"):
+        applied(case)
+    monkeypatch.undo()
     restored(case)
     assert case.snapshot() == case.before

@@ -1,12 +1,6 @@
 """kill -9 at every moment of every verb, in real processes: no table is ever lost."""
 
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -16,38 +10,17 @@ from tasks.quarantine.place import Quarantine
 from tasks.quarantine.purge import purge
 from tasks.quarantine.restore import restore
 from tasks.retention.plan import write_plan
+from tests.tasks.quarantine.children import children
 from tests.tasks.quarantine.conftest import Case
 from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, read_place
 
 pytestmark = pytest.mark.heavy
 
-REPOSITORY = Path(__file__).parents[3]
 
-
-def run_child(verb, case, moment):
-    command = [sys.executable, "-m", "tests.tasks.quarantine.child_verb"]
-    arguments = [verb, case.lake.root, str(case.plan_file), str(moment)]
-    return subprocess.run(
-        [*command, *arguments],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def moments_of(verb, case):
-    """What happens in a run that nobody kills."""
-    done = run_child(verb, case, -1)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def kill_at(verb, case, moment, expected):
-    done = run_child(verb, case, moment)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert done.stdout == expected
+@pytest.fixture(scope="module")
+def forks():
+    with children() as found:
+        yield found
 
 
 def hold(case, verb):
@@ -89,8 +62,8 @@ def all_rows_are_back(case):
 def fresh(lake_template, tmp_path):
     """Makes the same lake again and again, in the state before a verb."""
     case = Case(shutil.copytree(lake_template, tmp_path / "lake"))
-    case.plan_file = tmp_path / "plan.json"
-    write_plan(case.plan, case.plan_file)
+    plan_file = tmp_path / "plan.json"
+    write_plan(case.plan, plan_file)
 
     def make(state):
         shutil.rmtree(case.root)
@@ -100,55 +73,55 @@ def fresh(lake_template, tmp_path):
     def keep(state):
         shutil.copytree(case.root, tmp_path / state)
 
-    make.keep = keep
+    make.keep, make.plan_file = keep, plan_file
     return make
 
 
-def test_apply_killed_at_every_moment_is_finished_by_the_same_command_and_undone_by_restore(fresh):
-    moments = moments_of("apply", fresh(None))
+def test_apply_killed_at_every_moment_is_finished_by_the_same_command_and_undone_by_restore(fresh, forks):
+    moments = forks.moments("apply", fresh(None).lake.root, fresh.plan_file)
     assert len(moments) >= 60
     for moment, what in enumerate(moments):
         case = fresh(None)
-        kill_at("apply", case, moment, what)
+        forks.kill("apply", case.lake.root, fresh.plan_file, moment, what)
         if moment % 2:
             apply_all(case)
             assert set(phases(case).values()) == {Phase.SET_ASIDE}, what
         assert restored_byte_for_byte(case), what
 
 
-def test_restore_killed_at_every_moment_is_finished_by_the_same_command(fresh):
+def test_restore_killed_at_every_moment_is_finished_by_the_same_command(fresh, forks):
     apply_all(fresh(None))
     fresh.keep("set-aside")
-    moments = moments_of("restore", fresh("set-aside"))
+    moments = forks.moments("restore", fresh("set-aside").lake.root, fresh.plan_file)
     assert len(moments) >= 60
     for moment, what in enumerate(moments):
         case = fresh("set-aside")
-        kill_at("restore", case, moment, what)
+        forks.kill("restore", case.lake.root, fresh.plan_file, moment, what)
         assert restored_byte_for_byte(case), what
 
 
-def test_purge_killed_at_every_moment_is_finished_or_undone(fresh):
+def test_purge_killed_at_every_moment_is_finished_or_undone(fresh, forks):
     apply_all(fresh(None))
     fresh.keep("set-aside")
-    moments = moments_of("purge", fresh("set-aside"))
+    moments = forks.moments("purge", fresh("set-aside").lake.root, fresh.plan_file)
     assert len(moments) >= 40
     for moment, what in enumerate(moments):
         case = fresh("set-aside")
-        kill_at("purge", case, moment, what)
+        forks.kill("purge", case.lake.root, fresh.plan_file, moment, what)
         if moment % 2 and Phase.PURGED not in phases(case).values():
             purge_all(case)
             assert set(phases(case).values()) == {Phase.PURGED}, what
         assert all_rows_are_back(case), what
 
 
-def test_rebuilding_killed_at_every_moment_is_finished_by_the_same_command(fresh):
+def test_rebuilding_killed_at_every_moment_is_finished_by_the_same_command(fresh, forks):
     apply_all(fresh(None))
     fresh.keep("set-aside")
     purge_all(fresh("set-aside"))
     fresh.keep("purged")
-    moments = moments_of("restore", fresh("purged"))
+    moments = forks.moments("restore", fresh("purged").lake.root, fresh.plan_file)
     assert len(moments) >= 40
     for moment, what in enumerate(moments):
         case = fresh("purged")
-        kill_at("restore", case, moment, what)
+        forks.kill("restore", case.lake.root, fresh.plan_file, moment, what)
         assert all_rows_are_back(case), what

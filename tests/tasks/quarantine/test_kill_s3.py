@@ -1,12 +1,5 @@
 """kill -9 on an object store: at every step of the journal and around every copy and every deletion."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from connectors.lake.config import LakeConfig
@@ -18,19 +11,19 @@ from tasks.quarantine.place import Quarantine
 from tasks.quarantine.purge import purge
 from tasks.quarantine.restore import restore
 from tasks.retention.plan import write_plan
+from tests.tasks.quarantine.children import children
 from tests.tasks.quarantine.lakes import SliceRebuilder, make_plan, snapshot
 from tests.tasks.quarantine.s3 import s3_server, upload
 
 pytestmark = pytest.mark.heavy
 
-REPOSITORY = Path(__file__).parents[3]
 NAMES = ("sub/text", "mixed")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _server():
-    with s3_server():
-        yield
+@pytest.fixture(scope="module")
+def forks():
+    with s3_server(), children() as found:
+        yield found
 
 
 class Case:
@@ -53,37 +46,24 @@ class Case:
             else:
                 (restore if verb == "restore" else purge)(quarantine, None, SliceRebuilder())
 
-    def child(self, verb, moment):
-        command = [sys.executable, "-m", "tests.tasks.quarantine.child_verb", verb, self.root]
-        return subprocess.run(
-            [*command, str(self.plan_file), str(moment)],
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
     def phases(self):
         return {state.phase for state in Quarantine.look(self.root, self.config).live()}
 
 
 @pytest.mark.parametrize("verb", ["apply", "restore", "purge"])
-def test_killed_at_every_moment_no_table_is_lost(lake_template, tmp_path, verb):
+def test_killed_at_every_moment_no_table_is_lost(lake_template, tmp_path, forks, verb):
     def fresh(name):
         case = Case(lake_template, f"{verb}-{name}", tmp_path)
         if verb != "apply":
             case.run("apply")
         return case
 
-    undisturbed = fresh("whole").child(verb, -1)
-    assert undisturbed.returncode == 0, undisturbed.stderr
-    moments = json.loads(undisturbed.stdout)
+    whole = fresh("whole")
+    moments = forks.moments(verb, whole.root, whole.plan_file)
     assert len(moments) >= 20
     for moment, what in enumerate(moments):
         case = fresh(moment)
-        done = case.child(verb, moment)
-        assert done.returncode == -signal.SIGKILL and done.stdout == what, done.stderr
+        forks.kill(verb, case.root, case.plan_file, moment, what)
         if verb == "purge" and moment % 2 and Phase.PURGED not in case.phases():
             case.run("purge")
             assert case.phases() == {Phase.PURGED}
