@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from connectors.delta import MAX_DRIVER_ROWS
 from connectors.errors import SourceError
 from connectors.lake.read import Split
 from connectors.spark.session import shared_session
@@ -19,7 +20,7 @@ from tasks.containment.kernel.sketches import SketchedPairs, sketch_pairs, unref
 from tasks.containment.plan import ScanPlaces, plan_scan
 from tasks.containment.samples import ScanResult, gather
 from tasks.containment.scan import SCAN_SCHEMA, ScanPlan
-from tasks.containment.spark import DeltaSource, PairList, compare_on_spark, scan_lake
+from tasks.containment.spark import DeltaSource, PairList, compare_here, compare_on_spark, scan_lake
 from tasks.containment.statistics import LakeStatistics, load_statistics
 from tasks.containment.taken import Earlier, Taken, take
 from tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
@@ -145,7 +146,11 @@ def sketch(view: LakeView, content: ContentScan, *, is_bag: bool) -> SketchedPai
 def verify(
     view: LakeView, content: ContentScan, pairs: SketchedPairs, config: ContainmentConfig, workspace: Workspace
 ) -> Verified:
-    """Compares the pairs exactly, on the row hashes that the scan wrote, in one Spark job."""
+    """Compares the pairs exactly, on the row hashes that the scan wrote, in one Spark job.
+
+    Counts that an earlier run has made, and that hold still, are taken from there; a few rows left to compare after
+    that are compared in this process.
+    """
     if not len(pairs.child):
         return Verified(pairs, PairCounts.none())
     schemas = view.lake.groups.schema_of_table[pairs.child]
@@ -158,16 +163,19 @@ def verify(
     by_bucket: dict[int, list[str]] = {}
     for file in content.result.files:
         by_bucket.setdefault(file.bucket, []).append(file.path)
-    result = compare_on_spark(
-        shared_session(workspace.spark).get(),
-        content.plan.out_uri,
-        by_bucket,
-        PairList(ids[is_new], pairs.child[is_new], pairs.parent[is_new]),
-        is_bag=config.semantics == "bag",
-    )
+    left = PairList(ids[is_new], pairs.child[is_new], pairs.parent[is_new])
+    is_bag, uri = config.semantics == "bag", content.plan.out_uri
+    if content.taken is not None and content.taken.reuse is not None and _n_hashes(content) <= MAX_DRIVER_ROWS:
+        result = compare_here(uri, by_bucket, left, is_bag=is_bag)
+    else:
+        result = compare_on_spark(shared_session(workspace.spark).get(), uri, by_bucket, left, is_bag=is_bag)
     counts = known.take(places[~is_new]).followed_by(result.counts)
     order = np.argsort(np.concatenate([np.flatnonzero(~is_new), np.flatnonzero(is_new)]))
     return Verified(pairs, counts.take(order), result.peak_worker_bytes)
+
+
+def _n_hashes(content: ContentScan) -> int:
+    return sum(file.n_rows for file in content.result.files)
 
 
 def _n_tasks(splits: Sequence[Split], n_cores: int, target_bytes: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -145,6 +146,17 @@ def compare_on_spark(
     with shown().step(f"Comparing {n_pairs:,} pairs", len(buckets)) as step, counted_tasks(session, step.advance):
         rows = frame.toArrow().to_pylist()
     sent.destroy()
+    return _comparison(rows)
+
+
+def compare_here(out_uri: str, files: Mapping[int, Sequence[str]], pairs: PairList, *, is_bag: bool) -> Comparison:
+    """The same in this process: for few rows a job costs more than the comparison."""
+    batches = [compare_bucket(out_uri, paths, pairs, is_bag=is_bag) for _, paths in sorted(files.items())]
+    return _comparison([row for batch in batches for row in batch.to_pylist()])
+
+
+def _comparison(rows: Sequence[Mapping[str, Any]]) -> Comparison:
+    """The sum over the buckets."""
     parts = [_unpacked(row["counts"], row["hashes"]) for row in rows]
     return Comparison(
         counts=reduce(PairCounts.__add__, parts),

@@ -114,16 +114,16 @@ class Kept:
         for path, copy in copies.items():
             link_file(self.store.storage, f"{base}/{old[path]}", f"{folder}/{copy}")
 
-    @property
-    def changes(self) -> dict[str, int]:
-        """Counts for the run's record; none where there is no earlier inventory."""
+    def changes(self, opened: Iterable[str]) -> dict[str, int]:
+        """Counts for the run's record, of the tables that can be read; none where there is no earlier inventory."""
         if self.manifest is None:
             return {}
-        both = self.states.keys() & self.former.keys()
+        known = [self.former.get(name) for name in opened]
+        states = [table.state for table in known if table is not None]
         return {
             "tables_taken": len(self.tables),
-            "tables_changed": sum(self.states[name] != self.former[name].state for name in both),
-            "tables_new": len(self.states.keys() - self.former.keys()),
+            "tables_changed": len(set(states) - set(self.states.values())),
+            "tables_new": sum(table is None for table in known),
             "tables_dropped": len(self.former.keys() - self.states.keys()),
         }
 

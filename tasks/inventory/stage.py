@@ -88,7 +88,7 @@ def _build(stage: Stage, config: InventoryConfig, listing: Listing, metrics: Sta
         tables = sorted(facts.tables.values(), key=lambda table: table.source.name)
         made = kept.merged(_arrow_tables(describe_tables(tables), facts), staging.moved)
     metrics.peak_worker_bytes = work.peak_worker_bytes
-    metrics.changes = kept.changes
+    metrics.changes = kept.changes(facts.tables)
     save_state(stage.store.storage, f"{stage.path}/{STATE}", gaps.known(facts, kept))
     return stage.publish(made, _summary(made, listing), metrics, side_files=[STATE, *staging.kept])
 

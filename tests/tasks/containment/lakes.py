@@ -1,7 +1,6 @@
 """Lakes of small tables, and the containment search on them in this process: the same functions, but no Spark."""
 
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from tasks.containment.plan import ScanPlaces, plan_scan
 from tasks.containment.samples import gather
 from tasks.containment.scan import SCAN_SCHEMA, scan_splits
 from tasks.containment.search import ContentScan, Verified, sketch, view_lake
-from tasks.containment.spark import PairList, _unpacked, compare_bucket
+from tasks.containment.spark import PairList, compare_here
 from tasks.inventory.config import InventoryConfig
 from tasks.inventory.splits import pack_splits, plan_splits
 from tasks.inventory.stage import run_inventory
@@ -83,10 +82,9 @@ def verify_here(view, content, pairs, config):
     buckets = {}
     for file in content.result.files:
         buckets.setdefault(file.bucket, []).append(file.path)
-    wanted, is_bag = PairList(ids, pairs.child, pairs.parent), config.semantics == "bag"
-    batches = [compare_bucket(content.plan.out_uri, paths, wanted, is_bag=is_bag) for paths in buckets.values()]
-    rows = [row for batch in batches for row in batch.to_pylist()]
-    return Verified(pairs, reduce(PairCounts.__add__, (_unpacked(row["counts"], row["hashes"]) for row in rows)))
+    wanted = PairList(ids, pairs.child, pairs.parent)
+    result = compare_here(content.plan.out_uri, buckets, wanted, is_bag=config.semantics == "bag")
+    return Verified(pairs, result.counts)
 
 
 def search_here(folder, config=None, *, n_tasks=2, out="hashes", **lake):
