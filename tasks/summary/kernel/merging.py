@@ -21,7 +21,7 @@ from tasks.summary.kernel.threads import start_threads
 DRAWS = 1 << 20
 """The level, in the hashes' streams, of the draws inside groups."""
 _N_CHUNKS = 32
-_LEAST_WORK = 1 << 18
+_LEAST_WORK = 1 << 20
 
 
 @dataclass(frozen=True)
