@@ -63,6 +63,7 @@ CHAIN = (
     Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True, reads_lake_rows=True),
 )
 STAGES = tuple(link.name for link in CHAIN)
+REPORTED_FROM = "containment"
 
 
 def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, ...]:
@@ -81,9 +82,9 @@ def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, 
     return links if only is None else tuple(link for link in CHAIN if link.name in _needed(only))
 
 
-def is_whole(to: str | None, only: str | None) -> bool:
-    """Whether a run reaches the chain's end, and so gets a report."""
-    return only is None and to in (None, STAGES[-1])
+def gets_report(to: str | None, only: str | None) -> bool:
+    """Whether a run reaches the stages that the report cannot do without."""
+    return only is None and REPORTED_FROM in {link.name for link in chosen_links(to)}
 
 
 def find_reusable(links: Sequence[Link], workspace: Workspace, config: LakebedConfig) -> dict[str, ArtifactRef]:

@@ -8,7 +8,7 @@ from prefect import flow, get_run_logger
 from connectors.lake.config import LakeConfig
 from connectors.spark.config import SparkConfig
 from connectors.spark.failures import typed_failure
-from flows.chain import Link, chosen_links, is_whole
+from flows.chain import Link, chosen_links, gets_report
 from flows.config import LakebedConfig
 from flows.run import begin, report_of
 from flows.scope import RunScope
@@ -72,7 +72,7 @@ def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, A
             _run_links(scope, links)
             scope.note_costs(0.0)
         scope.judge()
-    if is_whole(to, only):
+    if gets_report(to, only):
         get_run_logger().info("report: %s", report_of(scope))
     return dict(scope.refs)
 

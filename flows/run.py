@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import StageError
-from flows.chain import Link, chosen_links, find_reusable, is_whole, require_inputs
+from flows.chain import Link, chosen_links, find_reusable, gets_report, require_inputs
 from flows.config import LakebedConfig
 from flows.scope import RunScope
 from tasks.report.config import REPORT, ReportConfig
@@ -31,7 +31,7 @@ class RunResult:
     Attributes:
         record: of the run.
         counts: the deterministic counts of all stages in one mapping.
-        report: path of the HTML report, empty where the chain was not run to its end.
+        report: path of the HTML report, empty where the run did not reach what it shows.
     """
 
     record: RunRecord
@@ -70,7 +70,7 @@ def run(
     with RunScope(config, new_run_id(), sys.argv) as scope:
         _run_scoped(scope, links, (to, only), shown())
         counts = _counts(scope)
-    return RunResult(scope.log.record, counts, report_of(scope) if is_whole(to, only) else "")
+    return RunResult(scope.log.record, counts, report_of(scope) if gets_report(to, only) else "")
 
 
 def report_of(scope: RunScope) -> str:
@@ -97,7 +97,7 @@ def write_run_report(store: ArtifactStore, record: RunRecord, lake: str, config:
 
     refs = {stage.stage: ArtifactRef(stage=stage.stage, key=stage.key, digest=stage.digest) for stage in record.stages}
     shown = read_run_record(store, record.run_id)
-    data = collect(store, refs["inventory"], refs["containment"], shown, lake=lake, config=config)
+    data = collect(store, refs, shown, lake=lake, config=config)
     return write_report(data, store.storage.uri(RUNS, record.run_id, REPORT), config)
 
 

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tasks.report.text import bytes_text, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import altair as alt
+    from collections.abc import Mapping, Sequence
 
     from tasks.report.model import FunnelStep
 
@@ -88,12 +86,9 @@ def _bars(rows: list[Row], *, title: str, is_log: bool = False) -> Spec | None:
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y, tooltip=["step:N", "label:N"])
     bars = base.mark_bar(cornerRadiusEnd=3, height={"band": 0.62})
     labels = base.mark_text(align="left", dx=6).encode(text="label:N")
-    return _as_data((bars + labels).properties(width="container", height=ROW_HEIGHT * len(rows)))
+    return offline((bars + labels).properties(width="container", height=ROW_HEIGHT * len(rows)).to_dict())
 
 
-def _as_data(chart: alt.LayerChart) -> Spec:
-    spec: Spec = chart.to_dict()
-    # the schema's address is the only one in a spec, and an offline page needs none; colours follow the page
-    spec.pop("$schema", None)
-    spec.pop("config", None)
-    return spec
+def offline(spec: Mapping[str, Any] | None) -> Spec | None:
+    """A spec without the schema's address, the only one in it, and without colours: those follow the page."""
+    return None if spec is None else {name: part for name, part in spec.items() if name not in {"$schema", "config"}}

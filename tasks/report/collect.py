@@ -3,14 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.containment.contract import CONTRACTS as CONTAINMENT_CONTRACTS
-from tasks.inventory.contract import CONTRACTS as INVENTORY_CONTRACTS
 from tasks.report.config import ReportConfig
 from tasks.report.model import (
     Check,
@@ -24,8 +23,12 @@ from tasks.report.model import (
     RunFacts,
     Table,
 )
+from tasks.report.sections import collect_sections
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.expectations import DOCS
+
+if TYPE_CHECKING:
+    from tasks.runtime.contract import Contract
 
 _DOCS_PAGE = f"{DOCS}/index.html"
 _TABLE_COLUMNS = ("table_id", "name", "format", "n_rows", "n_columns", "n_bytes", "n_files", "delta_version")
@@ -34,18 +37,16 @@ _TABLE_COLUMNS = ("table_id", "name", "format", "n_rows", "n_columns", "n_bytes"
 @dataclass(frozen=True)
 class _Source:
     store: ArtifactStore
-    inventory: ArtifactRef
-    containment: ArtifactRef
+    refs: Mapping[str, ArtifactRef]
     config: ReportConfig
 
     def read(self, stage: Literal["inventory", "containment"], table: str) -> pa.Table:
-        return self.store.read(self.inventory if stage == "inventory" else self.containment, table)
+        return self.store.read(self.refs[stage], table)
 
 
 def collect(
     store: ArtifactStore,
-    inventory: ArtifactRef,
-    containment: ArtifactRef,
+    refs: Mapping[str, ArtifactRef],
     run: RunFacts,
     *,
     lake: str,
@@ -53,14 +54,21 @@ def collect(
 ) -> ReportData:
     """Read what the report shows; only what is listed leaves Arrow.
 
+    Args:
+        store: of the artifacts.
+        refs: the artifacts by stage; inventory and containment are needed, each further one adds its section.
+        run: the run's record.
+        lake: root of the lake, as it is shown.
+        config: what the report shows at most.
+
     Raises: ArtifactError: if an artifact is missing or damaged.
     """
-    source = _Source(store, inventory, containment, config or ReportConfig())
+    source = _Source(store, refs, config or ReportConfig())
     tables = _tables(source.read("inventory", "tables"))
     candidates = source.read("containment", "candidates")
     edges = source.read("containment", "edges")
     survivors = candidates.filter(pc.equal(candidates["verdict"], "passed_sample"))
-    summary = store.manifest(containment).summary
+    summary = store.manifest(refs["containment"]).summary
     is_sampled = survivors.num_rows > 0 or _is_sampled(run)
     near_misses, n_near_misses = _near_misses(candidates, source.config)
     unreadable = source.read("inventory", "unreadable")
@@ -80,6 +88,7 @@ def collect(
         n_unreadable=unreadable.num_rows,
         n_unstable=unstable.num_rows,
         checks=_checks(source),
+        sections=collect_sections(store, refs, source.config),
         run=run,
     )
 
@@ -198,7 +207,7 @@ def _funnel(source: _Source) -> tuple[FunnelStep, ...]:
     reads what the next ones need, stands in the list with its cost alone.
     """
     costs: dict[str, tuple[float, int]] = {}
-    for step, seconds, n_bytes in source.store.metrics(source.containment).get("steps", []):
+    for step, seconds, n_bytes in source.store.metrics(source.refs["containment"]).get("steps", []):
         before = costs.get(step, (0.0, 0))
         costs[step] = (before[0] + seconds, before[1] + n_bytes)
     rows = source.read("containment", "funnel").sort_by("position").to_pylist()
@@ -211,8 +220,8 @@ def _funnel(source: _Source) -> tuple[FunnelStep, ...]:
 
 
 def _all_pairs(source: _Source) -> FunnelStep:
-    n_tables = source.store.manifest(source.inventory).tables["tables"].n_rows
-    metrics = source.store.metrics(source.inventory)
+    n_tables = source.store.manifest(source.refs["inventory"]).tables["tables"].n_rows
+    metrics = source.store.metrics(source.refs["inventory"])
     return FunnelStep("pairs", n_tables * (n_tables - 1), n_tables, metrics.get("seconds"), metrics.get("bytes_read"))
 
 
@@ -239,7 +248,8 @@ def _problems(table: pa.Table, config: ReportConfig) -> tuple[Problem, ...]:
 
 def _checks(source: _Source) -> tuple[Check, ...]:
     checks: list[Check] = []
-    for ref, contracts in ((source.inventory, INVENTORY_CONTRACTS), (source.containment, CONTAINMENT_CONTRACTS)):
+    for ref in source.refs.values():
+        contracts: Mapping[str, Contract] = import_module(f"tasks.{ref.stage}.contract").CONTRACTS
         n_native = sum(len(contract.expectations()) for contract in contracts.values())
         # a manifest is written only after these have passed
         checks.append(Check("native", ref.stage, "passed", n_native, f"{len(contracts)} tables"))

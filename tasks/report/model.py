@@ -140,6 +140,80 @@ class RunFacts:
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A paragraph of plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure that stands out: its name, the figure as it is shown, and what it means."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """Figures in a row."""
+
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A Vega-Lite spec, made by altair, under a title; `spec` is None where nothing was measured."""
+
+    title: str
+    spec: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """Charts side by side."""
+
+    charts: tuple[Chart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table of texts; `right` names the columns that are figures, `n_all` how many rows there are beyond those shown.
+
+    Every cell is shown as plain text: names from a lake need no escaping here.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[int, ...] = ()
+    n_all: int | None = None
+
+
+Block = Prose | Tiles | Charts | Listing
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What one stage says in the report.
+
+    Attributes:
+        anchor: a word of lower-case letters, the section's place in the page.
+        name: its short name in the page's navigation.
+        title: its heading.
+        lead: what it shows, in a sentence or two.
+        blocks: what stands below, in order.
+    """
+
+    anchor: str
+    name: str
+    title: str
+    lead: str
+    blocks: tuple[Block, ...]
+
+
 @dataclass(frozen=True)
 class ReportData:
     """The whole report.
@@ -162,19 +236,28 @@ class ReportData:
     n_unreadable: int = 0
     n_unstable: int = 0
     checks: tuple[Check, ...] = ()
+    sections: tuple[Section, ...] = ()
     run: RunFacts = field(default_factory=RunFacts)
 
 
 __all__ = [
+    "Block",
+    "Chart",
+    "Charts",
     "Check",
     "CheckStatus",
     "Edge",
     "FunnelStep",
+    "Listing",
     "NearMiss",
     "Problem",
+    "Prose",
     "Relation",
     "ReportData",
     "RunFacts",
+    "Section",
     "StageFacts",
     "Table",
+    "Tile",
+    "Tiles",
 ]

@@ -16,7 +16,7 @@ from tasks.report import charts, graph
 from tasks.report.config import ReportConfig
 from tasks.report.graph import Drawing, Node
 from tasks.report.headline import headline
-from tasks.report.model import ReportData, Table
+from tasks.report.model import Charts, ReportData, Table
 from tasks.report.payload import payload, script_json
 from tasks.report.text import NO_NAME, bytes_text, count_text, flattened, seconds_text, shortened, shown
 
@@ -104,6 +104,7 @@ def _environment() -> Environment:
         seconds=seconds_text,
         step=charts.step_title,
         local=_local_link,
+        kind=lambda block: type(block).__name__,
     )
     return environment
 
@@ -144,6 +145,18 @@ def _chart_specs(data: ReportData) -> dict[str, charts.Spec | None]:
         "funnel": charts.funnel_chart(data.funnel),
         "seconds": charts.seconds_chart(data.funnel),
         "bytes": charts.bytes_chart(data.funnel),
+        **_section_specs(data),
+    }
+
+
+def _section_specs(data: ReportData) -> dict[str, charts.Spec | None]:
+    """The specs of the stages' charts, by section, block and place."""
+    return {
+        f"{section.anchor}-{place}-{number}": charts.offline(chart.spec)
+        for section in data.sections
+        for place, block in enumerate(section.blocks)
+        if isinstance(block, Charts)
+        for number, chart in enumerate(block.charts)
     }
 
 

@@ -10,7 +10,10 @@ MAX_NODES = 1 << 30
 class SummaryConfig(FrozenConfig):
     """Iterations, group size and seed of the summary, and the size up to which one machine makes it."""
 
-    iterations: int = Field(20, ge=1, le=1_000, description="Rounds of merging; the last one takes every saving.")
+    iterations: int = Field(20, ge=1, le=1_000, description="Rounds of merging.")
+    final_iterations: int = Field(
+        3, ge=1, le=1_000, description="The last of them, which take every saving; a sixth at most."
+    )
     group_size: int = Field(500, ge=2, le=100_000, description="Roots that are tried with each other, at most.")
     levels: int = Field(10, ge=1, le=60, description="Times that an oversize group is split by another min-hash.")
     seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of the hashes and draws.")

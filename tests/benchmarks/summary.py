@@ -123,15 +123,17 @@ def timed(work):  # type: ignore[no-untyped-def]
     return result, (time.process_time() - cpu, time.perf_counter() - wall)
 
 
-def run_one(name: str, config: SummaryConfig) -> Record:
-    """`measure` in this process, its kernels loaded before."""
+def run_one(name: str, n_seeds: int, config: SummaryConfig) -> list[Record]:
+    """`measure` with each seed in this process, its kernels loaded before."""
     summarize(np.array([[0, 1], [1, 2], [0, 2], [2, 3]]), 4, config)
-    return measure(name, build_graph(load(name)), config)
+    graph = build_graph(load(name))
+    return [measure(name, graph, config.model_copy(update={"seed": seed})) for seed in range(n_seeds)]
 
 
-def run_in_process(name: str, config: SummaryConfig) -> Record:
-    """`measure` in a process of its own, so that its peak memory is that of this graph."""
-    command = [sys.executable, "-m", "tests.benchmarks.summary", "--one", name, "--config", config.model_dump_json()]
+def run_in_process(name: str, n_seeds: int, config: SummaryConfig) -> list[Record]:
+    """`run_one` in a process of its own, so that its peak memory is that of this graph."""
+    command = [sys.executable, "-m", "tests.benchmarks.summary", "--one", name]
+    command += ["--seeds", str(n_seeds), "--config", config.model_dump_json()]
     done = subprocess.run(command, cwd=_REPOSITORY, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
@@ -139,10 +141,8 @@ def run_in_process(name: str, config: SummaryConfig) -> Record:
 def run(names: list[str], n_seeds: int, config: SummaryConfig) -> Iterator[Record]:
     """A record a graph and seed, then the graph's mean."""
     for name in names:
-        found = []
-        for seed in range(n_seeds):
-            found.append(run_in_process(name, config.model_copy(update={"seed": seed})))
-            yield found[-1]
+        found = run_in_process(name, n_seeds, config)
+        yield from found
         yield mean(found)
 
 
@@ -176,7 +176,8 @@ def main() -> None:
     parser.add_argument("--config", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(run_one(arguments.one, SummaryConfig.model_validate_json(arguments.config))))
+        config = SummaryConfig.model_validate_json(arguments.config)
+        print(json.dumps(run_one(arguments.one, arguments.seeds, config)))
         return
     config = SummaryConfig(iterations=arguments.iterations, threads=arguments.threads)
     for found in run(_names(arguments), arguments.seeds, config):

@@ -26,7 +26,8 @@ def test_one_record(tmp_path: Path) -> None:
     file = tmp_path / "small.tsv.gz"
     with gzip.open(file, "wt") as stream:
         stream.writelines(f"{u}\t{v}\n" for u in range(12) for v in range(u))
-    found = run_in_process(str(file), SummaryConfig(threads=1))
+    found, second = run_in_process(str(file), 2, SummaryConfig(threads=1))
+    assert (found["seed"], second["seed"]) == (0, 1)
     assert (found["graph"], found["n"], found["edges"], found["lossless"]) == ("small", 12, 66, True)
     assert found["cost"] == 13
     assert int(str(found["peak_rss_bytes"])) >= int(str(found["graph_rss_bytes"])) > 0

@@ -1,7 +1,7 @@
 import pytest
 
 from connectors.errors import ConfigError, StageError
-from flows.chain import CHAIN, STAGES, chosen_links, find_reusable, is_whole, require_inputs
+from flows.chain import CHAIN, STAGES, chosen_links, find_reusable, gets_report, require_inputs
 from flows.config import load_config
 from tasks.inventory.stage import run_inventory
 
@@ -52,8 +52,8 @@ def test_only_needs_its_inputs():
     ("to", "only", "expected"),
     [(None, None, True), ("containment", None, True), ("inventory", None, False), (None, "containment", False)],
 )
-def test_only_a_whole_run_gets_a_report(to, only, expected):
-    assert is_whole(to, only) is expected
+def test_a_run_that_reaches_containment_gets_a_report(to, only, expected):
+    assert gets_report(to, only) is expected
 
 
 def test_what_is_there_is_found_up_to_the_first_gap(parquet_lake, tmp_path):

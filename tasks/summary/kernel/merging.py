@@ -66,8 +66,12 @@ def next_iteration(log: MergeLog, config: SummaryConfig) -> int | None:
 
 
 def threshold(iteration: int, config: SummaryConfig) -> float:
-    """The least share of edges that a merge must save: 1 / (1 + t), and 0 in the last of the iterations and after."""
-    return 1.0 / (1 + iteration) if iteration < config.iterations else 0.0
+    """The least share of edges that a merge must save: 1 / (1 + t), and 0 in the final iterations and after.
+
+    Departs from the paper, which has one final iteration: others meet other partners.
+    """
+    n_final = min(config.final_iterations, max(1, config.iterations // 6))
+    return 1.0 / (1 + iteration) if iteration <= config.iterations - n_final else 0.0
 
 
 def merge_graph(

@@ -39,8 +39,12 @@ def refs(space: Workspace) -> tuple[ArtifactRef, ArtifactRef]:
     return inventory, publish_containment(space, inventory, EDGES, CANDIDATES)
 
 
+def by_stage(refs: Refs) -> dict[str, ArtifactRef]:
+    return {ref.stage: ref for ref in refs}
+
+
 def collected(space: Workspace, refs: Refs, config: ReportConfig | None = None) -> ReportData:
-    return collect(ArtifactStore(space.artifacts), *refs, RunFacts("r1"), lake="lakes/small", config=config)
+    return collect(ArtifactStore(space.artifacts), by_stage(refs), RunFacts("r1"), lake="lakes/small", config=config)
 
 
 def test_tables_stand_at_their_id(space: Workspace, refs: Refs) -> None:
@@ -126,7 +130,7 @@ def test_edges_of_a_sampled_run_carry_no_proof(tmp_path: Path) -> None:
 
 def test_a_sampled_run_without_survivors_is_sampled(space: Workspace, refs: Refs) -> None:
     run = RunFacts(config={"containment": {"mode": "sampled"}})
-    data = collect(ArtifactStore(space.artifacts), *refs, run, lake="lakes/small")
+    data = collect(ArtifactStore(space.artifacts), by_stage(refs), run, lake="lakes/small")
     assert (data.mode, data.relation.n_edges) == ("sampled", 0)
 
 

@@ -1,0 +1,34 @@
+"""Levels, and what a summary will cost."""
+
+import numpy as np
+import pytest
+
+from connectors.errors import GraphError
+from tasks.summary.kernel import estimate
+from tasks.summary.kernel.model import SignedEdges, Summary
+from tasks.summary.kernel.profile import level_profile
+
+
+def test_levels_of_a_small_forest() -> None:
+    parent = np.array([4, 4, 5, -1, 5, -1], np.int32)
+    edges = SignedEdges(np.array([0, 3], np.int32), np.array([2, 5], np.int32), np.array([-1, 1], np.int8))
+    found = level_profile(Summary(4, parent, edges))
+    assert found.level.tolist() == [0, 1, 2]
+    assert found.n_vertices.tolist() == [1, 1, 2]
+    assert found.n_internal.tolist() == [1, 1, 0]
+    assert found.n_plus.tolist() == [2, 0, 0]
+    assert found.n_minus.tolist() == [0, 1, 1]
+
+
+def test_an_empty_graph_has_no_levels() -> None:
+    empty = np.empty(0, np.int32)
+    found = level_profile(Summary(0, empty, SignedEdges(empty, empty, np.empty(0, np.int8))))
+    assert len(found.level) == len(found.n_plus) == 0
+
+
+def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert estimate.require_memory(1_000, 10_000).total_bytes == 158 * 10_000 + 128 * 1_000
+    monkeypatch.setattr(estimate, "available_bytes", lambda: 1_000_000)
+    with pytest.raises(GraphError, match="too large") as caught:
+        estimate.require_memory(1_000, 10_000)
+    assert "local_max_edges" in caught.value.hint
