@@ -2,7 +2,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.index.kernel.postings import FULL, ColumnSizes, best_in_table, make_postings, overlaps, shares
+from tasks.index.kernel.postings import (
+    FULL,
+    ColumnSizes,
+    best_in_table,
+    make_postings,
+    overlaps,
+    shares,
+    sketched_overlaps,
+)
 
 
 def of(columns, n_values):
@@ -32,3 +40,18 @@ def test_the_best_column_of_each_table_is_the_first_of_equals():
     best, place = best_in_table(np.array([0.1, 0.9, 0.9, 0.3, 0.0]), np.array([0, 3, 4]))
     assert best.tolist() == [0.9, 0.3, 0.0]
     assert place.tolist() == [1, 3, 4]
+
+
+@given(st.lists(st.sets(st.integers(0, 300), max_size=40), min_size=1, max_size=6), st.sets(st.integers(0, 300)))
+def test_sketches_that_hold_all_count_exactly(columns, asked):
+    pairs = sorted((value, column) for column, values in enumerate(columns) for value in values)
+    sketches = (np.array([p[0] for p in pairs], np.uint64), np.array([p[1] for p in pairs], np.int64))
+    n_distinct = np.array([len(values) for values in columns])
+    found = sketched_overlaps(sketches, np.array(sorted(asked), np.uint64), n_distinct)
+    assert found.tolist() == [len(asked & values) for values in columns]
+
+
+def test_partial_sketches_estimate():
+    sketches = (np.arange(64, dtype=np.uint64), np.zeros(64, np.int64))
+    found = sketched_overlaps(sketches, np.arange(0, 10_000, 2, dtype=np.uint64), np.array([1_000]))
+    assert found.tolist() == [500]
