@@ -9,7 +9,7 @@ from connectors.errors import ConfigError, SourceError
 from connectors.lake.leaves import batch_leaves, path_of, schema_leaves
 from connectors.lake.read import open_parquet, source_errors
 from tasks.index.evidence import Evidence
-from tasks.index.kernel.postings import FULL, Int64
+from tasks.index.kernel.postings import FULL, Int64, sketched_overlaps
 from tasks.lakegraph.kernel.samples import FloatRule, ValueSample, merge_samples, sample_values
 from tasks.search.config import SearchConfig
 from tasks.search.kernel.ranking import AskedColumn
@@ -66,6 +66,7 @@ def _asked(search: LakeSearch, token: str, sample: ValueSample) -> AskedColumn:
         n_sampled=len(sample.hashes),
         threshold=sample.hashes[-1] if sample.is_cut else FULL,
         is_same_name=search.same_name(token),
+        at_least=sketched_overlaps(search.evidence.sketches, sample.hashes, search.evidence.sizes.n_distinct),
     )
 
 

@@ -90,6 +90,27 @@ def shares(overlap: Int64, n_sampled: int, threshold: np.uint64, sizes: ColumnSi
     return found
 
 
+def sketched_overlaps(sketches: tuple[UInt64, Int64], hashes: UInt64, n_distinct: Int64) -> Int64:
+    """How many of a column's values each other column has, judged by the sketch of its least hashes, (c,).
+
+    Exact for columns that their sketch holds whole.
+
+    Args:
+        sketches: (hashes, columns) of all sketches.
+        hashes: (m,) of the asked column, ascending.
+        n_distinct: (c,) distinct values of each column.
+    """
+    n_columns = len(n_distinct)
+    if not len(hashes):
+        return np.zeros(n_columns, np.int64)
+    place = np.minimum(np.searchsorted(hashes, sketches[0]), len(hashes) - 1)
+    is_held = hashes[place] == sketches[0]
+    n_held = np.bincount(sketches[1][is_held], minlength=n_columns)
+    n_sketched = np.maximum(np.bincount(sketches[1], minlength=n_columns), 1)
+    estimated: Int64 = np.floor(n_held / n_sketched * np.maximum(n_distinct, n_sketched) + 0.5).astype(np.int64)
+    return np.minimum(estimated, len(hashes))
+
+
 def best_in_table(score: Float64, table_starts: Int64) -> tuple[Float64, Int64]:
     """The greatest score among each table's columns, and the column that has it, the first of equals.
 

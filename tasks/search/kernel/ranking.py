@@ -31,6 +31,7 @@ class AskedColumn:
         n_sampled: those that took part, with a number or without.
         threshold: greatest hash kept.
         is_same_name: (c,) which columns have its name.
+        at_least: (c,) values in common known from elsewhere, as from sketches; None where the numbers say all.
     """
 
     values: NDArray[np.integer]
@@ -38,6 +39,7 @@ class AskedColumn:
     n_sampled: int
     threshold: np.uint64
     is_same_name: NDArray[np.bool_]
+    at_least: Int64 | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class TableScores:
 def column_shares(postings: Postings, sizes: ColumnSizes, asked: AskedColumn) -> Shares:
     """Counts the asked column's values in every column. O(values' columns)."""
     overlap = overlaps(postings, asked.values)
+    if asked.at_least is not None:
+        overlap = np.maximum(overlap, asked.at_least)
     forth = shares(overlap, asked.n_sampled, asked.threshold, sizes)
     estimated = np.minimum(forth * asked.n_distinct, sizes.n_distinct)
     back: Float64 = np.where(overlap > 0, estimated / np.maximum(sizes.n_distinct, 1), 0.0)

@@ -67,6 +67,15 @@ def test_a_file_that_is_not_in_the_lake(search, tmp_path):
     assert search.similar_to(*ask_file(search, path), 3) == []
 
 
+def test_a_file_of_values_that_one_column_alone_has(search, tmp_path):
+    held = lake_tables()["noise/07"]["key"]
+    path = tmp_path / "new.parquet"
+    pq.write_table(pa.table({"other name": held[5:40]}), path)
+    found = search.similar_to(*ask_file(search, path), 2)
+    assert names(found)[0] == "noise/07"
+    assert found[0].why["columns"] == [{"column": "other name", "in": "key", "share": 1.0}]
+
+
 def test_files_that_cannot_be_asked_about(search, tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         ask_file(search, tmp_path / "none.parquet")

@@ -1,0 +1,40 @@
+import hnswlib
+import numpy as np
+import pytest
+
+from connectors.errors import ArtifactError
+from connectors.hnsw import FileStamp, index_bytes, load_index, read_stamped, write_stamped
+from connectors.storage import Storage
+
+
+def built(n=50, dim=4):
+    index = hnswlib.Index(space="l2", dim=dim)
+    index.init_index(n)
+    index.add_items(np.random.default_rng(0).standard_normal((n, dim)), num_threads=1)
+    return index
+
+
+def test_what_is_written_is_what_is_loaded(tmp_path):
+    storage = Storage.at(str(tmp_path))
+    stamp = write_stamped(storage, "a/one.hnsw", index_bytes(built()))
+    again = load_index(read_stamped(storage, stamp), "l2", 4, 50)
+    query = np.ones((1, 4))
+    assert np.array_equal(again.knn_query(query, 5)[0], built().knn_query(query, 5)[0])
+
+
+def test_other_bytes_are_refused(tmp_path):
+    storage = Storage.at(str(tmp_path))
+    stamp = write_stamped(storage, "one", b"0123456789")
+    for wrong in (b"012345678", b"01234567890", b"0123456780"):
+        (tmp_path / "one").write_bytes(wrong)
+        with pytest.raises(ArtifactError, match="damaged or half-written"):
+            read_stamped(storage, stamp)
+    with pytest.raises(ArtifactError, match="damaged or half-written"):
+        read_stamped(storage, FileStamp("none", 1, ""))
+
+
+def test_an_index_of_another_number_or_library_is_typed():
+    with pytest.raises(ArtifactError, match="another number"):
+        load_index(index_bytes(built(40)), "l2", 4, 50)
+    with pytest.raises(ArtifactError, match="cannot load"):
+        load_index(b"", "l2", 4, 50)
