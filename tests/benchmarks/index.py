@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from threadpoolctl import threadpool_limits
 from tasks.index.config import IndexConfig
 from tasks.index.folder import open_folder, read_head
 from tasks.index.kernel.flat import flat_search, prepared
-from tasks.index.kernel.hnsw import recall_by_distance
+from tasks.index.kernel.hnsw import build_shard, recall_by_distance
+from tasks.index.vector_index import FlatIndex, HnswIndex
 from tasks.index.versions import build_folder
 
 K = 10
@@ -107,11 +109,11 @@ def bench_search(raw, folder, vectors, queries, targets=(0.95, 0.99)):
             ours_s = min(ours_s, cpu(partial(ours.search, queries, K))[1] / len(queries))
             raw.set_ef(ef)
             raw_s = min(raw_s, cpu(partial(raw.knn_query, queries, K, num_threads=1))[1] / len(queries))
-            raw.set_ef(ours.index.ef[0])
+            raw.set_ef(max(width(ours), K))
             same_s = min(same_s, cpu(partial(raw.knn_query, queries, K, num_threads=1))[1] / len(queries))
         say(
             bench="search", target=target, recall=round(recall_by_distance(ours.search(queries, K).distance, exact), 4),
-            qps=round(1 / ours_s), ef=ours.index.ef[0], raw_qps_at_same_ef=round(1 / same_s),
+            qps=round(1 / ours_s), ef=width(ours), raw_qps_at_same_ef=round(1 / same_s),
             ratio_at_same_ef=round(same_s / ours_s, 3), raw_qps_at_its_least_ef=round(1 / raw_s), raw_ef=ef,
             ratio_at_least_ef=round(raw_s / ours_s, 3),
         )  # fmt: skip
@@ -119,15 +121,18 @@ def bench_search(raw, folder, vectors, queries, targets=(0.95, 0.99)):
 
 def retuned(folder, vectors, config):
     """The index of a folder, its search tuned to another recall on vectors held out of the build in the same way."""
-    from dataclasses import replace
-
-    from tasks.index.kernel.hnsw import build_shard
-
     index = open_folder(str(folder))
     if config.recall == read_head(str(folder)).recall_target:
         return index
     built = build_shard(index.index.vectors, config)
-    return replace(index, index=replace(index.index, shards=[built.index], ef=[built.ef]))
+    if built.recall < config.recall:
+        return replace(index, index=FlatIndex(index.index.vectors, config.space))
+    return replace(index, index=HnswIndex(index.index.vectors, [built.index], [built.ef], config.space))
+
+
+def width(index):
+    """The widest ef; 0 where search is exact."""
+    return max(getattr(index.index, "ef", [0]))
 
 
 def bench_filter(raw, folder, vectors, queries, share=0.01):
@@ -181,7 +186,7 @@ def bench_shards(vectors, queries, n_shards=4):
         recall = recall_by_distance(ours.search(queries, K).distance, exact)
     say(
         bench="shards", shards=n_shards, recall=round(recall, 4), qps=round(1 / one_s), build_cpu_s=round(build_s, 2),
-        load_cpu_s=round(load_s, 2), ef=list(ours.index.ef),
+        load_cpu_s=round(load_s, 2), ef=width(ours),
     )  # fmt: skip
 
 
