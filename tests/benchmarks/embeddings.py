@@ -3,7 +3,8 @@
 `python -m tests.benchmarks.embeddings [--mat FILE] [--shuffles 5] [--no-labels]` prints one JSON object a measurement
 on standard output; progress goes to standard error. FILE is a Matlab file with a sparse `network` and, for the F1
 scores, a sparse `group` (nodes by labels), as BlogCatalog's. Times are CPU seconds; ours are warm, one thread. The
-setting is the one that the paper gives for BlogCatalog: four powers with weights (0, 0, 1, 6.67), β = -0.64.
+setting is the paper's for BlogCatalog: four powers with weights (0, 0, 1, 6.67), β = -0.64. The rows of
+our powers are at length 1 before they are weighted, as is the default.
 """
 
 import argparse
@@ -69,7 +70,7 @@ def _measure(network: sp.csr_matrix, options: argparse.Namespace) -> list[tuple[
 
 
 def _config(dim: int) -> EmbeddingsConfig:
-    return EmbeddingsConfig(dim=dim, weights=WEIGHTS, degree_exponent=EXPONENT, normalize=False, threads=1)
+    return EmbeddingsConfig(dim=dim, weights=WEIGHTS, degree_exponent=EXPONENT, threads=1)
 
 
 def _operators(network: sp.csr_matrix, dim: int) -> tuple[ProductOperator, ProductOperator, Choice]:

@@ -66,5 +66,5 @@ def choose(layout: Layout, n_entries: int, n_columns: int) -> Choice:
 
 def _cost(weights: _Weights, n_rows: int, n_added: int, width: int, n_values: int) -> float:
     beyond = 1 + weights.doubling * max(0.0, math.log2(max(1, 4 * n_values) / CACHE_BYTES))
-    rows = n_rows * (weights.row + weights.row_column * width) * beyond
+    rows = n_rows * (weights.row + weights.row_column * width * beyond)
     return rows + n_added * (weights.added + weights.added_column * width * beyond)
