@@ -116,7 +116,7 @@ def scipy_form(graph: CsrGraph, form: Form) -> sp.csr_matrix:
 
 def take_turns(ways: Mapping[str, Work], repeats: int) -> dict[str, float]:
     """The least CPU seconds of each way; calls too short for the clock are made several times at once."""
-    calls = {name: max(1, int(0.001 / max(1e-9, _seconds(work, 1, is_first=True)))) for name, work in ways.items()}
+    calls = {name: max(1, int(0.02 / max(1e-9, _seconds(work, 1, is_first=True)))) for name, work in ways.items()}
     least = dict.fromkeys(ways, np.inf)
     for _ in range(repeats):
         for name, work in ways.items():
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--graph", type=Path, nargs="*", default=[], help="edge lists, .tsv or .tsv.gz")
     parser.add_argument("--columns", type=int, nargs="*", default=[16, 128], help="of the dense matrix")
     parser.add_argument("--form", choices=FORMS, default="adjacency", help="of the product")
-    parser.add_argument("--repeats", type=int, default=40, help="of which the least is taken")
+    parser.add_argument("--repeats", type=int, default=20, help="of which the least is taken")
     parser.add_argument("--seed", type=int, default=1, help="of the summary")
     return parser
 
