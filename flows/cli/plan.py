@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from connectors.errors import ConfigError
+from connectors.storage import is_object_store
 from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
 from flows.cli.output import human_bytes, print_json, print_table, print_text
 from tasks.retention.words import money_text
@@ -28,6 +30,7 @@ def plan(
 
     root = artifact_root(artifacts, config)
     made, summary = make(root)
+    _require_outside(out, made.lake.root)
     write_plan(made, out)
     if as_json:
         print_json({**totals(made, summary), "out": str(out), "tables": [_facts(table) for table in made.tables]})
@@ -60,6 +63,21 @@ def make(root: str) -> tuple["Plan", dict[str, Any]]:
     source = PlanSource(store, refs, lake, RetentionConfig.model_validate(settings["retention"]))
     made = make_plan(source, datetime.now(UTC).isoformat(timespec="seconds"))
     return made, store.manifest(refs["retention"]).summary
+
+
+def _require_outside(out: Path, lake: str) -> None:
+    """Refuses to write into the lake.
+
+    Raises:
+        ConfigError: naming both.
+    """
+    if not is_object_store(lake) and out.resolve().is_relative_to(Path(lake).resolve()):
+        raise ConfigError(
+            "the plan's file would lie in the lake; nothing may be written there",
+            value=out,
+            expected=f"a file outside {lake}",
+            hint="choose another file with --out",
+        )
 
 
 def totals(made: "Plan", summary: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,12 @@
 """Building the relations artifact, step by step."""
 
-import pyarrow as pa
-
-from connectors.delta import WrittenTable, commit_files, write_table
 from connectors.errors import SourceError
+from connectors.storage import Storage, join_uri
 from tasks.containment.config import ContainmentConfig
 from tasks.containment.evidence import table_facts
 from tasks.containment.plan import ScanPlaces
 from tasks.relations import outcome
 from tasks.relations.config import RelationsConfig
-from tasks.relations.contract import ITEM_HASHES
 from tasks.relations.evidence import Judge
 from tasks.relations.search import (
     Setting,
@@ -25,6 +22,8 @@ from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
 from tasks.runtime.workspace import Workspace
 
+SCRATCH = "scratch"
+
 
 def build_artifact(
     stage: Stage,
@@ -39,19 +38,23 @@ def build_artifact(
     """
     metrics = StageMetrics()
     inventory, containment = stage.inputs
-    places = ScanPlaces(stage.store.folder(inventory.stage, inventory.key), stage.table_uri("row_hashes"))
+    places = ScanPlaces(stage.store.folder(inventory.stage, inventory.key), join_uri(stage.folder, SCRATCH))
     setting = Setting(config, containment_config, workspace, places)
     engine = engine or SparkEngine(workspace.spark, containment_config.target_split_bytes)
     with metrics.step("plan"), shown().step("Looking for unions, parts, renamed tables and near misses"):
-        view = view_relations(stage.store, inventory, stage.read(containment, "edges"), setting)
+        contained = (stage.read(containment, "edges"), stage.read(containment, "candidates"))
+        view = view_relations(stage.store, inventory, contained, setting)
     with metrics.step("sample") as cost:
         sampled = sample_lake(view, setting, engine)
         cost.bytes_read = sampled.costs.bytes_read
     with metrics.step("candidates"):
         found = find_candidates(view, sampled, setting)
-    with metrics.step("proof") as cost:
-        verified = verify(view, found, setting, engine)
-        cost.bytes_read = verified.costs.bytes_read
+    try:
+        with metrics.step("proof") as cost:
+            verified = verify(view, found, setting, engine)
+            cost.bytes_read = verified.costs.bytes_read
+    finally:
+        Storage.at(stage.folder).delete_folder(SCRATCH)
     verified = verified.with_errors(sampled.costs.errors)
     _require_stable(verified, view.lake.names, workspace)
     metrics.peak_worker_bytes = max(sampled.costs.peak_worker_bytes, verified.costs.peak_worker_bytes)
@@ -59,16 +62,7 @@ def build_artifact(
         judge = Judge(view, sampled, setting, table_facts(view.tables.tables, view.tables.files, {}))
         tables = outcome.tables(judge, verified)
     with shown().step("Publishing relations"):
-        row_hashes = _row_hashes(setting, verified)
-        return stage.publish({**tables, "row_hashes": row_hashes}, outcome.summary(tables, config.kinds), metrics)
-
-
-def _row_hashes(setting: Setting, verified: Verified) -> WrittenTable:
-    """Commits the files that the workers wrote."""
-    uri, schema = setting.places.out_uri, ITEM_HASHES.arrow_schema()
-    if not verified.files:
-        return write_table(uri, pa.Table.from_pylist([], schema=schema))
-    return commit_files(uri, schema, list(verified.files))
+        return stage.publish(tables, outcome.summary(tables, config.kinds), metrics)
 
 
 def _require_stable(verified: Verified, names: list[str], workspace: Workspace) -> None:

@@ -1,7 +1,7 @@
 """What samples propose: pairs for near misses and parts, sets of parents for unions, column maps."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,16 @@ from tasks.relations.parts import Part
 
 @dataclass(frozen=True)
 class KnownEdges:
-    """The proven containments. Shapes: (k,) each, by (child, parent)."""
+    """What containment found: the proven edges, and exact counts of pairs that its row hashes refuted.
+
+    Shapes: (k,) each. `counts` gives, by (child, parent), distinct rows of the child and those missing.
+    """
 
     child: Int32
     parent: Int32
     is_mutual: NDArray[np.bool_]
     is_coincidental: NDArray[np.bool_]
+    counts: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
 
     def pairs(self) -> set[tuple[int, int]]:
         """(child, parent) of each."""
@@ -112,7 +116,7 @@ def near_pairs(samples: ItemSamples, overlaps: Overlaps, known: KnownEdges, conf
     fractions[:, exact] = (found.n_found / np.maximum(1, found.n_compared))[exact]
     n_rows = np.diff(samples.indptr) << level
     n_distinct = np.stack([n_rows[found.child], n_rows[found.other]])
-    return NearPairs(
+    estimated = NearPairs(
         item[found.child].astype(np.int64),
         item[found.other].astype(np.int64),
         found.n_compared,
@@ -121,6 +125,21 @@ def near_pairs(samples: ItemSamples, overlaps: Overlaps, known: KnownEdges, conf
         fractions,
         n_distinct,
     )
+    return _counted(estimated, known, config.near_threshold)
+
+
+def _counted(near: NearPairs, known: KnownEdges, threshold: float) -> NearPairs:
+    """With exact counts where containment has compared all rows; those that fall below the threshold go."""
+    pairs = zip(near.child.tolist(), near.parent.tolist(), strict=True)
+    counts = {place: known.counts[pair] for place, pair in enumerate(pairs) if pair in known.counts}
+    places = np.array(list(counts), np.int64)
+    numbers = np.array(list(counts.values()), np.int64).reshape(-1, 2)
+    n_compared, n_missing = near.n_compared.copy(), near.n_missing.copy()
+    is_exact, fractions = near.is_exact.copy(), near.fractions.copy()
+    n_compared[places], n_missing[places], is_exact[places] = numbers[:, 0], numbers[:, 1], True
+    fractions[:, places] = 1 - numbers[:, 1] / np.maximum(1, numbers[:, 0])
+    found = replace(near, n_compared=n_compared, n_missing=n_missing, is_exact=is_exact, fractions=fractions)
+    return found.take(np.flatnonzero(fractions[0] >= threshold))
 
 
 def part_pairs(
@@ -186,10 +205,10 @@ def renamed_candidates(
 ) -> Iterator[RenamedCandidate]:
     """Pairs with a map under which samples and bounds let the child lie in the parent; at least one name differs."""
     edges = known.pairs()
-    token = lake.bounds.token
+    token, least = lake.bounds.token, config.min_renamed_columns
     children, parents = propose_tables(lake.bounds, columns, config.max_postings)
     for child, parent in zip(children.tolist(), parents.tolist(), strict=True):
-        if (child, parent) in edges:
+        if (child, parent) in edges or lake.bounds.indptr[child + 1] - lake.bounds.indptr[child] < least:
             continue
         targets = match_columns(lake.bounds, columns, child, parent)
         if targets is not None and (token[targets] != token[lake.columns_of(child)]).any():

@@ -34,6 +34,9 @@ class RelationsConfig(FrozenConfig):
     max_postings: int = Field(
         256, ge=1, le=65_536, description="Columns that may share a value before it is too common to propose a map."
     )
+    min_renamed_columns: int = Field(
+        2, ge=1, le=10_000, description="Columns from which on a table is looked for under other column names."
+    )
     min_distinct: int = Field(
         10, ge=1, le=1_000_000, description="Distinct rows below which a renamed match is called coincidental."
     )

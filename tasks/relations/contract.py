@@ -1,10 +1,8 @@
 """The tables that the relations stage publishes."""
 
-from dataclasses import replace
-
 import pyarrow as pa
 
-from tasks.containment.contract import COUNT, FRACTION, ROW_HASHES, SEMANTICS
+from tasks.containment.contract import COUNT, FRACTION, SEMANTICS
 from tasks.runtime.contract import AtMostColumn, Column, Contract, OneOf
 
 KINDS = ("union", "partition", "renamed", "near")
@@ -121,23 +119,10 @@ UNSTABLE = Contract(
     key=("name",),
 )
 
-ITEM_HASHES = Contract(
-    name="relations.row_hashes",
-    version=1,
-    meaning="Row hashes of the tables, parts and renamed views that were compared; `table_id` is the item's number.",
-    columns=tuple(
-        replace(column, meaning="Number of the item: a table_id, or above them a part or a renamed view.")
-        if column.name == "table_id"
-        else column
-        for column in ROW_HASHES.columns
-    ),
-)
-
 CONTRACTS = {
     "proven": PROVEN,
     "refuted": REFUTED,
     "near": NEAR,
     "funnel": FUNNEL,
     "unstable": UNSTABLE,
-    "row_hashes": ITEM_HASHES,
 }

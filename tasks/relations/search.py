@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.delta import DataFile
 from connectors.errors import SourceError
 from connectors.storage import Storage, join_uri
 from tasks.containment.config import ContainmentConfig
@@ -97,14 +96,12 @@ class Verified:
     """The candidates with their exact counts: those of parts, then of renamed tables; and of unions.
 
     Attributes:
-        files: row-hash files that the workers wrote.
         unstable: reason by table_id; candidates with such a table are out.
     """
 
     candidates: Candidates
     pairs: PairCounts
     unions: tuple[UnionCounts, ...]
-    files: tuple[DataFile, ...] = ()
     costs: ScanCosts = field(default_factory=lambda: ScanCosts({}, 0, 0))
     unstable: dict[int, str] = field(default_factory=dict)
 
@@ -113,24 +110,31 @@ class Verified:
         return replace(self, unstable={**errors, **self.unstable})
 
 
-def view_relations(store: ArtifactStore, inventory: ArtifactRef, edges: pa.Table, setting: Setting) -> RelationView:
-    """Reads the inventory's artifact, no data of the lake; `edges` are containment's."""
+def view_relations(
+    store: ArtifactStore, inventory: ArtifactRef, contained: tuple[pa.Table, pa.Table], setting: Setting
+) -> RelationView:
+    """Reads the inventory's artifact, no data of the lake; `contained` are containment's edges and candidates."""
     tables, columns, files = (store.read(inventory, name) for name in ("tables", "columns", "files"))
     extras = (store.read(inventory, "file_bounds"), store.read(inventory, "partition_values"))
     lake = load_statistics(tables, columns, files, extras, strict_types=setting.containment.strict_types)
     inventory_tables = InventoryTables(tables, columns, files)
     wanted = setting.relations.looks_for("partition")
     parts = table_parts(inventory_tables, setting.relations.max_parts) if wanted else []
-    return RelationView(inventory_tables, lake, known_edges(edges), {part.item: part for part in parts})
+    return RelationView(
+        inventory_tables, lake, known_edges(*contained, is_bag=setting.is_bag), {part.item: part for part in parts}
+    )
 
 
-def known_edges(edges: pa.Table) -> KnownEdges:
-    """The arrays of containment's EDGES."""
+def known_edges(edges: pa.Table, candidates: pa.Table, *, is_bag: bool) -> KnownEdges:
+    """The arrays of containment's EDGES, and the exact counts of its CANDIDATES; for bags those count repeats too."""
+    refuted = candidates.filter(pc.equal(candidates["verdict"], "refuted_by_rows")).slice(0, 0 if is_bag else None)
+    columns = (refuted[name].to_pylist() for name in ("child_id", "parent_id", "n_compared", "n_missing"))
     return KnownEdges(
         edges["child_id"].to_numpy(),
         edges["parent_id"].to_numpy(),
         edges["is_mutual"].to_numpy(),
         edges["coincidental"].to_numpy(),
+        {(child, parent): (n, missing) for child, parent, n, missing in zip(*columns, strict=True)},
     )
 
 
@@ -186,15 +190,13 @@ def verify(view: RelationView, found: Candidates, setting: Setting, engine: Engi
     scanned = _scan(view, plan, setting, engine, "hash")
     costs = ScanCosts.of(scanned)
     files: dict[int, list[str]] = {}
-    rows = of_kind(scanned, "file").to_pylist()
-    for row in rows:
+    for row in of_kind(scanned, "file").to_pylist():
         files.setdefault(row["table_id"], []).append(row["text"])
     compared = engine.compare(setting.places.out_uri, files, asked, is_bag=setting.is_bag)
     return Verified(
         found,
         compared.pairs,
         compared.unions,
-        tuple(DataFile(row["text"], row["n_bytes"], row["n"], row["data"]) for row in rows),
         ScanCosts(costs.errors, costs.bytes_read, max(costs.peak_worker_bytes, compared.peak_worker_bytes)),
         costs.errors | moved_tables(view, plan, setting.workspace.lake.root),
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 from connectors.errors import LakeError
 from tasks.retention.contract import BASELINE
 from tasks.retention.identity import file_sha256
+from tasks.retention.memory import Memory
 from tasks.retention.problem import Problem
 
 _THREADS = 4
@@ -32,11 +33,11 @@ class _File:
     sha256: str
 
 
-def find_duplicates(problem: Problem, root: str, max_bytes: int) -> Duplicates:
+def find_duplicates(problem: Problem, root: str, max_bytes: int, memory: Memory) -> Duplicates:
     """Compares tables of the same format and file sizes by the SHA-256 of their files, the smallest first.
 
     Files that cannot be read make their table unlike any other. Cost: O(files log files), and one read of those files
-    that share their sizes with another table's, up to `max_bytes`.
+    that share their sizes with another table's, up to `max_bytes`; files that `memory` knows are not read.
     """
     files = _files(problem)
     formats = problem.inventory.tables["format"].to_pylist()
@@ -51,8 +52,8 @@ def find_duplicates(problem: Problem, root: str, max_bytes: int) -> Duplicates:
             (n_bytes + size * len(tables), n_skipped) if is_read else (n_bytes, n_skipped + len(tables))
         )
         chosen += tables if is_read else []
-    groups = _group_by_content(formats, {table: files[table] for table in chosen}, root)
-    return Duplicates(groups, n_bytes, n_skipped)
+    groups, n_read = _group_by_content(formats, {table: files[table] for table in chosen}, root, memory)
+    return Duplicates(groups, n_read, n_skipped)
 
 
 def baseline_table(problem: Problem, duplicates: Duplicates) -> pa.Table:
@@ -78,16 +79,18 @@ def _files(problem: Problem) -> Mapping[int, list[_File]]:
 
 
 def _group_by_content(
-    formats: Sequence[str], files: Mapping[int, Sequence[_File]], root: str
-) -> tuple[tuple[int, ...], ...]:
+    formats: Sequence[str], files: Mapping[int, Sequence[_File]], root: str, memory: Memory
+) -> tuple[tuple[tuple[int, ...], ...], int]:
     with ThreadPoolExecutor(_THREADS) as pool:
         wanted = [file for own in files.values() for file in own]
-        digests = dict(zip((f.path for f in wanted), pool.map(lambda file: _digest(root, file), wanted), strict=True))
+        found = list(pool.map(lambda file: memory.digest(file.path, file.size, lambda: _digest(root, file)), wanted))
+    digests = {file.path: digest for file, (digest, _) in zip(wanted, found, strict=True)}
     by_content: dict[str, list[int]] = defaultdict(list)
     for table, own in files.items():
         content = repr((formats[table], sorted(digests[file.path] for file in own)))
         by_content[hashlib.sha256(content.encode()).hexdigest()].append(table)
-    return tuple(sorted(tuple(sorted(tables)) for tables in by_content.values() if len(tables) > 1))
+    groups = sorted(tuple(sorted(tables)) for tables in by_content.values() if len(tables) > 1)
+    return tuple(groups), sum(n_bytes for _, n_bytes in found)
 
 
 def _digest(root: str, file: _File) -> str:

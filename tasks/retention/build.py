@@ -1,6 +1,6 @@
 """Building the retention artifact, step by step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 from tasks.containment.config import ContainmentConfig
@@ -12,19 +12,16 @@ from tasks.retention.deletions import Deletion, add_wider, chosen_deletions, wid
 from tasks.retention.kernel.costs import GB
 from tasks.retention.kernel.curve import CurvePoint, curve_budgets, savings_curve
 from tasks.retention.kernel.solve import Effort
+from tasks.retention.memory import PairMaker, remember
 from tasks.retention.plan import ROWS_FOLDER
 from tasks.retention.problem import Problem, load_problem
 from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.model import Outcome
-from tasks.retention.recipes.pairs import PairRefs
 from tasks.retention.spark import deletion_refs, pair_refs, recipes_on_spark
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
 
 _INPUTS_WITH_RELATIONS = 3
-
-PairMaker = Callable[[Sequence[PairRefs]], Sequence[Outcome]]
 
 
 def build_artifact(stage: Stage, config: RetentionConfig, containment_config: ContainmentConfig) -> ArtifactRef:
@@ -47,6 +44,8 @@ def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: 
     metrics = StageMetrics()
     with metrics.step("problem"), shown().step("Pricing tables"):
         problem = load_problem(stage.store, (stage.inputs[0], stage.inputs[1]), config)
+        memory = remember(stage.store, stage.spec, context, problem.inventory.files)
+        make = memory.recalling(make)
     with metrics.step("choice") as cost:
         choice = _choose(problem, lambda pairs: make(pair_refs(problem, pairs)), config)
         deletions = _widened(stage, problem, choice, config, make)
@@ -54,7 +53,7 @@ def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: 
     with metrics.step("curve"), shown().step("Working out the savings curve"):
         points = _curve(problem, choice, config)
     with metrics.step("baseline") as cost, shown().step("Looking for byte-identical tables"):
-        duplicates = find_duplicates(problem, stage.workspace.lake.root, config.baseline_max_bytes)
+        duplicates = find_duplicates(problem, stage.workspace.lake.root, config.baseline_max_bytes, memory)
         cost.bytes_read = duplicates.bytes_read
     tables = {
         "decisions": outcome.decisions(problem, choice, deletions),
@@ -63,6 +62,7 @@ def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: 
         "savings_curve": outcome.curve(points),
         "solver": outcome.solver(choice),
         "baseline": baseline_table(problem, duplicates),
+        "known": memory.table(),
     }
     facts = outcome.summary(problem, choice, duplicates, tables, config)
     with shown().step("Publishing decisions"):

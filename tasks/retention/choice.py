@@ -2,7 +2,8 @@
 
 The problem is solved as if every usable edge had a recipe. Those of the edges chosen are then made and compared, all in
 one job; an edge whose rebuild does not equal is dropped, and what hangs together with it is solved again. When every
-chosen edge has its recipe, the choice is optimal over all edges, because those not tried were taken to be usable.
+chosen edge has its recipe, the choice is optimal over all edges, because those not tried were taken to be usable, and
+to need as many row numbers as the best edge of their child that was tried.
 """
 
 from collections.abc import Callable, Sequence
@@ -88,7 +89,8 @@ def choose(problem: Problem, make: RecipeMaker, effort: Effort, storage_per_byte
         wanted = chosen[chosen != NOTHING]
         if tried.is_tried[wanted].all():
             retention = Retention(found.keep, chosen, found.cost, found.bound, found.components, found.component)
-            stored = {edge: float(tried.extra_cost[edge]) for edge in np.flatnonzero(tried.extra_cost).tolist()}
+            known = np.flatnonzero(tried.is_tried & (tried.extra_cost > 0))
+            stored = {edge: float(tried.extra_cost[edge]) for edge in known.tolist()}
             return Choice(retention, tried.outcomes, n_rounds, stored)
         n_rounds += 1
         _try(problem, np.union1d(wanted, _next_best(problem, wanted, tried)), tried, make, storage_per_byte)
@@ -103,6 +105,20 @@ def _try(problem: Problem, edges: Int64, tried: _Tried, make: RecipeMaker, stora
         tried.is_tried[edge] = True
         tried.is_open[edge] = outcome.recipe is not None
         tried.extra_cost[edge] = storage_per_byte * outcome.recipe.stored_bytes if outcome.recipe else 0.0
+    _expect(problem, tried)
+
+
+def _expect(problem: Problem, tried: _Tried) -> None:
+    """Row numbers of a child are taken to cost as little over untried edges as over the cheapest tried one.
+
+    Without that, each of a thousand copies of a parent would be tried in turn, for the hope that it needs none.
+    """
+    least = np.full(len(problem.tables.names), np.inf)
+    good = np.flatnonzero(tried.is_tried & tried.is_open)
+    np.minimum.at(least, problem.edges.child[good], tried.extra_cost[good])
+    untried = np.flatnonzero(~tried.is_tried)
+    expected = least[problem.edges.child[untried]]
+    tried.extra_cost[untried] = np.where(np.isfinite(expected), expected, 0.0)
 
 
 def _next_best(problem: Problem, wanted: Int64, tried: _Tried) -> Int64:

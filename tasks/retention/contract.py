@@ -14,6 +14,7 @@ STATUSES = (
     "chosen", "verified", "untried", "refused", "latency", "attributes", "coincidental", "by_definition", "pinned",
 )  # fmt: skip
 SOURCES = ("containment", "relations")
+KNOWN_KINDS = ("trial", "file")
 METHODS = ("local", "tree", "ilp", "greedy")
 
 COUNT = (AtLeast(0),)
@@ -147,6 +148,20 @@ BASELINE = Contract(
     key=("table_id",),
 )
 
+KNOWN = Contract(
+    name="retention.known",
+    version=1,
+    meaning="What this run found out of pairs of tables and of files, for the next run: none of it is content.",
+    columns=(
+        Column(
+            "kind", pa.string(), "A rebuild that was tried, or a file that was digested.", checks=(OneOf(KNOWN_KINDS),)
+        ),
+        Column("identity", pa.string(), "SHA-256 of what it holds for.", is_digested=False),
+        Column("value", pa.string(), "The outcome as JSON, or the file's SHA-256.", is_digested=False),
+    ),
+    key=("kind", "identity"),
+)
+
 CONTRACTS = {
     "decisions": DECISIONS,
     "options": OPTIONS,
@@ -154,4 +169,5 @@ CONTRACTS = {
     "savings_curve": SAVINGS_CURVE,
     "solver": SOLVER,
     "baseline": BASELINE,
+    "known": KNOWN,
 }

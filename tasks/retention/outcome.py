@@ -193,13 +193,14 @@ class _Reasons:
             return "rebuilt", self._rebuilt(deletion)
         if pin := self._problem.tables.pins[table]:
             return pin, _WORDS[pin]
+        edges = self._edges_of.get(table, [])
+        usable = [one for one in edges if self._is_usable(one)]
+        if edges and not usable:
+            return self._excluded(table)
         if children := self._needed_by.get(table):
             others = f" and {len(children) - 1:,} more" if len(children) > 1 else ""
             return "parent", f"{children[0]}{others} will be rebuilt from it"
-        if table not in self._edges_of:
-            return "not_contained", _WORDS["not_contained"]
-        usable = [one for one in self._edges_of[table] if self._is_usable(one)]
-        return self._economic(table, usable) if usable else self._excluded(table)
+        return self._economic(table, usable) if usable else ("not_contained", _WORDS["not_contained"])
 
     def _rebuilt(self, deletion: Deletion) -> str:
         names = ", ".join(self._problem.tables.names[parent] for parent in deletion.parents)

@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -171,6 +172,8 @@ def write_plan(plan: Plan, path: Path) -> None:
         part.write_text(json.dumps(plan.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         part.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         raise PlanError(
             f"the plan cannot be written: {error.strerror}", value=path, hint="choose another file with --out"
         ) from error

@@ -10,7 +10,7 @@ from tests.docs.pages import PAGES, ROOT, code_lines
 
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (none, required|`[^`]*`) \|", re.MULTILINE)
 VARIABLE = re.compile(r"LAKEBED_([A-Z_]+__[A-Z_]+)")
-DOTTED = re.compile(r"(?:lake|spark|inventory|containment|retention|report)(?:\.[a-z_]+)+")
+DOTTED = re.compile(r"(?:lake|spark|inventory|containment|relations|retention|report)(?:\.[a-z_]+)+")
 
 
 def _defaults(model, prefix):
@@ -33,6 +33,7 @@ def _keys():
     [
         ("inventory.md", ("lake.", "inventory.")),
         ("containment.md", ("containment.",)),
+        ("relations.md", ("relations.",)),
         ("retention.md", ("retention.",)),
         ("apply.md", ("quarantine.",)),
     ],

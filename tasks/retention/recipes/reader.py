@@ -28,11 +28,15 @@ from tasks.retention.recipes.text import TextTable, read_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import pyarrow.parquet as pq
     from deltalake import DeltaTable
 
     from connectors.lake.config import LakeConfig
     from tasks.retention.recipes.context import RecipeContext
     from tasks.retention.recipes.model import FileRef, TableRef
+
+
+_DIGEST_BLOCK = 1 << 22
 
 
 class TableReader:
@@ -111,7 +115,7 @@ class TableReader:
         else:
             for file in self._given.files:
                 with source_errors(file.path):
-                    opened = open_parquet(pa.BufferReader(self._whole(file)))
+                    opened = self._parquet(file)
                     ignore_case = self._lake.ignore_column_case
                     yield from read_open(opened, self._split(file), tokens, ReadCounter(), ignore_case=ignore_case)
 
@@ -142,7 +146,7 @@ class TableReader:
         schemas = []
         for file in given.files:
             with source_errors(file.path):
-                schemas.append(open_parquet(pa.BufferReader(self._whole(file))).schema_arrow)
+                schemas.append(self._parquet(file).schema_arrow)
         first = schemas[0]
         if all(schema.equals(first, check_metadata=True) for schema in schemas[1:]):
             return self._with_partitions(first)
@@ -189,6 +193,9 @@ class TableReader:
             self._text = read_text(self._lake, self._given)
         return self._text
 
+    def _parquet(self, file: FileRef) -> pq.ParquetFile:
+        return open_parquet(pa.BufferReader(self._whole(file)))
+
     def _digest(self, file: FileRef) -> str:
         self._whole(file)
         return self._digests[file.path]
@@ -204,6 +211,23 @@ class TableReader:
                 raise moved_error(self._given.name, file.path)
             self._bytes[file.path] = data if self._given.read_via != "text" else b""
         return self._bytes[file.path]
+
+
+class FooterReader(TableReader):
+    """The same for tables that do not fit into memory: it describes them, and holds no file."""
+
+    def _parquet(self, file: FileRef) -> pq.ParquetFile:
+        return open_parquet(open_file(self._lake.root, file.path))
+
+    def _digest(self, file: FileRef) -> str:
+        with source_errors(file.path), open_file(self._lake.root, file.path) as stream:
+            digest, n_bytes = hashlib.sha256(), 0
+            while block := stream.read(_DIGEST_BLOCK):
+                digest.update(block)
+                n_bytes += len(block)
+        if n_bytes != file.size:
+            raise moved_error(self._given.name, file.path)
+        return digest.hexdigest()
 
 
 def moved_error(table: str, path: str) -> PlanError:

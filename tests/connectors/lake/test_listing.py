@@ -5,7 +5,7 @@ import pytest
 
 from connectors.errors import ConfigError, SourceError
 from connectors.lake.config import LakeConfig
-from connectors.lake.listing import Listing, list_lake, table_of_log
+from connectors.lake.listing import Listing, list_lake, list_table, table_of_log
 
 
 def write(root: Path, *paths: str) -> None:
@@ -150,3 +150,12 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path) -> None:
 def test_a_log_belongs_to_the_folder_that_holds_it() -> None:
     assert table_of_log("my_delta_log_copy/t/_delta_log/0.json") == "my_delta_log_copy/t"
     assert table_of_log("_delta_log/0.json") == ""
+
+
+def test_one_table_is_listed_alone(tmp_path: Path) -> None:
+    write(tmp_path, "a/t.csv", "a/u.csv", "d/_delta_log/0.json", "d/x.parquet", "d/.x.crc", "b.csv")
+    assert paths(list_table(config(tmp_path), "a/t.csv")) == ["a/t.csv"]
+    delta = list_table(config(tmp_path), "d")
+    assert paths(delta) == ["d/x.parquet"]
+    assert [entry.path for entry in delta.logs] == ["d/_delta_log/0.json"]
+    assert paths(list_table(config(tmp_path), ".")) == ["a/t.csv", "a/u.csv", "b.csv", "d/x.parquet"]

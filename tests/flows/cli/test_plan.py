@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from connectors.errors import PlanError
+from connectors.errors import ConfigError, PlanError
 from flows.cli.plan import plan
 from tasks.retention.plan import read_plan
 from tests.flows.lakes import snapshot
@@ -65,6 +65,14 @@ def test_before_any_run(tmp_path):
     answer = lakebed("plan", "--artifacts", "none", "--json", folder=tmp_path)
     assert answer.status == 1
     assert "lakebed run" in json.loads(answer.out)["hint"]
+
+
+@pytest.mark.flow
+def test_nothing_is_written_into_the_lake(finished):
+    folder, _ = finished
+    with pytest.raises(ConfigError, match="in the lake"):
+        plan(artifacts=str(folder / "artifacts"), out=folder / "lake" / "plan.json")
+    assert not (folder / "lake" / "plan.json").exists()
 
 
 @pytest.mark.flow

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tasks.containment import outcome as containment_outcome
 from tasks.containment.config import ContainmentConfig
 from tasks.containment.evidence import table_facts
 from tasks.containment.plan import ScanPlaces
@@ -57,6 +58,11 @@ class Related:
         return {(row["child"], row["parent"]): row for row in self.tables["near"].to_pylist()}
 
 
+def candidates_of(found, containment):
+    """Containment's CANDIDATES."""
+    return containment_outcome.candidates(found.sketched, found.verified, containment.confidence)
+
+
 def relate_here(folder, config=None, containment=None, *, engine=None, **lake):
     """Containment, then relations, on the lake in `folder`/lake."""
     config, containment = config or RelationsConfig(), containment or ContainmentConfig()
@@ -67,7 +73,7 @@ def relate_here(folder, config=None, containment=None, *, engine=None, **lake):
     places = ScanPlaces(store.folder(inventory.stage, inventory.key), str(folder / "item_hashes"))
     setting = Setting(config, containment, workspace, places)
     engine = engine or HereEngine()
-    view = view_relations(store, inventory, found.edges, setting)
+    view = view_relations(store, inventory, (found.edges, candidates_of(found, containment)), setting)
     sampled = sample_lake(view, setting, engine)
     candidates = find_candidates(view, sampled, setting)
     verified = verify(view, candidates, setting, engine).with_errors(sampled.costs.errors)

@@ -97,4 +97,4 @@ def test_names_are_cut_and_maps_are_short():
 
 
 def test_the_spec_names_every_table(artifact):
-    assert set(CONTRACTS) == {"proven", "refuted", "near", "funnel", "unstable", "row_hashes"}
+    assert set(CONTRACTS) == {"proven", "refuted", "near", "funnel", "unstable"}

@@ -83,15 +83,13 @@ def check_recall(found, lake, semantics):
     edges = found.edges.to_pylist()
     pairs = {(row["child"], row["parent"]) for row in edges}
     larger = {row["child"] for row in edges if not row["is_mutual"] and not row["coincidental"]}
-    unions = {row["child"] for row in found.proven("union")} | {
-        row["child"] for row in found.tables["refuted"].to_pylist() if row["kind"] == "union"
-    }
+    unions = {row["child"] for row in found.proven("union")}
     near = found.near()
     parts = {(row["child"], row["child_part"], row["parents"][0]) for row in found.proven("partition")}
     for child in names:
         fits = [n for n in names if n != child and whole[child].columns.keys() <= whole[n].columns.keys()]
         rest = [whole[name] for name in fits if (child, name) not in pairs]
-        if child not in larger and len(rest) > 1 and is_covered(whole[child], rest, "set"):
+        if child not in larger and rest and is_covered(whole[child], rest, semantics):
             assert child in unions
         for parent in fits:
             if (child, parent) not in pairs and (share := fraction(whole[child], whole[parent])) >= 0.5:
@@ -128,6 +126,16 @@ def test_what_is_found_does_not_depend_on_splits(lake, n_tasks):
             related = relate_here(Path(folder), RelationsConfig(near_threshold=0.5), containment, engine=engine)
             found.append({name: table.to_pylist() for name, table in related.tables.items()})
     assert found[0] == found[1]
+
+
+def test_what_containment_has_counted_is_exact(tmp_path):
+    """The sample finds nothing missing; containment's exact tier has found one row."""
+    base = orders(3_000)
+    bad = base.slice(7, 1).set_column(1, "price", base["price"].slice(8, 1))
+    write_lake(tmp_path / "lake", {"base": base, "one_bad": pa.concat_tables([base.slice(10, 2_500), bad])})
+    row = relate_here(tmp_path, RelationsConfig(sketch_rows=64)).near()["one_bad", "base"]
+    assert (row["n_missing"], row["n_compared"], row["is_exact"]) == (1, 2_501, True)
+    assert row["fraction_low"] == row["fraction_high"] == pytest.approx(2_500 / 2_501)
 
 
 def orders(n_rows, seed=0):
@@ -206,9 +214,11 @@ def test_one_column_and_few_rows_are_coincidences(tmp_path):
         "grades": pa.table({"a": [1, 2, 3], "b": [2, 3, 4]}),
     }
     write_lake(tmp_path / "lake", lake)
-    found = {row["child"]: row for row in relate_here(tmp_path).proven("renamed")}
+    config = RelationsConfig(min_renamed_columns=1)
+    found = {row["child"]: row for row in relate_here(tmp_path, config).proven("renamed")}
     assert found["survey"]["coincidental_reason"] == "single-column"
     assert found["grades"]["coincidental_reason"] == "low-cardinality"
+    assert {row["child"] for row in relate_here(tmp_path).proven("renamed")} == {"grades"}
 
 
 def test_kinds_can_be_switched_off(tmp_path):

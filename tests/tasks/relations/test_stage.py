@@ -1,6 +1,7 @@
 """The stage on Spark: all formats, reuse, and the same content as without Spark."""
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -93,6 +94,7 @@ def test_near_miss_and_funnel(run):
     funnel = {(row["kind"], row["step"]): row["n"] for row in store.read(ref, "funnel").to_pylist()}
     assert funnel["union", "proven"] == len(proven(run, "union"))
     assert store.read(ref, "unstable").num_rows == 0
+    assert not Path(store.folder("relations", ref.key), "scratch").exists()
 
 
 @pytest.mark.spark
@@ -110,7 +112,7 @@ def test_no_kind_reads_nothing(run, lake):
     _, _, containment, workspace = run
     ref = run_relations(lake.inventory, containment, workspace, RelationsConfig(kinds=()), CONTAINMENT)
     store = ArtifactStore(workspace.artifacts)
-    assert all(store.read(ref, name).num_rows == 0 for name in ("proven", "refuted", "near", "funnel", "row_hashes"))
+    assert all(store.read(ref, name).num_rows == 0 for name in ("proven", "refuted", "near", "funnel"))
     assert store.metrics(ref)["bytes_read"] == 0
 
 

@@ -1,5 +1,6 @@
 """A small lake with its containments, and the retention stage on it in this process: the same functions, no Spark."""
 
+import shutil
 from functools import partial
 
 import pyarrow as pa
@@ -51,11 +52,20 @@ def contained_lake(folder, tables=None):
 def decide_here(lake, config=None, *, refuse=()):
     """The stage's artifact; `refuse` are (child, parent) by name whose rebuild is said to differ."""
     workspace, inventory, containment, *relations = lake
+    workspace = without_memory(workspace) if refuse else workspace
     config = config or RetentionConfig()
     stage = retention_stage(inventory, containment, workspace, config, *relations)
     context = RecipeContext.of(workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)
     ref = decide(stage, config, context, partial(make_here, context, refuse))
     return ArtifactStore(workspace.artifacts), ref
+
+
+def without_memory(workspace):
+    """The same workspace with artifacts of its own, where no rebuild was tried yet."""
+    artifacts = f"{workspace.artifacts}-without-memory"
+    shutil.copytree(workspace.artifacts, artifacts, ignore=shutil.ignore_patterns("retention"), dirs_exist_ok=True)
+    shutil.rmtree(f"{artifacts}/retention", ignore_errors=True)
+    return workspace.model_copy(update={"artifacts": artifacts})
 
 
 def make_here(context, refuse, pairs):

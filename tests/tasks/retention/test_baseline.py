@@ -1,9 +1,12 @@
 import pyarrow.parquet as pq
 import pytest
 
+from connectors.lake.config import LakeConfig
 from tasks.retention.baseline import find_duplicates
 from tasks.retention.config import RetentionConfig
+from tasks.retention.memory import Memory
 from tasks.retention.problem import load_problem
+from tasks.retention.recipes.context import RecipeContext
 from tasks.runtime.artifacts import ArtifactStore
 from tests.tasks.retention.lakes import BASE, contained_lake
 
@@ -20,13 +23,17 @@ def lake(tmp_path_factory):
     return load_problem(ArtifactStore(workspace.artifacts), tuple(refs), RetentionConfig()), workspace.lake.root
 
 
+def fresh(root):
+    return Memory(RecipeContext(LakeConfig(root=root), "", b""), {})
+
+
 def names(problem, found):
     return [[problem.tables.names[table] for table in group] for group in found.groups]
 
 
 def test_only_tables_of_the_same_bytes_are_duplicates(lake):
     problem, root = lake
-    found = find_duplicates(problem, root, 1 << 30)
+    found = find_duplicates(problem, root, 1 << 30, fresh(root))
     assert names(problem, found) == [["a", "b"], ["c", "d"]]
     assert found.n_skipped == 0
     assert found.bytes_read > 0
@@ -35,7 +42,7 @@ def test_only_tables_of_the_same_bytes_are_duplicates(lake):
 def test_no_more_bytes_are_read_than_allowed(lake):
     problem, root = lake
     small = int(problem.tables.n_bytes[problem.tables.names.index("c")])
-    found = find_duplicates(problem, root, 2 * small)
+    found = find_duplicates(problem, root, 2 * small, fresh(root))
     assert names(problem, found) == [["c", "d"]]
     assert found.n_skipped >= 2
     assert found.bytes_read == 2 * small
@@ -43,4 +50,4 @@ def test_no_more_bytes_are_read_than_allowed(lake):
 
 def test_files_that_are_gone_are_like_no_other(lake, tmp_path):
     problem, _ = lake
-    assert find_duplicates(problem, str(tmp_path), 1 << 30).groups == ()
+    assert find_duplicates(problem, str(tmp_path), 1 << 30, fresh(str(tmp_path))).groups == ()

@@ -64,7 +64,8 @@ def test_the_choice_is_the_optimum_over_the_edges_that_have_recipes(seed):
     graph = random_graph(rng, 9, 0.4)
     pairs = list(zip(graph.child.tolist(), graph.parent.tolist(), strict=True))
     refused = {pair for pair in pairs if rng.random() < 0.4}
-    stored = {pair: int(rng.integers(0, 5)) for pair in pairs}
+    of_child = rng.integers(0, 5, 9).tolist()
+    stored = {pair: of_child[pair[0]] for pair in pairs}
     calls = []
     choice = choose(problem_of(graph), maker(refused, stored, calls), Effort(60.0), 0.5)
     good = np.array([pair not in refused for pair in pairs], bool)
@@ -92,6 +93,20 @@ def test_a_child_refused_by_all_its_parents_needs_few_rounds():
     assert (choice.retention.edge == NOTHING).all()
     assert sum(map(len, calls)) == n
     assert choice.n_rounds == len(calls) <= 5
+
+
+def test_copies_of_a_parent_are_not_tried_in_turn_for_the_hope_of_fewer_row_numbers():
+    from tasks.retention.kernel.model import retention_graph
+
+    n = 40
+    pairs = [(child, parent) for child in range(n) for parent in range(n) if child != parent]
+    pairs += [(n, parent) for parent in range(n)]
+    child, parent = (np.array(side) for side in zip(*pairs, strict=True))
+    graph = retention_graph(np.full(n + 1, 10.0), np.zeros(n + 1, bool), (child, parent, np.full(len(child), 1.0)))
+    calls = []
+    choice = choose(problem_of(graph), maker(set(), {(n, p): 3 for p in range(n)}, calls), Effort(60.0), 0.5)
+    assert choice.retention.keep.sum() == 1
+    assert len(calls) <= 2
 
 
 def test_nothing_usable_makes_no_recipe():

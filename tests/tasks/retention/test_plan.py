@@ -82,6 +82,13 @@ def test_a_plan_for_another_lake_is_refused(written, tmp_path):
         require_lake(plan, str(tmp_path))
 
 
+def test_a_folder_is_no_place_for_a_plan_and_nothing_is_left(written, tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(PlanError, match="cannot be written"):
+        write_plan(written[0], tmp_path / "folder")
+    assert not list(tmp_path.glob("*.part"))
+
+
 def test_a_plan_that_cannot_be_written_says_so(written, tmp_path):
     with pytest.raises(PlanError, match="cannot be written"):
         write_plan(written[0], tmp_path / "no folder" / "plan.json")

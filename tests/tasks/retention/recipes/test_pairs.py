@@ -1,7 +1,5 @@
 import pyarrow as pa
 
-from tasks.retention.recipes.config import RecipeConfig
-from tasks.retention.recipes.large import synthesise_large
 from tasks.retention.recipes.model import FileRef, Outcome, TableRef
 from tasks.retention.recipes.pairs import PairRefs, pack_pairs, solve_pairs
 from tests.tasks.retention.recipes.lakes import SmallLake
@@ -44,10 +42,3 @@ def test_a_parent_is_read_once_for_all_its_children(small: SmallLake) -> None:
     outcomes = [Outcome.model_validate_json(batch.column(1)[0].as_py()) for batch in batches]
     assert all(one.recipe for one in outcomes)
     assert sum(one.bytes_read for one in outcomes) == pairs[0].parents[0].n_bytes + sum(p.child.n_bytes for p in pairs)
-
-
-def test_pairs_too_large_for_a_worker_are_named(small: SmallLake) -> None:
-    context = SmallLake(small.root, RecipeConfig(max_table_bytes=1024), small.lake).context
-    pair = PairRefs(table("c", 5_000), (table("p", 10_000),))
-    outcome = synthesise_large(None, context, pair)  # type: ignore[arg-type]
-    assert outcome.refusal is not None and outcome.refusal.code == "too_large" and "10,000" in outcome.refusal.reason
