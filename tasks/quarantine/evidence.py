@@ -1,27 +1,31 @@
 """The certificates that a plan rests on."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from connectors.errors import LakeError, PlanError
 from tasks.retention.plan import MAKE_AGAIN, Plan
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
-Certificates = Mapping[tuple[str, str], str]
+Proof = tuple[str, str, str]
+
+# where proofs stand, by stage: the artifact's table, and its column of parents, which is a list for unions
+_TABLES = {"containment": ("edges", "parent"), "relations": ("proven", "parents")}
 
 
 def require_evidence(plan: Plan) -> None:
-    """Compares each certificate that the plan names with the one in the containment artifact.
+    """Compares each certificate that the plan names with the one in the artifact that proved it.
 
     Raises:
         PlanError: if an artifact is gone or damaged, or a certificate is missing or another.
     """
-    known: dict[ArtifactRef, Certificates] = {}
+    known: dict[ArtifactRef, AbstractSet[Proof]] = {}
     for evidence in (one for table in plan.deleted for one in table.evidence):
         ref = evidence.artifact
         if ref not in known:
-            known[ref] = _certificates(plan.artifact_root, ref)
-        if known[ref].get((evidence.child, evidence.parent)) != evidence.certificate_sha256:
+            known[ref] = _proofs(plan.artifact_root, ref)
+        if (evidence.child, evidence.parent, evidence.certificate_sha256) not in known[ref]:
             raise PlanError(
                 "a certificate that the plan rests on is not in its artifact; nothing was done",
                 value=f"{evidence.child} in {evidence.parent}",
@@ -30,15 +34,24 @@ def require_evidence(plan: Plan) -> None:
             )
 
 
-def _certificates(root: str, ref: ArtifactRef) -> Certificates:
-    """SHA-256 of each certificate of an artifact, by child and parent."""
+def _proofs(root: str, ref: ArtifactRef) -> AbstractSet[Proof]:
+    """Child, parent and SHA-256 of the certificate of everything that an artifact proves."""
+    table, parent = _TABLES.get(ref.stage, ("edges", "parent"))
     try:
-        edges = ArtifactStore(root).read(ref, "edges", ["child", "parent", "certificate"]).to_pylist()
+        rows = ArtifactStore(root).read(ref, table, ["child", parent, "certificate"]).to_pylist()
     except LakeError as error:
         raise PlanError(
             "the artifact that the plan rests on cannot be read; nothing was done",
             value=f"{root}: {error.what}",
-            expected=f"the containment artifact {ref.key[:12]}",
+            expected=f"the {ref.stage} artifact {ref.key[:12]}",
             hint=f"lakebed run, then {MAKE_AGAIN}",
         ) from error
-    return {(row["child"], row["parent"]): hashlib.sha256(row["certificate"].encode()).hexdigest() for row in edges}
+    return {(row["child"], name, _sha256(row["certificate"])) for row in rows for name in _names(row[parent])}
+
+
+def _names(parents: str | Sequence[str]) -> Sequence[str]:
+    return [parents] if isinstance(parents, str) else parents
+
+
+def _sha256(certificate: str) -> str:
+    return hashlib.sha256(certificate.encode()).hexdigest()

@@ -5,7 +5,7 @@ import pytest
 from connectors.lake.config import LakeConfig
 from connectors.storage import Storage
 from tasks.quarantine.config import QuarantineConfig
-from tests.tasks.quarantine.lakes import make_plan, snapshot, write_lake
+from tests.tasks.quarantine.lakes import make_plan, make_real_plan, snapshot, write_lake
 
 
 class Case:
@@ -30,3 +30,12 @@ def lake_template(tmp_path_factory):
 @pytest.fixture
 def case(lake_template, tmp_path):
     return Case(shutil.copytree(lake_template, tmp_path / "lake"))
+
+
+@pytest.fixture
+def real(lake_template, tmp_path):
+    """A case whose plan has recipes that were synthesised, executed and compared."""
+    case = Case(shutil.copytree(lake_template, tmp_path / "lake"))
+    case.rows_folder = str(tmp_path / "rows")
+    case.plan = make_real_plan(case.lake, case.rows_folder)
+    return case

@@ -12,20 +12,11 @@ from tasks.quarantine.apply import apply_plan
 from tasks.quarantine.kernel import Step
 from tasks.quarantine.place import Quarantine
 from tasks.quarantine.purge import purge
-from tasks.quarantine.recipes import RecipeRebuilder, recipe_of
+from tasks.quarantine.recipes import RecipeRebuilder
 from tasks.quarantine.restore import restore
-from tests.tasks.quarantine.conftest import Case
-from tests.tasks.quarantine.lakes import CHILDREN, PARENT, child_rows, make_real_plan, parent_rows
+from tests.tasks.quarantine.lakes import CHILDREN, child_rows, parent_rows
 
 KEY = ContainmentConfig().key
-
-
-@pytest.fixture
-def real(lake_template, tmp_path):
-    case = Case(shutil.copytree(lake_template, tmp_path / "lake"))
-    case.rows_folder = str(tmp_path / "rows")
-    case.plan = make_real_plan(case.lake, case.rows_folder)
-    return case
 
 
 def applied(case):
@@ -130,35 +121,3 @@ def test_a_table_at_its_place_needs_no_quarantine(real):
     table = lakebed.open_table(f"{real.root}/all.parquet")
     assert isinstance(table, pa.Table)
     assert table.equals(parent_rows())
-
-
-def test_another_key_is_refused(real):
-    with Quarantine.hold(str(real.root), real.config, "apply") as quarantine:
-        with pytest.raises(PlanError, match="another hash key"):
-            apply_plan(quarantine, real.plan, RecipeRebuilder(b"0" * 16, real.rows_folder))
-    assert real.snapshot() == real.before
-
-
-def test_a_recipe_about_another_table_is_refused(real):
-    table = real.plan.table("part")
-    for change in ({"name": "other"}, {"parents": ("days",)}, {"original_hash": "0"}, {"recipe": {"kind": "x"}}):
-        with pytest.raises(PlanError, match="recipe"):
-            recipe_of(table.model_copy(update=change))
-    assert recipe_of(table).parts[0].parent.name == PARENT
-
-
-def test_row_numbers_go_into_quarantine_with_the_table(real):
-    shuffled = parent_rows().take([7, 99, 3, 3, 58, 21]).select(["id", "name"])
-    import pyarrow.parquet as pq
-
-    pq.write_table(shuffled, real.root / "part.parquet")
-    case = Case(real.root)
-    case.rows_folder = real.rows_folder
-    case.plan = make_real_plan(case.lake, case.rows_folder)
-    assert recipe_of(case.plan.table("part")).stored
-    applied(case)
-    shutil.rmtree(case.rows_folder)
-    purged(case)
-    assert lakebed.open_table(f"{case.root}/part").equals(shuffled)
-    restored(case)
-    assert pq.read_table(case.root / "part.parquet").equals(shuffled)
