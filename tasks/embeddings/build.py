@@ -3,24 +3,21 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 
 from connectors.errors import GraphError, StageError
 from connectors.storage import Storage
 from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.contract import EMBEDDINGS, POWERS
+from tasks.embeddings.contract import POWERS
 from tasks.embeddings.estimate import estimate
 from tasks.embeddings.graph import Prepared, prepare
 from tasks.embeddings.kernel.fastrp import Embeddings, combine, embed
 from tasks.embeddings.kernel.projection import Float32
 from tasks.embeddings.stage import powers_stage
+from tasks.embeddings.vectors import vector_table
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
 from tasks.summary.kernel.model import Summary
-
-# list offsets are 32 bits
-_MAX_CHUNK_VALUES = 1 << 30
 
 
 def build_artifact(
@@ -121,19 +118,3 @@ def _on_spark(stage: Stage, lakegraph: ArtifactRef, config: EmbeddingsConfig) ->
     facts = {"nodes": found.n_nodes, "dim": config.dim, "way": "csr", "engine": "spark"}
     counts = {"isolated": found.n_isolated, "cancelled": found.n_cancelled}
     return stage.publish({"embeddings": found.written}, {**facts, **counts}, metrics)
-
-
-def vector_table(vectors: Float32, first: int = 0) -> pa.Table:
-    """Vectors as a table of the contract, numbered from `first`."""
-    n, dim = vectors.shape
-    size = max(1, _MAX_CHUNK_VALUES // dim)
-    schema = EMBEDDINGS.arrow_schema()
-    kind = schema.field("vector").type
-    chunks = []
-    for start in range(0, n, size):
-        part = vectors[start : start + size]
-        offsets = pa.array(np.arange(0, part.size + 1, dim, dtype=np.int32))
-        lists = pa.ListArray.from_arrays(offsets, pa.array(part.reshape(-1)), type=kind)
-        ids = pa.array(np.arange(first + start, first + start + len(part), dtype=np.int64))
-        chunks.append(pa.RecordBatch.from_arrays([ids, lists], schema=schema))
-    return pa.Table.from_batches(chunks, schema=schema)

@@ -13,14 +13,14 @@ class EmbeddingsConfig(FrozenConfig):
 
     dim: int = Field(128, ge=2, le=8_192, description="Numbers of a vector.")
     weights: tuple[float, ...] = Field(
-        (0.0, 1.0, 1.0),
+        (0.0, 0.0, 1.0, 6.67),
         min_length=1,
         max_length=32,
         description="Weight of each power of the transition matrix, from the first on. "
         "Others of the same number are computed from stored powers.",
     )
     degree_exponent: float = Field(
-        -0.5,
+        -0.64,
         ge=-2.0,
         le=2.0,
         description="β: a node counts by its share of all degrees to this power; negative damps hubs.",

@@ -27,6 +27,7 @@ from tasks.embeddings.kernel.fastrp import EmbeddingGraph, initial, own_projecti
 from tasks.embeddings.kernel.projection import Float32
 from tasks.embeddings.kernel.sums import add_power, column_sums, rescale
 from tasks.embeddings.kernel.tiles import Tile, make_tile, multiply_tile
+from tasks.embeddings.vectors import vector_table
 from tasks.runtime.progress import shown
 
 BLOCK_DDL = "block bigint not null, data binary not null"
@@ -233,8 +234,6 @@ def _vectors(job: _Job, nodes: DataFrame, degrees: DataFrame, powers: list[DataF
         deviation = np.sqrt(_column_sums(total, config, mean, squared=True) / n_nodes)
 
     def finish(batches: Batches) -> Batches:
-        from tasks.embeddings.build import vector_table
-
         for batch in batches:
             for row in batch.to_pylist():
                 found = _matrix(row["sums"], config.dim).copy()

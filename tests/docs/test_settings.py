@@ -10,7 +10,9 @@ from tests.docs.pages import PAGES, ROOT, code_lines
 
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (none, required|`[^`]*`) \|", re.MULTILINE)
 VARIABLE = re.compile(r"LAKEBED_([A-Z_]+__[A-Z_]+)")
-DOTTED = re.compile(r"(?:lake|spark|inventory|containment|relations|retention|report)(?:\.[a-z_]+)+")
+DOTTED = re.compile(
+    r"(?:lake|spark|inventory|containment|relations|retention|lakegraph|summary|embeddings|index|report)(?:\.[a-z_]+)+"
+)
 
 
 def _defaults(model, prefix):
@@ -36,6 +38,10 @@ def _keys():
         ("relations.md", ("relations.",)),
         ("retention.md", ("retention.",)),
         ("apply.md", ("quarantine.",)),
+        ("lakegraph.md", ("lakegraph.",)),
+        ("summary.md", ("summary.",)),
+        ("embeddings.md", ("embeddings.",)),
+        ("index.md", ("index.",)),
     ],
 )
 def test_stage_pages_list_every_setting_with_its_default(page, sections):

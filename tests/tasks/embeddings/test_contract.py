@@ -1,7 +1,7 @@
 import pyarrow as pa
 
-from tasks.embeddings.build import vector_table
 from tasks.embeddings.contract import CONTRACTS, EMBEDDINGS
+from tasks.embeddings.vectors import vector_table
 from tasks.runtime.checks import check_table
 from tests.tasks.embeddings.graphs import hashes
 
