@@ -9,6 +9,8 @@ from connectors.errors import StageError
 from flows.cli.options import AsJson
 from flows.cli.output import print_json, print_text
 
+SHOWN_TABLES, SHOWN_NEIGHBOURS = 3, 2
+
 
 def demo(
     lake: Annotated[
@@ -36,6 +38,7 @@ def demo(
 
         print_summary(result.as_dict())
         _print_check(truth, differences)
+        _print_neighbours(str(artifacts))
         print_text(f"next: lakebed containments --artifacts {artifacts}")
     if differences:
         raise StageError(
@@ -64,6 +67,23 @@ def _differences(truth: Any, artifacts: str) -> list[str]:
     rows = edges(artifacts)
     semantics: Literal["set", "bag"] = rows[0]["semantics"] if rows else "set"
     return check_against_truth(truth, {(row["child"], row["parent"]) for row in rows}, semantics)
+
+
+def _print_neighbours(artifacts: str) -> None:
+    """The nearest tables of the biggest ones, as `lakebed similar` answers."""
+    from flows.artifacts import newest_refs
+    from flows.cli.output import print_table
+    from flows.cli.similar import opened, why_text
+
+    search = opened(artifacts)
+    store, refs = newest_refs(artifacts, "index")
+    tables = store.read(refs["inventory"], "tables", ["name", "n_rows", "n_bytes"]).sort_by([("n_bytes", "descending")])
+    biggest = [row["name"] for row in tables.to_pylist() if row["n_rows"]][:SHOWN_TABLES]
+    rows = [
+        (name, found.name, why_text(found.why)) for name in biggest for found in search.similar(name, SHOWN_NEIGHBOURS)
+    ]
+    print_table("Nearest tables of the biggest", ("table", "like", "why"), rows)
+    print_text()
 
 
 def _print_check(truth: Any, differences: list[str]) -> None:
