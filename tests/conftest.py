@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from connectors.spark.config import SparkConfig
+from tasks.runtime.progress import Progress, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 # the first call of a compiled kernel takes seconds, later ones microseconds
 settings.register_profile("lakebed", deadline=None)
 settings.load_profile("lakebed")
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_told() -> "Iterator[None]":
+    """A verb that a test called in this process leaves no progress behind, whose output is closed by then."""
+    yield
+    show(Progress(is_quiet=True))
 
 
 @pytest.fixture(scope="session")
