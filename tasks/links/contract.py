@@ -29,9 +29,7 @@ NODE_METRICS = Contract(
     columns=(
         _NODE,
         Column("degree", pa.int64(), "edges in the graph that training reads", unit="edges", checks=(AtLeast(0),)),
-        Column(
-            "tc", pa.float64(), "topological concentration; not on large graphs", nullable=True, checks=SHARE
-        ),
+        Column("tc", pa.float64(), "topological concentration; not on large graphs", nullable=True, checks=SHARE),
         Column("atc", pa.float64(), "its approximation", checks=(AtLeast(-1.0001), AtMost(1.0001))),
         Column("decile", pa.int32(), "decile of atc, from 0", checks=(AtLeast(0), AtMost(9))),
         Column("train_likeness", pa.float64(), "mean cosine with training partners", nullable=True),

@@ -41,6 +41,7 @@ from tasks.runtime.keys import canonical_json
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 NETWORKS: tuple[Kind, ...] = ("gcn", "sage")
+MAX_TAIL_PAIRS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def fit_links(
         GraphError: if the edges cannot be split, or a feature is no finite number.
         ArtifactError: if a checkpoint is of another training, or cannot be written.
     """
+    config = config.for_graph(n_nodes)
     return fit_task(edge_task(edges, n_nodes, config, features), config, checkpoints)
 
 
@@ -121,7 +123,7 @@ def edge_task(edges: Int64, n_nodes: int, config: LinksConfig, features: sparse.
     prepared = None
     if features is not None:
         prepared = prepare_features(features, n_nodes, config.max_feature_columns, seed)
-    tails = sample_tails(simple, split.test, n_nodes, config.n_tails, seed)
+    tails = sample_tails(simple, split.test, n_nodes, _n_tails(split, config), seed)
     pools = (NegativePool(np.arange(n_nodes), len(split.train)),)
     return LinkTask(split, adjacency(split.train, n_nodes), tails, pools, prepared)
 
@@ -137,8 +139,13 @@ def lake_task(pairs: LakePairs, config: LinksConfig) -> LinkTask:
     pools = tuple(
         NegativePool(np.flatnonzero(pairs.kind == kind), int((kinds == kind).sum())) for kind in np.unique(kinds)
     )
-    tails = lake_tails(pairs, split.test, config.n_tails, config.split.seed)
+    tails = lake_tails(pairs, split.test, _n_tails(split, config), config.split.seed)
     return LinkTask(split, adjacency(pairs.visible, n_nodes), tails, pools)
+
+
+def _n_tails(split: EdgeSplit, config: LinksConfig) -> int:
+    """As many as the config says, or fewer where all test pairs together would have too many."""
+    return max(1, min(config.n_tails, MAX_TAIL_PAIRS // len(split.test)))
 
 
 def fit_task(task: LinkTask, config: LinksConfig, checkpoints: CheckpointPlace | None = None) -> Fitted:
@@ -257,7 +264,7 @@ def data_fingerprint(task: LinkTask) -> str:
 
 
 def _checkpoints(place: CheckpointPlace, kind: Kind, task: LinkTask, config: LinksConfig) -> Checkpoints:
-    digest = hashlib.sha256(f"{kind}\0{canonical_json(config)}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{kind}\0{canonical_json(config.in_key())}".encode()).hexdigest()
     identity = Identity(digest, data_fingerprint(task), config.gnn.n_threads)
     return Checkpoints(place.folder / kind, identity, allow_drift=place.allow_drift)
 
