@@ -112,13 +112,13 @@ class LinksConfig(FrozenConfig):
     hits_at: tuple[int, ...] = Field((10, 50), min_length=1, description="K of Hits@K.")
     recall_at: int = Field(20, ge=1, le=10_000, description="K of the recall of each node.")
     max_cells: int = Field(
-        1 << 25,
+        1 << 24,
         ge=1 << 10,
         le=1 << 40,
         description="Numbers, nodes times columns, of one matrix of node rows; larger graphs get fewer columns.",
     )
     max_node_epochs: int = Field(
-        20_000_000,
+        10_000_000,
         ge=1,
         le=1 << 50,
         description="Nodes times epochs of one training; larger graphs are trained for fewer epochs, 10 at least.",

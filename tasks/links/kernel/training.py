@@ -5,7 +5,7 @@ A run is a function of its inputs and config: each epoch's negatives, batches an
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from tasks.links.config import GnnConfig
 from tasks.links.kernel.metrics import auc
 from tasks.links.kernel.networks import AnyInputs, Kind, Network, derived_generator, pair_logits
 from tasks.links.kernel.propagation import Propagation
+from tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
 from tasks.links.kernel.sampling import NeighbourSampler
 
 Float32 = NDArray[np.float32]
@@ -37,7 +38,7 @@ class TrainingData:
     """What a network is trained on.
 
     `stop` are pairs for early stopping alone: links, and as many that are none. `sampler` is None where an epoch is
-    one step on the whole graph.
+    one step on the whole graph; `reweighting` where edges may be weighted anew.
     Shapes: edges (m, 2) pairs that are scored high; stop two (k, 2).
     """
 
@@ -47,11 +48,15 @@ class TrainingData:
     stop: tuple[Int64, Int64]
     pools: tuple["NegativePool", ...]
     sampler: NeighbourSampler | None = None
+    reweighting: Reweighting | None = None
 
 
 @dataclass
 class TrainingState:
-    """All that a resumed run needs, as arrays and plain numbers; epochs are counted from 0."""
+    """All that a resumed run needs, as arrays and plain numbers; epochs are counted from 0.
+
+    With re-weighting, `weights` and `best` hold the weights of the edges too.
+    """
 
     weights: Weights
     moments: dict[str, Weights]
@@ -99,12 +104,15 @@ def train(
     )
     state = state or _first_state(network)
     _restore(network, optimiser, state)
+    data = _weighted(data, state.weights)
     while state.epoch < config.n_epochs and state.waited < config.patience:
+        data = _reweighted(network, data, config, state)
         _run_epoch(network, optimiser, data, config, (seed, state.epoch))
         _note_epoch(network, optimiser, data, state)
         if after_epoch is not None:
             after_epoch(state)
     _load(network, state.best or state.weights)
+    data = _weighted(data, state.best or state.weights)
     return Trained(_vectors(network, data.inputs, data.propagation), state)
 
 
@@ -157,6 +165,28 @@ def _run_epoch(
         vectors = data.sampler.embed(network, data.inputs, nodes, (seed, epoch, step), generator)
         local = local.reshape(-1, 2)
         _step(optimiser, vectors, local[: len(places)], local[len(places) :])
+
+
+def _reweighted(network: Network, data: TrainingData, config: GnnConfig, state: TrainingState) -> TrainingData:
+    """The data of the next epoch, with new weights where they are due."""
+    if data.reweighting is None or not config.reweight_alpha:
+        return data
+    weights = state.weights.setdefault(EDGE_WEIGHTS, data.reweighting.first())
+    late = state.epoch - config.reweight_warm_up
+    if late < 0 or late % config.reweight_every:
+        return data
+    vectors = _vectors(network, data.inputs, data.propagation)
+    state.weights[EDGE_WEIGHTS] = data.reweighting.raised(weights, vectors, config.reweight_alpha)
+    return _weighted(data, state.weights)
+
+
+def _weighted(data: TrainingData, weights: Weights) -> TrainingData:
+    """The data with the edge weights that are among the weights; as it is without any."""
+    if data.reweighting is None or EDGE_WEIGHTS not in weights:
+        return data
+    matrix = data.reweighting.matrix(weights[EDGE_WEIGHTS])
+    sampler = None if data.sampler is None else replace(data.sampler, matrix=matrix)
+    return replace(data, propagation=Propagation.by_matrix(matrix), sampler=sampler)
 
 
 def _step(optimiser: torch.optim.Optimizer, vectors: torch.Tensor, links: Int64, others: Int64) -> None:
