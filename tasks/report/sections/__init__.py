@@ -16,7 +16,7 @@ from tasks.report.config import ReportConfig
 from tasks.report.model import Section
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
-SECTIONS: tuple[str, ...] = ("relations", "retention", "summary")
+SECTIONS: tuple[str, ...] = ("relations", "retention", "summary", "links")
 
 
 def collect_sections(
