@@ -118,7 +118,7 @@ class LinksConfig(FrozenConfig):
         description="Numbers, nodes times columns, of one matrix of node rows; larger graphs get fewer columns.",
     )
     max_node_epochs: int = Field(
-        10_000_000,
+        5_000_000,
         ge=1,
         le=1 << 50,
         description="Nodes times epochs of one training; larger graphs are trained for fewer epochs, 10 at least.",

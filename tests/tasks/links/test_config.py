@@ -13,7 +13,7 @@ def test_a_large_graph_gets_fewer_columns_and_epochs():
     config = LinksConfig().for_graph(445_000)
     assert config.projection_columns == config.gnn.n_hidden == 32
     assert config.projection_columns * 445_000 <= config.max_cells
-    assert config.gnn.n_epochs == 22
+    assert config.gnn.n_epochs == 11
     assert LinksConfig().for_graph(10**9).gnn.n_epochs == 10
 
 
