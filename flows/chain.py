@@ -133,6 +133,18 @@ def _build_index(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Art
     return build_index(refs["lakegraph"], refs["embeddings"], workspace, config.index)
 
 
+def _open_links(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
+    from tasks.links.stage import links_stage
+
+    return links_stage(refs["lakegraph"], workspace, config.links)
+
+
+def _build_links(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+    from tasks.links.task import build_links
+
+    return build_links(refs["lakegraph"], workspace, config.links)
+
+
 CHAIN = (
     Link("inventory", (), _open_inventory, _build_inventory, needs_spark=False),
     Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True, reads_lake_rows=True),
@@ -142,6 +154,7 @@ CHAIN = (
     Link("summary", ("lakegraph",), _open_summary, _build_summary, needs_spark=False),
     Link("embeddings", ("lakegraph", "summary"), _open_embeddings, _build_embeddings, needs_spark=False),
     Link("index", ("lakegraph", "embeddings"), _open_index, _build_index, needs_spark=False),
+    Link("links", ("lakegraph",), _open_links, _build_links, needs_spark=False),
 )
 STAGES = tuple(link.name for link in CHAIN)
 REPORTED_FROM = "containment"

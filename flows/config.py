@@ -18,6 +18,7 @@ from tasks.embeddings.config import EmbeddingsConfig
 from tasks.index.config import IndexConfig
 from tasks.inventory.config import InventoryConfig
 from tasks.lakegraph.config import LakeGraphConfig
+from tasks.links.config import LinksConfig
 from tasks.quarantine.config import QuarantineConfig
 from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
@@ -48,6 +49,7 @@ class LakebedConfig(BaseSettings):
     summary: SummaryConfig = Field(default_factory=SummaryConfig, description="How small a summary is looked for.")
     embeddings: EmbeddingsConfig = Field(default_factory=EmbeddingsConfig, description="How nodes become vectors.")
     index: IndexConfig = Field(default_factory=IndexConfig, description="The search index.")
+    links: LinksConfig = Field(default_factory=LinksConfig, description="The link predictor.")
     quarantine: QuarantineConfig = Field(
         default_factory=QuarantineConfig, description="Where tables wait that `apply` sets aside."
     )

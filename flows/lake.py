@@ -18,6 +18,7 @@ from tasks.embeddings.config import EmbeddingsConfig
 from tasks.index.config import IndexConfig
 from tasks.inventory.config import InventoryConfig
 from tasks.lakegraph.config import LakeGraphConfig
+from tasks.links.config import LinksConfig
 from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
 from tasks.retention.config import RetentionConfig
@@ -28,6 +29,7 @@ from tasks.summary.config import SummaryConfig
 SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), ContainmentConfig(), ReportConfig()
 RELATIONS, RETENTION = RelationsConfig(), RetentionConfig()
 LAKEGRAPH, SUMMARY, EMBEDDINGS, INDEX = LakeGraphConfig(), SummaryConfig(), EmbeddingsConfig(), IndexConfig()
+LINKS = LinksConfig()
 
 
 @flow(
@@ -48,6 +50,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     summary: SummaryConfig = SUMMARY,
     embeddings: EmbeddingsConfig = EMBEDDINGS,
     index: IndexConfig = INDEX,
+    links: LinksConfig = LINKS,
     report: ReportConfig = REPORT,
     suites: str = "",
     full: bool = False,
@@ -69,6 +72,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         summary: config of that stage.
         embeddings: config of that stage.
         index: config of that stage.
+        links: config of that stage.
         report: config of the report.
         suites: folder of the user's own Great Expectations suites.
         full: whether nothing is taken from earlier runs.
@@ -91,6 +95,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         summary=summary,
         embeddings=embeddings,
         index=index,
+        links=links,
         report=report,
         suites=suites,
         full=full,

@@ -17,6 +17,7 @@ from flows.cli.demo import demo
 from flows.cli.doctor import doctor
 from flows.cli.explain import explain
 from flows.cli.joinable import joinable
+from flows.cli.links import links
 from flows.cli.neighbours import neighbours
 from flows.cli.plan import plan
 from flows.cli.purge import purge
@@ -59,6 +60,7 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(links)
 
 
 def _print_version(wanted: bool) -> None:

@@ -11,18 +11,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import sparse
 
-from connectors.errors import StageError
 from connectors.storage import Storage
 from tasks.links import outcome
 from tasks.links.card import model_card
 from tasks.links.config import LinksConfig
-from tasks.links.contract import CARD, MODELS
+from tasks.links.contract import CARD, CONTRACTS, MODELS
 from tasks.links.fit import CheckpointPlace, Fitted, LinkTask, edge_task, fit_task, inputs_on, lake_task
 from tasks.links.kernel.candidates import candidate_pairs, without
 from tasks.links.kernel.ladder import LadderInputs, score_pairs
 from tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, linked_pairs
 from tasks.links.kernel.neighbours import adjacency
 from tasks.links.kernel.nodes import node_metrics
+from tasks.links.kernel.split import TooFewLinksError
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
@@ -38,33 +38,58 @@ RULES = {
 
 @dataclass(frozen=True)
 class _Problem:
-    """The task, the whole graph, the pairs that are known to be linked, and how the split was made."""
+    """The task, the whole graph, the pairs that are known to be linked, and how the split was made.
+
+    Shapes: whole (n, n); known (k, 2); owner (n,) the table of a column, any other node itself: pairs of one owner
+    are never asked.
+    """
 
     task: LinkTask
     whole: sparse.csr_array
     known: Int64
     rule: str
+    owner: Int64
 
 
 def build_artifact(stage: Stage, lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig) -> ArtifactRef:
     """Trains and measures on what may be read, then scores candidates on the whole graph.
 
+    A graph with too few links to learn from is no failure: the tables are empty, and the summary says why.
     Raises: as `run_links`.
     """
     metrics = StageMetrics()
-    nodes, edges = (stage.read(lakegraph, name) for name in ("nodes", "edges"))
+    nodes, edges = stage.read(lakegraph, "nodes").sort_by("node_id"), stage.read(lakegraph, "edges")
+    config = config.for_graph(nodes.num_rows)
+    place = _checkpoint_place(stage, workspace, config)
+    try:
+        made = _train(nodes, edges, config, place, metrics)
+    except TooFewLinksError as error:
+        return _publish_nothing(stage, error, metrics)
+    with metrics.step("predict"), shown().step("Looking for missing links"):
+        predictions = _predictions(*made, nodes, config)
+    with metrics.step("publish"), shown().step("Publishing links"):
+        ref = _publish(stage, made, predictions, config, metrics)
+    if place is not None:
+        Storage.at(str(place.folder.parent)).delete_folder(place.folder.name)
+    return ref
+
+
+def _train(
+    nodes: pa.Table, edges: pa.Table, config: LinksConfig, place: CheckpointPlace | None, metrics: StageMetrics
+) -> tuple[Fitted, LadderInputs, _Problem]:
     with metrics.step("split"), shown().step("Holding links out"):
         problem = _problem(nodes, edges, config)
-    place = CheckpointPlace(_checkpoint_folder(stage, workspace))
     with metrics.step("train"), shown().step("Training the link predictor"):
         fitted = fit_task(problem.task, config, place)
-    with metrics.step("predict"), shown().step("Looking for missing links"):
-        whole = inputs_on(fitted, problem.whole, config)
-        predictions = _predictions(fitted, whole, problem, nodes, config)
-    with metrics.step("publish"), shown().step("Publishing links"):
-        ref = _publish(stage, (fitted, whole, problem), predictions, config, metrics)
-    Storage.at(str(place.folder.parent)).delete_folder(place.folder.name)
-    return ref
+    return fitted, inputs_on(fitted, problem.whole, config), problem
+
+
+def _publish_nothing(stage: Stage, error: TooFewLinksError, metrics: StageMetrics) -> ArtifactRef:
+    """Empty tables, and a card that says why."""
+    tables = {name: contract.arrow_schema().empty_table() for name, contract in CONTRACTS.items()}
+    card = f"# Link predictor\n\nNone was trained: {error}\n"
+    stage.store.storage.write_bytes_atomic(f"{stage.path}/{CARD}", card.encode())
+    return stage.publish(tables, {"untrained": str(error)}, metrics, files=[CARD])
 
 
 def _problem(nodes: pa.Table, edges: pa.Table, config: LinksConfig) -> _Problem:
@@ -72,10 +97,12 @@ def _problem(nodes: pa.Table, edges: pa.Table, config: LinksConfig) -> _Problem:
     pairs = np.stack([edges["source"].to_numpy(), edges["target"].to_numpy()], axis=1).astype(np.int64)
     whole = adjacency(pairs, n_nodes)
     if not pc.any(pc.equal(nodes["kind"], "column")).as_py():
-        return _Problem(edge_task(pairs, n_nodes, config), whole, pairs, "edges")
+        return _Problem(edge_task(pairs, n_nodes, config), whole, pairs, "edges", np.arange(n_nodes))
     graph = lake_graph(nodes, edges)
-    held = hold_values_out(graph, config.lake, config.split.seed)
-    return _Problem(lake_task(held, config), whole, linked_pairs(graph, config.lake), "values")
+    task = lake_task(hold_values_out(graph, config.lake, config.split.seed), config)
+    owner = np.arange(n_nodes)
+    owner[graph.column] = graph.table
+    return _Problem(task, whole, linked_pairs(graph, config.lake), "values", owner)
 
 
 def lake_graph(nodes: pa.Table, edges: pa.Table) -> LakeGraph:
@@ -102,7 +129,7 @@ def _predictions(
 ) -> pa.Table:
     pools = tuple(pool.nodes for pool in fitted.task.pools)
     tried = candidate_pairs(whole.fastrp, problem.whole, pools, config.n_candidates)
-    tried = without(tried, problem.known, fitted.task.split.n_nodes)
+    tried = without(tried[problem.owner[tried[:, 0]] != problem.owner[tried[:, 1]]], problem.known, len(problem.owner))
     if fitted.ladder.stack is None or not len(tried):
         return outcome.predictions(tried[:0], np.empty(0), [], nodes)
     chance = score_pairs(fitted.ladder.stack, whole, config, tried)
@@ -131,8 +158,7 @@ def _publish(
         "predictions": predictions,
         "vectors": outcome.vector_table(asked, shown_vectors[asked]),
     }
-    storage, base = stage.store.storage, f"{stage.spec.name}/{stage.key}"
-    _ = stage.folder  # empties it: files are written before `publish` does
+    storage, base = stage.store.storage, stage.path
     storage.write_bytes_atomic(f"{base}/{MODELS}", outcome.model_bytes(fitted))
     storage.write_bytes_atomic(f"{base}/{CARD}", model_card(fitted.results, deciles, facts, config).encode())
     return stage.publish(tables, facts | outcome.headline(fitted.results), metrics, files=[MODELS, CARD])
@@ -148,6 +174,7 @@ def _facts(fitted: Fitted, problem: _Problem, config: LinksConfig) -> dict[str, 
         "train": len(split.train),
         "valid": len(split.valid),
         "test": len(split.test),
+        "tails": int(fitted.task.tails.shape[1]),
         "products": dict(fitted.ways),
         "epochs": {kind: trained.state.epoch for kind, trained in fitted.trained.items()},
         "seed": config.split.seed,
@@ -155,16 +182,9 @@ def _facts(fitted: Fitted, problem: _Problem, config: LinksConfig) -> dict[str, 
     }
 
 
-def _checkpoint_folder(stage: Stage, workspace: Workspace) -> Path:
-    """Beside the artifacts, under the stage's key.
-
-    Raises: StageError: if the artifact root is no local folder.
-    """
+def _checkpoint_place(stage: Stage, workspace: Workspace, config: LinksConfig) -> CheckpointPlace | None:
+    """Beside the artifacts, under the stage's key; None on an object store, where a killed training begins anew."""
     if not stage.store.storage.is_local:
-        raise StageError(
-            "checkpoints of a training need a local folder",
-            value=workspace.artifacts,
-            expected="an artifact root on a local or shared file system",
-            hint="run the links stage with --artifacts FOLDER",
-        )
-    return Path(workspace.artifacts) / "checkpoints" / stage.spec.name / stage.key
+        return None
+    folder = Path(workspace.artifacts) / "checkpoints" / stage.spec.name / stage.key
+    return CheckpointPlace(folder, config.gnn.allow_drift)

@@ -17,7 +17,7 @@ def model_card(results: Sequence[RungResult], deciles: pa.Table, facts: Mapping[
         _sentence(facts),
         "## Quality on the test pairs\n\n" + _ladder(results),
         "Ties count against the rung. Hits@K and MRR follow the Open Graph Benchmark; MRR ranks each test pair among "
-        f"{config.n_tails} negative tails that are filtered and drawn by the seed.",
+        f"{facts['tails']} negative tails that are filtered and drawn by the seed.",
         "## Quality by decile of topological concentration\n\n" + _deciles(deciles),
         "A low decile holds nodes whose neighbours share little: predictions there are weaker. `shift` is how much "
         "more alike a node is to its training partners than to those of the test.",

@@ -55,7 +55,7 @@ class GnnConfig(FrozenConfig):
     learning_rate: float = Field(0.01, gt=0.0, le=1.0, description="Of Adam.")
     weight_decay: float = Field(0.0, ge=0.0, le=1.0, description="Of Adam.")
     max_full_batch_edges: int = Field(
-        2_000_000, ge=0, le=1 << 40, description="Training edges up to which an epoch is one step on the whole graph."
+        5_000_000, ge=0, le=1 << 40, description="Training edges up to which an epoch is one step on the whole graph."
     )
     batch_edges: int = Field(8192, ge=1, le=1 << 30, description="Positive edges of a mini-batch.")
     n_sampled: int = Field(10, ge=1, le=10_000, description="Neighbours sampled of a node and layer in a mini-batch.")
@@ -66,6 +66,9 @@ class GnnConfig(FrozenConfig):
     reweight_every: int = Field(20, ge=1, le=100_000, description="Epochs between re-weightings.")
     n_threads: int = Field(1, ge=1, le=1024, description="Threads of torch; part of what a resumed run must share.")
     checkpoint_every: int = Field(10, ge=1, le=100_000, description="Epochs between checkpoints.")
+    allow_drift: bool = Field(
+        False, description="Whether a checkpoint of another config, data, machine or library may be gone on from."
+    )
 
 
 class LakeLinksConfig(FrozenConfig):
@@ -79,7 +82,7 @@ class LakeLinksConfig(FrozenConfig):
     max_value_columns: int = Field(
         100, ge=2, le=100_000, description="Columns of a value up to which it can define links; flags define none."
     )
-    max_pairs: int = Field(100_000, ge=100, le=100_000_000, description="Linked pairs at most, drawn by the seed.")
+    max_pairs: int = Field(20_000, ge=100, le=100_000_000, description="Linked pairs at most, drawn by the seed.")
 
 
 class LinksConfig(FrozenConfig):
@@ -108,3 +111,38 @@ class LinksConfig(FrozenConfig):
     n_tails: int = Field(500, ge=1, le=100_000, description="Negative tails of each test edge, for MRR.")
     hits_at: tuple[int, ...] = Field((10, 50), min_length=1, description="K of Hits@K.")
     recall_at: int = Field(20, ge=1, le=10_000, description="K of the recall of each node.")
+    max_cells: int = Field(
+        1 << 24,
+        ge=1 << 10,
+        le=1 << 40,
+        description="Numbers, nodes times columns, of one matrix of node rows; larger graphs get fewer columns.",
+    )
+    max_node_epochs: int = Field(
+        5_000_000,
+        ge=1,
+        le=1 << 50,
+        description="Nodes times epochs of one training; larger graphs are trained for fewer epochs, 10 at least.",
+    )
+
+    def for_graph(self, n_nodes: int) -> "LinksConfig":
+        """The same config within the bounds that a graph of so many nodes leaves."""
+        n_columns = max(8, self.max_cells // max(n_nodes, 1) // 8 * 8)
+        n_epochs = max(10, self.max_node_epochs // max(n_nodes, 1))
+        gnn = self.gnn.model_copy(
+            update={
+                "n_hidden": min(self.gnn.n_hidden, n_columns),
+                "n_epochs": min(self.gnn.n_epochs, n_epochs),
+            }
+        )
+        return self.model_copy(
+            update={
+                "gnn": gnn,
+                "projection_columns": min(self.projection_columns, n_columns),
+                "max_feature_columns": min(self.max_feature_columns, n_columns),
+            }
+        )
+
+    def in_key(self) -> "LinksConfig":
+        """The config without what has no effect on a training that runs to its end."""
+        gnn = self.gnn.model_copy(update={"allow_drift": False, "checkpoint_every": 10})
+        return self.model_copy(update={"gnn": gnn})

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tasks.links.kernel.neighbours import adjacency
 from tasks.links.kernel.networks import AnyInputs, DenseInputs, Inputs, Kind
 from tasks.links.kernel.products import GraphProducts
 from tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
+from tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
 from tasks.links.kernel.sampling import NeighbourSampler
 from tasks.links.kernel.split import EdgeSplit, simple_edges, split_edges
 from tasks.links.kernel.training import (
@@ -41,6 +43,7 @@ from tasks.runtime.keys import canonical_json
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 NETWORKS: tuple[Kind, ...] = ("gcn", "sage")
+MAX_TAIL_PAIRS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def fit_links(
         GraphError: if the edges cannot be split, or a feature is no finite number.
         ArtifactError: if a checkpoint is of another training, or cannot be written.
     """
+    config = config.for_graph(n_nodes)
     return fit_task(edge_task(edges, n_nodes, config, features), config, checkpoints)
 
 
@@ -121,7 +125,7 @@ def edge_task(edges: Int64, n_nodes: int, config: LinksConfig, features: sparse.
     prepared = None
     if features is not None:
         prepared = prepare_features(features, n_nodes, config.max_feature_columns, seed)
-    tails = sample_tails(simple, split.test, n_nodes, config.n_tails, seed)
+    tails = sample_tails(simple, split.test, n_nodes, _n_tails(split, config), seed)
     pools = (NegativePool(np.arange(n_nodes), len(split.train)),)
     return LinkTask(split, adjacency(split.train, n_nodes), tails, pools, prepared)
 
@@ -137,8 +141,13 @@ def lake_task(pairs: LakePairs, config: LinksConfig) -> LinkTask:
     pools = tuple(
         NegativePool(np.flatnonzero(pairs.kind == kind), int((kinds == kind).sum())) for kind in np.unique(kinds)
     )
-    tails = lake_tails(pairs, split.test, config.n_tails, config.split.seed)
+    tails = lake_tails(pairs, split.test, _n_tails(split, config), config.split.seed)
     return LinkTask(split, adjacency(pairs.visible, n_nodes), tails, pools)
+
+
+def _n_tails(split: EdgeSplit, config: LinksConfig) -> int:
+    """As many as the config says, or fewer where all test pairs together would have too many."""
+    return max(1, min(config.n_tails, MAX_TAIL_PAIRS // len(split.test)))
 
 
 def fit_task(task: LinkTask, config: LinksConfig, checkpoints: CheckpointPlace | None = None) -> Fitted:
@@ -163,7 +172,9 @@ def fit_task(task: LinkTask, config: LinksConfig, checkpoints: CheckpointPlace |
     with _timed(cpu_s, "measure"):
         results = climb(ladder, task.split, task.tails, config.hits_at)
     widths = {"fastrp_cosine": config.projection_columns} | dict.fromkeys(trained, config.gnn.n_hidden)
-    ways = {rung: products.operator("walk", width)[1].way for rung, width in widths.items()}
+    ways: dict[str, str] = {rung: products.operator("walk", width)[1].way for rung, width in widths.items()}
+    if config.gnn.reweight_alpha:
+        ways |= dict.fromkeys(trained, "csr")
     return Fitted(task, inputs, ways, ladder, results, trained, cpu_s)
 
 
@@ -173,11 +184,22 @@ def inputs_on(fitted: Fitted, graph: sparse.csr_array, config: LinksConfig) -> L
     products = GraphProducts.of(graph, 0, config.split.seed, config.gnn.n_threads)
     fastrp = embed_nodes(products, config)
     read = network_inputs(fitted.task.features, fastrp)
-    vectors: dict[str, Float32] = {
-        kind: vectors_on(kind, trained.state.best, read, products.propagation(kind, config.gnn.n_hidden))
-        for kind, trained in fitted.trained.items()
-    }
+    vectors: dict[str, Float32] = {}
+    for kind, trained in fitted.trained.items():
+        found = partial(vectors_on, kind, trained.state.best, read)
+        vectors[kind] = found(products.propagation(kind, config.gnn.n_hidden))
+        if EDGE_WEIGHTS in trained.state.best and (reweighting := _reweighting(kind, graph, config)):
+            # the graph has edges that training had not: as many rounds at once, from the plain graph's vectors
+            alpha = _risen(trained.state.best[EDGE_WEIGHTS], fitted.task.graph)
+            weights = reweighting.raised(reweighting.first(), vectors[kind], alpha)
+            vectors[kind] = found(reweighting.propagation(weights))
     return LadderInputs(fitted.task.split, graph, fastrp, fitted.task.features, vectors)
+
+
+def _risen(weights: Float32, graph: sparse.csr_array) -> float:
+    """What re-weighting has added to a node's edges in all; the same for every node that has any."""
+    n_rows = int((np.diff(graph.indptr) > 0).sum())
+    return max(0.0, float(weights.sum(dtype=np.float64) - graph.data.sum(dtype=np.float64)) / max(n_rows, 1))
 
 
 def make_products(graph: sparse.csr_array, config: LinksConfig) -> GraphProducts:
@@ -223,13 +245,22 @@ def train_network(
     task, products = read
     is_sampled = task.graph.nnz // 2 > config.gnn.max_full_batch_edges
     sampler = NeighbourSampler(propagation_matrix(kind, task.graph), config.gnn.n_sampled) if is_sampled else None
+    reweighting = _reweighting(kind, task.graph, config)
     propagation = products.propagation(kind, config.gnn.n_hidden)
-    data = TrainingData(inputs, propagation, task.split.train, stop_pairs(task.split), task.pools, sampler)
+    if reweighting is not None:
+        propagation = reweighting.propagation(reweighting.first())
+    stop = stop_pairs(task.split)
+    data = TrainingData(inputs, propagation, task.split.train, stop, task.pools, sampler, reweighting)
     store = _checkpoints(place, kind, task, config) if place else None
     state = store.load() if store else None
     after = _saving(store, config.gnn.checkpoint_every) if store else None
     with deterministic():
         return train(kind, data, config.gnn, config.split.seed, state=state, after_epoch=after)
+
+
+def _reweighting(kind: Kind, graph: sparse.csr_array, config: LinksConfig) -> Reweighting | None:
+    """None where the config leaves weights alone."""
+    return Reweighting(graph, partial(propagation_matrix, kind)) if config.gnn.reweight_alpha else None
 
 
 @contextmanager
@@ -257,7 +288,7 @@ def data_fingerprint(task: LinkTask) -> str:
 
 
 def _checkpoints(place: CheckpointPlace, kind: Kind, task: LinkTask, config: LinksConfig) -> Checkpoints:
-    digest = hashlib.sha256(f"{kind}\0{canonical_json(config)}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{kind}\0{canonical_json(config.in_key())}".encode()).hexdigest()
     identity = Identity(digest, data_fingerprint(task), config.gnn.n_threads)
     return Checkpoints(place.folder / kind, identity, allow_drift=place.allow_drift)
 

@@ -15,6 +15,7 @@ from tasks.links.contract import DECILES, NODE_METRICS, PAIR_KINDS, PREDICTIONS,
 from tasks.links.fit import Fitted
 from tasks.links.kernel.ladder import LadderInputs, RungResult, plain_rungs
 from tasks.links.kernel.nodes import N_DECILES, NodeMetrics
+from tasks.links.kernel.reweighting import EDGE_WEIGHTS
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -100,6 +101,7 @@ def model_bytes(fitted: Fitted) -> bytes:
         f"{kind}/{name}": np.ascontiguousarray(rows)
         for kind, trained in fitted.trained.items()
         for name, rows in trained.state.best.items()
+        if name != EDGE_WEIGHTS
     }
     if (stack := fitted.ladder.stack) is not None:
         for part, model in (("stack", stack.model), ("calibration", stack.calibration)):

@@ -1,5 +1,8 @@
 """The links stage: its key, and whether its artifact is there; imports no kernel until it is not."""
 
+from importlib.util import find_spec
+
+from connectors.errors import StageError
 from tasks.links.config import LinksConfig
 from tasks.links.contract import CONTRACTS
 from tasks.runtime.artifacts import ArtifactRef
@@ -11,14 +14,13 @@ SPEC = StageSpec("links", 1, CONTRACTS)
 
 def links_stage(lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig) -> Stage:
     """The stage under its key: it reads the graph alone, and embeds and summarises the training part of it itself."""
-    return Stage(SPEC, inputs=[lakegraph], config=config, workspace=workspace)
+    return Stage(SPEC, inputs=[lakegraph], config=config.in_key(), workspace=workspace)
 
 
 def run_links(lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig) -> ArtifactRef:
     """Trains the ladder on a graph and predicts missing links, or reuses the artifact that has them.
 
     Raises:
-        GraphError: if too few pairs are linked to train and test on.
         StageError: if torch is not installed.
         ContractError: if the result breaks its contract.
         ArtifactError: if a checkpoint is of another training, or something cannot be written.
@@ -26,6 +28,18 @@ def run_links(lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig)
     stage = links_stage(lakegraph, workspace, config)
     if ref := stage.reuse():
         return ref
+    _require_torch()
     from tasks.links.build import build_artifact
 
     return build_artifact(stage, lakegraph, workspace, config)
+
+
+def _require_torch() -> None:
+    missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
+    if missing:
+        raise StageError(
+            "the links stage needs packages that are not installed",
+            value=", ".join(missing),
+            expected="the extra `links`",
+            hint="pip install 'lakebed[links]', or end the run before with --to index",
+        )

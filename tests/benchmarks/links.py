@@ -8,6 +8,7 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links.config import LinksConfig, SplitConfig
+from tasks.links.config import GnnConfig, LinksConfig, SplitConfig
 from tasks.links.fit import Fitted, fit_links
 from tasks.links.kernel.neighbours import adjacency
 from tasks.links.kernel.propagation import transition_matrix
@@ -30,11 +31,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--npz", type=Path, nargs="*", default=[SHARED / "cora.npz", SHARED / "citeseer.npz"])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--reweight", type=float, default=0.0, help="also train with this alpha, as rungs of their own")
     options = parser.parse_args()
     for path in options.npz:
         by_rung: dict[str, list[Figures]] = defaultdict(list)
         for seed in range(options.seeds):
-            for line in measure(path, seed):
+            for line in chain(measure(path, seed), reweighted(path, seed, options.reweight)):
                 by_rung[line["rung"]].append(line)
                 print(json.dumps(line), flush=True)
         for rung, lines in by_rung.items():
@@ -54,6 +56,21 @@ def measure(path: Path, seed: int) -> Iterator[Figures]:
             "gain_auc": result.gain_auc, "cpu_s": cpu_s,
         }  # fmt: skip
     yield {"rung": "node_metrics", **common, **correlations(fitted, config)}
+
+
+def reweighted(path: Path, seed: int, alpha: float) -> Iterator[Figures]:
+    """The networks alone under re-weighted edges; nothing where alpha is 0."""
+    if not alpha:
+        return
+    edges, features = load(path)
+    config = LinksConfig(split=SplitConfig(seed=seed), rungs=("gcn", "sage"), gnn=GnnConfig(reweight_alpha=alpha))
+    fitted = fit_links(edges, features.shape[0], config, features=features)
+    for result in fitted.results:
+        hits = {f"hits_at_{k}": value for k, value in result.metrics.hits.items()}
+        yield {
+            "rung": f"{result.rung}_reweighted", "data": path.stem, "seed": seed, "alpha": alpha,
+            "auc": result.metrics.auc, **hits, "mrr": result.metrics.mrr, "cpu_s": fitted.cpu_s[result.rung],
+        }  # fmt: skip
 
 
 def correlations(fitted: Fitted, config: LinksConfig) -> Figures:

@@ -25,6 +25,9 @@ def test_commands_parse_as_the_console_script_parses_them(page):
         verb, *arguments = shlex.split(re.split(r"[>|]", line[1])[0], comments=True)
         command = group.commands.get(verb)
         assert command is not None, f"{line[0]}: no such verb"
+        if arguments and arguments[0] in getattr(command, "commands", {}):
+            verb = arguments.pop(0)
+            command = command.commands[verb]
         command.make_context(verb, list(arguments), resilient_parsing=not _is_complete(arguments, line[0]))
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert {word for word in arguments if word.startswith("-")} <= known | {"--help"}, line[0]

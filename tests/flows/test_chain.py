@@ -16,7 +16,7 @@ def test_every_link_requires_only_what_comes_before():
 
 
 def test_to_ends_the_chain():
-    graph = ["lakegraph", "summary", "embeddings", "index"]
+    graph = ["lakegraph", "summary", "embeddings", "index", "links"]
     assert names(chosen_links()) == ["inventory", "containment", "relations", "retention", *graph]
     assert names(chosen_links(to="inventory")) == ["inventory"]
     assert names(chosen_links(to="containment")) == ["inventory", "containment"]
@@ -95,3 +95,5 @@ def test_the_key_changes_with_what_a_stage_depends_on_and_nothing_else(parquet_l
     assert changed_by(summary={"threads": 3}) == set()
     assert changed_by(embeddings={"dim": 32}) == {"embeddings"}
     assert changed_by(index={"links": 7}) == {"index"}
+    assert changed_by(links={"n_tails": 7}) == {"links"}
+    assert changed_by(links={"gnn": {"allow_drift": True}}) == set()

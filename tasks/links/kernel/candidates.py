@@ -12,6 +12,7 @@ from tasks.index.vector_index import MAX_EXACT_VECTORS, FlatIndex, HnswIndex, Ve
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 MAX_SHARED_DEGREE = 50
+BLOCK_ROWS = 2048
 
 
 def candidate_pairs(vectors: Float32, graph: sparse.csr_array, pools: tuple[Int64, ...], n_each: int) -> Int64:
@@ -52,14 +53,21 @@ def _index(rows: Float32) -> VectorIndex:
 
 
 def _two_hops(graph: sparse.csr_array, pool: Int64, n_each: int) -> Int64:
-    """Partners by resource allocation over shared neighbours of a bounded degree."""
+    """Partners by resource allocation over shared neighbours of a bounded degree, a block of nodes at a time."""
     degree = np.diff(graph.indptr)
     shared = np.flatnonzero((degree >= 2) & (degree <= MAX_SHARED_DEGREE))
     part = sparse.csr_array(graph[pool][:, shared])
-    weight = sparse.diags_array(1.0 / degree[shared])
-    strength = sparse.csr_array(part @ weight @ part.T)
-    row = np.repeat(np.arange(len(pool)), np.diff(strength.indptr))
+    ends = sparse.csr_array(sparse.diags_array(1.0 / degree[shared]) @ part.T)
+    found = []
+    for start in range(0, len(pool), BLOCK_ROWS):
+        row, partner = _strongest(sparse.csr_array(part[start : start + BLOCK_ROWS] @ ends), n_each + 1)
+        found.append(np.stack([pool[row + start], pool[partner]], axis=1))
+    return np.concatenate(found)
+
+
+def _strongest(strength: sparse.csr_array, n_each: int) -> tuple[Int64, Int64]:
+    """The largest entries of each row, ties by column."""
+    row = np.repeat(np.arange(strength.shape[0]), np.diff(strength.indptr))
     order = np.lexsort((strength.indices, -strength.data, row))
-    place = np.arange(len(row)) - strength.indptr[row]
-    kept = order[place < n_each + 1]
-    return np.stack([pool[row[kept]], pool[strength.indices[kept]]], axis=1)
+    kept = order[np.arange(len(row)) - strength.indptr[row] < n_each]
+    return row[kept], strength.indices[kept].astype(np.int64)

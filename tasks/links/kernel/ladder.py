@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from connectors.errors import GraphError
 from tasks.links.config import LinksConfig, Rung
 from tasks.links.kernel import neighbours
 from tasks.links.kernel.features import NodeFeatures, smooth, unit_vectors
 from tasks.links.kernel.metrics import LinkMetrics, PairScorer, measure
 from tasks.links.kernel.propagation import transition_matrix
-from tasks.links.kernel.split import EdgeSplit
+from tasks.links.kernel.split import EdgeSplit, TooFewLinksError
 from tasks.links.kernel.stack import Stack, fit_logistic, fit_stack, sigmoid
 
 Float32 = NDArray[np.float32]
@@ -72,7 +71,7 @@ def fit_pairs(split: EdgeSplit) -> tuple[Int64, Int64]:
     """
     n = len(stop_pairs(split)[0])
     if len(split.valid) - n < 2:
-        raise GraphError(
+        raise TooFewLinksError(
             "there are too few validation edges to fit a stack on",
             value=f"{len(split.valid)} edges",
             expected="5 or more",
@@ -84,7 +83,7 @@ def fit_pairs(split: EdgeSplit) -> tuple[Int64, Int64]:
 def build_ladder(inputs: LadderInputs, config: LinksConfig) -> Ladder:
     """The scorers of the rungs that the config names and the inputs allow."""
     plain = dict(plain_rungs(inputs, config))
-    columns = stack_columns(inputs, config)
+    columns = [*plain.values(), *_degree_columns(inputs.graph)]
     scorers = {rung: plain[rung] for rung in config.rungs if rung in plain}
     if "logistic" in config.rungs:
         below = [score for rung, score in plain.items() if rung not in inputs.networks]

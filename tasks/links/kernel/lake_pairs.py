@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from connectors.errors import GraphError
 from tasks.links.config import LakeLinksConfig, SplitConfig
-from tasks.links.kernel.split import EdgeSplit, pair_keys
+from tasks.links.kernel.neighbours import shared_neighbour_scores
+from tasks.links.kernel.split import EdgeSplit, TooFewLinksError, pair_keys
 
 Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 MAX_DRAWS = 200
+BLOCK_ROWS = 2048
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,12 @@ class LakePairs:
 
 
 def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int) -> LakePairs:
-    """Draws the held-out values, and from them the linked pairs and as many that share none of them.
+    """Draws the held-out values, and from them the linked pairs and as many that are none.
 
     Two columns of different tables are linked when they share at least `min_shared` held-out values, and at least
     `min_overlap` of the smaller one's; two tables when columns of theirs are. O(Σ over values of columns²), a value of
     more than `max_value_columns` columns defining none.
-    Raises: GraphError: if no pair is linked, or there are too few that are not.
+    Raises: TooFewLinksError: if no pair is linked, or there are too few that are not.
     """
     random = np.random.Generator(np.random.PCG64([seed, 9]))
     is_held = np.zeros(graph.n_nodes, np.bool_)
@@ -66,15 +67,15 @@ def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int) -> Lak
     tables = _linked_tables(graph, columns)
     positive = _capped(np.concatenate([columns, tables]), config.max_pairs, random)
     if len(positive) < 2:
-        raise GraphError(
+        raise TooFewLinksError(
             "no two columns of the lake share values that were held out",
             value=f"{int(hidden.sum())} held-out edges",
             expected="tables that share values",
             hint="run without the links stage, or lower links.lake.min_shared and min_overlap",
         )
     kind = _kinds(graph)
-    linked = _all_overlaps(graph, hidden, columns, tables)
-    negative = _negatives(positive, linked, kind, _askable(graph, hidden, kind), random)
+    linked = np.unique(pair_keys(np.concatenate([columns, tables]), graph.n_nodes))
+    negative = _negatives(graph, hidden, (positive, linked), random)
     visible = np.stack([graph.source, graph.target], axis=1)[~hidden]
     return LakePairs(visible, positive, negative, kind)
 
@@ -88,11 +89,11 @@ def linked_pairs(graph: LakeGraph, config: LakeLinksConfig) -> Int64:
 def split_pairs(pairs: LakePairs, n_nodes: int, config: SplitConfig) -> EdgeSplit:
     """The linked pairs told apart for training, validation and test, with their negatives.
 
-    Raises: GraphError: if there are too few.
+    Raises: TooFewLinksError: if there are too few.
     """
     n_valid, n_test = (round(share * len(pairs.positive)) for share in (config.valid_share, config.test_share))
     if min(n_valid, n_test) < 5:
-        raise GraphError(
+        raise TooFewLinksError(
             "too few pairs of columns and tables are linked to train and test on",
             value=f"{len(pairs.positive)}",
             expected="100 or more",
@@ -143,16 +144,20 @@ def _draw_tails(
 
 
 def _linked_columns(graph: LakeGraph, hidden: Bools, config: LakeLinksConfig) -> Int64:
+    """A block of columns at a time: the counts of all pairs together would not fit."""
     incidence = _incidence(graph, hidden)
     n_columns = np.asarray(incidence.sum(axis=0)).ravel()
-    kept = incidence[:, np.flatnonzero(n_columns <= config.max_value_columns)]
-    shared = sparse.triu(kept @ kept.T, k=1, format="coo")
-    size = np.asarray(incidence.sum(axis=1)).ravel()
-    first, second = shared.coords
-    overlap = shared.data / np.maximum(np.minimum(size[first], size[second]), 1)
-    is_apart = graph.table[first] != graph.table[second]
-    is_linked = (shared.data >= config.min_shared) & (overlap >= config.min_overlap) & is_apart
-    return np.sort(np.stack([graph.column[first[is_linked]], graph.column[second[is_linked]]], axis=1), axis=1)
+    kept = sparse.csr_array(incidence[:, np.flatnonzero((n_columns > 1) & (n_columns <= config.max_value_columns))])
+    transposed, size = sparse.csr_array(kept.T), np.diff(incidence.indptr)
+    found = [np.empty((0, 2), np.int64)]
+    for start in range(0, len(graph.column), BLOCK_ROWS):
+        shared = sparse.coo_array(kept[start : start + BLOCK_ROWS] @ transposed)
+        first, second = shared.coords[0].astype(np.int64) + start, shared.coords[1].astype(np.int64)
+        smaller = np.maximum(np.minimum(size[first], size[second]), 1)
+        is_linked = (shared.data >= config.min_shared) & (shared.data >= config.min_overlap * smaller)
+        is_linked &= (first < second) & (graph.table[first] != graph.table[second])
+        found.append(np.stack([graph.column[first[is_linked]], graph.column[second[is_linked]]], axis=1))
+    return np.concatenate(found)
 
 
 def _incidence(graph: LakeGraph, chosen: Bools) -> sparse.csr_array:
@@ -160,7 +165,9 @@ def _incidence(graph: LakeGraph, chosen: Bools) -> sparse.csr_array:
     row = np.searchsorted(graph.column, graph.source[chosen])
     values, place = np.unique(graph.target[chosen], return_inverse=True)
     ones = np.ones(len(row), np.int32)
-    return sparse.csr_array((ones, (row, place)), shape=(len(graph.column), len(values)))
+    matrix = sparse.csr_array((ones, (row, place)), shape=(len(graph.column), len(values)))
+    matrix.sort_indices()
+    return matrix
 
 
 def _linked_tables(graph: LakeGraph, columns: Int64) -> Int64:
@@ -181,47 +188,52 @@ def _kinds(graph: LakeGraph) -> NDArray[np.int8]:
     return kind
 
 
-def _askable(graph: LakeGraph, hidden: Bools, kind: NDArray[np.int8]) -> list[Int64]:
+def _askable(graph: LakeGraph, hidden: Bools) -> list[Int64]:
     """Of each kind the nodes that have held-out values: of the others nothing is known."""
     columns = np.unique(graph.source[hidden])
     tables = np.unique(graph.table[np.searchsorted(graph.column, columns)])
     return [columns, tables]
 
 
-def _all_overlaps(graph: LakeGraph, hidden: Bools, columns: Int64, tables: Int64) -> Int64:
-    """Keys of every pair that shares a held-out value or is linked: none of them is a negative."""
-    incidence = _incidence(graph, hidden)
-    n_columns = np.asarray(incidence.sum(axis=0)).ravel()
-    rare = incidence[:, np.flatnonzero(n_columns <= np.sqrt(len(graph.column)) + 50)]
-    shared = sparse.triu(rare @ rare.T, k=1, format="coo")
-    first, second = shared.coords
-    met = np.sort(np.stack([graph.column[first], graph.column[second]], axis=1), axis=1)
-    return np.unique(pair_keys(np.concatenate([met, columns, tables]), graph.n_nodes))
+def _negatives(graph: LakeGraph, hidden: Bools, known: tuple[Int64, Int64], random: np.random.Generator) -> Int64:
+    """For each linked pair one of the same kind that is not; columns in it share no held-out value at all.
 
-
-def _negatives(
-    positive: Int64, linked: Int64, kind: NDArray[np.int8], pools: list[Int64], random: np.random.Generator
-) -> Int64:
-    """For each linked pair one of the same kind that is not."""
-    n_nodes, parts = len(kind), []
-    for code, pool in enumerate(pools):
+    `known` are the linked pairs that are used, and the keys of all.
+    """
+    positive, linked = known
+    kind, incidence = _kinds(graph), _incidence(graph, hidden)
+    parts = []
+    for code, pool in enumerate(_askable(graph, hidden)):
         n_wanted = int((kind[positive[:, 0]] == code).sum())
         found = np.empty(0, np.int64)
-        for _ in range(MAX_DRAWS):
-            drawn = np.sort(pool[random.integers(0, max(len(pool), 1), (2 * n_wanted + 16, 2))], axis=1)
-            keys = pair_keys(drawn[drawn[:, 0] != drawn[:, 1]], n_nodes)
-            fresh = np.concatenate([found, keys[~np.isin(keys, linked)]])
-            _, first = np.unique(fresh, return_index=True)
-            found = fresh[np.sort(first)][:n_wanted]
-            if len(found) == n_wanted:
+        for _ in range(MAX_DRAWS if len(pool) > 1 else 0):
+            if len(found) >= n_wanted:
                 break
-        parts.append(found)
+            drawn = np.sort(pool[random.integers(0, len(pool), (2 * n_wanted + 16, 2))], axis=1)
+            drawn = drawn[drawn[:, 0] != drawn[:, 1]]
+            if code == 0:
+                drawn = drawn[~_meet(graph, incidence, drawn)]
+            keys = pair_keys(drawn, graph.n_nodes)
+            found = _first_distinct(np.concatenate([found, keys[~np.isin(keys, linked)]]))
+        parts.append(found[:n_wanted])
     keys = np.concatenate(parts)
     if len(keys) < len(positive):
-        raise GraphError(
+        raise TooFewLinksError(
             "nearly all columns or tables share values: there are not enough pairs that share none",
             value=f"{len(keys)} of {len(positive)}",
             expected="as many as linked pairs",
             hint="raise links.lake.min_overlap, or leave the stage out",
         )
-    return np.stack([keys // n_nodes, keys % n_nodes], axis=1)
+    return np.stack([keys // graph.n_nodes, keys % graph.n_nodes], axis=1)
+
+
+def _meet(graph: LakeGraph, incidence: sparse.csr_array, pairs: Int64) -> Bools:
+    """Whether two columns share a held-out value, or are of one table."""
+    rows = np.searchsorted(graph.column, pairs)
+    shared = shared_neighbour_scores(incidence, rows, np.ones(incidence.shape[1]))
+    return np.asarray((shared > 0) | (graph.table[rows[:, 0]] == graph.table[rows[:, 1]]))
+
+
+def _first_distinct(keys: Int64) -> Int64:
+    _, first = np.unique(keys, return_index=True)
+    return keys[np.sort(first)]

@@ -12,6 +12,10 @@ Int64 = NDArray[np.int64]
 MIN_EDGES = 20
 
 
+class TooFewLinksError(GraphError):
+    """There is too little to learn from: nothing is wrong with what there is."""
+
+
 @dataclass(frozen=True)
 class EdgeSplit:
     """Edges of training, validation and test, and as many pairs that are no edges for each of the last two.
@@ -36,7 +40,7 @@ def split_edges(edges: Int64, n_nodes: int, config: SplitConfig) -> EdgeSplit:
     unique = simple_edges(edges, n_nodes)
     n_valid, n_test = (round(share * len(unique)) for share in (config.valid_share, config.test_share))
     if len(unique) < MIN_EDGES or min(n_valid, n_test) < 1:
-        raise GraphError(
+        raise TooFewLinksError(
             "the graph has too few edges to split",
             value=f"{len(unique)} edges, of which {n_valid} to validate and {n_test} to test",
             expected=f"{MIN_EDGES} edges, and one at least in each part",
@@ -86,7 +90,7 @@ def draw_non_edges(edges: Int64, n_nodes: int, n_wanted: int, random: np.random.
     """
     n_free = n_nodes * (n_nodes - 1) // 2 - len(edges)
     if n_wanted > n_free // 2:
-        raise GraphError(
+        raise TooFewLinksError(
             "the graph is too dense: there are not enough pairs that are no edge",
             value=f"{n_free} such pairs, {n_wanted} wanted",
             expected="twice as many as wanted",

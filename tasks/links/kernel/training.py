@@ -5,7 +5,7 @@ A run is a function of its inputs and config: each epoch's negatives, batches an
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from tasks.links.config import GnnConfig
 from tasks.links.kernel.metrics import auc
 from tasks.links.kernel.networks import AnyInputs, Kind, Network, derived_generator, pair_logits
 from tasks.links.kernel.propagation import Propagation
+from tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
 from tasks.links.kernel.sampling import NeighbourSampler
 
 Float32 = NDArray[np.float32]
@@ -33,11 +34,31 @@ class NegativePool:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """One of several processes that train one network: each has the whole graph and a part of each batch's pairs.
+
+    Attributes:
+        rank: of this process, from 0.
+        n_shards: processes.
+        add_up: replaces a tensor by its sum over all processes.
+    """
+
+    rank: int
+    n_shards: int
+    add_up: Callable[[torch.Tensor], None]
+
+    def part(self, pairs: Int64) -> Int64:
+        """Every n-th pair."""
+        return pairs[self.rank :: self.n_shards]
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """What a network is trained on.
 
     `stop` are pairs for early stopping alone: links, and as many that are none. `sampler` is None where an epoch is
-    one step on the whole graph.
+    one step on the whole graph; `reweighting` where edges may be weighted anew;
+    `shard` where other processes train with this one.
     Shapes: edges (m, 2) pairs that are scored high; stop two (k, 2).
     """
 
@@ -47,11 +68,16 @@ class TrainingData:
     stop: tuple[Int64, Int64]
     pools: tuple["NegativePool", ...]
     sampler: NeighbourSampler | None = None
+    reweighting: Reweighting | None = None
+    shard: Shard | None = None
 
 
 @dataclass
 class TrainingState:
-    """All that a resumed run needs, as arrays and plain numbers; epochs are counted from 0."""
+    """All that a resumed run needs, as arrays and plain numbers; epochs are counted from 0.
+
+    With re-weighting, `weights` and `best` hold the weights of the edges too.
+    """
 
     weights: Weights
     moments: dict[str, Weights]
@@ -99,12 +125,15 @@ def train(
     )
     state = state or _first_state(network)
     _restore(network, optimiser, state)
+    data = _weighted(data, state.weights)
     while state.epoch < config.n_epochs and state.waited < config.patience:
+        data = _reweighted(network, data, config, state)
         _run_epoch(network, optimiser, data, config, (seed, state.epoch))
         _note_epoch(network, optimiser, data, state)
         if after_epoch is not None:
             after_epoch(state)
     _load(network, state.best or state.weights)
+    data = _weighted(data, state.best or state.weights)
     return Trained(_vectors(network, data.inputs, data.propagation), state)
 
 
@@ -148,7 +177,7 @@ def _run_epoch(
     if data.sampler is None:
         generator = derived_generator(seed, epoch + 1, 0)
         vectors = network.embed(data.inputs, data.propagation, generator)
-        _step(optimiser, vectors, data.edges, negatives)
+        _step(optimiser, vectors, (data.edges, negatives), data.shard)
         return
     for step, places in enumerate(epoch_batches(len(data.edges), config.batch_edges, seed, epoch)):
         generator = derived_generator(seed, epoch + 1, step)
@@ -156,15 +185,46 @@ def _run_epoch(
         nodes, local = np.unique(pairs, return_inverse=True)
         vectors = data.sampler.embed(network, data.inputs, nodes, (seed, epoch, step), generator)
         local = local.reshape(-1, 2)
-        _step(optimiser, vectors, local[: len(places)], local[len(places) :])
+        _step(optimiser, vectors, (local[: len(places)], local[len(places) :]), data.shard)
 
 
-def _step(optimiser: torch.optim.Optimizer, vectors: torch.Tensor, links: Int64, others: Int64) -> None:
-    positive = pair_logits(vectors, torch.from_numpy(np.ascontiguousarray(links)))
-    negative = pair_logits(vectors, torch.from_numpy(np.ascontiguousarray(others)))
-    loss = softplus(-positive).mean() + softplus(negative).mean()
+def _reweighted(network: Network, data: TrainingData, config: GnnConfig, state: TrainingState) -> TrainingData:
+    """The data of the next epoch, with new weights where they are due."""
+    if data.reweighting is None or not config.reweight_alpha:
+        return data
+    weights = state.weights.setdefault(EDGE_WEIGHTS, data.reweighting.first())
+    late = state.epoch - config.reweight_warm_up
+    if late < 0 or late % config.reweight_every:
+        return data
+    vectors = _vectors(network, data.inputs, data.propagation)
+    state.weights[EDGE_WEIGHTS] = data.reweighting.raised(weights, vectors, config.reweight_alpha)
+    return _weighted(data, state.weights)
+
+
+def _weighted(data: TrainingData, weights: Weights) -> TrainingData:
+    """The data with the edge weights that are among the weights; as it is without any."""
+    if data.reweighting is None or EDGE_WEIGHTS not in weights:
+        return data
+    matrix = data.reweighting.matrix(weights[EDGE_WEIGHTS])
+    sampler = None if data.sampler is None else replace(data.sampler, matrix=matrix)
+    return replace(data, propagation=Propagation.by_matrix(matrix), sampler=sampler)
+
+
+def _step(
+    optimiser: torch.optim.Optimizer, vectors: torch.Tensor, pairs: tuple[Int64, Int64], shard: Shard | None
+) -> None:
+    """One step on the mean loss of the links and of the others; with shards each adds its part to the gradient."""
+    loss = torch.zeros(())
+    for part, sign in zip(pairs, (-1.0, 1.0), strict=True):
+        own = part if shard is None else shard.part(part)
+        logits = pair_logits(vectors, torch.from_numpy(np.ascontiguousarray(own)))
+        loss = loss + softplus(sign * logits).sum() / max(len(part), 1)
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    if shard is not None:
+        for group in optimiser.param_groups:
+            for rows in group["params"]:
+                shard.add_up(rows.grad)
     optimiser.step()
 
 

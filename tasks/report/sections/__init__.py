@@ -16,7 +16,7 @@ from tasks.report.config import ReportConfig
 from tasks.report.model import Section
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
-SECTIONS: tuple[str, ...] = ("relations", "retention", "summary", "index")
+SECTIONS: tuple[str, ...] = ("relations", "retention", "summary", "index", "links")
 
 
 def collect_sections(

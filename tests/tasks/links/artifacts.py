@@ -1,0 +1,71 @@
+"""Small graph artifacts, as the lakegraph stage publishes them: of a lake, and of an edge table."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from connectors.lake.config import LakeConfig
+from tasks.lakegraph.build import column_table, graph_tables
+from tasks.lakegraph.config import LakeGraphConfig
+from tasks.lakegraph.contract import CONTRACTS, EDGES, GRAPH_COLUMNS, NODES
+from tasks.lakegraph.kernel.samples import FloatRule, sample_values
+from tasks.lakegraph.kernel.values import LakeColumn, lake_graph
+from tasks.links.config import GnnConfig, LinksConfig, SplitConfig
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.stage import Stage, StageMetrics, StageSpec
+from tasks.runtime.workspace import Workspace
+from tests.tasks.links.graphs import communities
+
+SMALL = LinksConfig(
+    split=SplitConfig(valid_share=0.1, test_share=0.1),
+    gnn=GnnConfig(n_hidden=16, n_epochs=30, patience=30, checkpoint_every=3),
+    projection_columns=32,
+    n_candidates=4,
+    n_predictions=50,
+    n_tails=20,
+)
+SPEC = StageSpec("lakegraph", 1, CONTRACTS)
+
+
+def workspace(root: Path) -> Workspace:
+    return Workspace(lake=LakeConfig(root=str(root / "lake")), artifacts=str(root / "artifacts"))
+
+
+def grouped_tables(n_groups=8, n_tables=6, seed=0):
+    """Tables of one group draw from the same values, so their columns overlap; those of other groups do not."""
+    random = np.random.default_rng(seed)
+    return {
+        f"group{group}/t{number}": {
+            name: [f"{name}{group}-{value}" for value in np.sort(random.permutation(60)[:45])]
+            for name in ("id", "city")
+        }
+        for group in range(n_groups)
+        for number in range(n_tables)
+    }
+
+
+def publish_lake_graph(space: Workspace, tables=None) -> ArtifactRef:
+    columns = [
+        LakeColumn(table, (name,), sample_values(pa.array(values), 1 << 16, FloatRule("exact")))
+        for table, held in (grouped_tables() if tables is None else tables).items()
+        for name, values in held.items()
+    ]
+    found = lake_graph(sorted({column.table for column in columns}), columns, LakeGraphConfig())
+    stage = Stage(SPEC, inputs=[], config=LakeGraphConfig(), workspace=space, identity=[str(tables).encode()])
+    made = {**graph_tables(found.graph), "graph_columns": column_table(found.columns)}
+    return stage.publish(made, {}, StageMetrics())
+
+
+def publish_edge_graph(space: Workspace, n_groups: int = 6) -> ArtifactRef:
+    edges, n = communities(n_groups)
+    names = [f"node:{number:04d}" for number in range(n)]
+    nodes = pa.table([pa.array(range(n)), ["node"] * n, names, names], schema=NODES.arrow_schema())
+    ones = np.ones(len(edges), np.float32)
+    made = {
+        "nodes": nodes,
+        "edges": pa.table([edges[:, 0], edges[:, 1], ones, ["edge"] * len(edges)], schema=EDGES.arrow_schema()),
+        "graph_columns": GRAPH_COLUMNS.arrow_schema().empty_table(),
+    }
+    stage = Stage(SPEC, inputs=[], config=LakeGraphConfig(), workspace=space, identity=[f"edges{n_groups}".encode()])
+    return stage.publish(made, {}, StageMetrics())

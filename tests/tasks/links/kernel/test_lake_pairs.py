@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from tasks.links.config import LakeLinksConfig, SplitConfig
+from tasks.links.kernel import lake_pairs
+from tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, lake_tails, linked_pairs, split_pairs
+from tasks.links.kernel.split import TooFewLinksError
+
+CONFIG = LakeLinksConfig(held_share=0.5)
+N_TABLES, N_GROUPS = 30, 5
+
+
+@pytest.fixture(scope="module")
+def graph():
+    """Two columns a table; columns of one group of tables draw from the same 40 values."""
+    random = np.random.default_rng(0)
+    columns, tables = np.arange(2 * N_TABLES), 2 * N_TABLES + np.repeat(np.arange(N_TABLES), 2)
+    first_value = 3 * N_TABLES
+    held = [
+        (column, first_value + 40 * (2 * (column // 2 % N_GROUPS) + column % 2) + value)
+        for column in columns
+        for value in np.sort(random.permutation(40)[:30])
+    ]
+    ends = np.array([*zip(columns, tables, strict=True), *held])
+    is_value = np.arange(len(ends)) >= len(columns)
+    n_nodes = first_value + 80 * N_GROUPS
+    return LakeGraph(n_nodes, ends[:, 0], ends[:, 1], is_value, columns, tables)
+
+
+def values_of(graph, column, chosen):
+    return set(graph.target[chosen & (graph.source == column)].tolist())
+
+
+def test_links_are_those_of_a_plain_count(graph, monkeypatch):
+    monkeypatch.setattr(lake_pairs, "BLOCK_ROWS", 7)
+    found = {tuple(pair) for pair in linked_pairs(graph, CONFIG).tolist()}
+    values = {column: values_of(graph, column, graph.is_value) for column in graph.column}
+    table_of = dict(zip(graph.column.tolist(), graph.table.tolist(), strict=True))
+    expected = set()
+    for a in graph.column.tolist():
+        for b in range(a + 1, 2 * N_TABLES):
+            shared = len(values[a] & values[b])
+            if shared >= 2 and shared >= 0.5 * min(len(values[a]), len(values[b])) and table_of[a] != table_of[b]:
+                expected |= {(a, b), tuple(sorted((table_of[a], table_of[b])))}
+    assert found == expected
+    assert found
+
+
+def test_held_out_values_are_not_visible_and_define_the_links(graph):
+    pairs = hold_values_out(graph, CONFIG, 0)
+    visible = {tuple(edge) for edge in pairs.visible.tolist()}
+    every = set(zip(graph.source.tolist(), graph.target.tolist(), strict=True))
+    hidden = every - visible
+    hidden_values = {value for _, value in hidden}
+    assert visible <= every
+    assert not hidden_values & set(pairs.visible.ravel().tolist())
+    held = {column: {v for c, v in hidden if c == column} for column in graph.column.tolist()}
+    for low, high in pairs.positive.tolist():
+        if low < 2 * N_TABLES:
+            assert len(held[low] & held[high]) >= 2
+    for low, high in pairs.negative.tolist():
+        assert low < high
+        assert pairs.kind[low] == pairs.kind[high] >= 0
+        if low < 2 * N_TABLES:
+            assert not held[low] & held[high]
+    assert len(pairs.negative) == len(pairs.positive)
+    assert not {*map(tuple, pairs.negative.tolist())} & {*map(tuple, pairs.positive.tolist())}
+
+
+def test_the_split_shares_pairs_out_once(graph):
+    pairs = hold_values_out(graph, CONFIG, 0)
+    split = split_pairs(pairs, graph.n_nodes, SplitConfig(valid_share=0.1))
+    parts = [{*map(tuple, part.tolist())} for part in (split.train, split.valid, split.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == len(pairs.positive)
+    assert len(split.valid_negative) == len(split.valid)
+    tails = lake_tails(pairs, split.test, 12, 0)
+    assert tails.shape == (len(split.test), 12)
+    assert np.array_equal(np.broadcast_to(pairs.kind[split.test[:, 1]][:, None], tails.shape), pairs.kind[tails])
+    known = set.union(*parts)
+    heads = np.repeat(split.test[:, 0], 12)
+    assert not {tuple(sorted(pair)) for pair in zip(heads.tolist(), tails.ravel().tolist(), strict=True)} & known
+
+
+def test_too_few_are_a_typed_error(graph):
+    with pytest.raises(TooFewLinksError, match="no two columns"):
+        hold_values_out(graph, LakeLinksConfig(min_shared=1000), 0)
+    pairs = hold_values_out(graph, CONFIG, 0)
+    with pytest.raises(TooFewLinksError, match="too few pairs"):
+        split_pairs(pairs, graph.n_nodes, SplitConfig(valid_share=0.001))

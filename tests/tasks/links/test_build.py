@@ -1,0 +1,131 @@
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load
+
+from tasks.links.contract import CARD, MODELS
+from tasks.links.stage import links_stage, run_links
+from tasks.runtime.artifacts import ArtifactStore
+from tests.tasks.links.artifacts import SMALL, publish_edge_graph, publish_lake_graph, workspace
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    space = workspace(tmp_path_factory.mktemp("lake"))
+    graph = publish_lake_graph(space)
+    return space, graph, run_links(graph, space, SMALL)
+
+
+@pytest.fixture(scope="module")
+def edges(tmp_path_factory):
+    space = workspace(tmp_path_factory.mktemp("edges"))
+    graph = publish_edge_graph(space)
+    return space, graph, run_links(graph, space, SMALL)
+
+
+def read(made, table):
+    return ArtifactStore(made[0].artifacts).read(made[2], table)
+
+
+def read_file(made, name):
+    store = ArtifactStore(made[0].artifacts)
+    with store.storage.open(f"links/{made[2].key}/{name}") as stream:
+        return stream.read()
+
+
+@pytest.mark.parametrize("name", ["lake", "edges"])
+def test_the_ladder_finds_what_is_there(name, request):
+    made = request.getfixturevalue(name)
+    figures = {(row["rung"], row["metric"]): row["value"] for row in read(made, "rungs").to_pylist()}
+    assert figures["stack", "auc"] > (0.9 if name == "lake" else 0.75)
+    assert {rung for rung, _ in figures} == set(SMALL.rungs) - {"fastrp_features_cosine"}
+
+
+def test_predictions_on_a_lake_are_unlinked_pairs_of_one_kind(lake):
+    nodes = ArtifactStore(lake[0].artifacts).read(lake[1], "nodes").sort_by("node_id").to_pylist()
+    rows = read(lake, "predictions").to_pylist()
+    assert rows
+    for row in rows:
+        assert nodes[row["source"]]["kind"] == nodes[row["target"]]["kind"] == row["kind"] in {"column", "table"}
+        assert row["source"] < row["target"]
+        assert "common_neighbours" in json.loads(row["evidence"])
+    chances = [row["chance"] for row in rows]
+    assert chances == sorted(chances, reverse=True)
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
+
+
+def test_columns_of_one_table_are_never_predicted(lake):
+    rows = [row for row in read(lake, "predictions").to_pylist() if row["kind"] == "column"]
+    columns = ArtifactStore(lake[0].artifacts).read(lake[1], "graph_columns").to_pylist()
+    table_of = {row["node_id"]: row["table_node"] for row in columns}
+    assert all(table_of[row["source"]] != table_of[row["target"]] for row in rows)
+
+
+def test_predictions_on_an_edge_table_are_no_edges(edges):
+    known = {tuple(pair) for pair in zip(*known_edges(edges), strict=True)}
+    rows = read(edges, "predictions").to_pylist()
+    assert len(rows) == SMALL.n_predictions
+    assert not known & {(row["source"], row["target"]) for row in rows}
+    inside = [row["source"] // 20 == row["target"] // 20 for row in rows]
+    assert np.mean(inside) > 0.6
+
+
+def known_edges(made):
+    table = ArtifactStore(made[0].artifacts).read(made[1], "edges")
+    return table["source"].to_pylist(), table["target"].to_pylist()
+
+
+@pytest.mark.parametrize("name", ["lake", "edges"])
+def test_node_metrics_and_deciles_cover_the_asked_nodes(name, request):
+    made = request.getfixturevalue(name)
+    nodes, deciles = read(made, "node_metrics"), read(made, "deciles").to_pylist()
+    assert sum(row["n_nodes"] for row in deciles) == nodes.num_rows == read(made, "vectors").num_rows
+    assert [row["decile"] for row in deciles] == list(range(10))
+    assert sum(row["n_measured"] for row in deciles) > 0
+
+
+def test_the_models_and_the_card_are_files_of_the_artifact(edges):
+    arrays = load(read_file(edges, MODELS))
+    assert {"gcn/layer_0.neighbours", "sage/layer_1.self", "stack/weight", "calibration/bias"} <= set(arrays)
+    card = read_file(edges, CARD).decode()
+    assert "| stack |" in card
+    assert str(edges[0].artifacts) not in card
+
+
+def test_it_is_reused_and_its_checkpoints_are_gone(lake):
+    space, graph, ref = lake
+    assert links_stage(graph, space, SMALL).reuse() == ref
+    assert not list((root_of(space) / "checkpoints" / "links").iterdir())
+    other = SMALL.model_copy(update={"n_hops": 1})
+    assert links_stage(graph, space, other).reuse() is None
+    drifting = SMALL.model_copy(update={"gnn": SMALL.gnn.model_copy(update={"allow_drift": True})})
+    assert links_stage(graph, space, drifting).reuse() == ref
+
+
+def root_of(space):
+    return Path(space.artifacts)
+
+
+def test_the_same_graph_gives_the_same_digest(lake, tmp_path):
+    space = workspace(tmp_path)
+    assert run_links(publish_lake_graph(space), space, SMALL).digest == lake[2].digest
+
+
+@pytest.mark.parametrize(
+    ("tables", "why"),
+    [
+        ({"a": {"x": [1, 2, 3]}, "b": {"y": [7, 8]}}, "no two columns"),
+        ({"a": {"x": list(range(50))}, "b": {"y": list(range(50))}}, "too few pairs|not enough pairs"),
+    ],
+)
+def test_a_lake_with_too_few_links_gets_empty_tables_and_the_reason(tmp_path, tables, why):
+    space = workspace(tmp_path)
+    graph = publish_lake_graph(space, tables)
+    ref = run_links(graph, space, SMALL)
+    store = ArtifactStore(space.artifacts)
+    assert store.read(ref, "predictions").num_rows == store.read(ref, "rungs").num_rows == 0
+    assert re.search(why, store.manifest(ref).summary["untrained"])
+    assert links_stage(graph, space, SMALL).reuse() == ref

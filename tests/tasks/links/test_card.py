@@ -1,0 +1,26 @@
+import pyarrow as pa
+
+from tasks.links.card import model_card
+from tasks.links.config import LinksConfig
+from tasks.links.contract import DECILES
+from tasks.links.kernel.ladder import RungResult
+from tasks.links.kernel.metrics import LinkMetrics
+
+FACTS = {"train": 1_700, "pairs": 2_000, "nodes": 900, "valid": 100, "test": 200, "tails": 500, "rule": "Cut."}
+ROW = {"n_nodes": 1_000, "n_measured": 3, "atc_mean": 0.5, "degree_mean": 2.0}
+
+
+def test_a_card_says_how_good_each_rung_is_and_where():
+    results = [RungResult("gcn", LinkMetrics(0.91, {10: 0.6, 50: 0.8}, 0.4), 0.41, 3.25)]
+    rows = [
+        {"decile": 0, **ROW, "recall_mean": None, "shift": None},
+        {"decile": 1, **ROW, "recall_mean": 0.25, "shift": 0.1},
+    ]
+    deciles = pa.Table.from_pylist(rows, schema=DECILES.arrow_schema())
+    card = model_card(results, deciles, FACTS, LinksConfig())
+    assert "| rung | AUC | Hits@10 | Hits@50 | MRR | gain in AUC |" in card
+    assert "| gcn | 0.910 | 0.600 | 0.800 | 0.400 | +0.410 |" in card
+    assert "| 0 | 1,000 | 3 | 0.500 | 2.000 |  |  |" in card
+    assert "| 1 | 1,000 | 3 | 0.500 | 2.000 | 0.250 | 0.100 |" in card
+    assert "1,700 of 2,000 linked pairs" in card
+    assert "3.25" not in card

@@ -1,0 +1,51 @@
+"""The link predictor's section, from real artifacts."""
+
+import pytest
+
+from tasks.links.stage import run_links
+from tasks.report.config import ReportConfig
+from tasks.report.model import Charts, Listing, Prose, Tiles
+from tasks.report.sections.links import decile_chart, section
+from tasks.runtime.artifacts import ArtifactStore
+from tests.tasks.links.artifacts import SMALL, publish_lake_graph, workspace
+
+
+def made(folder, tables=None):
+    space = workspace(folder)
+    ref = run_links(publish_lake_graph(space, tables), space, SMALL)
+    store = ArtifactStore(space.artifacts)
+    return store, ref, section(store, {"links": ref}, ReportConfig())
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("links"))
+
+
+def test_figures_are_those_of_the_artifact(found):
+    store, ref, shown = found
+    tiles, ladder, charts, missing, note = shown.blocks
+    facts = store.manifest(ref).summary
+    assert isinstance(tiles, Tiles) and isinstance(note, Prose)
+    assert tiles.tiles[0].value == f"{facts['auc']:.3f}"
+    assert isinstance(ladder, Listing)
+    rungs = store.read(ref, "rungs").to_pylist()
+    assert [row[0].replace(" ", "_") for row in ladder.rows] == list(dict.fromkeys(row["rung"] for row in rungs))
+    stack = {row["metric"]: f"{row['value']:.3f}" for row in rungs if row["rung"] == "stack"}
+    assert ladder.rows[-1][1:] == tuple(stack.values())
+    assert isinstance(charts, Charts)
+    assert charts.charts[0].spec
+    assert isinstance(missing, Listing)
+    assert missing.n_all == store.read(ref, "predictions").num_rows
+
+
+def test_why_there_is_no_predictor(tmp_path):
+    _, _, shown = made(tmp_path, {"a": {"x": [1, 2]}, "b": {"y": [5]}})
+    assert len(shown.blocks) == 1
+    assert "share values" in shown.blocks[0].text
+
+
+def test_nothing_measured_is_no_chart():
+    assert (
+        decile_chart([{"decile": 0, "recall_mean": None, "n_measured": 0, "atc_mean": 0.1}], "recall_mean", "") is None
+    )
