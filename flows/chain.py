@@ -158,10 +158,12 @@ CHAIN = (
 )
 STAGES = tuple(link.name for link in CHAIN)
 REPORTED_FROM = "containment"
+# what comes after takes minutes of training, and is made on request: `--to links`
+LAST = "index"
 
 
 def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, ...]:
-    """The links up to a stage; with `only`, those that the stage needs and itself.
+    """The links up to a stage, the index where none is named; with `only`, those that the stage needs and itself.
 
     Raises:
         ConfigError: if there is no such stage, or both are given.
@@ -171,8 +173,7 @@ def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, 
     for name in (to, only):
         if name is not None and name not in STAGES:
             raise ConfigError("no such stage", value=name, expected=f"one of {', '.join(STAGES)}")
-    last = STAGES.index(to) if to else len(CHAIN) - 1
-    links = CHAIN[: last + 1]
+    links = CHAIN[: STAGES.index(to or LAST) + 1]
     return links if only is None else tuple(link for link in CHAIN if link.name in _needed(only))
 
 

@@ -14,7 +14,9 @@ def run(  # noqa: PLR0913 - one argument an option
     *,
     lake: Lake = None,
     artifacts: Artifacts = None,
-    to: Annotated[str | None, typer.Option("--to", help="Last stage to run.", show_default=False)] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Last stage to run; the index where none is named.", show_default=False)
+    ] = None,
     only: Annotated[str | None, typer.Option("--only", help="The one stage to run.", show_default=False)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A table that cannot be read ends the run.")] = False,
     paranoid: Annotated[bool, typer.Option("--paranoid", help="Identify files by their bytes, not by time.")] = False,

@@ -16,8 +16,9 @@ def test_every_link_requires_only_what_comes_before():
 
 
 def test_to_ends_the_chain():
-    graph = ["lakegraph", "summary", "embeddings", "index", "links"]
+    graph = ["lakegraph", "summary", "embeddings", "index"]
     assert names(chosen_links()) == ["inventory", "containment", "relations", "retention", *graph]
+    assert names(chosen_links(to="links")) == [*names(chosen_links()), "links"]
     assert names(chosen_links(to="inventory")) == ["inventory"]
     assert names(chosen_links(to="containment")) == ["inventory", "containment"]
 
