@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flows.chain import chosen_links
 from tasks.runtime.artifacts import MANIFEST, ArtifactStore
 from tasks.runtime.lease import is_held, read_holder
 from tasks.runtime.record import list_runs
@@ -24,6 +25,13 @@ pytestmark = [pytest.mark.flow, pytest.mark.heavy]
 ORPHANS_END_WITHIN_S = 10
 ATTEMPTS = 4
 N_RANDOM = 5
+
+STAGES = tuple(link.name for link in chosen_links())
+
+
+def reused(*names):
+    """What a run takes over: these stages, and no other."""
+    return {name: name in names for name in STAGES}
 
 
 class Case:
@@ -114,7 +122,7 @@ def test_killed_at_each_step_and_resumed(case):
     killed_when(case, lambda: case.has_all_data("containment"), no_containment)
     case.check_resumed(
         lakebed(*case.arguments, folder=case.folder),
-        {"inventory": True, "containment": False, "relations": False, "retention": False},
+        reused("inventory"),
     )
     assert (inventory / MANIFEST).stat().st_mtime_ns == made_at
     statuses = [run.status for run in list_runs(str(case.root))]
@@ -122,10 +130,10 @@ def test_killed_at_each_step_and_resumed(case):
 
 
 def test_killed_before_the_verdict_is_judged_by_the_next_run(case):
-    verdict = case.artifact("retention") / "expectations.json"
-    killed_when(case, lambda: case.has_manifest("retention"), lambda: not verdict.exists())
+    verdict = case.artifact(STAGES[-1]) / "expectations.json"
+    killed_when(case, lambda: case.has_manifest(STAGES[-1]), lambda: not verdict.exists())
     answer, started, imported = watched(*case.arguments, folder=case.folder)
-    case.check_resumed(answer, {"inventory": True, "containment": True, "relations": True, "retention": True})
+    case.check_resumed(answer, reused(*STAGES))
     assert len(started) == 1 and "great_expectations" not in imported
     assert answer.json["expectations"]["status"] == "passed"
     assert json.loads(verdict.read_text())["status"] == "passed"
@@ -135,7 +143,7 @@ def test_killed_at_random_moments(case):
     moments = random.Random(20261123)
     longest_s, n_killed = case.undisturbed.json["total_s"], 0
     for _ in range(3 * N_RANDOM):
-        if case.has_manifest("retention"):
+        if case.has_manifest(STAGES[-1]):
             shutil.rmtree(case.root)
         with case.start() as run:
             end = time.monotonic() + moments.uniform(0.1, longest_s)
@@ -187,7 +195,7 @@ def test_without_great_expectations_the_run_is_not_complete_and_the_next_one_com
     assert "Great Expectations" in answer.json["what"] and "same command" in answer.json["hint"]
     assert "Traceback" not in answer.err
     again, started, _ = watched(*case.arguments, folder=case.folder)
-    case.check_resumed(again, {"inventory": True, "containment": True, "relations": True, "retention": True})
+    case.check_resumed(again, reused(*STAGES))
     assert len(started) == 1
 
 
@@ -208,7 +216,7 @@ def test_without_its_jvm_the_run_ends_with_a_typed_error_and_the_next_one_resume
     assert answer.json["hint"]
     assert "StageError: a Spark job failed" in answer.err
     resumed = lakebed(*case.arguments, folder=case.folder)
-    case.check_resumed(resumed, {"inventory": True, "containment": False, "relations": False, "retention": False})
+    case.check_resumed(resumed, reused("inventory"))
 
 
 def expectations_of(run):

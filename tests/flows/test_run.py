@@ -209,8 +209,10 @@ print(json.dumps([one(), one(containment={"semantics": "bag"})]))
     answer = python(code, folder=tmp_path)
     assert answer.status == 0, answer.err
     first, second = answer.json
-    assert [stage["reused"] for stage in first["stages"]] == [False] * 4
-    assert [stage["reused"] for stage in second["stages"]] == [True, False, False, False]
+    assert not any(stage["reused"] for stage in first["stages"])
+    # bag or set is the business of what asks for containments: the graph is the same
+    anew = {stage["stage"] for stage in second["stages"] if not stage["reused"]}
+    assert anew == {"containment", "relations", "retention"}
     assert first["report"] != second["report"]
 
 
