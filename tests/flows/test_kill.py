@@ -102,7 +102,8 @@ def killed_when(case, condition, still, pause_s=0.001):
         if is_there:
             return
         # the moment had passed when the run stood still: once more from this stage's beginning
-        for manifest in case.root.glob(f"*/*/{MANIFEST}"):
+        newest_first = sorted(case.root.glob(f"*/*/{MANIFEST}"), key=lambda path: -path.stat().st_mtime_ns)
+        for manifest in newest_first:
             if not still():
                 manifest.unlink()
     pytest.fail(f"the moment was missed {ATTEMPTS} times")
