@@ -75,6 +75,7 @@ def test_a_killed_training_goes_on_to_the_same_artifact(tmp_path, undisturbed):
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 def test_twenty_random_kills_twenty_times_the_same_artifact(tmp_path, undisturbed):
     chosen = random.Random(7)
     n_killed = 0

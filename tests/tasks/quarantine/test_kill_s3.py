@@ -15,7 +15,7 @@ from tests.tasks.quarantine.children import children
 from tests.tasks.quarantine.lakes import SliceRebuilder, make_plan, snapshot
 from tests.tasks.quarantine.s3 import s3_server, upload
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.long]
 
 NAMES = ("sub/text", "mixed")
 
