@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Console entry."""
     options = _parser().parse_args(arguments)
     _say({"measurement": "machine", "cores": os.cpu_count(), "python": platform.python_version()})
+    options.cache.mkdir(parents=True, exist_ok=True)
     if options.lake is None:
         export_lake(options.cache / "rdatasets")
     with tempfile.TemporaryDirectory(prefix="lakebed-benchmark-", dir=options.cache) as folder:
