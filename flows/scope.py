@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -183,18 +184,11 @@ class RunScope:
 def _load_kernels() -> None:
     """Imports what the stages call, while Spark and Prefect start; a failure shows where the stage imports it."""
     with suppress(Exception):
-        from tasks.containment import build  # noqa: F401
-        from tasks.containment.kernel.compile import compile_kernels
-        from tasks.relations import build as build_relations  # noqa: F401
-        from tasks.relations.kernel.compile import compile_kernels as compile_relations
-        from tasks.retention import build as build_retention  # noqa: F401
-        from tasks.retention.kernel.compile import compile_kernels as compile_retention
-
-        compile_kernels()
-        compile_relations()
-        compile_retention()
-        from tasks.lakegraph import build as build_lakegraph  # noqa: F401
-        from tasks.summary import build as build_summary  # noqa: F401
+        for stage in ("containment", "relations", "retention"):
+            import_module(f"tasks.{stage}.build")
+            import_module(f"tasks.{stage}.kernel.compile").compile_kernels()
+        for stage in ("lakegraph", "summary"):
+            import_module(f"tasks.{stage}.build")
 
 
 def _error_facts(error: BaseException) -> dict[str, Any]:

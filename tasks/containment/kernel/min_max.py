@@ -167,11 +167,11 @@ def _survey(child_schemas, parent_schemas, table_indptr, tables, left_out, array
                 n_pairs += 1
         for place in range(len(candidates)):
             if is_parent[place]:
-                roles, n_roles = _with_role(roles, n_roles, child_schema, candidates[place])
+                roles, n_roles = with_role(roles, n_roles, child_schema, candidates[place])
         if index + 1 == len(child_schemas) or child_schemas[index + 1] != child_schema:
             for child in group:
                 if is_child[child]:
-                    roles, n_roles = _with_role(roles, n_roles, child_schema, child)
+                    roles, n_roles = with_role(roles, n_roles, child_schema, child)
     n_listed = min(n_pairs, max_pairs)
     return n_pairs, children[:n_listed].copy(), parents[:n_listed].copy(), roles[:n_roles].copy()
 
@@ -337,7 +337,8 @@ def _lacks_values(mine, theirs, arrays):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _with_role(roles, n_roles, schema, table):  # type: ignore[no-untyped-def]
+def with_role(roles, n_roles, schema, table):  # type: ignore[no-untyped-def]
+    """Appends (schema, table) to a list that doubles as it fills; returns the list and its new length."""
     if n_roles == len(roles):
         larger = np.empty((2 * len(roles), 2), np.int32)
         larger[:n_roles] = roles

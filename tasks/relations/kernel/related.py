@@ -8,7 +8,7 @@ outside the parent's, the two share no row at all.
 import numpy as np
 from numba import njit
 
-from tasks.containment.kernel.min_max import ColumnBounds
+from tasks.containment.kernel.min_max import ColumnBounds, with_role
 from tasks.containment.kernel.schema_graph import Int32, SchemaGroups
 
 
@@ -50,11 +50,11 @@ def _roles(schema_pairs, members, is_out, arrays):  # type: ignore[no-untyped-de
                     is_parent[place] = True
         for place in range(len(candidates)):
             if is_parent[place]:
-                found, n_found = _with(found, n_found, schema, candidates[place])
+                found, n_found = with_role(found, n_found, schema, candidates[place])
         if index + 1 == len(child_schemas) or child_schemas[index + 1] != schema:
             for child in group:
                 if is_child[child]:
-                    found, n_found = _with(found, n_found, schema, child)
+                    found, n_found = with_role(found, n_found, schema, child)
     return found[:n_found].copy()
 
 
@@ -73,13 +73,3 @@ def _is_disjoint(child, parent, positions, arrays):  # type: ignore[no-untyped-d
         if bounds[mine, 0] >= 0 and bounds[theirs, 3] >= 0 and bounds[mine, 0] > bounds[theirs, 3]:
             return True
     return False
-
-
-@njit(cache=True)
-def _with(found, n_found, schema, table):  # type: ignore[no-untyped-def]
-    if n_found == len(found):
-        larger = np.empty((2 * len(found), 2), np.int32)
-        larger[:n_found] = found
-        found = larger
-    found[n_found, 0], found[n_found, 1] = schema, table
-    return found, n_found + 1
