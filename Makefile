@@ -36,5 +36,5 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 	--no-annotate --no-header --python-version 3.11
 
 lock: setup ## For developers: pin again after a change of pyproject.toml (ARGS=--upgrade moves all pins)
-	@$(COMPILE) $(ARGS) pyproject.toml --all-extras --group dev -o requirements/lock.txt
+	@$(COMPILE) $(ARGS) pyproject.toml --all-extras --group dev --group docs -o requirements/lock.txt
 	@echo 'uv>=0.13' | $(COMPILE) $(ARGS) - -o requirements/uv.txt

@@ -1,14 +1,10 @@
 """Data-parallel training: the arithmetic in this process, and two workers of a real standalone cluster."""
 
-import contextlib
-import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +16,7 @@ from tasks.links.fit import edge_task, embed_nodes, make_products
 from tasks.links.kernel.metrics import auc
 from tasks.links.kernel.training import Shard
 from tasks.links.spark import SharedTask, train_shard
+from tests.services.spark_cluster import spark_cluster
 from tests.tasks.links.graphs import communities
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -110,70 +107,18 @@ print("FOUND " + json.dumps(found))
 """
 
 
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
-
-
 @pytest.fixture
 def cluster(tmp_path):
-    """Master and two workers of Spark standalone on loopback; gives the master's address."""
-    import pyspark
-
-    from connectors.spark.config import SparkConfig
-    from connectors.spark.java import find_java
-    from connectors.spark.settings import worker_environment
-
-    jars = Path(pyspark.__file__).parent / "jars" / "*"
-    environment = worker_environment(SparkConfig()) | {"SPARK_LOCAL_DIRS": str(tmp_path)}
-    # what Spark's start scripts, which the wheel has not, would set
-    environment |= {"SPARK_HOME": str(Path(pyspark.__file__).parent), "SPARK_SCALA_VERSION": "2.13"}
-    port, page = free_port(), free_port()
-    master = f"spark://127.0.0.1:{port}"
-    java = [find_java().path, "-Xmx512m", "-cp", str(jars)]
-    deploy = "org.apache.spark.deploy"
-    commands = [[f"{deploy}.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(page)]]
-    commands += [
-        [f"{deploy}.worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "700m", "--webui-port", "0",
-         "--work-dir", str(tmp_path / f"work{number}"), master]
-        for number in range(2)
-    ]  # fmt: skip
-    with (tmp_path / "log").open("wb") as log:
-        running = [
-            subprocess.Popen([*java, *command], env=environment, stdout=log, stderr=log, cwd=tmp_path)
-            for command in commands
-        ]
-        try:
-            wait_for_workers(page, 2)
-            yield master, environment
-        finally:
-            for process in running:
-                process.kill()
-                process.wait()
-
-
-def wait_for_workers(port, n_wanted):
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
-        try:
-            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as page:
-                page.request("GET", "/json/")
-                if json.loads(page.getresponse().read())["aliveworkers"] == n_wanted:
-                    return
-        except (OSError, ValueError, http.client.HTTPException):
-            pass
-        time.sleep(0.5)
-    raise AssertionError("the workers did not come up")
+    with spark_cluster(tmp_path) as running:
+        yield running
 
 
 @pytest.mark.spark
 @pytest.mark.heavy
 def test_two_workers_of_a_standalone_cluster_are_as_good_as_one_process(cluster):
-    master, environment = cluster
-    environment = environment | {"PYTHONPATH": str(REPOSITORY)}
+    environment = cluster.environment | {"PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER, master],
+        [sys.executable, "-c", DRIVER, cluster.master],
         check=False, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
