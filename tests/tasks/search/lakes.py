@@ -14,6 +14,9 @@ from tasks.lakegraph.config import LakeGraphConfig
 from tasks.lakegraph.contract import CONTRACTS
 from tasks.lakegraph.kernel.samples import FloatRule, sample_values
 from tasks.lakegraph.kernel.values import LakeColumn, lake_graph
+from tasks.links.config import LinksConfig
+from tasks.links.contract import CONTRACTS as LINKS
+from tasks.links.stage import links_stage
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.contract import Column, Contract
 from tasks.runtime.record import RunRecord, StageRecord
@@ -89,6 +92,19 @@ def publish_vectors(space, lakegraph, vectors):
     stage = Stage(spec, inputs=[lakegraph], config=LakeGraphConfig(), workspace=space, identity=[vectors.tobytes()])
     table = pa.table({"node_id": np.arange(len(vectors)), "vector": vectors.tolist()}, EMBEDDINGS.arrow_schema())
     return stage.publish({"embeddings": table}, {}, StageMetrics())
+
+
+def publish_predictions(space, lakegraph, pairs, nodes):
+    """A links artifact that says nothing but these (source label, target label, chance)."""
+    number_of = {(row["kind"], row["label"]): row["node_id"] for row in nodes.to_pylist()}
+    rows = []
+    for rank, (kind, source, target, chance) in enumerate(pairs, 1):
+        low, high = sorted([(number_of[kind, source], source), (number_of[kind, target], target)])
+        rows.append([rank, low[0], high[0], kind, low[1], high[1], chance, "{}"])
+    schema = LINKS["predictions"].arrow_schema()
+    tables = {name: contract.arrow_schema().empty_table() for name, contract in LINKS.items()}
+    tables["predictions"] = pa.table([list(column) for column in zip(*rows, strict=True)], schema=schema)
+    return links_stage(lakegraph, space, LinksConfig()).publish(tables, {}, StageMetrics())
 
 
 def record_run(root: Path, refs, run_id="20260101T000000-aaaaaa", started_at="2026-01-01T00:00:00+00:00"):
