@@ -19,7 +19,7 @@ from tasks.links.contract import CARD, CONTRACTS, MODELS
 from tasks.links.fit import CheckpointPlace, Fitted, LinkTask, edge_task, fit_task, inputs_on, lake_task
 from tasks.links.kernel.candidates import candidate_pairs, without
 from tasks.links.kernel.ladder import LadderInputs, score_pairs
-from tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, linked_pairs
+from tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, linked_pairs, owners
 from tasks.links.kernel.neighbours import adjacency
 from tasks.links.kernel.nodes import node_metrics
 from tasks.links.kernel.split import TooFewLinksError
@@ -100,9 +100,7 @@ def _problem(nodes: pa.Table, edges: pa.Table, config: LinksConfig) -> _Problem:
         return _Problem(edge_task(pairs, n_nodes, config), whole, pairs, "edges", np.arange(n_nodes))
     graph = lake_graph(nodes, edges)
     task = lake_task(hold_values_out(graph, config.lake, config.split.seed), config)
-    owner = np.arange(n_nodes)
-    owner[graph.column] = graph.table
-    return _Problem(task, whole, linked_pairs(graph, config.lake), "values", owner)
+    return _Problem(task, whole, linked_pairs(graph, config.lake), "values", owners(graph))
 
 
 def lake_graph(nodes: pa.Table, edges: pa.Table) -> LakeGraph:
@@ -128,13 +126,13 @@ def _predictions(
     fitted: Fitted, whole: LadderInputs, problem: _Problem, nodes: pa.Table, config: LinksConfig
 ) -> pa.Table:
     pools = tuple(pool.nodes for pool in fitted.task.pools)
-    tried = candidate_pairs(whole.fastrp, problem.whole, pools, config.n_candidates)
+    tried = candidate_pairs(whole.fastrp, whole.reach, pools, config.n_candidates)
     tried = without(tried[problem.owner[tried[:, 0]] != problem.owner[tried[:, 1]]], problem.known, len(problem.owner))
     if fitted.ladder.stack is None or not len(tried):
         return outcome.predictions(tried[:0], np.empty(0), [], nodes)
-    chance = score_pairs(fitted.ladder.stack, whole, config, tried)
+    chance, scores = score_pairs(fitted.ladder.stack, whole, config, tried)
     best = np.lexsort((tried[:, 1], tried[:, 0], -chance))[: config.n_predictions]
-    evidence = outcome.evidence(whole, config, tried[best])
+    evidence = outcome.evidence({rung: values[best] for rung, values in scores.items()})
     return outcome.predictions(tried[best], chance[best], evidence, nodes)
 
 

@@ -22,7 +22,7 @@ from tasks.links.kernel.features import NodeFeatures, prepare_features
 from tasks.links.kernel.ladder import Ladder, LadderInputs, RungResult, build_ladder, climb, stop_pairs
 from tasks.links.kernel.lake_pairs import LakePairs, lake_tails, split_pairs
 from tasks.links.kernel.metrics import sample_tails
-from tasks.links.kernel.neighbours import adjacency
+from tasks.links.kernel.neighbours import adjacency, neighbourhoods
 from tasks.links.kernel.networks import AnyInputs, DenseInputs, Inputs, Kind
 from tasks.links.kernel.products import GraphProducts
 from tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
@@ -39,6 +39,7 @@ from tasks.links.kernel.training import (
     vectors_on,
 )
 from tasks.runtime.keys import canonical_json
+from tasks.runtime.memory import freed_memory_kept
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
@@ -56,6 +57,7 @@ class LinkTask:
         tails: (test pairs, n_tails) negative tails of the test pairs.
         pools: the nodes that random negatives of training are drawn from, for each kind of node.
         features: of the nodes, or None.
+        owner: (n,) the table of a column, any other node itself; None where nodes own none.
     """
 
     split: EdgeSplit
@@ -63,6 +65,7 @@ class LinkTask:
     tails: Int64
     pools: tuple[NegativePool, ...]
     features: NodeFeatures | None = None
+    owner: Int64 | None = None
 
     @property
     def asked(self) -> Int64:
@@ -142,7 +145,7 @@ def lake_task(pairs: LakePairs, config: LinksConfig) -> LinkTask:
         NegativePool(np.flatnonzero(pairs.kind == kind), int((kinds == kind).sum())) for kind in np.unique(kinds)
     )
     tails = lake_tails(pairs, split.test, _n_tails(split, config), config.split.seed)
-    return LinkTask(split, adjacency(pairs.visible, n_nodes), tails, pools)
+    return LinkTask(split, adjacency(pairs.visible, n_nodes), tails, pools, owner=pairs.owner)
 
 
 def _n_tails(split: EdgeSplit, config: LinksConfig) -> int:
@@ -167,7 +170,7 @@ def fit_task(task: LinkTask, config: LinksConfig, checkpoints: CheckpointPlace |
             trained[kind] = train_network(kind, (task, products), read, config, checkpoints)
     vectors: dict[str, Float32] = {kind: result.vectors for kind, result in trained.items()}
     with _timed(cpu_s, "stack"):
-        inputs = LadderInputs(task.split, task.graph, fastrp, task.features, vectors)
+        inputs = _ladder_inputs(task, task.graph, fastrp, vectors)
         ladder = build_ladder(inputs, config)
     with _timed(cpu_s, "measure"):
         results = climb(ladder, task.split, task.tails, config.hits_at)
@@ -193,7 +196,13 @@ def inputs_on(fitted: Fitted, graph: sparse.csr_array, config: LinksConfig) -> L
             alpha = _risen(trained.state.best[EDGE_WEIGHTS], fitted.task.graph)
             weights = reweighting.raised(reweighting.first(), vectors[kind], alpha)
             vectors[kind] = found(reweighting.propagation(weights))
-    return LadderInputs(fitted.task.split, graph, fastrp, fitted.task.features, vectors)
+    return _ladder_inputs(fitted.task, graph, fastrp, vectors)
+
+
+def _ladder_inputs(
+    task: LinkTask, graph: sparse.csr_array, fastrp: Float32, networks: Mapping[str, Float32]
+) -> LadderInputs:
+    return LadderInputs(task.split, graph, neighbourhoods(graph, task.owner), fastrp, task.features, networks)
 
 
 def _risen(weights: Float32, graph: sparse.csr_array) -> float:
@@ -254,7 +263,7 @@ def train_network(
     store = _checkpoints(place, kind, task, config) if place else None
     state = store.load() if store else None
     after = _saving(store, config.gnn.checkpoint_every) if store else None
-    with deterministic():
+    with deterministic(), freed_memory_kept():
         return train(kind, data, config.gnn, config.split.seed, state=state, after_epoch=after)
 
 

@@ -10,10 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from tasks.links.config import LinksConfig
 from tasks.links.contract import DECILES, NODE_METRICS, PAIR_KINDS, PREDICTIONS, RUNGS, VECTORS
 from tasks.links.fit import Fitted
-from tasks.links.kernel.ladder import LadderInputs, RungResult, plain_rungs
+from tasks.links.kernel.ladder import LadderInputs, RungResult, Scores
 from tasks.links.kernel.nodes import N_DECILES, NodeMetrics
 from tasks.links.kernel.reweighting import EDGE_WEIGHTS
 
@@ -77,10 +76,10 @@ def predictions(pairs: Int64, chance: Float, evidence: Sequence[str], nodes: pa.
     return pa.table(columns, schema=PREDICTIONS.arrow_schema())
 
 
-def evidence(inputs: LadderInputs, config: LinksConfig, pairs: Int64) -> list[str]:
-    """The scores of the plain rungs of each pair, as JSON."""
-    scores = {rung: np.round(score(pairs), 6).tolist() for rung, score in plain_rungs(inputs, config)}
-    return [json.dumps(dict(zip(scores, row, strict=True))) for row in zip(*scores.values(), strict=True)]
+def evidence(scores: Scores) -> list[str]:
+    """What each rung says of each pair, as JSON."""
+    rounded = [np.round(values, 6).tolist() for values in scores.values()]
+    return [json.dumps(dict(zip(scores, row, strict=True))) for row in zip(*rounded, strict=True)]
 
 
 def best_vectors(inputs: LadderInputs) -> Float32:

@@ -32,7 +32,8 @@ class LakeSearch:
 
     Args:
         store: where the artifacts lie.
-        refs: of a run, by stage; `index` must be there; `containment` adds proven containments to why, `links` predicted links.
+        refs: of a run, by stage; `index` must be there; `containment` and `links` add proven containments and predicted
+            links to why.
         config: bounds.
     """
 

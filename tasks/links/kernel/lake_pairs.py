@@ -41,13 +41,15 @@ class LakePairs:
     """The graph that may be read, and the pairs that are asked for.
 
     Shapes: visible (v, 2) edges; positive, negative (k, 2) node pairs, the lower node first; kind (n,) int8 of each
-    node that a pair may hold: 0 a column, 1 a table, -1 neither.
+    node that a pair may hold: 0 a column, 1 a table, -1 neither; owner (n,) the table of a column, any other node
+    itself.
     """
 
     visible: Int64
     positive: Int64
     negative: Int64
     kind: NDArray[np.int8]
+    owner: Int64
 
 
 def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int) -> LakePairs:
@@ -77,7 +79,14 @@ def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int) -> Lak
     linked = np.unique(pair_keys(np.concatenate([columns, tables]), graph.n_nodes))
     negative = _negatives(graph, hidden, (positive, linked), random)
     visible = np.stack([graph.source, graph.target], axis=1)[~hidden]
-    return LakePairs(visible, positive, negative, kind)
+    return LakePairs(visible, positive, negative, kind, owners(graph))
+
+
+def owners(graph: LakeGraph) -> Int64:
+    """The table of each column, any other node itself. Shapes: result (n,)."""
+    owner = np.arange(graph.n_nodes)
+    owner[graph.column] = graph.table
+    return owner
 
 
 def linked_pairs(graph: LakeGraph, config: LakeLinksConfig) -> Int64:
