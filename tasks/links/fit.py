@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from tasks.links.kernel.ladder import Ladder, LadderInputs, RungResult, build_la
 from tasks.links.kernel.lake_pairs import LakePairs, lake_tails, split_pairs
 from tasks.links.kernel.metrics import sample_tails
 from tasks.links.kernel.neighbours import adjacency, neighbourhoods
-from tasks.links.kernel.networks import AnyInputs, DenseInputs, Inputs, Kind
+from tasks.links.kernel.networks import AnyInputs, DenseInputs, Inputs, Kind, Outputs
 from tasks.links.kernel.products import GraphProducts
 from tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
 from tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
@@ -260,6 +260,8 @@ def train_network(
         propagation = reweighting.propagation(reweighting.first())
     stop = stop_pairs(task.split)
     data = TrainingData(inputs, propagation, task.split.train, stop, task.pools, sampler, reweighting)
+    if sampler is None and reweighting is None and 2 * len(task.asked) <= task.split.n_nodes:
+        data = replace(data, outputs=Outputs.of(task.asked, propagation_matrix(kind, task.graph)))
     store = _checkpoints(place, kind, task, config) if place else None
     state = store.load() if store else None
     after = _saving(store, config.gnn.checkpoint_every) if store else None
