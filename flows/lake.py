@@ -82,7 +82,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     """
     scope = RunScope.joined(run_id)
     if scope is not None:
-        return _run_links(scope, chosen_links(to, only))
+        return _run_links(scope, chosen_links(to, only, scope.config))
     config = LakebedConfig(
         lake=lake,
         artifacts=artifacts,
@@ -105,7 +105,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
 
 def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, ArtifactRef]:
     """What the command line does around the flow, for a run that a person or a schedule started in Prefect."""
-    links = chosen_links(to, only)
+    links = chosen_links(to, only, scope.config)
     for line in quarantine_warnings(scope.config):
         get_run_logger().warning(line)
     with scope:

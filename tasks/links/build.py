@@ -18,11 +18,13 @@ from tasks.links.config import LinksConfig
 from tasks.links.contract import CARD, CONTRACTS, MODELS
 from tasks.links.fit import CheckpointPlace, Fitted, LinkTask, edge_task, fit_task, inputs_on, lake_task
 from tasks.links.kernel.candidates import candidate_pairs, without
+from tasks.links.kernel.geometry import rung_directions, rung_weights, stacked_vectors
 from tasks.links.kernel.ladder import LadderInputs, score_pairs
 from tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, linked_pairs, owners
 from tasks.links.kernel.neighbours import adjacency
 from tasks.links.kernel.nodes import node_metrics
 from tasks.links.kernel.split import TooFewLinksError
+from tasks.links.kernel.stack import Stack
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
@@ -145,16 +147,18 @@ def _publish(
 ) -> ArtifactRef:
     fitted, whole, problem = made
     split, asked = fitted.task.split, fitted.task.asked
-    read, shown_vectors = (outcome.best_vectors(inputs) for inputs in (fitted.inputs, whole))
+    read = outcome.vectors_of(fitted, fitted.inputs)
     measured = node_metrics(fitted.task.graph, split, asked, read, config.recall_at, config.split.seed)
+    weights = rung_weights(fitted.inputs, config)
+    stacked = stacked_vectors(rung_directions(whole, config, asked), weights)
     deciles = outcome.deciles(measured)
-    facts = _facts(fitted, problem, config)
+    facts = _facts(fitted, problem, config) | {"geometry": {name: round(part, 4) for name, part in weights.items()}}
     tables = {
         "rungs": outcome.rungs(fitted.results),
         "node_metrics": outcome.node_table(measured),
         "deciles": deciles,
         "predictions": predictions,
-        "vectors": outcome.vector_table(asked, shown_vectors[asked]),
+        "vectors": outcome.vector_table(asked, outcome.vectors_of(fitted, whole)[asked], stacked),
     }
     storage, base = stage.store.storage, stage.path
     storage.write_bytes_atomic(f"{base}/{MODELS}", outcome.model_bytes(fitted))
@@ -174,10 +178,19 @@ def _facts(fitted: Fitted, problem: _Problem, config: LinksConfig) -> dict[str, 
         "test": len(split.test),
         "tails": int(fitted.task.tails.shape[1]),
         "products": dict(fitted.ways),
+        "network": outcome.best_network(fitted),
+        "stack": _stack_facts(fitted.ladder.stack),
         "epochs": {kind: trained.state.epoch for kind, trained in fitted.trained.items()},
         "seed": config.split.seed,
         "versions": {name: metadata.version(name) for name in ("torch", "numpy", "scipy")},
     }
+
+
+def _stack_facts(stack: Stack | None) -> dict[str, Any] | None:
+    """What the stack reads, and how well each that was tried did on validation pairs out of fold."""
+    if stack is None:
+        return None
+    return {"reads": stack.used, "average_precision": {name: round(part, 4) for name, part in stack.quality.items()}}
 
 
 def _checkpoint_place(stage: Stage, workspace: Workspace, config: LinksConfig) -> CheckpointPlace | None:

@@ -141,9 +141,8 @@ def lake_task(pairs: LakePairs, config: LinksConfig) -> LinkTask:
     n_nodes = len(pairs.kind)
     split = split_pairs(pairs, n_nodes, config.split)
     kinds = pairs.kind[split.train[:, 0]]
-    pools = tuple(
-        NegativePool(np.flatnonzero(pairs.kind == kind), int((kinds == kind).sum())) for kind in np.unique(kinds)
-    )
+    nodes = {kind: np.flatnonzero(pairs.kind == kind) for kind in (0, 1)}
+    pools = tuple(NegativePool(nodes[kind], int((kinds == kind).sum())) for kind in nodes)
     tails = lake_tails(pairs, split.test, _n_tails(split, config), config.split.seed)
     return LinkTask(split, adjacency(pairs.visible, n_nodes), tails, pools, owner=pairs.owner)
 

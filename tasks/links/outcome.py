@@ -82,16 +82,25 @@ def evidence(scores: Scores) -> list[str]:
     return [json.dumps(dict(zip(scores, row, strict=True))) for row in zip(*rounded, strict=True)]
 
 
-def best_vectors(inputs: LadderInputs) -> Float32:
-    """Vectors of the last network that was trained, else those of FastRP."""
-    return [inputs.fastrp, *inputs.networks.values()][-1]
+def best_network(fitted: Fitted) -> str | None:
+    """The network that validated best, None where none was trained."""
+    return max(fitted.trained, key=lambda kind: fitted.trained[kind].state.best_score, default=None)
 
 
-def vector_table(nodes: Int64, vectors: Float32) -> pa.Table:
+def vectors_of(fitted: Fitted, inputs: LadderInputs) -> Float32:
+    """That network's vectors, else those of FastRP."""
+    network = best_network(fitted)
+    return inputs.fastrp if network is None else inputs.networks[network]
+
+
+def vector_table(nodes: Int64, vectors: Float32, stacked: Float32) -> pa.Table:
     """The VECTORS table."""
-    flat = pa.array(np.ascontiguousarray(vectors).ravel(), pa.float32())
-    offsets = pa.array(np.arange(len(nodes) + 1, dtype=np.int32) * vectors.shape[1])
-    return pa.table([pa.array(nodes), pa.ListArray.from_arrays(offsets, flat)], schema=VECTORS.arrow_schema())
+    return pa.table([pa.array(nodes), _lists(vectors), _lists(stacked)], schema=VECTORS.arrow_schema())
+
+
+def _lists(rows: Float32) -> pa.ListArray:
+    flat = pa.array(np.ascontiguousarray(rows).ravel(), pa.float32())
+    return pa.ListArray.from_arrays(np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1], flat)
 
 
 def model_bytes(fitted: Fitted) -> bytes:

@@ -9,7 +9,7 @@ from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.stage import Stage, StageSpec
 from tasks.runtime.workspace import Workspace
 
-SPEC = StageSpec("links", 1, CONTRACTS)
+SPEC = StageSpec("links", 2, CONTRACTS)
 
 
 def links_stage(lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig) -> Stage:
