@@ -1,9 +1,7 @@
 """Building the links artifact: what is linked, the ladder, node metrics, missing links, the card."""
 
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,18 +22,12 @@ from tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, linked_pai
 from tasks.links.kernel.neighbours import adjacency
 from tasks.links.kernel.nodes import node_metrics
 from tasks.links.kernel.split import TooFewLinksError
-from tasks.links.kernel.stack import Stack
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.progress import shown
 from tasks.runtime.stage import Stage, StageMetrics
 from tasks.runtime.workspace import Workspace
 
 Int64 = NDArray[np.int64]
-RULES = {
-    "values": "Values are held out of the graph; two columns are linked when they share enough of these, and two "
-    "tables when columns of theirs are.",
-    "edges": "Edges are shuffled by the seed and cut; everything that is trained or embedded sees training edges only.",
-}
 
 
 @dataclass(frozen=True)
@@ -152,7 +144,9 @@ def _publish(
     weights = rung_weights(fitted.inputs, config)
     stacked = stacked_vectors(rung_directions(whole, config, asked), weights)
     deciles = outcome.deciles(measured)
-    facts = _facts(fitted, problem, config) | {"geometry": {name: round(part, 4) for name, part in weights.items()}}
+    facts = outcome.facts(fitted, problem.rule, config) | {
+        "geometry": {name: round(part, 4) for name, part in weights.items()}
+    }
     tables = {
         "rungs": outcome.rungs(fitted.results),
         "node_metrics": outcome.node_table(measured),
@@ -164,33 +158,6 @@ def _publish(
     storage.write_bytes_atomic(f"{base}/{MODELS}", outcome.model_bytes(fitted))
     storage.write_bytes_atomic(f"{base}/{CARD}", model_card(fitted.results, deciles, facts, config).encode())
     return stage.publish(tables, facts | outcome.headline(fitted.results), metrics, files=[MODELS, CARD])
-
-
-def _facts(fitted: Fitted, problem: _Problem, config: LinksConfig) -> dict[str, Any]:
-    split = fitted.task.split
-    return {
-        "source": problem.rule,
-        "rule": RULES[problem.rule],
-        "nodes": split.n_nodes,
-        "pairs": len(split.train) + len(split.valid) + len(split.test),
-        "train": len(split.train),
-        "valid": len(split.valid),
-        "test": len(split.test),
-        "tails": int(fitted.task.tails.shape[1]),
-        "products": dict(fitted.ways),
-        "network": outcome.best_network(fitted),
-        "stack": _stack_facts(fitted.ladder.stack),
-        "epochs": {kind: trained.state.epoch for kind, trained in fitted.trained.items()},
-        "seed": config.split.seed,
-        "versions": {name: metadata.version(name) for name in ("torch", "numpy", "scipy")},
-    }
-
-
-def _stack_facts(stack: Stack | None) -> dict[str, Any] | None:
-    """What the stack reads, and how well each that was tried did on validation pairs out of fold."""
-    if stack is None:
-        return None
-    return {"reads": stack.used, "average_precision": {name: round(part, 4) for name, part in stack.quality.items()}}
 
 
 def _checkpoint_place(stage: Stage, workspace: Workspace, config: LinksConfig) -> CheckpointPlace | None:

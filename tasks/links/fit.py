@@ -299,7 +299,8 @@ def data_fingerprint(task: LinkTask) -> str:
 
 def _checkpoints(place: CheckpointPlace, kind: Kind, task: LinkTask, config: LinksConfig) -> Checkpoints:
     digest = hashlib.sha256(f"{kind}\0{canonical_json(config.in_key())}".encode()).hexdigest()
-    identity = Identity(digest, data_fingerprint(task), config.gnn.n_threads)
+    n_features = task.features.n_given if task.features else 0
+    identity = Identity(digest, data_fingerprint(task), config.gnn.n_threads, n_features)
     return Checkpoints(place.folder / kind, identity, allow_drift=place.allow_drift)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,52 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from tasks.links.config import LinksConfig
 from tasks.links.contract import DECILES, NODE_METRICS, PAIR_KINDS, PREDICTIONS, RUNGS, VECTORS
 from tasks.links.fit import Fitted
 from tasks.links.kernel.ladder import LadderInputs, RungResult, Scores
 from tasks.links.kernel.nodes import N_DECILES, NodeMetrics
 from tasks.links.kernel.reweighting import EDGE_WEIGHTS
+from tasks.links.kernel.stack import Stack
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
+
+
+RULES = {
+    "values": "Values are held out of the graph; two columns are linked when they share enough of these, and two "
+    "tables when columns of theirs are.",
+    "edges": "Edges are shuffled by the seed and cut; everything that is trained or embedded sees training edges only.",
+}
+
+
+def facts(fitted: Fitted, source: str, config: LinksConfig) -> dict[str, Any]:
+    """What was trained on what, for the manifest and the card; nothing that differs between two equal trainings."""
+    split = fitted.task.split
+    return {
+        "source": source,
+        "rule": RULES[source],
+        "nodes": split.n_nodes,
+        "pairs": len(split.train) + len(split.valid) + len(split.test),
+        "train": len(split.train),
+        "valid": len(split.valid),
+        "test": len(split.test),
+        "tails": int(fitted.task.tails.shape[1]),
+        "products": dict(fitted.ways),
+        "network": best_network(fitted),
+        "stack": _stack_facts(fitted.ladder.stack),
+        "epochs": {kind: trained.state.epoch for kind, trained in fitted.trained.items()},
+        "seed": config.split.seed,
+        "versions": {name: metadata.version(name) for name in ("torch", "numpy", "scipy")},
+    }
+
+
+def _stack_facts(stack: Stack | None) -> dict[str, Any] | None:
+    """What the stack reads, and how well each that was tried did on validation pairs out of fold."""
+    if stack is None:
+        return None
+    return {"reads": stack.used, "average_precision": {name: round(part, 4) for name, part in stack.quality.items()}}
 
 
 def rungs(results: Sequence[RungResult]) -> pa.Table:

@@ -1,8 +1,9 @@
 """What an index is best built from: `python -m tests.benchmarks.vectors ARTIFACTS`, a JSON line each.
 
 ARTIFACTS is the root of a finished run. Trains the link predictor on that run's lake graph, unless one is there, builds
-an index from FastRP, from the best network and from the stacked rungs, and asks each for the ten nearest tables of every
-table that is contained in another one not by coincidence: the vectors alone, without the values that `similar` counts.
+an index from FastRP, from the best network and from the stacked rungs, and asks each for the ten nearest tables of
+every table that is contained in another one, not by coincidence: the vectors alone, without the values that `similar`
+counts.
 """
 
 import argparse

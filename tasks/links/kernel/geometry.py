@@ -74,6 +74,6 @@ def _weights(cosines: Float, is_link: NDArray[np.bool_]) -> Float:
         slopes = model.weight / model.scale
         if (slopes > 0).all():
             weights[kept] = slopes
-            return weights / weights.sum()
+            return np.asarray(weights / weights.sum())
         kept = kept[slopes > 0]
     return np.full(len(weights), 1.0 / len(weights))
