@@ -15,6 +15,7 @@ from tasks.links.config import LinksConfig
 from tasks.links.kernel.features import smooth, unit_vectors
 from tasks.links.kernel.ladder import LadderInputs, inner_products, labelled_pairs
 from tasks.links.kernel.propagation import transition_matrix
+from tasks.links.kernel.split import TooFewLinksError
 from tasks.links.kernel.stack import fit_logistic
 
 Float32 = NDArray[np.float32]
@@ -51,9 +52,13 @@ def neighbourhood_sketch(reach: sparse.csr_array, nodes: Int64, seed: int) -> Fl
 def rung_weights(inputs: LadderInputs, config: LinksConfig) -> dict[str, float]:
     """The weight of each rung's cosine, from the validation pairs that fit the stack; they add up to 1.
 
-    A rung that would count against a link gets none. Raises: GraphError: as `fit_pairs`.
+    A rung that would count against a link gets none; all get the same where there are too few pairs to fit on.
     """
-    pairs, is_link = labelled_pairs(inputs.split)
+    try:
+        pairs, is_link = labelled_pairs(inputs.split)
+    except TooFewLinksError:
+        names = rung_directions(inputs, config, np.empty(0, np.int64))
+        return dict.fromkeys(names, 1.0 / len(names))
     nodes, places = np.unique(pairs, return_inverse=True)
     directions = rung_directions(inputs, config, nodes)
     cosines = np.stack([inner_products(rows, places.reshape(-1, 2)) for rows in directions.values()], axis=1)

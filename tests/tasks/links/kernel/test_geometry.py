@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,11 @@ def test_weights_add_up_and_a_rung_of_noise_gets_little(inputs):
     assert sum(weights.values()) == pytest.approx(1.0)
     assert min(weights.values()) >= 0
     assert weights["gcn"] > weights["fastrp"]
+
+
+def test_with_too_few_pairs_to_fit_on_all_weigh_the_same(inputs):
+    few = replace(inputs.split, valid=inputs.split.valid[:1], valid_negative=inputs.split.valid_negative[:1])
+    assert set(rung_weights(replace(inputs, split=few), CONFIG).values()) == {1 / 3}
 
 
 def test_a_rung_that_counts_against_links_gets_no_weight():
