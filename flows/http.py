@@ -173,7 +173,9 @@ def _like_file(newest: Callable[[], LakeSearch], path: Path, k: int) -> list[Tab
         asked = ask_file(search, path)
     except SourceError as error:
         # the asker knows no path of this machine, and need not
-        raise SourceError(error.what.replace(str(path), "it"), value="the body", expected="a Parquet file with rows") from error
+        raise SourceError(
+            error.what.replace(str(path), "it"), value="the body", expected="a Parquet file with rows"
+        ) from error
     return [TableAnswer.model_validate(found.as_dict()) for found in search.similar_to(*asked, k)]
 
 
