@@ -201,7 +201,8 @@ def inputs_on(fitted: Fitted, graph: sparse.csr_array, config: LinksConfig) -> L
 def _ladder_inputs(
     task: LinkTask, graph: sparse.csr_array, fastrp: Float32, networks: Mapping[str, Float32]
 ) -> LadderInputs:
-    return LadderInputs(task.split, graph, neighbourhoods(graph, task.owner), fastrp, task.features, networks)
+    reach = neighbourhoods(graph, task.owner)
+    return LadderInputs(task.split, graph, reach, fastrp, task.features, networks, task.owner)
 
 
 def _risen(weights: Float32, graph: sparse.csr_array) -> float:

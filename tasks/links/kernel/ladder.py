@@ -15,6 +15,7 @@ from scipy import sparse
 
 from tasks.links.config import LinksConfig, Rung
 from tasks.links.kernel import neighbours
+from tasks.links.kernel.column_pairs import table_overlaps
 from tasks.links.kernel.features import NodeFeatures, smooth, unit_vectors
 from tasks.links.kernel.metrics import LinkMetrics, measure
 from tasks.links.kernel.propagation import transition_matrix
@@ -27,6 +28,7 @@ Int64 = NDArray[np.int64]
 Scores = dict[Rung, Float]
 STOP_SHARE = 1 / 3
 BLOCK_PAIRS = 1 << 14
+NETWORKS: tuple[Rung, ...] = ("gcn", "sage")
 SHARED: tuple[Rung, ...] = ("common_neighbours", "adamic_adar", "resource_allocation", "overlap")
 
 
@@ -35,7 +37,7 @@ class LadderInputs:
     """What the rungs read: all of it made from training edges, or a visible graph, alone.
 
     Shapes: graph (n, n); reach (n, n) the neighbourhoods that are compared; fastrp (n, d) float32; networks by kind,
-    each (n, d) float32.
+    each (n, d) float32; owner (n,) the table of a column, any other node itself, None where nodes own none.
     """
 
     split: EdgeSplit
@@ -44,6 +46,7 @@ class LadderInputs:
     fastrp: Float32
     features: NodeFeatures | None
     networks: Mapping[str, Float32]
+    owner: Int64 | None = None
 
 
 @dataclass(frozen=True)
@@ -60,26 +63,33 @@ class PlainRungs:
     """The rungs that are fitted on no pairs; they score pairs all at once, because the first ones share their work."""
 
     def __init__(self, inputs: LadderInputs, config: LinksConfig) -> None:
-        graph = inputs.graph
+        graph, owner = inputs.graph, inputs.owner
         self.cpu_s: dict[Rung, float] = {}
         self._reach, self._size = inputs.reach, np.diff(inputs.reach.indptr).astype(np.float64)
         weights = (neighbours.common_neighbours, neighbours.adamic_adar, neighbours.resource_allocation)
         self._weights = np.stack([weight(graph) for weight in weights], axis=1)
+        self._weight_of = np.asarray(self._reach @ self._weights[:, 2]) + neighbours.SMOOTHING
+        self._tables = None if owner is None else table_overlaps(graph, owner)
+        self._is_table = np.zeros(graph.shape[0], np.bool_)
+        if owner is not None:
+            self._is_table[owner[owner != np.arange(len(owner))]] = True
         self._vectors: dict[Rung, Float32] = {"fastrp_cosine": unit_vectors(inputs.fastrp)}
         if inputs.features is not None:
             smoothed = smooth(inputs.features, transition_matrix(graph), config.n_hops)
             self._vectors["fastrp_features_cosine"] = unit_vectors(smoothed)
-        networks: tuple[Rung, ...] = ("gcn", "sage")
-        self._vectors |= {kind: inputs.networks[kind] for kind in networks if kind in inputs.networks}
-        self.names: tuple[Rung, ...] = (*SHARED, *self._vectors)
-        self.below_networks = tuple(name for name in self.names if name not in networks)
+        self._vectors |= {kind: inputs.networks[kind] for kind in NETWORKS if kind in inputs.networks}
+        by_columns: tuple[Rung, ...] = () if self._tables is None else ("best_columns",)
+        self.names: tuple[Rung, ...] = (*SHARED, *by_columns, *self._vectors)
 
     def scores(self, pairs: Int64) -> Scores:
         """Every rung's scores. Shapes: pairs (k, 2); each (k,)."""
         with self._timed(*SHARED):
             shared = neighbours.shared_neighbour_scores(self._reach, pairs, self._weights)
-            smaller = np.maximum(self._size[pairs].min(axis=1), 1.0)
-            found: Scores = dict(zip(SHARED, (*shared.T, shared[:, 0] / smaller), strict=True))
+            overlap = shared[:, 2] / self._weight_of[pairs].min(axis=1)
+            found: Scores = dict(zip(SHARED, (*shared.T, overlap), strict=True))
+        if self._tables is not None:
+            with self._timed("best_columns"):
+                found["best_columns"] = np.where(self._is_table[pairs[:, 0]], self._tables.of(pairs), overlap)
         for name, vectors in self._vectors.items():
             with self._timed(name):
                 found[name] = inner_products(vectors, pairs)
@@ -88,10 +98,21 @@ class PlainRungs:
     def columns(self, scores: Scores, pairs: Int64) -> Float:
         """What the stack reads, as logarithms: every score, and the sum and the lesser of the neighbourhoods' sizes.
 
-        Shapes: result (k, rungs + 2).
+        On a lake the same once more for tables alone, and whether a pair is one of tables: their scores are of another
+        size. Shapes: result (k, columns of each name in `column_names`).
         """
         size = np.log1p(self._size[pairs])
-        return np.stack([*(_log(scores[name]) for name in self.names), size.sum(axis=1), size.min(axis=1)], axis=1)
+        read = np.stack([*(_log(scores[name]) for name in self.names), size.sum(axis=1), size.min(axis=1)], axis=1)
+        if self._tables is None:
+            return read
+        is_table = self._is_table[pairs[:, :1]].astype(np.float64)
+        return np.concatenate([read, read * is_table, is_table], axis=1)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """What each column of `columns` is made of; a rung's own column is the first of its name."""
+        read = (*self.names, "size", "size")
+        return read if self._tables is None else (*read, *read, "kind")
 
     @contextmanager
     def _timed(self, *names: Rung) -> Iterator[None]:
@@ -158,8 +179,7 @@ def build_ladder(inputs: LadderInputs, config: LinksConfig) -> Ladder:
         return Ladder(rungs, plain, None, None)
     pairs, is_link = labelled_pairs(inputs.split)
     columns = plain.columns(plain.scores(pairs), pairs)
-    places = range(columns.shape[1])
-    below = tuple(place for place in places if place >= len(plain.names) or plain.names[place] in plain.below_networks)
+    below = tuple(place for place, name in enumerate(plain.column_names) if name not in NETWORKS)
     stack, logistic = None, None
     if "logistic" in rungs:
         logistic = fit_logistic(columns[:, below], is_link).widened(below, columns.shape[1])

@@ -7,6 +7,8 @@ from scipy import sparse
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+# what a neighbourhood weighs beside its neighbours: one of a few common nodes is not wholly shared with everybody
+SMOOTHING = 0.05
 
 
 def adjacency(edges: Int64, n_nodes: int) -> sparse.csr_array:
