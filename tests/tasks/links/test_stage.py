@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tasks.links.stage import SPEC, links_stage
-from tests.flows.processes import REPOSITORY, environment
+from tests.flows.processes import REPOSITORY, environment, lakebed
 from tests.tasks.links.artifacts import SMALL, publish_edge_graph, publish_lake_graph, workspace
 
 WITHOUT = "import sys\nfor name in ('torch', 'safetensors'): sys.modules[name] = None\n"
@@ -94,6 +94,13 @@ def test_without_torch_a_run_to_links_ends_there_with_all_before_it_done(tmp_pat
     again = child(VERBS, "run", *place, folder=tmp_path)
     assert again.returncode == 0, again.stderr
     assert all(stage["reused"] for stage in json.loads(again.stdout)["stages"])
+    # the same lake, its index to be built from vectors of a predictor: three tables are too few to train one on
+    answer = lakebed("run", *place, folder=tmp_path, LAKEBED_INDEX__VECTORS="stack")
+    assert answer.status == 0, answer.err
+    assert list(answer.reused)[-3:] == ["embeddings", "links", "index"]
+    assert answer.reused["embeddings"] and not answer.reused["links"]
+    assert answer.json["links"]["untrained"]
+    assert answer.json["index"]["source"] == "fastrp"
 
 
 def test_the_key_follows_the_graph_and_the_config(tmp_path):
