@@ -74,7 +74,8 @@ def card(path: Path) -> str:
     fitted = fit_links(edges, features.shape[0], config, features=features)
     task, vectors = fitted.task, outcome.vectors_of(fitted, fitted.inputs)
     measured = node_metrics(task.graph, task.split, task.asked, vectors, config.recall_at, config.split.seed)
-    return model_card(fitted.results, outcome.deciles(measured), outcome.facts(fitted, "edges", config), config)
+    text = model_card(fitted.results, outcome.deciles(measured), outcome.facts(fitted, "edges", config), config)
+    return f"{text}\nMade by `python -m tests.benchmarks.links --npz {path.name} --card FILE`.\n"
 
 
 def reweighted(path: Path, seed: int, alpha: float) -> Iterator[Figures]:
