@@ -33,13 +33,15 @@ IMPORTS = (
     + """
 import pkgutil
 from importlib import import_module
-import connectors, flows, tasks
-names = [m.name for p in (connectors, flows, tasks) for m in pkgutil.walk_packages(p.__path__, p.__name__ + '.')]
+from connectors.errors import StageError
+import flows.cli, tasks.embeddings, tasks.index, tasks.links, tasks.search, tasks.summary
+packages = flows.cli, tasks.embeddings, tasks.index, tasks.links, tasks.search, tasks.summary
+names = [m.name for p in packages for m in pkgutil.walk_packages(p.__path__, p.__name__ + '.')]
 needing = []
 for name in names:
     try:
         import_module(name)
-    except ImportError as error:
+    except (ImportError, StageError):
         needing.append(name)
 print(sorted(needing))
 """
