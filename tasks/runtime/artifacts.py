@@ -76,6 +76,11 @@ class Manifest(FrozenConfig):
         """The reference to this artifact."""
         return ArtifactRef(stage=self.stage, key=self.key, digest=self.digest)
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the tables' data and of the files beside them."""
+        return sum(entry.n_bytes for entry in self.tables.values()) + sum(one.size for one in self.files.values())
+
     def expected_sizes(self) -> dict[str, int]:
         """Every file that must exist, by path below the folder, with its size in bytes."""
         sizes = {file.path: file.size for entry in self.tables.values() for file in entry.files}
@@ -123,6 +128,10 @@ class ArtifactStore:
             return None
         verdict = self.verdict(manifest.ref)
         return None if verdict is not None and verdict.status == "rejected" else manifest.ref
+
+    def peek(self, stage: str, key: str) -> Manifest | None:
+        """The manifest under this key, whatever became of its files; None if it is missing or unreadable."""
+        return self._load(stage, key)
 
     def newest(self, stage: str, family: str, but: str = "") -> Manifest | None:
         """The newest complete artifact of a family, but for the key `but`.
