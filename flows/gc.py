@@ -15,7 +15,7 @@ from tasks.runtime.garbage import Garbage, Sweep, find_garbage, read_all_records
 from tasks.runtime.lease import Lease, is_held
 from tasks.runtime.processes import Orphan, end, orphans, stale_folders
 from tasks.runtime.progress import shown
-from tasks.runtime.record import RunRecord, mark_dead_runs, new_run_id
+from tasks.runtime.record import RunRecord, new_run_id
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,6 @@ def clean(root: str, config: GcConfig, plans: Sequence[Path] = ()) -> Cleaning:
         PlanError: as `preview`.
     """
     with Lease(root, f"gc-{new_run_id()}"):
-        mark_dead_runs(root)
         found = _look(root, config, plans, is_at_work=False)
         left = end(found.orphans)
         with shown().step("Removing", len(found.sweep.all)) as step:

@@ -37,7 +37,9 @@ def apply(  # noqa: PLR0913 - one argument an option
     if not dry_run:
         n_bytes = sum(table.n_bytes for table in read.deleted)
         require_yes(
-            f"set {len(read.deleted):,} tables ({human_bytes(n_bytes)}) aside", yes, f"lakebed apply {plan} --yes"
+            f"set {len(read.deleted):,} tables ({human_bytes(n_bytes)}) of {settings.lake.root} aside",
+            yes,
+            f"lakebed apply {plan} --yes",
         )
     done = apply_plan(read, settings, is_dry=dry_run)
     if as_json:

@@ -59,8 +59,10 @@ def gc(  # noqa: PLR0913 - one argument an option
 
 def _print(found: "Cleaning") -> None:
     things = found.sweep.all
-    rows = [(one.path, one.why, one.n_files, human_bytes(one.n_bytes)) for one in things[:SHOWN]]
-    rows += [(f"process {one.pid}", "its run is dead", 1, one.command[:60]) for one in found.orphans]
+    rows: list[tuple[str, ...]] = [
+        (one.path, one.why, f"{one.n_files:,}", human_bytes(one.n_bytes)) for one in things[:SHOWN]
+    ]
+    rows += [(f"process {one.pid}", "its run is dead", "", one.command[:60]) for one in found.orphans]
     rows += [(folder, "its process is gone", "", "") for folder in found.folders]
     print_table("To be removed", ("what", "why", "files", "bytes"), rows, right=(2, 3))
     if len(things) > SHOWN:

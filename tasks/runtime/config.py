@@ -36,7 +36,7 @@ class LineageConfig(FrozenConfig):
         200,
         ge=0,
         le=10_000,
-        description="Tables of the lake named in one event, the biggest first; the root always is.",
+        description="Tables of the lake named in one event, the biggest first.",
     )
 
 

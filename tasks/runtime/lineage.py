@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from connectors.errors import LakeError
 from connectors.redaction import redacted, redacted_value
@@ -44,13 +44,13 @@ class LakeTable:
     columns: tuple[tuple[str, str], ...] = ()
 
 
-def _never_fails(method: "Callable[Concatenate[Lineage, P], None]") -> "Callable[Concatenate[Lineage, P], None]":
+def _never_fails(method: Callable[P, None]) -> Callable[P, None]:
     """Lineage is about the run, not of it: what goes wrong here is said, and the run goes on."""
 
     @wraps(method)
-    def guarded(self: "Lineage", *args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            method(self, *args, **kwargs)
+            method(*args, **kwargs)
         except Exception as error:
             shown().note(f"warning: no lineage event of this step: {_message(error)}")
 

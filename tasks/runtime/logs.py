@@ -1,7 +1,7 @@
 """Structured logs: one JSON object a line on standard error, on demand; without that, people read progress as ever.
 
-A line has `time` (UTC), `level`, `run_id`, `stage` (both empty where there is none), `event`, and `fields` of the event.
-Secrets are taken out of every line. Records of Python's own `logging`, such as Prefect's, become events named `log`.
+A line has `time` (UTC), `level`, `run_id`, `stage` (both empty where there is none), `event`, and its `fields`. Secrets
+are taken out of every line. Records of Python's own `logging`, such as Prefect's, become events named `log`.
 """
 
 import contextlib
