@@ -45,7 +45,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Oracle's thin driver: user/password@
     (re.compile(r"(?P<head>\bjdbc:oracle:\w+:[^\s/@]+)/[^\s@]+@", re.I), rf"\g<head>/{HIDDEN}@"),
     (re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA)[A-Z0-9]{16}\b"), HIDDEN),
-    (re.compile(r"(?P<head>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=\-]{8,}", re.I), rf"\g<head>{HIDDEN}"),
+    (re.compile(r"(?P<head>\bbearer\s+)[^\s\"',;]{8,}", re.I), rf"\g<head>{HIDDEN}"),
+    (re.compile(r"(?P<head>\bauthorization[\"']?\s*[:=]\s*[\"']?basic\s+)[^\s\"',;]+", re.I), rf"\g<head>{HIDDEN}"),
     (re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"), HIDDEN),
     (re.compile(r"(?P<head>[?&](?:sig|se_sig|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature)=)"
                 r"[^\s&'\"]+", re.I), rf"\g<head>{HIDDEN}"),
