@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -25,7 +26,7 @@ def made_by(store: ArtifactStore, ref: ArtifactRef, inventory: ArtifactRef, *, i
         most: tables of the lake to name, the biggest first.
     """
     manifest = store.manifest(ref)
-    tables, n_tables = _lake_tables(store, inventory, most) if ref.stage in LAKE_READERS else ((), None)
+    tables, n_tables = _lake_tables(store.root, inventory, most) if ref.stage in LAKE_READERS else ((), None)
     return Made(
         root=store.root,
         manifest=manifest,
@@ -45,8 +46,10 @@ def _schemas(store: ArtifactStore, manifest: Manifest) -> Mapping[str, list[tupl
     return found
 
 
-def _lake_tables(store: ArtifactStore, inventory: ArtifactRef, most: int) -> tuple[tuple[LakeTable, ...], int]:
-    """The biggest tables with their columns, and the number of all."""
+@lru_cache(maxsize=1)
+def _lake_tables(root: str, inventory: ArtifactRef, most: int) -> tuple[tuple[LakeTable, ...], int]:
+    """The biggest tables with their columns, and the number of all; read once for all stages of a run."""
+    store = ArtifactStore(root)
     tables = store.read(inventory, "tables", ["table_id", "path", "n_bytes"])
     biggest = tables.sort_by([("n_bytes", "descending"), ("path", "ascending")]).slice(0, most).to_pylist()
     wanted = {row["table_id"]: row["path"] for row in biggest}

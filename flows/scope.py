@@ -18,7 +18,7 @@ from tasks.runtime.expectations import ExpectationsProcess
 from tasks.runtime.expectations_queue import install_suites
 from tasks.runtime.lease import Lease
 from tasks.runtime.lineage import Lineage
-from tasks.runtime.logs import log
+from tasks.runtime.logs import log, redact_logging
 from tasks.runtime.memory import peak_memory_bytes
 from tasks.runtime.processes import RUN_VARIABLE
 from tasks.runtime.progress import shown
@@ -70,20 +70,22 @@ class RunScope:
         with ExitStack() as stack:
             stack.enter_context(Lease(self.config.artifacts, self.run_id))
             self.log = RunLog.begin(self.config.artifacts, self.run_id, self._command, self.config)
+            # what the run starts inherits it, so that `gc` knows whose it was
+            os.environ[RUN_VARIABLE] = log().run_id = self.run_id
+            stack.callback(os.environ.pop, RUN_VARIABLE, None)
+            self.lineage = Lineage(self.log.folder, self.run_id, self.config.lineage, self.config.lake.root)
+            self.lineage.abort_dead(self.log.record.dead, self.store.storage, RUNS)
+            self.lineage.start()
+            log().event("run_started", lake=self.config.lake.root, artifacts=self.config.artifacts)
             self._stack = stack.pop_all()
         _open_scopes[self.run_id] = self
-        # what the run starts inherits it, so that `gc` knows whose it was
-        os.environ[RUN_VARIABLE] = log().run_id = self.run_id
-        self.lineage = Lineage(self.log.folder, self.run_id, self.config.lineage, self.config.lake.root)
-        self.lineage.abort_dead(self.log.record.dead, self.store.storage, RUNS)
-        self.lineage.start()
-        log().event("run_started", lake=self.config.lake.root, artifacts=self.config.artifacts)
         return self
 
     def _secure(self) -> None:
         """Secrets are kept out of everything that follows; the artifact root is looked at."""
         require_no_credentials(self.config)
         remember_secrets(self.config.model_dump(mode="json"))
+        redact_logging()
         forbid_shared_writes()
         choice, weakness = self.config.security.shared_root, weakness_of(self.config.artifacts)
         if choice == "refuse":
@@ -99,9 +101,7 @@ class RunScope:
             self._finish(error)
         finally:
             self._stack.close()
-            os.environ.pop(RUN_VARIABLE, None)
         self.lineage.close()
-        log().run_id = ""
 
     def _finish(self, error: BaseException | None) -> None:
         record = self.log.finish("failed" if error else "completed", _error_facts(error) if error else None)

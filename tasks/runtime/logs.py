@@ -11,11 +11,11 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from connectors.redaction import redacted_value
+from connectors.redaction import redacted, redacted_value
 from tasks.runtime.config import LoggingConfig, LogLevel
 from tasks.runtime.progress import Progress, Step, show
 
@@ -128,9 +128,37 @@ class _Forwarding(logging.Handler):
         self._log.event("log", _level_of(record.levelno), **fields)
 
 
+class _Redacting:
+    """A factory of records without secrets."""
+
+    made: "_Redacting | None" = None
+
+    def __init__(self, before: Callable[..., logging.LogRecord]) -> None:
+        self._before = before
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self._before(*args, **kwargs)
+        _clean(record)
+        return record
+
+
 def _level_of(number: int) -> LogLevel:
     levels: tuple[LogLevel, ...] = ("error", "warning", "info")
     return next((name for name in levels if number >= _LEVELS[name]), "debug")
+
+
+def _clean(record: logging.LogRecord) -> None:
+    try:
+        text = record.getMessage()
+    except (TypeError, ValueError):
+        # the handler tells of arguments that do not fit
+        return
+    if (clean := redacted(text)) != text:
+        record.msg, record.args = clean, None
+    if record.exc_info and record.exc_info[1] is not None:
+        trace = "".join(traceback.format_exception(record.exc_info[1]))
+        # what stands there already, no formatter writes anew
+        record.exc_text = redacted(trace).rstrip("\n")
 
 
 _current = [EventLog()]
@@ -139,6 +167,14 @@ _current = [EventLog()]
 def log() -> EventLog:
     """The log of this process."""
     return _current[0]
+
+
+def redact_logging() -> None:
+    """Takes secrets out of what anybody logs through `logging` in this process, Prefect above all."""
+    before = logging.getLogRecordFactory()
+    if before is not _Redacting.made:
+        _Redacting.made = _Redacting(before)
+        logging.setLogRecordFactory(_Redacting.made)
 
 
 def configure(config: LoggingConfig, stream: TextIO | None = None) -> EventLog:

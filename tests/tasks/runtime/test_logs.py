@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from tasks.runtime.config import LoggingConfig
-from tasks.runtime.logs import EventLog, configure, log
+from tasks.runtime.logs import EventLog, configure, log, redact_logging
 from tasks.runtime.progress import shown
 
 KEYS = {"time", "level", "run_id", "stage", "event", "fields"}
@@ -120,3 +120,24 @@ def test_a_log_that_is_off_writes_nothing():
     EventLog(None, stream).event("x", "error")
     EventLog(LoggingConfig(), stream).event("x", "error")
     assert stream.getvalue() == ""
+
+
+def test_what_others_log_loses_its_secrets_message_and_traceback():
+    before = logging.getLogRecordFactory()
+    stream = io.StringIO()
+    handler, logger = logging.StreamHandler(stream), logging.getLogger("prefect.somebody")
+    logger.addHandler(handler)
+    try:
+        redact_logging()
+        redact_logging()
+        try:
+            raise ValueError("postgresql://u:hunter2-w@h said no")
+        except ValueError:
+            logger.exception("it failed at %s", "s3://k:hunter2-v@b")
+        logger.error("plain %d", 1)
+    finally:
+        logger.removeHandler(handler)
+        logging.setLogRecordFactory(before)
+    text = stream.getvalue()
+    assert "hunter2" not in text
+    assert "it failed at s3://k:***@b" in text and "Traceback" in text and "said no" in text and "plain 1" in text
