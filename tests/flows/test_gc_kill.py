@@ -53,7 +53,7 @@ def swept(template, tmp_path_factory):
     """What an undisturbed call leaves."""
     folder = tmp_path_factory.mktemp("swept")
     shutil.copytree(template, folder / "artifacts", copy_function=shutil.copy2)
-    assert lakebed(*ARGUMENTS, folder=folder).status == 0
+    assert lakebed(*ARGUMENTS, folder=folder, TMPDIR=str(folder)).status == 0
     return left(folder / "artifacts")
 
 
@@ -77,7 +77,9 @@ def require_sound(root):
 
 def kill_at(moment, folder):
     command = [sys.executable, "-c", DYING, str(moment), *ARGUMENTS]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment(TMPDIR=str(folder)), capture_output=True, timeout=300, check=False
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
@@ -89,7 +91,7 @@ def test_killed_at_removals_the_next_call_ends_where_an_undisturbed_one_does(tem
     for _ in range(N_KILLS):
         kill_at(chosen.randrange(1, 18), tmp_path)
         require_sound(tmp_path / "artifacts")
-    assert lakebed(*ARGUMENTS, folder=tmp_path).status == 0
+    assert lakebed(*ARGUMENTS, folder=tmp_path, TMPDIR=str(tmp_path)).status == 0
     assert left(tmp_path / "artifacts") == swept
 
 
@@ -99,7 +101,7 @@ def test_killed_at_any_time_too(template, swept, tmp_path):
     for _ in range(4):
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.cli.main", *ARGUMENTS],
-            cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         n_before = len(list((tmp_path / "artifacts" / RUNS).iterdir()))
         deadline = time.monotonic() + 60
@@ -112,7 +114,7 @@ def test_killed_at_any_time_too(template, swept, tmp_path):
         n_killed += process.wait() == -signal.SIGKILL
         require_sound(tmp_path / "artifacts")
     assert n_killed
-    assert lakebed(*ARGUMENTS, folder=tmp_path).status == 0
+    assert lakebed(*ARGUMENTS, folder=tmp_path, TMPDIR=str(tmp_path)).status == 0
     assert left(tmp_path / "artifacts") == swept
 
 

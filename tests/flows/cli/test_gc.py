@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import tempfile
+import time
 
 import pytest
 
@@ -15,6 +18,13 @@ from tests.tasks.quarantine.lakes import write_lake
 from tests.tasks.runtime.lakes import key, publish, record_run, snapshot
 
 OLD, NEW = "20260101T000000-aaaaaa", "20260102T000000-bbbbbb"
+
+
+@pytest.fixture(autouse=True)
+def _own_temporary_folder(tmp_path, monkeypatch):
+    """What other runs left on this machine is not this test's."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
 
 
 @pytest.fixture
@@ -145,3 +155,13 @@ def test_a_lake_that_is_gone_stops_nothing(root, lake, capsys):
     shutil.rmtree(lake.root)
     status, _, _ = ended(capsys, *few(root), "--dry-run")
     assert status == 0
+
+
+def test_temporary_folders_of_the_dead_go_too(root, capsys, tmp_path):
+    home = tmp_path / "tmp" / "lakebed-prefect-dead"
+    home.mkdir()
+    os.utime(home, (time.time() - 7200,) * 2)
+    status, out, _ = ended(capsys, "--artifacts", root, "--dry-run")
+    assert status == 0 and "lakebed-prefect-dead" in out and home.exists()
+    status, out, _ = ended(capsys, "--artifacts", root, "--yes")
+    assert status == 0 and "removed 1 things" in out and not home.exists()
