@@ -28,22 +28,25 @@ _HARMLESS_NAME = re.compile(
 _VARIABLE = re.compile(r"SECRET|PASSW|TOKEN|CREDENTIAL|PRIVATE_KEY|(?:^|_)(?:KEY|KEYS|PWD|PAT|SAS)$|APIKEY", re.I)
 _HARMLESS_VARIABLE = re.compile(r"(?:FILE|PATH|DIR|FOLDER|URL|URI|_ID)$|^(?:PWD|OLDPWD)$", re.I)
 
-_NAME = rf"(?<![\w.\-])(?P<name>[\w.\-]*?{_WORD}[\w.\-]*|token|[\w.\-]*[_.\-]token)"
+# names are bounded, so that no text makes a match slow
+_NAME = rf"(?<![\w.\-])(?P<name>[\w.\-]{{0,100}}?{_WORD}[\w.\-]{{0,100}}|token|[\w.\-]{{0,100}}?[_.\-]token)"
 _ASSIGNED = re.compile(
     rf"{_NAME}(?P<sign>[\"']?\s{{0,3}}(?:=>|[=:])\s{{0,3}})(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"'&;,)}}\]]+)",
     re.IGNORECASE,
 )
 _OPTION = re.compile(
-    rf"(?P<name>--?[\w.\-]*(?:{_WORD}|token)[\w.\-]*)(?P<sign>\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"'\-][^\s\"']*)",
-    re.I,
+    rf"(?<![\w\-])(?P<name>--?[\w.\-]{{0,60}}?(?:{_WORD}|token)[\w.\-]{{0,60}})(?P<sign>\s{{1,9}})"
+    r"(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"'\-][^\s\"']*)",
+    re.IGNORECASE,
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     # up to the last @ of the authority: passwords may hold an @ of their own
-    (re.compile(r"(?P<head>\b[a-z][a-z0-9+.\-]{0,30}://[^\s/:@'\"<>]*):[^\s/'\"<>]+@", re.I), rf"\g<head>:{HIDDEN}@"),
-    (re.compile(r"(?P<head>\bhttps?://)[^\s/:@'\"<>]+@", re.I), rf"\g<head>{HIDDEN}@"),
+    (re.compile(r"(?P<head>\b[a-z][a-z0-9+.\-]{0,30}://[^\s/:@'\"<>]{0,200}):[^\s/'\"<>]{1,500}@", re.I),
+     rf"\g<head>:{HIDDEN}@"),
+    (re.compile(r"(?P<head>\bhttps?://)[^\s/:@'\"<>]{1,500}@", re.I), rf"\g<head>{HIDDEN}@"),
     # Oracle's thin driver: user/password@
-    (re.compile(r"(?P<head>\bjdbc:oracle:\w+:[^\s/@]+)/[^\s@]+@", re.I), rf"\g<head>/{HIDDEN}@"),
+    (re.compile(r"(?P<head>\bjdbc:oracle:\w{1,20}:[^\s/@]{1,200})/[^\s@]{1,500}@", re.I), rf"\g<head>/{HIDDEN}@"),
     (re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA)[A-Z0-9]{16}\b"), HIDDEN),
     (re.compile(r"(?P<head>\bbearer\s+)[^\s\"',;]{8,}", re.I), rf"\g<head>{HIDDEN}"),
     (re.compile(r"(?P<head>\bauthorization[\"']?\s*[:=]\s*[\"']?basic\s+)[^\s\"',;]+", re.I), rf"\g<head>{HIDDEN}"),
