@@ -13,6 +13,7 @@ from prefect.input import RunInput
 from pydantic import Field
 
 from connectors.errors import PlanError
+from flows.markdown import cell
 from flows.quarantine import apply, apply_settings
 from tasks.retention.plan import Plan, PlannedTable, read_plan, require_sealed
 
@@ -102,14 +103,14 @@ def plan_page(plan: Plan) -> str:
         f"**{len(deleted):,} of {len(plan.tables):,} tables would be set aside**, {n_bytes:,} bytes, "
         f"saving {saving:,.4g} {plan.currency} a month (prices of {plan.prices_date}).",
         "",
-        f"Lake `{_cell(plan.lake.root)}`, plan `{plan.plan_id[:12]}`. Nothing is deleted: tables move to quarantine, "
+        f"Lake `{cell(plan.lake.root)}`, plan `{plan.plan_id[:12]}`. Nothing is deleted: tables move to quarantine, "
         "`lakebed restore --all` brings them back. Each is rebuilt and compared once more before it moves.",
         "",
         "| table | bytes | rebuilt from |",
         "|---|---:|---|",
     ]
     lines += [
-        f"| `{_cell(table.name)}` | {table.n_bytes:,} | {', '.join(f'`{_cell(name)}`' for name in table.parents)} |"
+        f"| `{cell(table.name)}` | {table.n_bytes:,} | {', '.join(f'`{cell(name)}`' for name in table.parents)} |"
         for table in deleted[:SHOWN_TABLES]
     ]
     if len(deleted) > SHOWN_TABLES:
@@ -131,8 +132,3 @@ def _kept(table: PlannedTable, names: Collection[str]) -> PlannedTable:
         return table.model_copy(update={"needed_by": needed_by})
     facts = {"decision": "keep", "reason": "reviewer", "why": "a reviewer keeps it", "needed_by": needed_by}
     return table.model_copy(update={**facts, "parents": (), "recipe": None, "original_hash": "", "evidence": ()})
-
-
-def _cell(text: str) -> str:
-    """A name as text of a table's cell: no markup, no line breaks."""
-    return "".join(char if char.isprintable() else " " for char in text).replace("|", "\\|").replace("`", "'")
