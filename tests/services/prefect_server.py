@@ -16,6 +16,7 @@ from tests.flows.processes import environment
 
 START_S = 300
 POLL_S = 0.5
+BUSY_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ class PrefectServer:
 
     def ask(self, method, path, **body):
         answer = self.call(method, path, **body)
+        # SQLite under load: the database is locked
+        for _ in range(BUSY_TRIES):
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(1)
+            answer = self.call(method, path, **body)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
