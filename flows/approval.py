@@ -13,7 +13,7 @@ from prefect.input import RunInput
 from pydantic import Field
 
 from connectors.errors import PlanError
-from flows.markdown import cell
+from flows.markdown import code, code_cell
 from flows.quarantine import apply, apply_settings
 from tasks.retention.plan import Plan, PlannedTable, read_plan, require_sealed
 
@@ -103,14 +103,14 @@ def plan_page(plan: Plan) -> str:
         f"**{len(deleted):,} of {len(plan.tables):,} tables would be set aside**, {n_bytes:,} bytes, "
         f"saving {saving:,.4g} {plan.currency} a month (prices of {plan.prices_date}).",
         "",
-        f"Lake `{cell(plan.lake.root)}`, plan `{plan.plan_id[:12]}`. Nothing is deleted: tables move to quarantine, "
+        f"Lake {code(plan.lake.root)}, plan `{plan.plan_id[:12]}`. Nothing is deleted: tables move to quarantine, "
         "`lakebed restore --all` brings them back. Each is rebuilt and compared once more before it moves.",
         "",
         "| table | bytes | rebuilt from |",
         "|---|---:|---|",
     ]
     lines += [
-        f"| `{cell(table.name)}` | {table.n_bytes:,} | {', '.join(f'`{cell(name)}`' for name in table.parents)} |"
+        f"| {code_cell(table.name)} | {table.n_bytes:,} | {', '.join(map(code_cell, table.parents))} |"
         for table in deleted[:SHOWN_TABLES]
     ]
     if len(deleted) > SHOWN_TABLES:

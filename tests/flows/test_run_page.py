@@ -54,6 +54,6 @@ def test_decisions_come_from_the_artifact_those_that_go_first(finished):
     store, refs = newest_refs(str(finished[0] / "artifacts"), "retention")
     rows = decisions(store, refs)
     assert [row["plan"] for row in rows] == sorted((row["plan"] for row in rows), key=lambda plan: plan != "delete")
-    assert {row["table"] for row in rows if row["plan"] == "delete"} == {"names", "orders_part"}
-    assert all(row["rebuilt from"] == "orders" for row in rows if row["plan"] == "delete")
+    assert {row["table"] for row in rows if row["plan"] == "delete"} == {"`names`", "`orders_part`"}
+    assert all(row["rebuilt from"] == "`orders`" for row in rows if row["plan"] == "delete")
     assert decisions(store, {}) == []
