@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.flow, pytest.mark.heavy]
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 ORPHANS_END_WITHIN_S = 30
 SILENT_S = 90
+# the picture of a run's tasks moves a little after it is drawn
+SETTLE_S = 3
 # a person's patience, so that the tests need less of it
 QUICK = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
 
@@ -127,6 +129,8 @@ def test_the_same_registration_again_changes_nothing_and_another_root_is_refused
     automations = server.ask("POST", "/automations/filter")
     assert [each["id"] for each in automations if each["name"].startswith("lakebed")] == [first.json["automation"]]
     assert "hash_key" not in json.dumps(found)
+    listening = psutil.Process(server.process.pid).net_connections("inet")
+    assert {each.laddr.ip for each in listening if each.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
     others = Served(server, tmp_path / "two", "named").register()
     assert others.status == 2
     assert others.json["error"] == "ConfigError" and others.json["hint"].endswith("--name")
@@ -138,7 +142,7 @@ def test_the_same_registration_again_changes_nothing_and_another_root_is_refused
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 def test_a_person_runs_it_from_the_ui_with_other_parameters(server, tmp_path):
     pictures = Path(os.environ.get("TEST_PICTURES", tmp_path))
-    served = Served(server, tmp_path, "person", "--to", "containment")
+    served = Served(server, tmp_path, "person", "--to", "retention")
     with served.worker() as running, browser(tmp_path / "profile") as tab:
         page = f"{server.address}/deployments/deployment/{served.registered['deployments']['chain-person']}/run"
         tab.call("Page.navigate", url=page)
@@ -152,14 +156,25 @@ def test_a_person_runs_it_from_the_ui_with_other_parameters(server, tmp_path):
         show(tab, memory)
         tab.screenshot(pictures / "prefect-refused.png", (1100, 700))
         assert server.runs("lakebed/chain-person") == []
+        # the message lies over the button
+        tab.wait("!document.body.innerText.includes('less than the minimum')", 120)
         fill(tab, memory, "700")
+        show(tab, "Semantics")
+        tab.screenshot(pictures / "prefect-form.png", (1100, 700))
         click(tab, button("Submit"))
         (run,) = wait_for(lambda: server.runs("lakebed/chain-person"))
         assert run["parameters"]["containment"]["semantics"] == "bag"
         assert run["parameters"]["spark"]["driver_memory_mib"] == 700
         tab.call("Page.navigate", url=f"{server.address}/runs/flow-run/{run['id']}")
         tab.wait("document.querySelector('.state-badge, [class*=state-badge]')?.innerText.includes('Completed')", 300)
-        tab.screenshot(pictures / "prefect-run.png", (1300, 1000))
+        time.sleep(SETTLE_S)
+        tab.screenshot(pictures / "prefect-run.png", (1300, 600))
+        shown = server.artifacts(run["id"])
+        for name in ("summary", "decisions"):
+            tab.call("Page.navigate", url=f"{server.address}/artifacts/artifact/{shown[f'lakebed-{name}']['id']}")
+            tab.wait("document.querySelectorAll('main td, .p-table td, td').length > 3")
+            assert "orders_part" in tab.ask("document.body.innerText")
+            tab.screenshot(pictures / f"prefect-{name}.png", (1100, 740))
         stopped(running)
     (record,) = list_runs(served.root)
     assert (record.config["containment"]["semantics"], record.config["spark"]["driver_memory_mib"]) == ("bag", 700)
