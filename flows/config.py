@@ -29,6 +29,8 @@ from tasks.runtime.workspace import Workspace
 from tasks.summary.config import SummaryConfig
 
 DEFAULT_FILE = "lakebed.toml"
+# sections that no stage of a run reads
+NOT_OF_RUNS = frozenset({"quarantine", "gc"})
 
 
 class LakebedConfig(BaseSettings):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import StageError
 from flows.chain import Link, chosen_links, find_reusable, gets_report, require_inputs
-from flows.config import LakebedConfig
+from flows.config import NOT_OF_RUNS, LakebedConfig
 from flows.quarantine import quarantine_warnings
 from flows.scope import RunScope
 from tasks.report.config import REPORT, ReportConfig
@@ -24,7 +24,6 @@ from tasks.runtime.record import RUNS, RunRecord, list_runs, new_run_id
 if TYPE_CHECKING:
     from flows.prefect_home import EphemeralServer
 
-NOT_OF_RUNS = frozenset({"quarantine", "gc"})
 LAKE_STAGES = ("inventory", "containment", "retention")
 
 

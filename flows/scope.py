@@ -13,6 +13,7 @@ from connectors.errors import ContractError, LakeError
 from connectors.redaction import redacted, remember_secrets
 from connectors.rights import forbid_shared_writes, require_own, weakness_of
 from flows.config import LakebedConfig, require_apart, require_no_credentials
+from flows.deployments import root_id
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.expectations import ExpectationsProcess
 from tasks.runtime.expectations_queue import install_suites
@@ -109,6 +110,11 @@ class RunScope:
         log().event("run_finished", "error" if error else "info", status=record.status, seconds=record.total_s)
         with suppress(LakeError):
             write_metrics(self.config.artifacts)
+
+    @property
+    def workspace_id(self) -> str:
+        """A short name of the artifact root."""
+        return root_id(self.config.artifacts)
 
     @property
     def session(self) -> "SessionStarter":

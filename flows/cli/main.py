@@ -30,6 +30,7 @@ from flows.cli.report import report
 from flows.cli.restore import restore
 from flows.cli.run import run
 from flows.cli.search import search
+from flows.cli.serve import serve
 from flows.cli.similar import similar
 from flows.cli.status import status
 from flows.cli.summarize import decode, summarize
@@ -51,6 +52,7 @@ VERBS = (
     report,
     status,
     gc,
+    serve,
     config,
     summarize,
     decode,

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import os
-import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from importlib import metadata
@@ -12,7 +11,6 @@ from typing import Any
 
 COMMIT_VARIABLE = "LAKEBED_COMMIT"
 
-_GIT_TIMEOUT_S = 5
 _PACKAGES = (
     "lakebed",
     "pyspark",
@@ -46,19 +44,34 @@ def package_versions(stages: Collection[str] = ()) -> dict[str, str]:
 
 @functools.cache
 def source_commit() -> str:
-    """The commit of the checkout that runs, with `-dirty` where files differ from it.
+    """The commit that the running checkout is at, read from its files: an unchanged run starts no other program.
 
     Where the code is no checkout, as in an image: the variable `LAKEBED_COMMIT`, empty without it.
     """
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return os.environ.get(COMMIT_VARIABLE, "")
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        return commit_of(Path(__file__).resolve().parents[2] / ".git") or os.environ.get(COMMIT_VARIABLE, "")
+    except (OSError, UnicodeDecodeError):
         return os.environ.get(COMMIT_VARIABLE, "")
-    return done.stdout.strip() if done.returncode == 0 else os.environ.get(COMMIT_VARIABLE, "")
+
+
+def commit_of(git: Path) -> str:
+    """The commit of a `.git`: the folder of a repository, or the file of a worktree; empty if it names none.
+
+    Raises:
+        OSError: if there is none.
+    """
+    if git.is_file():
+        git = git.parent / git.read_text().removeprefix("gitdir:").strip()
+    head = (git / "HEAD").read_text().strip()
+    if not head.startswith("ref:"):
+        return head
+    name = head.removeprefix("ref:").strip()
+    shared = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
+    for folder in (git, shared):
+        if (folder / name).is_file():
+            return (folder / name).read_text().strip()
+    lines = (shared / "packed-refs").read_text().splitlines() if (shared / "packed-refs").is_file() else []
+    return next((line.split()[0] for line in lines if line.endswith(f" {name}")), "")
 
 
 def seeds_of(config: Mapping[str, Any]) -> dict[str, int]:

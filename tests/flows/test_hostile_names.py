@@ -8,6 +8,7 @@ import pytest
 from connectors.errors import SourceError, visible
 from flows.cli.output import print_json, print_table, print_text
 from flows.cli.summarize import decode
+from flows.markdown import code_cell
 from tasks.report.text import shown as shown_in_report
 from tasks.retention.recipes.sql_text import identifier
 from tasks.runtime.progress import Progress
@@ -68,11 +69,9 @@ def test_json_gives_the_name_as_it_is_on_one_line(name, capsys):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_in_the_report_and_in_markdown(name):
-    from flows.approval import _cell
-
     assert is_tame(shown_in_report(name)) and "\n" not in shown_in_report(name)
-    cell = _cell(name)
-    assert "\n" not in cell and "`" not in cell and "|" not in cell.replace("\\|", "")
+    cell = code_cell(name)
+    assert "\n" not in cell and cell.count("`") == 2 and "|" not in cell.replace("\\|", "")
     assert "\x1b" not in cell
 
 
