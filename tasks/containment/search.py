@@ -206,9 +206,7 @@ def _unstable(view: LakeView, plan: ScanPlan, result: ScanResult, root: str) -> 
     """Tables whose files are no longer what inventory listed, and those that broke while they were read."""
     unstable = dict(result.errors)
     storage = Storage.at(root, SourceError)
-    read = view.tables.files.filter(
-        pa.compute.is_in(view.tables.files["table_id"], value_set=pa.array(sorted(plan.tables), pa.int32()))
-    )
+    read = view.tables.files_in_lake(sorted(plan.tables))
     for row in read.select(["table_id", "path", "size", "mtime_ns"]).to_pylist():
         now = storage.stat(row["path"])
         if now is None or (now.size, now.mtime_ns) != (row["size"], row["mtime_ns"]):

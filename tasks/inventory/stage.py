@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Literal, cast
 
 from connectors.errors import ConfigError, SourceError
+from connectors.lake.databases import EXTERNAL_FORMATS, VIEW
 from connectors.lake.discovery import discover
 from connectors.lake.listing import Listing, empty_lake_error, list_lake
 from connectors.lake.model import Unreadable
@@ -18,6 +20,7 @@ from tasks.inventory.kernel import TableFacts, describe_tables
 from tasks.inventory.metadata import LakeFacts, read_metadata, reason_text, type_overrides, with_partitions
 from tasks.inventory.missing import Gap, TableGaps, apply_bounds, choose_gaps, plan_missing, table_gaps
 from tasks.inventory.scanned import text_facts
+from tasks.inventory.sources import OpenLake, listed_lake
 from tasks.inventory.worker import FooterUnit, Outcome, TextUnit, Unit, WorkContext
 from tasks.runtime.keys import canonical_json
 from tasks.runtime.progress import shown
@@ -57,24 +60,23 @@ def run_inventory(workspace: Workspace, config: InventoryConfig) -> ArtifactRef:
         SourceError: if the lake cannot be listed; with `strict`, if any table cannot be read.
     """
     metrics = StageMetrics()
-    with metrics.step("list"):
-        listing = list_lake(workspace.lake)
-    stage = inventory_stage(workspace, config, listing)
-    return stage.reuse() or _build(stage, config, listing, metrics)
+    with ExitStack() as stack:
+        with metrics.step("list"):
+            lake = stack.enter_context(listed_lake(workspace))
+        stage = inventory_stage(workspace, config, lake.listing)
+        return stage.reuse() or _build(stage, config, lake, metrics)
 
 
-def _build(stage: Stage, config: InventoryConfig, listing: Listing, metrics: StageMetrics) -> ArtifactRef:
-    lake = stage.workspace.lake
-    discovery = discover(listing, lake)
-    if not discovery.tables and not discovery.unreadable and not listing.problems:
-        raise empty_lake_error(listing.root, has_files=True)
+def _build(stage: Stage, config: InventoryConfig, lake: OpenLake, metrics: StageMetrics) -> ArtifactRef:
+    listing = lake.listing
+    discovery = _discovered(listing, stage)
     work = _Work(stage, listing, metrics)
     with metrics.step("former"):
         kept = Kept.of(stage.store, stage.former(), table_states(listing, discovery.tables))
     opened = [source for source in discovery.tables if source.name not in kept.tables]
-    if any(is_text(source) for source in opened):
+    if any(is_staged(source) for source in opened):
         work.start_session()
-    n_files = sum(len(source.files) for source in opened)
+    n_files = sum(len(source.files) for source in opened if source.format not in EXTERNAL_FORMATS)
     with metrics.step("metadata"), shown().step(f"Reading the metadata of {n_files:,} files"):
         facts, gaps = _read_metadata(work, config, discovery, kept)
     _require_strict(stage, facts)
@@ -82,6 +84,10 @@ def _build(stage: Stage, config: InventoryConfig, listing: Listing, metrics: Sta
         staging = _Staging.of(stage, discovery.tables, kept)
         _read_data(work, staging, facts, gaps.chosen)
         cost.bytes_read = work.bytes_read
+    with metrics.step("sources") as cost:
+        n_before = work.bytes_read
+        staged = _read_sources(work, lake, [s for s in opened if s.format in EXTERNAL_FORMATS], facts)
+        cost.bytes_read = work.bytes_read - n_before
     _drop_changed(stage, listing, facts)
     _require_strict(stage, facts)
     with metrics.step("tables"):
@@ -90,7 +96,50 @@ def _build(stage: Stage, config: InventoryConfig, listing: Listing, metrics: Sta
     metrics.peak_worker_bytes = work.peak_worker_bytes
     metrics.changes = kept.changes(facts.tables)
     save_state(stage.store.storage, f"{stage.path}/{STATE}", gaps.known(facts, kept))
-    return stage.publish(made, _summary(made, listing), metrics, side_files=[STATE, *staging.kept])
+    staged += kept.link_copies(stage.path, discovery.tables)
+    return stage.publish(made, _summary(made, listing), metrics, side_files=[STATE, *staging.kept, *staged])
+
+
+def _discovered(listing: Listing, stage: Stage) -> Discovery:
+    """The tables of the folder and of the sources beside it.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    found = discover(listing, stage.workspace.lake)
+    tables = sorted([*found.tables, *listing.sources], key=lambda source: source.name)
+    if not tables and not found.unreadable and not listing.problems:
+        raise empty_lake_error(listing.root, has_files=True)
+    return replace(found, tables=tuple(tables))
+
+
+def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], facts: LakeFacts) -> list[str]:
+    """Stages the tables of databases; the paths of their copies, below the artifact's folder."""
+    reads = []
+    for source in sources:
+        try:
+            reads.append(lake.database_of(source.name).plan(source.name))
+        except SourceError as error:
+            facts.refuse(source, error)
+    if not reads:
+        return []
+    from tasks.inventory.external import StagingPlace, facts_of, stage_tables
+
+    place = StagingPlace(work.stage.store.storage, work.stage.path)
+    staged = stage_tables(work.session(), reads, place, ignore_case=work.stage.workspace.lake.ignore_column_case)
+    work.bytes_read += staged.bytes_read
+    work.peak_worker_bytes = max(work.peak_worker_bytes, staged.peak_worker_bytes)
+    planned = {read.name for read in reads}
+    for source in sources:
+        if source.name in planned:
+            try:
+                facts.add(facts_of(source, staged))
+            except SourceError as error:
+                facts.refuse(source, error)
+    n_rows = {name: sum(file.n_rows for file in files) for name, files in staged.files.items()}
+    for name, database in lake.databases.items():
+        database.remember({table: n for table, n in n_rows.items() if table.startswith(f"{name}/")})
+    return staged.paths
 
 
 @dataclass(frozen=True)
@@ -150,12 +199,13 @@ class _Work:
 
         lake = self.stage.workspace.lake
         context = WorkContext(self.listing.root, lake.text, lake.ignore_column_case)
-        done = do_units(self._session(), context, units)
+        done = do_units(self.session(), context, units)
         self.bytes_read += sum(outcome.n_bytes for outcome in done.outcomes)
         self.peak_worker_bytes = max(self.peak_worker_bytes, done.peak_worker_bytes)
         return done.outcomes
 
-    def _session(self) -> SparkSession:
+    def session(self) -> SparkSession:
+        """The session, once it has started."""
         from connectors.spark.session import shared_session
 
         return shared_session(self.stage.workspace.spark).get()
@@ -186,8 +236,13 @@ def _read_data(work: _Work, staging: _Staging, facts: LakeFacts, chosen: dict[st
 
 
 def is_text(source: TableSource) -> bool:
-    """Whether a table is staged as Parquet."""
+    """Whether a table is text, which is staged as Parquet."""
     return source.format in ("csv", "json")
+
+
+def is_staged(source: TableSource) -> bool:
+    """Whether a table is staged as Parquet by Spark's workers."""
+    return is_text(source) or source.format in EXTERNAL_FORMATS
 
 
 @dataclass
@@ -280,12 +335,13 @@ def _drop_changed(stage: Stage, listing: Listing, facts: LakeFacts) -> None:
 
 
 def _require_strict(stage: Stage, facts: LakeFacts) -> None:
-    if stage.workspace.lake.strict and facts.unreadable:
+    unreadable = [bad for bad in facts.unreadable if bad.format != VIEW]
+    if stage.workspace.lake.strict and unreadable:
         raise SourceError(
-            f"{len(facts.unreadable)} tables of the lake cannot be read, and `strict` is set",
+            f"{len(unreadable)} tables of the lake cannot be read, and `strict` is set",
             expected="a lake whose tables can all be read",
-            hint=facts.unreadable[0].hint or "leave them out with `exclude`, or run without `--strict`",
-            examples=[f"{bad.name}: {bad.reason}" for bad in facts.unreadable],
+            hint=unreadable[0].hint or "leave them out with `exclude`, or run without `--strict`",
+            examples=[f"{bad.name}: {bad.reason}" for bad in unreadable],
         )
 
 

@@ -267,8 +267,7 @@ def moved_tables(view: RelationView, plan: ItemPlan, root: str) -> dict[int, str
     """Tables whose files are no longer what inventory listed."""
     moved: dict[int, str] = {}
     storage = Storage.at(root, SourceError)
-    files = view.tables.files
-    read = files.filter(pc.is_in(files["table_id"], value_set=pa.array(sorted(plan.tables), pa.int32())))
+    read = view.tables.files_in_lake(sorted(plan.tables))
     for row in read.select(["table_id", "path", "size", "mtime_ns"]).to_pylist():
         now = storage.stat(row["path"])
         if now is None or (now.size, now.mtime_ns) != (row["size"], row["mtime_ns"]):
