@@ -1,14 +1,15 @@
 """Sources of tables beside the lake's folder: PostgreSQL databases, and databases of a Spark catalog."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
 from connectors.config import FrozenConfig
 
 SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
-POSTGRESQL, CATALOG = "postgresql", "catalog"
+POSTGRESQL: Final = "postgresql"
+CATALOG: Final = "catalog"
 # tables whose bytes do not lie in the lake's folder: they are compared, but never moved, deleted or relied upon
 EXTERNAL_FORMATS = (POSTGRESQL, CATALOG)
 VIEW = "view"

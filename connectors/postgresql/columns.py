@@ -9,7 +9,7 @@
 | char(n) | string, padded to n as clients receive it |
 | date, time | date, time of microseconds |
 | timestamp, timestamp with time zone | timestamp of microseconds, without and with UTC |
-| uuid, json, jsonb, xml, enums, inet, cidr, macaddr, interval, timetz, bit strings, ranges | string: PostgreSQL's text |
+| uuid, json, jsonb, xml, enums, inet, cidr, macaddr, interval, timetz, bits, ranges | PostgreSQL's text |
 | arrays of one dimension of these | list |
 | domains | what they are made of |
 
@@ -119,25 +119,24 @@ def make_column(name: str, number: int, modifier: int, shown: str, types: Types)
 
 
 def _scalar(name: str, sql: str, type_: Mapping[str, Any], modifier: int) -> Column | None:
-    known = type_["name"]
+    """A column of a type that is no array; None where the type is not compared."""
+    known, text = type_["name"], f"{sql}::text"
     if type_["kind"] == "e":
-        return Column(name, f"{sql}::text", "string", "string")
+        return Column(name, text, "string", "string")
     if type_["schema"] != "pg_catalog" and known != "citext":
         return None
     if known in _DIRECT:
         return Column(name, sql, _DIRECT[known], _DIRECT[known])
-    if known == "oid":
-        return Column(name, f"{sql}::bigint", "int64", "int64")
-    if known == "bpchar":
-        text = f"rpad({sql}::text, {modifier - 4})" if modifier > 4 else f"{sql}::text"
-        return Column(name, text, "string", "string")
-    if known in _TEXTS or known in _AS_TEXT:
-        return Column(name, f"{sql}::text", "string", "string")
-    if known in _PARSED:
-        return Column(name, f"{sql}::text", "string", _PARSED[known])
-    if known == "timestamptz":
-        return Column(name, f"({sql} AT TIME ZONE 'UTC')::text", "string", "timestamp[us, tz=UTC]")
-    return Column(name, f"{sql}::text", "string", _decimal_of(modifier)) if known == "numeric" else None
+    made = {
+        "oid": (f"{sql}::bigint", "int64", "int64"),
+        # four are the header's
+        "bpchar": (f"rpad({text}, {modifier - 4})" if modifier > 4 else text, "string", "string"),
+        "timestamptz": (f"({sql} AT TIME ZONE 'UTC')::text", "string", "timestamp[us, tz=UTC]"),
+        "numeric": (text, "string", _decimal_of(modifier)),
+        **{one: (text, "string", "string") for one in (*_TEXTS, *_AS_TEXT)},
+        **{one: (text, "string", parsed) for one, parsed in _PARSED.items()},
+    }
+    return Column(name, *made[known]) if known in made else None
 
 
 def _decimal_of(modifier: int) -> str:

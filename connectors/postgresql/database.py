@@ -27,12 +27,15 @@ MEMORY = "sources"
 
 @dataclass(frozen=True)
 class TableRead:
-    """How one table is read: its columns, and the queries that give their cells, under `options` of Spark's reader."""
+    """How one table is read: its columns, and the queries that give their cells, under `options` of Spark's reader.
+
+    The options hold the password, so no text of this object shows them.
+    """
 
     name: str
     columns: tuple[Column, ...]
     queries: tuple[Query, ...]
-    options: Mapping[str, str]
+    options: Mapping[str, str] = field(repr=False)
 
 
 @dataclass
@@ -51,6 +54,7 @@ class OpenDatabase:
     catalog: Catalog | None = None
     states: dict[str, TableState] = field(default_factory=dict)
     problems: list[Unreadable] = field(default_factory=list)
+    _exported: str = ""
 
     @property
     def sources(self) -> list[TableSource]:
@@ -75,10 +79,11 @@ class OpenDatabase:
         connection, table = self._table(name)
         columns = settled_columns(connection, table)
         queries = plan_queries(connection, table, columns, self.config.partition_mib << 20)
-        snapshot = connection.text("SELECT pg_export_snapshot()") or ""
+        # it lives as long as the connection's transaction, and so do the tasks that join it
+        self._exported = self._exported or connection.text("SELECT pg_export_snapshot()") or ""
         options = {
             **_properties(self.config), "url": self.config.url, "driver": DRIVER, "preferTimestampNTZ": "true",
-            "fetchsize": str(self.config.fetch_rows), "sessionInitStatement": session_statement(snapshot),
+            "fetchsize": str(self.config.fetch_rows), "sessionInitStatement": session_statement(self._exported),
         }  # fmt: skip
         return TableRead(name, columns, tuple(queries), options)
 

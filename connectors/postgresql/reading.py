@@ -72,7 +72,8 @@ def plan_queries(
         return [Query(_relation(table.shown, columns, has_place=False))]
     version, block = json.loads(
         connection.text(
-            "SELECT json_build_array(current_setting('server_version_num')::int, current_setting('block_size')::int)::text"
+            "SELECT json_build_array(current_setting('server_version_num')::int, "
+            "current_setting('block_size')::int)::text"
         )
         or "[0, 8192]"
     )

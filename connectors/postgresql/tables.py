@@ -183,9 +183,7 @@ class _View:
         return sorted(set(found))
 
     def _shape(self, columns: Sequence[Json], parts: Sequence[Json]) -> str:
-        """Definitions that decide the cells: columns, their types and labels, parts, and what stands for what is not
-        stored.
-        """
+        """Definitions that decide the cells: columns, their types, values not stored, labels of enums, parts."""
         kinds = [self._types.rows.get(row["type"]) for row in columns]
         below = [self._columns.get(part["oid"], []) for part in parts]
         relations = [[part["oid"], part["kind"], part["node"]] for part in parts]

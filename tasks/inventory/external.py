@@ -188,9 +188,8 @@ def _write_part(
 ) -> pa.RecordBatch:
     """Writes what a task read; a cell that cannot be compared is told, and fails no other table."""
     n_rows = n_bytes = 0
-    error, writer = "", None
-    storage = Storage.at(uri)
-    with _Output(storage, path, table_schema(columns)) as writer:
+    error = ""
+    with _Output(Storage.at(uri), path, table_schema(columns)) as writer:
         try:
             for batch in batches:
                 n_rows, n_bytes = n_rows + batch.num_rows, n_bytes + batch.nbytes

@@ -129,7 +129,8 @@ class Kept:
         tables = self.store.read(ref, "tables", ["table_id", "name"])
         numbers = tables.filter(pc.is_in(tables["name"], value_set=pa.array(names)))["table_id"].combine_chunks()
         files = self.store.read(ref, "files", ["table_id", "staged_path"])
-        paths = files.filter(pc.is_in(files["table_id"], value_set=numbers))["staged_path"].to_pylist()
+        own = files.filter(pc.is_in(files["table_id"], value_set=numbers))
+        paths: list[str] = own["staged_path"].to_pylist()
         for path in paths:
             link_file(self.store.storage, f"{self.manifest.stage}/{self.manifest.key}/{path}", f"{folder}/{path}")
         return paths
