@@ -35,7 +35,7 @@ _DIRECT = {
 _PARSED = {"date": "date32[day]", "time": "time64[us]", "timestamp": "timestamp[us]"}
 _TEXTS = frozenset({"text", "varchar", "name", "char", "citext"})
 _AS_TEXT = frozenset({
-    "uuid", "json", "jsonb", "xml", "inet", "cidr", "macaddr", "macaddr8", "interval", "timetz", "bit", "varbit",
+    "uuid", "json", "jsonb", "xml", "cidr", "macaddr", "macaddr8", "interval", "timetz", "bit", "varbit",
     "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange",
 })  # fmt: skip
 _SPARK = {
@@ -105,9 +105,11 @@ def make_column(name: str, number: int, modifier: int, shown: str, types: Types)
     quoted = f"t.{quote(name)}"
     if type_ is not None and type_["category"] == "A" and type_["element"]:
         element, element_modifier = types.resolved(type_["element"], modifier)
-        made = _scalar(name, "", element, element_modifier) if element and element["name"] != "bpchar" else None
-        if made is not None and made.type:
-            return Column(name, f"array_to_json({quoted}::text[])::text", "string", made.type, is_list=True)
+        # elements of char(n) would lose their padding
+        made = _scalar(name, quoted, element, element_modifier) if element and element["name"] != "bpchar" else None
+        if element is not None and made is not None and made.type:
+            texts = quoted if element["name"] == "inet" else f"{quoted}::text[]"
+            return Column(name, f"array_to_json({texts})::text", "string", made.type, is_list=True)
     elif type_ is not None and (made := _scalar(name, quoted, type_, modifier)) is not None:
         return made
     raise SourceError(
@@ -132,6 +134,8 @@ def _scalar(name: str, sql: str, type_: Mapping[str, Any], modifier: int) -> Col
         # four are the header's
         "bpchar": (f"rpad({text}, {modifier - 4})" if modifier > 4 else text, "string", "string"),
         "timestamptz": (f"({sql} AT TIME ZONE 'UTC')::text", "string", "timestamp[us, tz=UTC]"),
+        # its cast to text adds the length of the mask
+        "inet": (f"textin(inet_out({sql}))", "string", "string"),
         "numeric": (text, "string", _decimal_of(modifier)),
         **{one: (text, "string", "string") for one in (*_TEXTS, *_AS_TEXT)},
         **{one: (text, "string", parsed) for one, parsed in _PARSED.items()},

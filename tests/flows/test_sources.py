@@ -82,10 +82,10 @@ class Transfers(threading.Thread):
 
     def run(self):
         while not self.stopped.is_set():
-            self.n += 1
+            self.n += self.stopped.wait(0.05) is False
             self.server.sql(
-                f"BEGIN; UPDATE bank_1 SET balance = balance - 1 WHERE id % 7 = {self.n % 7};"  # noqa: S608
-                f"UPDATE bank_2 SET balance = balance + 1 WHERE id % 7 = {self.n % 7}; COMMIT",
+                f"BEGIN; UPDATE bank_1 SET balance = balance - 1 WHERE id % 70 = {self.n % 70};"  # noqa: S608
+                f"UPDATE bank_2 SET balance = balance + 1 WHERE id % 70 = {self.n % 70}; COMMIT",
                 shop.DATABASE,
             )
 
@@ -221,5 +221,5 @@ def test_a_wrong_password_costs_the_database_alone(finished, folder, server):
         "files/orders_all", "files/orders_some", "files/everything",
     }  # fmt: skip
     strict = run(folder, config, "--to", "inventory", "--strict", artifacts="strict", password=WRONG)
-    assert strict.status == 1
+    assert strict.status == 1, strict.err
     assert "password authentication failed" in strict.err + strict.out
