@@ -1,4 +1,4 @@
-"""Tables of databases on their way to Parquet: one Spark job over all of them, a branch a table.
+"""Tables of databases and catalogs on their way to Parquet: one Spark job over all of them, a branch a table.
 
 A database cannot be asked again for what it held, so its tables are read once, in the snapshot in which they were
 listed, and staged like text: every stage sees the same rows, and the server is asked for them once.
@@ -18,6 +18,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark import TaskContext
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from connectors.errors import SourceError
 from connectors.lake.model import FileEntry, Unreadable
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
 
     from connectors.lake.model import TableSource
     from connectors.lake.statistics import FileFacts
-    from connectors.postgresql.columns import Column
     from connectors.postgresql.database import TableRead
+
+    Read = TableRead | "FrameRead"
 
 STAGED = "staged"
 _PART_DDL = (
@@ -48,6 +50,14 @@ _PART_DDL = (
 _GROUP_ROWS, _GROUP_BYTES = 1 << 17, 1 << 25
 _SPARK_ERRORS = (PySparkException, Py4JJavaError)
 _CAUSE = re.compile(r"(?:PSQLException|SQLException|Exception): (.+)")
+
+
+@dataclass(frozen=True)
+class FrameRead:
+    """A table that Spark reads in its own way: a view, or files of a format that only Spark knows."""
+
+    name: str
+    frame: DataFrame
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ class StagingPlace:
 
 
 def stage_tables(
-    session: SparkSession, reads: Sequence[TableRead], place: StagingPlace, *, ignore_case: bool
+    session: SparkSession, reads: Sequence[Read], place: StagingPlace, *, ignore_case: bool
 ) -> StagedTables:
     """Reads the tables in one job and writes them as Parquet below `staged/`.
 
@@ -100,7 +110,7 @@ def stage_tables(
         ignore_case: whether column names that differ only in case are the same.
     """
     result = StagedTables()
-    with shown().step(f"Reading {len(reads):,} tables of databases", _n_tasks(reads)) as step:
+    with shown().step(f"Reading {len(reads):,} tables of databases and catalogs", _n_tasks(reads)) as step:
         with counted_tasks(session, step.advance):
             parts = _staged(session, list(enumerate(reads)), place, result)
     for number, read in enumerate(reads):
@@ -125,12 +135,13 @@ def staged_folder(name: str) -> str:
     return f"{STAGED}/{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
-def _n_tasks(reads: Sequence[TableRead]) -> int:
-    return sum(max(1, len(query.conditions)) for read in reads for query in read.queries)
+def _n_tasks(reads: Sequence[Read]) -> int:
+    queries = [query for read in reads if not isinstance(read, FrameRead) for query in read.queries]
+    return sum(max(1, len(query.conditions)) for query in queries) + len(reads)
 
 
 def _staged(
-    session: SparkSession, reads: list[tuple[int, TableRead]], place: StagingPlace, result: StagedTables
+    session: SparkSession, reads: list[tuple[int, Read]], place: StagingPlace, result: StagedTables
 ) -> list[Part]:
     frames, good = [], []
     for number, read in reads:
@@ -157,43 +168,45 @@ def _parts(frame: DataFrame, result: StagedTables) -> list[Part]:
     return [Part(**row) for row in rows]
 
 
-def _frame(session: SparkSession, number: int, read: TableRead, uri: str) -> DataFrame:
+def _frame(session: SparkSession, number: int, read: Read, uri: str) -> DataFrame:
     """The branch of one table. Opening it asks the server for the types of the columns, and reads no row."""
-    names = [f"c{place}" for place in range(len(read.columns))]
-    columns, folder = read.columns, f"{staged_folder(read.name)}/parts"
+    frame = read.frame if isinstance(read, FrameRead) else _table_frame(session, read)
+    columns = None if isinstance(read, FrameRead) else read.columns
+    schema = to_arrow_schema(frame.schema, timezone="UTC") if columns is None else table_schema(columns)
+    folder = f"{staged_folder(read.name)}/parts"
 
     def stage(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context = TaskContext.get()
         task, attempt = (context.partitionId(), context.taskAttemptId()) if context else (0, 0)
-        yield _write_part((number, task), f"{folder}/{task:06d}-{attempt}.parquet", uri, columns, batches)
+        typed = batches if columns is None else (typed_batch(batch, columns) for batch in batches)
+        yield _write_part((number, task), f"{folder}/{task:06d}-{attempt}.parquet", uri, schema, typed)
 
-    frames = [
-        _query_frame(session, query.relation, condition, read).select(names)
-        for query in read.queries
-        for condition in [query.conditions]
-    ]
-    return reduce(DataFrame.union, frames).mapInArrow(stage, _PART_DDL)
+    return frame.mapInArrow(stage, _PART_DDL)
 
 
-def _query_frame(session: SparkSession, relation: str, conditions: Sequence[str], read: TableRead) -> DataFrame:
+def _table_frame(session: SparkSession, read: TableRead) -> DataFrame:
     options = dict(read.options)
-    url = options.pop("url")
-    if conditions:
-        return session.read.jdbc(url, relation, predicates=list(conditions), properties=options)
-    return session.read.jdbc(url, relation, properties=options)
+    url, names = options.pop("url"), [f"c{place}" for place in range(len(read.columns))]
+    frames = [
+        session.read.jdbc(url, query.relation, predicates=list(query.conditions), properties=options)
+        if query.conditions
+        else session.read.jdbc(url, query.relation, properties=options)
+        for query in read.queries
+    ]
+    return reduce(DataFrame.union, [frame.select(names) for frame in frames])
 
 
 def _write_part(
-    task: tuple[int, int], path: str, uri: str, columns: Sequence[Column], batches: Iterator[pa.RecordBatch]
+    task: tuple[int, int], path: str, uri: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]
 ) -> pa.RecordBatch:
     """Writes what a task read; a cell that cannot be compared is told, and fails no other table."""
     n_rows = n_bytes = 0
     error = ""
-    with _Output(Storage.at(uri), path, table_schema(columns)) as writer:
+    with _Output(Storage.at(uri), path, schema) as writer:
         try:
             for batch in batches:
                 n_rows, n_bytes = n_rows + batch.num_rows, n_bytes + batch.nbytes
-                writer.add(typed_batch(batch, columns))
+                writer.add(batch.cast(schema))
         except SourceError as found:
             error = f"{found.what}: {found.value}"
     row = [*task, path, n_rows, n_bytes, peak_memory_bytes(), error]
@@ -232,9 +245,7 @@ class _Output:
         self._stream.close()
 
 
-def _finish(
-    read: TableRead, parts: Sequence[Part], place: StagingPlace, result: StagedTables, *, ignore_case: bool
-) -> None:
+def _finish(read: Read, parts: Sequence[Part], place: StagingPlace, result: StagedTables, *, ignore_case: bool) -> None:
     """Gives the parts with rows their numbers, and reads their footers; one without rows stands for an empty table."""
     if error := next((part.error for part in parts if part.error), ""):
         result.errors[read.name] = SourceError(error, hint="leave the table out with `exclude`")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from connectors.errors import ConfigError
-from connectors.lake.listing import Listing, list_lake
+from connectors.errors import ConfigError, SourceError
+from connectors.lake.listing import Listing, canonical_root, list_lake
 from connectors.storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from connectors.postgresql.database import OpenDatabase
+    from connectors.postgresql.database import OpenDatabase, TableRead
+    from connectors.spark.catalog import OpenCatalog
+    from tasks.inventory.external import FrameRead
     from tasks.runtime.workspace import Workspace
 
 
@@ -23,10 +26,29 @@ class OpenLake:
 
     listing: Listing
     databases: Mapping[str, OpenDatabase]
+    catalogs: Mapping[str, OpenCatalog]
 
-    def database_of(self, table: str) -> OpenDatabase:
-        """The database that a table belongs to, by the table's name."""
-        return self.databases[table.partition("/")[0]]
+    def read(self, table: str) -> TableRead | FrameRead:
+        """How a table of a source is read, by its name.
+
+        Raises:
+            SourceError: if it cannot be.
+        """
+        name = table.partition("/")[0]
+        if name in self.databases:
+            return self.databases[name].plan(table)
+        from tasks.inventory.external import FrameRead
+
+        return FrameRead(table, self.catalogs[name].frame(table))
+
+    def remember(self, n_rows: Mapping[str, int]) -> None:
+        """Keeps what later runs may rely on of the tables that were read, with their rows.
+
+        Nothing is kept of a database that was lost meanwhile: then its tables count as changed.
+        """
+        for name, database in self.databases.items():
+            with suppress(SourceError):
+                database.remember({table: n for table, n in n_rows.items() if table.startswith(f"{name}/")})
 
 
 @contextmanager
@@ -50,16 +72,36 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
             memory = Storage.at(workspace.artifacts)
             databases[name] = open_database(name, config, memory, is_paranoid=lake.paranoid)
             stack.callback(databases[name].close)
-        problems = [problem for database in databases.values() for problem in database.problems]
-        sources = [source for database in databases.values() for source in database.sources]
+        catalogs = _open_catalogs(workspace)
+        opened = [*databases.values(), *catalogs.values()]
+        problems = [problem for one in opened for problem in one.problems]
+        sources = [source for one in opened for source in one.sources]
+        logs = [entry for catalog in catalogs.values() for entry in catalog.logs]
         yield OpenLake(
             replace(
                 listing,
+                logs=(*listing.logs, *sorted(logs, key=lambda entry: entry.path)),
                 problems=(*listing.problems, *sorted(problems, key=lambda problem: problem.name)),
                 sources=tuple(sorted(sources, key=lambda source: source.name)),
             ),
             databases,
+            catalogs,
         )
+
+
+def _open_catalogs(workspace: Workspace) -> dict[str, OpenCatalog]:
+    """The catalogs of the lake, which only Spark's session knows."""
+    if not workspace.lake.catalogs:
+        return {}
+    from connectors.spark.catalog import open_catalog
+    from connectors.spark.session import shared_session
+
+    session = shared_session(workspace.spark).get()
+    run, root = workspace.run_id or uuid4().hex, canonical_root(workspace.lake.root)
+    return {
+        name: open_catalog(session, name, config, lake_root=root, run=run)
+        for name, config in sorted(workspace.lake.catalogs.items())
+    }
 
 
 def _require_own_names(listing: Listing, names: list[str]) -> None:

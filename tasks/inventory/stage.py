@@ -14,6 +14,7 @@ from connectors.lake.discovery import discover
 from connectors.lake.listing import Listing, empty_lake_error, list_lake
 from connectors.lake.model import Unreadable
 from connectors.lake.parquet import read_footers
+from connectors.storage import Storage
 from tasks.inventory.contract import CONTRACTS, VERSION
 from tasks.inventory.former import STATE, Kept, KnownTable, save_state, table_states, tokens_of
 from tasks.inventory.kernel import TableFacts, describe_tables
@@ -114,11 +115,11 @@ def _discovered(listing: Listing, stage: Stage) -> Discovery:
 
 
 def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], facts: LakeFacts) -> list[str]:
-    """Stages the tables of databases; the paths of their copies, below the artifact's folder."""
+    """Stages what is no file of a known format; the paths of the copies, below the artifact's folder."""
     reads = []
     for source in sources:
         try:
-            reads.append(lake.database_of(source.name).plan(source.name))
+            reads.append(lake.read(source.name))
         except SourceError as error:
             facts.refuse(source, error)
     if not reads:
@@ -136,9 +137,7 @@ def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], f
                 facts.add(facts_of(source, staged))
             except SourceError as error:
                 facts.refuse(source, error)
-    n_rows = {name: sum(file.n_rows for file in files) for name, files in staged.files.items()}
-    for name, database in lake.databases.items():
-        database.remember({table: n for table, n in n_rows.items() if table.startswith(f"{name}/")})
+    lake.remember({name: sum(file.n_rows for file in files) for name, files in staged.files.items()})
     return staged.paths
 
 
@@ -322,9 +321,10 @@ def _drop_changed(stage: Stage, listing: Listing, facts: LakeFacts) -> None:
     except (ConfigError, SourceError):
         again = Listing(listing.root, (), ())
     before, after = (
-        {(e.path, e.size, e.mtime_ns, e.etag) for e in (*one.files, *one.logs)} for one in (listing, again)
+        {(e.path, e.size, e.mtime_ns, e.etag) for e in (*one.files, *one.logs) if not e.path.startswith("/")}
+        for one in (listing, again)
     )
-    changed = {path for path, *_ in before ^ after}
+    changed = {path for path, *_ in before ^ after} | _changed_elsewhere(listing)
     for name, table in list(facts.tables.items()):
         if any(file.path in changed for file in table.files) or any(
             path.startswith(f"{table.source.path}/_delta_log/") for path in changed
@@ -332,6 +332,19 @@ def _drop_changed(stage: Stage, listing: Listing, facts: LakeFacts) -> None:
             del facts.tables[name]
             reason = "its files changed while the inventory was made"
             facts.unreadable.append(Unreadable(name, table.source.format, reason, "run the same command again"))
+
+
+def _changed_elsewhere(listing: Listing) -> set[str]:
+    """The files of catalogs that are not what they were."""
+    files = [entry for source in listing.sources for entry in source.files if source.format not in EXTERNAL_FORMATS]
+    listed = [*files, *(entry for entry in listing.logs if entry.path.startswith("/"))]
+    storage = Storage.at("/", SourceError)
+    now = {entry.path: storage.stat(entry.path) for entry in listed}
+    return {
+        entry.path
+        for entry in listed
+        if (found := now[entry.path]) is None or (found.size, found.mtime_ns) != (entry.size, entry.mtime_ns)
+    }
 
 
 def _require_strict(stage: Stage, facts: LakeFacts) -> None:

@@ -210,13 +210,16 @@ class _Reasons:
 
     def _for_its_owner(self, table: int) -> str:
         """What a database's owner may do about a table that lies in another: lakebed never writes to a database."""
+        tables = self._problem.tables
         edges = [one for one in self._edges_of.get(table, []) if self._problem.edges.status[one] == "pinned"]
         found = {int(self._problem.edges.parent[one]) for one in edges}
-        parents = sorted(self._problem.tables.names[one] for one in found if self._stays(one, table))
+        parents = sorted(tables.names[one] for one in found if self._stays(one, table))
         if not parents:
             return ""
         more = f" and {len(parents) - 1:,} more" if len(parents) > 1 else ""
-        statement = f"DROP {self._problem.inventory.tables['path'].to_pylist()[table]}"
+        path = self._problem.inventory.tables["path"].to_pylist()[table]
+        # the path of a catalog's table of files is that of its files
+        statement = f"DROP {path if not path.startswith('/') else 'TABLE ' + tables.names[table].partition('/')[2]}"
         return f"; it lies in {parents[0]}{more}, its owner may run: {statement};"
 
     def _stays(self, parent: int, child: int) -> bool:

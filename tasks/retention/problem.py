@@ -102,7 +102,10 @@ def _tables(read: InventoryTables, config: RetentionConfig) -> Tables:
     accesses = table_accesses(names, config.accesses)
     outside = _outside(read.files)
     formats, paths = (read.tables[column].to_pylist() for column in ("format", "path"))
-    external = [DATABASE if format_ in EXTERNAL_FORMATS else "" for format_ in formats]
+    external = [
+        DATABASE if format_ in EXTERNAL_FORMATS or path.startswith("/") else ""
+        for format_, path in zip(formats, paths, strict=True)
+    ]
     pins = [
         external[place] or pin or ("outside_lake" if place in outside else "")
         for place, pin in enumerate(pin_reasons(names, config))
@@ -159,7 +162,10 @@ def _verdicts(
         elif tables.pins[child] and not (tables.pins[child] == DATABASE and is_coincidental):
             verdict = "pinned", f"the table is pinned: {tables.pins[child]}"
         elif tables.pins[parent] == DATABASE:
-            verdict = DATABASE, "its rows are a database's, which may change at any time: nothing is rebuilt from it"
+            verdict = (
+                DATABASE,
+                "it belongs to a database or catalog, which may change it at any time: nothing is rebuilt from it",
+            )
         elif is_coincidental and not config.include_coincidental:
             verdict = "coincidental", f"called a coincidence, its chance is {chance:.2g}"
         elif groups[child] != groups[parent]:
