@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from connectors.lake.statistics import FileFacts
     from connectors.postgresql.database import TableRead
 
-    Read = TableRead | "FrameRead"
-
 STAGED = "staged"
 _PART_DDL = (
     "place int not null, partition int not null, path string not null, n_rows bigint not null, "
@@ -58,6 +56,9 @@ class FrameRead:
 
     name: str
     frame: DataFrame
+
+
+Read: TypeAlias = "TableRead | FrameRead"
 
 
 @dataclass(frozen=True)

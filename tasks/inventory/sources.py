@@ -73,7 +73,7 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
             databases[name] = open_database(name, config, memory, is_paranoid=lake.paranoid)
             stack.callback(databases[name].close)
         catalogs = _open_catalogs(workspace)
-        opened = [*databases.values(), *catalogs.values()]
+        opened: list[OpenDatabase | OpenCatalog] = [*databases.values(), *catalogs.values()]
         problems = [problem for one in opened for problem in one.problems]
         sources = [source for one in opened for source in one.sources]
         logs = [entry for catalog in catalogs.values() for entry in catalog.logs]
