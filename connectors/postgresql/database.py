@@ -16,7 +16,7 @@ from connectors.postgresql.reading import Query, plan_queries, session_statement
 from connectors.postgresql.tables import Catalog, Table, read_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from connectors.lake.databases import DatabaseConfig
     from connectors.postgresql.columns import Column
@@ -87,8 +87,10 @@ class OpenDatabase:
         }  # fmt: skip
         return TableRead(name, columns, tuple(queries), options)
 
-    def remember(self, n_rows: Mapping[str, int]) -> None:
-        """Keeps the states of tables that were read, by name, for the runs to come.
+    def remember(self, n_rows: Mapping[str, int], refused: Iterable[str] = ()) -> None:
+        """Keeps the states of tables for the runs to come: of those that were read, with their rows, by name.
+
+        Of those `refused` for what they hold the server counts the rows, so that they too are known as unchanged.
 
         Raises:
             SourceError: if the connection was lost meanwhile.
@@ -96,6 +98,8 @@ class OpenDatabase:
         if self.connection is None or self.catalog is None:
             return
         rows = {name.removeprefix(f"{self.name}/"): n for name, n in n_rows.items()}
+        for shown in (name.removeprefix(f"{self.name}/") for name in refused):
+            rows[shown] = int(self.connection.tried(f"SELECT count(*)::text FROM {shown}") or 0)  # noqa: S608 - quoted
         new = read_states(self.connection, self.catalog, self.states, rows)
         if new:
             kept = _load_memory(self.memory, self.name) | new

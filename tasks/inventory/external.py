@@ -75,11 +75,15 @@ class Part:
 
 @dataclass
 class StagedTables:
-    """Tables as they were staged, by name; for the others why not."""
+    """Tables as they were staged, by name; for the others why not.
+
+    `refused` are those whose cells cannot be compared: that stays so as long as they are what they are.
+    """
 
     files: dict[str, list[FileFacts]] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
     errors: dict[str, SourceError] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
     bytes_read: int = 0
     peak_worker_bytes: int = 0
 
@@ -250,6 +254,7 @@ def _finish(read: Read, parts: Sequence[Part], place: StagingPlace, result: Stag
     """Gives the parts with rows their numbers, and reads their footers; one without rows stands for an empty table."""
     if error := next((part.error for part in parts if part.error), ""):
         result.errors[read.name] = SourceError(error, hint="leave the table out with `exclude`")
+        result.refused.add(read.name)
     if read.name in result.errors:
         place.storage.delete_folder(f"{place.path}/{staged_folder(read.name)}")
         return

@@ -12,7 +12,7 @@ from connectors.lake.listing import Listing, canonical_root, list_lake
 from connectors.storage import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from connectors.postgresql.database import OpenDatabase, TableRead
     from connectors.spark.catalog import OpenCatalog
@@ -41,14 +41,15 @@ class OpenLake:
 
         return FrameRead(table, self.catalogs[name].frame(table))
 
-    def remember(self, n_rows: Mapping[str, int]) -> None:
-        """Keeps what later runs may rely on of the tables that were read, with their rows.
+    def remember(self, n_rows: Mapping[str, int], refused: Iterable[str]) -> None:
+        """Keeps what later runs may rely on of the tables that were read, with their rows, and of those refused.
 
         Nothing is kept of a database that was lost meanwhile: then its tables count as changed.
         """
         for name, database in self.databases.items():
             with suppress(SourceError):
-                database.remember({table: n for table, n in n_rows.items() if table.startswith(f"{name}/")})
+                own = {table: n for table, n in n_rows.items() if table.startswith(f"{name}/")}
+                database.remember(own, [table for table in refused if table.startswith(f"{name}/")])
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Literal, cast
 
-from connectors.errors import ConfigError, SourceError
+from connectors.errors import ConfigError, SourceError, Transient
 from connectors.lake.databases import EXTERNAL_FORMATS, VIEW
 from connectors.lake.discovery import discover
 from connectors.lake.listing import Listing, empty_lake_error, list_lake
@@ -116,13 +116,15 @@ def _discovered(listing: Listing, stage: Stage) -> Discovery:
 
 def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], facts: LakeFacts) -> list[str]:
     """Stages what is no file of a known format; the paths of the copies, below the artifact's folder."""
-    reads = []
+    reads, refused = [], set()
     for source in sources:
         try:
             reads.append(lake.read(source.name))
         except SourceError as error:
             facts.refuse(source, error)
+            refused |= set() if isinstance(error, Transient) else {source.name}
     if not reads:
+        lake.remember({}, refused)
         return []
     from tasks.inventory.external import StagingPlace, facts_of, stage_tables
 
@@ -137,7 +139,8 @@ def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], f
                 facts.add(facts_of(source, staged))
             except SourceError as error:
                 facts.refuse(source, error)
-    lake.remember({name: sum(file.n_rows for file in files) for name, files in staged.files.items()})
+    n_rows = {name: sum(file.n_rows for file in files) for name, files in staged.files.items()}
+    lake.remember(n_rows, refused | staged.refused)
     return staged.paths
 
 
