@@ -103,8 +103,8 @@ class OpenDatabase:
         new = read_states(self.connection, self.catalog, self.states, rows)
         if new:
             kept = _load_memory(self.memory, self.name) | new
-            shown = {table.shown for table in self.catalog.tables}
-            data = {name: state.model_dump() for name, state in sorted(kept.items()) if name in shown}
+            there = {table.shown for table in self.catalog.tables}
+            data = {name: state.model_dump() for name, state in sorted(kept.items()) if name in there}
             self.memory.write_bytes_atomic(_memory_path(self.name), json.dumps(data, indent=1).encode())
 
     def close(self) -> None:

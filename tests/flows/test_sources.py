@@ -189,24 +189,49 @@ def test_a_databases_table_is_reported_and_never_deleted(finished, folder):
     assert plan.status == 0, plan.err
 
 
-def test_an_unchanged_database_is_not_read_again_and_a_changed_one_is(finished, folder, server):
-    config, _ = finished
-    settled = run(folder, config, "--to", "containment")  # the bank was changed after the snapshot
-    assert settled.status == 0, settled.err
-    assert settled.reused == {"inventory": False, "containment": False}
-    again = run(folder, config, "--to", "containment")
+@pytest.fixture(scope="module")
+def changed(finished, folder, server):
+    """A second run, after a table got another row for one of its own; the bank has changed since the first one too."""
+    server.sql("DELETE FROM sales.vip WHERE customer = 7; INSERT INTO sales.vip VALUES (7, 'other')", shop.DATABASE)
+    answer = run(folder, finished[0], "--to", "containment")
+    assert answer.status == 0, answer.err
+    return answer
+
+
+def test_only_tables_that_changed_are_read_again(changed, folder):
+    [inventory] = [one for one in changed.json["stages"] if one["stage"] == "inventory"]
+    facts = inventory["changes"]
+    assert (facts["tables_changed"], facts["tables_new"], facts["tables_dropped"]) == (3, 0, 0)
+    assert facts["tables_taken"] == len(read(folder / "artifacts", "inventory", "tables")) - 3
+    assert ("shop/sales.vip", "shop/sales.customers") not in edges(folder / "artifacts")
+    assert ("shop/archive.orders_early", "shop/sales.orders") in edges(folder / "artifacts")
+
+
+def test_an_unchanged_database_needs_neither_spark_nor_prefect(changed, finished, folder, server):
+    server.sql("INSERT INTO hidden VALUES (1)", shop.DATABASE)
+    again = run(folder, finished[0], "--to", "containment")
     assert again.reused == {"inventory": True, "containment": True}, again.err
     assert (again.json["session_start_s"], again.json["prefect_start_s"]) == (0, 0)
-    server.sql("DELETE FROM sales.vip WHERE customer = 7; INSERT INTO sales.vip VALUES (7, 'other')", shop.DATABASE)
-    changed = run(folder, config, "--to", "containment")
-    assert changed.status == 0, changed.err
-    [inventory] = [one for one in changed.json["stages"] if one["stage"] == "inventory"]
-    assert inventory["changes"]["tables_changed"] == 1
-    assert ("shop/sales.vip", "shop/sales.customers") not in edges(folder / "artifacts")
-    full = run(folder, config, "--to", "containment", "--full", artifacts="full")
+
+
+@pytest.mark.long
+def test_what_was_taken_over_is_what_a_full_run_makes(changed, finished, folder):
+    full = run(folder, finished[0], "--to", "containment", "--full", artifacts="full")
     assert {stage: digest for stage, (_, digest) in full.digests.items()} == {
         stage: digest for stage, (_, digest) in changed.digests.items()
     }
+
+
+@pytest.mark.long
+def test_a_lake_may_be_a_database_alone(finished, folder, server):
+    answer = run(folder, toml(folder, server, root=False), "--to", "index", artifacts="alone")
+    assert answer.status == 0, answer.err
+    found = edges(folder / "alone")
+    assert ("shop/archive.orders_early", "shop/sales.orders") in found
+    assert all(child.startswith("shop/") and parent.startswith("shop/") for child, parent in found)
+    alike = lakebed("similar", "shop/sales.orders", "--artifacts", folder / "alone", "--json", folder=folder)
+    assert alike.status == 0, alike.err
+    assert "shop/archive.orders_copy" in alike.out
 
 
 def test_a_wrong_password_costs_the_database_alone(finished, folder, server):
