@@ -213,7 +213,8 @@ class _Reasons:
         tables = self._problem.tables
         edges = [one for one in self._edges_of.get(table, []) if self._problem.edges.status[one] == "pinned"]
         found = {int(self._problem.edges.parent[one]) for one in edges}
-        parents = sorted(tables.names[one] for one in found if self._stays(one, table))
+        stay = sorted((tables.pins[one] == DATABASE, tables.names[one]) for one in found if self._stays(one, table))
+        parents = [name for _, name in stay]
         if not parents:
             return ""
         more = f" and {len(parents) - 1:,} more" if len(parents) > 1 else ""
