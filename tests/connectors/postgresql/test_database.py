@@ -3,11 +3,14 @@
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, SourceError
+from connectors.lake.databases import DatabaseConfig
 from connectors.postgresql.client import DatabaseBusyError, database_error
+from connectors.postgresql.database import _properties
 from tests.connectors.postgresql.conftest import SECRET
 from tests.services.machine import free_port
 
@@ -94,6 +97,19 @@ def test_a_server_that_cannot_be_reached_may_answer_later():
     assert isinstance(database_error("jdbc:postgresql://h/d", "08001", "refused"), DatabaseBusyError)
     assert not isinstance(database_error("jdbc:postgresql://h/d", "28P01", "wrong"), DatabaseBusyError)
     assert database_error("u", "42501", "no\n right").value == "no right (SQLSTATE 42501)"
+
+
+@pytest.mark.flow
+def test_a_password_may_stand_in_a_prefect_block(monkeypatch):
+    from prefect.blocks.system import Secret
+
+    blocks = {"shop-reader": SimpleNamespace(get=lambda: SECRET)}
+    monkeypatch.setattr(Secret, "load", staticmethod(lambda name: blocks[name]))
+    config = DatabaseConfig(url="jdbc:postgresql://h/d", user="reader", password_block="shop-reader")  # noqa: S106 - a name
+    assert _properties(config) == {"user": "reader", "password": SECRET}
+    with pytest.raises(SourceError, match="password is missing") as caught:
+        _properties(config.model_copy(update={"password_block": "other"}))
+    assert caught.value.value == "the Prefect block other: KeyError"
 
 
 def test_without_the_driver_the_command_is_named(place_without_driver):

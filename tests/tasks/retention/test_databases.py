@@ -54,7 +54,8 @@ def test_they_are_reported_and_nothing_is_rebuilt_from_them(tmp_path):
         statement = f"its owner may run: DROP TABLE {name.replace('/', '.')};"
         more = {"sales/orders": "", "sales/orders_copy": " and 1 more", "sales/cheap": " and 2 more"}[name]
         assert found[name]["why"] == f"report only: not a file table; it lies in {file}{more}, {statement}"
-    assert (found[file]["decision"], found[file]["reason"]) == ("keep", "parent")
+    assert (found[file]["decision"], found[file]["reason"]) == ("keep", "database_table")
+    assert found[file]["needed_by"]
     for name in ("sales/ids", "hr/ids"):
         assert found[name]["decision"] == "delete"
         assert not own.intersection(found[name]["parents"])
