@@ -10,6 +10,7 @@ from uuid import uuid4
 from connectors.errors import ConfigError, SourceError
 from connectors.lake.listing import Listing, canonical_root, list_lake
 from connectors.storage import Storage
+from tasks.runtime.progress import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -71,7 +72,8 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
             from connectors.postgresql.database import open_database
 
             memory = Storage.at(workspace.artifacts)
-            databases[name] = open_database(name, config, memory, is_paranoid=lake.paranoid)
+            with shown().step(f"Asking database {name} what has changed"):
+                databases[name] = open_database(name, config, memory, is_paranoid=lake.paranoid)
             stack.callback(databases[name].close)
         catalogs = _open_catalogs(workspace)
         opened: list[OpenDatabase | OpenCatalog] = [*databases.values(), *catalogs.values()]
