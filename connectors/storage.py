@@ -240,6 +240,8 @@ class LocalStorage(Storage):
         return folders
 
     def _path(self, path: str) -> str:
+        if path.startswith("/"):
+            return path
         return os.path.join(self.root, *path.split("/")) if path else self.root
 
     def _relative(self, path: str) -> str:

@@ -81,11 +81,12 @@ class LakebedConfig(BaseSettings):
 
     def workspace(self, run_id: str = "") -> Workspace:
         """Lake, artifacts and Spark, as every stage takes them."""
-        return Workspace(lake=self.lake, artifacts=self.artifacts, spark=self.spark, is_full=self.full, run_id=run_id)
+        spark = with_jars_for(self.lake, self.spark)
+        return Workspace(lake=self.lake, artifacts=self.artifacts, spark=spark, is_full=self.full, run_id=run_id)
 
     def resolved(self) -> Self:
         """With absolute paths: workers run in folders of their own, so none may depend on this process's."""
-        lake = self.lake.model_copy(update={"root": _absolute(self.lake.root)})
+        lake = self.lake.model_copy(update={"root": _absolute(self.lake.root) if self.lake.root else ""})
         return self.model_copy(update={"lake": lake, "artifacts": _absolute(self.artifacts)})
 
 
@@ -177,13 +178,19 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def with_jars_for(lake: LakeConfig, spark: SparkConfig) -> SparkConfig:
+    """The session's config with the jars that the lake's sources need."""
+    needed = {"postgresql"} if lake.databases else set()
+    return spark.model_copy(update={"jar_sets": tuple(sorted({*spark.jar_sets, *needed}))})
+
+
 def require_apart(lake: str, artifacts: str) -> None:
     """Refuses an artifact root inside the lake, and a lake inside the artifact root.
 
     Raises:
         ConfigError: naming both.
     """
-    if is_object_store(lake) != is_object_store(artifacts):
+    if not lake or is_object_store(lake) != is_object_store(artifacts):
         return
     inner, outer = _parts(artifacts), _parts(lake)
     shared = min(len(inner), len(outer))
