@@ -3,15 +3,19 @@
 import contextlib
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from flows.deployments import DEPLOYMENTS, POOL
 from flows.run_page import NOTHING_DONE
 from tasks.runtime.lease import Lease
 from tasks.runtime.record import list_runs
+from tests.docs.pages import ROOT
 from tests.flows.lakes import snapshot, write_parquet_lake
 from tests.flows.prefect_ui import button, choose, click, fill, show, text_of
 from tests.flows.processes import Running, lakebed
@@ -137,6 +141,31 @@ def test_the_same_registration_again_changes_nothing_and_another_root_is_refused
     given = {**found["parameters"], "spark": {**found["parameters"]["spark"], "driver_memory_mib": 1}}
     answer = server.call("POST", f"/deployments/{found['id']}/create_flow_run", parameters=given)
     assert answer.status_code == 409 and "less than the minimum of 512" in answer.text
+
+
+def test_prefect_deploy_takes_the_file_of_infra_from_any_folder(server, tmp_path):
+    variables = {**server.environment, "LAKEBED_LAKE__ROOT": "/data/lake", "LAKEBED_ARTIFACTS": "/data/lakebed"}
+    file = ROOT / "infra" / "prefect.yaml"
+    for command in (
+        ("work-pool", "create", POOL, "--type", "process", "--overwrite"),
+        ("work-queue", "create", POOL, "--pool", POOL, "--limit", "1"),
+        ("--no-prompt", "deploy", "--all", "--prefect-file", str(file)),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *command], cwd=tmp_path, env=variables, capture_output=True, text=True,
+            timeout=300, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+    for each in DEPLOYMENTS:
+        found = server.deployment(f"{each.flow}/{each.name}")
+        assert (found["entrypoint"], found["work_queue_name"]) == (each.entrypoint, POOL)
+        assert found["pull_steps"] in (None, [])
+        assert found["parameters"]["artifacts"] == "/data/lakebed"
+        assert found["enforce_parameter_schema"] and "hash_key" not in json.dumps(found)
+    schedules = server.deployment("lakebed/chain")["schedules"]
+    assert {each["slug"]: each["active"] for each in schedules} == {"lakebed": True, "lakebed-interval": False}
+    # no worker is there for it; its schedule must not fill the queue of the other tests
+    server.ask("DELETE", f"/deployments/{server.deployment('lakebed/chain')['id']}")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
