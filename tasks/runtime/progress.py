@@ -70,6 +70,11 @@ class Progress:
             watcher.join()
             self._say(step, time.perf_counter() - start, mark)
 
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """A stage of the chain, which is shown by its steps alone."""
+        yield
+
     def note(self, text: str) -> None:
         """One line."""
         self._console.print(text, markup=False)
