@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.heavy]
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 ORPHANS_END_WITHIN_S = 30
 SILENT_S = 90
-# the picture of a run's tasks moves a little after it is drawn
+# the graph of a run's tasks moves a little after it is drawn
 SETTLE_S = 3
 # a person's patience, so that the tests need less of it
 QUICK = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
@@ -196,6 +196,9 @@ def test_a_person_runs_it_from_the_ui_with_other_parameters(server, tmp_path):
         assert run["parameters"]["spark"]["driver_memory_mib"] == 700
         tab.call("Page.navigate", url=f"{server.address}/runs/flow-run/{run['id']}")
         tab.wait("document.querySelector('.state-badge, [class*=state-badge]')?.innerText.includes('Completed')", 300)
+        # opened anew, its tasks are laid out as a graph
+        tab.call("Page.reload")
+        tab.wait("document.body.innerText.includes('4 Task runs')", 60)
         time.sleep(SETTLE_S)
         tab.screenshot(pictures / "prefect-run.png", (1300, 600))
         shown = server.artifacts(run["id"])
