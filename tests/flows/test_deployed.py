@@ -269,6 +269,19 @@ def test_a_silent_run_is_crashed_by_the_automation_on_sqlite(tmp_path):
 
 
 @pytest.mark.long
+def test_a_run_outlives_its_killed_worker_and_ends_by_itself(server, tmp_path):
+    served = Served(server, tmp_path, "alone", "--to", "containment")
+    with served.worker() as running:
+        flow_run = served.start()
+        served.working()
+        running.kill()
+        done = server.wait_for_run(flow_run, *ENDED)
+        assert done["state_type"] == "COMPLETED", done["state"]["message"]
+        assert running.living_after(ORPHANS_END_WITHIN_S) == []
+    assert [run.status for run in list_runs(served.root)] == ["completed"]
+
+
+@pytest.mark.long
 def test_stopping_serve_stops_its_run_and_a_person_can_cancel_one(server, tmp_path):
     served = Served(server, tmp_path, "stopped", "--to", "containment")
     with served.worker() as running:
