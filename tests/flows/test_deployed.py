@@ -143,6 +143,19 @@ def test_the_same_registration_again_changes_nothing_and_another_root_is_refused
     assert answer.status_code == 409 and "less than the minimum of 512" in answer.text
 
 
+def test_a_run_of_the_command_line_shows_itself_on_a_server_of_the_users(server, tmp_path):
+    write_parquet_lake(tmp_path / "lake")
+    arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory", "--json")
+    answer = lakebed(*arguments, folder=tmp_path, **server.variables)
+    assert answer.status == 0, answer.err
+    (run,) = [each for each in server.runs() if each["deployment_id"] is None]
+    assert run["state"]["message"] == "built inventory; 3 tables, 0 unreadable"
+    shown = server.artifacts(run["id"])
+    assert set(shown) == {"lakebed-progress", "lakebed-summary"}
+    assert shown["lakebed-progress"]["data"] == 100.0
+    assert answer.json["prefect_start_s"] == 0
+
+
 def test_prefect_deploy_takes_the_file_of_infra_from_any_folder(server, tmp_path):
     variables = {**server.environment, "LAKEBED_LAKE__ROOT": "/data/lake", "LAKEBED_ARTIFACTS": "/data/lakebed"}
     file = ROOT / "infra" / "prefect.yaml"
