@@ -37,4 +37,5 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 
 lock: setup ## For developers: pin again after a change of pyproject.toml (ARGS=--upgrade moves all pins)
 	@$(COMPILE) $(ARGS) pyproject.toml --all-extras --group dev --group docs -o requirements/lock.txt
+	@$(BIN)/python infra/setup/image_lock.py
 	@echo 'uv>=0.13' | $(COMPILE) $(ARGS) - -o requirements/uv.txt
