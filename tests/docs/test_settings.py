@@ -41,7 +41,7 @@ def _keys():
         ("lakegraph.md", ("lakegraph.",)),
         ("summary.md", ("summary.",)),
         ("embeddings.md", ("embeddings.",)),
-        ("index.md", ("index.",)),
+        ("vector-index.md", ("index.",)),
     ],
 )
 def test_stage_pages_list_every_setting_with_its_default(page, sections):
