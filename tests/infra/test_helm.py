@@ -27,11 +27,11 @@ def test_every_resource_is_valid(values):
         kubernetes_validate.validate(resource, KUBERNETES, strict=True)
     is_local = "artifacts__root" not in values
     assert ("PersistentVolumeClaim" in resources) == is_local
-    assert ("Deployment" in resources) == values.get("worker__enabled", True) == ("Job" in resources)
+    assert ("Deployment" in resources) == values.get("worker__enabled", True)
     assert ("CronJob" in resources) == values.get("cronJob__enabled", False)
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "Job", "CronJob"])
+@pytest.mark.parametrize("kind", ["Deployment", "CronJob"])
 def test_pods_are_confined(kind):
     pod = pod_of(rendered(cronJob__enabled=True)[kind])
     (container,) = pod["containers"]
@@ -64,6 +64,15 @@ def test_the_configuration_is_what_was_given():
     assert stamps[0]["checksum/config"] != stamps[1]["checksum/config"]
 
 
+def test_the_worker_serves_with_its_schedule():
+    def arguments(**values):
+        return pod_of(rendered(**values)["Deployment"])["containers"][0]["args"]
+
+    served = ["lakebed", "serve", "/etc/lakebed/lakebed.toml", "--pool", "lakebed"]
+    assert arguments() == [*served, "--cron", "0 3 * * *", "--timezone", "Etc/UTC"]
+    assert arguments(worker__schedule="", worker__arguments=["--to", "retention"]) == [*served, "--to", "retention"]
+
+
 def test_one_run_at_a_time_and_artifacts_outlive_the_chart():
     resources = rendered(cronJob__enabled=True)
     assert resources["Deployment"]["spec"]["replicas"] == 1
@@ -87,6 +96,7 @@ def test_the_network_policy_lets_nobody_in():
         ({"lake.root": "somewhere"}, "/lake/root"),
         ({"prefect.apiUrl": "prefect"}, "/prefect/apiUrl"),
         ({"image.digest": "latest"}, "/image/digest"),
+        ({"worker.schedule": "daily"}, "/worker/schedule"),
         ({"nonsense": 1}, "nonsense"),
     ],
 )

@@ -34,7 +34,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- .Values.artifacts.claim | default (printf "%s-artifacts" (include "lakebed.name" .)) -}}
 {{- end }}
 
-{{/* The pod of worker, registration and cron job; called with a dict of root, command, and what differs. */}}
+{{/* The pod of worker and cron job; called with a dict of root, command, and what differs. */}}
 {{- define "lakebed.pod" -}}
 {{- $root := .root -}}
 {{- $values := .root.Values -}}
@@ -65,9 +65,6 @@ containers:
     imagePullPolicy: {{ $values.image.pullPolicy }}
     args:
       {{- toYaml .arguments | nindent 6 }}
-    {{- with .workingDir }}
-    workingDir: {{ . }}
-    {{- end }}
     securityContext:
       allowPrivilegeEscalation: false
       readOnlyRootFilesystem: true
@@ -95,20 +92,6 @@ containers:
       - secretRef:
           name: {{ $values.prefect.secret }}
       {{- end }}
-    {{- end }}
-    {{- if .hasHealth }}
-    ports:
-      - name: health
-        containerPort: 8080
-    startupProbe:
-      httpGet: {path: /health, port: health}
-      periodSeconds: 5
-      failureThreshold: 36
-    livenessProbe:
-      httpGet: {path: /health, port: health}
-      periodSeconds: 30
-      timeoutSeconds: 15
-      failureThreshold: 4
     {{- end }}
     resources:
       {{- toYaml $values.resources | nindent 6 }}
