@@ -1,7 +1,8 @@
-"""Pages of the site that are made from the code when it is built: the API reference."""
+"""What the site has beyond the pages in docs/: the API reference, made from the code when it is built."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,17 @@ from mkdocs.structure.files import File
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = ROOT / "tasks"
+_LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\((\.\./[^)\s]+)\)")
+_ITEM = re.compile(r"(?:[-*]|1\.) ")
 # what fills numba's cache is nobody's interface
-_LEFT_OUT = {"__init__", "compile", "compile_products"}
+_LEFT_OUT = {"compile", "compile_products"}
 _PAGES = {
-    "lakebed": "# lakebed\n\nWhat a program that uses lakebed's lakes imports.\n\n::: tasks.quarantine.reading.open_table\n",
-    "encoding": "# Encoding\n\nCanonical cells, row hashes, multiset hashes and sketches: `tasks.encoding`.\n",
+    "lakebed": "# lakebed\n\nFor programs that read a lake.\n\n::: tasks.quarantine.reading.open_table\n",
+    "encoding": "# Encoding\n\nCanonical cells, row hashes, multiset hashes, sketches: `tasks.encoding`.\n",
 }
 
 
@@ -26,6 +30,33 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, text in api_pages().items():
         files.append(File.generated(config, f"api/{name}.md", content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links to files of the repository that are no pages become the files' names: the site does not have them."""
+    docs = Path(config.docs_dir).resolve()
+    folder = (docs / page.file.src_uri).parent
+
+    def shown(found: re.Match[str]) -> str:
+        target = (folder / found[2].partition("#")[0]).resolve()
+        if target.is_relative_to(docs) or not target.is_relative_to(ROOT):
+            return found[0]
+        path = target.relative_to(ROOT).as_posix()
+        return f"`{path}`" if found[1].strip("`") in (path, target.name) else f"{found[1]} (`{path}`)"
+
+    return with_room_before_lists(_LINK.sub(shown, markdown))
+
+
+def with_room_before_lists(markdown: str) -> str:
+    """A list right below a paragraph starts one on GitHub; here it needs an empty line before it."""
+    lines: list[str] = []
+    is_code = False
+    for line in markdown.splitlines():
+        is_code ^= line.startswith("```")
+        before = lines[-1] if lines else ""
+        is_first = _ITEM.match(line) and before.strip() and not _ITEM.match(before) and not before.startswith(" ")
+        lines += ["", line] if is_first and not is_code else [line]
+    return "\n".join(lines) + "\n"
 
 
 def api_pages() -> dict[str, str]:
@@ -50,7 +81,7 @@ def _stage_page(name: str, stage: Path | None, kernel: Path | None) -> str:
 
 
 def _modules(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.glob("*.py")) if path.stem not in _LEFT_OUT and not path.stem.startswith("_")]
+    return [path for path in sorted(folder.glob("[a-z]*.py")) if path.stem not in _LEFT_OUT]
 
 
 def _module(path: Path) -> str:

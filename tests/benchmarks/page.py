@@ -17,6 +17,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 FOLDER = ROOT / "docs" / "benchmarks"
 
 Record = dict[str, Any]
+TIMES = "\N{MULTIPLICATION SIGN}"
 _TABLE = re.compile(r"(<!-- table ([a-z_]+) -->\n\n?)(.*?)(\n?<!-- end -->)", re.DOTALL)
 
 
@@ -75,8 +76,8 @@ def operator_table(folder: Path) -> str:
     rows = [
         [
             found["graph"],
-            f"{found['summary_times_scipy']:.1f} ×",
-            f"{found['summary_times_csr']:.2f} ×",
+            f"{found['summary_times_scipy']:.1f} {TIMES}",
+            f"{found['summary_times_csr']:.2f} {TIMES}",
             {"csr": "CSR"}.get(found["picked"], found["picked"]),
             f"{found['picked_times_better']:.2f}",
             f"{queries[found['graph']]['query_us']:.2f} µs",
