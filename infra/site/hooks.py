@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TASKS = ROOT / "tasks"
 _LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\((\.\./[^)\s]+)\)")
 _ITEM = re.compile(r"(?:[-*]|1\.) ")
+_INNER = re.compile(r" {3}[-*] ")
 # what fills numba's cache is nobody's interface
 _LEFT_OUT = {"compile", "compile_products"}
 _PAGES = {
@@ -48,13 +49,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def with_room_before_lists(markdown: str) -> str:
-    """A list right below a paragraph starts one on GitHub; here it needs an empty line before it."""
+    """Lists as GitHub reads them: one may start right below a paragraph, and one within "1. " is indented by three."""
     lines: list[str] = []
     is_code = False
-    for line in markdown.splitlines():
+    for text in markdown.splitlines():
+        line = text
         is_code ^= line.startswith("```")
         before = lines[-1] if lines else ""
         is_first = _ITEM.match(line) and before.strip() and not _ITEM.match(before) and not before.startswith(" ")
+        if not is_code and _INNER.match(line):
+            line = f" {line}"
         lines += ["", line] if is_first and not is_code else [line]
     return "\n".join(lines) + "\n"
 

@@ -29,6 +29,7 @@ def shown(text, page="prefect.md"):
         ("![picture](../docs/pictures/report.png)\n", "![picture](../docs/pictures/report.png)\n"),
         ("text:\n- one\n- two\n", "text:\n\n- one\n- two\n"),
         ("text:\n\n- one\n  more\n- two\n", "text:\n\n- one\n  more\n- two\n"),
+        ("1. one\n   - inner\n2. two\n", "1. one\n    - inner\n2. two\n"),
         ("```\na\n- b\n```\n", "```\na\n- b\n```\n"),
     ],
 )
