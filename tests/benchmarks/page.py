@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
 FOLDER = ROOT / "docs" / "benchmarks"
 
+_METHODS = {"tree": "dynamic programme", "ilp": "HiGHS"}
+
 Record = dict[str, Any]
 TIMES = "\N{MULTIPLICATION SIGN}"
 _TABLE = re.compile(r"(<!-- table ([a-z_]+) -->\n\n?)(.*?)(\n?<!-- end -->)", re.DOTALL)
@@ -88,12 +90,33 @@ def operator_table(folder: Path) -> str:
     return markdown([*head, "neighbour query"], rows)
 
 
+def retention_table(folder: Path) -> str:
+    """How graphs of tables were solved, how far from the best choice at most, in which time."""
+    rows = [
+        [
+            found["shape"],
+            f"{found['n_tables']:,}",
+            f"{found['n_edges']:,}",
+            f"{found['largest_component']:,}",
+            ", ".join(_METHODS.get(method, method) for method in found["methods"]),
+            f"{found['gap']:.2%}" if found["gap"] else "0",
+            seconds(found["cpu_seconds"]),
+        ]
+        for found in read(folder, "retention")
+    ]
+    return markdown(["graph", "tables", "edges", "largest component", "solved by", "gap", "CPU s"], rows)
+
+
 def seconds(value: float) -> str:
     """Two figures that count."""
     return f"{value:.2f}" if value < 1 else f"{value:.1f}"
 
 
-TABLES: dict[str, Callable[[Path], str]] = {"summary": summary_table, "operator": operator_table}
+TABLES: dict[str, Callable[[Path], str]] = {
+    "summary": summary_table,
+    "operator": operator_table,
+    "retention": retention_table,
+}
 
 
 if __name__ == "__main__":
