@@ -51,7 +51,7 @@ def main(names: Sequence[str] = ()) -> int:
         names: of the only steps to do, as an image does one by one; there none of them is optional.
     """
     if names:
-        return _run_steps([step._replace(is_optional=False) for step in STEPS if step.name in names])
+        return _run_named(names)
     missing = check_machine()
     if missing:
         sys.stderr.write("make setup cannot start:\n" + "".join(f"  - {line}\n" for line in missing))
@@ -59,6 +59,15 @@ def main(names: Sequence[str] = ()) -> int:
     with (ROOT / "pyproject.toml").open() as locked:
         fcntl.flock(locked, fcntl.LOCK_EX)  # two calls at once: the second waits, then finds all done
         return _run_steps(STEPS)
+
+
+def _run_named(names: Sequence[str]) -> int:
+    known = {step.name: step._replace(is_optional=False) for step in STEPS}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        _say(f"set-up has no step {unknown[0]!r}; its steps are {', '.join(map(repr, known))}")
+        return 1
+    return _run_steps([known[name] for name in names])
 
 
 def check_machine() -> list[str]:
