@@ -40,9 +40,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     def shown(found: re.Match[str]) -> str:
         target = (folder / found[2].partition("#")[0]).resolve()
-        if target.is_relative_to(docs) or not target.is_relative_to(ROOT):
+        if target.is_relative_to(docs) or not target.is_relative_to(docs.parent):
             return found[0]
-        path = target.relative_to(ROOT).as_posix()
+        path = target.relative_to(docs.parent).as_posix()
         return f"`{path}`" if found[1].strip("`") in (path, target.name) else f"{found[1]} (`{path}`)"
 
     return with_room_before_lists(_LINK.sub(shown, markdown))
