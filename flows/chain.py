@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from connectors.errors import ConfigError, StageError
 from flows.config import LakebedConfig
@@ -10,6 +11,9 @@ from tasks.runtime.stage import Stage
 from tasks.runtime.workspace import Workspace
 
 Refs = Mapping[str, ArtifactRef]
+StageName = Literal[
+    "inventory", "containment", "relations", "retention", "lakegraph", "summary", "embeddings", "index", "links"
+]
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Link:
         reads_lake_rows: whether the user's suites for tables of the lake must have passed before.
     """
 
-    name: str
+    name: StageName
     requires: tuple[str, ...]
     open: Callable[[Refs, Workspace, LakebedConfig], Stage]
     build: Callable[[Refs, Workspace, LakebedConfig], ArtifactRef]
@@ -34,10 +38,11 @@ class Link:
 
 
 def _open_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
-    from connectors.lake.listing import list_lake
+    from tasks.inventory.sources import listed_lake
     from tasks.inventory.stage import inventory_stage
 
-    return inventory_stage(workspace, config.inventory, list_lake(workspace.lake))
+    with listed_lake(workspace) as lake:
+        return inventory_stage(workspace, config.inventory, lake.listing)
 
 
 def _build_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
@@ -193,7 +198,8 @@ def chosen_links(
     if only is not None:
         needed = _needed(only, links)
         return tuple(link for link in links if link.name in needed)
-    return links[: [link.name for link in links].index(to or LAST) + 1]
+    names: list[str] = [link.name for link in links]
+    return links[: names.index(to or LAST) + 1]
 
 
 def gets_report(to: str | None, only: str | None) -> bool:
