@@ -14,6 +14,7 @@ from connectors.postgresql.client import DRIVER, Connection, DatabaseError
 from connectors.postgresql.identity import KnownState, TableState, log_position, read_states, table_states
 from connectors.postgresql.reading import Query, plan_queries, session_statement, settled_columns
 from connectors.postgresql.tables import Catalog, Table, read_catalog
+from connectors.redaction import remember_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -188,6 +189,8 @@ def _properties(config: DatabaseConfig) -> dict[str, str]:
         found["password"] = password
     elif config.password_block:
         found["password"] = _block_secret(config.password_block)
+    # whatever its variable is called: no text of this process may show it
+    remember_secrets(found)
     return found
 
 
