@@ -30,7 +30,8 @@ SELECT json_build_object(
   'snapshot', txid_current_snapshot()::text, 'is_standby', pg_is_in_recovery(),
   'relations', (SELECT coalesce(json_agg(r ORDER BY r.oid), '[]') FROM (
     SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
-      quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS shown, quote_ident(n.nspname) AS shown_schema, c.relispartition AS is_part,
+      quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS shown,
+      quote_ident(n.nspname) AS shown_schema, c.relispartition AS is_part,
       has_schema_privilege(n.oid, 'USAGE') AS may_use, has_table_privilege(c.oid, 'SELECT') AS may_select,
       row_security_active(c.oid) AS is_filtered, pg_relation_filenode(c.oid)::bigint AS node
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
