@@ -25,9 +25,10 @@ _KINDS = {"r": "TABLE", "p": "TABLE", "m": "MATERIALIZED VIEW", "v": "VIEW", "f"
 # no function that would wait for the lock of a table: one that is locked must not hold up the others
 _QUERY = """
 SELECT json_build_object(
-  'started', pg_postmaster_start_time()::text, 'database', current_database(), 'role', current_user::text,
+  'started', pg_postmaster_start_time()::text,
+  'recovered', (SELECT stats_reset::text FROM pg_stat_bgwriter), 'database', current_database(), 'role', current_user::text,
   'version', current_setting('server_version_num')::int, 'block', current_setting('block_size')::int,
-  'snapshot', txid_current_snapshot()::text, 'is_standby', pg_is_in_recovery(),
+  'snapshot', txid_current_snapshot()::text,
   'relations', (SELECT coalesce(json_agg(r ORDER BY r.oid), '[]') FROM (
     SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
       quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS shown,
