@@ -26,7 +26,8 @@ _KINDS = {"r": "TABLE", "p": "TABLE", "m": "MATERIALIZED VIEW", "v": "VIEW", "f"
 _QUERY = """
 SELECT json_build_object(
   'started', pg_postmaster_start_time()::text,
-  'recovered', (SELECT stats_reset::text FROM pg_stat_bgwriter), 'database', current_database(), 'role', current_user::text,
+  'recovered', (SELECT stats_reset::text FROM pg_stat_bgwriter),
+  'database', current_database(), 'role', current_user::text,
   'version', current_setting('server_version_num')::int, 'block', current_setting('block_size')::int,
   'snapshot', txid_current_snapshot()::text,
   'relations', (SELECT coalesce(json_agg(r ORDER BY r.oid), '[]') FROM (
