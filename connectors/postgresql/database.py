@@ -11,7 +11,7 @@ from connectors.errors import SourceError
 from connectors.lake.databases import POSTGRESQL
 from connectors.lake.model import FileEntry, TableSource, Unreadable
 from connectors.postgresql.client import DRIVER, Connection, DatabaseError
-from connectors.postgresql.identity import KnownState, TableState, log_position, read_states, table_states
+from connectors.postgresql.identity import KnownState, TableState, read_states, table_states
 from connectors.postgresql.reading import Query, plan_queries, session_statement, settled_columns
 from connectors.postgresql.tables import Catalog, Table, read_catalog
 from connectors.redaction import remember_secrets
@@ -101,7 +101,7 @@ class OpenDatabase:
         rows = {name.removeprefix(f"{self.name}/"): n for name, n in n_rows.items()}
         for shown in (name.removeprefix(f"{self.name}/") for name in refused):
             rows[shown] = int(self.connection.tried(f"SELECT count(*)::text FROM {shown}") or 0)  # noqa: S608 - quoted
-        new = read_states(self.connection, self.catalog, self.states, rows)
+        new = read_states(self.catalog, self.states, rows)
         if new:
             kept = _load_memory(self.memory, self.name) | new
             there = {table.shown for table in self.catalog.tables}
@@ -145,7 +145,6 @@ def open_database(name: str, config: DatabaseConfig, memory: Storage, *, is_para
     database.connection = connection
     try:
         catalog = read_catalog(connection, name, config)
-        catalog.server["log"] = log_position(connection, catalog.server)
         by_content = is_paranoid or config.identity == "content"
         database.states = table_states(connection, catalog, _load_memory(memory, name), by_content=by_content)
         database.catalog = catalog

@@ -263,6 +263,8 @@ def open_events(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def dataset_name(root: str, *below: str) -> tuple[str, str]:
     """Namespace and name of what lies below a root, as OpenLineage names files: store and bucket, then the path."""
     path = "/".join(part.strip("/") for part in below if part.strip("/"))
+    if not root:
+        return "lakebed", path or "sources"
     if is_object_store(root):
         scheme, _, rest = root.rstrip("/").partition("://")
         bucket, _, prefix = rest.partition("/")
