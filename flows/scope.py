@@ -100,11 +100,19 @@ class RunScope:
         """Starts what takes long to start, in parallel: Great Expectations, Spark, its Python workers, our kernels."""
         if self._expectations is None:
             self._expectations = ExpectationsProcess.start(self.log.folder)
+        self._require_roots()
         if needs_spark:
             self.session.start()
             self.session.warm_up()
             self._kernels = threading.Thread(target=_load_kernels, name="kernels", daemon=True)
             self._kernels.start()
+
+    def _require_roots(self) -> None:
+        """Whenever a session comes, its executors must see lake and artifact root: checked before any job of ours."""
+        from connectors.spark.roots import roots_check
+
+        if not self.session.is_started:
+            self.session.checks = [roots_check(self.workspace.lake.root, self.config.artifacts)]
 
     def settle(self) -> None:
         """Waits for the kernels: inventory forks, and a fork must not find a module half imported."""
