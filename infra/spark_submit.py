@@ -7,6 +7,7 @@ Master, memory, cores and every other setting are spark-submit's; docs/cluster.m
 runs without Prefect, unless PREFECT_API_URL names a server.
 """
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -21,12 +22,21 @@ def main() -> None:
     from connectors.spark.submitted import is_submitted
 
     if is_submitted():
+        _part_errors_from_results()
         from connectors.spark.cluster import submitted_settings
 
         os.environ["LAKEBED_SPARK__MASTER"] = (submitted_settings() or {})["spark.master"]
     from flows.cli.main import main as run_verb
 
     run_verb()
+
+
+def _part_errors_from_results() -> None:
+    """Spark joins this process's standard error to its standard output, where results alone belong: parts them again."""
+    if not os.path.sameopenfile(1, 2):
+        return
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(f"/proc/{os.getppid()}/fd/2", os.O_WRONLY | os.O_APPEND), 2)
 
 
 if __name__ == "__main__":
