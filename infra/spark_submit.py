@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _part_errors_from_results() -> None:
-    """Spark joins this process's standard error to its standard output, where results alone belong: parts them again."""
+    """Spark joins standard error to standard output, where results alone belong: parts them again."""
     if not os.path.sameopenfile(1, 2):
         return
     with contextlib.suppress(OSError):
