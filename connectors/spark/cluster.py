@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -35,7 +35,7 @@ def submitted_settings() -> dict[str, str] | None:
         return dict(context.getConf().getAll())
     if not is_submitted():
         return None
-    SparkContext._ensure_initialized()  # type: ignore[no-untyped-call]
+    SparkContext._ensure_initialized()
     found = dict(SparkConf(_jvm=SparkContext._jvm).getAll())
     if found.get("spark.app.name") == ENTRY_NAME:
         del found["spark.app.name"]
@@ -93,7 +93,7 @@ def ask_executors(session: SparkSession, look: Callable[[], dict[str, str]]) -> 
     context = session.sparkContext
     n_tasks = max(1, context.defaultParallelism)
 
-    def work(_: Iterator[int]) -> Iterator[dict[str, str]]:
+    def work(_: Iterable[int]) -> Iterable[dict[str, str]]:
         import os
         import socket
         import time
@@ -136,8 +136,12 @@ def _wait_for_executors(session: SparkSession, timeout_s: float) -> None:
     """Until the first has run a task, and then until their number stands still for a moment."""
     is_there = threading.Event()
     context = session.sparkContext
-    job = threading.Thread(target=lambda: (session.range(1).count(), is_there.set()), daemon=True)
-    job.start()
+
+    def run_one() -> None:
+        session.range(1).count()
+        is_there.set()
+
+    threading.Thread(target=run_one, daemon=True).start()
     if not is_there.wait(timeout_s):
         context.cancelAllJobs()
         raise StageError(

@@ -44,7 +44,7 @@ def session_settings(
     elif config.is_local:
         # the JVM's environment is the submitter's
         chosen |= _worker_variables(config, str(code_root()))
-    return chosen | _observed(config) | given | pinned_settings(given) | config.conf
+    return chosen | _observed(config) | dict(given) | pinned_settings(given) | config.conf
 
 
 def pinned_settings(given: Mapping[str, str]) -> dict[str, str]:
@@ -76,7 +76,7 @@ def worker_python(config: SparkConfig) -> str:
 
 def _observed(config: SparkConfig) -> dict[str, str]:
     """The event log, and metrics for Prometheus on the driver's page."""
-    settings = {}
+    settings: dict[str, str] = {}
     if config.event_log:
         is_uri = "://" in config.event_log
         place = config.event_log if is_uri else Path(config.event_log).expanduser().absolute().as_uri()
