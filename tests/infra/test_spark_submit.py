@@ -1,12 +1,14 @@
 """The chain by spark-submit on a real standalone cluster: what local mode finds, also when machines are lost."""
 
 import json
+import subprocess
 
 import pytest
 
 from data_samples.generator import generate_sample_lake
+from tests.flows.lakes import write_mixed_lake
 from tests.flows.processes import lakebed
-from tests.infra.clusters import Killer, Watch, fetched, gate, jars, lost_tasks, submitted
+from tests.infra.clusters import DRIVER, Killer, Watch, fetched, gate, jars, lost_tasks, submitted
 from tests.services.machine import free_port
 from tests.services.spark_cluster import bare_environment, history_server, spark_cluster
 
@@ -80,6 +82,27 @@ def test_the_chain_on_a_cluster_that_loses_a_machine_is_that_of_local_mode(tmp_p
         assert [run["id"] for run in fetched(history, STAGES)] == [application]
         stages = fetched(history, f"{STAGES}/{application}/stages")
     assert sum(stage["numFailedTasks"] for stage in stages) >= 1
+
+
+def test_an_artifact_root_that_a_worker_does_not_see_is_told_before_any_work(tmp_path, cluster):
+    """By `--master`, without spark-submit."""
+    if subprocess.run(["unshare", "-rm", "true"], check=False).returncode != 0:
+        pytest.skip("no mount name spaces here: unshare -rm")
+    write_mixed_lake(tmp_path / "lake")
+    (tmp_path / "artifacts").mkdir()
+    cluster.start_worker(hidden=tmp_path / "artifacts")
+    cluster.wait_for_workers(3)
+    conf = {**DRIVER, "spark.cores.max": "3"}
+    roots = ("--lake", "lake", "--artifacts", "artifacts")
+    found = lakebed(
+        *("run", "--master", cluster.master, *roots, "--to", "containment", "--json"),
+        folder=tmp_path, LAKEBED_SPARK__CONF=json.dumps(conf),
+    )  # fmt: skip
+    assert found.status == 2, found.err
+    assert found.json["what"] == "1 of the cluster's executors do not share the artifact root with the driver"
+    assert "there is no such file" in found.json["examples"][0]
+    assert not (tmp_path / "artifacts" / "containment").exists()
+    assert not (tmp_path / "artifacts" / "probe").exists()
 
 
 @pytest.mark.long

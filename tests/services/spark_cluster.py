@@ -59,11 +59,14 @@ class SparkCluster:
         worker.wait()
         return len(family)
 
-    def start_worker(self, *, cores=1, memory="700m"):
+    def start_worker(self, *, cores=1, memory="700m", hidden=None):
+        """A worker; a folder that is `hidden` looks empty to it and its executors, as one that is not shared."""
+        cover = 'mount -t tmpfs none "$0" && exec "$@"'
+        before = ["unshare", "-rm", "sh", "-c", cover, str(hidden)] if hidden else []
         number = len(self.processes)
         self._start(
             "worker.Worker", "--host", "127.0.0.1", "--cores", cores, "--memory", memory, "--webui-port", 0,
-            "--work-dir", self.folder / f"work{number}", self.master,
+            "--work-dir", self.folder / f"work{number}", self.master, before=before,
         )  # fmt: skip
 
     def wait_for_workers(self, n_wanted):
@@ -75,8 +78,8 @@ class SparkCluster:
             time.sleep(0.3)
         raise AssertionError(f"{n_wanted} workers did not come up in {START_S} s")
 
-    def _start(self, name, *arguments):
-        command = [*java_command(*self.java_options), f"org.apache.spark.deploy.{name}"]
+    def _start(self, name, *arguments, before=()):
+        command = [*before, *java_command(*self.java_options), f"org.apache.spark.deploy.{name}"]
         with (self.folder / "cluster.log").open("ab") as log:
             self.processes.append(
                 subprocess.Popen(
