@@ -50,7 +50,10 @@ def cluster(tmp_path):
 def both_ways(folder, cluster, *, conf, stages, **variables):
     """A run in local mode, and one on the cluster which loses a machine in each of these stages."""
     run = ("run", "--lake", folder / "lake", "--json")
-    local = lakebed(*run, "--artifacts", "local", folder=folder, **variables)
+    local = lakebed(
+        *run, "--artifacts", "local", folder=folder, LAKEBED_SPARK__EVENT_LOG=str(folder / "local-events"), **variables
+    )
+    assert list((folder / "local-events").rglob("events_*"))
     gates, preload = gate(folder / "gate")
     with Killer(cluster, folder / "gate", stages) as killer:
         found = submitted(
