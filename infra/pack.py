@@ -27,6 +27,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from connectors.spark.code import EXECUTOR_PACKAGES, ZIP_NAME, write_code_zip
+from connectors.spark.config import SparkConfig
+from connectors.spark.daemon import preload
 from connectors.spark.jars import find_jars
 
 ENV, CONF = "env.tar.gz", "lakebed.conf"
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--uri", help="where the folder will be copied to, such as hdfs:///apps/lakebed")
     given = parser.parse_args(arguments)
     out: Path = given.out.absolute()
+    # a fresh checkout has no kernels yet
+    preload(",".join(SparkConfig().worker_preload))
     write_code_zip(out)
     wanted = (*EXECUTOR_PACKAGES, *(name for extra in given.extras for name in EXTRAS[extra]))
     sizes = write_environment(out / ENV, wanted)
