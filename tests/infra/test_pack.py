@@ -11,7 +11,7 @@ import pytest
 
 from connectors.spark.code import EXECUTOR_PACKAGES
 from infra import pack
-from infra.pack import copy_jars, main, properties, write_environment
+from infra.pack import copy_jars, properties, write_environment
 
 LOOK = """
 import importlib, json, sys
@@ -58,17 +58,12 @@ def test_properties_name_every_part(tmp_path):
 
 
 @pytest.mark.heavy
-def test_the_whole_pack(tmp_path, capsys):
-    main([str(tmp_path / "dist")])
-    assert {path.name for path in (tmp_path / "dist").iterdir()} == {
-        "lakebed.zip",
-        "env.tar.gz",
-        "jars",
-        "lakebed.conf",
-    }
-    assert "llvmlite" in capsys.readouterr().out
+def test_the_whole_pack(tmp_path, packed):
+    folder, said = packed
+    assert {path.name for path in folder.iterdir()} == {"lakebed.zip", "env.tar.gz", "jars", "lakebed.conf"}
+    assert "llvmlite" in said
     (tmp_path / "env").mkdir()
-    python = unpacked(tmp_path / "dist" / "env.tar.gz", tmp_path / "env")
+    python = unpacked(folder / "env.tar.gz", tmp_path / "env")
     assert look(python, *EXECUTOR_PACKAGES, folder=tmp_path)[2] == []
     assert not (tmp_path / "env" / "lib" / pack.PYTHON / "site-packages" / "torch").exists()
     assert os.access(python, os.X_OK)

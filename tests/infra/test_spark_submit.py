@@ -47,7 +47,7 @@ def cluster(tmp_path):
         yield running
 
 
-def both_ways(folder, cluster, *, conf, stages, **variables):
+def both_ways(folder, cluster, *, options, conf, stages, **variables):
     """A run in local mode, and one on the cluster which loses a machine in each of these stages."""
     run = ("run", "--lake", folder / "lake", "--json")
     local = lakebed(
@@ -57,7 +57,7 @@ def both_ways(folder, cluster, *, conf, stages, **variables):
     gates, preload = gate(folder / "gate")
     with Killer(cluster, folder / "gate", stages) as killer:
         found = submitted(
-            cluster, *run, "--artifacts", folder / "cluster-artifacts", folder=folder, options=jars(),
+            cluster, *run, "--artifacts", folder / "cluster-artifacts", folder=folder, options=options,
             conf=gates | conf | {"spark.eventLog.compress": "false"},
             LAKEBED_SPARK__EVENT_LOG=str(folder / "events"), **preload, **variables,
         )  # fmt: skip
@@ -65,17 +65,20 @@ def both_ways(folder, cluster, *, conf, stages, **variables):
     return local, found, killer
 
 
-def test_the_chain_on_a_cluster_that_loses_a_machine_is_that_of_local_mode(tmp_path, cluster):
-    """CI's part: the sample lake, one machine lost while containment writes; events and metrics of the same run."""
+def test_the_chain_on_a_cluster_that_loses_a_machine_is_that_of_local_mode(tmp_path, cluster, packed):
+    """The packed Python; one machine lost while containment writes; events and metrics of the same run."""
     generate_sample_lake(tmp_path / "lake")
     port = free_port()
-    conf = {"spark.ui.enabled": None, "spark.ui.port": str(port)}
+    own = {"spark.pyspark.python": None, "spark.ui.enabled": None}
+    conf = {**own, "spark.ui.port": str(port)}
+    options = ["--properties-file", packed[0] / "lakebed.conf"]
     with Watch(port, (METRICS, EXECUTORS, STAGES)) as watch:
         local, found, killer = both_ways(
-            tmp_path, cluster, conf=conf, stages=["containment"], LAKEBED_SPARK__PROMETHEUS="true"
+            tmp_path, cluster, options=options, conf=conf, stages=["containment"], LAKEBED_SPARK__PROMETHEUS="true"
         )
     assert found.digests == local.digests
     assert list(killer.hits) == ["containment"]
+    assert list((tmp_path / "cluster").glob("work*/app-*/*/env/lib/python3*/site-packages/numba"))
     assert lost_tasks(tmp_path / "events") >= 1
     assert "metrics_lakebed_driver_DAGScheduler_stage_runningStages" in watch.found[METRICS]
     assert 'executor_id="0"' in watch.found[EXECUTORS]
@@ -111,7 +114,7 @@ def test_an_artifact_root_that_a_worker_does_not_see_is_told_before_any_work(tmp
 @pytest.mark.long
 def test_a_machine_lost_in_the_middle_of_each_spark_stage_changes_nothing(tmp_path, cluster):
     generate_sample_lake(tmp_path / "lake")
-    local, found, killer = both_ways(tmp_path, cluster, conf={}, stages=KILLED, **SPARK_WAYS)
+    local, found, killer = both_ways(tmp_path, cluster, options=jars(), conf={}, stages=KILLED, **SPARK_WAYS)
     assert not list((tmp_path / "gate").glob("escaped-*"))
     assert sorted(killer.hits) == sorted(KILLED)
     assert lost_tasks(tmp_path / "events") >= len(KILLED)
