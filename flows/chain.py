@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from connectors.errors import ConfigError, StageError
 from flows.config import LakebedConfig
@@ -13,6 +13,9 @@ from tasks.runtime.workspace import Workspace
 
 Refs = Mapping[str, ArtifactRef]
 Arguments = tuple[Any, ...]
+StageName = Literal[
+    "inventory", "containment", "relations", "retention", "lakegraph", "summary", "embeddings", "index", "links"
+]
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Link:
         reads_lake_rows: whether the user's suites for tables of the lake must have passed before.
     """
 
-    name: str
+    name: StageName
     requires: tuple[str, ...]
     open: Callable[[Refs, Workspace, LakebedConfig], Stage]
     arguments: Callable[[Refs, Workspace, LakebedConfig], Arguments]
