@@ -8,6 +8,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -134,28 +136,39 @@ def _require_same_code(answers: Sequence[Mapping[str, str]]) -> None:
 
 def _wait_for_executors(session: SparkSession, timeout_s: float) -> None:
     """Until the first has run a task, and then until their number stands still for a moment."""
-    is_there = threading.Event()
-    context = session.sparkContext
-
-    def run_one() -> None:
-        session.range(1).count()
-        is_there.set()
-
-    threading.Thread(target=run_one, daemon=True).start()
-    if not is_there.wait(timeout_s):
+    context, first = session.sparkContext, _first_task(session)
+    try:
+        first.result(timeout_s)
+    except FutureTimeout as error:
         context.cancelAllJobs()
         raise StageError(
             "no executor of the cluster ran a task",
             value=f"none in {timeout_s:.0f} s on {context.master}",
             expected="workers with as many free cores and as much memory as one executor wants",
             hint="lakebed doctor --master MASTER; lower spark.executor.memory or spark.executor.cores",
-        )
+        ) from error
+    except Exception as error:
+        raise StageError("the cluster runs no tasks of lakebed", value=_cause(error), hint=PACK_HINT) from error
     started = changed = time.monotonic()
     n_cores = context.defaultParallelism
     while time.monotonic() - changed < _STILL_S and time.monotonic() - started < _SETTLE_S:
         time.sleep(_POLL_S)
         if context.defaultParallelism != n_cores:
             n_cores, changed = context.defaultParallelism, time.monotonic()
+
+
+def _first_task(session: SparkSession) -> "Future[int]":
+    """In a daemon thread, which does not keep a run from ending that waits in vain."""
+    answer: Future[int] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(session.range(1).count())
+        except Exception as error:  # raised where the answer is awaited
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name="first-task", daemon=True).start()
+    return answer
 
 
 def _code_zip() -> Path:

@@ -57,7 +57,7 @@ def both_ways(folder, cluster, *, options, conf, stages, **variables):
     gates, preload = gate(folder / "gate")
     with Killer(cluster, folder / "gate", stages) as killer:
         found = submitted(
-            cluster, *run, "--artifacts", folder / "cluster-artifacts", folder=folder, options=options,
+            cluster.master, *run, "--artifacts", folder / "cluster-artifacts", folder=folder, options=options,
             conf=gates | conf | {"spark.eventLog.compress": "false"},
             LAKEBED_SPARK__EVENT_LOG=str(folder / "events"), **preload, **variables,
         )  # fmt: skip
@@ -88,6 +88,23 @@ def test_the_chain_on_a_cluster_that_loses_a_machine_is_that_of_local_mode(tmp_p
         assert [run["id"] for run in fetched(history, STAGES)] == [application]
         stages = fetched(history, f"{STAGES}/{application}/stages")
     assert sum(stage["numFailedTasks"] for stage in stages) >= 1
+
+
+def test_on_this_machine_what_was_submitted_stays_and_results_are_apart_from_the_rest(tmp_path):
+    write_mixed_lake(tmp_path / "lake")
+    run = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory", "--json")
+    conf = {"spark.sql.shuffle.partitions": "3", "spark.pyspark.python": None}
+    found = submitted("local[2]", *run, folder=tmp_path, options=jars(), conf=conf)
+    assert found.status == 0, found.err
+    (record,) = (tmp_path / "artifacts" / "runs").glob("*/run.json")
+    settings = json.loads(record.read_text())["config"]["spark"]
+    assert settings["master"] == "local[2]"
+    assert [stage["stage"] for stage in found.json["stages"]] == ["inventory"]
+    refused = submitted("local[2]", "run", "--to", "nothing", folder=tmp_path, options=jars(), conf=conf)
+    assert refused.status == 2
+    bare = submitted("local[2]", *run[:-2], "containment", "--json", folder=tmp_path, conf=conf)
+    assert bare.status == 2
+    assert "--properties-file" in bare.json["hint"]
 
 
 def test_an_artifact_root_that_a_worker_does_not_see_is_told_before_any_work(tmp_path, cluster):
