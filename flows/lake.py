@@ -33,6 +33,8 @@ from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
 from tasks.retention.config import RetentionConfig
 from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.config import LineageConfig, LoggingConfig, SecurityConfig
+from tasks.runtime.logs import configure
 from tasks.runtime.progress import Progress, show, shown
 from tasks.runtime.record import new_run_id
 from tasks.summary.config import SummaryConfig
@@ -41,6 +43,7 @@ SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), Contai
 RELATIONS, RETENTION = RelationsConfig(), RetentionConfig()
 LAKEGRAPH, SUMMARY, EMBEDDINGS, INDEX = LakeGraphConfig(), SummaryConfig(), EmbeddingsConfig(), IndexConfig()
 LINKS = LinksConfig()
+LOGGING, LINEAGE, SECURITY = LoggingConfig(), LineageConfig(), SecurityConfig()
 
 
 @flow(
@@ -65,6 +68,9 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     index: IndexConfig = INDEX,
     links: LinksConfig = LINKS,
     report: ReportConfig = REPORT,
+    logging: LoggingConfig = LOGGING,
+    lineage: LineageConfig = LINEAGE,
+    security: SecurityConfig = SECURITY,
     suites: str = "",
     full: bool = False,
     to: StageName | None = None,
@@ -87,6 +93,9 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         index: config of that stage.
         links: config of that stage.
         report: config of the report.
+        logging: what is said on standard error.
+        lineage: OpenLineage events.
+        security: what is borne of the artifact root's rights.
         suites: folder of the user's own Great Expectations suites.
         full: whether nothing is taken from earlier runs.
         to: last stage to run.
@@ -110,6 +119,9 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         index=index,
         links=links,
         report=report,
+        logging=logging,
+        lineage=lineage,
+        security=security,
         suites=suites,
         full=full,
     )
@@ -123,17 +135,20 @@ def _run_joined(scope: RunScope, links: Sequence[Link]) -> dict[str, ArtifactRef
     """Within a run of the command line, which has opened the scope; on the user's server it shows itself there."""
     with _shown_on_server(scope, links, shown()):
         _run_links(scope, links)
-    if users_server():
-        publish_run(scope)
+    _publish(scope)
     return _completed(scope)
 
 
 def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, ArtifactRef]:
     """What the command line does around the flow, for a run that a person or a schedule started in Prefect."""
     links, logger = chosen_links(to, only), get_run_logger()
+    progress: Progress = RunLogProgress(logger)
+    if scope.config.logging.format == "json":
+        configure(scope.config.logging)
+        progress = shown()
     for line in quarantine_warnings(scope.config):
         logger.warning(line)
-    with scope, _shown_on_server(scope, links, RunLogProgress(logger)):
+    with scope, _shown_on_server(scope, links, progress):
         _crash_dead_runs(scope)
         if begin(scope, links, only):
             _run_links(scope, links)
@@ -144,19 +159,19 @@ def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, A
     report = report_of(scope) if gets_report(to, only) else ""
     if report:
         logger.info("report: %s", report)
-    if users_server():
-        publish_run(scope, report)
+    _publish(scope, report)
     return _completed(scope)
 
 
 def _run_links(scope: RunScope, links: Sequence[Link]) -> None:
     logger, progress = get_run_logger(), shown()
     scope.settle()
+    scope.note_prefect()
     for link in links:
         if link.reads_lake_rows:
             scope.require_lake_suites()
         started = time.monotonic()
-        with progress.stage(link.name) if isinstance(progress, ServerProgress) else contextlib.nullcontext():
+        with scope.stage(link.name), progress.stage(link.name):
             ref = _build(scope, link)
         scope.done(ref, time.monotonic() - started)
         logger.info("stage %s: artifact %s", link.name, ref.key[:12])
@@ -179,6 +194,16 @@ def _shown_on_server(scope: RunScope, links: Sequence[Link], inner: Progress) ->
         show(before)
 
 
+def _publish(scope: RunScope, report: str = "") -> None:
+    """The run's pages on the user's server; a server that refuses them spoils no run."""
+    if not users_server():
+        return
+    try:
+        publish_run(scope, report)
+    except Exception as error:
+        get_run_logger().warning("the run's pages were not made: %s", error)
+
+
 def _completed(scope: RunScope) -> dict[str, ArtifactRef]:
     """The artifacts, in a state that says in a line what was done; callers of the flow get the artifacts alone."""
     message = run_message(scope.log.record.stages, scope.summaries())
@@ -193,9 +218,12 @@ def _crash_dead_runs(scope: RunScope) -> None:
 
     from flows.serving import crash_dead_runs
 
-    with get_client(sync_client=True) as client:
-        for each in crash_dead_runs(client, scope.config.artifacts):
-            get_run_logger().warning("flow run %s is marked as crashed: its process is gone", each)
+    try:
+        with get_client(sync_client=True) as client:
+            for each in crash_dead_runs(client, scope.config.artifacts):
+                get_run_logger().warning("flow run %s is marked as crashed: its process is gone", each)
+    except Exception as error:
+        get_run_logger().warning("dead runs were not told to the server: %s", error)
 
 
 def _require_absolute(config: LakebedConfig) -> None:

@@ -24,7 +24,9 @@ def run_plain(scope: RunScope, links: Sequence[Link]) -> None:
         if link.reads_lake_rows:
             scope.require_lake_suites()
         started = time.monotonic()
-        scope.done(_run(scope, link), time.monotonic() - started)
+        with scope.stage(link.name), shown().stage(link.name):
+            ref = _run(scope, link)
+        scope.done(ref, time.monotonic() - started)
 
 
 def _run(scope: RunScope, link: Link) -> ArtifactRef:

@@ -85,7 +85,7 @@ def _artifact_fault(artifacts: str, folder: str, name: str) -> str:
 def _lake_fault(lake: str, sample: tuple[str, int] | None) -> str:
     try:
         if sample is None:
-            return "" if Storage.at(lake).exists("") else "there is no such file or folder"
+            return "" if not lake or Storage.at(lake).exists("") else "there is no such file or folder"
         found = Storage.at(lake).stat(sample[0])
     except LakeError as error:
         return error.what
@@ -96,7 +96,7 @@ def _lake_fault(lake: str, sample: tuple[str, int] | None) -> str:
 
 def _lake_sample(lake: str) -> tuple[str, int] | None:
     """Some file of a local lake, with its size; None on object stores, where listing may take long."""
-    if is_object_store(lake):
+    if not lake or is_object_store(lake):
         return None
     for folder, _, names in os.walk(lake):
         for name in names:

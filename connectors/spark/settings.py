@@ -9,6 +9,7 @@ from pathlib import Path
 from connectors.spark.code import ZIP_NAME, code_root
 from connectors.spark.config import SparkConfig
 from connectors.spark.daemon import PRELOAD_VARIABLE
+from connectors.spark.jars import find_set, jar_set
 
 EXTENSIONS = "spark.sql.extensions"
 _DELTA = "io.delta.sql.DeltaSparkSessionExtension"
@@ -40,7 +41,10 @@ def session_settings(
     chosen = {"spark.master": config.master, "spark.driver.memory": f"{config.driver_memory_mib}m", **_DEFAULTS}
     chosen |= _local_settings() if config.is_local else _cluster_settings(config)
     if submitted is None:
-        chosen |= {} if config.is_local else {"spark.jars": ",".join(map(str, jars))}
+        # a local JVM has Delta's jars on its class path
+        further = [path for name in config.jar_sets for path in find_set(jar_set(name))]
+        shipped = [*([] if config.is_local else jars), *further]
+        chosen |= {"spark.jars": ",".join(map(str, shipped))} if shipped else {}
     elif config.is_local:
         # the JVM's environment is the submitter's
         chosen |= _worker_variables(config, str(code_root()))

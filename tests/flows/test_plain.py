@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 
 from connectors.errors import SourceError, StageError, Transient
@@ -19,6 +21,10 @@ class Scope:
 
     def require_lake_suites(self):
         self.seen.append("suites")
+
+    def stage(self, name):
+        self.seen.append(f"in {name}")
+        return contextlib.nullcontext()
 
     def done(self, ref, seconds):
         self.seen.append(ref)
@@ -47,13 +53,13 @@ def _at_once(monkeypatch):
 def test_links_run_in_order_and_suites_are_waited_for_before_the_lake_is_read():
     scope = Scope()
     run_plain(scope, [Link("inventory", "a"), Link("containment", "b", reads_lake_rows=True)])
-    assert scope.seen == ["settled", "a", "suites", "b"]
+    assert scope.seen == ["settled", "in inventory", "a", "suites", "in containment", "b"]
 
 
 def test_a_transient_error_is_tried_again_twice_and_no_other():
     scope = Scope()
     run_plain(scope, [Link("inventory", Flaky("x"), Flaky("x"), "a")])
-    assert scope.seen == ["settled", "a"]
+    assert scope.seen == ["settled", "in inventory", "a"]
     with pytest.raises(Flaky):
         run_plain(scope, [Link("inventory", *[Flaky("x")] * 3, "a")])
     with pytest.raises(SourceError):
