@@ -36,7 +36,7 @@ KILLED = (
     "embeddings",
     "index",
 )
-METRICS, EXECUTORS, STAGES = "/metrics/prometheus", "/metrics/executors/prometheus", "/api/v1/applications"
+METRICS, EXECUTORS, STAGES = "/metrics/prometheus/", "/metrics/executors/prometheus", "/api/v1/applications"
 
 
 @pytest.fixture
