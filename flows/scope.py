@@ -71,6 +71,7 @@ class RunScope:
         with ExitStack() as stack:
             stack.enter_context(Lease(self.config.artifacts, self.run_id))
             self.log = RunLog.begin(self.config.artifacts, self.run_id, self._command, self.config)
+            self._require_roots()
             # what the run starts inherits it, so that `gc` knows whose it was
             os.environ[RUN_VARIABLE] = log().run_id = self.run_id
             stack.callback(os.environ.pop, RUN_VARIABLE, None)
@@ -146,6 +147,15 @@ class RunScope:
             self.session.warm_up()
             self._kernels = threading.Thread(target=_load_kernels, name="kernels", daemon=True)
             self._kernels.start()
+
+    def _require_roots(self) -> None:
+        """Whenever a cluster's session comes, its executors must see lake and artifact root before any job of ours."""
+        if self.workspace.spark.is_local:
+            return
+        from connectors.spark.roots import roots_check
+
+        if not self.session.is_started:
+            self.session.checks = [roots_check(self.workspace.lake.root, self.config.artifacts)]
 
     def settle(self) -> None:
         """Waits for the kernels: inventory forks, and a fork must not find a module half imported."""

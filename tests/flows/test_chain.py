@@ -1,3 +1,6 @@
+from importlib import import_module
+from inspect import signature
+
 import pytest
 
 from connectors.errors import ConfigError, StageError
@@ -13,6 +16,13 @@ def names(links):
 def test_every_link_requires_only_what_comes_before():
     for place, link in enumerate(CHAIN):
         assert set(link.requires) <= set(STAGES[:place])
+
+
+def test_every_stage_has_a_task_and_a_plain_call_of_the_same_arguments():
+    for link in CHAIN:
+        task = getattr(import_module(f"tasks.{link.name}.task"), f"build_{link.name}")
+        call = getattr(import_module(f"tasks.{link.name}.stage"), f"run_{link.name}")
+        assert list(signature(task.fn).parameters) == list(signature(call).parameters)
 
 
 def test_to_ends_the_chain():
