@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import LakeError
 from connectors.lake.listing import canonical_root
-from connectors.storage import is_object_store
+from connectors.storage import Storage, is_object_store
 from flows.config import LakebedConfig, load_config, merged
 
 Given = Mapping[str, Any]
@@ -164,7 +164,6 @@ def _create_views(done: "Applied", settings: LakebedConfig) -> None:
     if not settings.quarantine.views_database or not done.receipts:
         return
     from connectors.spark.session import shared_session
-    from connectors.storage import Storage
     from tasks.quarantine.views import create_views
     from tasks.runtime.progress import shown
 
@@ -189,7 +188,9 @@ def _drop_views(done: "Restored", settings: LakebedConfig) -> None:
 def leased_root(settings: LakebedConfig) -> str:
     """The artifact root on which no run may work meanwhile, if there is one that can be held."""
     root = settings.artifacts
-    return root if not is_object_store(root) and os.path.isdir(root) else ""
+    if is_object_store(root):
+        return root if Storage.at(root).exists("") else ""
+    return root if os.path.isdir(root) else ""
 
 
 def _recorded(artifacts: str) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from connectors.delta import Writer, read_table
 from connectors.errors import ArtifactError
 from connectors.storage import Storage
 from tasks.runtime.keys import canonical_json, sha256_of_parts
+from tasks.runtime.lease import require_lease
 
 MANIFEST = "manifest.json"
 METRICS = "metrics.json"
@@ -194,13 +195,19 @@ class ArtifactStore:
         self.storage.write_bytes_atomic(f"{stage}/{key}/{METRICS}", _pretty(dict(metrics)))
 
     def write_manifest(self, manifest: Manifest) -> ArtifactRef:
-        """Complete an artifact; nothing may be written to its folder's tables afterwards."""
+        """Complete an artifact; nothing may be written to its folder's tables afterwards.
+
+        Raises:
+            LeaseError: if this run has lost its lease on the root.
+        """
+        require_lease(self.root)
         path = f"{manifest.stage}/{manifest.key}/{MANIFEST}"
         self.storage.write_bytes_atomic(path, _pretty(manifest.model_dump(mode="json")))
         return manifest.ref
 
     def clear(self, stage: str, key: str) -> None:
         """Empty the folder of an artifact, manifest first, so that a kill meanwhile leaves it incomplete."""
+        require_lease(self.root)
         self.storage.delete_file(f"{stage}/{key}/{MANIFEST}")
         self.storage.delete_folder(f"{stage}/{key}")
         self.storage.make_folder(f"{stage}/{key}")
