@@ -1,0 +1,169 @@
+"""A prefix of an object store, with credentials and endpoint of the environment.
+
+Single objects go through `obstore`: one request each, where Arrow asks first and leaves markers of folders behind.
+Listings and streams go through Arrow's file systems, which Arrow's readers want anyway.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, cast
+
+from connectors.errors import ArtifactError, LakeError
+from connectors.object_client import client, store_error, typed
+from connectors.storage import Storage, StoredFile, join_uri
+
+_EXPECTED = "s3://bucket/prefix, gs://bucket/prefix or abfss://container@account.dfs.core.windows.net/prefix"
+
+
+class ObjectStorage(Storage):
+    """A prefix of an object store."""
+
+    is_local = False
+
+    def __init__(self, uri: str, error: type[LakeError] = ArtifactError) -> None:
+        import pyarrow as pa
+
+        self.root = uri.rstrip("/")
+        self._error = error
+        self._client: Any = None
+        try:
+            self._fs, self._base = arrow_file_system(self.root)
+        except (pa.ArrowInvalid, ValueError, OSError) as failure:
+            raise error(f"cannot use this object store: {failure}", value=uri, expected=_EXPECTED) from failure
+
+    def list_files(self, under: str = "", on_error: Callable[[str, str], None] | None = None) -> list[StoredFile]:
+        """See `Storage.list_files`."""
+        from pyarrow import fs
+
+        selector = fs.FileSelector(self._path(under), recursive=True, allow_not_found=bool(under))
+        try:
+            infos = self._fs.get_file_info(selector)
+        except OSError as error:
+            failure = store_error(str(error), "list the prefix", join_uri(self.root, under), self._error)
+            if on_error is None:
+                raise failure from error
+            on_error(under, failure.what)
+            return []
+        files = [self._stored(info) for info in infos if info.type == fs.FileType.File]
+        return sorted(files, key=lambda file: file.path)
+
+    def list_folders(self, under: str = "") -> list[str]:
+        """See `Storage.list_folders`."""
+        from pyarrow import fs
+
+        selector = fs.FileSelector(self._path(under), allow_not_found=True)
+        with self._streaming("list the prefix", under):
+            infos = self._fs.get_file_info(selector)
+        return sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
+
+    def stat(self, path: str) -> StoredFile | None:
+        """See `Storage.stat`; the time is in whole seconds."""
+        import obstore
+
+        if not path:
+            return None
+        try:
+            with self._asking("look at the object", path):
+                meta = obstore.head(self._objects, path)
+        except FileNotFoundError:
+            return None
+        return StoredFile(path, meta["size"], round(meta["last_modified"].timestamp()) * 1_000_000_000)
+
+    def exists(self, path: str) -> bool:
+        """See `Storage.exists`: an object, or a prefix with objects below."""
+        from pyarrow import fs
+
+        if self.stat(path) is not None:
+            return True
+        with self._streaming("look at the prefix", path):
+            return bool(self._fs.get_file_info(self._path(path)).type != fs.FileType.NotFound)
+
+    def open(self, path: str) -> BinaryIO:
+        """See `Storage.open`."""
+        with self._streaming("read the object", path):
+            return cast("BinaryIO", self._fs.open_input_file(self._path(path)))
+
+    def read_bytes(self, path: str) -> bytes:
+        """See `Storage.read_bytes`."""
+        import obstore
+
+        try:
+            with self._asking("read the object", path):
+                return bytes(obstore.get(self._objects, path).bytes())
+        except FileNotFoundError as error:
+            raise store_error(_MISSING, "read the object", join_uri(self.root, path), self._error) from error
+
+    def write_bytes_atomic(self, path: str, data: bytes) -> None:
+        """See `Storage.write_bytes_atomic`: one put, which an object store makes visible at once."""
+        import obstore
+
+        with self._asking("write the object", path):
+            obstore.put(self._objects, path, data)
+
+    def open_output(self, path: str) -> BinaryIO:
+        """See `Storage.open_output`."""
+        with self._streaming("write the object", path):
+            # Arrow would pack what goes into a file whose name ends in `.gz`, packed already or not
+            return cast("BinaryIO", self._fs.open_output_stream(self._path(path), compression=None))
+
+    def arrow(self) -> tuple[Any, str]:
+        """See `Storage.arrow`."""
+        return self._fs, self._path("")
+
+    def make_folder(self, path: str = "") -> None:
+        """See `Storage.make_folder`."""
+
+    def delete_folder(self, path: str) -> None:
+        """See `Storage.delete_folder`; S3 deletes a thousand objects a request."""
+        import obstore
+
+        if paths := [file.path for file in self.list_files(path)]:
+            with self._asking("delete the prefix", path), contextlib.suppress(FileNotFoundError):
+                obstore.delete(self._objects, paths)
+
+    def delete_file(self, path: str) -> None:
+        """See `Storage.delete_file`."""
+        import obstore
+
+        with contextlib.suppress(FileNotFoundError), self._asking("delete the object", path):
+            obstore.delete(self._objects, path)
+
+    @property
+    def _objects(self) -> Any:
+        """The client, made when it is first needed."""
+        if self._client is None:
+            self._client = client(self.root, self._error)
+        return self._client
+
+    def _path(self, path: str) -> str:
+        return f"{self._base.rstrip('/')}/{path}" if path else str(self._base)
+
+    def _stored(self, info: Any) -> StoredFile:
+        return StoredFile(info.path[len(self._base.rstrip("/")) + 1 :], info.size, info.mtime_ns or 0)
+
+    def _asking(self, action: str, path: str) -> contextlib.AbstractContextManager[None]:
+        return typed(action, join_uri(self.root, path), self._error)
+
+    @contextlib.contextmanager
+    def _streaming(self, action: str, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise store_error(str(error), action, join_uri(self.root, path), self._error) from error
+
+
+_MISSING = "there is no such object"
+
+
+def arrow_file_system(uri: str) -> tuple[Any, str]:
+    """Arrow's file system for an object store, and the path in it; on S3 a small file is one put, not three requests.
+
+    Raises:
+        OSError, ValueError: if the address is none, or the store cannot be used.
+    """
+    from pyarrow import fs
+
+    scheme, _, rest = uri.partition("://")
+    if scheme in ("s3", "s3a"):
+        uri = f"s3://{rest}{'&' if '?' in rest else '?'}allow_delayed_open=true"
+    return cast("tuple[Any, str]", fs.FileSystem.from_uri(uri))
