@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import pyarrow as pa
 
 from connectors.errors import ArtifactError
-from connectors.storage import Storage, is_object_store
+from connectors.storage import Storage
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -102,10 +102,14 @@ def write_frame(uri: str, frame: "DataFrame") -> WrittenTable:
 
     Raises:
         ArtifactError: if a table lies there already, or the folder cannot be written.
+        SourceError: if Hadoop's connector for the store is missing.
     """
+    from connectors.spark.object_stores import require_connector, spark_uri
+
+    require_connector(frame.sparkSession, uri)
     writer = frame.write.format("delta").mode("error").options(**_PROPERTIES)
     try:
-        writer.save(_spark_uri(uri))
+        writer.save(spark_uri(uri))
     except Exception as error:
         raise _write_error(uri, error) from error
     return _written(uri, "spark")
@@ -263,10 +267,3 @@ def _write_error(uri: str, error: Exception) -> ArtifactError:
 def _options(uri: str) -> dict[str, str] | None:
     """Commits on S3 are conditional puts, so that two writers cannot both make one version."""
     return {"aws_conditional_put": "etag"} if uri.startswith(("s3://", "s3a://")) else None
-
-
-def _spark_uri(uri: str) -> str:
-    """The URI as Spark wants it: Hadoop knows `s3a`, and a local path needs its scheme to be safe."""
-    if uri.startswith("s3://"):
-        return "s3a://" + uri.removeprefix("s3://")
-    return uri if is_object_store(uri) or uri.startswith("file:") else "file://" + Storage.at(uri).root

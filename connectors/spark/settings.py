@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from connectors.spark.config import SparkConfig
@@ -30,13 +30,34 @@ _LOCAL_PINS = {
 
 def session_settings(config: SparkConfig, jars: Sequence[Path]) -> dict[str, str]:
     """Every setting of the session; `config.conf` wins."""
-    settings = {"spark.master": config.master, **_PINS}
+    settings = {"spark.master": config.master, **_PINS, **s3_settings(os.environ)}
     if config.is_local:
         settings |= _LOCAL_PINS | _local_settings(config)
     else:
         settings["spark.jars"] = ",".join(map(str, jars))
         settings["spark.driver.memory"] = f"{config.driver_memory_mib}m"
     return settings | config.conf
+
+
+def s3_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Where Hadoop's S3 connector finds the store: as Arrow and delta-rs, by the variables of Amazon's own tools.
+
+    Credentials are no settings: the connector takes them from the environment of its JVM itself. A cluster's executors
+    need them in theirs.
+    """
+    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL", "")
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION", "")
+    settings = {"fs.s3a.endpoint.region": region} if region else {}
+    if endpoint:
+        is_virtual = environment.get("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "").lower() == "true"
+        settings["fs.s3a.endpoint"] = endpoint
+        settings["fs.s3a.path.style.access"] = str(not is_virtual).lower()
+        settings["fs.s3a.connection.ssl.enabled"] = str(not endpoint.startswith("http://")).lower()
+    if settings:
+        # a store that does not answer is told of within seconds, not after Hadoop's minutes
+        settings |= {"fs.s3a.attempts.maximum": "3", "fs.s3a.retry.limit": "3"}
+        settings["fs.s3a.connection.establish.timeout"] = "5s"
+    return {f"spark.hadoop.{name}": value for name, value in settings.items()}
 
 
 def worker_environment(config: SparkConfig) -> dict[str, str]:
