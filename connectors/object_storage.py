@@ -71,12 +71,12 @@ class ObjectStorage(Storage):
 
     def exists(self, path: str) -> bool:
         """See `Storage.exists`: an object, or a prefix with objects below."""
-        from pyarrow import fs
+        import obstore
 
         if self.stat(path) is not None:
             return True
-        with self._streaming("look at the prefix", path):
-            return bool(self._fs.get_file_info(self._path(path)).type != fs.FileType.NotFound)
+        with self._asking("look at the prefix", path):
+            return bool(next(iter(obstore.list(self._objects, path or None, chunk_size=1)), None))
 
     def open(self, path: str) -> BinaryIO:
         """See `Storage.open`."""
@@ -85,13 +85,20 @@ class ObjectStorage(Storage):
 
     def read_bytes(self, path: str) -> bytes:
         """See `Storage.read_bytes`."""
+        data = self.read_if_there(path)
+        if data is None:
+            raise store_error(_MISSING, "read the object", join_uri(self.root, path), self._error)
+        return data
+
+    def read_if_there(self, path: str) -> bytes | None:
+        """See `Storage.read_if_there`."""
         import obstore
 
         try:
             with self._asking("read the object", path):
                 return bytes(obstore.get(self._objects, path).bytes())
-        except FileNotFoundError as error:
-            raise store_error(_MISSING, "read the object", join_uri(self.root, path), self._error) from error
+        except FileNotFoundError:
+            return None
 
     def write_bytes_atomic(self, path: str, data: bytes) -> None:
         """See `Storage.write_bytes_atomic`: one put, which an object store makes visible at once."""

@@ -130,6 +130,10 @@ class Storage(ABC):
         with self.open(path) as stream:
             return stream.read()
 
+    def read_if_there(self, path: str) -> bytes | None:
+        """The whole content of a file, None where there is none; one request on an object store."""
+        return self.read_bytes(path) if self.stat(path) is not None else None
+
     def uri(self, *parts: str) -> str:
         """The full path or URI of something below the root."""
         return join_uri(self.root, *parts)

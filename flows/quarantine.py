@@ -195,10 +195,10 @@ def leased_root(settings: LakebedConfig) -> str:
 
 def _recorded(artifacts: str) -> Mapping[str, Any]:
     """Lake and quarantine of the newest run on an artifact root; nothing where there is none."""
-    from tasks.runtime.record import list_runs
+    from tasks.runtime.record import last_run
 
     try:
-        runs = list_runs(artifacts)
+        newest = last_run(artifacts)
     except LakeError:
         return {}
-    return {name: runs[0].config[name] for name in ("lake", "quarantine") if name in runs[0].config} if runs else {}
+    return {name: newest.config[name] for name in ("lake", "quarantine") if name in newest.config}

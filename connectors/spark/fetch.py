@@ -1,29 +1,29 @@
-"""Getting a set of jars once: from a folder, or through Spark's own Ivy.
+"""Getting Delta's jars once: from a folder, or through Spark's own Ivy. Run as `python -m connectors.spark.fetch`.
 
-Run as `python -m connectors.spark.fetch [SET...]`; without a name it gets Delta's.
+Further sets, such as `postgresql`, come by their names: `python -m connectors.spark.fetch postgresql`.
 
 Ivy asks the local Maven repository first, then Maven Central; `LAKEBED_IVY_SETTINGS` names a settings file for a
 mirror.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from connectors.errors import ConfigError
 from connectors.spark.jars import (
-    DELTA,
+    DELTA_COORDINATE,
+    DELTA_JARS,
     JAR_SETS,
     JARS_VARIABLE,
     JarSet,
     find_jars,
     inspect_jars,
-    is_there,
-    jars_folder,
     share_folder,
     spark_home,
 )
@@ -31,51 +31,80 @@ from connectors.spark.java import find_java
 
 IVY_SETTINGS_VARIABLE = "LAKEBED_IVY_SETTINGS"
 FETCH_TIMEOUT_S = 900
+_FIX = (
+    f"{JARS_VARIABLE}=FOLDER with the jars of {DELTA_COORDINATE} works without a network, "
+    f"{IVY_SETTINGS_VARIABLE}=FILE (an ivysettings.xml) goes through a mirror"
+)
 
 
-def fetch_jars(jar_set: JarSet = DELTA) -> Path:
-    """Fills the set's own folder with its pinned jars and answers it; does nothing where they are there already.
+def fetch_jars() -> Path:
+    """Fills set-up's folder with the seven pinned jars and answers it; does nothing where they are there already.
 
     Raises: ConfigError: if Java is missing, the jars cannot be had, or one is not the pinned one.
     """
-    if is_there("", jar_set) and _is_pinned(found := jars_folder("", jar_set), jar_set):
-        return found
-    target = share_folder() / ("jars" if jar_set is DELTA else f"jars-{jar_set.name}")
+    target = share_folder() / "jars"
+    if _is_complete(target):
+        return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        given = os.environ.get(JARS_VARIABLE, "") if not jar_set.is_optional or is_there("", jar_set) else ""
-        source = given or str(_resolve(Path(folder), jar_set))
+        source = os.environ.get(JARS_VARIABLE) or str(_resolve(Path(folder), DELTA_COORDINATE))
         whole = Path(folder) / "whole"
         whole.mkdir()
-        for name, path in zip(jar_set.jars, find_jars(source, jar_set), strict=True):
+        for name, path in zip(DELTA_JARS, find_jars(source), strict=True):
             shutil.copyfile(path, whole / name)
-        _verify(whole, source, jar_set)
+        _verify(whole, source, DELTA_JARS)
         shutil.rmtree(target, ignore_errors=True)
         whole.rename(target)
     return target
 
 
-def _is_pinned(folder: Path, jar_set: JarSet) -> bool:
-    return all(jar.is_pinned for jar in inspect_jars(str(folder), jar_set))
+def fetch_set(wanted: JarSet) -> Path:
+    """Fills the folder of a set of jars and answers it; does nothing where they are there already.
+
+    Raises: ConfigError: as `fetch_jars`.
+    """
+    target = share_folder() / wanted.name
+    if all((target / name).is_file() for name in wanted.jars):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        source, whole = _resolve(Path(folder), wanted.coordinate), Path(folder) / "whole"
+        whole.mkdir()
+        for name in wanted.jars:
+            found = next(iter([*source.glob(name), *source.glob(f"*_{name}")]), None)
+            if found is None:
+                raise ConfigError(f"{wanted.coordinate} came without a jar", value=name, hint=_FIX)
+            shutil.copyfile(found, whole / name)
+        _verify(whole, str(source), wanted.jars)
+        shutil.rmtree(target, ignore_errors=True)
+        whole.rename(target)
+    return target
 
 
-def _verify(folder: Path, source: str, jar_set: JarSet) -> None:
-    wrong = [f"{jar.name}: {jar.sha256}" for jar in inspect_jars(str(folder), jar_set) if not jar.is_pinned]
+def _is_complete(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in DELTA_JARS) and all(
+        jar.is_pinned for jar in inspect_jars(str(folder))
+    )
+
+
+def _verify(folder: Path, source: str, pinned: Mapping[str, str]) -> None:
+    found = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in pinned}
+    wrong = [f"{name}: {found[name]}" for name in pinned if found[name] != pinned[name]]
     if wrong:
         raise ConfigError(
             "jars differ from the pinned ones",
             value=source,
             expected="the SHA-256 digests in connectors/spark/jars.py",
-            hint=_fix(jar_set),
+            hint=_FIX,
             examples=wrong,
         )
 
 
-def _resolve(folder: Path, jar_set: JarSet) -> Path:
+def _resolve(folder: Path, coordinate: str) -> Path:
     """Runs an empty program with `--packages`, in an Ivy folder of its own; answers the folder of the jars."""
     program = folder / "nothing.py"
     program.touch()
-    options = ["--packages", jar_set.coordinate, "--conf", f"spark.jars.ivy={folder}/ivy", "--master", "local[1]"]
+    options = ["--packages", coordinate, "--conf", f"spark.jars.ivy={folder}/ivy", "--master", "local[1]"]
     if settings := os.environ.get(IVY_SETTINGS_VARIABLE):
         options += ["--conf", f"spark.jars.ivySettings={settings}"]
     command = [find_java().path, "-cp", f"{spark_home()}/jars/*", "org.apache.spark.deploy.SparkSubmit", *options]
@@ -90,19 +119,10 @@ def _resolve(folder: Path, jar_set: JarSet) -> Path:
             timeout=FETCH_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired as error:
-        raise ConfigError(
-            f"{jar_set.title} did not arrive", value=f"{FETCH_TIMEOUT_S} s passed", hint=_fix(jar_set)
-        ) from error
+        raise ConfigError(f"{coordinate} did not arrive", value=f"{FETCH_TIMEOUT_S} s passed", hint=_FIX) from error
     if done.returncode != 0:
-        raise ConfigError(f"{jar_set.title} could not be fetched", value=_cause(done.stderr), hint=_fix(jar_set))
+        raise ConfigError(f"{coordinate} could not be fetched", value=_cause(done.stderr), hint=_FIX)
     return folder / "ivy" / "jars"
-
-
-def _fix(jar_set: JarSet) -> str:
-    return (
-        f"{JARS_VARIABLE}=FOLDER with the jars of {jar_set.coordinate} works without a network, "
-        f"{IVY_SETTINGS_VARIABLE}=FILE (an ivysettings.xml) goes through a mirror"
-    )
 
 
 def _cause(text: str) -> str:
@@ -112,19 +132,10 @@ def _cause(text: str) -> str:
     return "; ".join((telling or lines[-3:])[:3])
 
 
-def main(names: Sequence[str]) -> int:
-    """Fetches the sets of these names."""
-    if unknown := [name for name in names if name not in JAR_SETS]:
-        sys.stderr.write(f"no set of jars is called {unknown[0]}; there are {', '.join(JAR_SETS)}\n")
-        return 2
-    try:
-        for name in names or [DELTA.name]:
-            sys.stderr.write(f"{fetch_jars(JAR_SETS[name])}\n")
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    for set_name in sys.argv[1:]:
+        if set_name not in JAR_SETS:
+            sys.exit(f"no such set of jars: {set_name}; there are {', '.join(JAR_SETS)}")
+        sys.stderr.write(f"{fetch_set(JAR_SETS[set_name])}\n")
+    if not sys.argv[1:]:
+        sys.stderr.write(f"{fetch_jars()}\n")

@@ -1,7 +1,7 @@
-"""Sets of jars that Spark needs beside its own: which, where they lie, and whether they are the right ones.
+"""Delta's jars: which seven, where they lie, and whether they are the right ones; and further sets, by name.
 
-Delta's set is always needed: its Maven artifact pulls 33 jars, of which Spark already brings all but seven. The others
-are fetched when somebody asks for them (`python -m connectors.spark.fetch NAME`), and used wherever they are there.
+Delta's Maven artifact pulls 33 jars; Spark already brings all but these seven. Further sets are fetched when somebody
+asks for them.
 """
 
 import hashlib
@@ -25,13 +25,6 @@ DELTA_JARS: Mapping[str, str] = {
     "unitycatalog-client-0.6.0.jar": "48257499a86b801a3e2372cec55ac226ca1c1c7eabe5c118e7302f29a1fdbc19",
     "unitycatalog-hadoop-0.6.0.jar": "c47b63c961c87102b9e1d63809a0915ba4c86b7652f57c8d39ca3a05b441a150",
 }
-# what `hadoop-aws` of the Hadoop in PySpark pulls; nearly all of it is Amazon's SDK
-S3_JARS: Mapping[str, str] = {
-    "hadoop-aws-3.5.0.jar": "66bd9eefb938b1a1657487324b63c13df2d8b17164a1dd24e0ef37b905bc5baa",
-    "bundle-2.35.4.jar": "db4b55f24ad1b4e70f17eb1717a4de76a8dadc5a27d764be7c44ff67b2c1c677",
-    "analyticsaccelerator-s3-1.3.1.jar": "4959a9747cbb479c73c3ffbcd479bee5b014f8b2880994585a8693fb9d24675e",
-    "wildfly-openssl-2.2.5.Final.jar": "71fb7932f99a727edb23c5a2cb8c6855ac7196fad41aa0669b3998e277165154",
-}
 JARS_VARIABLE = "LAKEBED_SPARK_JARS"
 JARS_FIX = (
     "run `make setup` (or `python -m connectors.spark.fetch`), or let "
@@ -41,44 +34,45 @@ JARS_FIX = (
 
 @dataclass(frozen=True)
 class JarSet:
-    """Jars that are fetched, found and checked together.
+    """Further jars, fetched on demand: `python -m connectors.spark.fetch NAME`.
 
     Attributes:
-        name: on the command line.
-        title: for messages.
-        coordinate: of the Maven artifact that pulls them.
+        name: of the set, and of its folder beside that of Delta's jars.
+        coordinate: what Maven calls them.
         jars: file name → SHA-256, as Maven Central serves them.
-        n_bytes: what is downloaded, about.
-        is_optional: whether sessions do without.
+        n_bytes: of all of them, about.
     """
 
     name: str
-    title: str
     coordinate: str
     jars: Mapping[str, str]
-    n_bytes: int
-    is_optional: bool = True
+    n_bytes: int = 0
 
     @property
     def fix(self) -> str:
-        """What to do where they are missing."""
-        if not self.is_optional:
-            return JARS_FIX
-        return (
-            f"python -m connectors.spark.fetch {self.name} (about {self.n_bytes / 1e6:,.0f} MB); without a network let "
-            f"{JARS_VARIABLE} name a folder that holds the jars of {self.coordinate}, beside Delta's"
-        )
+        """How to get them."""
+        size = f" ({self.n_bytes / 1e6:,.0f} MB)" if self.n_bytes else ""
+        return f"python -m connectors.spark.fetch {self.name}{size}, or put them into the folder of {JARS_VARIABLE}"
 
 
-DELTA = JarSet("delta", "Delta's jars", DELTA_COORDINATE, DELTA_JARS, 13_000_000, is_optional=False)
-S3 = JarSet(
+POSTGRESQL_JARS = JarSet(
+    "postgresql",
+    "org.postgresql:postgresql:42.7.10",
+    {"postgresql-42.7.10.jar": "cab1cd67cfa25c25de4348e532298028288a877ba01c77d1619fe45416193387"},
+)
+# Hadoop's connector, of the Hadoop in PySpark, and what it pulls: nearly all of it is Amazon's SDK
+S3_JARS = JarSet(
     "s3",
-    "Hadoop's S3 connector",
     "org.apache.hadoop:hadoop-aws:3.5.0",
-    S3_JARS,
+    {
+        "hadoop-aws-3.5.0.jar": "66bd9eefb938b1a1657487324b63c13df2d8b17164a1dd24e0ef37b905bc5baa",
+        "bundle-2.35.4.jar": "db4b55f24ad1b4e70f17eb1717a4de76a8dadc5a27d764be7c44ff67b2c1c677",
+        "analyticsaccelerator-s3-1.3.1.jar": "4959a9747cbb479c73c3ffbcd479bee5b014f8b2880994585a8693fb9d24675e",
+        "wildfly-openssl-2.2.5.Final.jar": "71fb7932f99a727edb23c5a2cb8c6855ac7196fad41aa0669b3998e277165154",
+    },
     690_000_000,
 )
-JAR_SETS: Mapping[str, JarSet] = {jar_set.name: jar_set for jar_set in (DELTA, S3)}
+JAR_SETS = {one.name: one for one in (POSTGRESQL_JARS, S3_JARS)}
 
 
 @dataclass(frozen=True)
@@ -96,17 +90,10 @@ def share_folder() -> Path:
     return Path(sys.prefix) / "share" / "lakebed"
 
 
-def jars_folder(configured: str = "", jar_set: JarSet = DELTA) -> Path:
-    """The folder of a set: the configured one, else `LAKEBED_SPARK_JARS`, else the one that fetching fills.
-
-    An optional set that the first two lack is looked for in the last.
-    """
+def jars_folder(configured: str = "") -> Path:
+    """The folder of Delta's jars: the configured one, else `LAKEBED_SPARK_JARS`, else the one that set-up filled."""
     chosen = configured or os.environ.get(JARS_VARIABLE, "")
-    own = share_folder() / ("jars" if jar_set is DELTA else f"jars-{jar_set.name}")
-    if not chosen:
-        return own
-    folder = Path(chosen).expanduser().absolute()
-    return own if jar_set.is_optional and not _has_all(folder, jar_set) else folder
+    return Path(chosen).expanduser().absolute() if chosen else share_folder() / "jars"
 
 
 def spark_home() -> Path:
@@ -120,62 +107,78 @@ def spark_home() -> Path:
 def class_path(jars: Sequence[Path], further: Sequence[Path] = ()) -> str:
     """The class path of a local JVM: Delta's jars, Spark's, and the folder of Hadoop's settings where there is one.
 
-    Further jars come last: the class-data archive is of what stands before them.
+    Further jars come behind Spark's: the class-data archive is of what stands before them.
     """
     parts = [*map(str, jars), str(spark_home() / "jars" / "*"), *map(str, further)]
     return os.pathsep.join(parts + [value for value in [os.environ.get("HADOOP_CONF_DIR")] if value])
 
 
-def find_jars(configured: str = "", jar_set: JarSet = DELTA) -> list[Path]:
-    """Paths of a set's jars in a fixed order; Maven's file names and Ivy's (`group_name.jar`) both count.
+def find_jars(configured: str = "") -> list[Path]:
+    """Paths of the seven jars in a fixed order; Maven's file names and Ivy's (`group_name.jar`) both count.
 
     Raises: ConfigError: if one is missing.
     """
-    folder = jars_folder(configured, jar_set)
-    found = {name: _find(folder, name) for name in jar_set.jars}
+    folder = jars_folder(configured)
+    found = {name: _find(folder, name) for name in DELTA_JARS}
     missing = [name for name, path in found.items() if path is None]
     if missing:
         raise ConfigError(
-            f"{jar_set.title} are missing" if jar_set is DELTA else f"{jar_set.title} is missing",
-            value=f"{folder} lacks {len(missing)} of {len(jar_set.jars)}",
-            expected=f"the jars of {jar_set.coordinate}",
-            hint=jar_set.fix,
+            "Delta's jars are missing",
+            value=f"{folder} lacks {len(missing)} of {len(DELTA_JARS)}",
+            expected=f"the jars of {DELTA_COORDINATE}",
+            hint=JARS_FIX,
             examples=missing,
         )
     return [path for path in found.values() if path is not None]
 
 
-def further_jars(configured: str = "") -> list[Path]:
-    """The jars of all optional sets that are there."""
-    there = [one for one in JAR_SETS.values() if one.is_optional and is_there(configured, one)]
-    return [path for jar_set in there for path in find_jars(configured, jar_set)]
+def jar_set(name: str) -> JarSet:
+    """The set of that name.
+
+    Raises: ConfigError: if there is none.
+    """
+    if name not in JAR_SETS:
+        raise ConfigError("no such set of jars", value=name, expected=f"one of {', '.join(JAR_SETS)}")
+    return JAR_SETS[name]
 
 
-def is_there(configured: str, jar_set: JarSet) -> bool:
-    """Whether all jars of a set are found."""
-    return _has_all(jars_folder(configured, jar_set), jar_set)
-
-
-def inspect_jars(configured: str = "", jar_set: JarSet = DELTA) -> list[Jar]:
-    """A set's jars with their digests.
+def find_set(wanted: JarSet) -> list[Path]:
+    """Paths of the jars of a set: in the folder that `LAKEBED_SPARK_JARS` names, else where they were fetched to.
 
     Raises: ConfigError: if one is missing.
     """
-    paths = find_jars(configured, jar_set)
-    digests = [_sha256(path) for path in paths]
+    chosen = os.environ.get(JARS_VARIABLE, "")
+    folders = [*([Path(chosen).expanduser().absolute()] if chosen else []), share_folder() / wanted.name]
+    found = {name: next(filter(None, (_find(folder, name) for folder in folders)), None) for name in wanted.jars}
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        raise ConfigError(
+            f"the jars of {wanted.coordinate} are missing",
+            value=f"{' and '.join(map(str, folders))} lack {len(missing)} of {len(wanted.jars)}",
+            expected=", ".join(wanted.jars),
+            hint=wanted.fix,
+        )
+    return [path for path in found.values() if path is not None]
+
+
+def s3_jars() -> list[Path]:
+    """Hadoop's S3 connector where it was fetched, else nothing: sessions without an object store do without."""
+    try:
+        return find_set(S3_JARS)
+    except ConfigError:
+        return []
+
+
+def inspect_jars(configured: str = "") -> list[Jar]:
+    """The seven jars with their digests.
+
+    Raises: ConfigError: if one is missing.
+    """
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in find_jars(configured)]
     return [
-        Jar(name, str(path), digest, digest == jar_set.jars[name])
-        for name, path, digest in zip(jar_set.jars, paths, digests, strict=True)
+        Jar(name, str(path), digest, digest == DELTA_JARS[name])
+        for name, path, digest in zip(DELTA_JARS, find_jars(configured), digests, strict=True)
     ]
-
-
-def _has_all(folder: Path, jar_set: JarSet) -> bool:
-    return all(_find(folder, name) for name in jar_set.jars)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _find(folder: Path, name: str) -> Path | None:

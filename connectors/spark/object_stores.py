@@ -4,10 +4,10 @@ lakebed's own reading and writing needs none of it. Spark reads an object store 
 tables with deletion vectors or renamed columns, and results too large for one process.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connectors.errors import SourceError
-from connectors.spark.jars import S3
+from connectors.spark.jars import S3_JARS
 from connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SCHEMES = {"s3": "s3a", "gcs": "gs", "abfs": "abfs", "abfss": "abfss"}
 _IN_CONF = "name it in the config's [spark.conf] as spark.jars.packages; see docs/object-stores.md"
 _CONNECTORS = {
-    "s3a": ("org.apache.hadoop.fs.s3a.S3AFileSystem", S3.title, S3.fix),
+    "s3a": ("org.apache.hadoop.fs.s3a.S3AFileSystem", "Hadoop's S3 connector", S3_JARS.fix),
     "abfs": ("org.apache.hadoop.fs.azurebfs.AzureBlobFileSystem", "org.apache.hadoop:hadoop-azure:3.5.0", _IN_CONF),
     "abfss": ("org.apache.hadoop.fs.azurebfs.AzureBlobFileSystem", "org.apache.hadoop:hadoop-azure:3.5.0", _IN_CONF),
     "gs": ("com.google.cloud.hadoop.fs.gcs.GoogleHadoopFileSystem", "Google's gcs-connector for Hadoop 3", _IN_CONF),
@@ -36,7 +36,8 @@ def has_connector(session: "SparkSession", uri: str) -> bool:
     scheme = spark_uri(uri).partition("://")[0]
     if scheme not in _CONNECTORS:
         return True
-    return bool(session.sparkContext._jvm.org.apache.spark.util.Utils.classIsLoadable(_CONNECTORS[scheme][0]))
+    jvm: Any = session.sparkContext._jvm
+    return bool(jvm.org.apache.spark.util.Utils.classIsLoadable(_CONNECTORS[scheme][0]))
 
 
 def require_connector(session: "SparkSession", uri: str) -> None:

@@ -16,7 +16,7 @@ from connectors.errors import ConfigError, LakeError, StageError
 from connectors.spark.archive import archive_flags
 from connectors.spark.config import SparkConfig
 from connectors.spark.gateway import jvm_command, start_gateway
-from connectors.spark.jars import class_path, find_jars, further_jars
+from connectors.spark.jars import class_path, find_jars, s3_jars
 from connectors.spark.java import find_java
 from connectors.spark.settings import session_settings, worker_environment
 
@@ -127,7 +127,7 @@ def shared_session(config: SparkConfig) -> SessionStarter:
 
 def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> SparkSession:
     jars = find_jars(config.jars)
-    settings = session_settings(config, [*jars, *further_jars(config.jars)])
+    settings = session_settings(config, [*jars, *s3_jars()])
     # a gateway that is there already belongs to spark-submit, which has chosen master and JVM
     is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     if is_submitted:
@@ -153,7 +153,7 @@ def _launch_local(config: SparkConfig, settings: Mapping[str, str], jvm_flags: S
     flags = archive_flags(java, jars) if jvm_flags is None else jvm_flags
     environment = worker_environment(config)
     os.environ.update({name: environment[name] for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")})
-    classes = class_path(jars, further_jars(config.jars))
+    classes = class_path(jars, s3_jars())
     gateway = start_gateway(jvm_command(java.path, classes, config.driver_memory_mib, flags), settings, environment)
     SparkContext._ensure_initialized(gateway=gateway)
 

@@ -181,11 +181,11 @@ class ArtifactStore:
 
     def verdict(self, ref: ArtifactRef) -> Verdict | None:
         """What Great Expectations said of this content; None if it has not yet."""
-        path = f"{ref.stage}/{ref.key}/{VERDICT}"
-        if self.storage.stat(path) is None:
+        data = self.storage.read_if_there(f"{ref.stage}/{ref.key}/{VERDICT}")
+        if data is None:
             return None
         try:
-            verdict = Verdict.model_validate_json(self.storage.read_bytes(path))
+            verdict = Verdict.model_validate_json(data)
         except ValidationError:
             return None
         return verdict if verdict.digest == ref.digest else None
@@ -213,11 +213,11 @@ class ArtifactStore:
         self.storage.make_folder(f"{stage}/{key}")
 
     def _load(self, stage: str, key: str) -> Manifest | None:
-        path = f"{stage}/{key}/{MANIFEST}"
-        if self.storage.stat(path) is None:
+        data = self.storage.read_if_there(f"{stage}/{key}/{MANIFEST}")
+        if data is None:
             return None
         try:
-            return Manifest.model_validate_json(self.storage.read_bytes(path))
+            return Manifest.model_validate_json(data)
         except ValidationError:
             return None
 

@@ -4,7 +4,8 @@ import os
 import pytest
 
 from connectors.errors import ArtifactError, SourceError
-from connectors.storage import LocalStorage, ObjectStorage, Storage, StoredFile, join_uri, storage_error
+from connectors.object_storage import ObjectStorage
+from connectors.storage import LocalStorage, Storage, StoredFile, join_uri, storage_error
 
 
 @pytest.fixture
