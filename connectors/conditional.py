@@ -56,7 +56,7 @@ class ConditionalObjects:
         import obstore
 
         try:
-            with self._typed("read the object", path):
+            with self._typed("read the object", path, may_miss=True):
                 found = obstore.get(self._store, path)
                 meta, data = found.meta, bytes(found.bytes())
         except FileNotFoundError:
@@ -87,5 +87,5 @@ class ConditionalObjects:
             found = self.read(path)
             return found.version if found is not None and found.data == data else None
 
-    def _typed(self, action: str, path: str) -> AbstractContextManager[None]:
-        return typed(action, join_uri(self.root, path), self._error)
+    def _typed(self, action: str, path: str, *, may_miss: bool = False) -> AbstractContextManager[None]:
+        return typed(action, join_uri(self.root, path), self._error, may_miss=may_miss)

@@ -85,8 +85,8 @@ def check_s3_jars() -> Check:
     """Hadoop's S3 connector; without it only Spark's own reading of S3 fails, so its lack is no fault."""
     jars = s3_jars()
     found = f"{jars[0].parent}: {', '.join(jar.name.removesuffix('.jar') for jar in jars)}" if jars else "not fetched"
-    use = "Delta tables on S3 with deletion vectors or renamed columns, and results too large for one process, need it"
-    return Check("s3 jars", True, found, "" if jars else f"{use}: {S3_JARS.fix}")
+    use = "; on S3 Delta tables with deletion vectors or renamed columns need it, and results too large for one process"
+    return Check("s3 jars", True, found if jars else f"{found}{use}: {S3_JARS.fix}", "" if jars else S3_JARS.fix)
 
 
 def check_archive(config: SparkConfig) -> Check:

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -33,10 +34,10 @@ def client(root: str, error: type[LakeError] = ArtifactError) -> Any:
 
 
 @contextmanager
-def typed(action: str, path: str, kind: type[LakeError] = ArtifactError) -> Iterator[None]:
+def typed(action: str, path: str, kind: type[LakeError] = ArtifactError, *, may_miss: bool = False) -> Iterator[None]:
     """Turns what the client raises into a typed error.
 
-    A missing object stays `FileNotFoundError`, a condition that did not hold what `obstore` makes of it.
+    With `may_miss` a missing object stays `FileNotFoundError`; a condition that did not hold stays what it is.
     """
     from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
@@ -45,7 +46,7 @@ def typed(action: str, path: str, kind: type[LakeError] = ArtifactError) -> Iter
     except (AlreadyExistsError, PreconditionError):
         raise
     except FileNotFoundError as error:
-        if not is_bucket_missing(str(error)):
+        if may_miss and is_only_missing(str(error)):
             raise
         raise store_error(str(error), action, path, kind) from error
     except (BaseError, OSError, ValueError) as error:
@@ -61,13 +62,18 @@ def store_error(text: str, action: str, path: str, kind: type[LakeError] = Artif
     return kind(f"cannot {action}: {first}", value=path, hint="see the reason above, and docs/object-stores.md")
 
 
-def is_bucket_missing(text: str) -> bool:
-    """Whether an answer says that the bucket or container itself is not there."""
-    return any(sign in text.lower() for sign in _NO_BUCKET)
+def is_only_missing(text: str) -> bool:
+    """Whether a "not found" is of the object alone: it may be of its bucket, or of the user who asks."""
+    code = re.search(r"<Code>(\w+)</Code>", text)
+    return code is None or code[1] in _MISSING_CODES
 
 
+_MISSING_CODES = {"NoSuchKey", "NotFound", "BlobNotFound", "PathNotFound"}
 _NO_BUCKET = ("nosuchbucket", "bucket does not exist", "containernotfound", "no_such_bucket")
-_UNKNOWN = "invalidaccesskeyid signaturedoesnotmatch invalid_access_key_id signature_does_not_match".split()
+_UNKNOWN = (
+    *("invalidaccesskeyid", "signaturedoesnotmatch", "invalid_access_key_id", "signature_does_not_match"),
+    *("no user exists", "usernotfound"),
+)
 _EXPIRED = ("expiredtoken", "token has expired")
 _NONE = ("no credentials", "instance metadata", "169.254.169.254", "anonymous")
 _DENIED = ("accessdenied", "access denied", "access_denied", "403 forbidden", "permissiondenied", "unauthorized")
@@ -77,6 +83,7 @@ _SILENT = (
 )
 _UNABLE = ("notimplemented", "not implemented")
 _ANSWERS = (
+    (("path does not exist",), "nothing lies below this prefix", "check the address: bucket, prefix, capital letters"),
     (_NO_BUCKET, "there is no such bucket", "make the bucket, or check its name; lakebed makes none"),
     (
         _UNKNOWN,

@@ -49,12 +49,11 @@ class ObjectStorage(Storage):
 
     def list_folders(self, under: str = "") -> list[str]:
         """See `Storage.list_folders`."""
-        from pyarrow import fs
+        import obstore
 
-        selector = fs.FileSelector(self._path(under), allow_not_found=True)
-        with self._streaming("list the prefix", under):
-            infos = self._fs.get_file_info(selector)
-        return sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
+        with self._asking("list the prefix", under):
+            found = obstore.list_with_delimiter(self._objects, under or None)["common_prefixes"]
+        return sorted(prefix.rsplit("/", 1)[-1] for prefix in found)
 
     def stat(self, path: str) -> StoredFile | None:
         """See `Storage.stat`; the time is in whole seconds."""
@@ -63,7 +62,7 @@ class ObjectStorage(Storage):
         if not path:
             return None
         try:
-            with self._asking("look at the object", path):
+            with self._asking("look at the object", path, may_miss=True):
                 meta = obstore.head(self._objects, path)
         except FileNotFoundError:
             return None
@@ -95,7 +94,7 @@ class ObjectStorage(Storage):
         import obstore
 
         try:
-            with self._asking("read the object", path):
+            with self._asking("read the object", path, may_miss=True):
                 return bytes(obstore.get(self._objects, path).bytes())
         except FileNotFoundError:
             return None
@@ -125,14 +124,14 @@ class ObjectStorage(Storage):
         import obstore
 
         if paths := [file.path for file in self.list_files(path)]:
-            with self._asking("delete the prefix", path), contextlib.suppress(FileNotFoundError):
+            with self._asking("delete the prefix", path, may_miss=True), contextlib.suppress(FileNotFoundError):
                 obstore.delete(self._objects, paths)
 
     def delete_file(self, path: str) -> None:
         """See `Storage.delete_file`."""
         import obstore
 
-        with contextlib.suppress(FileNotFoundError), self._asking("delete the object", path):
+        with contextlib.suppress(FileNotFoundError), self._asking("delete the object", path, may_miss=True):
             obstore.delete(self._objects, path)
 
     @property
@@ -148,8 +147,8 @@ class ObjectStorage(Storage):
     def _stored(self, info: Any) -> StoredFile:
         return StoredFile(info.path[len(self._base.rstrip("/")) + 1 :], info.size, info.mtime_ns or 0)
 
-    def _asking(self, action: str, path: str) -> contextlib.AbstractContextManager[None]:
-        return typed(action, join_uri(self.root, path), self._error)
+    def _asking(self, action: str, path: str, *, may_miss: bool = False) -> contextlib.AbstractContextManager[None]:
+        return typed(action, join_uri(self.root, path), self._error, may_miss=may_miss)
 
     @contextlib.contextmanager
     def _streaming(self, action: str, path: str) -> Iterator[None]:
