@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S = 5, 60
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 _MAX_TEXT = 300
+_EXPECTED = "s3://bucket/prefix, gs://bucket/prefix or abfss://container@account.dfs.core.windows.net/prefix"
 
 
 def client(root: str, error: type[LakeError] = ArtifactError) -> Any:
@@ -27,10 +28,19 @@ def client(root: str, error: type[LakeError] = ArtifactError) -> Any:
     Raises:
         LakeError: of the given kind, if the address is none.
     """
+    from obstore.exceptions import BaseError
     from obstore.store import from_url
 
-    with typed("use this object store", root, error):
+    try:
         return from_url(_known_scheme(root.rstrip("/")), client_options=_client_options(), retry_config=_RETRIES)
+    except (BaseError, ValueError) as failure:
+        raise address_error(str(failure), root, error) from failure
+
+
+def address_error(text: str, root: str, kind: type[LakeError]) -> LakeError:
+    """The error for an address that no store is known by."""
+    first = (text.strip() or "no reason given").splitlines()[0][:_MAX_TEXT]
+    return kind(f"cannot use this object store: {first}", value=root, expected=_EXPECTED)
 
 
 @contextmanager

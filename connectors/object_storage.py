@@ -6,13 +6,12 @@ Listings and streams go through Arrow's file systems, which Arrow's readers want
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, BinaryIO, cast
 
 from connectors.errors import ArtifactError, LakeError
-from connectors.object_client import client, store_error, typed
+from connectors.object_client import address_error, client, store_error, typed
 from connectors.storage import Storage, StoredFile, join_uri
-
-_EXPECTED = "s3://bucket/prefix, gs://bucket/prefix or abfss://container@account.dfs.core.windows.net/prefix"
 
 
 class ObjectStorage(Storage):
@@ -21,15 +20,9 @@ class ObjectStorage(Storage):
     is_local = False
 
     def __init__(self, uri: str, error: type[LakeError] = ArtifactError) -> None:
-        import pyarrow as pa
-
         self.root = uri.rstrip("/")
         self._error = error
-        self._client: Any = None
-        try:
-            self._fs, self._base = arrow_file_system(self.root)
-        except (pa.ArrowInvalid, ValueError, OSError) as failure:
-            raise error(f"cannot use this object store: {failure}", value=uri, expected=_EXPECTED) from failure
+        self._objects = client(self.root, error)
 
     def list_files(self, under: str = "", on_error: Callable[[str, str], None] | None = None) -> list[StoredFile]:
         """See `Storage.list_files`."""
@@ -37,7 +30,7 @@ class ObjectStorage(Storage):
 
         selector = fs.FileSelector(self._path(under), recursive=True, allow_not_found=bool(under))
         try:
-            infos = self._fs.get_file_info(selector)
+            infos = self._arrow[0].get_file_info(selector)
         except OSError as error:
             failure = store_error(str(error), "list the prefix", join_uri(self.root, under), self._error)
             if on_error is None:
@@ -66,7 +59,7 @@ class ObjectStorage(Storage):
                 meta = obstore.head(self._objects, path)
         except FileNotFoundError:
             return None
-        return StoredFile(path, meta["size"], round(meta["last_modified"].timestamp()) * 1_000_000_000)
+        return StoredFile(path, meta["size"], int(meta["last_modified"].timestamp()) * 1_000_000_000)
 
     def exists(self, path: str) -> bool:
         """See `Storage.exists`: an object, or a prefix with objects below."""
@@ -80,7 +73,7 @@ class ObjectStorage(Storage):
     def open(self, path: str) -> BinaryIO:
         """See `Storage.open`."""
         with self._streaming("read the object", path):
-            return cast("BinaryIO", self._fs.open_input_file(self._path(path)))
+            return cast("BinaryIO", self._arrow[0].open_input_file(self._path(path)))
 
     def read_bytes(self, path: str) -> bytes:
         """See `Storage.read_bytes`."""
@@ -110,11 +103,11 @@ class ObjectStorage(Storage):
         """See `Storage.open_output`."""
         with self._streaming("write the object", path):
             # Arrow would pack what goes into a file whose name ends in `.gz`, packed already or not
-            return cast("BinaryIO", self._fs.open_output_stream(self._path(path), compression=None))
+            return cast("BinaryIO", self._arrow[0].open_output_stream(self._path(path), compression=None))
 
     def arrow(self) -> tuple[Any, str]:
         """See `Storage.arrow`."""
-        return self._fs, self._path("")
+        return self._arrow[0], self._path("")
 
     def make_folder(self, path: str = "") -> None:
         """See `Storage.make_folder`."""
@@ -134,18 +127,22 @@ class ObjectStorage(Storage):
         with contextlib.suppress(FileNotFoundError), self._asking("delete the object", path, may_miss=True):
             obstore.delete(self._objects, path)
 
-    @property
-    def _objects(self) -> Any:
-        """The client, made when it is first needed."""
-        if self._client is None:
-            self._client = client(self.root, self._error)
-        return self._client
+    @cached_property
+    def _arrow(self) -> tuple[Any, str]:
+        """Arrow's file system and the root's path in it, made when they are first needed."""
+        import pyarrow as pa
+
+        try:
+            return arrow_file_system(self.root)
+        except (pa.ArrowInvalid, ValueError, OSError) as failure:
+            raise address_error(str(failure), self.root, self._error) from failure
 
     def _path(self, path: str) -> str:
-        return f"{self._base.rstrip('/')}/{path}" if path else str(self._base)
+        base = self._arrow[1]
+        return f"{base.rstrip('/')}/{path}" if path else base
 
     def _stored(self, info: Any) -> StoredFile:
-        return StoredFile(info.path[len(self._base.rstrip("/")) + 1 :], info.size, info.mtime_ns or 0)
+        return StoredFile(info.path[len(self._arrow[1].rstrip("/")) + 1 :], info.size, info.mtime_ns or 0)
 
     def _asking(self, action: str, path: str, *, may_miss: bool = False) -> contextlib.AbstractContextManager[None]:
         return typed(action, join_uri(self.root, path), self._error, may_miss=may_miss)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from connectors.storage import Storage, join_uri
 from tasks.embeddings.config import EmbeddingsConfig
 from tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
 from tasks.links.checkpoint import Checkpoints, Identity
@@ -38,6 +39,7 @@ from tasks.links.kernel.training import (
     train,
     vectors_on,
 )
+from tasks.links.mirror import MirroredCheckpoints
 from tasks.runtime.keys import canonical_json
 
 Float32 = NDArray[np.float32]
@@ -72,10 +74,14 @@ class LinkTask:
 
 @dataclass(frozen=True)
 class CheckpointPlace:
-    """Where checkpoints lie, and whether one of another config, data or machine may be gone on from."""
+    """Where checkpoints lie, and whether one of another config, data or machine may be gone on from.
+
+    `copies` is the prefix of an object store that keeps copies; then the folder may be lost.
+    """
 
     folder: Path
     allow_drift: bool = False
+    copies: str = ""
 
 
 @dataclass(frozen=True)
@@ -290,6 +296,9 @@ def data_fingerprint(task: LinkTask) -> str:
 def _checkpoints(place: CheckpointPlace, kind: Kind, task: LinkTask, config: LinksConfig) -> Checkpoints:
     digest = hashlib.sha256(f"{kind}\0{canonical_json(config.in_key())}".encode()).hexdigest()
     identity = Identity(digest, data_fingerprint(task), config.gnn.n_threads)
+    if place.copies:
+        copies = Storage.at(join_uri(place.copies, kind))
+        return MirroredCheckpoints(place.folder / kind, identity, copies, allow_drift=place.allow_drift)
     return Checkpoints(place.folder / kind, identity, allow_drift=place.allow_drift)
 
 

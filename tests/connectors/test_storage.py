@@ -30,7 +30,7 @@ def test_a_loop_of_links_is_listed_once(storage, tmp_path):
 
 def test_a_missing_folder_raises_the_kind_of_error_that_was_asked_for(tmp_path):
     lake = Storage.at(str(tmp_path / "nowhere"), SourceError)
-    with pytest.raises(SourceError, match="no such object"):
+    with pytest.raises(SourceError, match="no such file"):
         lake.list_files()
     seen = []
     assert lake.list_files(on_error=lambda folder, reason: seen.append((folder, reason))) == []
