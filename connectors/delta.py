@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import pyarrow as pa
 
 from connectors.errors import ArtifactError
+from connectors.object_client import delta_options
 from connectors.storage import Storage
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def write_table(uri: str, table: pa.Table) -> WrittenTable:
     from deltalake import write_deltalake
 
     try:
-        write_deltalake(uri, table, mode="error", configuration=_PROPERTIES, storage_options=_options(uri))
+        write_deltalake(uri, table, mode="error", configuration=_PROPERTIES, storage_options=delta_options(uri))
     except Exception as error:
         raise _write_error(uri, error) from error
     return _written(uri, "delta-rs")
@@ -134,7 +135,7 @@ def commit_files(uri: str, schema: pa.Schema, files: Sequence[DataFile]) -> Writ
             [_add_action(file) for file in files],
             mode="error",
             configuration=_PROPERTIES,
-            storage_options=_options(uri),
+            storage_options=delta_options(uri),
         )
     except Exception as error:
         raise _write_error(uri, error) from error
@@ -173,7 +174,7 @@ def open_table(uri: str) -> "DeltaTable":
     from deltalake.exceptions import DeltaError
 
     try:
-        return DeltaTable(uri, storage_options=_options(uri))
+        return DeltaTable(uri, storage_options=delta_options(uri))
     except DeltaError as error:
         raise ArtifactError(
             f"cannot open the Delta table: {error}", value=uri, hint="run the same command again"
@@ -262,8 +263,3 @@ def _write_error(uri: str, error: Exception) -> ArtifactError:
     elif "permission" in lower or "read-only" in lower:
         hint = "choose an artifact root that this user may write"
     return ArtifactError(f"cannot write the Delta table: {text}", value=uri, hint=hint)
-
-
-def _options(uri: str) -> dict[str, str] | None:
-    """Commits on S3 are conditional puts, so that two writers cannot both make one version."""
-    return {"aws_conditional_put": "etag"} if uri.startswith(("s3://", "s3a://")) else None

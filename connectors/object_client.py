@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ArtifactError, LakeError
+from connectors.storage import is_object_store
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig
@@ -41,6 +42,19 @@ def address_error(text: str, root: str, kind: type[LakeError]) -> LakeError:
     """The error for an address that no store is known by."""
     first = (text.strip() or "no reason given").splitlines()[0][:_MAX_TEXT]
     return kind(f"cannot use this object store: {first}", value=root, expected=_EXPECTED)
+
+
+def delta_options(uri: str) -> dict[str, str] | None:
+    """What delta-rs is told of a store beside the environment; None for a local folder.
+
+    Commits on S3 are conditional puts, so that two writers cannot both make one version; the other stores need no word.
+    """
+    if not is_object_store(uri):
+        return None
+    options = {"connect_timeout": f"{CONNECT_TIMEOUT_S}s", "max_retries": "3", "retry_timeout": "20s"}
+    if uri.startswith(("s3://", "s3a://")):
+        options |= {"aws_conditional_put": "etag"}
+    return options | ({"allow_http": "true"} if is_plain_http() else {})
 
 
 @contextmanager

@@ -101,7 +101,6 @@ def s3_server(*options):
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ALLOW_HTTP": "true",
         "AWS_ENDPOINT_URL": address,
         "NO_PROXY": "127.0.0.1,localhost",
     }
