@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import pyarrow as pa
 
-from connectors.errors import ArtifactError
-from connectors.object_client import delta_options
-from connectors.storage import Storage
+from connectors.errors import ArtifactError, LakeError
+from connectors.object_client import delta_options, store_error
+from connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -175,10 +175,8 @@ def open_table(uri: str) -> "DeltaTable":
 
     try:
         return DeltaTable(uri, storage_options=delta_options(uri))
-    except DeltaError as error:
-        raise ArtifactError(
-            f"cannot open the Delta table: {error}", value=uri, hint="run the same command again"
-        ) from (error)
+    except (DeltaError, OSError) as error:
+        raise _typed(uri, error, "open the Delta table") from error
 
 
 def active_files(uri: str) -> tuple[ActiveFile, ...]:
@@ -223,9 +221,13 @@ def _readable(uri: str) -> Iterator[None]:
     try:
         yield
     except (DeltaError, pa.ArrowException, OSError) as error:
-        raise ArtifactError(
-            f"cannot read the Delta table: {error}", value=uri, hint="run the same command again"
-        ) from error
+        raise _typed(uri, error, "read the Delta table") from error
+
+
+def _typed(uri: str, error: Exception, action: str) -> LakeError:
+    if is_object_store(uri) and not isinstance(error, pa.ArrowException):
+        return store_error(str(error), action, uri)
+    return ArtifactError(f"cannot {action}: {error}", value=uri, hint="run the same command again")
 
 
 def _written(uri: str, writer: Writer) -> WrittenTable:
@@ -254,7 +256,9 @@ def _require_files(uri: str, files: Sequence[DataFile]) -> None:
         )
 
 
-def _write_error(uri: str, error: Exception) -> ArtifactError:
+def _write_error(uri: str, error: Exception) -> LakeError:
+    if is_object_store(uri):
+        return store_error(str(error), "write the Delta table", uri)
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     lower = str(error).lower()
     hint = "run the same command again"

@@ -103,7 +103,7 @@ _NONE = ("no credentials", "instance metadata", "169.254.169.254", "anonymous")
 _DENIED = ("accessdenied", "access denied", "access_denied", "403 forbidden", "permissiondenied", "unauthorized")
 _SILENT = (
     *("connection refused", "error sending request", "curlcode", "could not connect", "timed out", "timeout"),
-    *("network connection", "network_connection", "dns error", "couldn't resolve"),
+    *("network connection", "network_connection", "dns error", "couldn't resolve", "after 3 retries"),
 )
 _UNABLE = ("notimplemented", "not implemented")
 _ANSWERS = (
