@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from connectors.errors import ConfigError, StageError
 from flows.config import LakebedConfig
@@ -10,6 +11,9 @@ from tasks.runtime.stage import Stage
 from tasks.runtime.workspace import Workspace
 
 Refs = Mapping[str, ArtifactRef]
+StageName = Literal[
+    "inventory", "containment", "relations", "retention", "lakegraph", "summary", "embeddings", "index", "links"
+]
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Link:
         reads_lake_rows: whether the user's suites for tables of the lake must have passed before.
     """
 
-    name: str
+    name: StageName
     requires: tuple[str, ...]
     open: Callable[[Refs, Workspace, LakebedConfig], Stage]
     build: Callable[[Refs, Workspace, LakebedConfig], ArtifactRef]

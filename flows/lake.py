@@ -1,19 +1,29 @@
 """The chain as a Prefect flow: typed parameters in, artifacts out, works with no server running."""
 
+import contextlib
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import cast
 
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, runtime
+from prefect.states import Completed
 
+from connectors.errors import ConfigError
 from connectors.lake.config import LakeConfig
 from connectors.spark.config import SparkConfig
 from connectors.spark.failures import typed_failure
-from flows.chain import Link, chosen_links, gets_report
+from connectors.storage import is_object_store
+from flows.chain import Link, StageName, chosen_links, gets_report
 from flows.config import LakebedConfig
+from flows.deployments import FLOW_COMMAND
+from flows.form import ContainmentForm
+from flows.prefect_home import users_server
 from flows.quarantine import quarantine_warnings
 from flows.run import begin, report_of
+from flows.run_page import NOTHING_DONE, publish_run, run_message
+from flows.run_progress import RunLogProgress, ServerProgress
 from flows.scope import RunScope
-from tasks.containment.config import ContainmentConfig
 from tasks.embeddings.config import EmbeddingsConfig
 from tasks.index.config import IndexConfig
 from tasks.inventory.config import InventoryConfig
@@ -23,10 +33,11 @@ from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
 from tasks.retention.config import RetentionConfig
 from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.progress import Progress, show, shown
 from tasks.runtime.record import new_run_id
 from tasks.summary.config import SummaryConfig
 
-SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), ContainmentConfig(), ReportConfig()
+SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), ContainmentForm(), ReportConfig()
 RELATIONS, RETENTION = RelationsConfig(), RetentionConfig()
 LAKEGRAPH, SUMMARY, EMBEDDINGS, INDEX = LakeGraphConfig(), SummaryConfig(), EmbeddingsConfig(), IndexConfig()
 LINKS = LinksConfig()
@@ -36,6 +47,8 @@ LINKS = LinksConfig()
     name="lakebed",
     description="From a lake to proven containments, what to keep of it, and a search index.",
     validate_parameters=True,
+    # only a stage's task is tried again, and only after a transient error; no default of the server's changes that
+    retries=0,
 )
 def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefect shows each as a form
     *,
@@ -43,7 +56,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     artifacts: str = ".lakebed",
     spark: SparkConfig = SPARK,
     inventory: InventoryConfig = INVENTORY,
-    containment: ContainmentConfig = CONTAINMENT,
+    containment: ContainmentForm = CONTAINMENT,
     relations: RelationsConfig = RELATIONS,
     retention: RetentionConfig = RETENTION,
     lakegraph: LakeGraphConfig = LAKEGRAPH,
@@ -54,15 +67,15 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     report: ReportConfig = REPORT,
     suites: str = "",
     full: bool = False,
-    to: str | None = None,
-    only: str | None = None,
+    to: StageName | None = None,
+    only: StageName | None = None,
     run_id: str = "",
 ) -> dict[str, ArtifactRef]:
     """Runs the chain, up to a stage or only one; a stage whose artifact exists is reused.
 
     Args:
         lake: where the tables lie.
-        artifacts: root of the artifacts.
+        artifacts: root of the artifacts; in a deployment an absolute path.
         spark: the session.
         inventory: config of that stage.
         containment: config of that stage.
@@ -82,13 +95,13 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     """
     scope = RunScope.joined(run_id)
     if scope is not None:
-        return _run_links(scope, chosen_links(to, only))
+        return _run_joined(scope, chosen_links(to, only))
     config = LakebedConfig(
         lake=lake,
         artifacts=artifacts,
         spark=spark,
         inventory=inventory,
-        containment=containment,
+        containment=containment.config(),
         relations=relations,
         retention=retention,
         lakegraph=lakegraph,
@@ -100,35 +113,107 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         suites=suites,
         full=full,
     )
-    return _run_alone(RunScope(config.resolved(), run_id or new_run_id(), ["prefect", "lakebed"]), to, only)
+    _require_absolute(config)
+    return _run_alone(
+        RunScope(config.resolved(), run_id or new_run_id(), [*FLOW_COMMAND, str(runtime.flow_run.id)]), to, only
+    )
+
+
+def _run_joined(scope: RunScope, links: Sequence[Link]) -> dict[str, ArtifactRef]:
+    """Within a run of the command line, which has opened the scope; on the user's server it shows itself there."""
+    with _shown_on_server(scope, links, shown()):
+        _run_links(scope, links)
+    if users_server():
+        publish_run(scope)
+    return _completed(scope)
 
 
 def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, ArtifactRef]:
     """What the command line does around the flow, for a run that a person or a schedule started in Prefect."""
-    links = chosen_links(to, only)
+    links, logger = chosen_links(to, only), get_run_logger()
     for line in quarantine_warnings(scope.config):
-        get_run_logger().warning(line)
-    with scope:
+        logger.warning(line)
+    with scope, _shown_on_server(scope, links, RunLogProgress(logger)):
+        _crash_dead_runs(scope)
         if begin(scope, links, only):
             _run_links(scope, links)
             scope.note_costs(0.0)
+        else:
+            logger.info(NOTHING_DONE)
         scope.judge()
-    if gets_report(to, only):
-        get_run_logger().info("report: %s", report_of(scope))
-    return dict(scope.refs)
+    report = report_of(scope) if gets_report(to, only) else ""
+    if report:
+        logger.info("report: %s", report)
+    if users_server():
+        publish_run(scope, report)
+    return _completed(scope)
 
 
-def _run_links(scope: RunScope, links: Sequence[Link]) -> dict[str, ArtifactRef]:
-    logger = get_run_logger()
+def _run_links(scope: RunScope, links: Sequence[Link]) -> None:
+    logger, progress = get_run_logger(), shown()
     scope.settle()
     for link in links:
         if link.reads_lake_rows:
             scope.require_lake_suites()
         started = time.monotonic()
-        ref = _build(scope, link)
+        with progress.stage(link.name) if isinstance(progress, ServerProgress) else contextlib.nullcontext():
+            ref = _build(scope, link)
         scope.done(ref, time.monotonic() - started)
         logger.info("stage %s: artifact %s", link.name, ref.key[:12])
-    return dict(scope.refs)
+
+
+@contextlib.contextmanager
+def _shown_on_server(scope: RunScope, links: Sequence[Link], inner: Progress) -> Iterator[None]:
+    """What stages report goes to `inner`, and to the user's server where there is one."""
+    before = shown()
+    try:
+        if users_server():
+            names = tuple(link.name for link in links)
+            with ServerProgress(inner, names, f"lakebed-progress-{scope.workspace_id}").running() as progress:
+                show(progress)
+                yield
+        else:
+            show(inner)
+            yield
+    finally:
+        show(before)
+
+
+def _completed(scope: RunScope) -> dict[str, ArtifactRef]:
+    """The artifacts, in a state that says in a line what was done; callers of the flow get the artifacts alone."""
+    message = run_message(scope.log.record.stages, scope.summaries())
+    return cast("dict[str, ArtifactRef]", Completed(message=message, data=dict(scope.refs)))
+
+
+def _crash_dead_runs(scope: RunScope) -> None:
+    """The lease is ours, so what the server takes for running on this root and has no process is dead."""
+    if not users_server():
+        return
+    from prefect.client.orchestration import get_client
+
+    from flows.serving import crash_dead_runs
+
+    with get_client(sync_client=True) as client:
+        for each in crash_dead_runs(client, scope.config.artifacts):
+            get_run_logger().warning("flow run %s is marked as crashed: its process is gone", each)
+
+
+def _require_absolute(config: LakebedConfig) -> None:
+    """A deployment's process works in a folder that goes with it: a path relative to that would be lost.
+
+    Raises:
+        ConfigError: naming the path.
+    """
+    if not runtime.deployment.id:
+        return
+    for name, path in (("lake.root", config.lake.root), ("artifacts", config.artifacts), ("suites", config.suites)):
+        if path and not is_object_store(path) and not os.path.isabs(os.path.expanduser(path)):
+            raise ConfigError(
+                f"{name} is not an absolute path",
+                value=path,
+                expected="an absolute path: the run works in a temporary folder of its own",
+                hint="change the parameter in the form, or register again with lakebed serve",
+            )
 
 
 def _build(scope: RunScope, link: Link) -> ArtifactRef:

@@ -81,6 +81,15 @@ def configured_api_url() -> str:
     return str(profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL", ""))
 
 
+_own_urls: set[str] = set()
+
+
+def users_server() -> str:
+    """The server that the user chose; empty where none is, or where it is a run's own."""
+    url = configured_api_url()
+    return "" if url in _own_urls else url
+
+
 class EphemeralServer:
     """The run's own API server, started beside Spark; does nothing where the user named a server.
 
@@ -114,6 +123,7 @@ class EphemeralServer:
                 process_group=0,  # Ctrl-C is for the run, which still has states to report
             )
         os.environ["PREFECT_API_URL"] = self.url
+        _own_urls.add(self.url)
 
     def wait(self) -> None:
         """Returns when the server answers.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ContractError, LakeError
 from flows.config import LakebedConfig, require_apart
+from flows.deployments import root_id
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.expectations import ExpectationsProcess
 from tasks.runtime.expectations_queue import install_suites
@@ -74,6 +75,11 @@ class RunScope:
                 self.log.finish("failed", _error_facts(error))
         finally:
             self._stack.close()
+
+    @property
+    def workspace_id(self) -> str:
+        """A short name of the artifact root."""
+        return root_id(self.config.artifacts)
 
     @property
     def session(self) -> "SessionStarter":

@@ -25,6 +25,7 @@ from flows.cli.report import report
 from flows.cli.restore import restore
 from flows.cli.run import run
 from flows.cli.search import search
+from flows.cli.serve import serve
 from flows.cli.similar import similar
 from flows.cli.status import status
 from flows.cli.summarize import decode, summarize
@@ -45,6 +46,7 @@ VERBS = (
     neighbours,
     report,
     status,
+    serve,
     config,
     summarize,
     decode,

@@ -1,0 +1,138 @@
+"""Every Prefect deployment, defined once: `lakebed serve` registers them, `infra/prefect.yaml` is written from them.
+
+`python -m flows.deployments > infra/prefect.yaml` writes that file; a test holds it to this module. Entry points are
+module paths, so they work from an installed package in any folder. Nothing here imports Prefect.
+"""
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flows.chain import CHAIN
+
+POOL = "lakebed"
+TAG = "lakebed"
+# begins the command of a run's record, before the id of its flow run
+FLOW_COMMAND = ("prefect", "lakebed")
+# one run at a time on one artifact root: further ones wait in the root's queue
+QUEUE_LIMIT = 1
+HEARTBEAT_S = 30
+MIN_SILENT_S = 3 * HEARTBEAT_S
+# a kernel may hold the interpreter for minutes, and no heartbeat is sent meanwhile
+SILENT_S = 600
+MIN_INTERVAL_S = 10
+SCHEDULE_SLUG = "lakebed"
+HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)}
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One deployment.
+
+    Attributes:
+        name: within its flow.
+        flow: name of the flow.
+        entrypoint: module path of the flow's function.
+        description: shown in the UI.
+        parameters: what it sets beside the configuration.
+        takes_config: whether its parameters are the sections of the configuration.
+        is_scheduled: whether `--cron` and `--interval` are meant for it.
+    """
+
+    name: str
+    flow: str
+    entrypoint: str
+    description: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    takes_config: bool = True
+    is_scheduled: bool = False
+
+    def named(self, label: str) -> str:
+        """Its name where several artifact roots are served: `chain-sales`."""
+        return f"{self.name}-{label}" if label else self.name
+
+
+def _only(stage: str, needs: tuple[str, ...]) -> Deployment:
+    reads = f"; reads {', '.join(needs)}, which must be up to date" if needs else ""
+    return Deployment(
+        f"only-{stage}",
+        "lakebed",
+        "flows.lake.lake_flow",
+        f"Only the stage {stage}{reads}.",
+        {"only": stage},
+    )
+
+
+DEPLOYMENTS = (
+    Deployment(
+        "chain",
+        "lakebed",
+        "flows.lake.lake_flow",
+        "The whole chain; what is up to date is reused. `to` ends it earlier.",
+        is_scheduled=True,
+    ),
+    *(_only(link.name, link.requires) for link in CHAIN),
+    Deployment(
+        "plan-with-approval",
+        "lakebed-approval",
+        "flows.approval.approval_flow",
+        "Plans what may be set aside, waits for a person's approval, applies.",
+        takes_config=False,
+    ),
+)
+
+
+def root_id(artifacts: str) -> str:
+    """A short name of an artifact root: the end of its path and a digest, so that no two roots share it."""
+    last = re.sub(r"[^a-z0-9]+", "-", os.path.basename(artifacts.rstrip("/")).lower()).strip("-")[:24]
+    return "-".join(filter(None, [last, hashlib.sha256(artifacts.encode()).hexdigest()[:8]]))
+
+
+def as_yaml() -> str:
+    """The deployments as a file for `prefect deploy --all`; lake and artifact root come from the environment."""
+    import yaml
+
+    values: dict[str, Any] = {"name": "lakebed", "prefect-version": "3.8.8", "pull": []}
+    values["deployments"] = [_yaml_facts(each) for each in DEPLOYMENTS]
+    return _HEADER + yaml.safe_dump(values, sort_keys=False, width=110)
+
+
+_HEADER = """\
+# Written by `python -m flows.deployments`; do not edit by hand. From any folder, with lakebed installed:
+#   export LAKEBED_LAKE__ROOT=/data/lake LAKEBED_ARTIFACTS=/data/lakebed
+#   prefect work-pool create lakebed --type process
+#   prefect work-queue create lakebed --pool lakebed --limit 1
+#   prefect deploy --all --prefect-file prefect.yaml
+#   prefect worker start --pool lakebed --work-queue lakebed
+# The queue's limit is what keeps runs on one artifact root apart: one queue a root. Entry points are module paths
+# (`pull: []`: the code is the installed package, and nothing is fetched).
+"""
+_SCHEDULES = (
+    {"slug": SCHEDULE_SLUG, "cron": "0 3 * * *", "timezone": "UTC", "active": True},
+    {"slug": "lakebed-interval", "interval": 21_600, "active": False},
+)
+
+
+def _yaml_facts(deployment: Deployment) -> dict[str, Any]:
+    given: dict[str, Any] = {"artifacts": "{{ $LAKEBED_ARTIFACTS }}"}
+    if deployment.takes_config:
+        given = {"lake": {"root": "{{ $LAKEBED_LAKE__ROOT }}"}, **given}
+    facts: dict[str, Any] = {
+        "name": deployment.name,
+        "description": deployment.description,
+        "entrypoint": deployment.entrypoint,
+        "tags": [TAG],
+        "parameters": {**given, **deployment.parameters},
+        "work_pool": {"name": POOL, "work_queue_name": POOL, "job_variables": {"env": dict(HEARTBEAT)}},
+    }
+    if deployment.is_scheduled:
+        facts["schedules"] = [dict(schedule) for schedule in _SCHEDULES]
+    return facts
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_yaml())

@@ -1,0 +1,115 @@
+"""What a run leaves in Prefect's UI: a summary, what is planned table by table, the way to its report."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+
+from connectors.errors import LakeError
+from connectors.storage import is_object_store
+from flows.cli.output import human_bytes
+from flows.markdown import code, code_cell
+from flows.scope import RunScope
+from tasks.retention.words import money_text
+from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from tasks.runtime.record import StageRecord
+
+SHOWN_DECISIONS = 50
+SHOWN_EDGES = 20
+NOTHING_DONE = "all artifacts are up to date; nothing was done"
+
+Counts = Mapping[str, Mapping[str, Any]]
+
+
+def run_message(stages: Sequence[StageRecord], counts: Counts) -> str:
+    """The last word of a run, as its state shows it."""
+    done = _done(stages)
+    return done if done == NOTHING_DONE else "; ".join([done, *_found(counts)])
+
+
+def summary_page(stages: Sequence[StageRecord], counts: Counts, edges: Sequence[tuple[str, str, bool]] = ()) -> str:
+    """The run as Markdown: what it found, and what each stage cost."""
+    lines = [f"**{_done(stages)}**", ""]
+    lines += [f"- {line}" for line in _found(counts)]
+    lines += ["", "| stage | artifact | | seconds | read |", "|---|---|---|---:|---:|"]
+    lines += [
+        f"| {stage.stage} | `{stage.key[:12]}` | {'reused' if stage.reused else 'built'} | {stage.seconds:,.1f} "
+        f"| {human_bytes(stage.bytes_read)} |"
+        for stage in stages
+    ]
+    if edges:
+        lines += ["", "| table | is contained in | |", "|---|---|---|"]
+        lines += [
+            f"| {code_cell(child)} | {code_cell(parent)} | {'coincidental' if chance else ''} |"
+            for child, parent, chance in edges[:SHOWN_EDGES]
+        ]
+        lines += ["", f"… and {len(edges) - SHOWN_EDGES:,} more edges"] if len(edges) > SHOWN_EDGES else []
+    return "\n".join(lines)
+
+
+def publish_run(scope: RunScope, report: str = "") -> None:
+    """Creates the run's Prefect artifacts; inside a flow run."""
+    key, stages, counts = scope.workspace_id, scope.log.record.stages, scope.summaries()
+    page = summary_page(stages, counts, _edges(scope.store, scope.refs))
+    create_markdown_artifact(page, key=f"lakebed-summary-{key}", description=f"Run {scope.run_id}")
+    if rows := decisions(scope.store, scope.refs):
+        told = f"What is planned for the {len(rows)} tables of most bytes; nothing is changed by a run"
+        create_table_artifact(rows, key=f"lakebed-decisions-{key}", description=told)
+    if report and not is_object_store(report):
+        create_link_artifact(
+            Path(report).as_uri(),
+            "report.html, on the machine of the worker",
+            key=f"lakebed-report-{key}",
+            description=f"Report of run {scope.run_id}: {code(report)}",
+        )
+
+
+def decisions(store: ArtifactStore, refs: Mapping[str, ArtifactRef]) -> list[dict[str, Any]]:
+    """Table by table what is planned: first what may go, the biggest first; nothing where retention was not reached."""
+    if "retention" not in refs:
+        return []
+    columns = ["name", "decision", "n_bytes", "saving", "reason", "parents"]
+    rows = store.read(refs["retention"], "decisions", columns).to_pylist()
+    rows.sort(key=lambda row: (row["decision"] != "delete", -row["n_bytes"], row["name"]))
+    return [
+        {
+            "table": code(row["name"]),
+            "plan": row["decision"],
+            "size": human_bytes(row["n_bytes"]),
+            "saves a month": f"{row['saving']:.3g}",
+            "why": row["reason"],
+            "rebuilt from": ", ".join(map(code, row["parents"] or [])),
+        }
+        for row in rows[:SHOWN_DECISIONS]
+    ]
+
+
+def _done(stages: Sequence[StageRecord]) -> str:
+    built = [stage.stage for stage in stages if not stage.reused]
+    if not built:
+        return NOTHING_DONE
+    reused = [stage.stage for stage in stages if stage.reused]
+    return f"built {', '.join(built)}" + (f"; reused {', '.join(reused)}" if reused else "")
+
+
+def _edges(store: ArtifactStore, refs: Mapping[str, ArtifactRef]) -> list[tuple[str, str, bool]]:
+    with contextlib.suppress(LakeError, KeyError):
+        found = store.read(refs["containment"], "edges", ["child", "parent", "coincidental"]).to_pylist()
+        return sorted((row["child"], row["parent"], row["coincidental"]) for row in found)
+    return []
+
+
+def _found(counts: Counts) -> list[str]:
+    """What the stages counted, a line each."""
+    lines = []
+    if found := counts.get("inventory"):
+        lines.append(f"{found['tables']:,} tables, {found['unreadable']:,} unreadable")
+    if found := counts.get("containment"):
+        lines.append(f"{found['proven']:,} containments proven, {found['coincidental']:,} of them coincidental")
+    if found := counts.get("retention"):
+        saved = money_text(found["saving_per_month"], found["currency"])
+        size = human_bytes(found["deletable_bytes"])
+        lines.append(f"{found['deletable_tables']:,} tables may go ({size}), which saves {saved} a month")
+    return lines

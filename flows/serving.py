@@ -1,0 +1,389 @@
+"""Registers the deployments of one artifact root at a Prefect server, and becomes their worker.
+
+What Prefect keeps is no truth of ours: runs on one root are kept apart by its queue of limit 1, and by the lease where
+somebody goes around the queue.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from connectors.errors import ConfigError, StageError
+from flows.config import LakebedConfig
+from flows.deployments import (
+    DEPLOYMENTS,
+    FLOW_COMMAND,
+    HEARTBEAT,
+    MIN_INTERVAL_S,
+    POOL,
+    QUEUE_LIMIT,
+    SCHEDULE_SLUG,
+    SILENT_S,
+    TAG,
+    Deployment,
+    root_id,
+)
+from flows.form import without_secrets
+from flows.prefect_home import configured_api_url
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.schedules import SCHEDULE_TYPES
+    from prefect.flows import Flow
+
+AUTOMATION = "lakebed: crash silent runs"
+START_SERVER = "prefect server start --host 127.0.0.1, then export PREFECT_API_URL=http://127.0.0.1:4200/api"
+_ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
+_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When the chain runs by itself: a cron line, or every so many seconds; neither leaves the server's as they are."""
+
+    cron: str = ""
+    interval_s: float = 0.0
+    timezone: str = ""
+
+    def for_prefect(self) -> "SCHEDULE_TYPES | None":
+        """As Prefect has it.
+
+        Raises:
+            ConfigError: if both are given, or one is wrong.
+        """
+        from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+        from pydantic import ValidationError
+
+        self._require_one()
+        zone = self.timezone or "UTC"
+        try:
+            if self.cron:
+                return CronSchedule(cron=self.cron, timezone=zone)
+            if self.interval_s:
+                return IntervalSchedule(interval=timedelta(seconds=self.interval_s), timezone=zone)
+        except ValidationError as error:
+            is_zone = error.errors()[0]["loc"] == ("timezone",)
+            raise ConfigError(
+                "the time zone is not known" if is_zone else "the schedule cannot be read",
+                value=zone if is_zone else self.cron or self.interval_s,
+                expected="a name such as Europe/Berlin" if is_zone else "five fields, such as '0 3 * * *'",
+                hint="lakebed serve --help",
+            ) from error
+        return None
+
+    def _require_one(self) -> None:
+        if self.cron and self.interval_s:
+            raise ConfigError("--cron and --interval exclude each other", hint="give one of them")
+        if self.timezone and not (self.cron or self.interval_s):
+            raise ConfigError("--timezone without a schedule", value=self.timezone, hint="give --cron or --interval")
+        if self.interval_s and self.interval_s < MIN_INTERVAL_S:
+            raise ConfigError(
+                "the interval is too short: a worker asks for runs only every few seconds",
+                value=f"{self.interval_s:g} s",
+                expected=f"at least {MIN_INTERVAL_S} s",
+                hint="lakebed serve --interval 3600",
+            )
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What is served, and how.
+
+    Attributes:
+        config: the resolved configuration.
+        config_file: where it was read, for the approval; empty where there is none.
+        label: end of the deployments' names.
+        pool: work pool.
+        to: last stage of the chain; empty means its own end.
+        schedule: of the chain.
+        silent_s: seconds without a heartbeat after which a run counts as crashed.
+    """
+
+    config: LakebedConfig
+    config_file: str = ""
+    label: str = ""
+    pool: str = POOL
+    to: str = ""
+    schedule: Schedule = Schedule()
+    silent_s: int = SILENT_S
+
+    @property
+    def queue(self) -> str:
+        """The queue of the artifact root."""
+        return root_id(self.config.artifacts)
+
+    def parameters(self, deployment: Deployment) -> dict[str, Any]:
+        """What the form of a deployment is filled with: the configuration of the file, without secrets."""
+        if not deployment.takes_config:
+            return {"artifacts": self.config.artifacts, "config": self.config_file, **deployment.parameters}
+        given = without_secrets(self.config)
+        if self.config.suites:
+            given["suites"] = str(Path(self.config.suites).resolve())
+        if self.to and deployment.is_scheduled:
+            given["to"] = self.to
+        return {**given, **deployment.parameters}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What the server holds now."""
+
+    server: str
+    pool: str
+    queue: str
+    artifacts: str
+    schedule: str
+    deployments: Mapping[str, str]
+    automation: str
+    crashed: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def require_server() -> str:
+    """The address of the server that the user runs.
+
+    Raises:
+        ConfigError: if none is named.
+    """
+    if url := configured_api_url():
+        return url
+    raise ConfigError(
+        "no Prefect server is named; `serve` starts none",
+        expected="PREFECT_API_URL, or an active Prefect profile that names one",
+        hint=START_SERVER,
+    )
+
+
+def register(serving: Serving) -> Registered:
+    """Registers all deployments with their pool, queue, schedule and automation; the same call again changes nothing.
+
+    Raises:
+        ConfigError: if no server is named, or names are taken by another artifact root.
+        StageError: if the server does not answer.
+    """
+    url = require_server()
+    schedule = serving.schedule.for_prefect()
+    with _client(url) as client:
+        _make_pool(client, serving)
+        _require_free_names(client, serving)
+        _make_queue(client, serving)
+        made = {each.named(serving.label): str(_deploy(serving, each, schedule)) for each in DEPLOYMENTS}
+        automation = _automate(client, serving.silent_s)
+        crashed = crash_dead_runs(client, serving.config.artifacts)
+    told = serving.schedule.cron or (f"every {serving.schedule.interval_s:g} s" if schedule else "")
+    zone = f" ({serving.schedule.timezone or 'UTC'})" if serving.schedule.cron else ""
+    return Registered(
+        url, serving.pool, serving.queue, serving.config.artifacts, told + zone, made, str(automation), crashed
+    )
+
+
+def work(serving: Serving) -> None:
+    """Prefect's process worker on this root's queue alone, in this process, until SIGTERM or SIGINT.
+
+    A run that is going then is killed with the worker; it is told to the server as crashed, and the next run resumes.
+    """
+    import asyncio
+
+    from prefect.client.orchestration import get_client
+    from prefect.utilities.processutils import setup_signal_handlers_worker
+    from prefect.workers.process import ProcessWorker
+
+    os.environ.update(_worker_environment(serving))
+    name = f"lakebed-{serving.queue}-{socket.gethostname()}-{os.getpid()}"
+    worker = ProcessWorker(serving.pool, [serving.queue], name=name, create_pool_if_not_found=False)
+
+    async def start() -> None:
+        # within the loop, whose own handler of SIGINT is what ends the worker in order
+        setup_signal_handlers_worker(os.getpid(), "the worker", _say)
+        await worker.start(printer=_say)
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(start())
+    with get_client(sync_client=True) as client:
+        for each in crash_dead_runs(client, serving.config.artifacts):
+            _say(f"flow run {each} is marked as crashed: it ended with the worker")
+
+
+def _worker_environment(serving: Serving) -> dict[str, str]:
+    """What the worker's runs inherit: what no server should store goes this way."""
+    secret = serving.config.containment.hash_key.get_secret_value()
+    quarantine = json.dumps(serving.config.quarantine.model_dump(mode="json"))
+    return {"LAKEBED_CONTAINMENT__HASH_KEY": secret, "LAKEBED_QUARANTINE": quarantine, **HEARTBEAT}
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def crash_dead_runs(client: "SyncPrefectClient", artifacts: str) -> tuple[str, ...]:
+    """Tells the server of runs whose process is gone and which it still takes for running; names their ids."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterState
+    from prefect.client.schemas.filters import FlowRunFilterStateType as OfType
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Crashed
+
+    from tasks.runtime.record import list_runs
+
+    dead = {run.command[-1]: run.run_id for run in list_runs(artifacts) if run.status == "dead" and _is_flow_run(run)}
+    if not dead:
+        return ()
+    going = FlowRunFilterState(type=OfType(any_=[StateType.RUNNING, StateType.CANCELLING]))
+    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[_uuid(each) for each in list(dead)[:200]]), state=going)
+    found = client.read_flow_runs(flow_run_filter=wanted)
+    for run in found:
+        message = f"the process of run {dead[str(run.id)]} is gone; the next run goes on from its artifacts"
+        client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+    return tuple(str(run.id) for run in found)
+
+
+def _is_flow_run(run: Any) -> bool:
+    return len(run.command) == len(FLOW_COMMAND) + 1 and tuple(run.command[:-1]) == FLOW_COMMAND
+
+
+def _uuid(text: str) -> "UUID":
+    from uuid import UUID
+
+    return UUID(text)
+
+
+@contextlib.contextmanager
+def _client(url: str) -> "Iterator[SyncPrefectClient]":
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    try:
+        with get_client(sync_client=True) as client:
+            client.hello()
+            yield client
+    except PrefectHTTPStatusError as error:
+        raise StageError(
+            "Prefect's server refused",
+            value=f"{url}: {error.response.status_code} {error.response.text[:300]}",
+            expected="a Prefect 3 server that lets this user register deployments",
+            hint="prefect version; PREFECT_API_AUTH_STRING where the server wants it",
+        ) from error
+    except httpx.TransportError as error:
+        raise StageError(
+            "Prefect's server does not answer", value=url, expected="a server that runs", hint=START_SERVER
+        ) from error
+
+
+def _make_pool(client: "SyncPrefectClient", serving: Serving) -> None:
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectNotFound
+    from prefect.workers.process import ProcessWorker
+
+    try:
+        pool = client.read_work_pool(serving.pool)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        client.create_work_pool(WorkPoolCreate(name=serving.pool, type="process", base_job_template=template))
+        return
+    if pool.type != "process":
+        raise ConfigError(
+            "the work pool is of another type",
+            value=f"{serving.pool}: {pool.type}",
+            expected="a process work pool",
+            hint="lakebed serve --pool NAME",
+        )
+
+
+def _make_queue(client: "SyncPrefectClient", serving: Serving) -> None:
+    from prefect.exceptions import ObjectNotFound
+
+    limits = {"concurrency_limit": QUEUE_LIMIT, "description": f"one run at a time on {serving.config.artifacts}"}
+    try:
+        queue = client.read_work_queue_by_name(serving.queue, work_pool_name=serving.pool)
+    except ObjectNotFound:
+        client.create_work_queue(name=serving.queue, work_pool_name=serving.pool, **limits)  # type: ignore[arg-type]
+        return
+    client.update_work_queue(queue.id, **limits)
+
+
+def _require_free_names(client: "SyncPrefectClient", serving: Serving) -> None:
+    """Raises: ConfigError: if a deployment of another artifact root has the name of one of ours."""
+    from prefect.exceptions import ObjectNotFound
+
+    for each in DEPLOYMENTS:
+        with contextlib.suppress(ObjectNotFound):
+            found = client.read_deployment_by_name(f"{each.flow}/{each.named(serving.label)}")
+            other = found.parameters.get("artifacts")
+            if other != serving.config.artifacts:
+                raise ConfigError(
+                    "a deployment of this name serves another artifact root",
+                    value=f"{each.flow}/{each.named(serving.label)}: {other}",
+                    expected=f"none, or one of {serving.config.artifacts}",
+                    hint="give this root's deployments a name of their own with --name",
+                )
+
+
+def _deploy(serving: Serving, deployment: Deployment, schedule: "SCHEDULE_TYPES | None") -> "UUID":
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.flows import load_flow_from_entrypoint
+    from prefect.utilities.callables import parameter_schema
+
+    flow: Flow[Any, Any] = load_flow_from_entrypoint(deployment.entrypoint, use_placeholder_flow=False)
+    made = RunnerDeployment(
+        name=deployment.named(serving.label),
+        flow_name=flow.name,
+        entrypoint=deployment.entrypoint,
+        description=deployment.description,
+        parameters=serving.parameters(deployment),
+        tags=[TAG],
+        work_pool_name=serving.pool,
+        work_queue_name=serving.queue,
+        job_variables={"env": dict(HEARTBEAT)},
+        enforce_parameter_schema=True,
+    )
+    made._parameter_openapi_schema = parameter_schema(flow)
+    is_timed = deployment.is_scheduled and schedule is not None
+    schedules = [{"schedule": schedule, "active": True, "slug": SCHEDULE_SLUG}] if is_timed else None
+    return cast("UUID", made.apply(schedules=schedules))
+
+
+def _automate(client: "SyncPrefectClient", silent_s: int) -> "UUID":
+    """The automation by its name: made, or brought up to date."""
+    from prefect.client.schemas.objects import StateType
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+    from prefect.events.schemas.events import ResourceSpecification
+
+    heartbeat = "prefect.flow-run.heartbeat"
+    trigger = EventTrigger(
+        after={heartbeat},
+        expect={heartbeat, *(f"prefect.flow-run.{name}" for name in _ENDS)},
+        match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+        match_related=ResourceSpecification(
+            {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
+        ),
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=timedelta(seconds=silent_s),
+    )
+    message = f"no heartbeat for {silent_s} s; the next run goes on from its artifacts"
+    core = AutomationCore(
+        name=AUTOMATION,
+        description="Marks a run as crashed when its process no longer tells that it lives.",
+        trigger=trigger,
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=message)],
+    )
+    for found in client.read_automations_by_name(AUTOMATION):
+        client.update_automation(found.id, core)
+        return found.id
+    return client.create_automation(core)
