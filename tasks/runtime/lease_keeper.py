@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -76,7 +77,9 @@ def _is_input_closed(wait_s: float) -> bool:
 
 
 def main() -> int:
-    """Serves one run."""
+    """Serves one run; whoever ends all processes of a service at once leaves the end to the run."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     line = b""
     while not line.endswith(b"\n"):
         byte = os.read(0, 1)

@@ -9,6 +9,7 @@ import threading
 import time
 from datetime import timedelta
 
+import psutil
 import pytest
 
 from connectors.conditional import ConditionalObjects
@@ -199,6 +200,20 @@ def test_it_is_renewed_and_survives_a_store_that_is_away_for_a_while(root, serve
         server.stop()
         time.sleep(1)
         server.start()
+        second = Storage.at(root).read_bytes(LEASE)
+        wait_until(lambda: Storage.at(root).read_bytes(LEASE) != second)
+        require_lease(root)
+    assert not is_held(root)
+
+
+def test_a_signal_to_all_processes_of_a_service_does_not_end_the_keeper(root, monkeypatch):
+    monkeypatch.setattr(object_lease, "BEAT_S", 0.1)
+    with Lease(root, "run-a") as _:
+        first = Storage.at(root).read_bytes(LEASE)
+        wait_until(lambda: Storage.at(root).read_bytes(LEASE) != first)
+        (keeper,) = (child for child in psutil.Process().children() if "tasks.runtime.lease_keeper" in child.cmdline())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            keeper.send_signal(number)
         second = Storage.at(root).read_bytes(LEASE)
         wait_until(lambda: Storage.at(root).read_bytes(LEASE) != second)
         require_lease(root)
