@@ -62,4 +62,6 @@ def read_delta(session: "SparkSession", uri: str, version: int | None = None) ->
     """
     require_connector(session, uri)
     reader = session.read.format("delta")
-    return (reader if version is None else reader.option("versionAsOf", version)).load(spark_uri(uri))
+    return (reader if version is None else reader.option("versionAsOf", version)).load(
+        spark_uri(uri) if is_object_store(uri) else uri
+    )

@@ -4,7 +4,7 @@ import json
 
 from pydantic import SecretStr
 
-from flows.config import LakebedConfig, load_config
+from flows.config import NOT_OF_RUNS, LakebedConfig, load_config
 from flows.form import ContainmentForm, without_secrets
 from tasks.containment.config import PUBLIC_KEY, ContainmentConfig
 
@@ -18,7 +18,7 @@ def test_no_secret_is_among_the_parameters(tmp_path):
     assert KEY not in json.dumps(given) and "hash_key" not in json.dumps(given)
     assert given["containment"]["semantics"] == "bag"
     assert given["lake"]["root"] == str(tmp_path / "lake")
-    assert set(given) == set(LakebedConfig.model_fields) - {"quarantine"}
+    assert set(given) == set(LakebedConfig.model_fields) - NOT_OF_RUNS
     assert set(given["containment"]) == set(ContainmentConfig.model_fields) - {"hash_key"}
 
 

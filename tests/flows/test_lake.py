@@ -5,7 +5,7 @@ import json
 import pytest
 
 from flows.chain import STAGES, chosen_links
-from flows.config import LakebedConfig
+from flows.config import NOT_OF_RUNS, LakebedConfig
 from tasks.runtime.record import list_runs
 from tests.flows.lakes import write_parquet_lake
 from tests.flows.processes import python
@@ -124,7 +124,7 @@ def test_the_parameters_are_a_typed_form(tmp_path):
     assert answer.status == 0, answer.err
     schema = answer.json
     assert schema["required"] == ["lake"]
-    assert set(schema["properties"]) == {*LakebedConfig.model_fields, "to", "only", "run_id"} - {"quarantine"}
+    assert set(schema["properties"]) == {*LakebedConfig.model_fields, "to", "only", "run_id"} - NOT_OF_RUNS
     assert all(field.get("description") for field in schema["properties"].values())
     for name, definition in schema["definitions"].items():
         assert definition["additionalProperties"] is False, name
