@@ -73,6 +73,8 @@ def test_a_killed_run_goes_on_and_its_digests_are_those_of_a_local_run(setting, 
     local = {stage: digest for stage, (_, digest) in setting.local.digests.items()}
     assert {stage: digest for stage, (_, digest) in finished.digests.items()} == local
     assert finished.json["report"].startswith(setting.root("artifacts"))
+    log = f"runs/{finished.json['run_id']}/expectations/worker.log"
+    assert Storage.at(setting.root("artifacts")).stat(log) is not None
     assert b"<html" in Storage.at(setting.root("artifacts")).read_bytes(
         finished.json["report"].removeprefix(setting.root("artifacts/"))
     )
