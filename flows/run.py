@@ -68,7 +68,7 @@ def run(
         LeaseError: if another run works on the artifact root.
         LakeError: whatever a stage raises.
     """
-    links = chosen_links(to, only)
+    links = chosen_links(to, only, config)
     show(progress or Progress(is_quiet=True))
     for line in quarantine_warnings(config):
         shown().note(f"warning: {line}")
