@@ -1,5 +1,6 @@
 """Building the links artifact: what is linked, the ladder, node metrics, missing links, the card."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,18 +59,18 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, workspace: Workspace, c
     try:
         made = _train(nodes, edges, config, place, metrics)
     except TooFewLinksError as error:
+        _forget_checkpoints(place)
         return _publish_nothing(stage, error, metrics)
     with metrics.step("predict"), shown().step("Looking for missing links"):
         predictions = _predictions(*made, nodes, config)
     with metrics.step("publish"), shown().step("Publishing links"):
         ref = _publish(stage, made, predictions, config, metrics)
-    if place is not None:
-        Storage.at(str(place.folder.parent)).delete_folder(place.folder.name)
+    _forget_checkpoints(place)
     return ref
 
 
 def _train(
-    nodes: pa.Table, edges: pa.Table, config: LinksConfig, place: CheckpointPlace | None, metrics: StageMetrics
+    nodes: pa.Table, edges: pa.Table, config: LinksConfig, place: CheckpointPlace, metrics: StageMetrics
 ) -> tuple[Fitted, LadderInputs, _Problem]:
     with metrics.step("split"), shown().step("Holding links out"):
         problem = _problem(nodes, edges, config)
@@ -160,9 +161,16 @@ def _publish(
     return stage.publish(tables, facts | outcome.headline(fitted.results), metrics, files=[MODELS, CARD])
 
 
-def _checkpoint_place(stage: Stage, workspace: Workspace, config: LinksConfig) -> CheckpointPlace | None:
-    """Beside the artifacts, under the stage's key; None on an object store, where a killed training begins anew."""
-    if not stage.store.storage.is_local:
-        return None
-    folder = Path(workspace.artifacts) / "checkpoints" / stage.spec.name / stage.key
-    return CheckpointPlace(folder, config.gnn.allow_drift)
+def _checkpoint_place(stage: Stage, workspace: Workspace, config: LinksConfig) -> CheckpointPlace:
+    """Beside the artifacts, under the stage's key; on an object store copies of what a temporary folder has."""
+    below = ("checkpoints", stage.spec.name, stage.key)
+    if stage.store.storage.is_local:
+        return CheckpointPlace(Path(workspace.artifacts).joinpath(*below), config.gnn.allow_drift)
+    folder = Path(tempfile.mkdtemp(prefix="lakebed-links-"))
+    return CheckpointPlace(folder, config.gnn.allow_drift, stage.store.storage.uri(*below))
+
+
+def _forget_checkpoints(place: CheckpointPlace) -> None:
+    Storage.at(str(place.folder.parent)).delete_folder(place.folder.name)
+    if place.copies:
+        Storage.at(place.copies).delete_folder("")

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from connectors.storage import Storage, join_uri
 from tasks.embeddings.config import EmbeddingsConfig
 from tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
 from tasks.links.checkpoint import Checkpoints, Identity
@@ -38,6 +39,7 @@ from tasks.links.kernel.training import (
     train,
     vectors_on,
 )
+from tasks.links.mirror import MirroredCheckpoints
 from tasks.runtime.keys import canonical_json
 from tasks.runtime.memory import freed_memory_kept
 
@@ -75,10 +77,14 @@ class LinkTask:
 
 @dataclass(frozen=True)
 class CheckpointPlace:
-    """Where checkpoints lie, and whether one of another config, data or machine may be gone on from."""
+    """Where checkpoints lie, and whether one of another config, data or machine may be gone on from.
+
+    `copies` is the prefix of an object store that keeps copies; then the folder may be lost.
+    """
 
     folder: Path
     allow_drift: bool = False
+    copies: str = ""
 
 
 @dataclass(frozen=True)
@@ -302,6 +308,9 @@ def _checkpoints(place: CheckpointPlace, kind: Kind, task: LinkTask, config: Lin
     digest = hashlib.sha256(f"{kind}\0{canonical_json(config.in_key())}".encode()).hexdigest()
     n_features = task.features.n_given if task.features else 0
     identity = Identity(digest, data_fingerprint(task), config.gnn.n_threads, n_features)
+    if place.copies:
+        copies = Storage.at(join_uri(place.copies, kind))
+        return MirroredCheckpoints(place.folder / kind, identity, copies, allow_drift=place.allow_drift)
     return Checkpoints(place.folder / kind, identity, allow_drift=place.allow_drift)
 
 
