@@ -129,7 +129,7 @@ def test_one_version_everywhere():
 def test_the_pool_is_that_of_the_deployments():
     if not (ROOT / "flows" / "deployments.py").exists():
         pytest.skip("flows/deployments.py is not there yet")
-    assert VALUES["worker"]["workPool"] == importlib.import_module("flows.deployments").POOL
+    assert VALUES["worker"]["workPool"] == importlib.import_module("flows.deployment_limits").POOL
 
 
 def test_secrets_of_the_compose_file_are_the_tests():
