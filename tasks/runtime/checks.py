@@ -73,10 +73,17 @@ def check_schema(contract: Contract, schema: pa.Schema) -> None:
     for column in contract.columns:
         # types of lists are equal whatever Arrow or Delta call their elements
         found = schema.field(column.name).type
-        if found != column.type:
+        if not _is_of(found, column.type):
             raise ContractError(
                 f"table {contract.name}: column {column.name} has another type", value=found, expected=str(column.type)
             )
+
+
+def _is_of(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether a type is the wanted one; Spark's Delta writer forgets that elements of a list are not null."""
+    if pa.types.is_list(found) and pa.types.is_list(wanted):
+        return bool(found.value_type == wanted.value_type)
+    return bool(found == wanted)
 
 
 class ArrowChecks:
