@@ -4,12 +4,15 @@
 """
 
 import os
+import re
 import shutil
+import socket
 import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -23,6 +26,7 @@ _GIB = 1 << 30
 # beside the JVM's heap: its own needs, this process, and a Python worker on each core
 _BESIDE_HEAP_BYTES = _GIB
 _MIN_DISK_BYTES = 2 * _GIB
+_CONNECT_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ def quick_checks(config: SparkConfig, artifacts: str = ".") -> list[Check]:
         check_memory(config),
         check_disk(artifacts),
         check_prefect(),
+        *([] if config.is_local else [check_master(config.master)]),
     ]
 
 
@@ -64,8 +69,50 @@ def check_worker_python(config: SparkConfig) -> Check:
         note = "" if chosen == sys.executable else f" (PYSPARK_PYTHON={chosen} is not used by local runs)"
         return Check("worker python", True, f"{sys.version.split()[0]} at {sys.executable}{note}")
     named = config.conf.get("spark.pyspark.python") or os.environ.get("PYSPARK_PYTHON", "")
-    fix = "set spark.pyspark.python in the config's [spark.conf] to a Python that has lakebed on every executor"
-    return Check("worker python", bool(named), named or "not named", "" if named else fix)
+    note = "" if named else ": this one's path, which every executor must have; else spark.archives brings one"
+    return Check("worker python", True, f"{named or sys.executable}{note}")
+
+
+def check_master(master: str) -> Check:
+    """Whether somebody listens where the cluster's master should; for YARN, whether its settings are named."""
+    if master == "yarn":
+        folders = [os.environ.get(name, "") for name in ("YARN_CONF_DIR", "HADOOP_CONF_DIR")]
+        named = next((folder for folder in folders if (Path(folder) / "yarn-site.xml").is_file()), "")
+        fix = "let HADOOP_CONF_DIR name the folder of yarn-site.xml"
+        return Check(
+            "master", bool(named), f"yarn, by {named}" if named else "yarn, without settings", "" if named else fix
+        )
+    places = _places(master)
+    if not places:
+        return Check(
+            "master",
+            False,
+            f"{master} is no master",
+            "give local[*], spark://host:port, yarn or k8s://https://host:port",
+        )
+    faults = [f"{host}:{port}: {fault}" for host, port in places if (fault := _fault_of(host, port))]
+    # of several masters, all but one stand by
+    is_ok = len(faults) < len(places)
+    found = f"{master} listens" if not faults else f"{master}: {'; '.join(faults)}"
+    return Check("master", is_ok, found, "" if is_ok else "start the master, or check its address and the firewall")
+
+
+def _places(master: str) -> list[tuple[str, int]]:
+    """Hosts and ports of a standalone master, also of several, or of a Kubernetes API server."""
+    kind, _, rest = master.partition("://")
+    if kind == "k8s":
+        url = urlsplit(rest if "://" in rest else f"https://{rest}")
+        return [(url.hostname, url.port or 443)] if url.hostname else []
+    found = [re.fullmatch(r"\[?([^\[\]]+?)\]?:(\d{1,5})", part) for part in rest.split(",")] if kind == "spark" else []
+    return [(match[1], int(match[2])) for match in found if match]
+
+
+def _fault_of(host: str, port: int) -> str:
+    try:
+        with socket.create_connection((host, port), _CONNECT_S):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def check_jars(config: SparkConfig) -> Check:

@@ -1,8 +1,9 @@
 """The chain, defined once: the Prefect flow, `--to`, `--only` and "is everything reused?" all read it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any, Literal
 
 from connectors.errors import ConfigError, StageError
 from flows.config import LakebedConfig
@@ -11,6 +12,7 @@ from tasks.runtime.stage import Stage
 from tasks.runtime.workspace import Workspace
 
 Refs = Mapping[str, ArtifactRef]
+Arguments = tuple[Any, ...]
 StageName = Literal[
     "inventory", "containment", "relations", "retention", "lakegraph", "summary", "embeddings", "index", "links"
 ]
@@ -24,7 +26,7 @@ class Link:
         name: of the stage.
         requires: names of the stages whose artifacts it reads.
         open: the stage under its key, for reuse.
-        build: the same as a Prefect task, inside a flow: reuses or builds it.
+        arguments: what the stage's `build_` task and its `run_` function take.
         needs_spark: whether building it always needs a Spark session.
         reads_lake_rows: whether the user's suites for tables of the lake must have passed before.
     """
@@ -32,9 +34,21 @@ class Link:
     name: StageName
     requires: tuple[str, ...]
     open: Callable[[Refs, Workspace, LakebedConfig], Stage]
-    build: Callable[[Refs, Workspace, LakebedConfig], ArtifactRef]
+    arguments: Callable[[Refs, Workspace, LakebedConfig], Arguments]
     needs_spark: bool
     reads_lake_rows: bool = False
+
+    def build(self, refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+        """Reuses or builds the artifact as a Prefect task, inside a flow."""
+        return self._call(f"tasks.{self.name}.task", "build", self.arguments(refs, workspace, config))
+
+    def run(self, refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
+        """The same as a plain call, which loads no Prefect."""
+        return self._call(f"tasks.{self.name}.stage", "run", self.arguments(refs, workspace, config))
+
+    def _call(self, module: str, verb: str, arguments: Arguments) -> ArtifactRef:
+        ref: ArtifactRef = getattr(import_module(module), f"{verb}_{self.name}")(*arguments)
+        return ref
 
 
 def _open_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
@@ -45,16 +59,12 @@ def _open_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> 
         return inventory_stage(workspace, config.inventory, lake.listing)
 
 
-def _build_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
-    from tasks.inventory.task import build_inventory
-
-    return build_inventory(workspace, config.inventory)
+def _inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Arguments:
+    return workspace, config.inventory
 
 
-def _build_containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
-    from tasks.containment.task import build_containment
-
-    return build_containment(refs["inventory"], workspace, config.containment)
+def _containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Arguments:
+    return refs["inventory"], workspace, config.containment
 
 
 def _open_containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
@@ -70,11 +80,8 @@ def _open_relations(refs: Refs, workspace: Workspace, config: LakebedConfig) -> 
     return relations_stage(*found, workspace, config.relations, config.containment)
 
 
-def _build_relations(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
-    from tasks.relations.task import build_relations
-
-    found = refs["inventory"], refs["containment"]
-    return build_relations(*found, workspace, config.relations, config.containment)
+def _relations(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Arguments:
+    return refs["inventory"], refs["containment"], workspace, config.relations, config.containment
 
 
 def _open_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
@@ -83,11 +90,11 @@ def _open_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> 
     return retention_stage(refs["inventory"], refs["containment"], workspace, config.retention, refs["relations"])
 
 
-def _build_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
-    from tasks.retention.task import build_retention
-
-    found = refs["inventory"], refs["containment"]
-    return build_retention(*found, workspace, config.retention, config.containment, refs["relations"])
+def _retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Arguments:
+    return (
+        *(refs["inventory"], refs["containment"], workspace),
+        *(config.retention, config.containment, refs["relations"]),
+    )
 
 
 def _open_lakegraph(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
@@ -96,10 +103,8 @@ def _open_lakegraph(refs: Refs, workspace: Workspace, config: LakebedConfig) -> 
     return lakegraph_stage(refs["inventory"], workspace, config.lakegraph)
 
 
-def _build_lakegraph(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
-    from tasks.lakegraph.task import build_lakegraph
-
-    return build_lakegraph(refs["inventory"], workspace, config.lakegraph)
+def _lakegraph(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Arguments:
+    return refs["inventory"], workspace, config.lakegraph
 
 
 def _open_summary(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
@@ -108,10 +113,8 @@ def _open_summary(refs: Refs, workspace: Workspace, config: LakebedConfig) -> St
     return summary_stage(refs["lakegraph"], workspace, config.summary)
 
 
-def _build_summary(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
-    from tasks.summary.task import build_summary
-
-    return build_summary(refs["lakegraph"], workspace, config.summary)
+def _summary(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Arguments:
+    return refs["lakegraph"], workspace, config.summary
 
 
 def _open_embeddings(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
@@ -120,22 +123,23 @@ def _open_embeddings(refs: Refs, workspace: Workspace, config: LakebedConfig) ->
     return embeddings_stage(refs["lakegraph"], refs["summary"], workspace, config.embeddings)
 
 
-def _build_embeddings(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
-    from tasks.embeddings.task import build_embeddings
-
-    return build_embeddings(refs["lakegraph"], refs["summary"], workspace, config.embeddings)
+def _embeddings(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Arguments:
+    return refs["lakegraph"], refs["summary"], workspace, config.embeddings
 
 
 def _open_index(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
     from tasks.index.stage import index_stage
 
-    return index_stage(refs["lakegraph"], refs["embeddings"], workspace, config.index)
+    return index_stage(refs["lakegraph"], refs["embeddings"], workspace, config.index, _trained(refs, config))
 
 
-def _build_index(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
-    from tasks.index.task import build_index
+def _index(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Arguments:
+    return refs["lakegraph"], refs["embeddings"], workspace, config.index, _trained(refs, config)
 
-    return build_index(refs["lakegraph"], refs["embeddings"], workspace, config.index)
+
+def _trained(refs: Refs, config: LakebedConfig) -> ArtifactRef | None:
+    """The links artifact, where the index takes its vectors from there."""
+    return None if config.index.vectors == "fastrp" else refs["links"]
 
 
 def _open_links(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
@@ -144,22 +148,20 @@ def _open_links(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stag
     return links_stage(refs["lakegraph"], workspace, config.links)
 
 
-def _build_links(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
-    from tasks.links.task import build_links
-
-    return build_links(refs["lakegraph"], workspace, config.links)
+def _links(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Arguments:
+    return refs["lakegraph"], workspace, config.links
 
 
 CHAIN = (
-    Link("inventory", (), _open_inventory, _build_inventory, needs_spark=False),
-    Link("containment", ("inventory",), _open_containment, _build_containment, needs_spark=True, reads_lake_rows=True),
-    Link("relations", ("inventory", "containment"), _open_relations, _build_relations, needs_spark=True),
-    Link("retention", ("inventory", "containment", "relations"), _open_retention, _build_retention, needs_spark=True),
-    Link("lakegraph", ("inventory",), _open_lakegraph, _build_lakegraph, needs_spark=True),
-    Link("summary", ("lakegraph",), _open_summary, _build_summary, needs_spark=False),
-    Link("embeddings", ("lakegraph", "summary"), _open_embeddings, _build_embeddings, needs_spark=False),
-    Link("index", ("lakegraph", "embeddings"), _open_index, _build_index, needs_spark=False),
-    Link("links", ("lakegraph",), _open_links, _build_links, needs_spark=False),
+    Link("inventory", (), _open_inventory, _inventory, needs_spark=False),
+    Link("containment", ("inventory",), _open_containment, _containment, needs_spark=True, reads_lake_rows=True),
+    Link("relations", ("inventory", "containment"), _open_relations, _relations, needs_spark=True),
+    Link("retention", ("inventory", "containment", "relations"), _open_retention, _retention, needs_spark=True),
+    Link("lakegraph", ("inventory",), _open_lakegraph, _lakegraph, needs_spark=True),
+    Link("summary", ("lakegraph",), _open_summary, _summary, needs_spark=False),
+    Link("embeddings", ("lakegraph", "summary"), _open_embeddings, _embeddings, needs_spark=False),
+    Link("index", ("lakegraph", "embeddings"), _open_index, _index, needs_spark=False),
+    Link("links", ("lakegraph",), _open_links, _links, needs_spark=False),
 )
 STAGES = tuple(link.name for link in CHAIN)
 REPORTED_FROM = "containment"
@@ -167,7 +169,18 @@ REPORTED_FROM = "containment"
 LAST = "index"
 
 
-def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, ...]:
+def chain_of(config: LakebedConfig | None = None) -> tuple[Link, ...]:
+    """The chain in order: an index over vectors of the link predictor comes after it and reads it."""
+    if config is None or config.index.vectors == "fastrp":
+        return CHAIN
+    links = {link.name: link for link in CHAIN}
+    index = links.pop("index")
+    return (*links.values(), replace(index, requires=(*index.requires, "links")))
+
+
+def chosen_links(
+    to: str | None = None, only: str | None = None, config: LakebedConfig | None = None
+) -> tuple[Link, ...]:
     """The links up to a stage, the index where none is named; with `only`, those that the stage needs and itself.
 
     Raises:
@@ -178,8 +191,12 @@ def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, 
     for name in (to, only):
         if name is not None and name not in STAGES:
             raise ConfigError("no such stage", value=name, expected=f"one of {', '.join(STAGES)}")
-    links = CHAIN[: STAGES.index(to or LAST) + 1]
-    return links if only is None else tuple(link for link in CHAIN if link.name in _needed(only))
+    links = chain_of(config)
+    if only is not None:
+        needed = _needed(only, links)
+        return tuple(link for link in links if link.name in needed)
+    names: list[str] = [link.name for link in links]
+    return links[: names.index(to or LAST) + 1]
 
 
 def gets_report(to: str | None, only: str | None) -> bool:
@@ -214,6 +231,6 @@ def require_inputs(todo: Sequence[Link], only: str | None) -> None:
         )
 
 
-def _needed(name: str) -> set[str]:
-    link = CHAIN[STAGES.index(name)]
-    return {name}.union(*(_needed(required) for required in link.requires))
+def _needed(name: str, links: Sequence[Link]) -> set[str]:
+    link = next(link for link in links if link.name == name)
+    return {name}.union(*(_needed(required, links) for required in link.requires))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import StageError
+from connectors.spark.submitted import is_submitted
 from flows.chain import Link, chosen_links, find_reusable, gets_report, require_inputs
 from flows.config import NOT_OF_RUNS, LakebedConfig
 from flows.quarantine import quarantine_warnings
@@ -63,17 +64,19 @@ def run(
 ) -> RunResult:
     """Runs the chain; a run whose artifacts all exist starts neither Spark nor Prefect.
 
+    Under spark-submit the stages run without Prefect, unless a server is named for it.
+
     Raises:
         ConfigError: if there is no such stage, or lake and artifacts lie in each other.
         LeaseError: if another run works on the artifact root.
         LakeError: whatever a stage raises.
     """
-    links = chosen_links(to, only)
+    links, has_prefect = chosen_links(to, only, config), uses_prefect()
     show(progress or Progress(is_quiet=True))
     for line in quarantine_warnings(config):
         shown().note(f"warning: {line}")
     with RunScope(config, new_run_id(), sys.argv) as scope:
-        _run_scoped(scope, links, (to, only), shown())
+        _run_scoped(scope, links, (to, only), has_prefect=has_prefect)
         counts = _counts(scope)
     return RunResult(scope.log.record, counts, report_of(scope) if gets_report(to, only) else "")
 
@@ -127,13 +130,26 @@ def begin(scope: RunScope, links: Sequence[Link], only: str | None) -> Sequence[
     return todo
 
 
+def uses_prefect() -> bool:
+    """Whether a run goes through Prefect: a driver that spark-submit started begins no server of its own."""
+    from flows.prefect_home import configured_api_url
+
+    return not is_submitted() or bool(configured_api_url())
+
+
 def _run_scoped(
-    scope: RunScope, links: Sequence[Link], choice: tuple[str | None, str | None], progress: Progress
+    scope: RunScope, links: Sequence[Link], choice: tuple[str | None, str | None], *, has_prefect: bool
 ) -> None:
-    if begin(scope, links, choice[1]):
+    progress = shown()
+    if not begin(scope, links, choice[1]):
+        progress.note("all artifacts are up to date")
+    elif has_prefect:
         _run_flow(scope, choice, progress)
     else:
-        progress.note("all artifacts are up to date")
+        from flows.plain import run_plain
+
+        run_plain(scope, links)
+        scope.note_costs(0.0)
     if scope.is_judging:
         with progress.step("Waiting for Great Expectations"):
             scope.judge()

@@ -71,6 +71,7 @@ class RunScope:
         with ExitStack() as stack:
             stack.enter_context(Lease(self.config.artifacts, self.run_id))
             self.log = RunLog.begin(self.config.artifacts, self.run_id, self._command, self.config)
+            self._require_roots()
             # what the run starts inherits it, so that `gc` knows whose it was
             os.environ[RUN_VARIABLE] = log().run_id = self.run_id
             stack.callback(os.environ.pop, RUN_VARIABLE, None)
@@ -147,6 +148,15 @@ class RunScope:
             self._kernels = threading.Thread(target=_load_kernels, name="kernels", daemon=True)
             self._kernels.start()
 
+    def _require_roots(self) -> None:
+        """Whenever a cluster's session comes, its executors must see lake and artifact root before any job of ours."""
+        if self.workspace.spark.is_local:
+            return
+        from connectors.spark.roots import roots_check
+
+        if not self.session.is_started:
+            self.session.checks = [roots_check(self.workspace.lake.root, self.config.artifacts)]
+
     def settle(self) -> None:
         """Waits for the kernels: inventory forks, and a fork must not find a module half imported."""
         if self._kernels is not None:
@@ -198,8 +208,7 @@ class RunScope:
     def _trace(self, ref: ArtifactRef, is_reused: bool) -> None:
         from flows.lineage import made_by
 
-        inventory, most = self.refs.get("inventory", ref), self.config.lineage.max_datasets
-        self.lineage.complete(ref.stage, lambda: made_by(self.store, ref, inventory, is_reused=is_reused, most=most))
+        self.lineage.complete(ref.stage, lambda: made_by(self, ref, is_reused=is_reused))
 
     def note_prefect(self) -> None:
         """Writes the ids of the flow run that this thread works for into the record."""

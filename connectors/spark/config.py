@@ -23,6 +23,15 @@ class SparkConfig(FrozenConfig):
         ),
         description="`module` or `module:function` that the workers' parent imports or calls once, before it forks.",
     )
+    event_log: str = Field(
+        "", description="Folder or URI of Spark's event log, which its history server reads; empty means none."
+    )
+    prometheus: bool = Field(
+        False, description="Whether the driver's page is on and serves Spark's metrics to Prometheus."
+    )
+    executors_timeout_s: int = Field(
+        300, ge=10, le=86_400, description="How long a run waits for a cluster's first executor, in seconds."
+    )
     conf: dict[str, str] = Field(default_factory=dict, description="Further Spark settings, passed as they are.")
 
     @property

@@ -3,11 +3,16 @@
 Spark starts it by `spark.python.daemon.module`. PySpark imports its worker after the fork, because some imports start
 threads that a fork does not copy. Of those made here, given one BLAS thread, only pyarrow's allocator has one, which it
 starts anew in a child; a test watches that there is no other.
+
+On a cluster it comes in a zip, which it unpacks into the executor's folder first: numba keeps compiled kernels beside
+files only.
 """
 
 import importlib
 import os
+import tempfile
 import traceback
+from pathlib import Path
 
 PRELOAD_VARIABLE = "LAKEBED_WORKER_PRELOAD"
 ALWAYS = ("numpy", "pyarrow", "pyarrow.compute", "pyarrow.parquet", "pyspark.worker")
@@ -30,9 +35,19 @@ def preload(names: str) -> list[str]:
     return failed
 
 
+def leave_the_zip() -> None:
+    """Goes on from unpacked files, where this module came from a zip."""
+    from connectors.spark.code import import_from, unpacked_code
+
+    here = Path.cwd() if os.access(".", os.W_OK) else Path(tempfile.mkdtemp(prefix="lakebed-"))
+    if folder := unpacked_code(__file__, here):
+        import_from(folder)
+
+
 def main() -> None:
     """Preloads and serves, until Spark closes standard input."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    leave_the_zip()
     preload(",".join(ALWAYS))
     preload(os.environ.get(PRELOAD_VARIABLE, ""))
     importlib.import_module("pyspark.daemon").manager()

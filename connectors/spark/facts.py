@@ -1,11 +1,14 @@
 """What a run's record says of its Spark session."""
 
+from pathlib import Path
 from typing import Any
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from connectors.spark.config import SparkConfig
 from connectors.spark.jars import find_jars
+from connectors.spark.submitted import is_submitted
 
 
 def session_facts(session: SparkSession, config: SparkConfig) -> dict[str, Any]:
@@ -19,5 +22,12 @@ def session_facts(session: SparkSession, config: SparkConfig) -> dict[str, Any]:
         "version": session.version,
         "scala": str(jvm.scala.util.Properties.versionNumberString()),
         "java": f"{system.getProperty('java.version')} ({system.getProperty('java.vendor')})",
-        "jars": [path.name for path in find_jars(config.jars)],
+        "jars": _jars(context, config),
     }
+
+
+def _jars(context: SparkContext, config: SparkConfig) -> list[str]:
+    """Names of Delta's jars, under spark-submit of those that it was told."""
+    if is_submitted():
+        return [Path(path).name for path in context.getConf().get("spark.jars", "").split(",") if path]
+    return [path.name for path in find_jars(config.jars)]

@@ -1,4 +1,4 @@
-"""Starting the driver's JVM of a local session directly, without Spark's shell scripts.
+"""Starting the driver's JVM directly, without Spark's shell scripts.
 
 `spark-submit` starts a first JVM only to print the command of the second, and adds the vector incubator module, which
 prints a warning and shuts off part of the class-data archive. Here the JVM starts by the same command without both;
@@ -39,14 +39,14 @@ _PROPERTIES = (
 )
 # standard output belongs to the answer, so the JVM's own warnings are off; its fatal errors go to standard error
 _QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr")
-_SHORT_RUN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+SHORT_RUN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
 def jvm_command(java: str, jars: Sequence[Path], memory_mib: int, flags: Sequence[str] = ()) -> list[str]:
-    """The java command up to and with the main class; `flags` are the archive's."""
+    """The java command up to and with the main class; `flags` are those of the archive and of short runs."""
     log4j = f"-Dlog4j2.configurationFile={_log_settings().as_uri()}"
     opened = [f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED]
-    options = [f"-Xmx{memory_mib}m", *_SHORT_RUN, *_QUIET, *flags, *opened, *_PROPERTIES, log4j]
+    options = [f"-Xmx{memory_mib}m", *flags, *_QUIET, *opened, *_PROPERTIES, log4j]
     return [java, "-cp", class_path(jars), *options, "org.apache.spark.deploy.SparkSubmit"]
 
 

@@ -1,9 +1,13 @@
 """Which process is the session's JVM, for whoever measures it."""
 
+import psutil
 from pyspark.sql import SparkSession
 
 
 def jvm_pid(session: SparkSession) -> int:
-    """Process id of the driver's JVM; 0 when it is not a child of this process."""
+    """Process id of the driver's JVM: a child of this process, or under spark-submit its parent; else 0."""
     process = getattr(session.sparkContext._gateway, "proc", None)
-    return int(process.pid) if process else 0
+    if process is not None:
+        return int(process.pid)
+    parent = psutil.Process().parent()
+    return parent.pid if parent is not None and parent.name() == "java" else 0

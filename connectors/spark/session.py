@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
@@ -14,11 +15,13 @@ from pyspark.sql import SparkSession
 
 from connectors.errors import ConfigError, LakeError, StageError
 from connectors.spark.archive import archive_flags
+from connectors.spark.cluster import adopted, join_cluster, require_delta, submitted_settings
 from connectors.spark.config import SparkConfig
-from connectors.spark.gateway import jvm_command, start_gateway
+from connectors.spark.gateway import SHORT_RUN, jvm_command, start_gateway
 from connectors.spark.jars import find_jars
 from connectors.spark.java import find_java
-from connectors.spark.settings import session_settings, worker_environment
+from connectors.spark.settings import pinned_settings, session_settings, worker_environment, worker_python
+from connectors.spark.submitted import is_submitted
 
 T = TypeVar("T")
 _STOP_TIMEOUT_S = 120
@@ -31,6 +34,7 @@ class SessionStarter:
     """Starts the session in a thread of its own, so that the driver reads footers meanwhile.
 
     Attributes:
+        checks: what must hold of a session before anybody gets it; each is called once with it, and may raise.
         seconds: how long the start took; None until it is over.
         ready_at: `time.monotonic()` at its end; None until then.
     """
@@ -38,6 +42,7 @@ class SessionStarter:
     def __init__(self, config: SparkConfig, *, jvm_flags: Sequence[str] | None = None) -> None:
         """`jvm_flags` take the place of the class-data archive's; only the archive's own training sets them."""
         self.config = config
+        self.checks: list[Callable[[SparkSession], None]] = []
         self.seconds: float | None = None
         self.ready_at: float | None = None
         self._jvm_flags = jvm_flags
@@ -94,10 +99,15 @@ class SessionStarter:
         if session is not None and session.exception() is None:
             session.result().stop()
             _stop_jvm()
+        elif session is not None and (active := SparkContext._active_spark_context) is not None:
+            active.stop()
+            _stop_jvm()
 
     def _make(self) -> SparkSession:
         begun = time.monotonic()
         session = _make_session(self.config, self._jvm_flags)
+        for check in self.checks:
+            check(session)
         self.ready_at = time.monotonic()
         self.seconds = self.ready_at - begun
         return session
@@ -126,33 +136,41 @@ def shared_session(config: SparkConfig) -> SessionStarter:
 
 
 def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> SparkSession:
-    jars = find_jars(config.jars)
-    settings = session_settings(config, jars)
-    # a gateway that is there already belongs to spark-submit, which has chosen master and JVM
-    is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ
-    if is_submitted:
-        settings = {
-            name: value for name, value in settings.items() if name not in ("spark.master", "spark.driver.memory")
-        }
+    jars = [] if is_submitted() else find_jars(config.jars)
+    submitted = submitted_settings()
+    config = adopted(config, submitted)
+    settings = session_settings(config, jars, submitted)
+    checked = settings if submitted is None else pinned_settings(submitted) | config.conf
+    if SparkContext._active_spark_context is not None:
+        settings = checked
+    if config.event_log and "://" not in config.event_log:
+        Path(config.event_log).expanduser().mkdir(parents=True, exist_ok=True)
     try:
-        if config.is_local and not is_submitted and SparkContext._gateway is None:
-            _launch_local(config, settings, jvm_flags)
+        if submitted is None:
+            _launch(config, settings, jvm_flags)
+        else:
+            require_delta(config)
+        os.environ["PYSPARK_PYTHON"] = worker_python(config)
         session = _get_or_create(settings)
     except LakeError:
         raise
     except (PySparkException, Exception) as error:
         raise StageError("the Spark session did not start", value=_first_line(error), hint=_DOCTOR) from error
     session.sparkContext.setLogLevel("ERROR")
-    _check(session, settings)
+    _check(session, checked)
+    if not config.is_local:
+        join_cluster(session, config)
     return session
 
 
-def _launch_local(config: SparkConfig, settings: Mapping[str, str], jvm_flags: Sequence[str] | None) -> None:
-    """The JVM with flags for short local runs; a cluster's JVMs are left alone."""
+def _launch(config: SparkConfig, settings: Mapping[str, str], jvm_flags: Sequence[str] | None) -> None:
+    """The driver's JVM, if none runs yet; a local one with flags for short runs."""
+    if SparkContext._gateway is not None:
+        return
     java, jars = find_java(), find_jars(config.jars)
-    flags = archive_flags(java, jars) if jvm_flags is None else jvm_flags
+    flags = [*SHORT_RUN, *(archive_flags(java, jars) if jvm_flags is None else jvm_flags)] if config.is_local else []
     environment = worker_environment(config)
-    os.environ.update({name: environment[name] for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")})
+    os.environ["PYSPARK_DRIVER_PYTHON"] = environment["PYSPARK_DRIVER_PYTHON"]
     gateway = start_gateway(jvm_command(java.path, jars, config.driver_memory_mib, flags), settings, environment)
     SparkContext._ensure_initialized(gateway=gateway)
 

@@ -1,66 +1,118 @@
-"""The pins of a Spark session (design: platform.md)."""
+"""The settings of a Spark session: what is pinned, and what whoever submits the application may choose."""
 
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from connectors.spark.code import ZIP_NAME, code_root
 from connectors.spark.config import SparkConfig
 from connectors.spark.daemon import PRELOAD_VARIABLE
 from connectors.spark.jars import find_set, jar_set
 
+EXTENSIONS = "spark.sql.extensions"
+_DELTA = "io.delta.sql.DeltaSparkSessionExtension"
+# another value changes results or breaks tables
 _PINS = {
-    "spark.app.name": "lakebed",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+_DEFAULTS = {
+    "spark.app.name": "lakebed",
     # a small table's state in one partition: without it each read of a state runs 50 tasks
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.ui.showConsoleProgress": "false",
-}
-_LOCAL_PINS = {
-    "spark.ui.enabled": "false",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
     "spark.python.daemon.module": "connectors.spark.daemon",
     "spark.python.worker.reuse": "true",
 }
+_SERVLET = "spark.metrics.conf.*.sink.prometheusServlet"
 
 
-def session_settings(config: SparkConfig, jars: Sequence[Path]) -> dict[str, str]:
-    """Every setting of the session; `config.conf` wins."""
-    settings = {"spark.master": config.master, **_PINS}
-    further = [path for name in config.jar_sets for path in find_set(jar_set(name))]
-    if config.is_local:
-        settings |= _LOCAL_PINS | _local_settings(config)
-        settings |= {"spark.jars": ",".join(map(str, further))} if further else {}
-    else:
-        settings["spark.jars"] = ",".join(map(str, [*jars, *further]))
-        settings["spark.driver.memory"] = f"{config.driver_memory_mib}m"
-    return settings | config.conf
+def session_settings(
+    config: SparkConfig, jars: Sequence[Path], submitted: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Every setting of the session.
+
+    `config.conf` wins, then the pins, then what spark-submit was told (`submitted`), then what is best for us.
+    """
+    given = submitted or {}
+    chosen = {"spark.master": config.master, "spark.driver.memory": f"{config.driver_memory_mib}m", **_DEFAULTS}
+    chosen |= _local_settings() if config.is_local else _cluster_settings(config)
+    if submitted is None:
+        # a local JVM has Delta's jars on its class path
+        further = [path for name in config.jar_sets for path in find_set(jar_set(name))]
+        shipped = [*([] if config.is_local else jars), *further]
+        chosen |= {"spark.jars": ",".join(map(str, shipped))} if shipped else {}
+    elif config.is_local:
+        # the JVM's environment is the submitter's
+        chosen |= _worker_variables(config, str(code_root()))
+    return chosen | _observed(config) | dict(given) | pinned_settings(given) | config.conf
+
+
+def pinned_settings(given: Mapping[str, str]) -> dict[str, str]:
+    """What every session of ours has, whoever made it; extensions of others stay."""
+    others = [name for name in given.get(EXTENSIONS, "").split(",") if name and name != _DELTA]
+    return {**_PINS, EXTENSIONS: ",".join([*others, _DELTA])}
 
 
 def worker_environment(config: SparkConfig) -> dict[str, str]:
-    """Environment of a local JVM and so of its Python workers: this Python, and the folder that lakebed runs from."""
-    root = str(Path(__file__).resolve().parents[2])
-    path = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    """Environment of a JVM that we start, and so of a local session's Python workers: this Python, and our code."""
+    path = [str(code_root()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     # with SPARK_HOME, workers would import PySpark from its zip, which keeps no byte code
     kept = {name: value for name, value in os.environ.items() if name not in {"SPARK_HOME", "SPARK_TESTING"}}
+    kept |= {"SPARK_LOCAL_IP": "127.0.0.1"} if config.is_local else {}
     return kept | {
-        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_PYTHON": worker_python(config),
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "PYTHONPATH": os.pathsep.join(path),
-        "SPARK_LOCAL_IP": "127.0.0.1",
         PRELOAD_VARIABLE: ",".join(config.worker_preload),
     }
 
 
-def _local_settings(config: SparkConfig) -> dict[str, str]:
+def worker_python(config: SparkConfig) -> str:
+    """The Python of the workers: locally this one; on a cluster what was named, else this one's path there."""
+    if config.is_local:
+        return sys.executable
+    return config.conf.get("spark.pyspark.python") or os.environ.get("PYSPARK_PYTHON") or sys.executable
+
+
+def _observed(config: SparkConfig) -> dict[str, str]:
+    """The event log, and metrics for Prometheus on the driver's page."""
+    settings: dict[str, str] = {}
+    if config.event_log:
+        is_uri = "://" in config.event_log
+        place = config.event_log if is_uri else Path(config.event_log).expanduser().absolute().as_uri()
+        settings |= {"spark.eventLog.enabled": "true", "spark.eventLog.dir": place}
+    if config.prometheus:
+        settings |= {
+            "spark.ui.enabled": "true",
+            "spark.ui.prometheus.enabled": "true",
+            f"{_SERVLET}.class": "org.apache.spark.metrics.sink.PrometheusServlet",
+            f"{_SERVLET}.path": "/metrics/prometheus",
+            # by the application's name, not its id: a series goes on from run to run
+            "spark.metrics.namespace": "${spark.app.name}",
+        }
+    return settings
+
+
+def _local_settings() -> dict[str, str]:
     """Few shuffle partitions: on one machine 200 of them are mostly empty tasks."""
     return {
-        "spark.driver.memory": f"{config.driver_memory_mib}m",
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.shuffle.partitions": str(4 * (os.cpu_count() or 1)),
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "lakebed-warehouse"),
     }
+
+
+def _cluster_settings(config: SparkConfig) -> dict[str, str]:
+    """Executors fetch our code from the driver; it lies in their working folder, as a zip."""
+    return _worker_variables(config, ZIP_NAME)
+
+
+def _worker_variables(config: SparkConfig, python_path: str) -> dict[str, str]:
+    preload = ",".join(config.worker_preload)
+    return {"spark.executorEnv.PYTHONPATH": python_path, f"spark.executorEnv.{PRELOAD_VARIABLE}": preload}

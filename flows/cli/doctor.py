@@ -4,22 +4,26 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import Artifacts, AsJson
+from flows.cli.options import Artifacts, AsJson, ConfigOption, Master
 from flows.cli.output import print_json, print_text
 
 
 def doctor(
     artifacts: Artifacts = ".lakebed",
     spark: Annotated[bool, typer.Option("--spark", help="Start a Spark session and its workers too.")] = False,
+    master: Master = None,
+    config: ConfigOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Check Java, Python, Delta's jars, memory, disk and Prefect; say the fix for each. Quick without --spark."""
     from connectors.doctor import check_spark, quick_checks
-    from connectors.spark.config import SparkConfig
+    from flows.config import load_config
 
-    checks = quick_checks(SparkConfig(), artifacts or ".lakebed")
+    values = {"lake": {"root": "."}} | ({"spark": {"master": master}} if master else {})
+    settings = load_config(config, values).spark
+    checks = quick_checks(settings, artifacts or ".lakebed")
     if spark:
-        checks.append(check_spark(SparkConfig()))
+        checks.append(check_spark(settings))
     if as_json:
         facts = [{"name": c.name, "is_ok": c.is_ok, "found": c.found, "fix": c.fix} for c in checks]
         print_json({"is_ok": all(check.is_ok for check in checks), "checks": facts})

@@ -17,6 +17,9 @@ Lake = Annotated[str | None, typer.Option("--lake", help="Folder or prefix of th
 Artifacts = Annotated[
     str | None, typer.Option("--artifacts", help="Folder of artifacts and run records.", show_default=False)
 ]
+Master = Annotated[
+    str | None, typer.Option("--master", help="Spark master, such as spark://host:7077.", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, all else on standard error.")]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, overrides
+from flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, Master, overrides
 from flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
 from tasks.retention.words import money_text
 
@@ -14,6 +14,7 @@ def run(  # noqa: PLR0913 - one argument an option
     *,
     lake: Lake = None,
     artifacts: Artifacts = None,
+    master: Master = None,
     to: Annotated[
         str | None, typer.Option("--to", help="Last stage to run; the index where none is named.", show_default=False)
     ] = None,
@@ -31,6 +32,7 @@ def run(  # noqa: PLR0913 - one argument an option
 
     values = overrides(lake, artifacts, strict=strict or None, paranoid=paranoid or None)
     values |= {"full": True} if full else {}
+    values |= {"spark": {"master": master}} if master else {}
     settings = load_config(config, values)
     configure(settings.logging)
     result = run_chain(settings, to=to, only=only, progress=shown())

@@ -22,6 +22,7 @@ from connectors.delta import WrittenTable, write_frame
 from connectors.errors import GraphError, StageError
 from connectors.storage import Storage
 from tasks.embeddings.config import EmbeddingsConfig
+from tasks.embeddings.contract import EMBEDDINGS
 from tasks.embeddings.graph import node_hashes
 from tasks.embeddings.kernel.fastrp import EmbeddingGraph, initial, own_projection, require_vectors
 from tasks.embeddings.kernel.projection import Float32
@@ -34,7 +35,6 @@ BLOCK_DDL = "block bigint not null, data binary not null"
 TILE_DDL = "row bigint not null, col bigint not null, indptr binary, indices binary, weights binary"
 PARTIAL_DDL = "row bigint not null, col bigint not null, data binary not null"
 SUMS_DDL = "block bigint not null, sums binary not null, n_isolated bigint not null, n_cancelled bigint not null"
-VECTOR_DDL = "node_id bigint not null, vector array<float> not null"
 Batches = Iterator[pa.RecordBatch]
 
 
@@ -242,7 +242,8 @@ def _vectors(job: _Job, nodes: DataFrame, degrees: DataFrame, powers: list[DataF
                 require_vectors(found)
                 yield from vector_table(found, row["block"] * config.rows_per_block).to_batches()
 
-    written = write_frame(out_uri, total.select("block", "sums").mapInArrow(finish, VECTOR_DDL))
+    # no DDL: it cannot say that a list holds no nulls
+    written = write_frame(out_uri, total.select("block", "sums").mapInArrow(finish, EMBEDDINGS.spark_schema()))
     storage.delete_folder("total")
     return SparkEmbeddings(written, n_nodes, n_isolated, n_cancelled)
 

@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from connectors.doctor import (
     check_disk,
     check_jars,
     check_java,
+    check_master,
     check_memory,
     check_spark,
     check_worker_python,
@@ -38,16 +40,39 @@ print([name for name in ("pyspark", "prefect", "great_expectations", "py4j") if 
 
 
 def test_faults_come_with_a_fix(tmp_path, monkeypatch):
-    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)  # a session of another test has set it
     faults = [
         check_jars(SparkConfig(jars=str(tmp_path))),
         check_memory(SparkConfig(driver_memory_mib=1 << 20)),
-        check_worker_python(SparkConfig(master="spark://host:7077")),
+        check_master("spark://127.0.0.1:1"),
     ]
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     faults.append(check_java())
     assert [(check.is_ok, bool(check.fix)) for check in faults] == [(False, True)] * 4
+
+
+def test_a_master_that_listens_and_masters_that_do_not(tmp_path, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert check_master(f"spark://127.0.0.1:{port}").is_ok
+        assert check_master(f"spark://127.0.0.1:1,127.0.0.1:{port}").is_ok
+        assert check_master(f"k8s://https://127.0.0.1:{port}").is_ok
+    assert "127.0.0.1:1: " in check_master("spark://127.0.0.1:1").found
+    assert "is no master" in check_master("sparks://x").found
+    for name in ("YARN_CONF_DIR", "HADOOP_CONF_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    assert not check_master("yarn").is_ok
+    (tmp_path / "yarn-site.xml").touch()
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
+    assert check_master("yarn").is_ok
+    assert [check.name for check in quick_checks(SparkConfig(master="yarn"))][-1] == "master"
+
+
+def test_the_python_of_a_clusters_workers(monkeypatch):
+    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)  # a session of another test has set it
+    assert sys.executable in check_worker_python(SparkConfig(master="yarn")).found
+    named = SparkConfig(master="yarn", conf={"spark.pyspark.python": "./env/bin/python"})
+    assert check_worker_python(named).found == "./env/bin/python"
 
 
 def test_disk_of_an_artifact_root_that_is_not_there_yet(tmp_path, monkeypatch):

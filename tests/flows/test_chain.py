@@ -1,3 +1,6 @@
+from importlib import import_module
+from inspect import signature
+
 import pytest
 
 from connectors.errors import ConfigError, StageError
@@ -13,6 +16,13 @@ def names(links):
 def test_every_link_requires_only_what_comes_before():
     for place, link in enumerate(CHAIN):
         assert set(link.requires) <= set(STAGES[:place])
+
+
+def test_every_stage_has_a_task_and_a_plain_call_of_the_same_arguments():
+    for link in CHAIN:
+        task = getattr(import_module(f"tasks.{link.name}.task"), f"build_{link.name}")
+        call = getattr(import_module(f"tasks.{link.name}.stage"), f"run_{link.name}")
+        assert list(signature(task.fn).parameters) == list(signature(call).parameters)
 
 
 def test_to_ends_the_chain():
@@ -48,6 +58,17 @@ def test_only_needs_its_inputs():
     assert "--to containment" in caught.value.hint
     require_inputs(chosen_links(only="containment")[1:], "containment")
     require_inputs(CHAIN, None)
+
+
+@pytest.mark.parametrize("vectors", ["gnn", "stack"])
+def test_an_index_of_trained_vectors_comes_after_what_trains_them(vectors):
+    config = load_config(None, {"lake": {"root": "lake"}, "index": {"vectors": vectors}})
+    assert names(chosen_links(config=config))[-3:] == ["embeddings", "links", "index"]
+    assert names(chosen_links(to="links", config=config))[-2:] == ["embeddings", "links"]
+    assert "links" in names(chosen_links(only="index", config=config))
+    plain = load_config(None, {"lake": {"root": "lake"}})
+    assert chosen_links(config=plain) == chosen_links()
+    assert "links" not in names(chosen_links(only="index", config=plain))
 
 
 @pytest.mark.parametrize(
@@ -98,3 +119,4 @@ def test_the_key_changes_with_what_a_stage_depends_on_and_nothing_else(parquet_l
     assert changed_by(index={"links": 7}) == {"index"}
     assert changed_by(links={"n_tails": 7}) == {"links"}
     assert changed_by(links={"gnn": {"allow_drift": True}}) == set()
+    assert changed_by(index={"vectors": "gnn"}) == {"index"}

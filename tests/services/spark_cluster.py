@@ -3,10 +3,13 @@
 import contextlib
 import http.client
 import json
+import os
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from tests.services.machine import free_port
 
@@ -21,6 +24,7 @@ class SparkCluster:
         master: its address, `spark://127.0.0.1:port`.
         page: port of the master's page.
         environment: of its processes; drivers take it too.
+        java_options: of master and workers.
         processes: the master, then the workers.
     """
 
@@ -28,6 +32,7 @@ class SparkCluster:
     page: int
     environment: dict[str, str]
     folder: Path
+    java_options: tuple[str, ...] = ()
     processes: list[subprocess.Popen] = field(default_factory=list)
 
     @property
@@ -40,11 +45,28 @@ class SparkCluster:
             page.request("GET", "/json/")
             return json.loads(page.getresponse().read())
 
-    def start_worker(self, *, cores=1, memory="700m"):
+    def worker_of(self, pid):
+        """The worker below which a process runs."""
+        above = {process.pid for process in psutil.Process(pid).parents()}
+        return next(worker for worker in self.workers if worker.pid in above)
+
+    def lose(self, worker):
+        """kill -9 of a worker with all it started, as if its machine had gone; the number of processes killed."""
+        family = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        worker.wait()
+        return len(family)
+
+    def start_worker(self, *, cores=1, memory="700m", hidden=None):
+        """A worker; a folder that is `hidden` looks empty to it and its executors, as one that is not shared."""
+        cover = 'mount -t tmpfs none "$0" && exec "$@"'
+        before = ["unshare", "-rm", "sh", "-c", cover, str(hidden)] if hidden else []
         number = len(self.processes)
         self._start(
             "worker.Worker", "--host", "127.0.0.1", "--cores", cores, "--memory", memory, "--webui-port", 0,
-            "--work-dir", self.folder / f"work{number}", self.master,
+            "--work-dir", self.folder / f"work{number}", self.master, before=before,
         )  # fmt: skip
 
     def wait_for_workers(self, n_wanted):
@@ -56,13 +78,8 @@ class SparkCluster:
             time.sleep(0.3)
         raise AssertionError(f"{n_wanted} workers did not come up in {START_S} s")
 
-    def _start(self, name, *arguments):
-        import pyspark
-
-        from connectors.spark.java import find_java
-
-        jars = Path(pyspark.__file__).parent / "jars" / "*"
-        command = [find_java().path, "-Xmx512m", "-cp", str(jars), f"org.apache.spark.deploy.{name}"]
+    def _start(self, name, *arguments, before=()):
+        command = [*before, *java_command(*self.java_options), f"org.apache.spark.deploy.{name}"]
         with (self.folder / "cluster.log").open("ab") as log:
             self.processes.append(
                 subprocess.Popen(
@@ -71,8 +88,40 @@ class SparkCluster:
             )
 
 
+def java_command(*options):
+    """Java with Spark's classes, as Spark's own programs start it."""
+    import pyspark
+
+    from connectors.spark.java import find_java
+
+    jars = Path(pyspark.__file__).parent / "jars" / "*"
+    return [find_java().path, "-Xmx512m", *options, "-cp", str(jars)]
+
+
+def bare_environment():
+    """What a machine has that knows nothing of lakebed: no Python path, no settings."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME", "TMPDIR") if name in os.environ}
+
+
 @contextlib.contextmanager
-def spark_cluster(folder, *, n_workers=2, cores=1, memory="700m", environment=None):
+def history_server(folder, event_log):
+    """Spark's history server over an event log; its port."""
+    port = free_port()
+    options = (f"-Dspark.history.fs.logDirectory={event_log.as_uri()}", f"-Dspark.history.ui.port={port}")
+    with (folder / "history.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*java_command(*options), "org.apache.spark.deploy.history.HistoryServer"],
+            env=bare_environment() | {"SPARK_LOCAL_IP": "127.0.0.1"}, stdout=log, stderr=log, cwd=folder,
+        )  # fmt: skip
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def spark_cluster(folder, *, n_workers=2, cores=1, memory="700m", environment=None, java_options=()):
     """A cluster whose files lie in `folder`; all its processes are killed at the end.
 
     `environment` replaces the one that gives executors this Python and this checkout, as for packed environments.
@@ -87,7 +136,7 @@ def spark_cluster(folder, *, n_workers=2, cores=1, memory="700m", environment=No
     variables["SPARK_LOCAL_DIRS"] = str(folder)
     # what Spark's start scripts, which the wheel has not, would set
     variables |= {"SPARK_HOME": str(Path(pyspark.__file__).parent), "SPARK_SCALA_VERSION": "2.13"}
-    cluster = SparkCluster(f"spark://127.0.0.1:{port}", page, variables, Path(folder))
+    cluster = SparkCluster(f"spark://127.0.0.1:{port}", page, variables, Path(folder), tuple(java_options))
     try:
         cluster._start("master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", page)
         for _ in range(n_workers):
@@ -96,5 +145,5 @@ def spark_cluster(folder, *, n_workers=2, cores=1, memory="700m", environment=No
         yield cluster
     finally:
         for process in cluster.processes:
-            process.kill()
-            process.wait()
+            if process.poll() is None:
+                cluster.lose(process)

@@ -2,18 +2,59 @@ import sys
 from pathlib import Path
 
 from connectors.spark.config import SparkConfig
-from connectors.spark.settings import session_settings, worker_environment
+from connectors.spark.settings import session_settings, worker_environment, worker_python
 
 JARS = [Path("/jars/a.jar"), Path("/jars/b.jar")]
 
 
-def test_a_cluster_gets_the_jars_and_keeps_its_own_jvm_and_workers():
+def test_a_cluster_gets_jars_and_code_and_keeps_its_own_jvm_and_network():
     settings = session_settings(SparkConfig(master="spark://host:7077", driver_memory_mib=2048), JARS)
     assert settings["spark.jars"] == "/jars/a.jar,/jars/b.jar"
     assert settings["spark.driver.memory"] == "2048m"
-    assert "spark.python.daemon.module" not in settings
-    assert "spark.driver.host" not in settings
+    assert settings["spark.python.daemon.module"] == "connectors.spark.daemon"
+    assert settings["spark.executorEnv.PYTHONPATH"] == "lakebed.zip"
+    assert "tasks.encoding" in settings["spark.executorEnv.LAKEBED_WORKER_PRELOAD"]
+    for name in ("spark.driver.host", "spark.driver.bindAddress", "spark.ui.enabled", "spark.sql.shuffle.partitions"):
+        assert name not in settings
     assert not any("extraJavaOptions" in name for name in settings)
+
+
+def test_what_was_submitted_wins_over_all_but_the_pins_and_the_config():
+    submitted = {
+        "spark.master": "spark://host:7077",
+        "spark.app.name": "nightly",
+        "spark.driver.memory": "7g",
+        "spark.jars": "x.jar",
+        "spark.sql.session.timeZone": "Europe/Berlin",
+        "spark.sql.extensions": "org.x.Extensions",
+        "spark.executor.cores": "4",
+    }
+    settings = session_settings(
+        SparkConfig(master="spark://host:7077", conf={"spark.executor.cores": "2"}), [], submitted
+    )
+    assert {name: settings[name] for name in ("spark.app.name", "spark.driver.memory", "spark.jars")} == {
+        "spark.app.name": "nightly",
+        "spark.driver.memory": "7g",
+        "spark.jars": "x.jar",
+    }
+    assert settings["spark.sql.session.timeZone"] == "UTC"
+    assert settings["spark.executor.cores"] == "2"
+    assert settings["spark.sql.extensions"] == "org.x.Extensions,io.delta.sql.DeltaSparkSessionExtension"
+
+
+def test_a_submitted_local_session_finds_our_code():
+    settings = session_settings(SparkConfig(), [], {"spark.master": "local[2]"})
+    assert settings["spark.master"] == "local[2]"
+    assert (Path(settings["spark.executorEnv.PYTHONPATH"]) / "connectors").is_dir()
+    assert "spark.jars" not in settings
+
+
+def test_event_log_and_metrics_are_off_unless_wanted():
+    names = ("spark.eventLog.dir", "spark.ui.prometheus.enabled")
+    assert not any(name in session_settings(SparkConfig(), JARS) for name in names)
+    settings = session_settings(SparkConfig(event_log="/logs", prometheus=True), JARS)
+    assert [settings[name] for name in (*names, "spark.ui.enabled")] == ["file:///logs", "true", "true"]
+    assert session_settings(SparkConfig(event_log="s3a://b/logs"), JARS)["spark.eventLog.dir"] == "s3a://b/logs"
 
 
 def test_local_settings_stay_on_this_machine():
@@ -34,6 +75,18 @@ def test_workers_run_this_python_whatever_the_environment_says(monkeypatch):
     assert environment["PYSPARK_PYTHON"] == sys.executable
     assert "SPARK_HOME" not in environment
     assert environment["LAKEBED_WORKER_PRELOAD"] == "a,b:c"
+
+
+def test_the_python_of_a_cluster_is_the_named_one(monkeypatch):
+    monkeypatch.setenv("PYSPARK_PYTHON", "/there/python")
+    assert worker_python(SparkConfig()) == sys.executable
+    assert worker_python(SparkConfig(master="yarn")) == "/there/python"
+    assert (
+        worker_python(SparkConfig(master="yarn", conf={"spark.pyspark.python": "./env/bin/python"}))
+        == "./env/bin/python"
+    )
+    monkeypatch.delenv("PYSPARK_PYTHON")
+    assert worker_python(SparkConfig(master="yarn")) == sys.executable
 
 
 def test_local_masters():

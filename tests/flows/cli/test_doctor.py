@@ -21,6 +21,15 @@ def test_a_missing_java_is_named_with_its_fix(tmp_path):
     assert "Traceback" not in answer.err
 
 
+def test_a_master_is_looked_for_by_option_and_by_config(tmp_path):
+    (tmp_path / "x.toml").write_text('[spark]\nmaster = "spark://127.0.0.1:1"\n')
+    for given in (("--master", "spark://127.0.0.1:1"), ("--config", "x.toml")):
+        answer = lakebed("doctor", "--json", *given, folder=tmp_path)
+        assert answer.status == 1
+        (check,) = [check for check in answer.json["checks"] if check["name"] == "master"]
+        assert not check["is_ok"] and "spark://127.0.0.1:1" in check["found"]
+
+
 @pytest.mark.spark
 def test_with_spark_a_session_is_tried(capsys, spark_starter):
     doctor(artifacts="a", spark=True)

@@ -8,10 +8,12 @@ import pytest
 from connectors.delta import read_table
 from connectors.errors import GraphError, StageError
 from tasks.embeddings.config import EmbeddingsConfig
+from tasks.embeddings.contract import EMBEDDINGS
 from tasks.embeddings.graph import prepare
 from tasks.embeddings.kernel.fastrp import embed
 from tasks.embeddings.spark import GraphTables, embed_on_spark
 from tasks.runtime.artifacts import ArtifactStore
+from tasks.runtime.stage import check_written
 from tests.tasks.embeddings.artifacts import publish_graph, tables, workspace
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def run(spark: "SparkSession", uris: GraphTables, place: Path, config: Embedding
     shutil.rmtree(out, ignore_errors=True)
     found = embed_on_spark(spark, uris, config, str(place / "powers"), str(out))
     assert (found.n_nodes, found.n_isolated, found.n_cancelled) == (90, 1, 0)
+    assert check_written(EMBEDDINGS, str(out), found.written)
     table = read_table(str(out)).sort_by("node_id")
     assert table["node_id"].to_pylist() == list(range(90))
     return np.array(table["vector"].to_pylist(), np.float32)

@@ -1,0 +1,95 @@
+"""lakebed's own code as one zip, so that executors run what the driver runs.
+
+Numba's compiled kernels go along: they are found by the content of their source and by the processor, so an executor on
+the driver's kind of machine loads them, and any other compiles them once, before its first task.
+"""
+
+import hashlib
+import os
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from connectors.errors import ArtifactError
+from connectors.storage import storage_error
+
+ZIP_NAME = "lakebed.zip"
+FOLDER_NAME = "lakebed-code"
+# what tasks import, named as distributions and as modules; PySpark comes with the cluster's Spark
+EXECUTOR_PACKAGES = ("numpy", "pyarrow", "numba", "scipy", "pydantic", "hnswlib", "deltalake", "rich")
+PACKAGES = ("lakebed", "flows", "tasks", "connectors")
+_KERNELS = {".nbi", ".nbc"}
+_BYTE_CODE = {".pyc", ".pyo"}
+# the least that a zip can say, so that the same code is the same bytes
+_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def code_root() -> Path:
+    """The folder that lakebed runs from: a checkout, site-packages, or a zip."""
+    return Path(__file__).resolve().parents[2]
+
+
+def write_code_zip(folder: Path) -> Path:
+    """Writes `lakebed.zip` into a folder: the packages, their data files, and the kernels that numba has compiled here.
+
+    Raises:
+        ArtifactError: if it cannot be written.
+    """
+    target = folder / ZIP_NAME
+    part = folder / f".{ZIP_NAME}.{os.getpid()}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+            for name, data in _members():
+                packed.writestr(zipfile.ZipInfo(name, _TIME), data, zipfile.ZIP_DEFLATED)
+        part.replace(target)
+    except OSError as error:
+        raise storage_error(error, "write the code for the executors", str(target), ArtifactError) from error
+    return target
+
+
+def code_digest() -> str:
+    """First digits of SHA-256 over the names and bytes of the code, here or on an executor."""
+    digest = hashlib.sha256()
+    for name, data in _members():
+        if Path(name).suffix == ".py":
+            digest.update(f"{len(name)}:{name}:{len(data)}:".encode() + data)
+    return digest.hexdigest()[:16]
+
+
+def unpacked_code(module_file: str, folder: Path) -> Path | None:
+    """Unpacks the zip that this module was imported from, for numba caches beside files only; None without a zip."""
+    zip_path = next((path for path in Path(module_file).absolute().parents if path.suffix == ".zip"), None)
+    if zip_path is None or not zip_path.is_file():
+        return None
+    target = folder / FOLDER_NAME
+    if not target.is_dir():
+        part = folder / f"{FOLDER_NAME}.{os.getpid()}"
+        with zipfile.ZipFile(zip_path) as packed:
+            packed.extractall(part)
+        try:
+            part.rename(target)
+        except OSError:  # another daemon of this executor was faster
+            return target if target.is_dir() else part
+    return target
+
+
+def import_from(folder: Path) -> None:
+    """Makes the folder the first place of imports, also for what was imported before from elsewhere."""
+    sys.path.insert(0, str(folder))
+    for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
+        del sys.modules[name]
+
+
+def _members() -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of all files, in the order of their names."""
+    root = code_root()
+    if root.suffix == ".zip":
+        with zipfile.ZipFile(root) as packed:
+            yield from ((name, packed.read(name)) for name in sorted(packed.namelist()))
+        return
+    files = (path for package in PACKAGES for path in (root / package).rglob("*"))
+    for path in sorted(path for path in files if path.is_file() and path.suffix not in _BYTE_CODE):
+        if path.parent.name != "__pycache__" or path.suffix in _KERNELS:
+            yield path.relative_to(root).as_posix(), path.read_bytes()

@@ -1,0 +1,46 @@
+"""The chain without Prefect, as an application of spark-submit runs it: the same stages, retries and run record."""
+
+import time
+from collections.abc import Sequence
+
+from connectors.errors import Transient
+from connectors.spark.failures import typed_failure
+from flows.chain import Link
+from flows.scope import RunScope
+from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.progress import shown
+
+# as the stages' Prefect tasks have it
+RETRIES, RETRY_DELAY_S = 2, 5.0
+
+
+def run_plain(scope: RunScope, links: Sequence[Link]) -> None:
+    """Runs the links one after the other in this process.
+
+    Raises: LakeError: whatever a stage raises; what Spark raises as a StageError.
+    """
+    scope.settle()
+    for link in links:
+        if link.reads_lake_rows:
+            scope.require_lake_suites()
+        started = time.monotonic()
+        with scope.stage(link.name), shown().stage(link.name):
+            ref = _run(scope, link)
+        scope.done(ref, time.monotonic() - started)
+
+
+def _run(scope: RunScope, link: Link) -> ArtifactRef:
+    for attempt in range(RETRIES + 1):
+        try:
+            return link.run(scope.refs, scope.workspace, scope.config)
+        except Transient as error:
+            if attempt == RETRIES:
+                raise
+            shown().note(f"{link.name} is tried again: {str(error).splitlines()[0]}")
+            time.sleep(RETRY_DELAY_S)
+        except Exception as error:
+            typed = typed_failure(error)
+            if typed is None:
+                raise
+            raise typed from error
+    raise AssertionError

@@ -1,0 +1,43 @@
+"""lakebed as an application of spark-submit: the same verbs, options and exit codes as the console script.
+
+    spark-submit --master spark://host:7077 --properties-file dist/lakebed.conf infra/spark_submit.py \
+        run --lake /shared/lake --artifacts /shared/lakebed
+
+Master, memory, cores and every other setting are spark-submit's; docs/cluster.md says which few lakebed pins. The chain
+runs without Prefect, unless PREFECT_API_URL names a server.
+"""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Hands the arguments to the console script, with the master that spark-submit has chosen."""
+    checkout = Path(__file__).resolve().parents[1]
+    if (checkout / "flows").is_dir():
+        # before the zip of --py-files, beside which numba finds no compiled kernels
+        sys.path.insert(0, str(checkout))
+    from connectors.spark.submitted import is_submitted
+
+    if is_submitted():
+        _part_errors_from_results()
+        from connectors.spark.cluster import submitted_settings
+
+        os.environ["LAKEBED_SPARK__MASTER"] = (submitted_settings() or {})["spark.master"]
+    from flows.cli.main import main as run_verb
+
+    run_verb()
+
+
+def _part_errors_from_results() -> None:
+    """Spark joins standard error to standard output, where results alone belong: parts them again."""
+    if not os.path.sameopenfile(1, 2):
+        return
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(f"/proc/{os.getppid()}/fd/2", os.O_WRONLY | os.O_APPEND), 2)
+
+
+if __name__ == "__main__":
+    main()

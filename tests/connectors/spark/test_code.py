@@ -1,0 +1,73 @@
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+from connectors.spark import code
+from connectors.spark.code import ZIP_NAME, code_digest, code_root, unpacked_code, write_code_zip
+
+
+def test_the_same_code_is_the_same_zip(tmp_path):
+    one, other = write_code_zip(tmp_path / "one"), write_code_zip(tmp_path / "other")
+    assert one.name == ZIP_NAME
+    assert one.read_bytes() == other.read_bytes()
+    assert [path.name for path in (tmp_path / "one").iterdir()] == [ZIP_NAME]
+
+
+def test_the_zip_holds_code_data_files_and_kernels_and_no_byte_code(tmp_path):
+    from tasks.encoding.compile import compile_kernels
+
+    compile_kernels()
+    with zipfile.ZipFile(write_code_zip(tmp_path)) as packed:
+        names = packed.namelist()
+    assert {name.split("/")[0] for name in names} == set(code.PACKAGES)
+    for name in ("tasks/report/templates/report.html.j2", "connectors/spark/log4j2.properties", "flows/py.typed"):
+        assert name in names
+    assert not any(name.endswith(".pyc") for name in names)
+    assert {name.rsplit(".", 1)[1] for name in names if "__pycache__" in name} == {"nbi", "nbc"}
+
+
+LOOK = """
+import json, sys
+from pathlib import Path
+from connectors.spark import daemon
+daemon.leave_the_zip()
+import connectors, tasks.encoding.siphash as kernels
+from connectors.spark.code import code_digest
+hits = sum(sum(kernel.stats.cache_hits.values()) for kernel in kernels.KERNELS)
+misses = sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels.KERNELS)
+found = [Path(connectors.__file__).parts[-3], code_digest(), hits, misses]
+print(json.dumps(found))
+"""
+
+
+def test_an_executor_unpacks_the_zip_and_compiles_nothing_again(tmp_path):
+    from tasks.encoding.compile import compile_kernels
+
+    compile_kernels()
+    write_code_zip(tmp_path)
+    variables = {"PYTHONPATH": ZIP_NAME, "PATH": os.environ["PATH"], "HOME": str(tmp_path / "nowhere")}
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", LOOK], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        folder, digest, hits, misses = json.loads(done.stdout)
+        assert (folder, digest) == (code.FOLDER_NAME, code_digest())
+        assert hits > 0 and misses == 0
+    assert {path.name for path in tmp_path.iterdir()} == {ZIP_NAME, code.FOLDER_NAME}
+
+
+def test_code_that_is_files_stays_where_it_is(tmp_path):
+    assert unpacked_code(code.__file__, tmp_path) is None
+    assert (code_root() / "connectors" / "spark").is_dir()
+
+
+def test_other_code_has_another_digest(tmp_path, monkeypatch):
+    write_code_zip(tmp_path)
+    with zipfile.ZipFile(tmp_path / ZIP_NAME, "a") as packed:
+        packed.writestr("tasks/added.py", "")
+    digest = code_digest()
+    monkeypatch.setattr(code, "code_root", lambda: tmp_path / ZIP_NAME)
+    assert code_digest() != digest
