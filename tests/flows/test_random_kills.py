@@ -20,6 +20,7 @@ from tasks.runtime.lease import is_held
 from tasks.runtime.record import list_runs
 from tests.flows.lakes import snapshot
 from tests.flows.processes import Running, lakebed
+from tests.services.postgresql import postgresql_server
 from tests.services.prefect_server import POLL_S, prefect_server, wait_for
 
 pytestmark = [pytest.mark.flow, pytest.mark.heavy]
@@ -150,7 +151,10 @@ def is_flow(process):
 def workplace(finished, tmp_path):
     before = snapshot(finished[0] / "lake")
     (tmp_path / "home").mkdir()
-    with prefect_server(tmp_path / "home") as server:
+    with (
+        postgresql_server() as database,
+        prefect_server(tmp_path / "home", database.url(scheme="postgresql+asyncpg")) as server,
+    ):
         place = Workplace(server, finished, tmp_path)
         place.start_worker()
         try:

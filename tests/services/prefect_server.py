@@ -62,7 +62,12 @@ class PrefectServer:
         return httpx.request(method, url, json=body or None, trust_env=False, timeout=60)
 
     def ask(self, method, path, **body):
-        answer = self.call(method, path, **body)
+        """The answer; a server under load says 503 at times, upon which Prefect's own clients ask again."""
+        for pause_s in (1, 2, 4, 8, 0):
+            answer = self.call(method, path, **body)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(pause_s)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
