@@ -81,6 +81,7 @@ class Workplace:
         for process in found:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
+        psutil.wait_procs(found, timeout=SETTLE_S)
         return bool(found)
 
     def mend(self):
