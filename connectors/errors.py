@@ -15,13 +15,16 @@ Transient                   mixin: trying again may help
 
 from collections.abc import Sequence
 
+from connectors.redaction import redacted
+
 MAX_EXAMPLES = 5
 
 
 class LakeError(Exception):
     """What went wrong, the value, what was expected, and the command to run next.
 
-    At most five examples are shown; the rest belongs in the report.
+    At most five examples are shown; the rest belongs in the report. Secrets are taken out of all that is shown, and
+    control characters are shown as escapes, so that a table's name can neither steer a terminal nor add a line.
     """
 
     exit_code = 1
@@ -44,17 +47,17 @@ class LakeError(Exception):
 
     def __str__(self) -> str:
         """The message, one fact a line."""
-        return "\n".join(self._lines())
+        return "\n".join(visible(redacted(line)) for line in self._lines())
 
     def as_dict(self) -> dict[str, object]:
         """The same facts for `--json`."""
         return {
             "error": type(self).__name__,
-            "what": self.what,
-            "value": None if self.value is None else str(self.value),
-            "expected": self.expected,
-            "hint": self.hint,
-            "examples": [str(example) for example in self.examples[:MAX_EXAMPLES]],
+            "what": redacted(self.what),
+            "value": None if self.value is None else redacted(str(self.value)),
+            "expected": redacted(self.expected),
+            "hint": redacted(self.hint),
+            "examples": [redacted(str(example)) for example in self.examples[:MAX_EXAMPLES]],
         }
 
     def _lines(self) -> list[str]:
@@ -69,6 +72,11 @@ class LakeError(Exception):
         if self.hint:
             lines.append(f"  next:     {self.hint}")
         return lines
+
+
+def visible(text: str) -> str:
+    """The text on one line, with control characters shown as escapes."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 class Transient(Exception):

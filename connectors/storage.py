@@ -191,7 +191,7 @@ class LocalStorage(Storage):
                     stream.write(data)
                     stream.flush()
                     os.fsync(stream.fileno())
-                os.chmod(temporary, 0o644)
+                os.chmod(temporary, 0o644 & ~_umask())
                 os.replace(temporary, target)
             except BaseException:
                 with contextlib.suppress(OSError):
@@ -240,6 +240,8 @@ class LocalStorage(Storage):
         return folders
 
     def _path(self, path: str) -> str:
+        if path.startswith("/"):
+            return path
         return os.path.join(self.root, *path.split("/")) if path else self.root
 
     def _relative(self, path: str) -> str:
@@ -374,6 +376,15 @@ def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:
         return False
     seen.add(identity)
     return True
+
+
+def _umask() -> int:
+    """This process's umask, which can only be asked for by setting it, but on Linux."""
+    with contextlib.suppress(OSError, StopIteration), open("/proc/self/status") as lines:
+        return int(next(line for line in lines if line.startswith("Umask:")).split()[1], 8)
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def _sync_folder(folder: str) -> None:

@@ -3,25 +3,28 @@
 While it waits, the flow run is paused; Prefect's UI shows the plan and, under "Resume", a form with typed fields.
 """
 
+import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from prefect import flow, get_run_logger, pause_flow_run
 from prefect.artifacts import create_markdown_artifact
 from prefect.input import RunInput
 from pydantic import Field
 
-from connectors.errors import PlanError
-from flows.markdown import cell
+from connectors.errors import LeaseError, PlanError
+from flows.markdown import code, code_cell
 from flows.quarantine import apply, apply_settings
 from tasks.retention.plan import Plan, PlannedTable, read_plan, require_sealed
 
 if TYPE_CHECKING:
+    from flows.config import LakebedConfig
     from tasks.quarantine.apply import Applied
 
 SHOWN_TABLES = 100
 _POLL_S = 5
+_LEASE_WAIT_S = 3600
 
 
 class Decision(RunInput):
@@ -37,9 +40,15 @@ class Decision(RunInput):
     name="lakebed-approval",
     description="Plans what may be set aside, waits for a person's approval, applies.",
     validate_parameters=True,
+    # a plan that was refused, or a person's no, is not to be tried again
+    retries=0,
 )
 def approval_flow(
-    *, artifacts: str = ".lakebed", plan_file: str = "", config: str = "", wait_s: int = 7 * 86_400
+    *,
+    artifacts: str = ".lakebed",
+    plan_file: str = "",
+    config: str = "",
+    wait_s: Annotated[int, Field(ge=60, le=365 * 86_400)] = 7 * 86_400,
 ) -> dict[str, Any]:
     """Shows a plan, waits for the decision, applies what was approved.
 
@@ -47,7 +56,7 @@ def approval_flow(
         artifacts: artifact root of the run that the plan is made of.
         plan_file: a plan that was written before; empty makes one now.
         config: TOML file with the settings; empty takes `lakebed.toml` of the working folder, if there is one.
-        wait_s: how long to wait for the decision, in seconds; then the flow run fails and nothing was done.
+        wait_s: seconds to wait for the decision, from 60 to a year; then the flow run fails and nothing was done.
 
     Raises:
         PlanError: if the plan is refused.
@@ -68,9 +77,26 @@ def approval_flow(
         return {**facts, "tables": []}
     approved = without(plan, decision.keep)
     settings = apply_settings(approved, Path(config) if config else None, {"artifacts": artifacts})
-    done: Applied = apply(approved, settings)
+    done = _apply_when_free(approved, settings)
     logger.info("approved by %s: %d tables set aside", decision.reviewer or "nobody named", len(done.receipts))
     return {**facts, "tables": [receipt.table.name for receipt in done.receipts], "n_bytes": done.n_bytes}
+
+
+def _apply_when_free(plan: Plan, settings: "LakebedConfig") -> "Applied":
+    """Applies the plan; while a run works on the artifact root, waits for its end.
+
+    Raises:
+        LeaseError: if the root is still held after an hour.
+    """
+    until = time.monotonic() + _LEASE_WAIT_S
+    while True:
+        try:
+            return apply(plan, settings)
+        except LeaseError as error:
+            if time.monotonic() > until:
+                raise
+            get_run_logger().info("waiting: %s (%s)", error.what, error.value)
+            time.sleep(_POLL_S)
 
 
 def without(plan: Plan, names: Collection[str]) -> Plan:
@@ -103,14 +129,14 @@ def plan_page(plan: Plan) -> str:
         f"**{len(deleted):,} of {len(plan.tables):,} tables would be set aside**, {n_bytes:,} bytes, "
         f"saving {saving:,.4g} {plan.currency} a month (prices of {plan.prices_date}).",
         "",
-        f"Lake `{cell(plan.lake.root)}`, plan `{plan.plan_id[:12]}`. Nothing is deleted: tables move to quarantine, "
+        f"Lake {code(plan.lake.root)}, plan `{plan.plan_id[:12]}`. Nothing is deleted: tables move to quarantine, "
         "`lakebed restore --all` brings them back. Each is rebuilt and compared once more before it moves.",
         "",
         "| table | bytes | rebuilt from |",
         "|---|---:|---|",
     ]
     lines += [
-        f"| `{cell(table.name)}` | {table.n_bytes:,} | {', '.join(f'`{cell(name)}`' for name in table.parents)} |"
+        f"| {code_cell(table.name)} | {table.n_bytes:,} | {', '.join(map(code_cell, table.parents))} |"
         for table in deleted[:SHOWN_TABLES]
     ]
     if len(deleted) > SHOWN_TABLES:

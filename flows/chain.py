@@ -38,10 +38,11 @@ class Link:
 
 
 def _open_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
-    from connectors.lake.listing import list_lake
+    from tasks.inventory.sources import listed_lake
     from tasks.inventory.stage import inventory_stage
 
-    return inventory_stage(workspace, config.inventory, list_lake(workspace.lake))
+    with listed_lake(workspace) as lake:
+        return inventory_stage(workspace, config.inventory, lake.listing)
 
 
 def _build_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from connectors.errors import ConfigError
 from connectors.lake.config import LakeConfig
+from connectors.redaction import has_credentials, remember_secrets
 from connectors.spark.config import SparkConfig
 from connectors.storage import is_object_store
 from tasks.containment.config import ContainmentConfig
@@ -23,10 +24,13 @@ from tasks.quarantine.config import QuarantineConfig
 from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
 from tasks.retention.config import RetentionConfig
+from tasks.runtime.config import GcConfig, LineageConfig, LoggingConfig, SecurityConfig
 from tasks.runtime.workspace import Workspace
 from tasks.summary.config import SummaryConfig
 
 DEFAULT_FILE = "lakebed.toml"
+# sections that no stage of a run reads
+NOT_OF_RUNS = frozenset({"quarantine", "gc"})
 
 
 class LakebedConfig(BaseSettings):
@@ -54,6 +58,10 @@ class LakebedConfig(BaseSettings):
         default_factory=QuarantineConfig, description="Where tables wait that `apply` sets aside."
     )
     report: ReportConfig = Field(default_factory=ReportConfig, description="The HTML report.")
+    logging: LoggingConfig = Field(default_factory=LoggingConfig, description="What is said on standard error.")
+    lineage: LineageConfig = Field(default_factory=LineageConfig, description="OpenLineage events.")
+    security: SecurityConfig = Field(default_factory=SecurityConfig, description="Rights of the artifact root.")
+    gc: GcConfig = Field(default_factory=GcConfig, description="Which runs `gc` keeps.")
     suites: str = Field(
         "", description="Folder of JSON files with Great Expectations suites of your own; empty means none."
     )
@@ -73,11 +81,12 @@ class LakebedConfig(BaseSettings):
 
     def workspace(self, run_id: str = "") -> Workspace:
         """Lake, artifacts and Spark, as every stage takes them."""
-        return Workspace(lake=self.lake, artifacts=self.artifacts, spark=self.spark, is_full=self.full, run_id=run_id)
+        spark = with_jars_for(self.lake, self.spark)
+        return Workspace(lake=self.lake, artifacts=self.artifacts, spark=spark, is_full=self.full, run_id=run_id)
 
     def resolved(self) -> Self:
         """With absolute paths: workers run in folders of their own, so none may depend on this process's."""
-        lake = self.lake.model_copy(update={"root": _absolute(self.lake.root)})
+        lake = self.lake.model_copy(update={"root": _absolute(self.lake.root) if self.lake.root else ""})
         return self.model_copy(update={"lake": lake, "artifacts": _absolute(self.artifacts)})
 
 
@@ -99,16 +108,54 @@ def load_config(
     """
     values = merged(_environment(), overrides or {})
     try:
-        return LakebedConfig.model_validate(merged(defaults or {}, merged(_file_values(path), values))).resolved()
+        config = LakebedConfig.model_validate(merged(defaults or {}, merged(_file_values(path), values))).resolved()
     except ValidationError as error:
         raise config_error(error) from error
+    require_no_credentials(config)
+    remember_secrets(config.model_dump(mode="json"))
+    return config
 
 
-def config_error(error: ValidationError) -> ConfigError:
-    """The first problem in full, the others as examples."""
-    problems = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+def logging_config(path: Path | None = None) -> LoggingConfig:
+    """What file and environment say of logging, for verbs that need nothing else of the config.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    values = merged(_file_values(path), _environment()).get("logging", {})
+    try:
+        return LoggingConfig.model_validate(values)
+    except ValidationError as error:
+        raise config_error(error, "logging.") from error
+
+
+def require_no_credentials(config: LakebedConfig) -> None:
+    """Refuses addresses that carry a password: they stand in plans, receipts, pointers and records.
+
+    Raises:
+        ConfigError: naming the key, without the password.
+    """
+    addresses = {
+        "lake.root": config.lake.root,
+        "artifacts": config.artifacts,
+        "quarantine.folder": config.quarantine.folder,
+        "lineage.url": config.lineage.url,
+    }
+    for key, address in addresses.items():
+        if has_credentials(address):
+            raise ConfigError(
+                f"config key {key} carries a password or a signature",
+                value=address,
+                expected="an address without it: credentials come from the environment",
+                hint="see docs/security.md",
+            )
+
+
+def config_error(error: ValidationError, section: str = "") -> ConfigError:
+    """The first problem in full, the others as examples; `section` stands before the names of keys."""
+    problems = [f"{section}{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = section + ".".join(str(part) for part in first["loc"])
     is_unknown = first["type"] == "extra_forbidden"
     is_missing = first["type"] == "missing"
     return ConfigError(
@@ -131,13 +178,19 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def with_jars_for(lake: LakeConfig, spark: SparkConfig) -> SparkConfig:
+    """The session's config with the jars that the lake's sources need."""
+    needed = {"postgresql"} if lake.databases else set()
+    return spark.model_copy(update={"jar_sets": tuple(sorted({*spark.jar_sets, *needed}))})
+
+
 def require_apart(lake: str, artifacts: str) -> None:
     """Refuses an artifact root inside the lake, and a lake inside the artifact root.
 
     Raises:
         ConfigError: naming both.
     """
-    if is_object_store(lake) != is_object_store(artifacts):
+    if not lake or is_object_store(lake) != is_object_store(artifacts):
         return
     inner, outer = _parts(artifacts), _parts(lake)
     shared = min(len(inner), len(outer))

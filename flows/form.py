@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import EnvSettingsSource
 
-from flows.config import LakebedConfig
+from flows.config import NOT_OF_RUNS, LakebedConfig
 from tasks.containment.config import PUBLIC_KEY, ContainmentConfig
 
 
@@ -34,8 +34,8 @@ class ContainmentForm(ContainmentConfig):
 
 def without_secrets(config: LakebedConfig) -> dict[str, Any]:
     """The configuration as parameters of the flow: JSON values, no secret, and no settings that no stage reads."""
-    shown: dict[str, Any] = config.model_dump(mode="json", exclude={"quarantine"})
-    return _kept(config.model_dump(exclude={"quarantine"}), shown)
+    shown: dict[str, Any] = config.model_dump(mode="json", exclude=set(NOT_OF_RUNS))
+    return _kept(config.model_dump(exclude=set(NOT_OF_RUNS)), shown)
 
 
 def _kept(values: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:

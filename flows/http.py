@@ -5,19 +5,25 @@ without a restart. Names and values are data: they are answered as JSON only.
 """
 
 import os
+import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from connectors.errors import ArtifactError, ConfigError, LakeError
+from connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
 from flows.artifacts import newest_refs
 from tasks.search.config import SearchConfig
 from tasks.search.lake_search import LakeSearch
 from tasks.search.model import Neighbour
+from tasks.search.query_file import TOO_LARGE, ask_file, too_large
 
 _BOUNDS = SearchConfig()
 _NOT_FOUND = "there is nothing of this name in the index"
@@ -53,6 +59,14 @@ class Failure(BaseModel):
     examples: list[str]
 
 
+_PARQUET_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
 class _Newest:
     """The search over the newest run's index; looks for a newer one at most once a second."""
 
@@ -84,13 +98,19 @@ def create_app(artifacts: str, refresh_s: float = 1.0) -> FastAPI:
 
     @app.exception_handler(LakeError)
     def _failed(_: Request, error: LakeError) -> JSONResponse:
-        code = 404 if error.what == _NOT_FOUND else 400 if isinstance(error, ConfigError) else 503
-        return JSONResponse(error.as_dict(), status_code=code)
+        return JSONResponse(error.as_dict(), status_code=_status(error))
 
     @app.get("/similar", responses=failures)
     def similar(table: Name, k: K = 10) -> list[TableAnswer]:
         """Tables that hold most of a table's values, and those near it in the graph."""
         return [TableAnswer.model_validate(found.as_dict()) for found in newest.get().similar(table, k)]
+
+    @app.post("/similar", responses=failures | {413: {"model": Failure}}, openapi_extra=_PARQUET_BODY)
+    async def similar_to_file(request: Request, k: K = 10) -> list[TableAnswer]:
+        """Tables that hold most of the values of a Parquet file that is not in the lake: the file is the body."""
+        with _received() as path:
+            await _receive(request, path)
+            return await run_in_threadpool(_like_file, newest.get, path, k)
 
     @app.get("/joinable", responses=failures)
     def joinable(column: Name, k: K = 10) -> list[ColumnAnswer]:
@@ -115,6 +135,48 @@ def app_from_environment() -> FastAPI:
     if not root:
         raise ArtifactError("LAKEBED_ARTIFACTS is not set", expected="the artifact root of a run")
     return create_app(root)
+
+
+def _status(error: LakeError) -> int:
+    if error.what == _NOT_FOUND:
+        return 404
+    if error.what == TOO_LARGE:
+        return 413
+    return 400 if isinstance(error, ConfigError | SourceError) else 503
+
+
+@contextmanager
+def _received() -> Iterator[Path]:
+    """Where a request's file lies until it is answered."""
+    with tempfile.TemporaryDirectory(prefix="lakebed-http-") as folder:
+        yield Path(folder) / "asked.parquet"
+
+
+async def _receive(request: Request, path: Path) -> None:
+    """Writes the body to `path`; stops at the bound, whatever length was promised.
+
+    Raises:
+        ConfigError: if the body is larger than a file may be.
+    """
+    n_bytes = 0
+    with path.open("wb") as file:
+        async for part in request.stream():
+            n_bytes += len(part)
+            if n_bytes > _BOUNDS.max_file_bytes:
+                raise too_large(n_bytes, _BOUNDS)
+            file.write(part)
+
+
+def _like_file(newest: Callable[[], LakeSearch], path: Path, k: int) -> list[TableAnswer]:
+    search = newest()
+    try:
+        asked = ask_file(search, path)
+    except SourceError as error:
+        # the asker knows no path of this machine, and need not
+        raise SourceError(
+            error.what.replace(str(path), "it"), value="the body", expected="a Parquet file with rows"
+        ) from error
+    return [TableAnswer.model_validate(found.as_dict()) for found in search.similar_to(*asked, k)]
 
 
 def _answer(found: Neighbour) -> TableAnswer | ColumnAnswer:

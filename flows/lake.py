@@ -33,6 +33,8 @@ from tasks.relations.config import RelationsConfig
 from tasks.report.config import ReportConfig
 from tasks.retention.config import RetentionConfig
 from tasks.runtime.artifacts import ArtifactRef
+from tasks.runtime.config import LineageConfig, LoggingConfig, SecurityConfig
+from tasks.runtime.logs import configure
 from tasks.runtime.progress import Progress, show, shown
 from tasks.runtime.record import new_run_id
 from tasks.summary.config import SummaryConfig
@@ -41,6 +43,7 @@ SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), Contai
 RELATIONS, RETENTION = RelationsConfig(), RetentionConfig()
 LAKEGRAPH, SUMMARY, EMBEDDINGS, INDEX = LakeGraphConfig(), SummaryConfig(), EmbeddingsConfig(), IndexConfig()
 LINKS = LinksConfig()
+LOGGING, LINEAGE, SECURITY = LoggingConfig(), LineageConfig(), SecurityConfig()
 
 
 @flow(
@@ -65,6 +68,9 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     index: IndexConfig = INDEX,
     links: LinksConfig = LINKS,
     report: ReportConfig = REPORT,
+    logging: LoggingConfig = LOGGING,
+    lineage: LineageConfig = LINEAGE,
+    security: SecurityConfig = SECURITY,
     suites: str = "",
     full: bool = False,
     to: StageName | None = None,
@@ -87,6 +93,9 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         index: config of that stage.
         links: config of that stage.
         report: config of the report.
+        logging: what is said on standard error.
+        lineage: OpenLineage events.
+        security: what is borne of the artifact root's rights.
         suites: folder of the user's own Great Expectations suites.
         full: whether nothing is taken from earlier runs.
         to: last stage to run.
@@ -110,6 +119,9 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
         index=index,
         links=links,
         report=report,
+        logging=logging,
+        lineage=lineage,
+        security=security,
         suites=suites,
         full=full,
     )
@@ -131,9 +143,13 @@ def _run_joined(scope: RunScope, links: Sequence[Link]) -> dict[str, ArtifactRef
 def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, ArtifactRef]:
     """What the command line does around the flow, for a run that a person or a schedule started in Prefect."""
     links, logger = chosen_links(to, only), get_run_logger()
+    progress: Progress = RunLogProgress(logger)
+    if scope.config.logging.format == "json":
+        configure(scope.config.logging)
+        progress = shown()
     for line in quarantine_warnings(scope.config):
         logger.warning(line)
-    with scope, _shown_on_server(scope, links, RunLogProgress(logger)):
+    with scope, _shown_on_server(scope, links, progress):
         _crash_dead_runs(scope)
         if begin(scope, links, only):
             _run_links(scope, links)
@@ -152,11 +168,13 @@ def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, A
 def _run_links(scope: RunScope, links: Sequence[Link]) -> None:
     logger, progress = get_run_logger(), shown()
     scope.settle()
+    scope.note_prefect()
     for link in links:
         if link.reads_lake_rows:
             scope.require_lake_suites()
         started = time.monotonic()
-        with progress.stage(link.name) if isinstance(progress, ServerProgress) else contextlib.nullcontext():
+        on_server = progress.stage(link.name) if isinstance(progress, ServerProgress) else contextlib.nullcontext()
+        with scope.stage(link.name), on_server:
             ref = _build(scope, link)
         scope.done(ref, time.monotonic() - started)
         logger.info("stage %s: artifact %s", link.name, ref.key[:12])

@@ -2,10 +2,15 @@
 
 
 def code(text: str) -> str:
-    """As inline code of a table's cell."""
-    return f"`{cell(text)}`" if text else ""
+    """As inline code; nothing for an empty name."""
+    return f"`{plain(text)}`" if text else ""
 
 
-def cell(text: str) -> str:
-    """What stands between the backticks: nothing in it ends the code or the cell."""
-    return "".join(char if char.isprintable() else " " for char in text).replace("|", "\\|").replace("`", "'")
+def code_cell(text: str) -> str:
+    """As inline code in a cell of a Markdown table."""
+    return code(text).replace("|", "\\|")
+
+
+def plain(text: str) -> str:
+    """What stands between backticks: nothing in it ends the code or the line."""
+    return "".join(char if char.isprintable() else " " for char in text).replace("`", "'")

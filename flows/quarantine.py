@@ -127,6 +127,8 @@ def quarantine_warnings(settings: LakebedConfig) -> list[str]:
     from tasks.quarantine.pins import warnings
     from tasks.quarantine.place import Quarantine
 
+    if not settings.lake.root:
+        return []
     try:
         return warnings(Quarantine.look(settings.lake.root, settings.quarantine))
     except LakeError as error:
@@ -138,6 +140,8 @@ def quarantine_facts(settings: LakebedConfig) -> dict[str, Any]:
     from tasks.quarantine.pins import pins
     from tasks.quarantine.place import Quarantine
 
+    if not settings.lake.root:
+        return {"quarantine": [], "pins": []}
     try:
         quarantine = Quarantine.look(settings.lake.root, settings.quarantine)
         entries = [_entry_facts(quarantine, state) for state in quarantine.live()]

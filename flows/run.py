@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import StageError
 from flows.chain import Link, chosen_links, find_reusable, gets_report, require_inputs
-from flows.config import LakebedConfig
+from flows.config import NOT_OF_RUNS, LakebedConfig
 from flows.quarantine import quarantine_warnings
 from flows.scope import RunScope
 from tasks.report.config import REPORT, ReportConfig
@@ -115,6 +115,7 @@ def begin(scope: RunScope, links: Sequence[Link], only: str | None) -> Sequence[
     started = time.monotonic()
     scope.take_suites()
     refs = find_reusable(links, scope.workspace, scope.config)
+    scope.found = refs
     todo = links[len(refs) :]
     require_inputs(todo, only)
     if todo or has_requests(scope.log.folder):
@@ -152,8 +153,8 @@ def _run_flow(scope: RunScope, choice: tuple[str | None, str | None], progress: 
         if server is not None:
             server.wait()
     ready_at, config = time.monotonic(), scope.config
-    # the quarantine is the business of `apply`, `restore` and `purge`: no stage reads its settings
-    sections = {name: getattr(config, name) for name in LakebedConfig.model_fields if name != "quarantine"}
+    # no stage reads the settings of the quarantine and of `gc`
+    sections = {name: getattr(config, name) for name in LakebedConfig.model_fields if name not in NOT_OF_RUNS}
     try:
         lake_flow(**sections, to=choice[0], only=choice[1], run_id=scope.run_id)
     except RuntimeError as error:

@@ -10,7 +10,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from connectors.errors import LakeError
 from connectors.storage import is_object_store
 from flows.cli.output import human_bytes
-from flows.markdown import cell, code
+from flows.markdown import code, code_cell
 from flows.scope import RunScope
 from tasks.retention.words import money_text
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
@@ -25,18 +25,13 @@ Counts = Mapping[str, Mapping[str, Any]]
 
 def run_message(stages: Sequence[StageRecord], counts: Counts) -> str:
     """The last word of a run, as its state shows it."""
-    built = [stage.stage for stage in stages if not stage.reused]
-    if not built:
-        return NOTHING_DONE
-    told = [f"built {', '.join(built)}"]
-    if reused := [stage.stage for stage in stages if stage.reused]:
-        told.append(f"reused {', '.join(reused)}")
-    return "; ".join([*told, *_found(counts)])
+    done = _done(stages)
+    return done if done == NOTHING_DONE else "; ".join([done, *_found(counts)])
 
 
 def summary_page(stages: Sequence[StageRecord], counts: Counts, edges: Sequence[tuple[str, str, bool]] = ()) -> str:
     """The run as Markdown: what it found, and what each stage cost."""
-    lines = [f"**{run_message(stages, counts)}**", ""]
+    lines = [f"**{_done(stages)}**", ""]
     lines += [f"- {line}" for line in _found(counts)]
     lines += ["", "| stage | artifact | | seconds | read |", "|---|---|---|---:|---:|"]
     lines += [
@@ -47,7 +42,7 @@ def summary_page(stages: Sequence[StageRecord], counts: Counts, edges: Sequence[
     if edges:
         lines += ["", "| table | is contained in | |", "|---|---|---|"]
         lines += [
-            f"| {code(child)} | {code(parent)} | {'coincidental' if chance else ''} |"
+            f"| {code_cell(child)} | {code_cell(parent)} | {'coincidental' if chance else ''} |"
             for child, parent, chance in edges[:SHOWN_EDGES]
         ]
         lines += ["", f"… and {len(edges) - SHOWN_EDGES:,} more edges"] if len(edges) > SHOWN_EDGES else []
@@ -67,7 +62,7 @@ def publish_run(scope: RunScope, report: str = "") -> None:
             Path(report).as_uri(),
             "report.html, on the machine of the worker",
             key=f"lakebed-report-{key}",
-            description=f"Report of run {scope.run_id}: `{cell(report)}`",
+            description=f"Report of run {scope.run_id}: {code(report)}",
         )
 
 
@@ -80,15 +75,23 @@ def decisions(store: ArtifactStore, refs: Mapping[str, ArtifactRef]) -> list[dic
     rows.sort(key=lambda row: (row["decision"] != "delete", -row["n_bytes"], row["name"]))
     return [
         {
-            "table": cell(row["name"]),
+            "table": code(row["name"]),
             "plan": row["decision"],
             "size": human_bytes(row["n_bytes"]),
             "saves a month": f"{row['saving']:.3g}",
             "why": row["reason"],
-            "rebuilt from": ", ".join(map(cell, row["parents"] or [])),
+            "rebuilt from": ", ".join(map(code, row["parents"] or [])),
         }
         for row in rows[:SHOWN_DECISIONS]
     ]
+
+
+def _done(stages: Sequence[StageRecord]) -> str:
+    built = [stage.stage for stage in stages if not stage.reused]
+    if not built:
+        return NOTHING_DONE
+    reused = [stage.stage for stage in stages if stage.reused]
+    return f"built {', '.join(built)}" + (f"; reused {', '.join(reused)}" if reused else "")
 
 
 def _edges(store: ArtifactStore, refs: Mapping[str, ArtifactRef]) -> list[tuple[str, str, bool]]:

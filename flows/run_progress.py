@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
@@ -40,7 +40,7 @@ class ServerProgress(Progress):
         """Shows the artifact while the block runs; at its end it says 100 %, unless the block failed."""
         artifact = None
         with contextlib.suppress(Exception):
-            artifact = create_progress_artifact(0.0, key=self._key, description="starting")
+            artifact = cast("UUID", create_progress_artifact(0.0, key=self._key, description="starting"))
         if artifact is None:
             yield self
             return

@@ -1,23 +1,31 @@
 """What surrounds the stages of a run: the lease, the record, Great Expectations beside, the closing."""
 
+import os
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ContractError, LakeError
-from flows.config import LakebedConfig, require_apart
+from connectors.redaction import redacted, remember_secrets
+from connectors.rights import forbid_shared_writes, require_own, weakness_of
+from flows.config import LakebedConfig, require_apart, require_no_credentials
 from flows.deployments import root_id
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.expectations import ExpectationsProcess
 from tasks.runtime.expectations_queue import install_suites
 from tasks.runtime.lease import Lease
+from tasks.runtime.lineage import Lineage
+from tasks.runtime.logs import log, redact_logging
 from tasks.runtime.memory import peak_memory_bytes
+from tasks.runtime.processes import RUN_VARIABLE
 from tasks.runtime.progress import shown
-from tasks.runtime.record import ExpectationsRecord, RunLog, StageRecord
+from tasks.runtime.prometheus import write_metrics
+from tasks.runtime.provenance import prefect_ids
+from tasks.runtime.record import RUNS, ExpectationsRecord, RunLog, StageRecord
 
 if TYPE_CHECKING:
     from connectors.spark.session import SessionStarter
@@ -33,8 +41,9 @@ class RunScope:
     person pressed Run. The flow joins the scope of its `run_id` where there is one.
 
     Raises:
-        ConfigError: on entering, if lake and artifact root lie in each other.
+        ConfigError: on entering, if lake and artifact root lie in each other, or an address carries a password.
         LeaseError: on entering, if another run works on the artifact root.
+        ArtifactError: on entering, if others may write into the artifact root and the config refuses that.
     """
 
     def __init__(self, config: LakebedConfig, run_id: str, command: list[str]) -> None:
@@ -43,6 +52,7 @@ class RunScope:
         self.workspace = config.workspace(run_id)
         self.store = ArtifactStore(config.artifacts)
         self.refs: dict[str, ArtifactRef] = {}
+        self.found: Mapping[str, ArtifactRef] = {}
         self.last_manifest_at: float | None = None
         self._command = command
         self._stack = ExitStack()
@@ -57,24 +67,49 @@ class RunScope:
 
     def __enter__(self) -> "RunScope":
         require_apart(self.config.lake.root, self.config.artifacts)
+        self._secure()
         with ExitStack() as stack:
             stack.enter_context(Lease(self.config.artifacts, self.run_id))
             self.log = RunLog.begin(self.config.artifacts, self.run_id, self._command, self.config)
+            # what the run starts inherits it, so that `gc` knows whose it was
+            os.environ[RUN_VARIABLE] = log().run_id = self.run_id
+            stack.callback(os.environ.pop, RUN_VARIABLE, None)
+            self.lineage = Lineage(self.log.folder, self.run_id, self.config.lineage, self.config.lake.root)
+            self.lineage.abort_dead(self.log.record.dead, self.store.storage, RUNS)
+            self.lineage.start()
+            log().event("run_started", lake=self.config.lake.root, artifacts=self.config.artifacts)
             self._stack = stack.pop_all()
         _open_scopes[self.run_id] = self
         return self
+
+    def _secure(self) -> None:
+        """Secrets are kept out of everything that follows; the artifact root is looked at."""
+        require_no_credentials(self.config)
+        remember_secrets(self.config.model_dump(mode="json"))
+        redact_logging()
+        forbid_shared_writes()
+        choice, weakness = self.config.security.shared_root, weakness_of(self.config.artifacts)
+        if choice == "refuse":
+            require_own(self.config.artifacts, weakness)
+        elif choice == "warn" and weakness:
+            shown().note(f"warning: the artifact root {self.config.artifacts} is not safe from others: {weakness}")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         _open_scopes.pop(self.run_id, None)
         try:
             if self._expectations is not None:
                 self._expectations.stop()
-            if error is None:
-                self.log.finish("completed")
-            else:
-                self.log.finish("failed", _error_facts(error))
+            self._finish(error)
         finally:
             self._stack.close()
+        self.lineage.close()
+
+    def _finish(self, error: BaseException | None) -> None:
+        record = self.log.finish("failed" if error else "completed", _error_facts(error) if error else None)
+        self.lineage.fail(error) if error else self.lineage.complete()
+        log().event("run_finished", "error" if error else "info", status=record.status, seconds=record.total_s)
+        with suppress(LakeError):
+            write_metrics(self.config.artifacts)
 
     @property
     def workspace_id(self) -> str:
@@ -136,6 +171,15 @@ class RunScope:
                 examples=refused,
             )
 
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """A stage works; one whose artifact was found before the run does not count as begun."""
+        if name not in self.found:
+            self.lineage.start(name)
+            log().event("stage_started", stage=name)
+        with log().within(name):
+            yield
+
     def done(self, ref: ArtifactRef, seconds: float) -> None:
         """Notes a stage whose artifact is published, or was there already."""
         metrics = self.store.metrics(ref)
@@ -143,7 +187,23 @@ class RunScope:
         if not is_reused:
             self.last_manifest_at = time.monotonic()
         self.refs[ref.stage] = ref
-        self.log.add_stage(StageRecord.of(ref, metrics, reused=is_reused, seconds=seconds))
+        record = StageRecord.of(ref, metrics, reused=is_reused, seconds=seconds)
+        record.bytes_written = 0 if is_reused else self.store.manifest(ref).n_bytes
+        self.log.add_stage(record)
+        self._trace(ref, is_reused)
+        facts = record.model_dump(include={"key", "digest", "reused", "seconds", "rows", "bytes_read", "bytes_written"})
+        with log().within(ref.stage):
+            log().event("stage_finished", **facts)
+
+    def _trace(self, ref: ArtifactRef, is_reused: bool) -> None:
+        from flows.lineage import made_by
+
+        inventory, most = self.refs.get("inventory", ref), self.config.lineage.max_datasets
+        self.lineage.complete(ref.stage, lambda: made_by(self.store, ref, inventory, is_reused=is_reused, most=most))
+
+    def note_prefect(self) -> None:
+        """Writes the ids of the flow run that this thread works for into the record."""
+        self.log.update(prefect={name: value for name, value in prefect_ids().items() if name != "task_run_id"})
 
     def judge(self) -> None:
         """Waits for the verdicts on all that was published.
@@ -169,6 +229,7 @@ class RunScope:
         ready = self.session.ready_at
         wall = self.last_manifest_at - max(ready, prefect_ready_at) if ready and self.last_manifest_at else 0.0
         self.log.update(
+            spark=self._spark_facts(),
             session_start_s=self.session.seconds or 0.0,
             prefect_start_s=prefect_start_s,
             wall_after_session_s=max(0.0, wall),
@@ -178,6 +239,13 @@ class RunScope:
     def summaries(self) -> Mapping[str, Mapping[str, Any]]:
         """The deterministic counts of each stage's artifact."""
         return {stage: self.store.manifest(ref).summary for stage, ref in self.refs.items()}
+
+    def _spark_facts(self) -> dict[str, Any]:
+        if not self.session.is_started:
+            return {}
+        from connectors.spark.facts import session_facts
+
+        return session_facts(self.session.get(), self.workspace.spark)
 
     def _peak_bytes(self) -> int:
         """Peak of the driver's two processes together: Python and the JVM."""
@@ -198,4 +266,8 @@ def _load_kernels() -> None:
 
 
 def _error_facts(error: BaseException) -> dict[str, Any]:
-    return error.as_dict() if isinstance(error, LakeError) else {"error": type(error).__name__, "what": str(error)}
+    return (
+        error.as_dict()
+        if isinstance(error, LakeError)
+        else {"error": type(error).__name__, "what": redacted(str(error))}
+    )

@@ -7,13 +7,14 @@ somebody goes around the queue.
 import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from connectors.errors import ConfigError, StageError
 from flows.config import LakebedConfig
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.schedules import SCHEDULE_TYPES
+    from prefect.flows import Flow
 
 AUTOMATION = "lakebed: crash silent runs"
 START_SERVER = "prefect server start --host 127.0.0.1, then export PREFECT_API_URL=http://127.0.0.1:4200/api"
@@ -188,19 +190,43 @@ def register(serving: Serving) -> Registered:
     )
 
 
-def worker_command(serving: Serving) -> list[str]:
-    """Prefect's own worker, on this root's queue alone."""
+def work(serving: Serving) -> None:
+    """Prefect's process worker on this root's queue alone, in this process, until SIGTERM or SIGINT.
+
+    A run that is going then is killed with the worker; it is told to the server as crashed, and the next run resumes.
+    """
+    import asyncio
+
+    from prefect.client.orchestration import get_client
+    from prefect.utilities.processutils import setup_signal_handlers_worker
+    from prefect.workers.process import ProcessWorker
+
+    os.environ.update(_worker_environment(serving))
     name = f"lakebed-{serving.queue}-{socket.gethostname()}-{os.getpid()}"
-    worker = ["worker", "start", "--type", "process", "--pool", serving.pool, "--work-queue", serving.queue]
-    return [sys.executable, "-m", "prefect", *worker, "--name", name, "--install-policy", "never"]
+    worker = ProcessWorker(serving.pool, [serving.queue], name=name, create_pool_if_not_found=False)
+
+    async def start() -> None:
+        # within the loop, whose own handler of SIGINT is what ends the worker in order
+        setup_signal_handlers_worker(os.getpid(), "the worker", _say)
+        await worker.start(printer=_say)
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(start())
+    with get_client(sync_client=True) as client:
+        for each in crash_dead_runs(client, serving.config.artifacts):
+            _say(f"flow run {each} is marked as crashed: it ended with the worker")
 
 
-def worker_environment(serving: Serving) -> dict[str, str]:
-    """The worker's environment, which its runs inherit: what no server should store goes this way."""
+def _worker_environment(serving: Serving) -> dict[str, str]:
+    """What the worker's runs inherit: what no server should store goes this way."""
     secret = serving.config.containment.hash_key.get_secret_value()
     quarantine = json.dumps(serving.config.quarantine.model_dump(mode="json"))
-    own = {"LAKEBED_CONTAINMENT__HASH_KEY": secret, "LAKEBED_QUARANTINE": quarantine, **HEARTBEAT}
-    return {**os.environ, **own}
+    return {"LAKEBED_CONTAINMENT__HASH_KEY": secret, "LAKEBED_QUARANTINE": quarantine, **HEARTBEAT}
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def crash_dead_runs(client: "SyncPrefectClient", artifacts: str) -> tuple[str, ...]:
@@ -311,7 +337,7 @@ def _deploy(serving: Serving, deployment: Deployment, schedule: "SCHEDULE_TYPES 
     from prefect.flows import load_flow_from_entrypoint
     from prefect.utilities.callables import parameter_schema
 
-    flow = load_flow_from_entrypoint(deployment.entrypoint, use_placeholder_flow=False)
+    flow: Flow[Any, Any] = load_flow_from_entrypoint(deployment.entrypoint, use_placeholder_flow=False)
     made = RunnerDeployment(
         name=deployment.named(serving.label),
         flow_name=flow.name,
@@ -327,8 +353,7 @@ def _deploy(serving: Serving, deployment: Deployment, schedule: "SCHEDULE_TYPES 
     made._parameter_openapi_schema = parameter_schema(flow)
     is_timed = deployment.is_scheduled and schedule is not None
     schedules = [{"schedule": schedule, "active": True, "slug": SCHEDULE_SLUG}] if is_timed else None
-    done: UUID = made.apply(schedules=schedules)
-    return done
+    return cast("UUID", made.apply(schedules=schedules))
 
 
 def _automate(client: "SyncPrefectClient", silent_s: int) -> "UUID":

@@ -1,10 +1,11 @@
 """How a lake is read."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from connectors.config import FrozenConfig
+from connectors.lake.databases import CatalogConfig, DatabaseConfig, SourceName
 
 ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
 
@@ -25,7 +26,9 @@ class TextConfig(FrozenConfig):
 class LakeConfig(FrozenConfig):
     """Where the lake lies and what of it counts as a table."""
 
-    root: str = Field(description="Folder or object-store prefix (`s3://bucket/prefix`) that holds the tables.")
+    root: str = Field(
+        "", description="Folder or object-store prefix (`s3://bucket/prefix`) of the tables; empty: sources alone."
+    )
     include: tuple[str, ...] = Field((), description="Globs of paths relative to the root; empty means everything.")
     exclude: tuple[str, ...] = Field((), description="Globs of paths relative to the root that are left out.")
     group: tuple[str, ...] = Field((), description="Globs of folders whose files together form one table.")
@@ -36,3 +39,23 @@ class LakeConfig(FrozenConfig):
         False, description="Whether every file is identified by the SHA-256 of its bytes, not by size and time."
     )
     ignore_column_case: bool = Field(False, description="Whether column names that differ only in case are the same.")
+    databases: dict[SourceName, DatabaseConfig] = Field(
+        default_factory=dict, description="PostgreSQL databases whose tables belong to the lake: name → settings."
+    )
+    catalogs: dict[SourceName, CatalogConfig] = Field(
+        default_factory=dict, description="Databases of the Spark catalog that belong to the lake: name → settings."
+    )
+
+    @model_validator(mode="after")
+    def _has_tables_somewhere(self) -> Self:
+        """A lake is a folder, or databases, or both; no two sources share a name."""
+        if not (self.root or self.databases or self.catalogs):
+            raise ValueError("root should name the folder that holds the tables")
+        if shared := sorted(self.databases.keys() & self.catalogs.keys()):
+            raise ValueError(f"a database and a catalog are both called {shared[0]}")
+        return self
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether tables lie elsewhere than in the folder."""
+        return bool(self.databases or self.catalogs)

@@ -23,10 +23,10 @@ import pyarrow.compute as pc
 from connectors.delta import open_table
 from connectors.errors import LakeError, SourceError
 from connectors.lake.canonical import canonical_values, has_order, is_stringlike
+from connectors.lake.files import place_uri
 from connectors.lake.leaves import schema_leaves, token_of
 from connectors.lake.listing import DELTA_LOG
 from connectors.lake.statistics import AFTER_TEXT, UNKNOWN, FileFacts, LeafStatistics, rounded, tight, widen, within
-from connectors.storage import join_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -80,7 +80,7 @@ def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore
     """
     newest = _check_log(source.path, [entry.path.rpartition("/")[2] for entry in logs])
     try:
-        table = open_table(join_uri(root, source.path) if source.path else root)
+        table = open_table(place_uri(root, source.path))
         if table.version() != newest:
             raise SourceError("the log ends before its newest commit", value=f"version {table.version()} of {newest}")
         return _read(table, source, ignore_case)
@@ -109,7 +109,7 @@ def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFac
     _require_files(paths, {entry.path for entry in source.files})
     files = reader.files(paths, data, types, deletes)
     is_mapped = table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none"
-    is_outside = any(_is_outside(path) for path in paths)
+    is_outside = any(_is_outside(unquote(path)) for path in adds["path"].to_pylist())
     return DeltaFacts(
         version=table.version(),
         leaves=data,

@@ -41,7 +41,8 @@ class Discovery:
 
 def discover(listing: Listing, config: LakeConfig) -> Discovery:
     """Finds the tables among the listed files. Cost: O(files · depth)."""
-    deltas = {table_of_log(entry.path) for entry in listing.logs}
+    # what begins with a slash belongs to a catalog, which names its tables itself
+    deltas = {table_of_log(entry.path) for entry in listing.logs if not entry.path.startswith("/")}
     deltas = {folder for folder in deltas if not _is_inside(folder, deltas)}
     groups: dict[tuple[str, TableFormat], list[FileEntry]] = defaultdict(list)
     delta_files: dict[str, list[FileEntry]] = {folder: [] for folder in deltas}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from connectors.errors import SourceError
-from connectors.storage import Storage, is_object_store
+from connectors.storage import Storage, is_object_store, join_uri
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -20,6 +20,13 @@ def local_path(root: str, path: str = "") -> str:
     return os.path.join(base, path) if path else base
 
 
+def place_uri(root: str, path: str) -> str:
+    """The address of something below a root; "." is the root, and what a catalog keeps elsewhere is absolute."""
+    if path.startswith("/"):
+        return path
+    return join_uri(root, path) if path not in ("", ".") else root
+
+
 def open_file(root: str, path: str) -> pa.NativeFile | BinaryIO:
     """Opens `path` below `root` for random reads.
 
@@ -27,6 +34,6 @@ def open_file(root: str, path: str) -> pa.NativeFile | BinaryIO:
         OSError: if there is no such file or it may not be read.
         SourceError: the same on an object store.
     """
-    if is_object_store(root):
+    if is_object_store(root) and not path.startswith("/"):
         return Storage.at(root, SourceError).open(path)
     return pa.OSFile(local_path(root, path), "rb")

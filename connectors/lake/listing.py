@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from connectors.errors import ConfigError, LakeError, SourceError
 from connectors.lake.files import local_path, open_file
 from connectors.lake.globs import matches_any
-from connectors.lake.model import FileEntry, Unreadable
+from connectors.lake.model import FileEntry, TableSource, Unreadable
 from connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
@@ -31,20 +31,23 @@ _DIGEST_THREADS = 4
 class Listing:
     """The files of a lake that count, sorted by path; `problems` are folders and files that could not be looked at.
 
-    `files` hold the data; `logs` what lies in the folders of Delta logs.
+    `files` hold the data; `logs` what lies in the folders of Delta logs; `sources` are the tables of databases and
+    catalogs beside the folder.
     """
 
     root: str
     files: tuple[FileEntry, ...]
     logs: tuple[FileEntry, ...]
     problems: tuple[Unreadable, ...] = ()
+    sources: tuple[TableSource, ...] = ()
 
     @cached_property
     def identity(self) -> str:
         """Hex SHA-256 over the root and each file's path, size and time (or ETag, or digest), with lengths before."""
         digest = hashlib.sha256()
         _add_part(digest, self.root)
-        for entry in (*self.files, *self.logs):
+        external = (entry for source in self.sources for entry in source.files)
+        for entry in (*self.files, *self.logs, *external):
             for part in (entry.path, str(entry.size), entry.sha256 or entry.etag or str(entry.mtime_ns)):
                 _add_part(digest, part)
         for problem in self.problems:
@@ -63,10 +66,12 @@ def list_lake(config: LakeConfig) -> Listing:
         SourceError: if the root may not be read.
     """
     root = canonical_root(config.root)
+    if not root:
+        return Listing("", (), ())
     found, problems = (_walk_store if is_object_store(root) else _walk_local)(root)
     visible = sorted((entry for entry in found if _is_visible(entry.path)), key=lambda entry: entry.path)
     selected = _select(visible, config)
-    if not selected and not problems:
+    if not selected and not problems and not config.has_sources:
         raise empty_lake_error(root, bool(visible))
     if config.paranoid:
         selected, problems = _digest_all(root, selected, problems)
@@ -102,7 +107,9 @@ def _is_folder(root: str, path: str) -> bool:
 
 
 def canonical_root(root: str) -> str:
-    """The root as it is known everywhere: an absolute path, or the address without a slash at its end."""
+    """The root as it is known everywhere: an absolute path, or the address without a slash at its end; "" is none."""
+    if not root:
+        return ""
     return root.rstrip("/") if is_object_store(root) else os.path.abspath(local_path(root))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-TableFormat = Literal["parquet", "delta", "csv", "json"]
+TableFormat = Literal["parquet", "delta", "csv", "json", "postgresql", "catalog"]
 
 
 @dataclass(frozen=True, slots=True)

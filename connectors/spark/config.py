@@ -11,6 +11,9 @@ class SparkConfig(FrozenConfig):
     master: str = Field("local[*]", description="Spark master URL.")
     driver_memory_mib: int = Field(1024, ge=512, le=1 << 20, description="Heap of the driver's JVM, in MiB.")
     jars: str = Field("", description="Folder of Delta's jars; empty means the one that set-up filled.")
+    jar_sets: tuple[str, ...] = Field(
+        (), description="Further jars by name, such as `postgresql`; what the lake needs is added by itself."
+    )
     worker_preload: tuple[str, ...] = Field(
         (
             "tasks.encoding:compile_kernels",

@@ -1,5 +1,7 @@
 """Getting Delta's jars once: from a folder, or through Spark's own Ivy. Run as `python -m connectors.spark.fetch`.
 
+Further sets, such as `postgresql`, come by their names: `python -m connectors.spark.fetch postgresql`.
+
 Ivy asks the local Maven repository first, then Maven Central; `LAKEBED_IVY_SETTINGS` names a settings file for a
 mirror.
 """
@@ -10,13 +12,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from connectors.errors import ConfigError
 from connectors.spark.jars import (
     DELTA_COORDINATE,
     DELTA_JARS,
+    JAR_SETS,
     JARS_VARIABLE,
+    JarSet,
     find_jars,
     inspect_jars,
     share_folder,
@@ -42,12 +47,35 @@ def fetch_jars() -> Path:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        source = os.environ.get(JARS_VARIABLE) or str(_resolve(Path(folder)))
+        source = os.environ.get(JARS_VARIABLE) or str(_resolve(Path(folder), DELTA_COORDINATE))
         whole = Path(folder) / "whole"
         whole.mkdir()
         for name, path in zip(DELTA_JARS, find_jars(source), strict=True):
             shutil.copyfile(path, whole / name)
-        _verify(whole, source)
+        _verify(whole, source, DELTA_JARS)
+        shutil.rmtree(target, ignore_errors=True)
+        whole.rename(target)
+    return target
+
+
+def fetch_set(wanted: JarSet) -> Path:
+    """Fills the folder of a set of jars and answers it; does nothing where they are there already.
+
+    Raises: ConfigError: as `fetch_jars`.
+    """
+    target = share_folder() / wanted.name
+    if all((target / name).is_file() for name in wanted.jars):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        source, whole = _resolve(Path(folder), wanted.coordinate), Path(folder) / "whole"
+        whole.mkdir()
+        for name in wanted.jars:
+            found = next(iter([*source.glob(name), *source.glob(f"*_{name}")]), None)
+            if found is None:
+                raise ConfigError(f"{wanted.coordinate} came without a jar", value=name, hint=_FIX)
+            shutil.copyfile(found, whole / name)
+        _verify(whole, str(source), wanted.jars)
         shutil.rmtree(target, ignore_errors=True)
         whole.rename(target)
     return target
@@ -59,9 +87,9 @@ def _is_complete(folder: Path) -> bool:
     )
 
 
-def _verify(folder: Path, source: str) -> None:
-    found = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in DELTA_JARS}
-    wrong = [f"{name}: {found[name]}" for name in DELTA_JARS if found[name] != DELTA_JARS[name]]
+def _verify(folder: Path, source: str, pinned: Mapping[str, str]) -> None:
+    found = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in pinned}
+    wrong = [f"{name}: {found[name]}" for name in pinned if found[name] != pinned[name]]
     if wrong:
         raise ConfigError(
             "jars differ from the pinned ones",
@@ -72,11 +100,11 @@ def _verify(folder: Path, source: str) -> None:
         )
 
 
-def _resolve(folder: Path) -> Path:
+def _resolve(folder: Path, coordinate: str) -> Path:
     """Runs an empty program with `--packages`, in an Ivy folder of its own; answers the folder of the jars."""
     program = folder / "nothing.py"
     program.touch()
-    options = ["--packages", DELTA_COORDINATE, "--conf", f"spark.jars.ivy={folder}/ivy", "--master", "local[1]"]
+    options = ["--packages", coordinate, "--conf", f"spark.jars.ivy={folder}/ivy", "--master", "local[1]"]
     if settings := os.environ.get(IVY_SETTINGS_VARIABLE):
         options += ["--conf", f"spark.jars.ivySettings={settings}"]
     command = [find_java().path, "-cp", f"{spark_home()}/jars/*", "org.apache.spark.deploy.SparkSubmit", *options]
@@ -91,9 +119,9 @@ def _resolve(folder: Path) -> Path:
             timeout=FETCH_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired as error:
-        raise ConfigError("Delta's jars did not arrive", value=f"{FETCH_TIMEOUT_S} s passed", hint=_FIX) from error
+        raise ConfigError(f"{coordinate} did not arrive", value=f"{FETCH_TIMEOUT_S} s passed", hint=_FIX) from error
     if done.returncode != 0:
-        raise ConfigError("Delta's jars could not be fetched", value=_cause(done.stderr), hint=_FIX)
+        raise ConfigError(f"{coordinate} could not be fetched", value=_cause(done.stderr), hint=_FIX)
     return folder / "ivy" / "jars"
 
 
@@ -105,4 +133,9 @@ def _cause(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stderr.write(f"{fetch_jars()}\n")
+    for set_name in sys.argv[1:]:
+        if set_name not in JAR_SETS:
+            sys.exit(f"no such set of jars: {set_name}; there are {', '.join(JAR_SETS)}")
+        sys.stderr.write(f"{fetch_set(JAR_SETS[set_name])}\n")
+    if not sys.argv[1:]:
+        sys.stderr.write(f"{fetch_jars()}\n")

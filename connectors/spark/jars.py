@@ -32,6 +32,29 @@ JARS_FIX = (
 
 
 @dataclass(frozen=True)
+class JarSet:
+    """Further jars, fetched on demand: `python -m connectors.spark.fetch NAME`.
+
+    Attributes:
+        name: of the set, and of its folder beside that of Delta's jars.
+        coordinate: what Maven calls them.
+        jars: file name → SHA-256, as Maven Central serves them.
+    """
+
+    name: str
+    coordinate: str
+    jars: Mapping[str, str]
+
+
+POSTGRESQL_JARS = JarSet(
+    "postgresql",
+    "org.postgresql:postgresql:42.7.10",
+    {"postgresql-42.7.10.jar": "cab1cd67cfa25c25de4348e532298028288a877ba01c77d1619fe45416193387"},
+)
+JAR_SETS = {one.name: one for one in (POSTGRESQL_JARS,)}
+
+
+@dataclass(frozen=True)
 class Jar:
     """One jar that was found: where, the SHA-256 of its bytes, and whether that is the pinned one."""
 
@@ -81,6 +104,35 @@ def find_jars(configured: str = "") -> list[Path]:
             expected=f"the jars of {DELTA_COORDINATE}",
             hint=JARS_FIX,
             examples=missing,
+        )
+    return [path for path in found.values() if path is not None]
+
+
+def jar_set(name: str) -> JarSet:
+    """The set of that name.
+
+    Raises: ConfigError: if there is none.
+    """
+    if name not in JAR_SETS:
+        raise ConfigError("no such set of jars", value=name, expected=f"one of {', '.join(JAR_SETS)}")
+    return JAR_SETS[name]
+
+
+def find_set(wanted: JarSet) -> list[Path]:
+    """Paths of the jars of a set: in the folder that `LAKEBED_SPARK_JARS` names, else where they were fetched to.
+
+    Raises: ConfigError: if one is missing.
+    """
+    chosen = os.environ.get(JARS_VARIABLE, "")
+    folders = [*([Path(chosen).expanduser().absolute()] if chosen else []), share_folder() / wanted.name]
+    found = {name: next(filter(None, (_find(folder, name) for folder in folders)), None) for name in wanted.jars}
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        raise ConfigError(
+            f"the jars of {wanted.coordinate} are missing",
+            value=f"{' and '.join(map(str, folders))} lack {len(missing)} of {len(wanted.jars)}",
+            expected=", ".join(wanted.jars),
+            hint=f"python -m connectors.spark.fetch {wanted.name}, or put them into the folder of {JARS_VARIABLE}",
         )
     return [path for path in found.values() if path is not None]
 

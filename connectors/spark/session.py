@@ -23,7 +23,7 @@ from connectors.spark.settings import session_settings, worker_environment
 T = TypeVar("T")
 _STOP_TIMEOUT_S = 120
 # Spark answers these in another spelling
-_REWRITTEN = {"spark.sql.warehouse.dir"}
+_REWRITTEN = {"spark.sql.warehouse.dir", "spark.jars"}
 _DOCTOR = "`lakebed doctor` checks Java, memory and Delta's jars"
 
 

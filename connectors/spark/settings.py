@@ -8,6 +8,7 @@ from pathlib import Path
 
 from connectors.spark.config import SparkConfig
 from connectors.spark.daemon import PRELOAD_VARIABLE
+from connectors.spark.jars import find_set, jar_set
 
 _PINS = {
     "spark.app.name": "lakebed",
@@ -31,10 +32,12 @@ _LOCAL_PINS = {
 def session_settings(config: SparkConfig, jars: Sequence[Path]) -> dict[str, str]:
     """Every setting of the session; `config.conf` wins."""
     settings = {"spark.master": config.master, **_PINS}
+    further = [path for name in config.jar_sets for path in find_set(jar_set(name))]
     if config.is_local:
         settings |= _LOCAL_PINS | _local_settings(config)
+        settings |= {"spark.jars": ",".join(map(str, further))} if further else {}
     else:
-        settings["spark.jars"] = ",".join(map(str, jars))
+        settings["spark.jars"] = ",".join(map(str, [*jars, *further]))
         settings["spark.driver.memory"] = f"{config.driver_memory_mib}m"
     return settings | config.conf
 

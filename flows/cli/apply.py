@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.confirm import DryRun, Yes, require_yes
+from flows.cli.logs import follow_config
 from flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
 from flows.cli.output import human_bytes, print_json, print_table, print_text
 
@@ -29,15 +30,16 @@ def apply(  # noqa: PLR0913 - one argument an option
     from flows.quarantine import apply as apply_plan
     from flows.quarantine import apply_settings
     from tasks.retention.plan import read_plan
-    from tasks.runtime.progress import Progress, show
 
-    show(Progress())
+    follow_config(config)
     read = read_plan(plan)
     settings = apply_settings(read, config, overrides(lake, artifacts))
     if not dry_run:
         n_bytes = sum(table.n_bytes for table in read.deleted)
         require_yes(
-            f"set {len(read.deleted):,} tables ({human_bytes(n_bytes)}) aside", yes, f"lakebed apply {plan} --yes"
+            f"set {len(read.deleted):,} tables ({human_bytes(n_bytes)}) of {settings.lake.root} aside",
+            yes,
+            f"lakebed apply {plan} --yes",
         )
     done = apply_plan(read, settings, is_dry=dry_run)
     if as_json:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from connectors.errors import StageError
+from flows.cli.logs import follow_config
 from flows.cli.options import AsJson
 from flows.cli.output import print_json, print_text
 
@@ -22,9 +23,10 @@ def demo(
     """Make the sample lake, run the chain on it, and check the result against the known truth."""
     from flows.config import load_config
     from flows.run import run
-    from tasks.runtime.progress import Progress
+    from tasks.runtime.progress import shown
 
-    progress = Progress()
+    follow_config(None)
+    progress = shown()
     root, artifacts = folder / f"{lake}-lake", folder / f"{lake}-artifacts"
     with progress.step(f"Making the {lake} lake"):
         truth = _make_lake(lake, root)

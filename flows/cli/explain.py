@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from flows.cli.output import human_bytes, print_json, print_table, print_text
+from flows.cli.output import human_bytes, print_json, print_table, print_text, printable
 from tasks.retention.words import money_text
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def explain(
         facts = {**head, **counts, "pairs": [pair.as_dict() for pair in found.pairs]}
         print_json({**facts, "relations": [one.as_dict() for one in related], **_decision(decided)})
         return
-    print_text(f"{found.table}: {found.n_rows:,} rows, {human_bytes(found.n_bytes)}")
+    print_text(f"{printable(found.table)}: {found.n_rows:,} rows, {human_bytes(found.n_bytes)}")
     print_text(
         f"its columns lie in {found.n_schema_parents:,} other tables; "
         f"{found.n_schema_children:,} other tables have no columns but its own"

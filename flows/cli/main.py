@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from types import FrameType
@@ -10,14 +11,18 @@ from typing import Annotated
 import typer
 
 from connectors.errors import ConfigError, LakeError
+from connectors.redaction import redacted
+from connectors.rights import forbid_shared_writes
 from flows.cli.apply import apply
 from flows.cli.config import config
 from flows.cli.containments import containments
 from flows.cli.demo import demo
 from flows.cli.doctor import doctor
 from flows.cli.explain import explain
+from flows.cli.gc import gc
 from flows.cli.joinable import joinable
 from flows.cli.links import links
+from flows.cli.logs import begin_logging
 from flows.cli.neighbours import neighbours
 from flows.cli.plan import plan
 from flows.cli.purge import purge
@@ -46,6 +51,7 @@ VERBS = (
     neighbours,
     report,
     status,
+    gc,
     serve,
     config,
     summarize,
@@ -76,8 +82,15 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    log_format: Annotated[
+        str | None, typer.Option("--log-format", help="text, or json: one object a line.", show_default=False)
+    ] = None,
+    log_level: Annotated[
+        str | None, typer.Option("--log-level", help="debug, info, warning or error.", show_default=False)
+    ] = None,
 ) -> None:
     """Find the tables of a data lake that are contained in others, and prove it."""
+    begin_logging(log_format, log_level)
 
 
 class Stopped(BaseException):
@@ -92,17 +105,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a verb and ends the process: 0 fine, 1 failed, 2 usage, 3 contract broken, 4 plan refused, 128 + signal."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     is_json = "--json" in given
+    forbid_shared_writes()
     for number in STOPS:
         signal.signal(number, _stop)
     try:
         app(args=given)
     except LakeError as error:
         _print_error(error.as_dict(), is_json=is_json)
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        _tell(f"{type(error).__name__}: {error}", error.as_dict())
         sys.exit(error.exit_code)
     except Stopped as stop:
         _print_error({"error": "Stopped", "what": str(stop)}, is_json=is_json)
-        sys.stderr.write("\nstopped; the same command goes on where it ended\n")
+        _tell("\nstopped; the same command goes on where it ended", {"error": "Stopped", "what": str(stop)})
         sys.exit(128 + stop.number)
     except SystemExit as end:
         # typer has said on standard error what is wrong
@@ -110,8 +124,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _print_error({"error": "UsageError", "what": "see standard error", "hint": "add --help"}, is_json=is_json)
         raise
     except Exception as error:
-        _print_error({"error": type(error).__name__, "what": str(error)}, is_json=is_json)
-        raise
+        facts = {"error": type(error).__name__, "what": redacted(str(error))}
+        _print_error(facts, is_json=is_json)
+        trace = redacted(traceback.format_exc())
+        _tell(trace.rstrip(), {**facts, "traceback": trace})
+        sys.exit(LakeError.exit_code)
 
 
 def _stop(number: int, _: FrameType | None) -> None:
@@ -119,6 +136,16 @@ def _stop(number: int, _: FrameType | None) -> None:
     for each in STOPS:
         signal.signal(each, signal.SIG_DFL)
     raise Stopped(number)
+
+
+def _tell(text: str, facts: Mapping[str, object]) -> None:
+    """The error on standard error: as text, or as an event where logs are structured."""
+    from tasks.runtime.logs import log
+
+    if log().is_on:
+        log().event("failed", "error", **facts)
+    else:
+        sys.stderr.write(f"{text}\n")
 
 
 def _print_error(facts: Mapping[str, object], *, is_json: bool) -> None:

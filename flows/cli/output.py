@@ -1,6 +1,7 @@
 """What a verb prints: results on standard output, everything else on standard error."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from connectors.errors import visible
+
+# control characters, and those that hide or reorder what follows
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -24,8 +29,8 @@ def print_lines(values: Iterable[object]) -> None:
 
 
 def print_text(text: str = "") -> None:
-    """Plain text on standard output, never read as markup."""
-    sys.stdout.write(text + "\n")
+    """Plain text on standard output, never read as markup; control characters but tab and newline become escapes."""
+    sys.stdout.write(_STEERING.sub(lambda found: printable(found[0]), text) + "\n")
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[int] = ()) -> None:
@@ -40,7 +45,7 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]
 
 def printable(text: str) -> str:
     """The text with control characters shown as escapes, so that a table's name cannot steer the terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return visible(text)
 
 
 def human_bytes(n_bytes: float) -> str:

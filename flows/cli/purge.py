@@ -1,8 +1,9 @@
 """`lakebed purge`: deletes tables in quarantine after their time."""
 
 from flows.cli.confirm import DryRun, Everything, Tables, Yes, chosen_tables, require_yes
+from flows.cli.logs import follow_config
 from flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
-from flows.cli.output import human_bytes, print_json, print_text
+from flows.cli.output import human_bytes, print_json, print_text, printable
 
 
 def purge(  # noqa: PLR0913 - one argument an option
@@ -19,9 +20,8 @@ def purge(  # noqa: PLR0913 - one argument an option
     """Delete tables in quarantine whose days of grace are over. The only verb that deletes; with --all those due."""
     from flows.quarantine import lake_settings
     from flows.quarantine import purge as purge_tables
-    from tasks.runtime.progress import Progress, show
 
-    show(Progress())
+    follow_config(config)
     chosen = chosen_tables(tables, everything, "purge")
     settings = lake_settings(config, overrides(lake, artifacts))
     due = purge_tables(chosen, settings, is_dry=True)
@@ -33,4 +33,6 @@ def purge(  # noqa: PLR0913 - one argument an option
         print_json({"dry_run": dry_run, "n_tables": len(done.tables), "n_bytes": done.n_bytes, "tables": done.tables})
         return
     verb = "would be deleted" if dry_run else "deleted; their recipes stay, `lakebed restore` rebuilds them"
-    print_text(f"{len(done.tables):,} tables, {human_bytes(done.n_bytes)}, {verb}: {', '.join(done.tables)}")
+    print_text(
+        f"{len(done.tables):,} tables, {human_bytes(done.n_bytes)}, {verb}: {', '.join(map(printable, done.tables))}"
+    )

@@ -1,8 +1,9 @@
 """`lakebed restore`: brings tables back."""
 
 from flows.cli.confirm import DryRun, Everything, Tables, chosen_tables
+from flows.cli.logs import follow_config
 from flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
-from flows.cli.output import human_bytes, print_json, print_text
+from flows.cli.output import human_bytes, print_json, print_text, printable
 
 
 def restore(  # noqa: PLR0913 - one argument an option
@@ -18,9 +19,8 @@ def restore(  # noqa: PLR0913 - one argument an option
     """Bring tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged."""
     from flows.quarantine import lake_settings
     from flows.quarantine import restore as restore_tables
-    from tasks.runtime.progress import Progress, show
 
-    show(Progress())
+    follow_config(config)
     chosen = chosen_tables(tables, everything, "restore")
     done = restore_tables(chosen, lake_settings(config, overrides(lake, artifacts)), is_dry=dry_run)
     if as_json:
@@ -28,7 +28,9 @@ def restore(  # noqa: PLR0913 - one argument an option
         print_json({"dry_run": dry_run, **counts, "moved": list(done.moved), "rebuilt": list(done.rebuilt)})
         return
     verb = "would come" if dry_run else "came"
-    print_text(f"{len(done.moved):,} tables {verb} back from quarantine: {', '.join(done.moved) or 'none'}")
+    print_text(
+        f"{len(done.moved):,} tables {verb} back from quarantine: {', '.join(map(printable, done.moved)) or 'none'}"
+    )
     if done.rebuilt:
-        print_text(f"{len(done.rebuilt):,} tables {verb} back by rebuilding: {', '.join(done.rebuilt)}")
+        print_text(f"{len(done.rebuilt):,} tables {verb} back by rebuilding: {', '.join(map(printable, done.rebuilt))}")
     print_text(f"{human_bytes(done.n_bytes)} in all")

@@ -26,11 +26,14 @@ def run(  # noqa: PLR0913 - one argument an option
     """Runs the chain and prints what it found."""
     from flows.config import load_config
     from flows.run import run as run_chain
-    from tasks.runtime.progress import Progress
+    from tasks.runtime.logs import configure
+    from tasks.runtime.progress import shown
 
     values = overrides(lake, artifacts, strict=strict or None, paranoid=paranoid or None)
     values |= {"full": True} if full else {}
-    result = run_chain(load_config(config, values), to=to, only=only, progress=Progress())
+    settings = load_config(config, values)
+    configure(settings.logging)
+    result = run_chain(settings, to=to, only=only, progress=shown())
     if as_json:
         print_json(result.as_dict())
     else:

@@ -12,7 +12,7 @@ from flows.cli.output import print_json, print_table, print_text
 from flows.deployments import MIN_INTERVAL_S, MIN_SILENT_S, POOL, SILENT_S
 
 if TYPE_CHECKING:
-    from flows.serving import Registered, Serving
+    from flows.serving import Registered
 
 
 def serve(  # noqa: PLR0913 - one argument an option
@@ -37,7 +37,7 @@ def serve(  # noqa: PLR0913 - one argument an option
     """Registers the deployments at the Prefect server of PREFECT_API_URL, then works for them until it is stopped."""
     from flows.chain import chosen_links
     from flows.config import DEFAULT_FILE, load_config
-    from flows.serving import Schedule, Serving, register, require_server
+    from flows.serving import Schedule, Serving, register, require_server, work
 
     settings = load_config(config, overrides(lake, artifacts))
     chosen_links(to or None)
@@ -56,7 +56,8 @@ def serve(  # noqa: PLR0913 - one argument an option
     )
     _say(register(serving), as_json=as_json)
     if not register_only:
-        _work(serving)
+        sys.stdout.flush()
+        work(serving)
 
 
 def _say(made: "Registered", *, as_json: bool) -> None:
@@ -71,15 +72,3 @@ def _say(made: "Registered", *, as_json: bool) -> None:
     print_text(f"one run at a time on {made.artifacts}: work queue {made.pool}/{made.queue}, further runs wait")
     for each in made.crashed:
         print_text(f"flow run {each} was marked as crashed: its process is gone")
-
-
-def _work(serving: "Serving") -> None:
-    """Becomes Prefect's worker: signals reach it as they are, and its exit code is this command's."""
-    from flows.serving import worker_command, worker_environment
-
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # the worker's own lines are no result
-    os.dup2(2, 1)
-    command = worker_command(serving)
-    os.execve(command[0], command, worker_environment(serving))  # noqa: S606 - a fixed command of ours

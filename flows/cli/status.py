@@ -1,28 +1,66 @@
 """`lakebed status`: runs and artifacts."""
 
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root, overrides
 from flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
 
+if TYPE_CHECKING:
+    from tasks.runtime.record import RunRecord
+
+
+class Format(StrEnum):
+    """What `status` prints."""
+
+    text = "text"
+    json = "json"
+    prometheus = "prometheus"
+
+
+RunId = Annotated[
+    str | None, typer.Argument(help="A run to show in full; its beginning is enough.", show_default=False)
+]
+
 
 def status(
+    run: RunId = None,
+    *,
     artifacts: Artifacts = None,
     config: ConfigOption = None,
     n: Annotated[int, typer.Option("-n", help="Runs to list.", min=1)] = 10,
+    form: Annotated[Format, typer.Option("--format", help="`prometheus`: figures of the newest run.")] = Format.text,
     as_json: AsJson = False,
 ) -> None:
     """Lists what needs attention first, then the newest runs, the stages of the last, and the quarantine."""
     from flows.artifacts import all_runs
-    from flows.quarantine import lake_settings, quarantine_facts, quarantine_warnings
+    from tasks.runtime.prometheus import metrics_text
+    from tasks.runtime.record import find_run
 
     root = artifact_root(artifacts, config)
-    runs = all_runs(root)[:n]
+    is_json = as_json or form is Format.json
+    if run is not None:
+        record = find_run(root, run)
+        print_json(record.model_dump(mode="json")) if is_json else _print_run(record)
+        return
+    runs = all_runs(root)
+    if form is Format.prometheus:
+        print_text(metrics_text(runs).rstrip())
+        return
+    _overview(root, config, runs[:n], is_json=is_json)
+
+
+def _overview(root: str, config: Any, runs: "list[RunRecord]", *, is_json: bool) -> None:
+    from connectors.rights import weakness_of
+    from flows.quarantine import lake_settings, quarantine_facts, quarantine_warnings
+
     settings = lake_settings(config, overrides(None, root))
     warnings, aside = quarantine_warnings(settings), quarantine_facts(settings)
-    if as_json:
+    if (weakness := weakness_of(root)) and settings.security.shared_root != "allow":
+        warnings.append(f"the artifact root {root} is not safe from others: {weakness}")
+    if is_json:
         print_json({"warnings": warnings, "runs": [record.model_dump(mode="json") for record in runs], **aside})
         return
     for line in warnings:
@@ -32,6 +70,13 @@ def status(
         for record in runs
     )
     print_table("Runs, newest first", ("run", "status", "seconds", "stages"), rows, right=(2,))
+    print_text()
+    _print_stages("Artifacts of the newest", runs[0])
+    if aside["quarantine"]:
+        _print_quarantine(aside)
+
+
+def _print_stages(title: str, record: "RunRecord") -> None:
     stages = (
         (
             stage.stage,
@@ -41,12 +86,64 @@ def status(
             human_bytes(stage.bytes_read),
             changes_text(stage.changes),
         )
-        for stage in runs[0].stages
+        for stage in record.stages
     )
+    print_table(title, ("stage", "key", "digest", "rows", "read", "taken"), stages, right=(3, 4))
+
+
+def _print_run(record: "RunRecord") -> None:
+    """One run in full: what it was, what each stage cost, with what it can be repeated."""
+    print_table("Run", ("", ""), _run_facts(record))
     print_text()
-    print_table("Artifacts of the newest", ("stage", "key", "digest", "rows", "read", "taken"), stages, right=(3, 4))
-    if aside["quarantine"]:
-        _print_quarantine(aside)
+    _print_stages("Artifacts", record)
+    print_text()
+    costs = (
+        (
+            stage.stage,
+            "reused" if stage.reused else "built",
+            f"{stage.seconds:.1f}",
+            human_bytes(stage.bytes_written),
+            human_bytes(stage.peak_driver_bytes),
+            human_bytes(stage.peak_worker_bytes),
+            stage.task_run_id,
+        )
+        for stage in record.stages
+    )
+    header = ("stage", "", "seconds", "written", "driver's peak", "worker's peak", "Prefect task run")
+    print_table("Cost", header, costs, right=(2, 3, 4, 5))
+    for title, facts in (("Spark", record.spark), ("Prefect", record.prefect), ("Versions", record.versions)):
+        if facts:
+            print_text()
+            print_table(title, ("", ""), ((name, _told(value)) for name, value in facts.items()))
+    if record.seeds:
+        print_text()
+        print_table("Seeds", ("", ""), record.seeds.items())
+
+
+def _run_facts(record: "RunRecord") -> list[tuple[str, str]]:
+    facts = {
+        "run": record.run_id,
+        "status": record.status,
+        "started": record.started_at,
+        "finished": record.finished_at,
+        "seconds": f"{record.total_s:.1f}, of them Spark's start {record.session_start_s:.1f}, "
+        f"Prefect's {record.prefect_start_s:.1f}",
+        "command": " ".join(record.command),
+        "lake": str(record.config.get("lake", {}).get("root", "")),
+        "process": ", ".join(f"{name} {value}" for name, value in record.process.items()),
+        "peak memory": human_bytes(record.peak_driver_bytes),
+        "Great Expectations": record.expectations.status,
+        "commit": record.commit,
+        "error": _told(record.error) if record.error else "",
+        "found dead": ", ".join(record.dead),
+    }
+    return [(name, value) for name, value in facts.items() if value]
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {inner}" for name, inner in value.items() if inner)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _print_quarantine(aside: dict[str, list[dict[str, Any]]]) -> None:

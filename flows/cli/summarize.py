@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.logs import follow_config
 from flows.cli.options import AsJson
 from flows.cli.output import human_bytes, print_json, print_text
 
@@ -27,11 +28,10 @@ def summarize(
     as_json: AsJson = False,
 ) -> None:
     """Summarises a graph without loss; stopped, the same command goes on where it ended."""
-    from tasks.runtime.progress import Progress, show
     from tasks.summary.config import SummaryConfig
     from tasks.summary.files import EdgeFile, summarize_file
 
-    show(Progress())
+    follow_config(None)
     config = SummaryConfig(iterations=iterations, seed=seed)
     stored = summarize_file(EdgeFile(str(edges), weights.value), config, None if out is None else str(out))
     facts = dict(stored.facts)

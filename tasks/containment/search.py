@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from connectors.delta import MAX_DRIVER_ROWS
 from connectors.errors import SourceError
+from connectors.lake.files import place_uri
 from connectors.lake.read import Split
 from connectors.spark.session import shared_session
-from connectors.storage import Storage, join_uri
+from connectors.storage import Storage
 from tasks.containment.config import ContainmentConfig
 from tasks.containment.kernel.min_max import MinMaxSurvey, survey
 from tasks.containment.kernel.proof import PairCounts
@@ -188,7 +189,7 @@ def spark_sources(view: LakeView, plan: ScanPlan, root: str) -> list[DeltaSource
     return [
         DeltaSource(
             table_id=row["table_id"],
-            uri=join_uri(root, row["path"]),
+            uri=place_uri(root, row["path"]),
             version=row["delta_version"],
             columns=_top_columns(plan, row["table_id"]),
         )
@@ -206,9 +207,7 @@ def _unstable(view: LakeView, plan: ScanPlan, result: ScanResult, root: str) -> 
     """Tables whose files are no longer what inventory listed, and those that broke while they were read."""
     unstable = dict(result.errors)
     storage = Storage.at(root, SourceError)
-    read = view.tables.files.filter(
-        pa.compute.is_in(view.tables.files["table_id"], value_set=pa.array(sorted(plan.tables), pa.int32()))
-    )
+    read = view.tables.files_in_lake(sorted(plan.tables))
     for row in read.select(["table_id", "path", "size", "mtime_ns"]).to_pylist():
         now = storage.stat(row["path"])
         if now is None or (now.size, now.mtime_ns) != (row["size"], row["mtime_ns"]):

@@ -12,7 +12,7 @@ import pyarrow as pa
 from tasks.runtime.contract import AtLeast, Column, Contract, Matches, OneOf
 
 VERSION = 1
-FORMATS = ("parquet", "delta", "csv", "json")
+FORMATS = ("parquet", "delta", "csv", "json", "postgresql", "catalog")
 READ_VIA = ("arrow", "spark", "staged")
 TIGHTNESS = ("tight", "wide", "cut", "none")
 TYPE_CLASSES = (

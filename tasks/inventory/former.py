@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors.errors import ArtifactError
+from connectors.lake.databases import EXTERNAL_FORMATS
 from connectors.lake.listing import table_of_log
 from connectors.linking import link_file
 from tasks.inventory.contract import CONTRACTS
@@ -113,6 +114,26 @@ class Kept:
         base = f"{self.manifest.stage}/{self.manifest.key}"
         for path, copy in copies.items():
             link_file(self.store.storage, f"{base}/{old[path]}", f"{folder}/{copy}")
+
+    def link_copies(self, folder: str, sources: Iterable[TableSource]) -> list[str]:
+        """Links the staged copies of kept tables of databases, which have the same names everywhere; names them.
+
+        Args:
+            folder: of the new artifact, below the artifact root.
+            sources: every table of the lake.
+        """
+        names = [source.name for source in sources if source.format in EXTERNAL_FORMATS and source.name in self.tables]
+        if self.manifest is None or not names:
+            return []
+        ref = self.manifest.ref
+        tables = self.store.read(ref, "tables", ["table_id", "name"])
+        numbers = tables.filter(pc.is_in(tables["name"], value_set=pa.array(names)))["table_id"].combine_chunks()
+        files = self.store.read(ref, "files", ["table_id", "staged_path"])
+        own = files.filter(pc.is_in(files["table_id"], value_set=numbers))
+        paths: list[str] = own["staged_path"].to_pylist()
+        for path in paths:
+            link_file(self.store.storage, f"{self.manifest.stage}/{self.manifest.key}/{path}", f"{folder}/{path}")
+        return paths
 
     def changes(self, opened: Iterable[str]) -> dict[str, int]:
         """Counts for the run's record, of the tables that can be read; none where there is no earlier inventory."""

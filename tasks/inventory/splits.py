@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.lake.databases import EXTERNAL_FORMATS
 from connectors.lake.read import Split
 
 
@@ -37,6 +38,13 @@ class InventoryTables:
     tables: pa.Table
     columns: pa.Table
     files: pa.Table
+
+    def files_in_lake(self, table_ids: Sequence[int]) -> pa.Table:
+        """The files of the given tables that lie in the lake's folder; a database's rows are in their copies alone."""
+        is_external = pc.is_in(self.tables["format"], value_set=pa.array(EXTERNAL_FORMATS))
+        external = set(self.tables.filter(is_external)["table_id"].to_pylist())
+        wanted = [table for table in table_ids if table not in external]
+        return self.files.filter(pc.is_in(self.files["table_id"], value_set=pa.array(wanted, pa.int32())))
 
 
 def plan_splits(inventory: InventoryTables, table_ids: Sequence[int], target_bytes: int) -> list[Split]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Literal, cast
 
-from connectors.errors import ConfigError, SourceError
+from connectors.errors import ConfigError, SourceError, Transient
+from connectors.lake.databases import EXTERNAL_FORMATS, VIEW
 from connectors.lake.discovery import discover
 from connectors.lake.listing import Listing, empty_lake_error, list_lake
 from connectors.lake.model import Unreadable
 from connectors.lake.parquet import read_footers
+from connectors.storage import Storage
 from tasks.inventory.contract import CONTRACTS, VERSION
 from tasks.inventory.former import STATE, Kept, KnownTable, save_state, table_states, tokens_of
 from tasks.inventory.kernel import TableFacts, describe_tables
 from tasks.inventory.metadata import LakeFacts, read_metadata, reason_text, type_overrides, with_partitions
 from tasks.inventory.missing import Gap, TableGaps, apply_bounds, choose_gaps, plan_missing, table_gaps
 from tasks.inventory.scanned import text_facts
+from tasks.inventory.sources import OpenLake, listed_lake
 from tasks.inventory.worker import FooterUnit, Outcome, TextUnit, Unit, WorkContext
 from tasks.runtime.keys import canonical_json
 from tasks.runtime.progress import shown
@@ -57,24 +61,23 @@ def run_inventory(workspace: Workspace, config: InventoryConfig) -> ArtifactRef:
         SourceError: if the lake cannot be listed; with `strict`, if any table cannot be read.
     """
     metrics = StageMetrics()
-    with metrics.step("list"):
-        listing = list_lake(workspace.lake)
-    stage = inventory_stage(workspace, config, listing)
-    return stage.reuse() or _build(stage, config, listing, metrics)
+    with ExitStack() as stack:
+        with metrics.step("list"):
+            lake = stack.enter_context(listed_lake(workspace))
+        stage = inventory_stage(workspace, config, lake.listing)
+        return stage.reuse() or _build(stage, config, lake, metrics)
 
 
-def _build(stage: Stage, config: InventoryConfig, listing: Listing, metrics: StageMetrics) -> ArtifactRef:
-    lake = stage.workspace.lake
-    discovery = discover(listing, lake)
-    if not discovery.tables and not discovery.unreadable and not listing.problems:
-        raise empty_lake_error(listing.root, has_files=True)
+def _build(stage: Stage, config: InventoryConfig, lake: OpenLake, metrics: StageMetrics) -> ArtifactRef:
+    listing = lake.listing
+    discovery = _discovered(listing, stage)
     work = _Work(stage, listing, metrics)
     with metrics.step("former"):
         kept = Kept.of(stage.store, stage.former(), table_states(listing, discovery.tables))
     opened = [source for source in discovery.tables if source.name not in kept.tables]
-    if any(is_text(source) for source in opened):
+    if any(is_staged(source) for source in opened):
         work.start_session()
-    n_files = sum(len(source.files) for source in opened)
+    n_files = sum(len(source.files) for source in opened if source.format not in EXTERNAL_FORMATS)
     with metrics.step("metadata"), shown().step(f"Reading the metadata of {n_files:,} files"):
         facts, gaps = _read_metadata(work, config, discovery, kept)
     _require_strict(stage, facts)
@@ -82,6 +85,10 @@ def _build(stage: Stage, config: InventoryConfig, listing: Listing, metrics: Sta
         staging = _Staging.of(stage, discovery.tables, kept)
         _read_data(work, staging, facts, gaps.chosen)
         cost.bytes_read = work.bytes_read
+    with metrics.step("sources") as cost:
+        n_before = work.bytes_read
+        staged = _read_sources(work, lake, [s for s in opened if s.format in EXTERNAL_FORMATS], facts)
+        cost.bytes_read = work.bytes_read - n_before
     _drop_changed(stage, listing, facts)
     _require_strict(stage, facts)
     with metrics.step("tables"):
@@ -90,7 +97,51 @@ def _build(stage: Stage, config: InventoryConfig, listing: Listing, metrics: Sta
     metrics.peak_worker_bytes = work.peak_worker_bytes
     metrics.changes = kept.changes(facts.tables)
     save_state(stage.store.storage, f"{stage.path}/{STATE}", gaps.known(facts, kept))
-    return stage.publish(made, _summary(made, listing), metrics, side_files=[STATE, *staging.kept])
+    staged += kept.link_copies(stage.path, discovery.tables)
+    return stage.publish(made, _summary(made, listing), metrics, side_files=[STATE, *staging.kept, *staged])
+
+
+def _discovered(listing: Listing, stage: Stage) -> Discovery:
+    """The tables of the folder and of the sources beside it.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    found = discover(listing, stage.workspace.lake)
+    tables = sorted([*found.tables, *listing.sources], key=lambda source: source.name)
+    if not tables and not found.unreadable and not listing.problems:
+        raise empty_lake_error(listing.root, has_files=True)
+    return replace(found, tables=tuple(tables))
+
+
+def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], facts: LakeFacts) -> list[str]:
+    """Stages what is no file of a known format; the paths of the copies, below the artifact's folder."""
+    reads, refused = [], set()
+    for source in sources:
+        try:
+            reads.append(lake.read(source.name))
+        except SourceError as error:
+            facts.refuse(source, error)
+            refused |= set() if isinstance(error, Transient) else {source.name}
+    if not reads:
+        lake.remember({}, refused)
+        return []
+    from tasks.inventory.external import StagingPlace, facts_of, stage_tables
+
+    place = StagingPlace(work.stage.store.storage, work.stage.path)
+    staged = stage_tables(work.session(), reads, place, ignore_case=work.stage.workspace.lake.ignore_column_case)
+    work.bytes_read += staged.bytes_read
+    work.peak_worker_bytes = max(work.peak_worker_bytes, staged.peak_worker_bytes)
+    planned = {read.name for read in reads}
+    for source in sources:
+        if source.name in planned:
+            try:
+                facts.add(facts_of(source, staged))
+            except SourceError as error:
+                facts.refuse(source, error)
+    n_rows = {name: sum(file.n_rows for file in files) for name, files in staged.files.items()}
+    lake.remember(n_rows, refused | staged.refused)
+    return staged.paths
 
 
 @dataclass(frozen=True)
@@ -150,12 +201,13 @@ class _Work:
 
         lake = self.stage.workspace.lake
         context = WorkContext(self.listing.root, lake.text, lake.ignore_column_case)
-        done = do_units(self._session(), context, units)
+        done = do_units(self.session(), context, units)
         self.bytes_read += sum(outcome.n_bytes for outcome in done.outcomes)
         self.peak_worker_bytes = max(self.peak_worker_bytes, done.peak_worker_bytes)
         return done.outcomes
 
-    def _session(self) -> SparkSession:
+    def session(self) -> SparkSession:
+        """The session, once it has started."""
         from connectors.spark.session import shared_session
 
         return shared_session(self.stage.workspace.spark).get()
@@ -186,8 +238,13 @@ def _read_data(work: _Work, staging: _Staging, facts: LakeFacts, chosen: dict[st
 
 
 def is_text(source: TableSource) -> bool:
-    """Whether a table is staged as Parquet."""
+    """Whether a table is text, which is staged as Parquet."""
     return source.format in ("csv", "json")
+
+
+def is_staged(source: TableSource) -> bool:
+    """Whether a table is staged as Parquet by Spark's workers."""
+    return is_text(source) or source.format in EXTERNAL_FORMATS
 
 
 @dataclass
@@ -267,9 +324,10 @@ def _drop_changed(stage: Stage, listing: Listing, facts: LakeFacts) -> None:
     except (ConfigError, SourceError):
         again = Listing(listing.root, (), ())
     before, after = (
-        {(e.path, e.size, e.mtime_ns, e.etag) for e in (*one.files, *one.logs)} for one in (listing, again)
+        {(e.path, e.size, e.mtime_ns, e.etag) for e in (*one.files, *one.logs) if not e.path.startswith("/")}
+        for one in (listing, again)
     )
-    changed = {path for path, *_ in before ^ after}
+    changed = {path for path, *_ in before ^ after} | _changed_elsewhere(listing)
     for name, table in list(facts.tables.items()):
         if any(file.path in changed for file in table.files) or any(
             path.startswith(f"{table.source.path}/_delta_log/") for path in changed
@@ -279,13 +337,27 @@ def _drop_changed(stage: Stage, listing: Listing, facts: LakeFacts) -> None:
             facts.unreadable.append(Unreadable(name, table.source.format, reason, "run the same command again"))
 
 
+def _changed_elsewhere(listing: Listing) -> set[str]:
+    """The files of catalogs that are not what they were."""
+    files = [entry for source in listing.sources for entry in source.files if source.format not in EXTERNAL_FORMATS]
+    listed = [*files, *(entry for entry in listing.logs if entry.path.startswith("/"))]
+    storage = Storage.at("/", SourceError)
+    now = {entry.path: storage.stat(entry.path) for entry in listed}
+    return {
+        entry.path
+        for entry in listed
+        if (found := now[entry.path]) is None or (found.size, found.mtime_ns) != (entry.size, entry.mtime_ns)
+    }
+
+
 def _require_strict(stage: Stage, facts: LakeFacts) -> None:
-    if stage.workspace.lake.strict and facts.unreadable:
+    unreadable = [bad for bad in facts.unreadable if bad.format != VIEW]
+    if stage.workspace.lake.strict and unreadable:
         raise SourceError(
-            f"{len(facts.unreadable)} tables of the lake cannot be read, and `strict` is set",
+            f"{len(unreadable)} tables of the lake cannot be read, and `strict` is set",
             expected="a lake whose tables can all be read",
-            hint=facts.unreadable[0].hint or "leave them out with `exclude`, or run without `--strict`",
-            examples=[f"{bad.name}: {bad.reason}" for bad in facts.unreadable],
+            hint=unreadable[0].hint or "leave them out with `exclude`, or run without `--strict`",
+            examples=[f"{bad.name}: {bad.reason}" for bad in unreadable],
         )
 
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import ConfigError
+from connectors.lake.files import place_uri
 from connectors.lake.leaves import token_of
-from connectors.storage import join_uri
 from tasks.containment.kernel.fingerprint import HashSettings
 from tasks.containment.scan import ScanPlan, TableScan
 from tasks.containment.spark import DeltaSource
@@ -124,7 +124,7 @@ def spark_sources(inventory: InventoryTables, plan: ScanPlan) -> list[DeltaSourc
     return [
         DeltaSource(
             table_id=row["table_id"],
-            uri=join_uri(plan.lake_root, row["path"]),
+            uri=place_uri(plan.lake_root, row["path"]),
             version=row["delta_version"],
             columns=tuple(dict.fromkeys(json.loads(token)[0] for token in plan.projections[row["table_id"]][1])),
         )

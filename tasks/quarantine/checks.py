@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from connectors.errors import PlanError
+from connectors.lake.databases import EXTERNAL_FORMATS
 from connectors.lake.listing import is_visible
 from connectors.storage import LocalStorage, StoredFile
 from tasks.quarantine.kernel import EntryState, Phase
@@ -64,12 +65,25 @@ def require_possible(quarantine: Quarantine, plan: Plan, tables: Sequence[Planne
         PlanError: if a table is pinned, set aside already, a link, the lake itself, or on another file system; if its
             pointer's place is taken; if the quarantine is full.
     """
+    _require_files(tables)
     _require_free(quarantine.live(), quarantine, plan, tables)
     for table in tables:
         _require_movable(quarantine, table)
     if isinstance(quarantine.lake, LocalStorage):
         _require_one_file_system(quarantine, tables)
     _require_room(quarantine, tables)
+
+
+def _require_files(tables: Sequence[PlannedTable]) -> None:
+    """Refuses tables of databases and catalogs: there are no files to set aside, and lakebed writes to no database."""
+    if external := [table.name for table in tables if table.identity.format in EXTERNAL_FORMATS]:
+        raise PlanError(
+            "a table of the plan is no table of files; nothing was done",
+            value=external[0],
+            expected="Parquet, Delta, CSV or JSON lines in the lake's folder",
+            hint="its owner drops it; the plan says with which statement",
+            examples=external[1:],
+        )
 
 
 def moving_files(quarantine: Quarantine, table: PlannedTable) -> Moving:

@@ -93,7 +93,7 @@ def _at_place(storage: Storage, name: str, lake: LakeConfig | None) -> "pa.Table
     from tasks.retention.recipes.model import TableRef
     from tasks.retention.recipes.refs import observe_again
 
-    config = (lake or LakeConfig(root="")).model_copy(
+    config = (lake or LakeConfig(root=".")).model_copy(
         update={"root": storage.root, "include": (), "exclude": (), "paranoid": False}
     )
     source = _source(config, name)

@@ -12,6 +12,7 @@ from connectors.config import FrozenConfig
 from connectors.errors import ArtifactError
 from connectors.lake.config import LakeConfig
 from connectors.lake.listing import POINTER_ENDING
+from connectors.paths import PathPart
 from connectors.storage import Storage, is_object_store
 from tasks.retention.plan import FileIdentity, Plan, PlannedTable, TableIdentity
 from tasks.runtime.artifacts import ArtifactRef
@@ -35,7 +36,7 @@ class Receipt(FrozenConfig):
     """
 
     version: Literal[1] = 1
-    entry: str
+    entry: PathPart
     plan_id: str
     table: PlannedTable
     parents: tuple[TableIdentity, ...]

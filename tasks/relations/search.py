@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import SourceError
-from connectors.storage import Storage, join_uri
+from connectors.lake.files import place_uri
+from connectors.storage import Storage
 from tasks.containment.config import ContainmentConfig
 from tasks.containment.kernel.proof import PairCounts
 from tasks.containment.kernel.schema_graph import schema_edges
@@ -267,8 +268,7 @@ def moved_tables(view: RelationView, plan: ItemPlan, root: str) -> dict[int, str
     """Tables whose files are no longer what inventory listed."""
     moved: dict[int, str] = {}
     storage = Storage.at(root, SourceError)
-    files = view.tables.files
-    read = files.filter(pc.is_in(files["table_id"], value_set=pa.array(sorted(plan.tables), pa.int32())))
+    read = view.tables.files_in_lake(sorted(plan.tables))
     for row in read.select(["table_id", "path", "size", "mtime_ns"]).to_pylist():
         now = storage.stat(row["path"])
         if now is None or (now.size, now.mtime_ns) != (row["size"], row["mtime_ns"]):
@@ -296,7 +296,7 @@ def _sources(view: RelationView, plan: ItemPlan, root: str) -> list[DeltaSource]
     return [
         DeltaSource(
             table_id=row["table_id"],
-            uri=join_uri(root, row["path"]),
+            uri=place_uri(root, row["path"]),
             version=row["delta_version"],
             columns=tuple(dict.fromkeys(json.loads(token)[0] for token in plan.projections[row["table_id"]][1])),
         )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from connectors.redaction import redacted_value
 from tasks.report.model import RunFacts, StageFacts
 from tasks.runtime.artifacts import ArtifactStore
 
@@ -60,4 +61,5 @@ def _changes(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def _read_json(store: ArtifactStore, path: str) -> dict[str, Any]:
     if store.storage.stat(path) is None:
         return {}
-    return dict(json.loads(store.storage.read_bytes(path)))
+    # a record of an older version may tell more than it should
+    return dict(redacted_value(json.loads(store.storage.read_bytes(path))))

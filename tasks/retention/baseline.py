@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from connectors.errors import LakeError
+from connectors.lake.databases import EXTERNAL_FORMATS
 from tasks.retention.contract import BASELINE
 from tasks.retention.identity import file_sha256
 from tasks.retention.memory import Memory
@@ -43,6 +44,8 @@ def find_duplicates(problem: Problem, root: str, max_bytes: int, memory: Memory)
     formats = problem.inventory.tables["format"].to_pylist()
     by_sizes: dict[tuple[str, tuple[int, ...]], list[int]] = defaultdict(list)
     for table, own in files.items():
+        if formats[table] in EXTERNAL_FORMATS:
+            continue
         by_sizes[formats[table], tuple(sorted(file.size for file in own))].append(table)
     candidates = sorted((sum(sizes), tables) for (_, sizes), tables in by_sizes.items() if len(tables) > 1)
     chosen, n_bytes, n_skipped = [], 0, 0

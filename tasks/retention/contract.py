@@ -8,10 +8,12 @@ from tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf
 DECISIONS_MADE = ("keep", "delete")
 REASONS = (
     "rebuilt", "parent", "cost", "no_kept_parent", "no_recipe", "latency", "attributes", "coincidental",
-    "by_definition", "legal_hold", "veto", "streaming", "outside_lake", "not_contained",
+    "by_definition", "legal_hold", "veto", "streaming", "outside_lake", "database_table",
+    "not_contained",
 )  # fmt: skip
 STATUSES = (
     "chosen", "verified", "untried", "refused", "latency", "attributes", "coincidental", "by_definition", "pinned",
+    "database_table",
 )  # fmt: skip
 SOURCES = ("containment", "relations")
 KNOWN_KINDS = ("trial", "file")

@@ -15,7 +15,7 @@ from tasks.retention.choice import Choice
 from tasks.retention.config import RetentionConfig
 from tasks.retention.kernel.costs import bytes_read, rebuild_costs
 from tasks.retention.policy import attribute_groups
-from tasks.retention.problem import Problem, column_sizes
+from tasks.retention.problem import DATABASE, Problem, column_sizes
 from tasks.retention.recipes.model import Outcome
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
@@ -77,7 +77,12 @@ def wider_deletions(
         table, parents = row["child_id"], tuple(row["parent_ids"])
         is_wanted = row["kind"] in WIDER_KINDS and not row["child_part"] and problem.tables.n_rows[table] > 0
         is_telling = config.include_coincidental or not row["coincidental"]
-        is_allowed = not problem.tables.pins[table] and {int(groups[one]) for one in parents} == {int(groups[table])}
+        is_lasting = all(problem.tables.pins[one] != DATABASE for one in parents)
+        is_allowed = (
+            is_lasting
+            and not problem.tables.pins[table]
+            and {int(groups[one]) for one in parents} == {int(groups[table])}
+        )
         if is_wanted and is_telling and is_allowed and table not in parents:
             priced = _priced(problem, table, parents, config)
             columns = _columns(row, len(parents))

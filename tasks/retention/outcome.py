@@ -13,7 +13,7 @@ from tasks.retention.config import RetentionConfig
 from tasks.retention.contract import DECISIONS, OPTIONS, REBUILDS, SAVINGS_CURVE, SOLVER
 from tasks.retention.deletions import Deletion
 from tasks.retention.kernel.curve import CurvePoint
-from tasks.retention.problem import USABLE, Problem
+from tasks.retention.problem import DATABASE, USABLE, Problem
 from tasks.retention.recipes.context import RecipeContext
 from tasks.retention.recipes.emit import to_pyspark, to_sql, to_view
 from tasks.retention.recipes.model import Recipe
@@ -24,11 +24,12 @@ _WORDS = {
     "veto": "its owner vetoed its deletion",
     "streaming": "a stream writes to it",
     "outside_lake": "some of its files lie outside the lake",
+    DATABASE: "report only: not a file table",
     "not_contained": "no other table contains it",
     "no_kept_parent": "the tables that it could be rebuilt from are deleted themselves",
 }
 # what is told of a table whose edges failed for several reasons: what came furthest
-_FURTHEST = ("refused", "latency", "attributes", "coincidental", "by_definition")
+_FURTHEST = ("refused", "latency", "attributes", "coincidental", DATABASE, "by_definition")
 
 
 def decisions(problem: Problem, choice: Choice, deletions: Mapping[int, Deletion]) -> pa.Table:
@@ -192,7 +193,7 @@ class _Reasons:
         if deletion := self._deletions.get(table):
             return "rebuilt", self._rebuilt(deletion)
         if pin := self._problem.tables.pins[table]:
-            return pin, _WORDS[pin]
+            return pin, _WORDS[pin] + (self._for_its_owner(table) if pin == DATABASE else "")
         edges = self._edges_of.get(table, [])
         usable = [one for one in edges if self._is_usable(one)]
         if edges and not usable:
@@ -206,6 +207,28 @@ class _Reasons:
         names = ", ".join(self._problem.tables.names[parent] for parent in deletion.parents)
         shape = deletion.outcome.recipe.selector_shape if deletion.outcome and deletion.outcome.recipe else ""
         return f"rebuilt from {names} ({shape}); the rebuild was run and equals it"
+
+    def _for_its_owner(self, table: int) -> str:
+        """What a database's owner may do about a table that lies in another: lakebed never writes to a database."""
+        tables = self._problem.tables
+        edges = [one for one in self._edges_of.get(table, []) if self._problem.edges.status[one] == "pinned"]
+        found = {int(self._problem.edges.parent[one]) for one in edges}
+        stay = sorted((tables.pins[one] == DATABASE, tables.names[one]) for one in found if self._stays(one, table))
+        parents = [name for _, name in stay]
+        if not parents:
+            return ""
+        more = f" and {len(parents) - 1:,} more" if len(parents) > 1 else ""
+        path = self._problem.inventory.tables["path"].to_pylist()[table]
+        # the path of a catalog's table of files is that of its files
+        statement = f"DROP {path if not path.startswith('/') else 'TABLE ' + tables.names[table].partition('/')[2]}"
+        return f"; it lies in {parents[0]}{more}, its owner may run: {statement};"
+
+    def _stays(self, parent: int, child: int) -> bool:
+        """Whether a parent is still there if its children go: of equal tables of databases only the first stays."""
+        tables = self._problem.tables
+        is_equal = child in {int(self._problem.edges.parent[one]) for one in self._edges_of.get(parent, [])}
+        is_named_too = tables.pins[parent] == DATABASE and is_equal and tables.rank[parent] > tables.rank[child]
+        return parent not in self._deletions and not is_named_too
 
     def _is_usable(self, edge: int) -> bool:
         outcome = self._choice.outcomes.get(edge)

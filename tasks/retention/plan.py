@@ -15,6 +15,7 @@ from connectors.config import FrozenConfig
 from connectors.errors import PlanError
 from connectors.lake.config import LakeConfig
 from connectors.lake.model import TableFormat
+from connectors.paths import InsidePath
 from connectors.storage import join_uri
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.keys import canonical_json, sha256_of_parts
@@ -32,7 +33,7 @@ class FileIdentity(FrozenConfig):
     The SHA-256 is given for tables that are planned for deletion and for their parents, else it is empty.
     """
 
-    path: str
+    path: InsidePath
     size: int
     mtime_ns: int
     etag: str = ""
@@ -48,9 +49,9 @@ class TableIdentity(FrozenConfig):
         log_files: the files of a Delta table's log.
     """
 
-    name: str
+    name: InsidePath
     format: TableFormat
-    path: str
+    path: InsidePath
     delta_version: int | None = None
     files: tuple[FileIdentity, ...]
     log_files: tuple[FileIdentity, ...] = ()
@@ -89,7 +90,7 @@ class PlannedTable(FrozenConfig):
         rebuild_latency_s: estimated seconds of one rebuild.
     """
 
-    name: str
+    name: InsidePath
     decision: Decision
     reason: str
     why: str

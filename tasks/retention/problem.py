@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.lake.databases import EXTERNAL_FORMATS
 from tasks.inventory.splits import InventoryTables
 from tasks.retention.accesses import table_accesses
 from tasks.retention.config import RetentionConfig
@@ -15,6 +16,7 @@ from tasks.retention.policy import attribute_groups, attributes_of, pin_reasons,
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 USABLE = ""
+DATABASE = "database_table"
 BY_DEFINITION = ("empty", "all-null")
 
 
@@ -99,8 +101,15 @@ def _tables(read: InventoryTables, config: RetentionConfig) -> Tables:
     n_bytes = read.tables["n_bytes"].to_numpy().astype(np.int64)
     accesses = table_accesses(names, config.accesses)
     outside = _outside(read.files)
-    pins = [pin or ("outside_lake" if place in outside else "") for place, pin in enumerate(pin_reasons(names, config))]
     formats, paths = (read.tables[column].to_pylist() for column in ("format", "path"))
+    external = [
+        DATABASE if format_ in EXTERNAL_FORMATS or path.startswith("/") else ""
+        for format_, path in zip(formats, paths, strict=True)
+    ]
+    pins = [
+        external[place] or pin or ("outside_lake" if place in outside else "")
+        for place, pin in enumerate(pin_reasons(names, config))
+    ]
     return Tables(
         names=names,
         n_rows=read.tables["n_rows"].to_numpy().astype(np.int64),
@@ -150,8 +159,13 @@ def _verdicts(
     for child, parent, time, is_coincidental, kind, chance in rows:
         if kind in BY_DEFINITION:
             verdict = "by_definition", "a table without values is contained in any other"
-        elif tables.pins[child]:
+        elif tables.pins[child] and not (tables.pins[child] == DATABASE and is_coincidental):
             verdict = "pinned", f"the table is pinned: {tables.pins[child]}"
+        elif tables.pins[parent] == DATABASE:
+            verdict = (
+                DATABASE,
+                "it belongs to a database or catalog, which may change it at any time: nothing is rebuilt from it",
+            )
         elif is_coincidental and not config.include_coincidental:
             verdict = "coincidental", f"called a coincidence, its chance is {chance:.2g}"
         elif groups[child] != groups[parent]:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from connectors.config import FrozenConfig
 from connectors.delta import Writer, read_table
 from connectors.errors import ArtifactError
+from connectors.paths import InsidePath, PathPart
 from connectors.storage import Storage
 from tasks.runtime.keys import canonical_json, sha256_of_parts
 
@@ -23,15 +24,15 @@ VerdictStatus = Literal["passed", "rejected"]
 class ArtifactRef(FrozenConfig):
     """What stages pass to each other; `key` and `digest` are hex SHA-256."""
 
-    stage: str
-    key: str
+    stage: PathPart
+    key: PathPart
     digest: str
 
 
 class TableFile(FrozenConfig):
     """A file of a table: path below the artifact's folder, size in bytes."""
 
-    path: str
+    path: InsidePath
     size: int
 
 
@@ -61,20 +62,25 @@ class Manifest(FrozenConfig):
     Artifacts of one `family` were made by the same code under the same config, of whatever state of the lake.
     """
 
-    stage: str
-    key: str
+    stage: PathPart
+    key: PathPart
     digest: str
     version: int
     family: str = ""
     inputs: tuple[ArtifactRef, ...] = ()
-    tables: dict[str, TableEntry] = Field(default_factory=dict)
-    files: dict[str, FileEntryDigest] = Field(default_factory=dict)
+    tables: dict[PathPart, TableEntry] = Field(default_factory=dict)
+    files: dict[InsidePath, FileEntryDigest] = Field(default_factory=dict)
     summary: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def ref(self) -> ArtifactRef:
         """The reference to this artifact."""
         return ArtifactRef(stage=self.stage, key=self.key, digest=self.digest)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the tables' data and of the files beside them."""
+        return sum(entry.n_bytes for entry in self.tables.values()) + sum(one.size for one in self.files.values())
 
     def expected_sizes(self) -> dict[str, int]:
         """Every file that must exist, by path below the folder, with its size in bytes."""
@@ -123,6 +129,10 @@ class ArtifactStore:
             return None
         verdict = self.verdict(manifest.ref)
         return None if verdict is not None and verdict.status == "rejected" else manifest.ref
+
+    def peek(self, stage: str, key: str) -> Manifest | None:
+        """The manifest under this key, whatever became of its files; None if it is missing or unreadable."""
+        return self._load(stage, key)
 
     def newest(self, stage: str, family: str, but: str = "") -> Manifest | None:
         """The newest complete artifact of a family, but for the key `but`.

@@ -14,6 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from connectors.errors import visible
+from connectors.redaction import redacted
+
 _BAR_AFTER_S = 1.0
 _LINE_EVERY_S = 10.0
 
@@ -71,8 +74,8 @@ class Progress:
             self._say(step, time.perf_counter() - start, mark)
 
     def note(self, text: str) -> None:
-        """One line."""
-        self._console.print(text, markup=False)
+        """One line, without secrets and control characters."""
+        self._console.print(visible(redacted(text)), markup=False)
 
     def _say(self, step: Step, seconds: float, mark: str) -> None:
         state = f" {step.state()}" if step.state() else ""

@@ -1,6 +1,7 @@
 """The record of a run, `runs/<run_id>/run.json`: written after every change, so it tells how far a killed run came."""
 
 import contextlib
+import json
 import os
 import platform
 import secrets
@@ -8,37 +9,32 @@ import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any, Literal
 
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.errors import ArtifactError
+from connectors.redaction import redacted_value
 from connectors.storage import Storage
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.memory import peak_memory_bytes
+from tasks.runtime.provenance import package_versions, seeds_of, source_commit
 
 RUNS = "runs"
 RECORD = "run.json"
 
 RunStatus = Literal["running", "completed", "failed", "dead"]
 
-_PACKAGES = (
-    "lakebed",
-    "pyspark",
-    "delta-spark",
-    "deltalake",
-    "prefect",
-    "great-expectations",
-    "pyarrow",
-    "numpy",
-    "numba",
-)
-
 
 class StageRecord(BaseModel):
-    """One stage of a run: what it made and what that cost. Times in seconds, sizes in bytes."""
+    """One stage of a run: what it made and what that cost. Times in seconds, sizes in bytes.
+
+    Attributes:
+        finished_at: when it was done, in UTC.
+        bytes_written: of the artifact's tables and files; 0 where it is reused.
+        task_run_id: of Prefect, where it was built in a task.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,20 +42,23 @@ class StageRecord(BaseModel):
     key: str
     digest: str
     reused: bool
+    finished_at: str = ""
     seconds: float = 0.0
     bytes_read: int = 0
+    bytes_written: int = 0
     rows: int = 0
     peak_driver_bytes: int = 0
     peak_worker_bytes: int = 0
     changes: dict[str, int] = Field(default_factory=dict, description="what was taken from an earlier artifact")
     steps: list[tuple[str, float, int]] = Field(default_factory=list, description="(step, seconds, bytes read)")
+    task_run_id: str = ""
 
     @classmethod
     def of(cls, ref: ArtifactRef, metrics: dict[str, Any], *, reused: bool, seconds: float) -> "StageRecord":
         """The record of a stage; a reused one has read nothing in this run, whatever its artifact once cost."""
         facts = {name: metrics[name] for name in cls.model_fields if name in metrics} if not reused else {}
-        rows = {"rows": metrics.get("rows", 0)}
-        return cls.model_validate(facts | rows | ref.model_dump() | {"reused": reused, "seconds": seconds})
+        own = {"rows": metrics.get("rows", 0), "reused": reused, "seconds": seconds, "finished_at": _now()}
+        return cls.model_validate(facts | ref.model_dump() | own)
 
 
 class ExpectationsRecord(BaseModel):
@@ -73,7 +72,17 @@ class ExpectationsRecord(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """All that is kept of a run. Times in seconds, sizes in bytes, instants in UTC."""
+    """All that is kept of a run. Times in seconds, sizes in bytes, instants in UTC.
+
+    What an older lakebed did not write is empty.
+
+    Attributes:
+        commit: of the code that ran; see `source_commit`.
+        seeds: every seed of the config, by its key.
+        spark: application id, master, versions of Spark, Scala and Java, jars; empty where no session was started.
+        prefect: ids of the flow run and its deployment; empty where Prefect was not started.
+        dead: ids of earlier runs that this one found dead.
+    """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
@@ -86,6 +95,11 @@ class RunRecord(BaseModel):
     process: dict[str, Any] = Field(default_factory=dict)
     host: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
+    commit: str = ""
+    seeds: dict[str, int] = Field(default_factory=dict)
+    spark: dict[str, Any] = Field(default_factory=dict)
+    prefect: dict[str, str] = Field(default_factory=dict)
+    dead: list[str] = Field(default_factory=list)
     config: dict[str, Any] = Field(default_factory=dict)
     stages: list[StageRecord] = Field(default_factory=list)
     session_start_s: float = 0.0
@@ -117,15 +131,18 @@ class RunLog:
     @classmethod
     def begin(cls, root: str, run_id: str, command: list[str], config: BaseModel) -> "RunLog":
         """Begin a run; the lease on `root` is held, so that a record still "running" belongs to a dead run."""
-        mark_dead_runs(root)
+        settings = config.model_dump(mode="json")
         record = RunRecord(
             run_id=run_id,
             started_at=_now(),
             command=command,
             process=_process_facts(),
             host=_host_facts(),
-            versions=_versions(),
-            config=config.model_dump(mode="json"),
+            versions=package_versions(),
+            commit=source_commit(),
+            seeds=seeds_of(settings),
+            dead=mark_dead_runs(root),
+            config=settings,
         )
         log = cls(root, record)
         log.save()
@@ -134,6 +151,7 @@ class RunLog:
     def add_stage(self, stage: StageRecord) -> None:
         """Note a stage that is done."""
         self.record.stages = [*self.record.stages, stage]
+        self.record.versions = self.record.versions | package_versions([stage.stage])
         self.save()
 
     def update(self, **facts: object) -> None:
@@ -164,6 +182,25 @@ def new_run_id() -> str:
 def list_runs(root: str) -> list[RunRecord]:
     """All runs below an artifact root, newest first; a "running" one whose process is gone is shown as dead."""
     return [record if record.is_alive else _as_dead(record) for record in _records(Storage.at(root))]
+
+
+def find_run(root: str, run_id: str) -> RunRecord:
+    """The run of an id, or of the only one that begins so.
+
+    Raises:
+        ArtifactError: if there is none, or more than one.
+    """
+    runs = [record for record in list_runs(root) if record.run_id.startswith(run_id)]
+    exact = [record for record in runs if record.run_id == run_id]
+    if len(exact or runs) == 1:
+        return (exact or runs)[0]
+    raise ArtifactError(
+        "more than one run begins so" if runs else "there is no such run on this artifact root",
+        value=run_id,
+        expected="the id of a run",
+        hint=f"lakebed status --artifacts {root}",
+        examples=[record.run_id for record in runs],
+    )
 
 
 def last_run(root: str) -> RunRecord:
@@ -202,8 +239,9 @@ def _records(storage: Storage) -> Iterator[RunRecord]:
 
 
 def _save(storage: Storage, record: RunRecord) -> None:
-    data = record.model_dump_json(indent=1).encode()
-    storage.write_bytes_atomic(f"{RUNS}/{record.run_id}/{RECORD}", data)
+    text = json.dumps(redacted_value(record.model_dump(mode="json")), indent=1, ensure_ascii=False)
+    # a name that is no text, as a file may have, stays one escape of JSON
+    storage.write_bytes_atomic(f"{RUNS}/{record.run_id}/{RECORD}", text.encode(errors="backslashreplace"))
 
 
 def _now() -> str:
@@ -221,11 +259,3 @@ def _host_facts() -> dict[str, Any]:
         "n_cpus": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found

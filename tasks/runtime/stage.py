@@ -29,6 +29,7 @@ from tasks.runtime.digest import batch_multiset, digest_table, file_digest, tabl
 from tasks.runtime.expectations_queue import artifact_request, enqueue
 from tasks.runtime.keys import canonical_json, sha256_of_parts
 from tasks.runtime.memory import peak_memory_bytes
+from tasks.runtime.provenance import prefect_ids
 from tasks.runtime.workspace import Workspace
 
 
@@ -256,6 +257,7 @@ class Stage:
         metrics.peak_driver_bytes = metrics.peak_driver_bytes or peak_memory_bytes()
         facts: dict[str, Any] = asdict(metrics)
         facts |= {"run_id": self.workspace.run_id, "created_at": datetime.now(UTC).isoformat(timespec="seconds")}
+        facts |= {"task_run_id": prefect_ids().get("task_run_id", "")}
         self.store.write_metrics(self.spec.name, self.key, facts)
 
     def _enqueue(self, manifest: Manifest) -> None:

@@ -16,6 +16,7 @@ from tasks.search.kernel.ranking import AskedColumn
 from tasks.search.lake_search import LakeSearch
 
 VALUES_PER_COLUMN = 1 << 16
+TOO_LARGE = "the file is too large to be asked about"
 
 
 def ask_file(search: LakeSearch, path: Path, config: SearchConfig | None = None) -> tuple[list[AskedColumn], list[str]]:
@@ -29,18 +30,23 @@ def ask_file(search: LakeSearch, path: Path, config: SearchConfig | None = None)
     if not path.is_file():
         raise ConfigError("there is no such file", value=path, expected="a Parquet file")
     if path.stat().st_size > bounds.max_file_bytes:
-        raise ConfigError(
-            "the file is too large to be asked about",
-            value=f"{path.stat().st_size:,} bytes",
-            expected=f"at most {bounds.max_file_bytes:,}",
-            hint="put it into the lake and run lakebed run",
-        )
+        raise too_large(path.stat().st_size, bounds)
     samples = read_samples(path)
     asked = {token: _asked(search, token, sample) for token, sample in samples.items() if len(sample.hashes)}
     if not asked:
         raise SourceError("the file has no column of values", value=path, expected="a Parquet file with rows")
     names = [".".join(str(step) for step in path_of(token)) for token in asked]
     return list(asked.values()), names
+
+
+def too_large(n_bytes: int, bounds: SearchConfig) -> ConfigError:
+    """The error for a file over the bound."""
+    return ConfigError(
+        TOO_LARGE,
+        value=f"{n_bytes:,} bytes",
+        expected=f"at most {bounds.max_file_bytes:,}",
+        hint="put it into the lake and run lakebed run",
+    )
 
 
 def read_samples(path: Path) -> dict[str, ValueSample]:

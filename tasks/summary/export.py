@@ -55,7 +55,7 @@ def load_arrays(folder: str, n_nodes: int) -> Summary:
         ArtifactError: if a file is missing or damaged.
     """
     try:
-        found = {name: np.load(Path(folder) / path, mmap_mode="r") for name, path in ARRAYS.items()}
+        found = {name: np.load(Path(folder) / path, mmap_mode="r", allow_pickle=False) for name, path in ARRAYS.items()}
     except (OSError, ValueError) as error:
         hint = "run `lakebed summarize` again"
         raise ArtifactError("cannot read the summary's arrays", value=f"{folder}: {error}", hint=hint) from error

@@ -11,7 +11,7 @@ from tests.docs.pages import PAGES, ROOT, code_lines
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (none, required|`[^`]*`) \|", re.MULTILINE)
 VARIABLE = re.compile(r"LAKEBED_([A-Z_]+__[A-Z_]+)")
 DOTTED = re.compile(
-    r"(?:lake|spark|inventory|containment|relations|retention|lakegraph|summary|embeddings|index|report)(?:\.[a-z_]+)+"
+    r"(?:lake|spark|inventory|containment|relations|retention|lakegraph|summary|embeddings|index|report|logging|lineage|security|gc)(?:\.[a-z_]+)+"
 )
 
 
@@ -42,6 +42,9 @@ def _keys():
         ("summary.md", ("summary.",)),
         ("embeddings.md", ("embeddings.",)),
         ("index.md", ("index.",)),
+        ("observability.md", ("logging.", "lineage.")),
+        ("security.md", ("security.",)),
+        ("gc.md", ("gc.",)),
     ],
 )
 def test_stage_pages_list_every_setting_with_its_default(page, sections):

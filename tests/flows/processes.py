@@ -21,7 +21,8 @@ def environment(**variables):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "LAKEBED_"))}
     # the jar folder of set-up may be named by a variable
     kept |= {name: os.environ[name] for name in ("LAKEBED_SPARK_JARS",) if name in os.environ}
-    return kept | {"PYTHONPATH": str(REPOSITORY)} | variables
+    paths = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
+    return kept | {"PYTHONPATH": paths} | variables
 
 
 @dataclass

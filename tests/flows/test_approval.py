@@ -41,3 +41,28 @@ def test_a_veto_keeps_a_table_and_the_rest_is_still_a_plan(plan):
     assert without(plan, []).plan_id == plan.plan_id
     with pytest.raises(PlanError, match="not one that the plan deletes"):
         without(plan, ["sales/orders"])
+
+
+def test_while_a_run_holds_the_root_the_approved_plan_waits(plan, monkeypatch):
+    import logging
+
+    import flows.approval as module
+    from connectors.errors import LeaseError
+
+    tried, slept = [], []
+
+    def apply(*given):
+        tried.append(given)
+        if len(tried) < 3:
+            raise LeaseError("another run works on this artifact root")
+        return "done"
+
+    monkeypatch.setattr(module, "apply", apply)
+    monkeypatch.setattr(module, "get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr(module.time, "sleep", slept.append)
+    assert module._apply_when_free(plan, "settings") == "done"
+    assert tried == [(plan, "settings")] * 3 and slept == [module._POLL_S] * 2
+    monkeypatch.setattr(module, "_LEASE_WAIT_S", -1)
+    tried.clear()
+    with pytest.raises(LeaseError):
+        module._apply_when_free(plan, "settings")

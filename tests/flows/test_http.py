@@ -1,13 +1,20 @@
 import contextlib
+import io
+import tempfile
 import threading
 import time
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import uvicorn
 
+import flows.http
 from connectors.errors import ArtifactError
 from flows.http import app_from_environment, create_app
+from tasks.search.config import SearchConfig
+from tasks.search.query_file import TOO_LARGE, ask_file
 from tests.tasks.search.lakes import HOSTILE, lake_tables, publish_lake, record_run
 
 
@@ -65,6 +72,33 @@ def test_unknown_names_are_404_with_near_ones(client):
 )
 def test_what_is_out_of_bounds_is_refused(client, path, asked):
     assert client.get(path, params=asked).status_code == 422
+
+
+def parquet(columns):
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def test_a_file_is_asked_about_as_from_the_command_line(client, search, tmp_path):
+    path = tmp_path / "mine.parquet"
+    path.write_bytes(parquet({"town": lake_tables()["orders"]["city"][:4]}))
+    answer = client.post("/similar", params={"k": 3}, content=path.read_bytes())
+    assert answer.status_code == 200
+    assert answer.json() == [one.as_dict() for one in search.similar_to(*ask_file(search, path), 3)] != []
+
+
+@pytest.mark.parametrize("body", [b"", b"PAR1 and no more", parquet({"x": pa.array([], "int64")})])
+def test_a_body_that_is_no_parquet_file_is_refused_without_a_path(client, body):
+    answer = client.post("/similar", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["value"] == "the body" and tempfile.gettempdir() not in answer.text
+
+
+def test_a_body_over_the_bound_is_refused(client, monkeypatch):
+    monkeypatch.setattr(flows.http, "_BOUNDS", SearchConfig(max_file_bytes=1 << 10))
+    answer = client.post("/similar", content=bytes(1 << 11))
+    assert (answer.status_code, answer.json()["what"]) == (413, TOO_LARGE)
 
 
 def test_hostile_names_come_back_as_json(client):

@@ -140,6 +140,19 @@ def test_killed_before_the_verdict_is_judged_by_the_next_run(case):
     assert json.loads(verdict.read_text())["status"] == "passed"
 
 
+@pytest.mark.long
+def test_killed_while_each_later_stage_writes_and_resumed(case):
+    later = STAGES[STAGES.index("containment") + 1 :]
+    for stage in later:
+        killed_when(
+            case,
+            lambda stage=stage: any(path.is_file() for path in case.artifact(stage).rglob("*")),
+            lambda stage=stage: not case.has_manifest(stage),
+        )
+    last = later[-1]
+    case.check_resumed(lakebed(*case.arguments, folder=case.folder), reused(*STAGES[: STAGES.index(last)]))
+
+
 def test_killed_at_random_moments(case):
     moments = random.Random(20261123)
     longest_s, n_killed = case.undisturbed.json["total_s"], 0

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from flows.chain import chosen_links
-from flows.config import LakebedConfig
+from flows.chain import STAGES, chosen_links
+from flows.config import NOT_OF_RUNS, LakebedConfig
 from tasks.runtime.record import list_runs
 from tests.flows.lakes import write_parquet_lake
 from tests.flows.processes import python
@@ -49,6 +49,56 @@ print(json.dumps(lake_flow.parameters.model_dump()))
 """
 
 
+TRIED = """
+import json, os, sys
+from pathlib import Path
+from flows.prefect_home import EphemeralServer
+server = EphemeralServer(Path("home"))
+server.start(); server.wait()
+import tasks.inventory.task as module
+from connectors.errors import SourceError, Transient
+from flows.lake import lake_flow
+from flows.scope import RunScope
+RunScope.start_beside = lambda self, **_: None
+class Flaky(SourceError, Transient): pass
+calls = []
+def failing(kind, n):
+    def run(*_):
+        calls.append(kind.__name__)
+        if len(calls) <= n: raise kind("no answer")
+        return ours(*_)
+    return run
+ours = module.run_inventory
+seen = {}
+for name, kind, n in (("transient", Flaky, 2), ("always transient", Flaky, 9), ("other", SourceError, 1)):
+    calls.clear()
+    module.run_inventory = failing(kind, n)
+    try:
+        seen[name] = sorted(lake_flow(lake={"root": "lake"}, artifacts=f"artifacts-{n}", to="inventory"))
+    except SourceError as error:
+        seen[name] = type(error).__name__
+    seen[name + " calls"] = len(calls)
+server.stop()
+print(json.dumps(seen))
+"""
+
+
+def test_only_a_stage_is_tried_again_and_only_after_a_transient_error(tmp_path):
+    """Also where Prefect's own settings ask for retries of every flow and task."""
+    write_parquet_lake(tmp_path / "lake")
+    defaults = {"PREFECT_FLOWS_DEFAULT_RETRIES": "3", "PREFECT_TASKS_DEFAULT_RETRIES": "3"}
+    answer = python(TRIED, folder=tmp_path, **defaults)
+    assert answer.status == 0, answer.err
+    assert json.loads(answer.out.splitlines()[-1]) == {
+        "transient": ["inventory"],
+        "transient calls": 3,
+        "always transient": "Flaky",
+        "always transient calls": 3,
+        "other": "SourceError",
+        "other calls": 1,
+    }
+
+
 def test_called_from_python_it_does_all_that_the_command_line_does(tmp_path):
     write_parquet_lake(tmp_path / "lake")
     variables = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300", "PREFECT_LOGGING_LEVEL": "INFO"}
@@ -74,16 +124,19 @@ def test_the_parameters_are_a_typed_form(tmp_path):
     assert answer.status == 0, answer.err
     schema = answer.json
     assert schema["required"] == ["lake"]
-    assert set(schema["properties"]) == {*LakebedConfig.model_fields, "to", "only", "run_id"} - {"quarantine"}
+    assert set(schema["properties"]) == {*LakebedConfig.model_fields, "to", "only", "run_id"} - NOT_OF_RUNS
     assert all(field.get("description") for field in schema["properties"].values())
     for name, definition in schema["definitions"].items():
         assert definition["additionalProperties"] is False, name
         assert all(field.get("description") for field in definition["properties"].values()), name
     memory = schema["definitions"]["SparkConfig"]["properties"]["driver_memory_mib"]
     assert (memory["minimum"], memory["default"], memory["type"]) == (512, 1024, "integer")
-    semantics = schema["definitions"]["ContainmentConfig"]["properties"]["semantics"]
+    semantics = schema["definitions"]["ContainmentForm"]["properties"]["semantics"]
     assert semantics["enum"] == ["set", "bag"]
     assert schema["properties"]["containment"]["default"]["semantics"] == "set"
+    assert "hash_key" not in json.dumps(schema)
+    stages = schema["properties"]["to"]["anyOf"]
+    assert [choice.get("enum") for choice in stages] == [list(STAGES), None]
 
 
 def test_parameters_out_of_range_are_refused(tmp_path):

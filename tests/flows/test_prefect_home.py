@@ -11,7 +11,7 @@ import pytest
 
 from connectors.errors import StageError
 from flows import prefect_home
-from flows.prefect_home import EphemeralServer, configured_api_url, database_template, prepare_environment
+from flows.prefect_home import EphemeralServer, configured_api_url, database_template, prepare_environment, users_server
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_named_server_is_left_alone(plain):
     assert server.seconds is None
     assert not (plain / "home").exists()
     assert os.environ.keys() - before.keys() <= prefect_home._QUIET.keys()
-    assert os.environ["PREFECT_API_URL"] == "http://server/api"
+    assert os.environ["PREFECT_API_URL"] == users_server() == "http://server/api"
 
 
 def test_the_active_profile_names_a_server_too(plain):
@@ -78,7 +78,8 @@ def test_too_late_is_a_typed_error(plain, monkeypatch):
 RUN = """
 import json, sys, time
 from pathlib import Path
-from flows.prefect_home import EphemeralServer
+import psutil
+from flows.prefect_home import EphemeralServer, users_server
 server = EphemeralServer(Path(sys.argv[1]))
 server.start()
 from prefect import flow, task
@@ -87,7 +88,10 @@ def add(x): return x + 1
 @flow
 def count(): return add(1) + add.submit(2).result()
 server.wait()
-print(json.dumps({"answer": count(), "pid": server._process.pid, "seconds": server.seconds}), flush=True)
+found = psutil.Process(server._process.pid).net_connections("inet")
+listens = sorted({each.laddr.ip for each in found if each.status == psutil.CONN_LISTEN})
+told = {"pid": server._process.pid, "seconds": server.seconds, "listens": listens, "users": users_server()}
+print(json.dumps({"answer": count(), **told}), flush=True)
 if sys.argv[2] == "stay":
     time.sleep(600)
 server.stop()
@@ -113,6 +117,9 @@ def test_a_flow_runs_in_silence_and_leaves_nothing(tmp_path):
     told = json.loads(out)
     assert told["answer"] == 5
     assert told["seconds"] > 0
+    assert told["listens"] == ["127.0.0.1"]
+    # it is the run's own: nothing is shown there that nobody will see
+    assert told["users"] == ""
     assert not psutil.pid_exists(told["pid"])
     assert not (tmp_path / "home").exists()
 

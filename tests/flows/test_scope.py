@@ -1,12 +1,19 @@
+import io
+import json
+import os
 from pathlib import Path
 
 import pytest
 
-from connectors.errors import ConfigError, ContractError, LeaseError
+from connectors.errors import ArtifactError, ConfigError, ContractError, LeaseError
 from flows.config import load_config
 from flows.scope import RunScope
 from tasks.inventory.stage import run_inventory
+from tasks.runtime.config import SecurityConfig
 from tasks.runtime.lease import is_held
+from tasks.runtime.processes import RUN_VARIABLE
+from tasks.runtime.progress import Progress, show
+from tasks.runtime.provenance import source_commit
 from tasks.runtime.record import list_runs
 
 
@@ -71,3 +78,45 @@ def test_stages_of_this_run_and_reused_ones_are_told_apart(config):
     assert (oldest.reused, newest.reused) == (False, True)
     assert newest.bytes_read == 0
     assert newest.digest == oldest.digest
+
+
+def test_a_root_that_others_may_write_into_is_told_or_refused(config):
+    root = Path(config.artifacts)
+    root.mkdir()
+    root.chmod(0o777)
+    stream = io.StringIO()
+    show(Progress(stream))
+    with RunScope(config, "r1", ["x"]):
+        pass
+    assert "everybody may write" in stream.getvalue().replace("\n", " ")
+    refusing = config.model_copy(update={"security": SecurityConfig(shared_root="refuse")})
+    with pytest.raises(ArtifactError, match="not safe from others"), RunScope(refusing, "r2", ["x"]):
+        pass
+    bearing = config.model_copy(update={"security": SecurityConfig(shared_root="allow")})
+    show(Progress(quiet := io.StringIO()))
+    with RunScope(bearing, "r3", ["x"]):
+        pass
+    assert quiet.getvalue() == ""
+    assert [run.run_id for run in list_runs(config.artifacts)] == ["r3", "r1"]
+
+
+def test_what_a_run_starts_knows_whose_it_is(config, monkeypatch):
+    monkeypatch.delenv(RUN_VARIABLE, raising=False)
+    with RunScope(config, "r1", ["x"]):
+        assert os.environ[RUN_VARIABLE] == "r1"
+    assert RUN_VARIABLE not in os.environ
+
+
+def test_what_is_written_beside_the_record(config):
+    with pytest.raises(ValueError, match="odd"), RunScope(config, "r1", ["x", "--password", "hunter2-w"]) as scope:
+        with scope.stage("inventory"):
+            pass
+        raise ValueError("odd: jdbc:postgresql://u:hunter2-v@h/d")
+    folder = Path(config.artifacts) / "runs"
+    events = [json.loads(line)["eventType"] for line in (folder / "r1" / "openlineage.jsonl").read_text().splitlines()]
+    assert events == ["START", "START", "FAIL", "FAIL"]
+    assert 'lakebed_runs{status="failed"} 1' in (folder / "lakebed.prom").read_text()
+    assert "hunter2" not in "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+    record = list_runs(config.artifacts)[0]
+    assert record.command == ["x", "--password", "***"] and record.seeds["summary.seed"] == 0
+    assert record.commit == source_commit()

@@ -25,6 +25,7 @@ REASONS = {
     "veto": "its owner's veto",
     "streaming": "a stream writes to it",
     "outside_lake": "files outside the lake",
+    "database_table": "a database's table, reported only",
     "not_contained": "no other table contains it",
 }
 Row = dict[str, Any]

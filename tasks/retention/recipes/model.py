@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from connectors.config import FrozenConfig
+from connectors.paths import InsidePath
 
 RECIPE_VERSION = 1
 
@@ -24,7 +25,7 @@ RefusalCode = Literal[
 class FileRef(FrozenConfig):
     """A data file of a table; its rows follow those of the files before it."""
 
-    path: str = Field(description="Path relative to the lake root.")
+    path: InsidePath = Field(description="Path relative to the lake root.")
     size: int = Field(ge=0, description="Size of the file, in bytes.")
     n_rows: int = Field(ge=0, description="Live rows of the file.")
     sha256: str = Field("", description="Hex SHA-256 of the bytes; empty where the Delta version stands for it.")
@@ -61,8 +62,8 @@ class TextDialect(FrozenConfig):
 class TableRef(FrozenConfig):
     """One version of a table: where it lies, how it is read, what its columns are."""
 
-    name: str = Field(description="Name of the table in the inventory.")
-    path: str = Field(description="File or folder, relative to the lake root; `.` is the root.")
+    name: InsidePath = Field(description="Name of the table in the inventory.")
+    path: InsidePath = Field(description="File or folder, relative to the lake root; `.` is the root.")
     format: Literal["parquet", "delta", "csv", "json"] = Field(description="How the files are written.")
     read_via: Literal["arrow", "spark", "text"] = Field(description="Who reads the rows.")
     delta_version: int | None = Field(None, description="Version of a Delta table.")
@@ -140,7 +141,9 @@ class Where(FrozenConfig):
 class StoredRows(FrozenConfig):
     """Row numbers kept beside the recipe, as a Parquet file with one int64 column `row`; a few stand in it."""
 
-    path: str = Field("", description="Path relative to the folder of recipes; empty where the numbers stand here.")
+    path: InsidePath = Field(
+        "", description="Path relative to the folder of recipes; empty where the numbers stand here."
+    )
     n_rows: int = Field(ge=0, description="How many row numbers.")
     n_bytes: int = Field(0, ge=0, description="Size of the file, in bytes.")
     sha256: str = Field("", description="Hex SHA-256 of the file.")

@@ -86,9 +86,9 @@ def test_a_wrong_command_line_is_status_2(capsys, arguments):
 
 def test_a_fault_of_ours_still_ends_with_one_json_object(monkeypatch, capsys):
     raising(monkeypatch, ZeroDivisionError("oh"))
-    with pytest.raises(ZeroDivisionError):
-        main(["run", "--json"])
-    assert json.loads(capsys.readouterr().out) == {"error": "ZeroDivisionError", "what": "oh"}
+    status, out, err = ended(capsys, "run", "--json")
+    assert (status, json.loads(out)) == (1, {"error": "ZeroDivisionError", "what": "oh"})
+    assert err.startswith("Traceback")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

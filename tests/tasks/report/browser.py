@@ -109,7 +109,7 @@ def browser(profile: Path) -> Iterator[Tab]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        with connect(_tab_address(profile, process), max_size=None, proxy=None) as socket:
+        with connect(_tab_address(profile, process), max_size=None, proxy=None, ping_interval=None) as socket:
             yield Tab(socket)
     finally:
         process.terminate()

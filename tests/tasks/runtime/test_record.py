@@ -9,7 +9,7 @@ import pytest
 from connectors.config import FrozenConfig
 from connectors.errors import ArtifactError
 from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.record import RunLog, StageRecord, last_run, list_runs, new_run_id
+from tasks.runtime.record import RunLog, StageRecord, find_run, last_run, list_runs, new_run_id
 
 BEGIN = """
 import sys, time
@@ -81,3 +81,36 @@ def test_no_run_at_all_is_typed(tmp_path):
 
 def test_run_ids_differ():
     assert len({new_run_id() for _ in range(50)}) == 50
+
+
+def test_a_record_of_an_older_version_is_read(tmp_path):
+    old = {
+        "run_id": "20250101T000000-aaaaaa", "status": "completed", "started_at": "2025-01-01T00:00:00.000+00:00",
+        "finished_at": "2025-01-01T00:01:00.000+00:00", "command": ["lakebed", "run"], "error": None,
+        "process": {"host": "h", "pid": 1, "created": 1.0}, "host": {"python": "3.11"}, "versions": {"lakebed": "0.1"},
+        "config": {"lake": {"root": "/data"}},
+        "stages": [
+            {
+                "stage": "inventory", "key": "k", "digest": "d", "reused": False, "seconds": 1.0, "bytes_read": 1,
+                "rows": 2, "peak_driver_bytes": 3, "peak_worker_bytes": 4, "changes": {}, "steps": [["a", 1.0, 2]],
+            }
+        ],
+        "session_start_s": 1.0, "prefect_start_s": 1.0,
+        "expectations": {"status": "passed", "seconds": 1.0, "docs": ""},
+        "wall_after_session_s": 1.0, "total_s": 60.0, "peak_driver_bytes": 5,
+    }  # fmt: skip
+    folder = tmp_path / "runs" / old["run_id"]
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(old))
+    record = last_run(str(tmp_path))
+    assert (record.status, record.commit, record.spark, record.stages[0].task_run_id) == ("completed", "", {}, "")
+
+
+def test_a_run_is_found_by_its_beginning(tmp_path):
+    for run_id in ("20260101T000000-aaaaaa", "20260101T000000-bbbbbb", "20260102T000000-cccccc"):
+        begin(tmp_path, run_id).finish("completed")
+    assert find_run(str(tmp_path), "20260102").run_id == "20260102T000000-cccccc"
+    assert find_run(str(tmp_path), "20260101T000000-b").run_id == "20260101T000000-bbbbbb"
+    for wrong, reason in (("20260101", "more than one"), ("2027", "no such run")):
+        with pytest.raises(ArtifactError, match=reason):
+            find_run(str(tmp_path), wrong)

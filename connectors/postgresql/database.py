@@ -1,0 +1,218 @@
+"""One database of a lake, held open in one snapshot from its listing until its tables are read."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from connectors.errors import SourceError
+from connectors.lake.databases import POSTGRESQL
+from connectors.lake.model import FileEntry, TableSource, Unreadable
+from connectors.postgresql.client import DRIVER, Connection, DatabaseError
+from connectors.postgresql.identity import KnownState, TableState, log_position, read_states, table_states
+from connectors.postgresql.reading import Query, plan_queries, session_statement, settled_columns
+from connectors.postgresql.tables import Catalog, Table, read_catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from connectors.lake.databases import DatabaseConfig
+    from connectors.postgresql.columns import Column
+    from connectors.storage import Storage
+
+MEMORY = "sources"
+
+
+@dataclass(frozen=True)
+class TableRead:
+    """How one table is read: its columns, and the queries that give their cells, under `options` of Spark's reader.
+
+    The options hold the password, so no text of this object shows them.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    queries: tuple[Query, ...]
+    options: Mapping[str, str] = field(repr=False)
+
+
+@dataclass
+class OpenDatabase:
+    """A database whose tables were listed.
+
+    Attributes:
+        name: that the lake gives it.
+        problems: tables that cannot be read, with the reason; the database itself where it cannot be reached.
+    """
+
+    name: str
+    config: DatabaseConfig
+    memory: Storage
+    connection: Connection | None = None
+    catalog: Catalog | None = None
+    states: dict[str, TableState] = field(default_factory=dict)
+    problems: list[Unreadable] = field(default_factory=list)
+    _exported: str = ""
+
+    @property
+    def sources(self) -> list[TableSource]:
+        """Its tables, each as one file whose tag is its state."""
+        if self.catalog is None:
+            return []
+        found = []
+        for table in self.catalog.tables:
+            state = self.states[table.shown]
+            if state.error is None:
+                name = f"{self.name}/{table.shown}"
+                files = (FileEntry(name, 0, 0, etag=state.token),)
+                found.append(TableSource(name, POSTGRESQL, files, f"{table.kind} {table.shown}"))
+        return found
+
+    def plan(self, name: str) -> TableRead:
+        """How a table is read.
+
+        Raises:
+            SourceError: if it cannot be.
+        """
+        connection, table = self._table(name)
+        columns = settled_columns(connection, table)
+        queries = plan_queries(connection, table, columns, self.config.partition_mib << 20)
+        # it lives as long as the connection's transaction, and so do the tasks that join it
+        self._exported = self._exported or connection.text("SELECT pg_export_snapshot()") or ""
+        options = {
+            **_properties(self.config), "url": self.config.url, "driver": DRIVER, "preferTimestampNTZ": "true",
+            "fetchsize": str(self.config.fetch_rows), "sessionInitStatement": session_statement(self._exported),
+        }  # fmt: skip
+        return TableRead(name, columns, tuple(queries), options)
+
+    def remember(self, n_rows: Mapping[str, int], refused: Iterable[str] = ()) -> None:
+        """Keeps the states of tables for the runs to come: of those that were read, with their rows, by name.
+
+        Of those `refused` for what they hold the server counts the rows, so that they too are known as unchanged.
+
+        Raises:
+            SourceError: if the connection was lost meanwhile.
+        """
+        if self.connection is None or self.catalog is None:
+            return
+        rows = {name.removeprefix(f"{self.name}/"): n for name, n in n_rows.items()}
+        for shown in (name.removeprefix(f"{self.name}/") for name in refused):
+            rows[shown] = int(self.connection.tried(f"SELECT count(*)::text FROM {shown}") or 0)  # noqa: S608 - quoted
+        new = read_states(self.connection, self.catalog, self.states, rows)
+        if new:
+            kept = _load_memory(self.memory, self.name) | new
+            there = {table.shown for table in self.catalog.tables}
+            data = {name: state.model_dump() for name, state in sorted(kept.items()) if name in there}
+            self.memory.write_bytes_atomic(_memory_path(self.name), json.dumps(data, indent=1).encode())
+
+    def close(self) -> None:
+        """Gives the snapshot up."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def _table(self, name: str) -> tuple[Connection, Table]:
+        if self.connection is None or self.catalog is None:
+            raise SourceError("the database is not open", value=self.name)
+        return self.connection, next(t for t in self.catalog.tables if f"{self.name}/{t.shown}" == name)
+
+
+def open_database(name: str, config: DatabaseConfig, memory: Storage, *, is_paranoid: bool) -> OpenDatabase:
+    """Connects and lists the tables with their states. What fails is a problem of the database, and ends nothing else.
+
+    Args:
+        name: that the lake gives it.
+        config: of the database.
+        memory: the artifact root, where earlier runs have kept what they saw.
+        is_paranoid: whether states are made of content.
+
+    Raises:
+        ConfigError: if there is no Java, or no JDBC driver.
+    """
+    database = OpenDatabase(name, config, memory)
+    try:
+        properties = {
+            **_properties(config),
+            "connectTimeout": str(config.connect_timeout_s),
+            "ApplicationName": "lakebed",
+        }
+        connection = Connection(config.url, properties, lock_timeout_s=config.lock_timeout_s)
+    except SourceError as error:
+        return _failed(database, error)
+    database.connection = connection
+    try:
+        catalog = read_catalog(connection, name, config)
+        catalog.server["log"] = log_position(connection, catalog.server)
+        by_content = is_paranoid or config.identity == "content"
+        database.states = table_states(connection, catalog, _load_memory(memory, name), by_content=by_content)
+        database.catalog = catalog
+    except SourceError as error:
+        database.close()
+        return _failed(database, error)
+    database.problems += [*catalog.unreadable, *_refused(database)]
+    return database
+
+
+def _failed(database: OpenDatabase, error: SourceError) -> OpenDatabase:
+    reason = f"{error.what}: {error.value}" if error.value is not None else error.what
+    database.problems.append(Unreadable(database.name, POSTGRESQL, reason, error.hint))
+    return database
+
+
+def _refused(database: OpenDatabase) -> list[Unreadable]:
+    """Tables of which the server would not tell the state."""
+    found = [(shown, state.error) for shown, state in database.states.items() if state.error is not None]
+    return [_unreadable(f"{database.name}/{shown}", error) for shown, error in found]
+
+
+def _unreadable(name: str, error: DatabaseError) -> Unreadable:
+    return Unreadable(name, POSTGRESQL, f"{error.what}: {error.value}", error.hint)
+
+
+def _properties(config: DatabaseConfig) -> dict[str, str]:
+    """Role and password, taken from the environment or a Prefect block at this moment; no record has them.
+
+    Raises:
+        SourceError: if the password is not where the config says.
+    """
+    found = {"user": config.user} if config.user else {}
+    if config.password_env:
+        password = os.environ.get(config.password_env)
+        if password is None:
+            raise SourceError(
+                "the password is missing", value=f"the variable {config.password_env} is not set",
+                hint=f"set {config.password_env} in the environment of the run",
+            )  # fmt: skip
+        found["password"] = password
+    elif config.password_block:
+        found["password"] = _block_secret(config.password_block)
+    return found
+
+
+def _block_secret(name: str) -> str:
+    from prefect.blocks.system import Secret
+
+    try:
+        return str(Secret.load(name).get())  # type: ignore[union-attr]
+    except Exception as error:
+        raise SourceError(
+            "the password is missing", value=f"the Prefect block {name}: {type(error).__name__}",
+            hint="make a Secret block of that name on the server that PREFECT_API_URL names",
+        ) from error  # fmt: skip
+
+
+def _memory_path(name: str) -> str:
+    return f"{MEMORY}/{name}.json"
+
+
+def _load_memory(storage: Storage, name: str) -> dict[str, KnownState]:
+    """What earlier runs saw; nothing where it is missing or damaged: then tables count as changed."""
+    if storage.stat(_memory_path(name)) is None:
+        return {}
+    try:
+        rows = json.loads(storage.read_bytes(_memory_path(name)))
+        return {shown: KnownState.model_validate(row) for shown, row in rows.items()}
+    except (ValueError, AttributeError):
+        return {}

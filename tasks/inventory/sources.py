@@ -1,0 +1,121 @@
+"""The lake as a run finds it: its folder listed, its databases and catalogs open in one snapshot each."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from connectors.errors import ConfigError, SourceError
+from connectors.lake.listing import Listing, canonical_root, list_lake
+from connectors.storage import Storage
+from tasks.runtime.progress import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from connectors.postgresql.database import OpenDatabase, TableRead
+    from connectors.spark.catalog import OpenCatalog
+    from tasks.inventory.external import FrameRead
+    from tasks.runtime.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class OpenLake:
+    """What was listed, and what the tables of databases are read from."""
+
+    listing: Listing
+    databases: Mapping[str, OpenDatabase]
+    catalogs: Mapping[str, OpenCatalog]
+
+    def read(self, table: str) -> TableRead | FrameRead:
+        """How a table of a source is read, by its name.
+
+        Raises:
+            SourceError: if it cannot be.
+        """
+        name = table.partition("/")[0]
+        if name in self.databases:
+            return self.databases[name].plan(table)
+        from tasks.inventory.external import FrameRead
+
+        return FrameRead(table, self.catalogs[name].frame(table))
+
+    def remember(self, n_rows: Mapping[str, int], refused: Iterable[str]) -> None:
+        """Keeps what later runs may rely on of the tables that were read, with their rows, and of those refused.
+
+        Nothing is kept of a database that was lost meanwhile: then its tables count as changed.
+        """
+        for name, database in self.databases.items():
+            with suppress(SourceError):
+                own = {table: n for table, n in n_rows.items() if table.startswith(f"{name}/")}
+                database.remember(own, [table for table in refused if table.startswith(f"{name}/")])
+
+
+@contextmanager
+def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
+    """Lists folder and sources; the sources stay open, in the snapshot in which they were listed.
+
+    A source that cannot be reached is listed as unreadable.
+
+    Raises:
+        ConfigError: as `list_lake`; if a folder of the lake has the name of a source; if the driver is missing.
+        SourceError: if the folder cannot be listed.
+    """
+    lake = workspace.lake
+    listing = list_lake(lake)
+    _require_own_names(listing, [*lake.databases, *lake.catalogs])
+    with ExitStack() as stack:
+        databases = {}
+        for name, config in sorted(lake.databases.items()):
+            from connectors.postgresql.database import open_database
+
+            memory = Storage.at(workspace.artifacts)
+            with shown().step(f"Asking database {name} what has changed"):
+                databases[name] = open_database(name, config, memory, is_paranoid=lake.paranoid)
+            stack.callback(databases[name].close)
+        catalogs = _open_catalogs(workspace)
+        opened: list[OpenDatabase | OpenCatalog] = [*databases.values(), *catalogs.values()]
+        problems = [problem for one in opened for problem in one.problems]
+        sources = [source for one in opened for source in one.sources]
+        logs = [entry for catalog in catalogs.values() for entry in catalog.logs]
+        yield OpenLake(
+            replace(
+                listing,
+                logs=(*listing.logs, *sorted(logs, key=lambda entry: entry.path)),
+                problems=(*listing.problems, *sorted(problems, key=lambda problem: problem.name)),
+                sources=tuple(sorted(sources, key=lambda source: source.name)),
+            ),
+            databases,
+            catalogs,
+        )
+
+
+def _open_catalogs(workspace: Workspace) -> dict[str, OpenCatalog]:
+    """The catalogs of the lake, which only Spark's session knows."""
+    if not workspace.lake.catalogs:
+        return {}
+    from connectors.spark.catalog import open_catalog
+    from connectors.spark.session import shared_session
+
+    session = shared_session(workspace.spark).get()
+    run, root = workspace.run_id or uuid4().hex, canonical_root(workspace.lake.root)
+    return {
+        name: open_catalog(session, name, config, lake_root=root, run=run)
+        for name, config in sorted(workspace.lake.catalogs.items())
+    }
+
+
+def _require_own_names(listing: Listing, names: list[str]) -> None:
+    """A table's name says where it lies: no folder or file of the lake may begin like a source's tables."""
+    taken = (
+        {entry.path.partition("/")[0].partition(".")[0] for entry in (*listing.files, *listing.logs)} if names else ()
+    )
+    if shared := sorted(set(names) & set(taken)):
+        raise ConfigError(
+            "a source is called like a folder or a file of the lake",
+            value=shared[0],
+            expected="a name of its own, since it begins the names of its tables",
+            hint=f"rename [lake.databases.{shared[0]}] or [lake.catalogs.{shared[0]}] in the config",
+        )

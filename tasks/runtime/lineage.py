@@ -1,0 +1,331 @@
+"""OpenLineage events of a run: to a file of the run always, to a URL beside it.
+
+One job for the run, one for each stage under it. A stage that is reused before the run begins has not run and sends
+nothing. Ids of runs are made from ours, so that the next run can end what a killed one has begun.
+Events are built with the models of `openlineage-python`.
+"""
+
+import contextlib
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import wraps
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from connectors.errors import LakeError
+from connectors.redaction import redacted, redacted_value
+from connectors.storage import Storage, is_object_store
+from tasks.runtime.artifacts import Manifest
+from tasks.runtime.config import LineageConfig
+from tasks.runtime.lineage_post import Poster
+from tasks.runtime.progress import shown
+
+if TYPE_CHECKING:
+    from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent
+
+EVENTS = "openlineage.jsonl"
+RUN_JOB = "run"
+PRODUCER = "urn:lakebed:lineage"
+MAX_FIELDS = 200
+MAX_MESSAGE_CHARS = 4000
+
+P = ParamSpec("P")
+_NAMESPACE = uuid.UUID("6f1f4f0e-5d0c-5b43-9a5e-6c616b656264")
+
+
+@dataclass(frozen=True)
+class LakeTable:
+    """A table of the lake as an event names it: path below the root, and (column, type) in order."""
+
+    path: str
+    columns: tuple[tuple[str, str], ...] = ()
+
+
+def _never_fails(method: Callable[P, None]) -> Callable[P, None]:
+    """Lineage is about the run, not of it: what goes wrong here is said, and the run goes on."""
+
+    @wraps(method)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(*args, **kwargs)
+        except Exception as error:
+            shown().note(f"warning: no lineage event of this step: {_message(error)}")
+
+    return guarded
+
+
+class Lineage:
+    """The events of one run."""
+
+    def __init__(self, run_folder: str, run_id: str, config: LineageConfig, lake_root: str) -> None:
+        self.config = config
+        self.run_id = run_id
+        self._storage = Storage.at(run_folder)
+        self._lake_root = lake_root
+        self._lines: list[str] = []
+        self._open: list[str] = []
+        self._poster = Poster(config) if config.enabled and config.url else None
+
+    def is_open(self, stage: str = "") -> bool:
+        """Whether a run or stage has begun and not ended."""
+        return stage in self._open
+
+    @_never_fails
+    def start(self, stage: str = "") -> None:
+        """A run, or a stage of it, begins."""
+        if self.config.enabled:
+            self._open.append(stage)
+            self._send(stage, "START", {}, [] if stage else [lake_dataset(self._lake_root)], [])
+
+    @_never_fails
+    def complete(self, stage: str = "", made: "Callable[[], Made] | None" = None) -> None:
+        """It is done; `made` tells what a stage read and wrote. Nothing where it was not begun."""
+        if not self.is_open(stage):
+            return
+        self._open.remove(stage)
+        if made is None:
+            self._send(stage, "COMPLETE", {}, [lake_dataset(self._lake_root)], [])
+        else:
+            told = made()
+            self._send(stage, "COMPLETE", {}, told.inputs(self._lake_root), told.outputs())
+
+    @_never_fails
+    def fail(self, error: BaseException) -> None:
+        """What is open has failed, or was aborted where somebody stopped it; the stage ends before the run."""
+        ending = "FAIL" if isinstance(error, Exception) else "ABORT"
+        facets = {"errorMessage": _error_facet(_message(error))} if self._open else {}
+        while self._open:
+            self._send(self._open.pop(), ending, facets, [], [])
+
+    @_never_fails
+    def close(self) -> None:
+        """Waits a little for what is not delivered; says so where something is not."""
+        if self._poster is None:
+            return
+        if problem := self._poster.close():
+            shown().note(f"warning: {problem}; all events are in {self._storage.uri(EVENTS)}")
+
+    @_never_fails
+    def abort_dead(self, run_ids: Iterable[str], runs: Storage, folder: str) -> None:
+        """Ends what runs that died have begun, in their own files and at the URL.
+
+        Args:
+            run_ids: of runs whose processes are gone.
+            runs: storage of the artifact root.
+            folder: of the runs below it.
+        """
+        if not self.config.enabled:
+            return
+        for run_id in run_ids:
+            with contextlib.suppress(LakeError, ValueError, KeyError, TypeError):
+                self._abort(run_id, runs, f"{folder}/{run_id}/{EVENTS}")
+
+    def _abort(self, run_id: str, storage: Storage, path: str) -> None:
+        if storage.stat(path) is None:
+            return
+        lines = storage.read_bytes(path).decode().splitlines()
+        begun = open_events([json.loads(line) for line in lines])
+        facet = _dumped({"errorMessage": _error_facet("the process ended without saying why; the next run saw it")})
+        ends = [
+            json.dumps({**event, "eventType": "ABORT", "eventTime": _now(), "run": _with_facets(event["run"], facet)})
+            for event in begun
+        ]
+        if ends:
+            storage.write_bytes_atomic(path, "".join(f"{line}\n" for line in (*lines, *ends)).encode())
+            for line in ends:
+                self._post(line)
+
+    def _send(
+        self,
+        stage: str,
+        kind: str,
+        facets: Mapping[str, Any],
+        inputs: "Sequence[InputDataset]",
+        outputs: "Sequence[OutputDataset]",
+    ) -> None:
+        if not self.config.enabled:
+            return
+        event = run_event(self.run_id, stage, kind, self.config.namespace, facets)
+        event.inputs, event.outputs = list(inputs), list(outputs)
+        line = json.dumps(redacted_value(_as_dict(event)), ensure_ascii=True)
+        self._lines.append(line)
+        self._storage.write_bytes_atomic(EVENTS, "".join(f"{one}\n" for one in self._lines).encode())
+        self._post(line)
+
+    def _post(self, line: str) -> None:
+        if self._poster is not None:
+            self._poster.put(line)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a stage read and wrote.
+
+    Attributes:
+        root: of the artifacts.
+        manifest: of the stage's artifact.
+        schemas: (column, type) of its tables, by name.
+        is_reused: whether an artifact that was there already took its place; then nothing was written.
+        read: manifests of the artifacts that it read.
+        lake_tables: the biggest tables of the lake that it read.
+        n_lake_tables: how many it read in all; None where it reads artifacts only.
+    """
+
+    root: str
+    manifest: Manifest
+    schemas: Mapping[str, Sequence[tuple[str, str]]]
+    is_reused: bool = False
+    read: tuple[Manifest, ...] = ()
+    lake_tables: tuple[LakeTable, ...] = ()
+    n_lake_tables: int | None = None
+
+    def inputs(self, lake_root: str) -> "list[InputDataset]":
+        """The lake's root, its biggest tables, and the tables of the artifacts that were read."""
+        found = []
+        if self.n_lake_tables is not None:
+            named = f"{len(self.lake_tables):,} of them, the biggest, are named in this event"
+            found.append(lake_dataset(lake_root, f"{self.n_lake_tables:,} tables; {named}"))
+            found += [lake_dataset(lake_root, table=table) for table in self.lake_tables]
+        for manifest in self.read:
+            found += [
+                _input(*dataset_name(self.root, manifest.stage, manifest.key, name), {}) for name in manifest.tables
+            ]
+        return found
+
+    def outputs(self) -> "list[OutputDataset]":
+        """The artifact's Delta tables, with rows and bytes where they were written now."""
+        from openlineage.client.event_v2 import OutputDataset
+        from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
+
+        found = []
+        for name, entry in self.manifest.tables.items():
+            namespace, path = dataset_name(self.root, self.manifest.stage, self.manifest.key, name)
+            wrote = statistics.OutputStatisticsOutputDatasetFacet(
+                rowCount=entry.n_rows, size=entry.n_bytes, fileCount=entry.n_files, producer=PRODUCER
+            )
+            facets = {**_schema_facet(self.schemas.get(name, ())), **_version_facet(self.manifest)}
+            found.append(
+                OutputDataset(
+                    namespace=namespace,
+                    name=path,
+                    facets=facets,
+                    outputFacets={} if self.is_reused else {"outputStatistics": wrote},
+                )
+            )
+        return found
+
+
+def run_event(run_id: str, stage: str, kind: str, namespace: str, facets: Mapping[str, Any]) -> "RunEvent":
+    """An event without datasets; an empty stage stands for the run itself."""
+    from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+    from openlineage.client.facet_v2 import job_type_job, parent_run, processing_engine_run
+
+    engine = processing_engine_run.ProcessingEngineRunFacet(
+        version=metadata.version("lakebed"),
+        name="lakebed",
+        openlineageAdapterVersion=metadata.version("openlineage-python"),
+        producer=PRODUCER,
+    )
+    found: dict[str, Any] = {"processing_engine": engine, **facets}
+    if stage:
+        parent = parent_run.Run(runId=lineage_id(run_id)), parent_run.Job(namespace=namespace, name=RUN_JOB)
+        found["parent"] = parent_run.ParentRunFacet(run=parent[0], job=parent[1], producer=PRODUCER)
+    kind_of_job = job_type_job.JobTypeJobFacet(
+        processingType="BATCH", integration="LAKEBED", jobType="STAGE" if stage else "RUN", producer=PRODUCER
+    )
+    return RunEvent(
+        eventTime=_now(),
+        eventType=RunState(kind),
+        run=Run(runId=lineage_id(run_id, stage), facets=found),
+        job=Job(namespace=namespace, name=f"{RUN_JOB}.{stage}" if stage else RUN_JOB, facets={"jobType": kind_of_job}),
+        producer=PRODUCER,
+    )
+
+
+def lineage_id(run_id: str, stage: str = "") -> str:
+    """The UUID of a run or of a stage of it; the same each time it is asked for."""
+    return str(uuid.uuid5(_NAMESPACE, f"{run_id}/{stage}"))
+
+
+def open_events(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The START events that nothing has ended, the last begun first."""
+    ended = {event["run"]["runId"] for event in events if event["eventType"] != "START"}
+    begun = {event["run"]["runId"]: event for event in events if event["eventType"] == "START"}
+    return [event for run, event in reversed(begun.items()) if run not in ended]
+
+
+def dataset_name(root: str, *below: str) -> tuple[str, str]:
+    """Namespace and name of what lies below a root, as OpenLineage names files: store and bucket, then the path."""
+    path = "/".join(part.strip("/") for part in below if part.strip("/"))
+    if is_object_store(root):
+        scheme, _, rest = root.rstrip("/").partition("://")
+        bucket, _, prefix = rest.partition("/")
+        scheme = {"s3a": "s3", "gcs": "gs", "abfs": "abfss"}.get(scheme, scheme)
+        return f"{scheme}://{bucket}", "/".join(filter(None, (prefix, path))) or "/"
+    return "file", f"{root.rstrip('/')}/{path}" if path else root
+
+
+def lake_dataset(root: str, note: str = "", table: LakeTable | None = None) -> "InputDataset":
+    """The lake, or one table of it."""
+    from openlineage.client.facet_v2 import documentation_dataset
+
+    namespace, name = dataset_name(root, *([table.path] if table and table.path not in {"", "."} else []))
+    facets = _schema_facet(table.columns) if table else {}
+    if note:
+        facets["documentation"] = documentation_dataset.DocumentationDatasetFacet(description=note, producer=PRODUCER)
+    return _input(namespace, name, facets)
+
+
+def _input(namespace: str, name: str, facets: dict[str, Any]) -> "InputDataset":
+    from openlineage.client.event_v2 import InputDataset
+
+    return InputDataset(namespace=namespace, name=name, facets=facets)
+
+
+def _schema_facet(columns: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The first columns of a table, as they are named; nothing where none is known."""
+    from openlineage.client.facet_v2 import schema_dataset
+
+    fields = [schema_dataset.SchemaDatasetFacetFields(name=name, type=kind) for name, kind in columns[:MAX_FIELDS]]
+    return {"schema": schema_dataset.SchemaDatasetFacet(fields=fields, producer=PRODUCER)} if fields else {}
+
+
+def _version_facet(manifest: Manifest) -> dict[str, Any]:
+    from openlineage.client.facet_v2 import dataset_version_dataset
+
+    version = dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=manifest.digest, producer=PRODUCER)
+    return {"version": version}
+
+
+def _error_facet(message: str) -> Any:
+    from openlineage.client.facet_v2 import error_message_run
+
+    return error_message_run.ErrorMessageRunFacet(message=message, programmingLanguage="PYTHON", producer=PRODUCER)
+
+
+def _message(error: BaseException | str) -> str:
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    return redacted(text)[:MAX_MESSAGE_CHARS]
+
+
+def _as_dict(event: "RunEvent") -> dict[str, Any]:
+    from openlineage.client.serde import Serde
+
+    return Serde.to_dict(event)
+
+
+def _dumped(facets: Mapping[str, Any]) -> dict[str, Any]:
+    from openlineage.client.serde import Serde
+
+    return {name: redacted_value(Serde.to_dict(facet)) for name, facet in facets.items()}
+
+
+def _with_facets(run: Mapping[str, Any], facets: Mapping[str, Any]) -> dict[str, Any]:
+    return {**run, "facets": {**run.get("facets", {}), **facets}}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,192 @@
+"""Structured logs: one JSON object a line on standard error, on demand; without that, people read progress as ever.
+
+A line has `time` (UTC), `level`, `run_id`, `stage` (both empty where there is none), `event`, and its `fields`. Secrets
+are taken out of every line. Records of Python's own `logging`, such as Prefect's, become events named `log`.
+"""
+
+import contextlib
+import json
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from connectors.redaction import redacted, redacted_value
+from tasks.runtime.config import LoggingConfig, LogLevel
+from tasks.runtime.progress import Progress, Step, show
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_STEP_EVERY_S = 10.0
+_WARNING = "warning: "
+
+
+class EventLog:
+    """Writes events as lines of JSON; one that is off writes nothing."""
+
+    def __init__(self, config: LoggingConfig | None = None, stream: TextIO | None = None) -> None:
+        self.is_on = config is not None and config.format == "json"
+        self.run_id = ""
+        self.stage = ""
+        self._least = _LEVELS[config.level] if config else logging.CRITICAL
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def event(self, event: str, level: LogLevel = "info", **fields: Any) -> None:
+        """One line; values that are no JSON are written as text."""
+        if not self.is_on or _LEVELS[level] < self._least:
+            return
+        facts = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": level,
+            "run_id": self.run_id,
+            "stage": self.stage,
+            "event": event,
+            "fields": redacted_value(json.loads(json.dumps(fields, default=str))),
+        }
+        with self._lock:
+            stream = self._stream or sys.stderr
+            stream.write(json.dumps(facts) + "\n")
+            stream.flush()
+
+    @contextlib.contextmanager
+    def within(self, stage: str) -> Iterator[None]:
+        """Events of all threads belong to this stage meanwhile: a run does one stage at a time."""
+        self.stage = stage
+        try:
+            yield
+        finally:
+            self.stage = ""
+
+
+class WarningsOnly(Progress):
+    """Shows no step, and of the notes only warnings."""
+
+    @contextlib.contextmanager
+    def step(self, name: str, total: int | None = None) -> Iterator[Step]:
+        """See `Progress.step`."""
+        yield Step(name, total)
+
+    def note(self, text: str) -> None:
+        """See `Progress.note`."""
+        if text.startswith(_WARNING):
+            super().note(text)
+
+
+class EventProgress(Progress):
+    """Steps and notes as events: no bars."""
+
+    def __init__(self, log: EventLog) -> None:
+        super().__init__(is_quiet=True)
+        self._log = log
+
+    @contextlib.contextmanager
+    def step(self, name: str, total: int | None = None) -> Iterator[Step]:
+        """See `Progress.step`: events `step_started`, `step_going_on` every ten seconds, `step_finished`."""
+        step, begun, is_over = Step(name, total), time.perf_counter(), threading.Event()
+        self._log.event("step_started", "debug", step=name, total=total)
+        watcher = threading.Thread(target=self._watch, args=(step, begun, is_over), daemon=True)
+        watcher.start()
+        ending = "step_failed"
+        try:
+            yield step
+            ending = "step_finished"
+            step.n_done = step.n_done if total is None else total
+        finally:
+            is_over.set()
+            watcher.join()
+            self._tell(ending, step, begun, "info" if ending == "step_finished" else "warning")
+
+    def note(self, text: str) -> None:
+        """One event."""
+        level: LogLevel = "warning" if text.startswith(_WARNING) else "info"
+        self._log.event("note", level, message=text.removeprefix(_WARNING))
+
+    def _watch(self, step: Step, begun: float, is_over: threading.Event) -> None:
+        while not is_over.wait(_STEP_EVERY_S):
+            self._tell("step_going_on", step, begun, "info")
+
+    def _tell(self, event: str, step: Step, begun: float, level: LogLevel) -> None:
+        seconds = round(time.perf_counter() - begun, 3)
+        self._log.event(event, level, step=step.name, n_done=step.n_done, total=step.total, seconds=seconds)
+
+
+class _Forwarding(logging.Handler):
+    """Records of `logging` as events."""
+
+    def __init__(self, log: EventLog) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = {"logger": record.name, "message": record.getMessage()}
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))
+        self._log.event("log", _level_of(record.levelno), **fields)
+
+
+class _Redacting:
+    """A factory of records without secrets."""
+
+    made: "_Redacting | None" = None
+
+    def __init__(self, before: Callable[..., logging.LogRecord]) -> None:
+        self._before = before
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self._before(*args, **kwargs)
+        _clean(record)
+        return record
+
+
+def _level_of(number: int) -> LogLevel:
+    levels: tuple[LogLevel, ...] = ("error", "warning", "info")
+    return next((name for name in levels if number >= _LEVELS[name]), "debug")
+
+
+def _clean(record: logging.LogRecord) -> None:
+    try:
+        text = record.getMessage()
+    except (TypeError, ValueError):
+        # the handler tells of arguments that do not fit
+        return
+    if (clean := redacted(text)) != text:
+        record.msg, record.args = clean, None
+    if record.exc_info and record.exc_info[1] is not None:
+        trace = "".join(traceback.format_exception(record.exc_info[1]))
+        # what stands there already, no formatter writes anew
+        record.exc_text = redacted(trace).rstrip("\n")
+
+
+_current = [EventLog()]
+
+
+def log() -> EventLog:
+    """The log of this process."""
+    return _current[0]
+
+
+def redact_logging() -> None:
+    """Takes secrets out of what anybody logs through `logging` in this process, Prefect above all."""
+    before = logging.getLogRecordFactory()
+    if before is not _Redacting.made:
+        _Redacting.made = _Redacting(before)
+        logging.setLogRecordFactory(_Redacting.made)
+
+
+def configure(config: LoggingConfig, stream: TextIO | None = None) -> EventLog:
+    """Makes logs and progress of this process as the config says."""
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _Forwarding)]:
+        root.removeHandler(handler)
+    log = _current[0] = EventLog(config, stream)
+    if log.is_on:
+        root.addHandler(_Forwarding(log))
+        show(EventProgress(log))
+    else:
+        quiet = {"warning": WarningsOnly(stream), "error": Progress(stream, is_quiet=True)}
+        show(quiet.get(config.level) or Progress(stream))
+    return log

@@ -1,0 +1,122 @@
+"""Processes and temporary folders that runs leave behind when they are killed, and how to know whose they were."""
+
+import contextlib
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tasks.runtime.record import RunRecord
+
+RUN_VARIABLE = "LAKEBED_RUN_ID"
+FOLDER_PREFIXES = ("lakebed-prefect-", "lakebed-docs-", "lakebed-recipe-", "lakebed-hnsw-")
+STALE_AFTER_S = 3600.0
+
+_END_S = 5.0
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A process that a run of this artifact root started and that outlives it."""
+
+    pid: int
+    created: float
+    run_id: str
+    command: str
+
+
+def orphans(records: Sequence[RunRecord]) -> list[Orphan]:
+    """Processes of this user that carry the id of one of these runs, whose own process is gone.
+
+    The id is inherited through the environment; a process whose environment cannot be read counts as somebody else's.
+    """
+    ended = {record.run_id for record in records if _is_gone(record)}
+    return sorted((one for one in _with_run_ids() if one.run_id in ended), key=lambda one: one.pid)
+
+
+def end(found: Sequence[Orphan]) -> list[Orphan]:
+    """Ends them, first politely; those that could not be ended come back."""
+    living = [process for process in map(_same, found) if process is not None]
+    for process in living:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    _, stubborn = psutil.wait_procs(living, timeout=_END_S)
+    for process in stubborn:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    _, left = psutil.wait_procs(stubborn, timeout=_END_S)
+    pids = {process.pid for process in left}
+    return [one for one in found if one.pid in pids]
+
+
+def stale_folders(now: float | None = None) -> list[str]:
+    """Temporary folders of lakebed's that no living process works in.
+
+    They are this user's own, nothing in them has changed for an hour, and no process of this machine was started with
+    one as its Prefect home or works in one.
+    """
+    base, used = Path(tempfile.gettempdir()), _folders_in_use()
+    before = (time.time() if now is None else now) - STALE_AFTER_S
+    found = [path for path in _candidates(base) if str(path) not in used and _last_change(path) < before]
+    return sorted(map(str, found))
+
+
+def _is_gone(record: RunRecord) -> bool:
+    """Whether the process of a run, on this host, has certainly ended."""
+    facts = record.process
+    if facts.get("host") != socket.gethostname() or "pid" not in facts:
+        return False
+    try:
+        return bool(psutil.Process(facts["pid"]).create_time() != facts.get("created"))
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False
+
+
+def _with_run_ids() -> Iterator[Orphan]:
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid in own or process.uids().real != os.getuid() or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if run_id := process.environ().get(RUN_VARIABLE, ""):
+                yield Orphan(process.pid, process.create_time(), run_id, " ".join(process.cmdline())[:200])
+
+
+def _same(orphan: Orphan) -> psutil.Process | None:
+    """The process, if its number was not given to another meanwhile."""
+    try:
+        process = psutil.Process(orphan.pid)
+        return process if process.create_time() == orphan.created else None
+    except psutil.Error:
+        return None
+
+
+def _candidates(base: Path) -> Iterator[Path]:
+    for path in base.iterdir():
+        with contextlib.suppress(OSError):
+            is_ours = path.name.startswith(FOLDER_PREFIXES) and path.lstat().st_uid == os.getuid()
+            if is_ours and path.is_dir() and not path.is_symlink():
+                yield path
+
+
+def _folders_in_use() -> set[str]:
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            found |= {process.environ().get("PREFECT_HOME", ""), process.cwd()}
+    return found
+
+
+def _last_change(folder: Path) -> float:
+    """When anything in the folder changed last; now, where that cannot be told."""
+    try:
+        return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+    except OSError:
+        return time.time()

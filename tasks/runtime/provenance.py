@@ -1,0 +1,105 @@
+"""Which code and which seeds a run used: enough to repeat it."""
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+COMMIT_VARIABLE = "LAKEBED_COMMIT"
+
+_PACKAGES = (
+    "lakebed",
+    "pyspark",
+    "delta-spark",
+    "deltalake",
+    "prefect",
+    "great-expectations",
+    "pyarrow",
+    "numpy",
+    "numba",
+    "openlineage-python",
+)
+# what only these stages load
+_STAGE_PACKAGES = {
+    "retention": ("scipy",),
+    "embeddings": ("scipy",),
+    "index": ("hnswlib",),
+    "links": ("torch", "safetensors", "scipy"),
+}
+
+
+def package_versions(stages: Collection[str] = ()) -> dict[str, str]:
+    """Versions of the packages that every run uses, and of those that these stages use."""
+    names = [*_PACKAGES, *(name for stage in stages for name in _STAGE_PACKAGES.get(stage, ()))]
+    found = {}
+    for name in dict.fromkeys(names):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+@functools.cache
+def source_commit() -> str:
+    """The commit that the running checkout is at, read from its files: an unchanged run starts no other program.
+
+    Where the code is no checkout, as in an image: the variable `LAKEBED_COMMIT`, empty without it.
+    """
+    try:
+        return commit_of(Path(__file__).resolve().parents[2] / ".git") or os.environ.get(COMMIT_VARIABLE, "")
+    except (OSError, UnicodeDecodeError):
+        return os.environ.get(COMMIT_VARIABLE, "")
+
+
+def commit_of(git: Path) -> str:
+    """The commit of a `.git`: the folder of a repository, or the file of a worktree; empty if it names none.
+
+    Raises:
+        OSError: if there is none.
+    """
+    if git.is_file():
+        git = git.parent / git.read_text().removeprefix("gitdir:").strip()
+    head = (git / "HEAD").read_text().strip()
+    if not head.startswith("ref:"):
+        return head
+    name = head.removeprefix("ref:").strip()
+    shared = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
+    for folder in (git, shared):
+        if (folder / name).is_file():
+            return (folder / name).read_text().strip()
+    lines = (shared / "packed-refs").read_text().splitlines() if (shared / "packed-refs").is_file() else []
+    return next((line.split()[0] for line in lines if line.endswith(f" {name}")), "")
+
+
+def seeds_of(config: Mapping[str, Any]) -> dict[str, int]:
+    """Every seed of a config, by its dotted key."""
+    return dict(_seeds(config, ""))
+
+
+def prefect_ids() -> dict[str, str]:
+    """Ids of the flow run and task run that this thread works for; empty outside Prefect, which is not imported."""
+    context: Any = sys.modules.get("prefect.context")
+    if context is None:
+        return {}
+    found: dict[str, str] = {}
+    task, flow = context.TaskRunContext.get(), context.FlowRunContext.get()
+    if task is not None:
+        found["task_run_id"] = str(task.task_run.id)
+        if task.task_run.flow_run_id:
+            found["flow_run_id"] = str(task.task_run.flow_run_id)
+    if flow is not None and flow.flow_run is not None:
+        found |= {"flow_run_id": str(flow.flow_run.id), "flow_run": str(flow.flow_run.name)}
+        if flow.flow_run.deployment_id:
+            found["deployment_id"] = str(flow.flow_run.deployment_id)
+    return found
+
+
+def _seeds(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, int]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _seeds(value, f"{prefix}{name}.")
+        elif (name == "seed" or name.endswith("_seed")) and isinstance(value, int):
+            yield f"{prefix}{name}", value

@@ -1,0 +1,146 @@
+"""What Prefect costs the chain: `python -m tests.benchmarks.prefect [--pairs N] [--server]`, as JSON lines.
+
+The sample lake's chain in one process with one Spark session: stage by stage without Prefect, and as the flow, in
+pairs whose order alternates, each run into an empty artifact root. One run of each kind warms up and is not counted.
+Prefect's server is the run's own, started before (its time is stated apart); with `--server` it is one with a UI, as a
+user has it, and the runs create their Prefect artifacts, progress and logs there.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from data_samples.generator import generate_sample_lake
+from flows.chain import chosen_links
+from flows.config import LakebedConfig, load_config
+from flows.scope import RunScope
+from tasks.runtime.record import new_run_id
+
+CACHE = Path(__file__).resolve().parents[2] / ".cache" / "benchmarks"
+KINDS = ("direct", "flow")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Console entry."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--server", action="store_true", help="a server with a UI, as a user has it")
+    options = parser.parse_args(arguments)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="lakebed-prefect-", dir=CACHE) as folder:
+        generate_sample_lake(Path(folder) / "lake")
+        with started_server(Path(folder), users=options.server) as start_s:
+            measure(Path(folder), options.pairs, start_s, is_users=options.server)
+
+
+@contextlib.contextmanager
+def started_server(folder: Path, *, users: bool) -> Iterator[float]:
+    """Prefect's server, ready and named in the environment before Prefect is imported; its seconds."""
+    started = time.monotonic()
+    if users:
+        from tests.services.prefect_server import prefect_server
+
+        home = folder / "home"
+        home.mkdir()
+        with prefect_server(home) as server:
+            os.environ.update(server.variables)
+            yield time.monotonic() - started
+        return
+    from flows.prefect_home import EphemeralServer
+
+    own = EphemeralServer(folder / "home")
+    own.start()
+    own.wait()
+    try:
+        yield own.seconds or 0.0
+    finally:
+        own.stop()
+
+
+def measure(folder: Path, n_pairs: int, start_s: float, *, is_users: bool) -> None:
+    """Pairs of runs, and what they say together."""
+    runs = {"direct": run_direct, "flow": run_flow}
+    seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for pair in range(n_pairs + 1):
+        for kind in KINDS if pair % 2 else reversed(KINDS):
+            took = timed(folder, runs[kind])
+            if pair:
+                seconds[kind].append(took)
+                say({"measurement": "run", "pair": pair, "kind": kind, "wall_s": round(took, 3)})
+    say({**overhead(seconds["direct"], seconds["flow"]), "users_server": is_users, "server_start_s": round(start_s, 2)})
+
+
+def overhead(direct: Sequence[float], flow: Sequence[float]) -> dict[str, Any]:
+    """Prefect's share of the flow's wall time: of the medians, and pair by pair."""
+    shares = [(with_it - without) / with_it for without, with_it in zip(direct, flow, strict=True)]
+    medians = statistics.median(direct), statistics.median(flow)
+    return {
+        "measurement": "overhead",
+        "direct_s": round(medians[0], 3),
+        "flow_s": round(medians[1], 3),
+        "share_of_medians": round((medians[1] - medians[0]) / medians[1], 4),
+        "median_of_shares": round(statistics.median(shares), 4),
+        "shares": [round(share, 4) for share in shares],
+    }
+
+
+def timed(folder: Path, run: Callable[[LakebedConfig, RunScope], None]) -> float:
+    """Wall seconds of the stages of one run into an empty artifact root; the session is up before they count."""
+    root = folder / "artifacts"
+    shutil.rmtree(root, ignore_errors=True)
+    config = load_config(None, {"lake": {"root": str(folder / "lake")}, "artifacts": str(root)})
+    with RunScope(config, new_run_id(), sys.argv) as scope:
+        # without Great Expectations, whose process works beside both kinds alike
+        scope.session.get()
+        started = time.monotonic()
+        run(config, scope)
+        return time.monotonic() - started
+
+
+def run_flow(config: LakebedConfig, scope: RunScope) -> None:
+    """The chain as `lakebed run` calls it."""
+    from flows.lake import lake_flow
+
+    sections = {name: getattr(config, name) for name in LakebedConfig.model_fields if name != "quarantine"}
+    lake_flow(**sections, run_id=scope.run_id)
+
+
+def run_direct(config: LakebedConfig, scope: RunScope) -> None:
+    """The same stages in the same order, each task's own function, called."""
+    with without_tasks():
+        for link in chosen_links():
+            started = time.monotonic()
+            scope.done(link.build(scope.refs, scope.workspace, scope.config), time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def without_tasks() -> Iterator[None]:
+    """Each stage's task replaced by the function that it wraps."""
+    modules = [(import_module(f"tasks.{link.name}.task"), f"build_{link.name}") for link in chosen_links()]
+    tasks = [getattr(module, name) for module, name in modules]
+    for (module, name), task in zip(modules, tasks, strict=True):
+        setattr(module, name, task.fn)
+    try:
+        yield
+    finally:
+        for (module, name), task in zip(modules, tasks, strict=True):
+            setattr(module, name, task)
+
+
+def say(facts: dict[str, Any]) -> None:
+    """One JSON object on one line."""
+    print(json.dumps(facts), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Listing a database: what goes wrong is told, typed, and shows no secret."""
+
+import os
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from connectors.errors import ConfigError, SourceError
+from connectors.lake.databases import DatabaseConfig
+from connectors.postgresql.client import DatabaseBusyError, database_error
+from connectors.postgresql.database import _properties
+from tests.connectors.postgresql.conftest import SECRET
+from tests.services.machine import free_port
+
+TABLES = """
+CREATE SCHEMA inner_one; CREATE TABLE inner_one."We.ird/name" ("a b" int, "q""x" text);
+CREATE TABLE open_to_all (id int); CREATE TABLE closed (id int);
+GRANT SELECT ON open_to_all TO reader;
+"""
+
+
+def problem(database):
+    [found] = database.problems
+    assert SECRET not in repr(database.problems)
+    return found
+
+
+@pytest.mark.heavy
+@pytest.mark.spark
+def test_each_fault_has_its_reason(place, monkeypatch):
+    place.sql(TABLES)
+    database = place.open(include=("public.open_to_all",))
+    assert (database.problems, [source.name for source in database.sources]) == ([], ["shop/public.open_to_all"])
+    assert SECRET not in repr(database) + repr(database.plan("shop/public.open_to_all"))
+    assert database.plan("shop/public.open_to_all").options["password"] == SECRET
+    database.close()
+    down = place.open(url=f"jdbc:postgresql://127.0.0.1:{free_port()}/x")
+    assert "refused" in problem(down).reason
+    assert "server runs" in problem(down).hint
+    host = place.open(url="jdbc:postgresql://no-such-host.invalid:5432/x")
+    assert "UnknownHost" in problem(host).reason
+    assert "does not exist" in problem(place.open(url=place.config().url + "x")).reason
+    assert "password authentication failed" in problem(place.open(user="stranger")).reason
+    monkeypatch.delenv("READER_PASSWORD")
+    assert problem(place.open()).reason == "the password is missing: the variable READER_PASSWORD is not set"
+    monkeypatch.setenv("READER_PASSWORD", "something else")
+    assert "password authentication failed" in problem(place.open()).reason
+
+
+@pytest.mark.heavy
+@pytest.mark.spark
+def test_rights_and_names(place):
+    place.sql(TABLES)
+    database = place.open()
+    reasons = {bad.name: (bad.reason, bad.hint) for bad in database.problems}
+    database.close()
+    assert reasons == {
+        "shop/public.closed": ("no right to read it", "GRANT SELECT ON public.closed TO …"),
+        'shop/inner_one."We.ird/name"': ("no right to its schema", "GRANT USAGE ON SCHEMA inner_one TO …"),
+    }
+    place.sql('GRANT USAGE ON SCHEMA inner_one TO reader; GRANT SELECT ON inner_one."We.ird/name" TO reader')
+    database = place.open()
+    assert 'shop/inner_one."We.ird/name"' in {source.name for source in database.sources}
+    plan = database.plan('shop/inner_one."We.ird/name"')
+    database.close()
+    assert [column.name for column in plan.columns] == ["a b", 'q"x']
+    assert plan.queries[0].relation == (
+        '(SELECT t."a b" AS c0, t."q""x"::text AS c1 FROM ONLY inner_one."We.ird/name" t) q'
+    )
+
+
+@pytest.mark.heavy
+@pytest.mark.spark
+def test_a_locked_table_costs_itself_alone(place):
+    place.sql(TABLES)
+    place.sql("CREATE TABLE busy (id int); INSERT INTO busy VALUES (1); GRANT SELECT ON busy TO reader")
+    place.states(include=("public.open_to_all", "public.busy"))
+    place.sql("INSERT INTO open_to_all VALUES (1)")
+    holder = threading.Thread(
+        target=lambda: place.sql("BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(8); COMMIT")
+    )
+    holder.start()
+    while place.sql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted") == "0":
+        time.sleep(0.05)
+    started = time.monotonic()
+    database = place.open(include=("public.open_to_all", "public.busy"), lock_timeout_s=1)
+    assert time.monotonic() - started < 7
+    assert [source.name for source in database.sources] == ["shop/public.open_to_all"]
+    assert "lock timeout" in problem(database).reason
+    database.close()
+    holder.join()
+
+
+def test_a_server_that_cannot_be_reached_may_answer_later():
+    assert isinstance(database_error("jdbc:postgresql://h/d", "08001", "refused"), DatabaseBusyError)
+    assert not isinstance(database_error("jdbc:postgresql://h/d", "28P01", "wrong"), DatabaseBusyError)
+    assert database_error("u", "42501", "no\n right").value == "no right (SQLSTATE 42501)"
+
+
+@pytest.mark.flow
+def test_a_password_may_stand_in_a_prefect_block(monkeypatch):
+    from prefect.blocks.system import Secret
+
+    blocks = {"shop-reader": SimpleNamespace(get=lambda: SECRET)}
+    monkeypatch.setattr(Secret, "load", staticmethod(lambda name: blocks[name]))
+    config = DatabaseConfig(url="jdbc:postgresql://h/d", user="reader", password_block="shop-reader")  # noqa: S106 - a name
+    assert _properties(config) == {"user": "reader", "password": SECRET}
+    with pytest.raises(SourceError, match="password is missing") as caught:
+        _properties(config.model_copy(update={"password_block": "other"}))
+    assert caught.value.value == "the Prefect block other: KeyError"
+
+
+def test_without_the_driver_the_command_is_named(place_without_driver):
+    with pytest.raises(ConfigError) as caught:
+        place_without_driver()
+    assert "python -m connectors.spark.fetch postgresql" in caught.value.hint
+
+
+@pytest.fixture
+def place_without_driver(tmp_path, monkeypatch):
+    from connectors.spark import jars
+
+    monkeypatch.setattr(jars, "share_folder", lambda: tmp_path)
+    monkeypatch.delenv(jars.JARS_VARIABLE, raising=False)
+    assert os.listdir(tmp_path) == []
+    return lambda: jars.find_set(jars.POSTGRESQL_JARS)

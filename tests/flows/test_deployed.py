@@ -1,0 +1,268 @@
+"""The deployments at work: a real Prefect server on PostgreSQL, `lakebed serve`, a real browser, kills."""
+
+import contextlib
+import json
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flows.run_page import NOTHING_DONE
+from tasks.runtime.lease import Lease
+from tasks.runtime.record import list_runs
+from tests.flows.lakes import snapshot, write_parquet_lake
+from tests.flows.prefect_ui import button, choose, click, fill, show, text_of
+from tests.flows.processes import Running, lakebed
+from tests.services.postgresql import postgresql_server
+from tests.services.prefect_server import prefect_server, wait_for
+from tests.tasks.report.browser import CHROMIUM, browser
+
+pytestmark = [pytest.mark.flow, pytest.mark.heavy]
+
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+ORPHANS_END_WITHIN_S = 30
+SILENT_S = 90
+# the picture of a run's tasks moves a little after it is drawn
+SETTLE_S = 3
+# a person's patience, so that the tests need less of it
+QUICK = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with (
+        postgresql_server() as database,
+        prefect_server(
+            tmp_path_factory.mktemp("prefect"), database.url(scheme="postgresql+asyncpg"), **QUICK
+        ) as running,
+    ):
+        yield running
+
+
+class Served:
+    """An artifact root of its own, served under a name of its own."""
+
+    def __init__(self, server, folder, name, *options):
+        self.server, self.folder, self.name = server, folder, name
+        self.root = str(folder / "artifacts")
+        (folder / "lake").parent.mkdir(exist_ok=True, parents=True)
+        write_parquet_lake(folder / "lake")
+        self.before = snapshot(folder / "lake")
+        self.arguments = ("serve", "--lake", "lake", "--artifacts", "artifacts", "--name", name, "--json", *options)
+
+    @contextlib.contextmanager
+    def worker(self):
+        """`lakebed serve`, registered and working."""
+        with Running(*self.arguments, folder=self.folder, **self.server.variables) as running:
+            out = self.folder / "stdout.txt"
+            wait_for(lambda: out.read_text().endswith("\n"), process=running.process)
+            self.registered = json.loads(out.read_text())
+            yield running
+
+    def register(self):
+        return lakebed(*self.arguments, "--register-only", folder=self.folder, **self.server.variables)
+
+    def start(self, name="chain", **parameters):
+        flow = "lakebed-approval" if name == "plan-with-approval" else "lakebed"
+        return self.server.start_run(f"{flow}/{name}-{self.name}", **parameters)
+
+    def working(self):
+        """The newest run's record, once its process holds the root."""
+        return wait_for(lambda: next((run for run in list_runs(self.root) if run.status == "running"), None))
+
+    def check_lake(self):
+        assert snapshot(self.folder / "lake") == self.before
+
+
+def stopped(running):
+    """Ends `serve` as a service manager does; nothing of it is left."""
+    running.look()
+    running.process.terminate()
+    assert running.process.wait(60) == 0
+    assert running.living_after(ORPHANS_END_WITHIN_S) == []
+
+
+def flow_process(run):
+    return psutil.Process(run.process["pid"])
+
+
+def test_a_schedule_fires_and_a_run_without_work_says_so(server, tmp_path):
+    served = Served(server, tmp_path, "timed", "--to", "containment", "--interval", "10")
+    with served.worker() as running:
+
+        def three():
+            running.look()
+            done = [run for run in server.runs("lakebed/chain-timed", *ENDED) if run["auto_scheduled"]]
+            return done[:3] if len(done) >= 3 else None
+
+        first, _, third = wait_for(three)
+        assert [run["state_type"] for run in (first, third)] == ["COMPLETED"] * 2
+        assert first["state"]["message"].startswith("built inventory, containment; 3 tables, 0 unreadable; 2 contain")
+        assert third["state"]["message"] == NOTHING_DONE
+        assert NOTHING_DONE in server.logs(third["id"])
+        stopped(running)
+    records = {run.command[-1]: run for run in list_runs(served.root)}
+    assert records[first["id"]].session_start_s > 0
+    assert records[third["id"]].session_start_s == 0 and all(stage.reused for stage in records[third["id"]].stages)
+    assert served.registered["schedule"] == "every 10 s"
+    shown = server.artifacts(first["id"])
+    assert set(shown) == {"lakebed-progress", "lakebed-summary", "lakebed-report"}
+    assert shown["lakebed-progress"]["data"] == 100.0
+    assert "| `orders_part` | `orders` |  |" in shown["lakebed-summary"]["data"]
+    served.check_lake()
+
+
+def test_the_same_registration_again_changes_nothing_and_another_root_is_refused(server, tmp_path):
+    served = Served(server, tmp_path / "one", "named", "--cron", "0 3 * * *", "--timezone", "Europe/Berlin")
+    first, second = served.register(), served.register()
+    assert (first.status, second.status) == (0, 0), first.err + second.err
+    assert first.json == second.json
+    assert first.json["schedule"] == "0 3 * * * (Europe/Berlin)"
+    found = server.deployment("lakebed/chain-named")
+    (schedule,) = found["schedules"]
+    assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 3 * * *", "Europe/Berlin")
+    assert found["entrypoint"] == "flows.lake.lake_flow" and found["work_queue_name"] == first.json["queue"]
+    queue = server.ask("GET", f"/work_pools/lakebed/queues/{first.json['queue']}")
+    assert queue["concurrency_limit"] == 1
+    automations = server.ask("POST", "/automations/filter")
+    assert [each["id"] for each in automations if each["name"].startswith("lakebed")] == [first.json["automation"]]
+    assert "hash_key" not in json.dumps(found)
+    listening = psutil.Process(server.process.pid).net_connections("inet")
+    assert {each.laddr.ip for each in listening if each.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+    others = Served(server, tmp_path / "two", "named").register()
+    assert others.status == 2
+    assert others.json["error"] == "ConfigError" and others.json["hint"].endswith("--name")
+    given = {**found["parameters"], "spark": {**found["parameters"]["spark"], "driver_memory_mib": 1}}
+    answer = server.call("POST", f"/deployments/{found['id']}/create_flow_run", parameters=given)
+    assert answer.status_code == 409 and "less than the minimum of 512" in answer.text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+def test_a_person_runs_it_from_the_ui_with_other_parameters(server, tmp_path):
+    pictures = Path(os.environ.get("TEST_PICTURES", tmp_path))
+    served = Served(server, tmp_path, "person", "--to", "retention")
+    with served.worker() as running, browser(tmp_path / "profile") as tab:
+        page = f"{server.address}/deployments/deployment/{served.registered['deployments']['chain-person']}/run"
+        tab.call("Page.navigate", url=page)
+        tab.wait("document.querySelectorAll('.schema-form-property').length > 100", 120)
+        memory = "Driver Memory Mib"
+        assert "Heap of the driver's JVM, in MiB. (≥ 512, ≤ 1,048,576)" in text_of(tab, memory)
+        choose(tab, "Semantics", "bag")
+        fill(tab, memory, "100")
+        click(tab, button("Submit"))
+        tab.wait("document.body.innerText.includes('100 is less than the minimum of 512')")
+        show(tab, memory)
+        tab.screenshot(pictures / "prefect-refused.png", (1100, 700))
+        assert server.runs("lakebed/chain-person") == []
+        # the message lies over the button
+        tab.wait("!document.body.innerText.includes('less than the minimum')", 120)
+        fill(tab, memory, "700")
+        show(tab, "Semantics")
+        tab.screenshot(pictures / "prefect-form.png", (1100, 700))
+        click(tab, button("Submit"))
+        (run,) = wait_for(lambda: server.runs("lakebed/chain-person"))
+        assert run["parameters"]["containment"]["semantics"] == "bag"
+        assert run["parameters"]["spark"]["driver_memory_mib"] == 700
+        tab.call("Page.navigate", url=f"{server.address}/runs/flow-run/{run['id']}")
+        tab.wait("document.querySelector('.state-badge, [class*=state-badge]')?.innerText.includes('Completed')", 300)
+        time.sleep(SETTLE_S)
+        tab.screenshot(pictures / "prefect-run.png", (1300, 600))
+        shown = server.artifacts(run["id"])
+        for name in ("summary", "decisions"):
+            tab.call("Page.navigate", url=f"{server.address}/artifacts/artifact/{shown[f'lakebed-{name}']['id']}")
+            tab.wait("document.querySelectorAll('main td, .p-table td, td').length > 3")
+            assert "orders_part" in tab.ask("document.body.innerText")
+            tab.screenshot(pictures / f"prefect-{name}.png", (1100, 740))
+        stopped(running)
+    (record,) = list_runs(served.root)
+    assert (record.config["containment"]["semantics"], record.config["spark"]["driver_memory_mib"]) == ("bag", 700)
+    assert server.run(run["id"])["state_type"] == "COMPLETED"
+
+
+def test_a_second_run_waits_a_killed_one_is_crashed_and_the_next_resumes(server, tmp_path):
+    served = Served(server, tmp_path, "killed", "--to", "containment")
+    with served.worker() as running:
+        first = served.start()
+        record = served.working()
+        second = served.start()
+        time.sleep(5)
+        assert server.run(second)["state_type"] == "SCHEDULED"
+        assert [run.run_id for run in list_runs(served.root)] == [record.run_id]
+        running.look()
+        flow_process(record).kill()
+        assert "-9" in server.wait_for_run(first, *ENDED)["state"]["message"]
+        assert server.run(first)["state_type"] == "CRASHED"
+        done = server.wait_for_run(second, *ENDED)
+        assert done["state_type"] == "COMPLETED", done["state"]["message"]
+        # nothing runs the crashed one again
+        assert server.run(first)["run_count"] == 1
+        newest, oldest = list_runs(served.root)
+        assert (oldest.run_id, oldest.status, newest.status) == (record.run_id, "dead", "completed")
+        # somebody goes around the queue: the lease refuses, and nothing is tried again
+        with Lease(served.root, "somebody"):
+            refused = server.wait_for_run(served.start("only-inventory"), *ENDED)
+        assert refused["state_type"] == "FAILED" and refused["run_count"] == 1
+        assert "another run works on this artifact root" in refused["state"]["message"]
+        stopped(running)
+    served.check_lake()
+
+
+def test_worker_and_flow_killed_are_found_by_the_next_serve(server, tmp_path):
+    served = Served(server, tmp_path, "gone", "--to", "inventory")
+    with served.worker() as running:
+        flow_run = killed_with_worker(served, running)
+    assert server.run(flow_run)["state_type"] == "RUNNING"
+    with served.worker() as running:
+        assert served.registered["crashed"] == [flow_run]
+        state = server.run(flow_run)["state"]
+        assert state["type"] == "CRASHED" and "the next run goes on" in state["message"]
+        done = server.wait_for_run(served.start(), *ENDED)
+        assert done["state_type"] == "COMPLETED", done["state"]["message"]
+        stopped(running)
+    assert [run.status for run in list_runs(served.root)] == ["completed", "dead"]
+
+
+@pytest.mark.long
+def test_a_silent_run_is_crashed_by_the_automation_on_sqlite(tmp_path):
+    (tmp_path / "home").mkdir()
+    with prefect_server(tmp_path / "home", **QUICK) as server:
+        served = Served(server, tmp_path, "silent", "--to", "inventory", "--silent", str(SILENT_S))
+        with served.worker() as running:
+            flow_run = killed_with_worker(served, running)
+        assert server.run(flow_run)["state_type"] == "RUNNING"
+        state = server.wait_for_run(flow_run, "CRASHED", timeout_s=4 * SILENT_S)["state"]
+        assert state["message"] == f"no heartbeat for {SILENT_S} s; the next run goes on from its artifacts"
+
+
+@pytest.mark.long
+def test_stopping_serve_stops_its_run_and_a_person_can_cancel_one(server, tmp_path):
+    served = Served(server, tmp_path, "stopped", "--to", "containment")
+    with served.worker() as running:
+        first = served.start()
+        served.working()
+        stopped(running)
+        assert "ended with the worker" in (tmp_path / "stderr.txt").read_text()
+    assert server.run(first)["state_type"] == "CRASHED"
+    with served.worker() as running:
+        second = served.start()
+        served.working()
+        running.look()
+        server.ask("POST", f"/flow_runs/{second}/set_state", state={"type": "CANCELLING"}, force=False)
+        assert server.wait_for_run(second, *ENDED)["state_type"] == "CANCELLED"
+        third = server.wait_for_run(served.start(), *ENDED)
+        assert third["state_type"] == "COMPLETED", third["state"]["message"]
+        stopped(running)
+    served.check_lake()
+
+
+def killed_with_worker(served, running):
+    """Starts a run and kills its process and the worker with -9; the id of its flow run."""
+    flow_run = served.start(full=True)
+    record = served.working()
+    running.look()
+    running.kill()
+    flow_process(record).kill()
+    assert running.living_after(ORPHANS_END_WITHIN_S) == []
+    return flow_run
