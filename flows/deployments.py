@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 from flows.chain import CHAIN
@@ -96,7 +97,7 @@ def as_yaml() -> str:
     """The deployments as a file for `prefect deploy --all`; lake and artifact root come from the environment."""
     import yaml
 
-    values: dict[str, Any] = {"name": "lakebed", "prefect-version": "3.8.8", "pull": []}
+    values: dict[str, Any] = {"name": "lakebed", "prefect-version": version("prefect"), "pull": []}
     values["deployments"] = [_yaml_facts(each) for each in DEPLOYMENTS]
     return _HEADER + yaml.safe_dump(values, sort_keys=False, width=110)
 

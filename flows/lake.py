@@ -135,8 +135,7 @@ def _run_joined(scope: RunScope, links: Sequence[Link]) -> dict[str, ArtifactRef
     """Within a run of the command line, which has opened the scope; on the user's server it shows itself there."""
     with _shown_on_server(scope, links, shown()):
         _run_links(scope, links)
-    if users_server():
-        publish_run(scope)
+    _publish(scope)
     return _completed(scope)
 
 
@@ -160,8 +159,7 @@ def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, A
     report = report_of(scope) if gets_report(to, only) else ""
     if report:
         logger.info("report: %s", report)
-    if users_server():
-        publish_run(scope, report)
+    _publish(scope, report)
     return _completed(scope)
 
 
@@ -173,8 +171,7 @@ def _run_links(scope: RunScope, links: Sequence[Link]) -> None:
         if link.reads_lake_rows:
             scope.require_lake_suites()
         started = time.monotonic()
-        on_server = progress.stage(link.name) if isinstance(progress, ServerProgress) else contextlib.nullcontext()
-        with scope.stage(link.name), on_server:
+        with scope.stage(link.name), progress.stage(link.name):
             ref = _build(scope, link)
         scope.done(ref, time.monotonic() - started)
         logger.info("stage %s: artifact %s", link.name, ref.key[:12])
@@ -197,6 +194,16 @@ def _shown_on_server(scope: RunScope, links: Sequence[Link], inner: Progress) ->
         show(before)
 
 
+def _publish(scope: RunScope, report: str = "") -> None:
+    """The run's pages on the user's server; a server that refuses them spoils no run."""
+    if not users_server():
+        return
+    try:
+        publish_run(scope, report)
+    except Exception as error:
+        get_run_logger().warning("the run's pages were not made: %s", error)
+
+
 def _completed(scope: RunScope) -> dict[str, ArtifactRef]:
     """The artifacts, in a state that says in a line what was done; callers of the flow get the artifacts alone."""
     message = run_message(scope.log.record.stages, scope.summaries())
@@ -211,9 +218,12 @@ def _crash_dead_runs(scope: RunScope) -> None:
 
     from flows.serving import crash_dead_runs
 
-    with get_client(sync_client=True) as client:
-        for each in crash_dead_runs(client, scope.config.artifacts):
-            get_run_logger().warning("flow run %s is marked as crashed: its process is gone", each)
+    try:
+        with get_client(sync_client=True) as client:
+            for each in crash_dead_runs(client, scope.config.artifacts):
+                get_run_logger().warning("flow run %s is marked as crashed: its process is gone", each)
+    except Exception as error:
+        get_run_logger().warning("dead runs were not told to the server: %s", error)
 
 
 def _require_absolute(config: LakebedConfig) -> None:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.errors import ConfigError, StageError
 from flows.config import LakebedConfig
@@ -65,21 +66,32 @@ class Schedule:
         from pydantic import ValidationError
 
         self._require_one()
-        zone = self.timezone or "UTC"
+        zone = self._zone()
         try:
             if self.cron:
                 return CronSchedule(cron=self.cron, timezone=zone)
             if self.interval_s:
                 return IntervalSchedule(interval=timedelta(seconds=self.interval_s), timezone=zone)
         except ValidationError as error:
-            is_zone = error.errors()[0]["loc"] == ("timezone",)
             raise ConfigError(
-                "the time zone is not known" if is_zone else "the schedule cannot be read",
-                value=zone if is_zone else self.cron or self.interval_s,
-                expected="a name such as Europe/Berlin" if is_zone else "five fields, such as '0 3 * * *'",
+                "the schedule cannot be read",
+                value=self.cron or self.interval_s,
+                expected="five fields, such as '0 3 * * *'",
                 hint="lakebed serve --help",
             ) from error
         return None
+
+    def _zone(self) -> str:
+        zone = self.timezone or "UTC"
+        try:
+            return ZoneInfo(zone).key
+        except (OSError, ValueError, ZoneInfoNotFoundError) as error:
+            raise ConfigError(
+                "the time zone is not known",
+                value=zone,
+                expected="a name such as Europe/Berlin",
+                hint="lakebed serve --help",
+            ) from error
 
     def _require_one(self) -> None:
         if self.cron and self.interval_s:

@@ -73,6 +73,11 @@ class Progress:
             watcher.join()
             self._say(step, time.perf_counter() - start, mark)
 
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """A stage of the chain, which is shown by its steps alone."""
+        yield
+
     def note(self, text: str) -> None:
         """One line, without secrets and control characters."""
         self._console.print(visible(redacted(text)), markup=False)

@@ -4,10 +4,14 @@ The sample lake's chain in one process with one Spark session: stage by stage wi
 pairs whose order alternates, each run into an empty artifact root. One run of each kind warms up and is not counted.
 Prefect's server is the run's own, started before (its time is stated apart); with `--server` it is one with a UI, as a
 user has it, and the runs create their Prefect artifacts, progress and logs there.
+
+Pairs differ by the machine's other load too, so a second figure comes from within each flow: its wall time less the
+seconds inside the stages' own functions, over its wall time.
 """
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -71,13 +75,19 @@ def measure(folder: Path, n_pairs: int, start_s: float, *, is_users: bool) -> No
     """Pairs of runs, and what they say together."""
     runs = {"direct": run_direct, "flow": run_flow}
     seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    outside = []
     for pair in range(n_pairs + 1):
         for kind in KINDS if pair % 2 else reversed(KINDS):
-            took = timed(folder, runs[kind])
+            with timed_stages() as inside:
+                took = timed(folder, runs[kind])
             if pair:
                 seconds[kind].append(took)
-                say({"measurement": "run", "pair": pair, "kind": kind, "wall_s": round(took, 3)})
-    say({**overhead(seconds["direct"], seconds["flow"]), "users_server": is_users, "server_start_s": round(start_s, 2)})
+                facts = {"pair": pair, "kind": kind, "wall_s": round(took, 3), "stages_s": round(sum(inside), 3)}
+                say({"measurement": "run", **facts})
+            if pair and kind == "flow":
+                outside.append(1 - sum(inside) / took)
+    figures = {**overhead(seconds["direct"], seconds["flow"]), "outside_stages": round(statistics.median(outside), 4)}
+    say({**figures, "users_server": is_users, "server_start_s": round(start_s, 2)})
 
 
 def overhead(direct: Sequence[float], flow: Sequence[float]) -> dict[str, Any]:
@@ -121,6 +131,33 @@ def run_direct(config: LakebedConfig, scope: RunScope) -> None:
         for link in chosen_links():
             started = time.monotonic()
             scope.done(link.build(scope.refs, scope.workspace, scope.config), time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def timed_stages() -> Iterator[list[float]]:
+    """The seconds inside each stage's own function, whoever calls it."""
+    seconds: list[float] = []
+    tasks = [getattr(import_module(f"tasks.{link.name}.task"), f"build_{link.name}") for link in chosen_links()]
+    functions = [task.fn for task in tasks]
+    for task, function in zip(tasks, functions, strict=True):
+        task.fn = _timed(function, seconds)
+    try:
+        yield seconds
+    finally:
+        for task, function in zip(tasks, functions, strict=True):
+            task.fn = function
+
+
+def _timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*given: Any) -> Any:
+        started = time.monotonic()
+        try:
+            return function(*given)
+        finally:
+            seconds.append(time.monotonic() - started)
+
+    return call
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ def _keys():
         ("lakegraph.md", ("lakegraph.",)),
         ("summary.md", ("summary.",)),
         ("embeddings.md", ("embeddings.",)),
-        ("index.md", ("index.",)),
+        ("vector-index.md", ("index.",)),
         ("observability.md", ("logging.", "lineage.")),
         ("security.md", ("security.",)),
         ("gc.md", ("gc.",)),

@@ -3,15 +3,19 @@
 import contextlib
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from flows.deployments import DEPLOYMENTS, POOL
 from flows.run_page import NOTHING_DONE
 from tasks.runtime.lease import Lease
 from tasks.runtime.record import list_runs
+from tests.docs.pages import ROOT
 from tests.flows.lakes import snapshot, write_parquet_lake
 from tests.flows.prefect_ui import button, choose, click, fill, show, text_of
 from tests.flows.processes import Running, lakebed
@@ -24,7 +28,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.heavy]
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 ORPHANS_END_WITHIN_S = 30
 SILENT_S = 90
-# the picture of a run's tasks moves a little after it is drawn
+# the graph of a run's tasks moves a little after it is drawn
 SETTLE_S = 3
 # a person's patience, so that the tests need less of it
 QUICK = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
@@ -139,6 +143,44 @@ def test_the_same_registration_again_changes_nothing_and_another_root_is_refused
     assert answer.status_code == 409 and "less than the minimum of 512" in answer.text
 
 
+def test_a_run_of_the_command_line_shows_itself_on_a_server_of_the_users(server, tmp_path):
+    write_parquet_lake(tmp_path / "lake")
+    arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory", "--json")
+    answer = lakebed(*arguments, folder=tmp_path, **server.variables)
+    assert answer.status == 0, answer.err
+    (run,) = [each for each in server.runs() if each["deployment_id"] is None]
+    assert run["state"]["message"] == "built inventory; 3 tables, 0 unreadable"
+    shown = server.artifacts(run["id"])
+    assert set(shown) == {"lakebed-progress", "lakebed-summary"}
+    assert shown["lakebed-progress"]["data"] == 100.0
+    assert answer.json["prefect_start_s"] == 0
+
+
+def test_prefect_deploy_takes_the_file_of_infra_from_any_folder(server, tmp_path):
+    variables = {**server.environment, "LAKEBED_LAKE__ROOT": "/data/lake", "LAKEBED_ARTIFACTS": "/data/lakebed"}
+    file = ROOT / "infra" / "prefect.yaml"
+    for command in (
+        ("work-pool", "create", POOL, "--type", "process", "--overwrite"),
+        ("work-queue", "create", POOL, "--pool", POOL, "--limit", "1"),
+        ("--no-prompt", "deploy", "--all", "--prefect-file", str(file)),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *command], cwd=tmp_path, env=variables, capture_output=True, text=True,
+            timeout=300, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+    for each in DEPLOYMENTS:
+        found = server.deployment(f"{each.flow}/{each.name}")
+        assert (found["entrypoint"], found["work_queue_name"]) == (each.entrypoint, POOL)
+        assert found["pull_steps"] in (None, [])
+        assert found["parameters"]["artifacts"] == "/data/lakebed"
+        assert found["enforce_parameter_schema"] and "hash_key" not in json.dumps(found)
+    schedules = server.deployment("lakebed/chain")["schedules"]
+    assert {each["slug"]: each["active"] for each in schedules} == {"lakebed": True, "lakebed-interval": False}
+    # no worker is there for it; its schedule must not fill the queue of the other tests
+    server.ask("DELETE", f"/deployments/{server.deployment('lakebed/chain')['id']}")
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 def test_a_person_runs_it_from_the_ui_with_other_parameters(server, tmp_path):
     pictures = Path(os.environ.get("TEST_PICTURES", tmp_path))
@@ -167,6 +209,9 @@ def test_a_person_runs_it_from_the_ui_with_other_parameters(server, tmp_path):
         assert run["parameters"]["spark"]["driver_memory_mib"] == 700
         tab.call("Page.navigate", url=f"{server.address}/runs/flow-run/{run['id']}")
         tab.wait("document.querySelector('.state-badge, [class*=state-badge]')?.innerText.includes('Completed')", 300)
+        # opened anew, its tasks are laid out as a graph
+        tab.call("Page.reload")
+        tab.wait("document.body.innerText.includes('4 Task runs')", 60)
         time.sleep(SETTLE_S)
         tab.screenshot(pictures / "prefect-run.png", (1300, 600))
         shown = server.artifacts(run["id"])
@@ -234,6 +279,19 @@ def test_a_silent_run_is_crashed_by_the_automation_on_sqlite(tmp_path):
         assert server.run(flow_run)["state_type"] == "RUNNING"
         state = server.wait_for_run(flow_run, "CRASHED", timeout_s=4 * SILENT_S)["state"]
         assert state["message"] == f"no heartbeat for {SILENT_S} s; the next run goes on from its artifacts"
+
+
+@pytest.mark.long
+def test_a_run_outlives_its_killed_worker_and_ends_by_itself(server, tmp_path):
+    served = Served(server, tmp_path, "alone", "--to", "containment")
+    with served.worker() as running:
+        flow_run = served.start()
+        served.working()
+        running.kill()
+        done = server.wait_for_run(flow_run, *ENDED)
+        assert done["state_type"] == "COMPLETED", done["state"]["message"]
+        assert running.living_after(ORPHANS_END_WITHIN_S) == []
+    assert [run.status for run in list_runs(served.root)] == ["completed"]
 
 
 @pytest.mark.long
