@@ -19,19 +19,38 @@ POLL_S = 0.5
 BUSY_TRIES = 10
 
 
-@dataclass(frozen=True)
+@dataclass
 class PrefectServer:
     """A running server.
 
     Attributes:
         address: of the UI; the API lies below `/api`.
         environment: for whoever works with it.
+        command: that starts it.
+        own_environment: of the server alone, with the address of its database.
+        log: what it says goes there.
         process: the server's.
     """
 
     address: str
     environment: dict[str, str]
-    process: subprocess.Popen
+    command: list[str]
+    own_environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen | None = None
+
+    def start(self):
+        """Starts it, also again after a kill, on the same database and port; returns when it answers."""
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                self.command, env=self.own_environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        wait_for(lambda: answers(f"{self.address}/api/health"), START_S, self.process)
+
+    def kill(self):
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
 
     @property
     def variables(self):
@@ -138,14 +157,13 @@ def prefect_server(home, database_url="", **variables):
         server_only = {}
         shutil.copyfile(build_database(), Path(home) / "prefect.db")
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with (Path(home) / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env=own | server_only, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        try:
-            wait_for(lambda: answers(f"{address}/api/health"), START_S, process)
-            yield PrefectServer(address, own, process)
-        finally:
-            process.terminate()
+    server = PrefectServer(address, own, command, own | server_only, Path(home) / "server.log")
+    try:
+        server.start()
+        yield server
+    finally:
+        if server.process is not None:
+            server.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(30)
-            process.kill()
-            process.wait()
+                server.process.wait(30)
+            server.kill()
