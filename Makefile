@@ -5,7 +5,7 @@ LAKE ?= samples
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check bench lock
+.PHONY: help setup demo test test-all check bench docs lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ bench: setup ## Measure against DuckDB and the rest; one JSON line a measurement
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-annotate --no-header --python-version 3.11
 
+docs: setup ## Build the documentation as a site: .lakebed/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict $(ARGS)
+	@echo .lakebed/site/index.html
+
 lock: setup ## For developers: pin again after a change of pyproject.toml (ARGS=--upgrade moves all pins)
 	@$(COMPILE) $(ARGS) pyproject.toml --all-extras --group dev --group docs -o requirements/lock.txt
+	@$(BIN)/python infra/setup/image_lock.py
 	@echo 'uv>=0.13' | $(COMPILE) $(ARGS) - -o requirements/uv.txt

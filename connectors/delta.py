@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import pyarrow as pa
 
-from connectors.errors import ArtifactError
+from connectors.errors import ArtifactError, LakeError
+from connectors.object_client import delta_options, store_error
 from connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def write_table(uri: str, table: pa.Table) -> WrittenTable:
     from deltalake import write_deltalake
 
     try:
-        write_deltalake(uri, table, mode="error", configuration=_PROPERTIES, storage_options=_options(uri))
+        write_deltalake(uri, table, mode="error", configuration=_PROPERTIES, storage_options=delta_options(uri))
     except Exception as error:
         raise _write_error(uri, error) from error
     return _written(uri, "delta-rs")
@@ -102,10 +103,14 @@ def write_frame(uri: str, frame: "DataFrame") -> WrittenTable:
 
     Raises:
         ArtifactError: if a table lies there already, or the folder cannot be written.
+        SourceError: if Hadoop's connector for the store is missing.
     """
+    from connectors.spark.object_stores import require_connector, spark_uri
+
+    require_connector(frame.sparkSession, uri)
     writer = frame.write.format("delta").mode("error").options(**_PROPERTIES)
     try:
-        writer.save(_spark_uri(uri))
+        writer.save(spark_uri(uri))
     except Exception as error:
         raise _write_error(uri, error) from error
     return _written(uri, "spark")
@@ -130,7 +135,7 @@ def commit_files(uri: str, schema: pa.Schema, files: Sequence[DataFile]) -> Writ
             [_add_action(file) for file in files],
             mode="error",
             configuration=_PROPERTIES,
-            storage_options=_options(uri),
+            storage_options=delta_options(uri),
         )
     except Exception as error:
         raise _write_error(uri, error) from error
@@ -169,11 +174,9 @@ def open_table(uri: str) -> "DeltaTable":
     from deltalake.exceptions import DeltaError
 
     try:
-        return DeltaTable(uri, storage_options=_options(uri))
-    except DeltaError as error:
-        raise ArtifactError(
-            f"cannot open the Delta table: {error}", value=uri, hint="run the same command again"
-        ) from (error)
+        return DeltaTable(uri, storage_options=delta_options(uri))
+    except (DeltaError, OSError) as error:
+        raise _typed(uri, error, "open the Delta table") from error
 
 
 def active_files(uri: str) -> tuple[ActiveFile, ...]:
@@ -218,9 +221,13 @@ def _readable(uri: str) -> Iterator[None]:
     try:
         yield
     except (DeltaError, pa.ArrowException, OSError) as error:
-        raise ArtifactError(
-            f"cannot read the Delta table: {error}", value=uri, hint="run the same command again"
-        ) from error
+        raise _typed(uri, error, "read the Delta table") from error
+
+
+def _typed(uri: str, error: Exception, action: str) -> LakeError:
+    if is_object_store(uri) and not isinstance(error, pa.ArrowException):
+        return store_error(str(error), action, uri)
+    return ArtifactError(f"cannot {action}: {error}", value=uri, hint="run the same command again")
 
 
 def _written(uri: str, writer: Writer) -> WrittenTable:
@@ -249,7 +256,9 @@ def _require_files(uri: str, files: Sequence[DataFile]) -> None:
         )
 
 
-def _write_error(uri: str, error: Exception) -> ArtifactError:
+def _write_error(uri: str, error: Exception) -> LakeError:
+    if is_object_store(uri):
+        return store_error(str(error), "write the Delta table", uri)
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     lower = str(error).lower()
     hint = "run the same command again"
@@ -258,15 +267,3 @@ def _write_error(uri: str, error: Exception) -> ArtifactError:
     elif "permission" in lower or "read-only" in lower:
         hint = "choose an artifact root that this user may write"
     return ArtifactError(f"cannot write the Delta table: {text}", value=uri, hint=hint)
-
-
-def _options(uri: str) -> dict[str, str] | None:
-    """Commits on S3 are conditional puts, so that two writers cannot both make one version."""
-    return {"aws_conditional_put": "etag"} if uri.startswith(("s3://", "s3a://")) else None
-
-
-def _spark_uri(uri: str) -> str:
-    """The URI as Spark wants it: Hadoop knows `s3a`, and a local path needs its scheme to be safe."""
-    if uri.startswith("s3://"):
-        return "s3a://" + uri.removeprefix("s3://")
-    return uri if is_object_store(uri) or uri.startswith("file:") else "file://" + Storage.at(uri).root

@@ -19,7 +19,7 @@ import psutil
 from connectors.errors import LakeError
 from connectors.spark.archive import is_usable
 from connectors.spark.config import SparkConfig
-from connectors.spark.jars import JARS_FIX, find_jars, inspect_jars, jars_folder
+from connectors.spark.jars import JARS_FIX, S3_JARS, find_jars, inspect_jars, jars_folder, s3_jars
 from connectors.spark.java import find_java
 
 _GIB = 1 << 30
@@ -45,6 +45,7 @@ def quick_checks(config: SparkConfig, artifacts: str = ".") -> list[Check]:
         check_java(),
         check_worker_python(config),
         check_jars(config),
+        check_s3_jars(),
         check_archive(config),
         check_memory(config),
         check_disk(artifacts),
@@ -125,6 +126,14 @@ def check_jars(config: SparkConfig) -> Check:
     other = [jar.name for jar in jars if not jar.is_pinned]
     found = f"{jars_folder(config.jars)}: {listed}" + (f"; not as pinned: {', '.join(other)}" if other else "")
     return Check("delta jars", not other, found, JARS_FIX if other else "")
+
+
+def check_s3_jars() -> Check:
+    """Hadoop's S3 connector; without it only Spark's own reading of S3 fails, so its lack is no fault."""
+    jars = s3_jars()
+    found = f"{jars[0].parent}: {', '.join(jar.name.removesuffix('.jar') for jar in jars)}" if jars else "not fetched"
+    use = "; on S3 Delta tables with deletion vectors or renamed columns need it, and results too large for one process"
+    return Check("s3 jars", True, found if jars else f"{found}{use}: {S3_JARS.fix}", "" if jars else S3_JARS.fix)
 
 
 def check_archive(config: SparkConfig) -> Check:

@@ -22,7 +22,7 @@ _WORD = (
 )
 _SECRET_NAME = re.compile(rf"{_WORD}|[_.\-]token$", re.IGNORECASE)
 _HARMLESS_NAME = re.compile(
-    r"(?:file|path|folder|dir|url|uri|endpoint|provider|timeout|class|type|name|_s|\.(?:csv|tsv|parquet|jsonl?|gz))$",
+    r"(?:file|path|folder|dir|url|uri|endpoint|provider|timeout|class|type|name|_env|_block|_s|\.(?:csv|tsv|parquet|jsonl?|gz))$",
     re.I,
 )
 _VARIABLE = re.compile(r"SECRET|PASSW|TOKEN|CREDENTIAL|PRIVATE_KEY|(?:^|_)(?:KEY|KEYS|PWD|PAT|SAS)$|APIKEY", re.I)

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from connectors.errors import ArtifactError, LakeError
 
@@ -66,7 +66,11 @@ class Storage(ABC):
     @staticmethod
     def at(uri: str, error: type[LakeError] = ArtifactError) -> "Storage":
         """The storage at `uri`; its failures are raised as `error`."""
-        return ObjectStorage(uri, error) if is_object_store(uri) else LocalStorage(uri, error)
+        if not is_object_store(uri):
+            return LocalStorage(uri, error)
+        from connectors.object_storage import ObjectStorage
+
+        return ObjectStorage(uri, error)
 
     @abstractmethod
     def list_files(self, under: str = "", on_error: Callable[[str, str], None] | None = None) -> list[StoredFile]:
@@ -84,6 +88,10 @@ class Storage(ABC):
     @abstractmethod
     def stat(self, path: str) -> StoredFile | None:
         """The file at `path`, or None."""
+
+    def stats(self) -> Callable[[str], StoredFile | None]:
+        """As `stat`, for many files: locally asked one by one; of an object store listed now, a thousand a request."""
+        return self.stat if self.is_local else {file.path: file for file in self.list_files()}.get
 
     @abstractmethod
     def exists(self, path: str) -> bool:
@@ -121,6 +129,10 @@ class Storage(ABC):
         """The whole content of a file."""
         with self.open(path) as stream:
             return stream.read()
+
+    def read_if_there(self, path: str) -> bytes | None:
+        """The whole content of a file, None where there is none; one request on an object store."""
+        return self.read_bytes(path) if self.stat(path) is not None else None
 
     def uri(self, *parts: str) -> str:
         """The full path or URI of something below the root."""
@@ -253,120 +265,6 @@ class LocalStorage(Storage):
             yield
         except OSError as error:
             raise storage_error(error, action, self._path(path), self._error) from error
-
-
-class ObjectStorage(Storage):
-    """A prefix of an object store, through `pyarrow.fs` (credentials and endpoint come from the environment)."""
-
-    is_local = False
-
-    def __init__(self, uri: str, error: type[LakeError] = ArtifactError) -> None:
-        import pyarrow as pa
-        from pyarrow import fs
-
-        self.root = uri.rstrip("/")
-        self._error = error
-        try:
-            self._fs, self._base = fs.FileSystem.from_uri(_arrow_uri(self.root))
-        except (pa.ArrowInvalid, ValueError, OSError) as failure:
-            raise error(
-                f"cannot use this object store: {failure}",
-                value=uri,
-                expected="s3://bucket/prefix, gs://bucket/prefix or abfss://container@account/prefix",
-            ) from failure
-
-    def list_files(self, under: str = "", on_error: Callable[[str, str], None] | None = None) -> list[StoredFile]:
-        """See `Storage.list_files`."""
-        from pyarrow import fs
-
-        selector = fs.FileSelector(self._path(under), recursive=True, allow_not_found=bool(under))
-        try:
-            infos = self._fs.get_file_info(selector)
-        except OSError as error:
-            failure = storage_error(error, "list the prefix", join_uri(self.root, under), self._error)
-            if on_error is None:
-                raise failure from error
-            on_error(under, failure.what)
-            return []
-        files = [self._stored(info) for info in infos if info.type == fs.FileType.File]
-        return sorted(files, key=lambda file: file.path)
-
-    def list_folders(self, under: str = "") -> list[str]:
-        """See `Storage.list_folders`."""
-        from pyarrow import fs
-
-        selector = fs.FileSelector(self._path(under), allow_not_found=True)
-        with self._typed("list the prefix", under):
-            infos = self._fs.get_file_info(selector)
-        return sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
-
-    def stat(self, path: str) -> StoredFile | None:
-        """See `Storage.stat`."""
-        from pyarrow import fs
-
-        with self._typed("look at the object", path):
-            info = self._fs.get_file_info(self._path(path))
-        return self._stored(info) if info.type == fs.FileType.File else None
-
-    def exists(self, path: str) -> bool:
-        """See `Storage.exists`."""
-        from pyarrow import fs
-
-        with self._typed("look at the object", path):
-            return bool(self._fs.get_file_info(self._path(path)).type != fs.FileType.NotFound)
-
-    def open(self, path: str) -> BinaryIO:
-        """See `Storage.open`."""
-        with self._typed("read the object", path):
-            return cast("BinaryIO", self._fs.open_input_file(self._path(path)))
-
-    def write_bytes_atomic(self, path: str, data: bytes) -> None:
-        """See `Storage.write_bytes_atomic`: one put, which an object store makes visible at once."""
-        with self._typed("write the object", path), self._plain_output(path) as stream:
-            stream.write(data)
-
-    def open_output(self, path: str) -> BinaryIO:
-        """See `Storage.open_output`."""
-        with self._typed("write the object", path):
-            return cast("BinaryIO", self._plain_output(path))
-
-    def arrow(self) -> tuple[Any, str]:
-        """See `Storage.arrow`."""
-        return self._fs, self._path("")
-
-    def make_folder(self, path: str = "") -> None:
-        """See `Storage.make_folder`."""
-
-    def delete_folder(self, path: str) -> None:
-        """See `Storage.delete_folder`."""
-        with self._typed("delete the prefix", path), contextlib.suppress(FileNotFoundError):
-            self._fs.delete_dir(self._path(path))
-
-    def delete_file(self, path: str) -> None:
-        """See `Storage.delete_file`."""
-        with self._typed("delete the object", path), contextlib.suppress(FileNotFoundError):
-            self._fs.delete_file(self._path(path))
-
-    def _path(self, path: str) -> str:
-        return f"{self._base.rstrip('/')}/{path}" if path else str(self._base)
-
-    def _plain_output(self, path: str) -> Any:
-        """Arrow would pack what goes into a file whose name ends in `.gz`, packed already or not."""
-        return self._fs.open_output_stream(self._path(path), compression=None)
-
-    def _stored(self, info: Any) -> StoredFile:
-        return StoredFile(info.path[len(self._base.rstrip("/")) + 1 :], info.size, info.mtime_ns or 0)
-
-    @contextlib.contextmanager
-    def _typed(self, action: str, path: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise storage_error(error, action, join_uri(self.root, path), self._error) from error
-
-
-def _arrow_uri(uri: str) -> str:
-    return "s3://" + uri.removeprefix("s3a://") if uri.startswith("s3a://") else uri
 
 
 def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:

@@ -44,3 +44,20 @@ def newest_refs(root: str, stage: str) -> tuple[ArtifactStore, dict[str, Artifac
     record = newest_run(root, stage)
     refs = {entry.stage: ArtifactRef(stage=entry.stage, key=entry.key, digest=entry.digest) for entry in record.stages}
     return ArtifactStore(root), refs
+
+
+def search_refs(root: str) -> tuple[ArtifactStore, dict[str, ArtifactRef]]:
+    """The artifacts of the newest run with an index, and the newest links that were trained on the same lake graph.
+
+    Raises:
+        ArtifactError: if no run has made an index.
+    """
+    store, refs = newest_refs(root, "index")
+    if "links" in refs or "lakegraph" not in refs:
+        return store, refs
+    for record in list_runs(root):
+        keys = {entry.stage: entry.key for entry in record.stages}
+        if "links" in keys and keys.get("lakegraph") == refs["lakegraph"].key:
+            found = store.find("links", keys["links"])
+            return store, refs if found is None else {**refs, "links": found}
+    return store, refs

@@ -1,7 +1,7 @@
 """The chain, defined once: the Prefect flow, `--to`, `--only` and "is everything reused?" all read it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Literal
 
@@ -130,11 +130,16 @@ def _embeddings(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Argu
 def _open_index(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
     from tasks.index.stage import index_stage
 
-    return index_stage(refs["lakegraph"], refs["embeddings"], workspace, config.index)
+    return index_stage(refs["lakegraph"], refs["embeddings"], workspace, config.index, _trained(refs, config))
 
 
 def _index(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Arguments:
-    return refs["lakegraph"], refs["embeddings"], workspace, config.index
+    return refs["lakegraph"], refs["embeddings"], workspace, config.index, _trained(refs, config)
+
+
+def _trained(refs: Refs, config: LakebedConfig) -> ArtifactRef | None:
+    """The links artifact, where the index takes its vectors from there."""
+    return None if config.index.vectors == "fastrp" else refs["links"]
 
 
 def _open_links(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
@@ -164,7 +169,18 @@ REPORTED_FROM = "containment"
 LAST = "index"
 
 
-def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, ...]:
+def chain_of(config: LakebedConfig | None = None) -> tuple[Link, ...]:
+    """The chain in order: an index over vectors of the link predictor comes after it and reads it."""
+    if config is None or config.index.vectors == "fastrp":
+        return CHAIN
+    links = {link.name: link for link in CHAIN}
+    index = links.pop("index")
+    return (*links.values(), replace(index, requires=(*index.requires, "links")))
+
+
+def chosen_links(
+    to: str | None = None, only: str | None = None, config: LakebedConfig | None = None
+) -> tuple[Link, ...]:
     """The links up to a stage, the index where none is named; with `only`, those that the stage needs and itself.
 
     Raises:
@@ -175,8 +191,12 @@ def chosen_links(to: str | None = None, only: str | None = None) -> tuple[Link, 
     for name in (to, only):
         if name is not None and name not in STAGES:
             raise ConfigError("no such stage", value=name, expected=f"one of {', '.join(STAGES)}")
-    links = CHAIN[: STAGES.index(to or LAST) + 1]
-    return links if only is None else tuple(link for link in CHAIN if link.name in _needed(only))
+    links = chain_of(config)
+    if only is not None:
+        needed = _needed(only, links)
+        return tuple(link for link in links if link.name in needed)
+    names: list[str] = [link.name for link in links]
+    return links[: names.index(to or LAST) + 1]
 
 
 def gets_report(to: str | None, only: str | None) -> bool:
@@ -211,6 +231,6 @@ def require_inputs(todo: Sequence[Link], only: str | None) -> None:
         )
 
 
-def _needed(name: str) -> set[str]:
-    link = CHAIN[STAGES.index(name)]
-    return {name}.union(*(_needed(required) for required in link.requires))
+def _needed(name: str, links: Sequence[Link]) -> set[str]:
+    link = next(link for link in links if link.name == name)
+    return {name}.union(*(_needed(required, links) for required in link.requires))

@@ -14,18 +14,11 @@ from importlib.metadata import version
 from typing import Any
 
 from flows.chain import CHAIN
+from flows.deployment_limits import HEARTBEAT_S, POOL
 
-POOL = "lakebed"
 TAG = "lakebed"
 # begins the command of a run's record, before the id of its flow run
 FLOW_COMMAND = ("prefect", "lakebed")
-# one run at a time on one artifact root: further ones wait in the root's queue
-QUEUE_LIMIT = 1
-HEARTBEAT_S = 30
-MIN_SILENT_S = 3 * HEARTBEAT_S
-# a kernel may hold the interpreter for minutes, and no heartbeat is sent meanwhile
-SILENT_S = 600
-MIN_INTERVAL_S = 10
 SCHEDULE_SLUG = "lakebed"
 HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)}
 

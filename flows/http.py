@@ -19,7 +19,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
-from flows.artifacts import newest_refs
+from flows.artifacts import search_refs
+from tasks.runtime.artifacts import ArtifactRef
 from tasks.search.config import SearchConfig
 from tasks.search.lake_search import LakeSearch
 from tasks.search.model import Neighbour
@@ -73,15 +74,15 @@ class _Newest:
     def __init__(self, root: str, refresh_s: float) -> None:
         self._root, self._refresh_s = root, refresh_s
         self._lock = threading.Lock()
-        self._looked, self._key = -float("inf"), ""
+        self._looked, self._refs = -float("inf"), dict[str, ArtifactRef]()
         self._search: LakeSearch | None = None
 
     def get(self) -> LakeSearch:
         with self._lock:
             if self._search is None or time.monotonic() - self._looked >= self._refresh_s:
-                store, refs = newest_refs(self._root, "index")
-                if self._search is None or refs["index"].key != self._key:
-                    self._search, self._key = LakeSearch(store, refs, _BOUNDS), refs["index"].key
+                store, refs = search_refs(self._root)
+                if self._search is None or refs != self._refs:
+                    self._search, self._refs = LakeSearch(store, refs, _BOUNDS), refs
                 self._looked = time.monotonic()
             return self._search
 

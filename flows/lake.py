@@ -104,7 +104,7 @@ def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefec
     """
     scope = RunScope.joined(run_id)
     if scope is not None:
-        return _run_joined(scope, chosen_links(to, only))
+        return _run_joined(scope, chosen_links(to, only, scope.config))
     config = LakebedConfig(
         lake=lake,
         artifacts=artifacts,
@@ -141,7 +141,7 @@ def _run_joined(scope: RunScope, links: Sequence[Link]) -> dict[str, ArtifactRef
 
 def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, ArtifactRef]:
     """What the command line does around the flow, for a run that a person or a schedule started in Prefect."""
-    links, logger = chosen_links(to, only), get_run_logger()
+    links, logger = chosen_links(to, only, scope.config), get_run_logger()
     progress: Progress = RunLogProgress(logger)
     if scope.config.logging.format == "json":
         configure(scope.config.logging)

@@ -3,30 +3,32 @@
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from connectors.delta import open_table
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Manifest
-from tasks.runtime.lineage import LakeTable, Made
+from tasks.runtime.lineage import LakeTable, Made, database_name, dataset_name
+
+if TYPE_CHECKING:
+    from flows.scope import RunScope
 
 INVENTORY = "inventory"
 # these read rows or footers of the lake, the others artifacts only
 LAKE_READERS = frozenset({INVENTORY, "containment", "relations", "retention", "lakegraph"})
 
 
-def made_by(store: ArtifactStore, ref: ArtifactRef, inventory: ArtifactRef, *, is_reused: bool, most: int) -> Made:
-    """What the stage of an artifact read and wrote.
-
-    Args:
-        store: of the artifacts.
-        ref: the artifact.
-        inventory: that tells the lake's tables.
-        is_reused: whether the artifact was there before.
-        most: tables of the lake to name, the biggest first.
-    """
+def made_by(scope: "RunScope", ref: ArtifactRef, *, is_reused: bool) -> Made:
+    """What the stage of an artifact read and wrote; `is_reused`: the artifact was there before."""
+    store, lake = scope.store, scope.config.lake
     manifest = store.manifest(ref)
-    tables, n_tables = _lake_tables(store.root, inventory, most) if ref.stage in LAKE_READERS else ((), None)
+    tables: tuple[LakeTable, ...] = ()
+    n_tables = None
+    if ref.stage in LAKE_READERS:
+        urls = tuple((name, one.url) for name, one in lake.databases.items())
+        inventory = scope.refs.get(INVENTORY, ref)
+        tables, n_tables = _lake_tables(store.root, inventory, lake.root, urls, scope.config.lineage.max_datasets)
     return Made(
         root=store.root,
         manifest=manifest,
@@ -47,20 +49,32 @@ def _schemas(store: ArtifactStore, manifest: Manifest) -> Mapping[str, list[tupl
 
 
 @lru_cache(maxsize=1)
-def _lake_tables(root: str, inventory: ArtifactRef, most: int) -> tuple[tuple[LakeTable, ...], int]:
+def _lake_tables(
+    root: str, inventory: ArtifactRef, lake: str, urls: tuple[tuple[str, str], ...], most: int
+) -> tuple[tuple[LakeTable, ...], int]:
     """The biggest tables with their columns, and the number of all; read once for all stages of a run."""
     store = ArtifactStore(root)
-    tables = store.read(inventory, "tables", ["table_id", "path", "n_bytes"])
-    biggest = tables.sort_by([("n_bytes", "descending"), ("path", "ascending")]).slice(0, most).to_pylist()
-    wanted = {row["table_id"]: row["path"] for row in biggest}
+    tables = store.read(inventory, "tables", ["table_id", "name", "path", "format", "n_bytes"])
+    biggest = tables.sort_by([("n_bytes", "descending"), ("name", "ascending")]).slice(0, most).to_pylist()
+    wanted = {row["table_id"]: _place(row, lake, dict(urls)) for row in biggest}
     columns: dict[int, list[tuple[int, str, str]]] = {number: [] for number in wanted}
     if wanted:
         leaves = store.read(inventory, "columns", ["table_id", "position", "token", "type"])
         chosen = leaves.filter(pa.compute.is_in(leaves["table_id"], pa.array(list(wanted), pa.int32())))
         for row in chosen.to_pylist():
             columns[row["table_id"]].append((row["position"], _dotted(row["token"]), row["type"]))
-    found = (LakeTable(path, _in_order(columns[number])) for number, path in wanted.items())
+    found = (LakeTable(*place, _in_order(columns[number])) for number, place in wanted.items())
     return tuple(found), tables.num_rows
+
+
+def _place(row: Mapping[str, str], lake: str, urls: Mapping[str, str]) -> tuple[str, str]:
+    """Namespace and name of a table: a file or folder, or a table of a database or catalog."""
+    source, _, table = row["name"].partition("/")
+    if row["format"] == "postgresql":
+        return database_name(urls[source], table)
+    if row["format"] == "catalog":
+        return f"catalog://{source}", table
+    return dataset_name(lake, "" if row["path"] == "." else row["path"])
 
 
 def _in_order(leaves: list[tuple[int, str, str]]) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import LakeError
 from connectors.lake.listing import canonical_root
-from connectors.storage import is_object_store
+from connectors.storage import Storage, is_object_store
 from flows.config import LakebedConfig, load_config, merged
 
 Given = Mapping[str, Any]
@@ -168,7 +168,6 @@ def _create_views(done: "Applied", settings: LakebedConfig) -> None:
     if not settings.quarantine.views_database or not done.receipts:
         return
     from connectors.spark.session import shared_session
-    from connectors.storage import Storage
     from tasks.quarantine.views import create_views
     from tasks.runtime.progress import shown
 
@@ -193,15 +192,17 @@ def _drop_views(done: "Restored", settings: LakebedConfig) -> None:
 def leased_root(settings: LakebedConfig) -> str:
     """The artifact root on which no run may work meanwhile, if there is one that can be held."""
     root = settings.artifacts
-    return root if not is_object_store(root) and os.path.isdir(root) else ""
+    if is_object_store(root):
+        return root if Storage.at(root).exists("") else ""
+    return root if os.path.isdir(root) else ""
 
 
 def _recorded(artifacts: str) -> Mapping[str, Any]:
     """Lake and quarantine of the newest run on an artifact root; nothing where there is none."""
-    from tasks.runtime.record import list_runs
+    from tasks.runtime.record import last_run
 
     try:
-        runs = list_runs(artifacts)
+        newest = last_run(artifacts)
     except LakeError:
         return {}
-    return {name: runs[0].config[name] for name in ("lake", "quarantine") if name in runs[0].config} if runs else {}
+    return {name: newest.config[name] for name in ("lake", "quarantine") if name in newest.config}

@@ -20,7 +20,7 @@ from tasks.report.config import REPORT, ReportConfig
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.expectations_queue import has_requests
 from tasks.runtime.progress import Progress, show, shown
-from tasks.runtime.record import RUNS, RunRecord, list_runs, new_run_id
+from tasks.runtime.record import RUNS, RunRecord, iterate_runs, new_run_id
 
 if TYPE_CHECKING:
     from flows.prefect_home import EphemeralServer
@@ -71,7 +71,7 @@ def run(
         LeaseError: if another run works on the artifact root.
         LakeError: whatever a stage raises.
     """
-    links, has_prefect = chosen_links(to, only), uses_prefect()
+    links, has_prefect = chosen_links(to, only, config), uses_prefect()
     show(progress or Progress(is_quiet=True))
     for line in quarantine_warnings(config):
         shown().note(f"warning: {line}")
@@ -85,7 +85,7 @@ def report_of(scope: RunScope) -> str:
     """The report of a run of the whole chain: that of an earlier run where nothing was built since."""
     if all(stage.reused for stage in scope.log.record.stages):
         keys = {stage.key for stage in scope.log.record.stages}
-        for record in list_runs(scope.config.artifacts):
+        for record in iterate_runs(scope.config.artifacts):
             if keys <= {stage.key for stage in record.stages} and (path := report_path(scope.store, record.run_id)):
                 return path
     return write_run_report(scope.store, scope.log.record, scope.config.lake.root, scope.config.report)

@@ -208,8 +208,7 @@ class RunScope:
     def _trace(self, ref: ArtifactRef, is_reused: bool) -> None:
         from flows.lineage import made_by
 
-        inventory, most = self.refs.get("inventory", ref), self.config.lineage.max_datasets
-        self.lineage.complete(ref.stage, lambda: made_by(self.store, ref, inventory, is_reused=is_reused, most=most))
+        self.lineage.complete(ref.stage, lambda: made_by(self, ref, is_reused=is_reused))
 
     def note_prefect(self) -> None:
         """Writes the ids of the flow run that this thread works for into the record."""

@@ -19,19 +19,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.errors import ConfigError, StageError
 from flows.config import LakebedConfig
-from flows.deployments import (
-    DEPLOYMENTS,
-    FLOW_COMMAND,
-    HEARTBEAT,
-    MIN_INTERVAL_S,
-    POOL,
-    QUEUE_LIMIT,
-    SCHEDULE_SLUG,
-    SILENT_S,
-    TAG,
-    Deployment,
-    root_id,
-)
+from flows.deployment_limits import MIN_INTERVAL_S, POOL, QUEUE_LIMIT, SILENT_S
+from flows.deployments import DEPLOYMENTS, FLOW_COMMAND, HEARTBEAT, SCHEDULE_SLUG, TAG, Deployment, root_id
 from flows.form import without_secrets
 from flows.prefect_home import configured_api_url
 

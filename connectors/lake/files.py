@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 
+# below this an object costs less to fetch than a second request does
+WHOLE_OBJECT_BYTES = 4 << 20
+
+
 def local_path(root: str, path: str = "") -> str:
     """The path on this machine of something below a local root."""
     base = os.path.expanduser(root.removeprefix("file://"))
@@ -27,13 +31,20 @@ def place_uri(root: str, path: str) -> str:
     return join_uri(root, path) if path not in ("", ".") else root
 
 
-def open_file(root: str, path: str) -> pa.NativeFile | BinaryIO:
+def open_file(root: str, path: str, n_bytes: int | None = None) -> pa.NativeFile | BinaryIO:
     """Opens `path` below `root` for random reads.
+
+    Args:
+        root: of the lake.
+        path: below it.
+        n_bytes: about its size, where that is known; of an object store a small file comes whole, in one request.
 
     Raises:
         OSError: if there is no such file or it may not be read.
         SourceError: the same on an object store.
     """
     if is_object_store(root) and not path.startswith("/"):
-        return Storage.at(root, SourceError).open(path)
+        storage = Storage.at(root, SourceError)
+        is_small = n_bytes is not None and n_bytes <= WHOLE_OBJECT_BYTES
+        return pa.BufferReader(storage.read_bytes(path)) if is_small else storage.open(path)
     return pa.OSFile(local_path(root, path), "rb")

@@ -89,7 +89,7 @@ class _Footer:
 
 
 def _read(root: str, entry: FileEntry) -> _Footer:
-    with source_errors(entry.path), open_file(root, entry.path) as source:
+    with source_errors(entry.path), open_file(root, entry.path, entry.size) as source:
         file = open_parquet(source)
         metadata, schema = file.metadata, file.schema_arrow.remove_metadata()
         groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]

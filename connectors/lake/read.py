@@ -81,7 +81,8 @@ def read_split(
     Raises:
         SourceError: if the file cannot be read or is not what its footer says.
     """
-    with source_errors(split.path), open_file(root, split.path) as source:
+    n_bytes = split.n_bytes if split.row_groups is None else None
+    with source_errors(split.path), open_file(root, split.path, n_bytes) as source:
         file = open_parquet(source)
         plan = _plan_columns(file, [token for token in tokens if token not in _constants(split)], ignore_case)
         if split.format == "parquet" and split.row_groups is None and _is_whole(file, plan, source):

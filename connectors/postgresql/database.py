@@ -11,9 +11,10 @@ from connectors.errors import SourceError
 from connectors.lake.databases import POSTGRESQL
 from connectors.lake.model import FileEntry, TableSource, Unreadable
 from connectors.postgresql.client import DRIVER, Connection, DatabaseError
-from connectors.postgresql.identity import KnownState, TableState, log_position, read_states, table_states
+from connectors.postgresql.identity import KnownState, TableState, read_states, table_states
 from connectors.postgresql.reading import Query, plan_queries, session_statement, settled_columns
 from connectors.postgresql.tables import Catalog, Table, read_catalog
+from connectors.redaction import remember_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -100,7 +101,7 @@ class OpenDatabase:
         rows = {name.removeprefix(f"{self.name}/"): n for name, n in n_rows.items()}
         for shown in (name.removeprefix(f"{self.name}/") for name in refused):
             rows[shown] = int(self.connection.tried(f"SELECT count(*)::text FROM {shown}") or 0)  # noqa: S608 - quoted
-        new = read_states(self.connection, self.catalog, self.states, rows)
+        new = read_states(self.catalog, self.states, rows)
         if new:
             kept = _load_memory(self.memory, self.name) | new
             there = {table.shown for table in self.catalog.tables}
@@ -144,7 +145,6 @@ def open_database(name: str, config: DatabaseConfig, memory: Storage, *, is_para
     database.connection = connection
     try:
         catalog = read_catalog(connection, name, config)
-        catalog.server["log"] = log_position(connection, catalog.server)
         by_content = is_paranoid or config.identity == "content"
         database.states = table_states(connection, catalog, _load_memory(memory, name), by_content=by_content)
         database.catalog = catalog
@@ -188,6 +188,8 @@ def _properties(config: DatabaseConfig) -> dict[str, str]:
         found["password"] = password
     elif config.password_block:
         found["password"] = _block_secret(config.password_block)
+    # whatever its variable is called: no text of this process may show it
+    remember_secrets(found)
     return found
 
 

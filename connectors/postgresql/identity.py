@@ -7,8 +7,8 @@ rows seen now were seen then, and none is missing. What this rests on, and how i
 
 - Transaction numbers have 32 bits in a row. They are compared only while fewer than 2^31 were given out since S.
 - Numbers are given out twice after a server went back in time (a restored backup) or lost commits in a crash. The time
-  at which the server started is part of the state; and S counts only once every commit that it may have seen is on
-  disk.
+  at which the server started is part of the state, and so is the time from which its statistics count: a recovery after
+  a crash discards them, also where the server itself lived on.
 - A table's content also follows from definitions: columns, values of columns added later, labels of enums, parts, the
   file that holds it. They are part of the state.
 - Views, foreign tables and tables under row-level security have no row versions of their own that would tell: the
@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 MAX_XIDS = 1 << 31
 _TABLES_PER_QUERY = 32
-_FLUSH_WAIT_S, _POLL_S = 5.0, 0.1
 
 
 class KnownState(FrozenConfig):
@@ -111,18 +109,10 @@ def table_states(
     return states
 
 
-def read_states(
-    connection: Connection, catalog: Catalog, states: Mapping[str, TableState], n_rows: Mapping[str, int]
-) -> dict[str, KnownState]:
-    """What a later run may rely on, of the tables that were read now; none if commits may still be lost.
-
-    Raises:
-        DatabaseError: what the server said.
-    """
+def read_states(catalog: Catalog, states: Mapping[str, TableState], n_rows: Mapping[str, int]) -> dict[str, KnownState]:
+    """What a later run may rely on, of the tables that were read now."""
     own = {table.shown for table in catalog.tables if table.has_versions}
     wanted = {shown: n for shown, n in n_rows.items() if shown in own and states[shown].state}
-    if not wanted or not _is_durable(connection, catalog.server):
-        return {}
     snapshot = catalog.server["snapshot"]
     return {
         shown: KnownState(token=states[shown].token, state=states[shown].state, snapshot=snapshot, n_rows=n)
@@ -131,26 +121,10 @@ def read_states(
     }
 
 
-def log_position(connection: Connection, server: Mapping[str, Any]) -> str:
-    """How far the server's log reached when the snapshot was taken; empty on a standby, whose log is on disk."""
-    return "" if server["is_standby"] else connection.text("SELECT pg_current_wal_insert_lsn()::text") or ""
-
-
-def _is_durable(connection: Connection, server: Mapping[str, Any]) -> bool:
-    """Whether the log is on disk as far as it reached at the snapshot. Waits for it a little."""
-    reached = server.get("log")
-    deadline = time.monotonic() + _FLUSH_WAIT_S
-    while reached:
-        if connection.text(f"SELECT (pg_current_wal_flush_lsn() >= '{reached}'::pg_lsn)::text") == "true":
-            return True
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_S)
-    return True
-
-
 def _state(server: Mapping[str, Any], table: Table) -> str:
-    return _digest([server["started"], server["database"], server["role"], table.shown, table.shape])
+    return _digest(
+        [server["started"], server["recovered"], server["database"], server["role"], table.shown, table.shape]
+    )
 
 
 def _nothing_since(old: KnownState, server: Mapping[str, Any]) -> bool:

@@ -25,12 +25,15 @@ _KINDS = {"r": "TABLE", "p": "TABLE", "m": "MATERIALIZED VIEW", "v": "VIEW", "f"
 # no function that would wait for the lock of a table: one that is locked must not hold up the others
 _QUERY = """
 SELECT json_build_object(
-  'started', pg_postmaster_start_time()::text, 'database', current_database(), 'role', current_user::text,
+  'started', pg_postmaster_start_time()::text,
+  'recovered', (SELECT stats_reset::text FROM pg_stat_bgwriter),
+  'database', current_database(), 'role', current_user::text,
   'version', current_setting('server_version_num')::int, 'block', current_setting('block_size')::int,
-  'snapshot', txid_current_snapshot()::text, 'is_standby', pg_is_in_recovery(),
+  'snapshot', txid_current_snapshot()::text,
   'relations', (SELECT coalesce(json_agg(r ORDER BY r.oid), '[]') FROM (
     SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
-      quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS shown, c.relispartition AS is_part,
+      quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS shown,
+      quote_ident(n.nspname) AS shown_schema, c.relispartition AS is_part,
       has_schema_privilege(n.oid, 'USAGE') AS may_use, has_table_privilege(c.oid, 'SELECT') AS may_select,
       row_security_active(c.oid) AS is_filtered, pg_relation_filenode(c.oid)::bigint AS node
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -196,8 +199,6 @@ class _View:
 
 def _require_rights(relation: Mapping[str, Any]) -> None:
     if not relation["may_use"]:
-        raise SourceError(
-            "no right to its schema", hint=f"GRANT USAGE ON SCHEMA {relation['shown'].rpartition('.')[0]} TO …"
-        )
+        raise SourceError("no right to its schema", hint=f"GRANT USAGE ON SCHEMA {relation['shown_schema']} TO …")
     if not relation["may_select"]:
         raise SourceError("no right to read it", hint=f"GRANT SELECT ON {relation['shown']} TO …")

@@ -32,7 +32,7 @@ from connectors.spark.java import find_java
 IVY_SETTINGS_VARIABLE = "LAKEBED_IVY_SETTINGS"
 FETCH_TIMEOUT_S = 900
 _FIX = (
-    f"{JARS_VARIABLE}=FOLDER with the jars of {DELTA_COORDINATE} works without a network, "
+    f"{JARS_VARIABLE}=FOLDER with these jars works without a network, "
     f"{IVY_SETTINGS_VARIABLE}=FILE (an ivysettings.xml) goes through a mirror"
 )
 
@@ -74,7 +74,7 @@ def fetch_set(wanted: JarSet) -> Path:
             found = next(iter([*source.glob(name), *source.glob(f"*_{name}")]), None)
             if found is None:
                 raise ConfigError(f"{wanted.coordinate} came without a jar", value=name, hint=_FIX)
-            shutil.copyfile(found, whole / name)
+            shutil.move(found, whole / name)
         _verify(whole, str(source), wanted.jars)
         shutil.rmtree(target, ignore_errors=True)
         whole.rename(target)
@@ -88,7 +88,7 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _verify(folder: Path, source: str, pinned: Mapping[str, str]) -> None:
-    found = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in pinned}
+    found = {name: _sha256(folder / name) for name in pinned}
     wrong = [f"{name}: {found[name]}" for name in pinned if found[name] != pinned[name]]
     if wrong:
         raise ConfigError(
@@ -98,6 +98,11 @@ def _verify(folder: Path, source: str, pinned: Mapping[str, str]) -> None:
             hint=_FIX,
             examples=wrong,
         )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _resolve(folder: Path, coordinate: str) -> Path:

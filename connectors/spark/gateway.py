@@ -20,7 +20,6 @@ from py4j.java_gateway import JavaGateway
 from pyspark.java_gateway import launch_gateway
 
 from connectors.errors import StageError
-from connectors.spark.jars import class_path
 
 START_TIMEOUT_S = 180
 _POLL_S = 0.01
@@ -42,12 +41,19 @@ _QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr")
 SHORT_RUN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
-def jvm_command(java: str, jars: Sequence[Path], memory_mib: int, flags: Sequence[str] = ()) -> list[str]:
-    """The java command up to and with the main class; `flags` are those of the archive and of short runs."""
+def jvm_command(java: str, classes: str, memory_mib: int, flags: Sequence[str] = ()) -> list[str]:
+    """The java command up to and with the main class.
+
+    Args:
+        java: the program.
+        classes: its class path.
+        memory_mib: heap of the driver.
+        flags: those of the archive and of short runs.
+    """
     log4j = f"-Dlog4j2.configurationFile={_log_settings().as_uri()}"
     opened = [f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED]
     options = [f"-Xmx{memory_mib}m", *flags, *_QUIET, *opened, *_PROPERTIES, log4j]
-    return [java, "-cp", class_path(jars), *options, "org.apache.spark.deploy.SparkSubmit"]
+    return [java, "-cp", classes, *options, "org.apache.spark.deploy.SparkSubmit"]
 
 
 def start_gateway(command: Sequence[str], settings: Mapping[str, str], environment: Mapping[str, str]) -> JavaGateway:

@@ -1,6 +1,7 @@
-"""Delta's jars: which seven, where they lie, and whether they are the right ones.
+"""Delta's jars: which seven, where they lie, and whether they are the right ones; and further sets, by name.
 
-The Maven artifact pulls 33 jars; Spark already brings all but these seven.
+Delta's Maven artifact pulls 33 jars; Spark already brings all but these seven. Further sets are fetched when somebody
+asks for them.
 """
 
 import hashlib
@@ -39,11 +40,19 @@ class JarSet:
         name: of the set, and of its folder beside that of Delta's jars.
         coordinate: what Maven calls them.
         jars: file name → SHA-256, as Maven Central serves them.
+        n_bytes: of all of them, about.
     """
 
     name: str
     coordinate: str
     jars: Mapping[str, str]
+    n_bytes: int = 0
+
+    @property
+    def fix(self) -> str:
+        """How to get them."""
+        size = f" ({self.n_bytes / 1e6:,.0f} MB)" if self.n_bytes else ""
+        return f"python -m connectors.spark.fetch {self.name}{size}, or put them into the folder of {JARS_VARIABLE}"
 
 
 POSTGRESQL_JARS = JarSet(
@@ -51,7 +60,19 @@ POSTGRESQL_JARS = JarSet(
     "org.postgresql:postgresql:42.7.10",
     {"postgresql-42.7.10.jar": "cab1cd67cfa25c25de4348e532298028288a877ba01c77d1619fe45416193387"},
 )
-JAR_SETS = {one.name: one for one in (POSTGRESQL_JARS,)}
+# Hadoop's connector, of the Hadoop in PySpark, and what it pulls: nearly all of it is Amazon's SDK
+S3_JARS = JarSet(
+    "s3",
+    "org.apache.hadoop:hadoop-aws:3.5.0",
+    {
+        "hadoop-aws-3.5.0.jar": "66bd9eefb938b1a1657487324b63c13df2d8b17164a1dd24e0ef37b905bc5baa",
+        "bundle-2.35.4.jar": "db4b55f24ad1b4e70f17eb1717a4de76a8dadc5a27d764be7c44ff67b2c1c677",
+        "analyticsaccelerator-s3-1.3.1.jar": "4959a9747cbb479c73c3ffbcd479bee5b014f8b2880994585a8693fb9d24675e",
+        "wildfly-openssl-2.2.5.Final.jar": "71fb7932f99a727edb23c5a2cb8c6855ac7196fad41aa0669b3998e277165154",
+    },
+    690_000_000,
+)
+JAR_SETS = {one.name: one for one in (POSTGRESQL_JARS, S3_JARS)}
 
 
 @dataclass(frozen=True)
@@ -83,9 +104,12 @@ def spark_home() -> Path:
     return Path(spec.origin).parent
 
 
-def class_path(jars: Sequence[Path]) -> str:
-    """The class path of a local JVM: Delta's jars, Spark's, and the folder of Hadoop's settings where there is one."""
-    parts = [*map(str, jars), str(spark_home() / "jars" / "*")]
+def class_path(jars: Sequence[Path], further: Sequence[Path] = ()) -> str:
+    """The class path of a local JVM: Delta's jars, Spark's, and the folder of Hadoop's settings where there is one.
+
+    Further jars come behind Spark's: the class-data archive is of what stands before them.
+    """
+    parts = [*map(str, jars), str(spark_home() / "jars" / "*"), *map(str, further)]
     return os.pathsep.join(parts + [value for value in [os.environ.get("HADOOP_CONF_DIR")] if value])
 
 
@@ -132,9 +156,17 @@ def find_set(wanted: JarSet) -> list[Path]:
             f"the jars of {wanted.coordinate} are missing",
             value=f"{' and '.join(map(str, folders))} lack {len(missing)} of {len(wanted.jars)}",
             expected=", ".join(wanted.jars),
-            hint=f"python -m connectors.spark.fetch {wanted.name}, or put them into the folder of {JARS_VARIABLE}",
+            hint=wanted.fix,
         )
     return [path for path in found.values() if path is not None]
+
+
+def s3_jars() -> list[Path]:
+    """Hadoop's S3 connector where it was fetched, else nothing: sessions without an object store do without."""
+    try:
+        return find_set(S3_JARS)
+    except ConfigError:
+        return []
 
 
 def inspect_jars(configured: str = "") -> list[Jar]:

@@ -18,7 +18,7 @@ from connectors.spark.archive import archive_flags
 from connectors.spark.cluster import adopted, join_cluster, require_delta, submitted_settings
 from connectors.spark.config import SparkConfig
 from connectors.spark.gateway import SHORT_RUN, jvm_command, start_gateway
-from connectors.spark.jars import find_jars
+from connectors.spark.jars import class_path, find_jars, s3_jars
 from connectors.spark.java import find_java
 from connectors.spark.settings import pinned_settings, session_settings, worker_environment, worker_python
 from connectors.spark.submitted import is_submitted
@@ -136,7 +136,7 @@ def shared_session(config: SparkConfig) -> SessionStarter:
 
 
 def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> SparkSession:
-    jars = [] if is_submitted() else find_jars(config.jars)
+    jars = [] if is_submitted() else [*find_jars(config.jars), *s3_jars()]
     submitted = submitted_settings()
     config = adopted(config, submitted)
     settings = session_settings(config, jars, submitted)
@@ -171,7 +171,8 @@ def _launch(config: SparkConfig, settings: Mapping[str, str], jvm_flags: Sequenc
     flags = [*SHORT_RUN, *(archive_flags(java, jars) if jvm_flags is None else jvm_flags)] if config.is_local else []
     environment = worker_environment(config)
     os.environ["PYSPARK_DRIVER_PYTHON"] = environment["PYSPARK_DRIVER_PYTHON"]
-    gateway = start_gateway(jvm_command(java.path, jars, config.driver_memory_mib, flags), settings, environment)
+    classes = class_path(jars, s3_jars())
+    gateway = start_gateway(jvm_command(java.path, classes, config.driver_memory_mib, flags), settings, environment)
     SparkContext._ensure_initialized(gateway=gateway)
 
 

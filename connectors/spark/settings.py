@@ -39,6 +39,7 @@ def session_settings(
     """
     given = submitted or {}
     chosen = {"spark.master": config.master, "spark.driver.memory": f"{config.driver_memory_mib}m", **_DEFAULTS}
+    chosen |= s3_settings(os.environ)
     chosen |= _local_settings() if config.is_local else _cluster_settings(config)
     if submitted is None:
         # a local JVM has Delta's jars on its class path
@@ -55,6 +56,27 @@ def pinned_settings(given: Mapping[str, str]) -> dict[str, str]:
     """What every session of ours has, whoever made it; extensions of others stay."""
     others = [name for name in given.get(EXTENSIONS, "").split(",") if name and name != _DELTA]
     return {**_PINS, EXTENSIONS: ",".join([*others, _DELTA])}
+
+
+def s3_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Where Hadoop's S3 connector finds the store: as Arrow and delta-rs, by the variables of Amazon's own tools.
+
+    Credentials are no settings: the connector takes them from the environment of its JVM itself. A cluster's executors
+    need them in theirs.
+    """
+    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL", "")
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION", "")
+    settings = {"fs.s3a.endpoint.region": region} if region else {}
+    if endpoint:
+        is_virtual = environment.get("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "").lower() == "true"
+        settings["fs.s3a.endpoint"] = endpoint
+        settings["fs.s3a.path.style.access"] = str(not is_virtual).lower()
+        settings["fs.s3a.connection.ssl.enabled"] = str(not endpoint.startswith("http://")).lower()
+    if settings:
+        # a store that does not answer is told of within seconds, not after Hadoop's minutes
+        settings |= {"fs.s3a.attempts.maximum": "3", "fs.s3a.retry.limit": "3"}
+        settings["fs.s3a.connection.establish.timeout"] = "5s"
+    return {f"spark.hadoop.{name}": value for name, value in settings.items()}
 
 
 def worker_environment(config: SparkConfig) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from connectors.errors import ArtifactError
 from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
 from flows.cli.output import print_lines, print_table, print_text
 
@@ -57,10 +58,17 @@ def predictions(root: str) -> "tuple[pa.Table, str]":
 
     Raises:
         ArtifactError: if no run has reached the links stage.
+        StageError: if none has, and torch is not installed either.
     """
     from flows.artifacts import newest_refs
+    from tasks.links.stage import require_torch
 
-    store, refs = newest_refs(root, "links")
+    try:
+        store, refs = newest_refs(root, "links")
+    except ArtifactError as error:
+        require_torch()
+        error.hint = f"lakebed run --lake PATH --artifacts {root} --to links"
+        raise
     table = store.read(refs["links"], "predictions").sort_by("rank")
     return table, str(store.manifest(refs["links"]).summary.get("untrained", ""))
 

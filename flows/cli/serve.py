@@ -9,7 +9,7 @@ import typer
 
 from flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, overrides
 from flows.cli.output import print_json, print_table, print_text
-from flows.deployments import MIN_INTERVAL_S, MIN_SILENT_S, POOL, SILENT_S
+from flows.deployment_limits import MIN_INTERVAL_S, MIN_SILENT_S, POOL, SILENT_S
 
 if TYPE_CHECKING:
     from flows.serving import Registered

@@ -45,10 +45,10 @@ def opened(root: str) -> "LakeSearch":
     Raises:
         ArtifactError: if no run has made one.
     """
-    from flows.artifacts import newest_refs
+    from flows.artifacts import search_refs
     from tasks.search.lake_search import LakeSearch
 
-    return LakeSearch(*newest_refs(root, "index"))
+    return LakeSearch(*search_refs(root))
 
 
 def show(title: str, found: "Iterable[Neighbour]", *, as_json: bool) -> None:
@@ -74,6 +74,9 @@ def why_text(why: dict[str, Any]) -> str:
         parts.append(f"{why['shared_values']:,} shared values, {why['share']:.0%}")
     else:
         parts.append(f"{why['matched']} {why.get('value', '')}".strip())
+    if why.get("predicted_link") is not None:
+        parts.append(f"predicted link {why['predicted_link']:.0%}")
+    parts += [f"predicted {p['column']} = {p['in']} {p['chance']:.0%}" for p in why.get("predicted_columns", [])[:1]]
     if why.get("values"):
         parts.append("such as " + ", ".join(str(value) for value in why["values"]))
     return "; ".join(parts)

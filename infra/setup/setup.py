@@ -44,15 +44,30 @@ class Step(NamedTuple):
     is_optional: bool = False
 
 
-def main() -> int:
-    """Checks the machine, then does the steps that are not done yet; answers the exit code."""
+def main(names: Sequence[str] = ()) -> int:
+    """Checks the machine, then does the steps that are not done yet; answers the exit code.
+
+    Args:
+        names: of the only steps to do, as an image does one by one; there none of them is optional.
+    """
+    if names:
+        return _run_named(names)
     missing = check_machine()
     if missing:
         sys.stderr.write("make setup cannot start:\n" + "".join(f"  - {line}\n" for line in missing))
         return 1
     with (ROOT / "pyproject.toml").open() as locked:
         fcntl.flock(locked, fcntl.LOCK_EX)  # two calls at once: the second waits, then finds all done
-        return _run_steps()
+        return _run_steps(STEPS)
+
+
+def _run_named(names: Sequence[str]) -> int:
+    known = {step.name: step._replace(is_optional=False) for step in STEPS}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        _say(f"set-up has no step {unknown[0]!r}; its steps are {', '.join(map(repr, known))}")
+        return 1
+    return _run_steps([known[name] for name in names])
 
 
 def check_machine() -> list[str]:
@@ -84,24 +99,24 @@ def _java_problem() -> str:
     return ""
 
 
-def _run_steps() -> int:
+def _run_steps(steps: Sequence[Step]) -> int:
     stamps = _read_stamps()
-    for position, step in enumerate(STEPS, 1):
+    for position, step in enumerate(steps, 1):
         digest = _digest(step.inputs())
         if stamps.get(step.name) == digest:
             continue
         begun = time.monotonic()
-        _say(f"set-up {position}/{len(STEPS)}: {step.name}")
+        _say(f"set-up {position}/{len(steps)}: {step.name}")
         try:
             step.run()
         except (subprocess.CalledProcessError, OSError) as error:
-            _say(f"set-up {position}/{len(STEPS)}: {step.name} failed: {_reason(error)}")
+            _say(f"set-up {position}/{len(steps)}: {step.name} failed: {_reason(error)}")
             if not step.is_optional:
                 return 1
             continue
         stamps[step.name] = digest
         _write_stamps(stamps)
-        _say(f"set-up {position}/{len(STEPS)}: {step.name} done in {time.monotonic() - begun:.0f} s")
+        _say(f"set-up {position}/{len(steps)}: {step.name} done in {time.monotonic() - begun:.0f} s")
     return 0
 
 
@@ -227,4 +242,4 @@ STEPS = (
 )
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

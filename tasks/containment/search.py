@@ -206,10 +206,10 @@ def _top_columns(plan: ScanPlan, table: int) -> tuple[str, ...]:
 def _unstable(view: LakeView, plan: ScanPlan, result: ScanResult, root: str) -> dict[int, str]:
     """Tables whose files are no longer what inventory listed, and those that broke while they were read."""
     unstable = dict(result.errors)
-    storage = Storage.at(root, SourceError)
+    now_of = Storage.at(root, SourceError).stats()
     read = view.tables.files_in_lake(sorted(plan.tables))
     for row in read.select(["table_id", "path", "size", "mtime_ns"]).to_pylist():
-        now = storage.stat(row["path"])
+        now = now_of(row["path"])
         if now is None or (now.size, now.mtime_ns) != (row["size"], row["mtime_ns"]):
             unstable.setdefault(row["table_id"], f"{row['path']} changed while the run read it")
     return unstable

@@ -11,8 +11,10 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
+from connectors.errors import SourceError
 from connectors.lake.leaves import batch_leaves, schema_leaves
 from connectors.lake.read import Split
+from connectors.spark.object_stores import read_delta
 from connectors.spark.task_counts import counted_tasks
 from tasks.containment.hash_files import read_hash_rows
 from tasks.containment.kernel.fingerprint import Cells
@@ -89,7 +91,7 @@ def run_on_tables(
     """
     try:
         return _collect(session, plan, tasks, sources, work)
-    except SPARK_ERRORS:
+    except (SourceError, *SPARK_ERRORS):
         if not sources:
             raise
     # one table that Spark cannot read must not cost the others: each by itself shows which
@@ -122,10 +124,13 @@ def _collect_alone(
 ) -> pa.Table:
     try:
         return _collect(session, plan, [], [source], work)
+    except SourceError as error:
+        reason = f"{error.what}; {error.hint}"
     except SPARK_ERRORS as error:
-        rows = ScanRows()
-        rows.add("error", source.table_id, text=f"Spark cannot read it: {str(error).splitlines()[0][:300]}")
-        return pa.Table.from_batches([rows.batch()])
+        reason = f"Spark cannot read it: {str(error).splitlines()[0][:300]}"
+    rows = ScanRows()
+    rows.add("error", source.table_id, text=reason)
+    return pa.Table.from_batches([rows.batch()])
 
 
 def compare_on_spark(
@@ -199,7 +204,7 @@ def _split_frame(session: SparkSession, plan: ScanPlan, tasks: Sequence[Sequence
 
 
 def _source_frame(session: SparkSession, plan: ScanPlan, source: DeltaSource, work: CellWork) -> DataFrame:
-    frame = session.read.format("delta").option("versionAsOf", source.version).load(source.uri)
+    frame = read_delta(session, source.uri, source.version)
     given = {name.casefold() if plan.ignore_case else name: name.replace("`", "``") for name in frame.columns}
     # mapInArrow resolves names anew, and takes a dot or a backtick in one for syntax: numbers meanwhile
     frame = frame.select(*(f"`{given[name]}`" for name in source.columns)).toDF(*map(str, range(len(source.columns))))

@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 
 from connectors.delta import WrittenTable, write_frame
 from connectors.errors import GraphError, StageError
+from connectors.spark.object_stores import read_delta, spark_uri
 from connectors.storage import Storage
 from tasks.embeddings.config import EmbeddingsConfig
 from tasks.embeddings.contract import EMBEDDINGS
@@ -70,8 +71,8 @@ class _Job:
         storage = Storage.at(self.folder)
         # Parquet, not Delta: nobody else reads it, and a commit costs more than a small power
         if not storage.exists(f"{name}/_SUCCESS"):
-            make().write.mode("overwrite").parquet(storage.uri(name))
-        return self.session.read.parquet(storage.uri(name))
+            make().write.mode("overwrite").parquet(spark_uri(storage.uri(name)))
+        return self.session.read.parquet(spark_uri(storage.uri(name)))
 
 
 def embed_on_spark(
@@ -85,11 +86,11 @@ def embed_on_spark(
     """
     _require_plain(config)
     with _small_batches(session):
-        nodes = session.read.format("delta").load(tables.nodes)
+        nodes = read_delta(session, tables.nodes)
         job = _Job(session, config, folder, nodes.count())
         if job.n_nodes == 0:
             raise GraphError("an empty graph has no vectors", expected="at least one node")
-        edges = session.read.format("delta").load(tables.edges)
+        edges = read_delta(session, tables.edges)
         tiles = job.kept("tiles", lambda: _tiles(edges, config))
         degrees = job.kept("degrees", lambda: _degrees(job, tiles))
         all_degrees = _total_degree(degrees)

@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from connectors.errors import GraphError
 from connectors.storage import Storage
-from tasks.index.config import IndexConfig
+from tasks.index.config import IndexConfig, Vectors
 from tasks.index.contract import INDEXES
 from tasks.index.evidence import FILES, write_evidence
 from tasks.index.folder import IndexHead, ShardHead, ShardWork, folder_files, open_folder
@@ -25,27 +27,33 @@ N_TIMED_QUERIES = 200
 K_TIMED = 10
 # what the embeddings artifact calls its table and columns
 EMBEDDINGS, NODE, VECTOR = "embeddings", "node_id", "vector"
+# and the links artifact its own
+LINKS_TABLE, LINKS_COLUMNS = "vectors", {"gnn": "vector", "stack": "stacked"}
+# lakegraph, embeddings, links
+Inputs = tuple[ArtifactRef, ArtifactRef, ArtifactRef | None]
 
 
-def build_artifact(
-    stage: Stage, lakegraph: ArtifactRef, embeddings: ArtifactRef, workspace: Workspace, config: IndexConfig
-) -> ArtifactRef:
+def build_artifact(stage: Stage, inputs: Inputs, workspace: Workspace, config: IndexConfig) -> ArtifactRef:
     """Reads vectors and graph, builds every kind's index, writes the evidence, publishes.
 
     Raises: as `run_index`.
     """
     metrics = StageMetrics()
+    lakegraph = inputs[0]
     nodes = stage.read(lakegraph, "nodes")
-    vectors, place = read_vectors(stage, embeddings, nodes.num_rows)
+    found = chosen_vectors(stage, inputs, nodes.num_rows, config)
     rows: list[dict[str, object]] = []
     files: list[str] = []
+    n_drawn = 0
     for kind in config.kinds:
-        chosen = nodes.filter(pc.and_(pc.equal(nodes["kind"], kind), pa.array(place >= 0)))
-        if not chosen.num_rows:
+        chosen = nodes.filter(pc.equal(nodes["kind"], kind))
+        vectors, n_without = found.of(chosen["node_id"].to_numpy(), config.seed)
+        if not len(vectors):
             continue
+        n_drawn += n_without
         uri = f"{stage.folder}/vectors/{kind}"
         with metrics.step(kind), shown().step(f"Indexing {chosen.num_rows:,} {kind} vectors"):
-            row, head = _build_kind(uri, chosen, vectors[place[chosen["node_id"].to_numpy()]], workspace, config)
+            row, head = _build_kind(uri, chosen, vectors, workspace, config)
         rows.append({"kind": kind, **row})
         files += [f"vectors/{kind}/{path}" for path in folder_files(head)]
     if not rows:
@@ -55,20 +63,62 @@ def build_artifact(
     with metrics.step("evidence"), shown().step("Writing why things are near"):
         graph = (nodes, stage.read(lakegraph, "edges"), stage.read(lakegraph, "graph_columns"))
         write_evidence(Storage.at(stage.folder), *graph)
-    summary = {"indexes": len(rows), "items": sum(int(str(row["n_items"])) for row in rows)}
-    summary["vectors"] = sum(int(str(row["n_vectors"])) for row in rows)
+    summary: dict[str, object] = {"indexes": len(rows), "items": sum(int(str(row["n_items"])) for row in rows)}
+    summary |= {"vectors": sum(int(str(row["n_vectors"])) for row in rows), "source": found.source, "drawn": n_drawn}
     return stage.publish({"indexes": INDEXES.table(rows)}, summary, metrics, files=[*files, *FILES])
 
 
+@dataclass(frozen=True)
+class NodeVectors:
+    """Vectors by node. Shapes: rows (m, dim); place (n,) the row of each node, -1 where it has none.
+
+    Attributes:
+        source: `fastrp`, `gnn` or `stack`.
+    """
+
+    source: Vectors
+    rows: Float32
+    place: NDArray[np.int64]
+
+    def of(self, nodes: NDArray[np.int64], seed: int) -> tuple[Float32, int]:
+        """The vectors of nodes of one kind, and how many were drawn; none where no node of the kind has one.
+
+        A network can leave a node without any direction, as one that touches nothing; it is given one of its own, drawn
+        from its number. Embeddings are taken as they are. Shapes: nodes (k,); result (k or 0, dim).
+        """
+        place = self.place[nodes]
+        if not (place >= 0).any():
+            return self.rows[:0], 0
+        found = self.rows[np.maximum(place, 0)]
+        if self.source == "fastrp":
+            return found[place >= 0], 0
+        without = np.flatnonzero((place < 0) | ~found.any(axis=1))
+        for at in without.tolist():
+            found[at] = np.random.default_rng([seed, int(nodes[at])]).standard_normal(found.shape[1])
+        return found, len(without)
+
+
+def chosen_vectors(stage: Stage, inputs: Inputs, n_nodes: int, config: IndexConfig) -> NodeVectors:
+    """What the config names; the embeddings where the link predictor found too few links to be trained on."""
+    _, embeddings, links = inputs
+    if links is not None and config.vectors != "fastrp":
+        found = read_vectors(stage, links, LINKS_TABLE, (NODE, LINKS_COLUMNS[config.vectors]), n_nodes)
+        if len(found[0]):
+            return NodeVectors(config.vectors, *found)
+        shown().note("no link predictor was trained on this graph: the index is built from the embeddings")
+    return NodeVectors("fastrp", *read_vectors(stage, embeddings, EMBEDDINGS, (NODE, VECTOR), n_nodes))
+
+
 def read_vectors(
-    stage: Stage, embeddings: ArtifactRef, n_nodes: int
-) -> tuple[Float32, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    stage: Stage, ref: ArtifactRef, name: str, columns: tuple[str, str], n_nodes: int
+) -> tuple[Float32, NDArray[np.int64]]:
     """The vectors, (m, dim), and for each node the row that has its vector, -1 where none."""
-    table = stage.read(embeddings, EMBEDDINGS, [NODE, VECTOR])
-    flat = pc.list_flatten(table[VECTOR]).to_numpy()
-    vectors = np.asarray(flat, np.float32).reshape(table.num_rows, -1)
+    node, vector = columns
+    table = stage.read(ref, name, [node, vector])
+    flat = pc.list_flatten(table[vector]).to_numpy()
+    vectors = np.asarray(flat, np.float32).reshape(table.num_rows, -1 if table.num_rows else 1)
     place = np.full(n_nodes, -1, np.int64)
-    place[table[NODE].to_numpy()] = np.arange(table.num_rows)
+    place[table[node].to_numpy()] = np.arange(table.num_rows)
     return vectors, place
 
 

@@ -7,11 +7,17 @@ from pydantic import Field
 from connectors.config import FrozenConfig
 
 Space = Literal["cosine", "l2"]
+Vectors = Literal["fastrp", "gnn", "stack"]
 
 
 class IndexConfig(FrozenConfig):
     """HNSW's parameters (Malkov and Yashunin), the recall wanted, and when exact search is used instead."""
 
+    vectors: Vectors = Field(
+        "fastrp",
+        description="What is indexed: the embeddings, the vectors of the link predictor's best network, or all of its "
+        "rungs side by side; the last two make every run train it.",
+    )
     space: Space = Field("cosine", description="Distance: 1 - cosine, or the squared Euclidean one.")
     kinds: tuple[Literal["table", "column", "value", "node"], ...] = Field(
         ("table", "column", "node"), min_length=1, description="Nodes that get an index, each kind its own."

@@ -1,21 +1,33 @@
 """The index stage: its key, and whether its artifact is there; imports no kernel until it is not."""
 
+from connectors.errors import StageError
 from tasks.index.config import IndexConfig
 from tasks.index.contract import CONTRACTS
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.stage import Stage, StageSpec
 from tasks.runtime.workspace import Workspace
 
-SPEC = StageSpec("index", 1, CONTRACTS)
+SPEC = StageSpec("index", 2, CONTRACTS)
 
 
-def index_stage(lakegraph: ArtifactRef, embeddings: ArtifactRef, workspace: Workspace, config: IndexConfig) -> Stage:
+def index_stage(
+    lakegraph: ArtifactRef,
+    embeddings: ArtifactRef,
+    workspace: Workspace,
+    config: IndexConfig,
+    links: ArtifactRef | None = None,
+) -> Stage:
     """The stage under its key, which follows from its inputs' digests and its config."""
-    return Stage(SPEC, inputs=[lakegraph, embeddings], config=config, workspace=workspace)
+    inputs = [lakegraph, embeddings] if links is None else [lakegraph, embeddings, links]
+    return Stage(SPEC, inputs=inputs, config=config, workspace=workspace)
 
 
 def run_index(
-    lakegraph: ArtifactRef, embeddings: ArtifactRef, workspace: Workspace, config: IndexConfig
+    lakegraph: ArtifactRef,
+    embeddings: ArtifactRef,
+    workspace: Workspace,
+    config: IndexConfig,
+    links: ArtifactRef | None = None,
 ) -> ArtifactRef:
     """Builds the index over the graph's vectors, or reuses it.
 
@@ -23,10 +35,18 @@ def run_index(
         GraphError: if a vector has NaN or infinity, or no direction; if nothing is there to index.
         ContractError: if the result breaks its contract.
         ArtifactError: if an input is damaged, or the index cannot be written.
+        StageError: if the config wants vectors of a link predictor and none is given.
     """
-    stage = index_stage(lakegraph, embeddings, workspace, config)
+    if config.vectors != "fastrp" and links is None:
+        raise StageError(
+            "the index is to be built from vectors of the link predictor, and there is none",
+            value=config.vectors,
+            expected="a links artifact of the same lake graph",
+            hint='lakebed run --to index trains one, or set index.vectors = "fastrp"',
+        )
+    stage = index_stage(lakegraph, embeddings, workspace, config, links)
     if ref := stage.reuse():
         return ref
     from tasks.index.build import build_artifact
 
-    return build_artifact(stage, lakegraph, embeddings, workspace, config)
+    return build_artifact(stage, (lakegraph, embeddings, links), workspace, config)

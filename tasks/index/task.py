@@ -12,7 +12,11 @@ from tasks.runtime.workspace import Workspace
 
 @task(name="index", retries=2, retry_delay_seconds=5, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
 def build_index(
-    lakegraph: ArtifactRef, embeddings: ArtifactRef, workspace: Workspace, config: IndexConfig
+    lakegraph: ArtifactRef,
+    embeddings: ArtifactRef,
+    workspace: Workspace,
+    config: IndexConfig,
+    links: ArtifactRef | None = None,
 ) -> ArtifactRef:
     """Reuses or builds the artifact; tried again only after a transient error."""
-    return run_index(lakegraph, embeddings, workspace, config)
+    return run_index(lakegraph, embeddings, workspace, config, links)

@@ -1,9 +1,8 @@
 """Building the links artifact: what is linked, the ladder, node metrics, missing links, the card."""
 
+import tempfile
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +17,9 @@ from tasks.links.config import LinksConfig
 from tasks.links.contract import CARD, CONTRACTS, MODELS
 from tasks.links.fit import CheckpointPlace, Fitted, LinkTask, edge_task, fit_task, inputs_on, lake_task
 from tasks.links.kernel.candidates import candidate_pairs, without
+from tasks.links.kernel.geometry import rung_directions, rung_weights, stacked_vectors
 from tasks.links.kernel.ladder import LadderInputs, score_pairs
-from tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, linked_pairs
+from tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, linked_pairs, owners
 from tasks.links.kernel.neighbours import adjacency
 from tasks.links.kernel.nodes import node_metrics
 from tasks.links.kernel.split import TooFewLinksError
@@ -29,11 +29,6 @@ from tasks.runtime.stage import Stage, StageMetrics
 from tasks.runtime.workspace import Workspace
 
 Int64 = NDArray[np.int64]
-RULES = {
-    "values": "Values are held out of the graph; two columns are linked when they share enough of these, and two "
-    "tables when columns of theirs are.",
-    "edges": "Edges are shuffled by the seed and cut; everything that is trained or embedded sees training edges only.",
-}
 
 
 @dataclass(frozen=True)
@@ -64,18 +59,18 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, workspace: Workspace, c
     try:
         made = _train(nodes, edges, config, place, metrics)
     except TooFewLinksError as error:
+        _forget_checkpoints(place)
         return _publish_nothing(stage, error, metrics)
     with metrics.step("predict"), shown().step("Looking for missing links"):
         predictions = _predictions(*made, nodes, config)
     with metrics.step("publish"), shown().step("Publishing links"):
         ref = _publish(stage, made, predictions, config, metrics)
-    if place is not None:
-        Storage.at(str(place.folder.parent)).delete_folder(place.folder.name)
+    _forget_checkpoints(place)
     return ref
 
 
 def _train(
-    nodes: pa.Table, edges: pa.Table, config: LinksConfig, place: CheckpointPlace | None, metrics: StageMetrics
+    nodes: pa.Table, edges: pa.Table, config: LinksConfig, place: CheckpointPlace, metrics: StageMetrics
 ) -> tuple[Fitted, LadderInputs, _Problem]:
     with metrics.step("split"), shown().step("Holding links out"):
         problem = _problem(nodes, edges, config)
@@ -100,9 +95,7 @@ def _problem(nodes: pa.Table, edges: pa.Table, config: LinksConfig) -> _Problem:
         return _Problem(edge_task(pairs, n_nodes, config), whole, pairs, "edges", np.arange(n_nodes))
     graph = lake_graph(nodes, edges)
     task = lake_task(hold_values_out(graph, config.lake, config.split.seed), config)
-    owner = np.arange(n_nodes)
-    owner[graph.column] = graph.table
-    return _Problem(task, whole, linked_pairs(graph, config.lake), "values", owner)
+    return _Problem(task, whole, linked_pairs(graph, config.lake), "values", owners(graph))
 
 
 def lake_graph(nodes: pa.Table, edges: pa.Table) -> LakeGraph:
@@ -128,13 +121,13 @@ def _predictions(
     fitted: Fitted, whole: LadderInputs, problem: _Problem, nodes: pa.Table, config: LinksConfig
 ) -> pa.Table:
     pools = tuple(pool.nodes for pool in fitted.task.pools)
-    tried = candidate_pairs(whole.fastrp, problem.whole, pools, config.n_candidates)
+    tried = candidate_pairs(whole.fastrp, whole.reach, pools, config.n_candidates)
     tried = without(tried[problem.owner[tried[:, 0]] != problem.owner[tried[:, 1]]], problem.known, len(problem.owner))
     if fitted.ladder.stack is None or not len(tried):
         return outcome.predictions(tried[:0], np.empty(0), [], nodes)
-    chance = score_pairs(fitted.ladder.stack, whole, config, tried)
+    chance, scores = score_pairs(fitted.ladder.stack, whole, config, tried)
     best = np.lexsort((tried[:, 1], tried[:, 0], -chance))[: config.n_predictions]
-    evidence = outcome.evidence(whole, config, tried[best])
+    evidence = outcome.evidence({rung: values[best] for rung, values in scores.items()})
     return outcome.predictions(tried[best], chance[best], evidence, nodes)
 
 
@@ -147,16 +140,20 @@ def _publish(
 ) -> ArtifactRef:
     fitted, whole, problem = made
     split, asked = fitted.task.split, fitted.task.asked
-    read, shown_vectors = (outcome.best_vectors(inputs) for inputs in (fitted.inputs, whole))
+    read = outcome.vectors_of(fitted, fitted.inputs)
     measured = node_metrics(fitted.task.graph, split, asked, read, config.recall_at, config.split.seed)
+    weights = rung_weights(fitted.inputs, config)
+    stacked = stacked_vectors(rung_directions(whole, config, asked), weights)
     deciles = outcome.deciles(measured)
-    facts = _facts(fitted, problem, config)
+    facts = outcome.facts(fitted, problem.rule, config) | {
+        "geometry": {name: round(part, 4) for name, part in weights.items()}
+    }
     tables = {
         "rungs": outcome.rungs(fitted.results),
         "node_metrics": outcome.node_table(measured),
         "deciles": deciles,
         "predictions": predictions,
-        "vectors": outcome.vector_table(asked, shown_vectors[asked]),
+        "vectors": outcome.vector_table(asked, outcome.vectors_of(fitted, whole)[asked], stacked),
     }
     storage, base = stage.store.storage, stage.path
     storage.write_bytes_atomic(f"{base}/{MODELS}", outcome.model_bytes(fitted))
@@ -164,27 +161,16 @@ def _publish(
     return stage.publish(tables, facts | outcome.headline(fitted.results), metrics, files=[MODELS, CARD])
 
 
-def _facts(fitted: Fitted, problem: _Problem, config: LinksConfig) -> dict[str, Any]:
-    split = fitted.task.split
-    return {
-        "source": problem.rule,
-        "rule": RULES[problem.rule],
-        "nodes": split.n_nodes,
-        "pairs": len(split.train) + len(split.valid) + len(split.test),
-        "train": len(split.train),
-        "valid": len(split.valid),
-        "test": len(split.test),
-        "tails": int(fitted.task.tails.shape[1]),
-        "products": dict(fitted.ways),
-        "epochs": {kind: trained.state.epoch for kind, trained in fitted.trained.items()},
-        "seed": config.split.seed,
-        "versions": {name: metadata.version(name) for name in ("torch", "numpy", "scipy")},
-    }
+def _checkpoint_place(stage: Stage, workspace: Workspace, config: LinksConfig) -> CheckpointPlace:
+    """Beside the artifacts, under the stage's key; on an object store copies of what a temporary folder has."""
+    below = ("checkpoints", stage.spec.name, stage.key)
+    if stage.store.storage.is_local:
+        return CheckpointPlace(Path(workspace.artifacts).joinpath(*below), config.gnn.allow_drift)
+    folder = Path(tempfile.mkdtemp(prefix="lakebed-links-"))
+    return CheckpointPlace(folder, config.gnn.allow_drift, stage.store.storage.uri(*below))
 
 
-def _checkpoint_place(stage: Stage, workspace: Workspace, config: LinksConfig) -> CheckpointPlace | None:
-    """Beside the artifacts, under the stage's key; None on an object store, where a killed training begins anew."""
-    if not stage.store.storage.is_local:
-        return None
-    folder = Path(workspace.artifacts) / "checkpoints" / stage.spec.name / stage.key
-    return CheckpointPlace(folder, config.gnn.allow_drift)
+def _forget_checkpoints(place: CheckpointPlace) -> None:
+    Storage.at(str(place.folder.parent)).delete_folder(place.folder.name)
+    if place.copies:
+        Storage.at(place.copies).delete_folder("")

@@ -16,6 +16,7 @@ def model_card(results: Sequence[RungResult], deciles: pa.Table, facts: Mapping[
         "# Link predictor",
         _sentence(facts),
         "## Quality on the test pairs\n\n" + _ladder(results),
+        *_gate(facts),
         "Ties count against the rung. Hits@K and MRR follow the Open Graph Benchmark; MRR ranks each test pair among "
         f"{facts['tails']} negative tails that are filtered and drawn by the seed.",
         "## Quality by decile of topological concentration\n\n" + _deciles(deciles),
@@ -36,6 +37,18 @@ def _sentence(facts: Mapping[str, Any]) -> str:
         f"Trained on {facts['train']:,} of {facts['pairs']:,} linked pairs of a graph of {facts['nodes']:,} nodes; "
         f"{facts['valid']:,} pairs chose the epoch and fitted the stack, {facts['test']:,} tested it."
     )
+
+
+def _gate(facts: Mapping[str, Any]) -> list[str]:
+    """What the stack came out as; nothing where there is none."""
+    if not (stack := facts.get("stack")):
+        return []
+    tried = sorted(stack["average_precision"].items(), key=lambda item: -item[1])
+    told = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in tried)
+    used = (
+        "all rungs" if stack["reads"] == "stack" else f"{stack['reads'].replace('_', ' ')} alone, which it did not beat"
+    )
+    return [f"The stack reads {used}. Average precision on validation pairs out of fold: {told}."]
 
 
 def _ladder(results: Sequence[RungResult]) -> str:

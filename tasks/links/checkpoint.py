@@ -32,11 +32,13 @@ class Identity:
         config: digest of the resolved config and the network's kind.
         data: digest of the training data.
         n_threads: of torch, which decide the order of some sums.
+        n_features: feature columns that were given; weights of another number cannot be gone on from at all.
     """
 
     config: str
     data: str
     n_threads: int
+    n_features: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """With the versions of what computes."""
@@ -45,6 +47,7 @@ class Identity:
             "config": self.config,
             "data": self.data,
             "n_threads": self.n_threads,
+            "n_features": self.n_features,
             "versions": versions,
             "machine": platform.machine(),
         }
@@ -116,12 +119,14 @@ class Checkpoints:
     def _require_same(self, path: Path) -> None:
         found = json.loads((path / STATE).read_text())["identity"]
         other = [name for name, value in self._identity.items() if found.get(name) != value]
-        if other and not self._allow_drift:
+        if "n_features" in other or (other and not self._allow_drift):
             raise ArtifactError(
                 "the checkpoint belongs to another training",
                 value=f"{path.name}: another {', another '.join(other)}",
                 expected="the same config, data, threads and versions as now",
-                hint="allow drift to go on all the same, or remove the checkpoint to begin anew",
+                hint="remove the checkpoint to begin anew"
+                if "n_features" in other
+                else "allow drift to go on all the same, or remove the checkpoint to begin anew",
                 examples=[f"{name}: {found.get(name)} there, {self._identity[name]} here" for name in other],
             )
 

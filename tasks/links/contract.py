@@ -74,9 +74,15 @@ PREDICTIONS = Contract(
 
 VECTORS = Contract(
     name="links.vectors",
-    version=VERSION,
-    meaning="Vectors of the best network on the whole graph, of the nodes that pairs are asked of.",
-    columns=(_NODE, Column("vector", pa.list_(pa.float32()), "numbers of the vector")),
+    version=2,
+    meaning="Vectors on the whole graph, of the nodes that pairs are asked of; an index can be built from either.",
+    columns=(
+        _NODE,
+        Column(
+            "vector", pa.list_(pa.float32()), "of the network that validated best, of FastRP where none was trained"
+        ),
+        Column("stacked", pa.list_(pa.float32()), "the rungs side by side, weighted: its cosines are their mean"),
+    ),
     key=("node_id",),
 )
 

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from connectors.storage import Storage, join_uri
 from tasks.embeddings.config import EmbeddingsConfig
 from tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
 from tasks.links.checkpoint import Checkpoints, Identity
@@ -22,8 +23,8 @@ from tasks.links.kernel.features import NodeFeatures, prepare_features
 from tasks.links.kernel.ladder import Ladder, LadderInputs, RungResult, build_ladder, climb, stop_pairs
 from tasks.links.kernel.lake_pairs import LakePairs, lake_tails, split_pairs
 from tasks.links.kernel.metrics import sample_tails
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.networks import AnyInputs, DenseInputs, Inputs, Kind
+from tasks.links.kernel.neighbours import adjacency, neighbourhoods
+from tasks.links.kernel.networks import AnyInputs, DenseInputs, Inputs, Kind, Outputs
 from tasks.links.kernel.products import GraphProducts
 from tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
 from tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
@@ -38,7 +39,9 @@ from tasks.links.kernel.training import (
     train,
     vectors_on,
 )
+from tasks.links.mirror import MirroredCheckpoints
 from tasks.runtime.keys import canonical_json
+from tasks.runtime.memory import freed_memory_kept
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
@@ -56,6 +59,7 @@ class LinkTask:
         tails: (test pairs, n_tails) negative tails of the test pairs.
         pools: the nodes that random negatives of training are drawn from, for each kind of node.
         features: of the nodes, or None.
+        owner: (n,) the table of a column, any other node itself; None where nodes own none.
     """
 
     split: EdgeSplit
@@ -63,6 +67,7 @@ class LinkTask:
     tails: Int64
     pools: tuple[NegativePool, ...]
     features: NodeFeatures | None = None
+    owner: Int64 | None = None
 
     @property
     def asked(self) -> Int64:
@@ -72,10 +77,14 @@ class LinkTask:
 
 @dataclass(frozen=True)
 class CheckpointPlace:
-    """Where checkpoints lie, and whether one of another config, data or machine may be gone on from."""
+    """Where checkpoints lie, and whether one of another config, data or machine may be gone on from.
+
+    `copies` is the prefix of an object store that keeps copies; then the folder may be lost.
+    """
 
     folder: Path
     allow_drift: bool = False
+    copies: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,11 +147,10 @@ def lake_task(pairs: LakePairs, config: LinksConfig) -> LinkTask:
     n_nodes = len(pairs.kind)
     split = split_pairs(pairs, n_nodes, config.split)
     kinds = pairs.kind[split.train[:, 0]]
-    pools = tuple(
-        NegativePool(np.flatnonzero(pairs.kind == kind), int((kinds == kind).sum())) for kind in np.unique(kinds)
-    )
+    nodes = {kind: np.flatnonzero(pairs.kind == kind) for kind in (0, 1)}
+    pools = tuple(NegativePool(nodes[kind], int((kinds == kind).sum())) for kind in nodes)
     tails = lake_tails(pairs, split.test, _n_tails(split, config), config.split.seed)
-    return LinkTask(split, adjacency(pairs.visible, n_nodes), tails, pools)
+    return LinkTask(split, adjacency(pairs.visible, n_nodes), tails, pools, owner=pairs.owner)
 
 
 def _n_tails(split: EdgeSplit, config: LinksConfig) -> int:
@@ -167,7 +175,7 @@ def fit_task(task: LinkTask, config: LinksConfig, checkpoints: CheckpointPlace |
             trained[kind] = train_network(kind, (task, products), read, config, checkpoints)
     vectors: dict[str, Float32] = {kind: result.vectors for kind, result in trained.items()}
     with _timed(cpu_s, "stack"):
-        inputs = LadderInputs(task.split, task.graph, fastrp, task.features, vectors)
+        inputs = _ladder_inputs(task, task.graph, fastrp, vectors)
         ladder = build_ladder(inputs, config)
     with _timed(cpu_s, "measure"):
         results = climb(ladder, task.split, task.tails, config.hits_at)
@@ -193,7 +201,14 @@ def inputs_on(fitted: Fitted, graph: sparse.csr_array, config: LinksConfig) -> L
             alpha = _risen(trained.state.best[EDGE_WEIGHTS], fitted.task.graph)
             weights = reweighting.raised(reweighting.first(), vectors[kind], alpha)
             vectors[kind] = found(reweighting.propagation(weights))
-    return LadderInputs(fitted.task.split, graph, fastrp, fitted.task.features, vectors)
+    return _ladder_inputs(fitted.task, graph, fastrp, vectors)
+
+
+def _ladder_inputs(
+    task: LinkTask, graph: sparse.csr_array, fastrp: Float32, networks: Mapping[str, Float32]
+) -> LadderInputs:
+    reach = neighbourhoods(graph, task.owner)
+    return LadderInputs(task.split, graph, reach, fastrp, task.features, networks, task.owner)
 
 
 def _risen(weights: Float32, graph: sparse.csr_array) -> float:
@@ -251,10 +266,12 @@ def train_network(
         propagation = reweighting.propagation(reweighting.first())
     stop = stop_pairs(task.split)
     data = TrainingData(inputs, propagation, task.split.train, stop, task.pools, sampler, reweighting)
+    if sampler is None and reweighting is None and 2 * len(task.asked) <= task.split.n_nodes:
+        data = replace(data, outputs=Outputs.of(task.asked, propagation_matrix(kind, task.graph)))
     store = _checkpoints(place, kind, task, config) if place else None
     state = store.load() if store else None
     after = _saving(store, config.gnn.checkpoint_every) if store else None
-    with deterministic():
+    with deterministic(), freed_memory_kept():
         return train(kind, data, config.gnn, config.split.seed, state=state, after_epoch=after)
 
 
@@ -289,7 +306,11 @@ def data_fingerprint(task: LinkTask) -> str:
 
 def _checkpoints(place: CheckpointPlace, kind: Kind, task: LinkTask, config: LinksConfig) -> Checkpoints:
     digest = hashlib.sha256(f"{kind}\0{canonical_json(config.in_key())}".encode()).hexdigest()
-    identity = Identity(digest, data_fingerprint(task), config.gnn.n_threads)
+    n_features = task.features.n_given if task.features else 0
+    identity = Identity(digest, data_fingerprint(task), config.gnn.n_threads, n_features)
+    if place.copies:
+        copies = Storage.at(join_uri(place.copies, kind))
+        return MirroredCheckpoints(place.folder / kind, identity, copies, allow_drift=place.allow_drift)
     return Checkpoints(place.folder / kind, identity, allow_drift=place.allow_drift)
 
 

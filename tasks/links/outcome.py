@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,49 @@ from safetensors.numpy import save
 from tasks.links.config import LinksConfig
 from tasks.links.contract import DECILES, NODE_METRICS, PAIR_KINDS, PREDICTIONS, RUNGS, VECTORS
 from tasks.links.fit import Fitted
-from tasks.links.kernel.ladder import LadderInputs, RungResult, plain_rungs
+from tasks.links.kernel.ladder import LadderInputs, RungResult, Scores
 from tasks.links.kernel.nodes import N_DECILES, NodeMetrics
 from tasks.links.kernel.reweighting import EDGE_WEIGHTS
+from tasks.links.kernel.stack import Stack
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
+
+
+RULES = {
+    "values": "Values are held out of the graph; two columns are linked when they share enough of these, and two "
+    "tables when columns of theirs are.",
+    "edges": "Edges are shuffled by the seed and cut; everything that is trained or embedded sees training edges only.",
+}
+
+
+def facts(fitted: Fitted, source: str, config: LinksConfig) -> dict[str, Any]:
+    """What was trained on what, for the manifest and the card; nothing that differs between two equal trainings."""
+    split = fitted.task.split
+    return {
+        "source": source,
+        "rule": RULES[source],
+        "nodes": split.n_nodes,
+        "pairs": len(split.train) + len(split.valid) + len(split.test),
+        "train": len(split.train),
+        "valid": len(split.valid),
+        "test": len(split.test),
+        "tails": int(fitted.task.tails.shape[1]),
+        "products": dict(fitted.ways),
+        "network": best_network(fitted),
+        "stack": _stack_facts(fitted.ladder.stack),
+        "epochs": {kind: trained.state.epoch for kind, trained in fitted.trained.items()},
+        "seed": config.split.seed,
+        "versions": {name: metadata.version(name) for name in ("torch", "numpy", "scipy")},
+    }
+
+
+def _stack_facts(stack: Stack | None) -> dict[str, Any] | None:
+    """What the stack reads, and how well each that was tried did on validation pairs out of fold."""
+    if stack is None:
+        return None
+    return {"reads": stack.used, "average_precision": {name: round(part, 4) for name, part in stack.quality.items()}}
 
 
 def rungs(results: Sequence[RungResult]) -> pa.Table:
@@ -77,22 +114,31 @@ def predictions(pairs: Int64, chance: Float, evidence: Sequence[str], nodes: pa.
     return pa.table(columns, schema=PREDICTIONS.arrow_schema())
 
 
-def evidence(inputs: LadderInputs, config: LinksConfig, pairs: Int64) -> list[str]:
-    """The scores of the plain rungs of each pair, as JSON."""
-    scores = {rung: np.round(score(pairs), 6).tolist() for rung, score in plain_rungs(inputs, config)}
-    return [json.dumps(dict(zip(scores, row, strict=True))) for row in zip(*scores.values(), strict=True)]
+def evidence(scores: Scores) -> list[str]:
+    """What each rung says of each pair, as JSON."""
+    rounded = [np.round(values, 6).tolist() for values in scores.values()]
+    return [json.dumps(dict(zip(scores, row, strict=True))) for row in zip(*rounded, strict=True)]
 
 
-def best_vectors(inputs: LadderInputs) -> Float32:
-    """Vectors of the last network that was trained, else those of FastRP."""
-    return [inputs.fastrp, *inputs.networks.values()][-1]
+def best_network(fitted: Fitted) -> str | None:
+    """The network that validated best, None where none was trained."""
+    return max(fitted.trained, key=lambda kind: fitted.trained[kind].state.best_score, default=None)
 
 
-def vector_table(nodes: Int64, vectors: Float32) -> pa.Table:
+def vectors_of(fitted: Fitted, inputs: LadderInputs) -> Float32:
+    """That network's vectors, else those of FastRP."""
+    network = best_network(fitted)
+    return inputs.fastrp if network is None else inputs.networks[network]
+
+
+def vector_table(nodes: Int64, vectors: Float32, stacked: Float32) -> pa.Table:
     """The VECTORS table."""
-    flat = pa.array(np.ascontiguousarray(vectors).ravel(), pa.float32())
-    offsets = pa.array(np.arange(len(nodes) + 1, dtype=np.int32) * vectors.shape[1])
-    return pa.table([pa.array(nodes), pa.ListArray.from_arrays(offsets, flat)], schema=VECTORS.arrow_schema())
+    return pa.table([pa.array(nodes), _lists(vectors), _lists(stacked)], schema=VECTORS.arrow_schema())
+
+
+def _lists(rows: Float32) -> pa.ListArray:
+    flat = pa.array(np.ascontiguousarray(rows).ravel(), pa.float32())
+    return pa.ListArray.from_arrays(np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1], flat)
 
 
 def model_bytes(fitted: Fitted) -> bytes:

@@ -9,7 +9,7 @@ from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.stage import Stage, StageSpec
 from tasks.runtime.workspace import Workspace
 
-SPEC = StageSpec("links", 1, CONTRACTS)
+SPEC = StageSpec("links", 2, CONTRACTS)
 
 
 def links_stage(lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig) -> Stage:
@@ -28,18 +28,19 @@ def run_links(lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig)
     stage = links_stage(lakegraph, workspace, config)
     if ref := stage.reuse():
         return ref
-    _require_torch()
+    require_torch()
     from tasks.links.build import build_artifact
 
     return build_artifact(stage, lakegraph, workspace, config)
 
 
-def _require_torch() -> None:
+def require_torch() -> None:
+    """Raises: StageError: if what the stage trains with is not installed."""
     missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
     if missing:
         raise StageError(
             "the links stage needs packages that are not installed",
             value=", ".join(missing),
             expected="the extra `links`",
-            hint="pip install 'lakebed[links]', or end the run before with --to index",
+            hint="pip install 'lakebed[links]', or end the run before, with --to index and index.vectors = \"fastrp\"",
         )

@@ -267,10 +267,10 @@ class _Items:
 def moved_tables(view: RelationView, plan: ItemPlan, root: str) -> dict[int, str]:
     """Tables whose files are no longer what inventory listed."""
     moved: dict[int, str] = {}
-    storage = Storage.at(root, SourceError)
+    now_of = Storage.at(root, SourceError).stats()
     read = view.tables.files_in_lake(sorted(plan.tables))
     for row in read.select(["table_id", "path", "size", "mtime_ns"]).to_pylist():
-        now = storage.stat(row["path"])
+        now = now_of(row["path"])
         if now is None or (now.size, now.mtime_ns) != (row["size"], row["mtime_ns"]):
             moved.setdefault(row["table_id"], f"{row['path']} changed while the run read it")
     return moved

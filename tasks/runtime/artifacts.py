@@ -13,6 +13,7 @@ from connectors.errors import ArtifactError
 from connectors.paths import InsidePath, PathPart
 from connectors.storage import Storage
 from tasks.runtime.keys import canonical_json, sha256_of_parts
+from tasks.runtime.lease import require_lease
 
 MANIFEST = "manifest.json"
 METRICS = "metrics.json"
@@ -190,11 +191,11 @@ class ArtifactStore:
 
     def verdict(self, ref: ArtifactRef) -> Verdict | None:
         """What Great Expectations said of this content; None if it has not yet."""
-        path = f"{ref.stage}/{ref.key}/{VERDICT}"
-        if self.storage.stat(path) is None:
+        data = self.storage.read_if_there(f"{ref.stage}/{ref.key}/{VERDICT}")
+        if data is None:
             return None
         try:
-            verdict = Verdict.model_validate_json(self.storage.read_bytes(path))
+            verdict = Verdict.model_validate_json(data)
         except ValidationError:
             return None
         return verdict if verdict.digest == ref.digest else None
@@ -204,23 +205,29 @@ class ArtifactStore:
         self.storage.write_bytes_atomic(f"{stage}/{key}/{METRICS}", _pretty(dict(metrics)))
 
     def write_manifest(self, manifest: Manifest) -> ArtifactRef:
-        """Complete an artifact; nothing may be written to its folder's tables afterwards."""
+        """Complete an artifact; nothing may be written to its folder's tables afterwards.
+
+        Raises:
+            LeaseError: if this run has lost its lease on the root.
+        """
+        require_lease(self.root)
         path = f"{manifest.stage}/{manifest.key}/{MANIFEST}"
         self.storage.write_bytes_atomic(path, _pretty(manifest.model_dump(mode="json")))
         return manifest.ref
 
     def clear(self, stage: str, key: str) -> None:
         """Empty the folder of an artifact, manifest first, so that a kill meanwhile leaves it incomplete."""
+        require_lease(self.root)
         self.storage.delete_file(f"{stage}/{key}/{MANIFEST}")
         self.storage.delete_folder(f"{stage}/{key}")
         self.storage.make_folder(f"{stage}/{key}")
 
     def _load(self, stage: str, key: str) -> Manifest | None:
-        path = f"{stage}/{key}/{MANIFEST}"
-        if self.storage.stat(path) is None:
+        data = self.storage.read_if_there(f"{stage}/{key}/{MANIFEST}")
+        if data is None:
             return None
         try:
-            return Manifest.model_validate_json(self.storage.read_bytes(path))
+            return Manifest.model_validate_json(data)
         except ValidationError:
             return None
 

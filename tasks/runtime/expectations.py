@@ -18,7 +18,7 @@ from typing import IO, Literal
 from pydantic import ValidationError
 
 from connectors.config import FrozenConfig
-from connectors.errors import ArtifactError, ContractError
+from connectors.errors import ArtifactError, ContractError, LakeError
 from connectors.storage import Storage
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.expectations_queue import VERDICTS, RequestVerdict
@@ -119,9 +119,15 @@ class ExpectationsProcess:
     def finish(self, timeout_s: float = 600.0) -> Verdicts:
         """Let the process judge all that is queued, write the docs and end; then all its verdicts."""
         try:
+            return self._finish(timeout_s)
+        finally:
+            self._keep_log()
+
+    def _finish(self, timeout_s: float) -> Verdicts:
+        try:
             self._tell_and_wait(timeout_s)
         except subprocess.TimeoutExpired:
-            self.stop()
+            self._kill()
             return self._failed(f"not finished after {timeout_s:.0f} s")
         if self._process.returncode != 0:
             return self._failed(f"its process ended with status {self._process.returncode}")
@@ -133,6 +139,10 @@ class ExpectationsProcess:
 
     def stop(self) -> None:
         """End the process now, whatever it does."""
+        self._kill()
+        self._keep_log()
+
+    def _kill(self) -> None:
         self._process.kill()
         self._process.wait()
         self._close()
@@ -145,6 +155,13 @@ class ExpectationsProcess:
                 self._process.stdin.flush()
         self._process.wait(timeout_s)
         self._close()
+
+    def _keep_log(self) -> None:
+        """Moves the log to an object store, to which no process writes line by line, from where it was written."""
+        if not self._storage.is_local and self._log.exists():
+            with contextlib.suppress(LakeError):
+                self._storage.write_bytes_atomic(LOG, self._log.read_bytes())
+                self._log.unlink()
 
     def _close(self) -> None:
         if self._process.stdin is not None:

@@ -101,7 +101,7 @@ def has_requests(run_folder: str) -> bool:
 
 def queued(run_folder: Storage) -> list[str]:
     """The paths of the requests that wait, oldest first."""
-    if not run_folder.exists(INBOX):
+    if run_folder.is_local and not run_folder.exists(INBOX):
         return []
     files = [file for file in run_folder.list_files(INBOX) if is_request(file.path)]
     return [file.path for file in sorted(files, key=lambda file: (file.mtime_ns, file.path))]
@@ -137,9 +137,8 @@ def install_suites(run_folder: str, directory: str, lake_root: str) -> list[str]
 
 def user_suites(run_folder: Storage) -> list[UserSuite]:
     """The user's suites that were taken into this run."""
-    if run_folder.stat(SUITES) is None:
-        return []
-    return TypeAdapter(list[UserSuite]).validate_json(run_folder.read_bytes(SUITES))
+    data = run_folder.read_if_there(SUITES)
+    return [] if data is None else TypeAdapter(list[UserSuite]).validate_json(data)
 
 
 def _suite_files(directory: str) -> Iterator[Path]:

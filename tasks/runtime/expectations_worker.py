@@ -181,9 +181,7 @@ def _count_rows(table: TableRequest) -> int:
     if table.n_rows is not None:
         return table.n_rows
     if table.format == "parquet":
-        import pyarrow.dataset as ds
-
-        return int(ds.dataset(table.uri, format="parquet").count_rows())
+        return int(_parquet(table.uri).count_rows())
     from connectors.delta import active_files
 
     return sum(file.n_rows for file in active_files(table.uri))
@@ -194,10 +192,16 @@ def _read_pandas(table: TableRequest) -> "pd.DataFrame":
     if table.format == "delta":
         frame = read_table(table.uri).to_pandas()
     else:
-        import pyarrow.dataset as ds
-
-        frame = ds.dataset(table.uri, format="parquet", partitioning="hive").to_table().to_pandas()
+        frame = _parquet(table.uri).to_table().to_pandas()
     return frame
+
+
+def _parquet(uri: str) -> Any:
+    """A lake's Parquet table as a dataset: a file, or a folder with Hive's partitions."""
+    import pyarrow.dataset as ds
+
+    filesystem, path = Storage.at(uri).arrow()
+    return ds.dataset(path, format="parquet", partitioning="hive", filesystem=filesystem)
 
 
 def _failure(outcome: Any) -> dict[str, Any]:

@@ -1,101 +1,117 @@
 """One run at a time on one artifact root.
 
 Locally the lease is `flock` on `lease.json`: the kernel gives it up with the process, also after kill -9, so nothing
-has to be cleaned up. The file's content only names the holder.
+has to be cleaned up. The file's content only names the holder. On object stores, which have no locks, see
+`object_lease.py`.
 """
 
 import fcntl
 import json
 import os
-import socket
 import time
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
+from typing import Protocol
 
-from connectors.errors import LeaseError
 from connectors.storage import LocalStorage, is_object_store, storage_error
+from tasks.runtime.holder import LEASE, Holder, refusal
+from tasks.runtime.object_lease import ObjectLease, read_object_lease
 
-LEASE = "lease.json"
+__all__ = ["LEASE", "Holder", "Lease", "is_held", "read_holder", "require_lease"]
 
 _READ_TRIES = 5
 _READ_WAIT_S = 0.02
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a lease."""
+class _Lock(Protocol):
+    def take(self) -> None: ...
 
-    host: str
-    pid: int
-    run_id: str
-    started_at: str
+    def give_up(self) -> None: ...
 
-    def __str__(self) -> str:
-        return f"run {self.run_id}, process {self.pid} on {self.host}, since {self.started_at}"
+    def require(self) -> None: ...
 
 
 class Lease:
     """The lease on an artifact root, as a context manager.
 
     Raises:
-        LeaseError: if another run holds it (named in the message), or the root is an object store.
-        ArtifactError: if the root cannot be written.
+        LeaseError: on entering, if another run holds it (named in the message).
+        ArtifactError: on entering, if the root cannot be written.
     """
 
     def __init__(self, root: str, run_id: str) -> None:
-        if is_object_store(root):
-            raise LeaseError(
-                "an artifact root on an object store is not supported yet: two runs at once could not be told apart",
-                value=root,
-                expected="a local folder (the lake itself may lie on an object store)",
-                hint="give a local folder with --artifacts",
-            )
-        self._storage = LocalStorage(root)
-        self._path = self._storage.uri(LEASE)
-        self._holder = Holder(
-            socket.gethostname(), os.getpid(), run_id, datetime.now(UTC).isoformat(timespec="seconds")
+        self._holder = Holder.this_process(run_id)
+        self._root = root.rstrip("/")
+        self._lock: _Lock = (
+            ObjectLease(self._root, self._holder)
+            if is_object_store(root)
+            else _FileLock(LocalStorage(root), self._holder)
         )
-        self._handle = -1
 
     def __enter__(self) -> Holder:
+        self._lock.take()
+        _taken[self._root] = self._lock
+        return self._holder
+
+    def __exit__(self, *_: object) -> None:
+        _taken.pop(self._root, None)
+        self._lock.give_up()
+
+
+_taken: dict[str, _Lock] = {}
+
+
+def require_lease(root: str) -> None:
+    """Says no if this process took the lease on an artifact root and has lost it since; asked before it publishes.
+
+    Raises:
+        LeaseError: if another run may be at work there now.
+    """
+    lock = _taken.get(root.rstrip("/"))
+    if lock is not None:
+        lock.require()
+
+
+class _FileLock:
+    """`flock` on the lease's file."""
+
+    def __init__(self, storage: LocalStorage, holder: Holder) -> None:
+        self._storage, self._holder = storage, holder
+        self._path = storage.uri(LEASE)
+        self._handle = -1
+
+    def take(self) -> None:
         self._storage.make_folder()
         try:
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _write(self._handle, json.dumps(asdict(self._holder)).encode())
         except BlockingIOError as error:
-            self._close()
-            raise self._refusal() from error
+            self.give_up()
+            holder = read_holder(self._storage.root)
+            raise refusal(str(holder) if holder else self._path) from error
         except OSError as error:
-            self._close()
+            self.give_up()
             raise storage_error(error, "take the lease on the artifact root", self._path) from error
-        return self._holder
 
-    def __exit__(self, *_: object) -> None:
-        self._close()
-
-    def _refusal(self) -> LeaseError:
-        holder = read_holder(self._storage.root)
-        return LeaseError(
-            "another run works on this artifact root",
-            value=str(holder) if holder else self._path,
-            expected="one run at a time on an artifact root",
-            hint="wait until it ends, or give another folder with --artifacts",
-        )
-
-    def _close(self) -> None:
+    def give_up(self) -> None:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
 
+    def require(self) -> None:
+        """The kernel keeps it for as long as the process lives."""
+
 
 def read_holder(root: str) -> Holder | None:
     """The run that took the lease last; it may have ended since."""
+    if is_object_store(root):
+        found = read_object_lease(root)
+        return found.holder if found else None
     path = LocalStorage(root).uri(LEASE)
     for _ in range(_READ_TRIES):
         try:
             with open(path, "rb") as stream:
-                return Holder(**json.loads(stream.read()))
+                return Holder.of(json.loads(stream.read()))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError):
@@ -105,7 +121,10 @@ def read_holder(root: str) -> Holder | None:
 
 
 def is_held(root: str) -> bool:
-    """Whether a run holds the lease now."""
+    """Whether a run holds the lease now; on an object store, whether it would be refused to another."""
+    if is_object_store(root):
+        found = read_object_lease(root)
+        return found is not None and not found.is_free
     try:
         handle = os.open(LocalStorage(root).uri(LEASE), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -7,6 +7,7 @@ Events are built with the models of `openlineage-python`.
 
 import contextlib
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, ParamSpec
+from urllib.parse import urlsplit
 
 from connectors.errors import LakeError
 from connectors.redaction import redacted, redacted_value
@@ -38,9 +40,10 @@ _NAMESPACE = uuid.UUID("6f1f4f0e-5d0c-5b43-9a5e-6c616b656264")
 
 @dataclass(frozen=True)
 class LakeTable:
-    """A table of the lake as an event names it: path below the root, and (column, type) in order."""
+    """A table of the lake as an event names it, with (column, type) in order."""
 
-    path: str
+    namespace: str
+    name: str
     columns: tuple[tuple[str, str], ...] = ()
 
 
@@ -78,7 +81,7 @@ class Lineage:
         """A run, or a stage of it, begins."""
         if self.config.enabled:
             self._open.append(stage)
-            self._send(stage, "START", {}, [] if stage else [lake_dataset(self._lake_root)], [])
+            self._send(stage, "START", {}, [] if stage else lake_datasets(self._lake_root), [])
 
     @_never_fails
     def complete(self, stage: str = "", made: "Callable[[], Made] | None" = None) -> None:
@@ -87,7 +90,7 @@ class Lineage:
             return
         self._open.remove(stage)
         if made is None:
-            self._send(stage, "COMPLETE", {}, [lake_dataset(self._lake_root)], [])
+            self._send(stage, "COMPLETE", {}, lake_datasets(self._lake_root), [])
         else:
             told = made()
             self._send(stage, "COMPLETE", {}, told.inputs(self._lake_root), told.outputs())
@@ -184,11 +187,11 @@ class Made:
 
     def inputs(self, lake_root: str) -> "list[InputDataset]":
         """The lake's root, its biggest tables, and the tables of the artifacts that were read."""
-        found = []
+        found: list[InputDataset] = []
         if self.n_lake_tables is not None:
             named = f"{len(self.lake_tables):,} of them, the biggest, are named in this event"
-            found.append(lake_dataset(lake_root, f"{self.n_lake_tables:,} tables; {named}"))
-            found += [lake_dataset(lake_root, table=table) for table in self.lake_tables]
+            found += lake_datasets(lake_root, f"{self.n_lake_tables:,} tables; {named}")
+            found += [_input(one.namespace, one.name, _schema_facet(one.columns)) for one in self.lake_tables]
         for manifest in self.read:
             found += [
                 _input(*dataset_name(self.root, manifest.stage, manifest.key, name), {}) for name in manifest.tables
@@ -260,6 +263,8 @@ def open_events(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def dataset_name(root: str, *below: str) -> tuple[str, str]:
     """Namespace and name of what lies below a root, as OpenLineage names files: store and bucket, then the path."""
     path = "/".join(part.strip("/") for part in below if part.strip("/"))
+    if not root:
+        return "lakebed", path or "sources"
     if is_object_store(root):
         scheme, _, rest = root.rstrip("/").partition("://")
         bucket, _, prefix = rest.partition("/")
@@ -268,15 +273,25 @@ def dataset_name(root: str, *below: str) -> tuple[str, str]:
     return "file", f"{root.rstrip('/')}/{path}" if path else root
 
 
-def lake_dataset(root: str, note: str = "", table: LakeTable | None = None) -> "InputDataset":
-    """The lake, or one table of it."""
+def database_name(url: str, table: str) -> tuple[str, str]:
+    """Namespace and name of a table of a PostgreSQL database, given its JDBC address."""
+    parts = urlsplit(url.removeprefix("jdbc:"))
+    host = parts.netloc.split(",")[0] or "localhost"
+    database = (parts.path if parts.netloc else parts.path.rpartition(":")[2]).strip("/")
+    port = "" if re.search(r":\d+$", host) else ":5432"
+    return f"postgres://{host}{port}", f"{database}.{table}"
+
+
+def lake_datasets(root: str, note: str = "") -> "list[InputDataset]":
+    """The folder of a lake; none where the lake is databases alone."""
     from openlineage.client.facet_v2 import documentation_dataset
 
-    namespace, name = dataset_name(root, *([table.path] if table and table.path not in {"", "."} else []))
-    facets = _schema_facet(table.columns) if table else {}
+    if not root:
+        return []
+    facets: dict[str, Any] = {}
     if note:
         facets["documentation"] = documentation_dataset.DocumentationDatasetFacet(description=note, producer=PRODUCER)
-    return _input(namespace, name, facets)
+    return [_input(*dataset_name(root), facets)]
 
 
 def _input(namespace: str, name: str, facets: dict[str, Any]) -> "InputDataset":

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any, Literal
 
 import psutil
@@ -179,9 +180,17 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
+def iterate_runs(root: str) -> Iterator[RunRecord]:
+    """The runs below an artifact root, newest first, each read when it is asked for.
+
+    A "running" one whose process is gone is shown as dead.
+    """
+    return (record if record.is_alive else _as_dead(record) for record in _records(Storage.at(root)))
+
+
 def list_runs(root: str) -> list[RunRecord]:
-    """All runs below an artifact root, newest first; a "running" one whose process is gone is shown as dead."""
-    return [record if record.is_alive else _as_dead(record) for record in _records(Storage.at(root))]
+    """All of them; O(runs) reads."""
+    return list(iterate_runs(root))
 
 
 def find_run(root: str, run_id: str) -> RunRecord:
@@ -209,16 +218,19 @@ def last_run(root: str) -> RunRecord:
     Raises:
         ArtifactError: if there is none.
     """
-    runs = list_runs(root)
-    if not runs:
+    newest = next(iterate_runs(root), None)
+    if newest is None:
         raise ArtifactError("no run has been made on this artifact root", value=root, hint="lakebed run")
-    return runs[0]
+    return newest
 
 
 def mark_dead_runs(root: str) -> list[str]:
-    """Mark as dead what is still "running" in its record; only the holder of the lease may do this."""
+    """Mark as dead what is still "running" in its record; only the holder of the lease may do this.
+
+    Each run does so before it writes its own record, so nothing older than one that is not "running" is left to mark.
+    """
     storage = Storage.at(root)
-    dead = [record for record in _records(storage) if record.status == "running"]
+    dead = list(takewhile(lambda record: record.status == "running", _records(storage)))
     for record in dead:
         _save(storage, _as_dead(record))
     return [record.run_id for record in dead]
@@ -230,7 +242,7 @@ def _as_dead(record: RunRecord) -> RunRecord:
 
 def _records(storage: Storage) -> Iterator[RunRecord]:
     """The records, newest first; one that cannot be read is left out."""
-    if not storage.exists(RUNS):
+    if storage.is_local and not storage.exists(RUNS):
         return
     paths = [f"{RUNS}/{name}/{RECORD}" for name in sorted(storage.list_folders(RUNS), reverse=True)]
     for path in paths:

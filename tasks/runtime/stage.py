@@ -320,15 +320,19 @@ def _read_multisets(contract: Contract, uri: str, checks: ArrowChecks | None) ->
 
 
 def _check_on_spark(contract: Contract, uri: str) -> bool:
-    """Check a table in the session that runs; False if there is none."""
+    """Check a table in the session that runs; False if there is none, or it cannot reach the table."""
     if "pyspark" not in sys.modules:
         return False
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
+    from connectors.spark.object_stores import has_connector, read_delta
+
     # the active session is known to one thread only, the context to all
     if SparkContext._active_spark_context is None:
         return False
     session = SparkSession.builder.getOrCreate()
-    check_frame(contract, session.read.format("delta").load(uri))
+    if not has_connector(session, uri):
+        return False
+    check_frame(contract, read_delta(session, uri))
     return True

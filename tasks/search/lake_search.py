@@ -18,6 +18,7 @@ from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.search.config import SearchConfig
 from tasks.search.kernel.ranking import AskedColumn, Shares, TableScores, column_shares, rank_columns, score_tables
 from tasks.search.model import Neighbour
+from tasks.search.predicted import PredictedLinks, read_predicted
 
 CANDIDATES = 8
 MIN_CANDIDATES = 50
@@ -31,7 +32,8 @@ class LakeSearch:
 
     Args:
         store: where the artifacts lie.
-        refs: of a run, by stage; `index` must be there, `containment` adds proven containments to why.
+        refs: of a run, by stage; `index` must be there; `containment` and `links` add proven containments and predicted
+            links to why.
         config: bounds.
     """
 
@@ -61,6 +63,11 @@ class LakeSearch:
         edges = self._store.read(self._refs["containment"], "edges", ["child", "parent", "coincidental"])
         pairs = zip(edges["child"].to_pylist(), edges["parent"].to_pylist(), strict=True)
         return dict(zip(pairs, edges["coincidental"].to_pylist(), strict=True))
+
+    @cached_property
+    def predicted(self) -> PredictedLinks:
+        """Likely missing links; none where no predictor was trained on this graph."""
+        return read_predicted(self._store, self._refs, self._number_of, self.evidence.table_of)
 
     def similar(self, table: str, k: int = 10) -> list[Neighbour]:
         """The k tables most like a table of the lake: those that hold its values, then those of near vectors.
@@ -182,7 +189,7 @@ class LakeSearch:
         if table is not None and why["columns"]:
             self._add_values(why, table, other)
         why["containment"] = self._containment(table, name)
-        return why
+        return why | self._predicted_tables(table, other)
 
     def _add_values(self, why: dict[str, Any], table: str, other: int) -> None:
         """Names some values of the first pair of columns."""
@@ -201,6 +208,7 @@ class LakeSearch:
             "same_name": bool(asked.is_same_name[other]),
             "values": self._shared_labels(number, other),
             "containment": self._containment(mine, theirs),
+            "predicted_link": _rounded(self.predicted.columns.get((number, other))),
         }
 
     def _containment(self, mine: str | None, other: str) -> str | None:
@@ -212,6 +220,20 @@ class LakeSearch:
             if pair in self.containments:
                 told.append(f"{text}, by coincidence" if self.containments[pair] else text)
         return " and ".join(told) or None
+
+    def _predicted_tables(self, table: str | None, other: int) -> dict[str, Any]:
+        """What the link predictor says of two tables and of their columns, as chances."""
+        if table is None:
+            return {"predicted_link": None, "predicted_columns": []}
+        predicted, between = self.predicted, (self._table_number(table), other)
+        pairs = predicted.between.get(between, [])[: self._config.max_shown_columns]
+        return {
+            "predicted_link": _rounded(predicted.tables.get(between)),
+            "predicted_columns": [
+                {"column": self._path(a), "in": self._path(b), "chance": _rounded(predicted.columns[a, b])}
+                for a, b in pairs
+            ],
+        }
 
     def _text_hits(self, kind: str, number: int, distance: float) -> Iterable[Neighbour]:
         far = round(distance, DECIMALS)
@@ -343,6 +365,10 @@ class LakeSearch:
             raise ConfigError(
                 "the number of neighbours is out of bounds", value=k, expected=f"1 to {self._config.max_k:,}"
             )
+
+
+def _rounded(chance: float | None) -> float | None:
+    return None if chance is None else round(chance, DECIMALS)
 
 
 def _json(path: list[str | int]) -> str:

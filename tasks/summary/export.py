@@ -49,17 +49,25 @@ def save_arrays(storage: Storage, folder: str, summary: Summary) -> None:
 
 
 def load_arrays(folder: str, n_nodes: int) -> Summary:
-    """The summary of a local folder, its arrays mapped into memory.
+    """The summary of a folder, its arrays mapped into memory, or read from an object store.
 
     Raises:
         ArtifactError: if a file is missing or damaged.
     """
     try:
-        found = {name: np.load(Path(folder) / path, mmap_mode="r", allow_pickle=False) for name, path in ARRAYS.items()}
+        found = {name: _load_array(Storage.at(folder), path) for name, path in ARRAYS.items()}
     except (OSError, ValueError) as error:
         hint = "run `lakebed summarize` again"
         raise ArtifactError("cannot read the summary's arrays", value=f"{folder}: {error}", hint=hint) from error
     return Summary(n_nodes, found["parent"], SignedEdges(found["source"], found["target"], found["sign"]))
+
+
+def _load_array(storage: Storage, path: str) -> NDArray[Any]:
+    if storage.is_local:
+        mapped: NDArray[Any] = np.load(storage.uri(path), mmap_mode="r", allow_pickle=False)
+        return mapped
+    read: NDArray[Any] = np.load(io.BytesIO(storage.read_bytes(path)), allow_pickle=False)
+    return read
 
 
 def save(folder: str, stored: StoredSummary) -> None:

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from connectors.errors import GraphError
+from connectors.spark.object_stores import read_delta
 from connectors.spark.session import shared_session
 from tasks.runtime.progress import shown
 from tasks.runtime.workspace import Workspace
@@ -65,7 +66,7 @@ def summarize_on_spark(
         StageError: if the summary does not decode to the graph.
     """
     session = shared_session(workspace.spark).get()
-    frame = session.read.format("delta").load(uri)
+    frame = read_delta(session, uri)
     n_rows = frame.count()
     n_tasks = max(session.sparkContext.defaultParallelism, -(-n_rows // _EDGES_A_TASK))
     run = prepare(session, frame, n_nodes, n_tasks, config)

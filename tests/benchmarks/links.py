@@ -1,4 +1,6 @@
-"""The link ladder: `python -m tests.benchmarks.links [--npz FILE ...] [--seeds N]`; one JSON line a rung and seed.
+"""The link ladder: `python -m tests.benchmarks.links [--npz FILE ...] [--seeds N] [--card FILE]`.
+
+One JSON line a rung and seed.
 
 Then a line a rung with the mean over the seeds and its standard error. The figures of the shared-neighbour rungs and of
 FastRP are the baselines of the same run. Without `--npz` Cora and Citeseer of the shared data are taken.
@@ -16,9 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tasks.links import outcome
+from tasks.links.card import model_card
 from tasks.links.config import GnnConfig, LinksConfig, SplitConfig
 from tasks.links.fit import Fitted, fit_links
 from tasks.links.kernel.neighbours import adjacency
+from tasks.links.kernel.nodes import node_metrics
 from tasks.links.kernel.propagation import transition_matrix
 from tasks.links.kernel.ranking import rank_candidates
 from tasks.links.kernel.topology import approximate_concentration, concentration, recall_of_nodes
@@ -32,7 +37,11 @@ def main() -> None:
     parser.add_argument("--npz", type=Path, nargs="*", default=[SHARED / "cora.npz", SHARED / "citeseer.npz"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--reweight", type=float, default=0.0, help="also train with this alpha, as rungs of their own")
+    parser.add_argument("--card", type=Path, help="write the model card of the first file's first seed there, and end")
     options = parser.parse_args()
+    if options.card:
+        options.card.write_text(card(options.npz[0]))
+        return
     for path in options.npz:
         by_rung: dict[str, list[Figures]] = defaultdict(list)
         for seed in range(options.seeds):
@@ -56,6 +65,17 @@ def measure(path: Path, seed: int) -> Iterator[Figures]:
             "gain_auc": result.gain_auc, "cpu_s": cpu_s,
         }  # fmt: skip
     yield {"rung": "node_metrics", **common, **correlations(fitted, config)}
+
+
+def card(path: Path) -> str:
+    """The model card of one training, as the stage writes it."""
+    edges, features = load(path)
+    config = LinksConfig()
+    fitted = fit_links(edges, features.shape[0], config, features=features)
+    task, vectors = fitted.task, outcome.vectors_of(fitted, fitted.inputs)
+    measured = node_metrics(task.graph, task.split, task.asked, vectors, config.recall_at, config.split.seed)
+    text = model_card(fitted.results, outcome.deciles(measured), outcome.facts(fitted, "edges", config), config)
+    return f"{text}\nMade by `python -m tests.benchmarks.links --npz {path.name} --card FILE`.\n"
 
 
 def reweighted(path: Path, seed: int, alpha: float) -> Iterator[Figures]:

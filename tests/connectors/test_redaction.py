@@ -156,7 +156,10 @@ def test_any_json_stays_json_of_the_same_shape(value):
     assert redacted_value(hidden) == hidden
 
 
-@pytest.mark.parametrize("name", ["key", "hash_digest", "token_file", "keys", "password_file", "seed", "tokens"])
+@pytest.mark.parametrize(
+    "name",
+    ["key", "hash_digest", "token_file", "keys", "password_file", "password_env", "password_block", "seed", "tokens"],
+)
 def test_names_that_hold_no_secret(name):
     assert not is_secret_name(name)
 

@@ -11,7 +11,7 @@ from tests.docs.pages import PAGES, ROOT, code_lines
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (none, required|`[^`]*`) \|", re.MULTILINE)
 VARIABLE = re.compile(r"LAKEBED_([A-Z_]+__[A-Z_]+)")
 DOTTED = re.compile(
-    r"(?:lake|spark|inventory|containment|relations|retention|lakegraph|summary|embeddings|index|report|logging|lineage|security|gc)(?:\.[a-z_]+)+"
+    r"(?:lake|spark|inventory|containment|relations|retention|lakegraph|summary|embeddings|index|links|report|logging|lineage|security|gc)(?:\.[a-z_]+)+"
 )
 
 
@@ -41,7 +41,8 @@ def _keys():
         ("lakegraph.md", ("lakegraph.",)),
         ("summary.md", ("summary.",)),
         ("embeddings.md", ("embeddings.",)),
-        ("index.md", ("index.",)),
+        ("vector-index.md", ("index.",)),
+        ("links.md", ("links.",)),
         ("observability.md", ("logging.", "lineage.")),
         ("security.md", ("security.",)),
         ("gc.md", ("gc.",)),

@@ -60,6 +60,17 @@ def test_only_needs_its_inputs():
     require_inputs(CHAIN, None)
 
 
+@pytest.mark.parametrize("vectors", ["gnn", "stack"])
+def test_an_index_of_trained_vectors_comes_after_what_trains_them(vectors):
+    config = load_config(None, {"lake": {"root": "lake"}, "index": {"vectors": vectors}})
+    assert names(chosen_links(config=config))[-3:] == ["embeddings", "links", "index"]
+    assert names(chosen_links(to="links", config=config))[-2:] == ["embeddings", "links"]
+    assert "links" in names(chosen_links(only="index", config=config))
+    plain = load_config(None, {"lake": {"root": "lake"}})
+    assert chosen_links(config=plain) == chosen_links()
+    assert "links" not in names(chosen_links(only="index", config=plain))
+
+
 @pytest.mark.parametrize(
     ("to", "only", "expected"),
     [(None, None, True), ("containment", None, True), ("inventory", None, False), (None, "containment", False)],
@@ -108,3 +119,4 @@ def test_the_key_changes_with_what_a_stage_depends_on_and_nothing_else(parquet_l
     assert changed_by(index={"links": 7}) == {"index"}
     assert changed_by(links={"n_tails": 7}) == {"links"}
     assert changed_by(links={"gnn": {"allow_drift": True}}) == set()
+    assert changed_by(index={"vectors": "gnn"}) == {"index"}

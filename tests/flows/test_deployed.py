@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.deployments import DEPLOYMENTS, POOL
+from flows.deployment_limits import POOL
+from flows.deployments import DEPLOYMENTS
 from flows.run_page import NOTHING_DONE
 from tasks.runtime.lease import Lease
 from tasks.runtime.record import list_runs

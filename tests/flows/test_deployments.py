@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from flows.chain import STAGES, StageName
-from flows.deployments import DEPLOYMENTS, HEARTBEAT_S, MIN_SILENT_S, as_yaml, root_id
+from flows.deployment_limits import HEARTBEAT_S, MIN_SILENT_S
+from flows.deployments import DEPLOYMENTS, as_yaml, root_id
 from tests.docs.pages import ROOT
 from tests.flows.processes import python
 

@@ -15,6 +15,7 @@ from tasks.runtime.processes import RUN_VARIABLE
 from tasks.runtime.progress import Progress, show
 from tasks.runtime.provenance import source_commit
 from tasks.runtime.record import list_runs
+from tests.services.openlineage import require_valid
 
 
 @pytest.fixture
@@ -120,3 +121,43 @@ def test_what_is_written_beside_the_record(config):
     record = list_runs(config.artifacts)[0]
     assert record.command == ["x", "--password", "***"] and record.seeds["summary.seed"] == 0
     assert record.commit == source_commit()
+
+
+def test_the_event_of_a_stage_names_the_lakes_tables_and_its_own(config):
+    with RunScope(config, "r1", ["x"]) as scope:
+        with scope.stage("inventory"):
+            ref = run_inventory(scope.workspace, config.inventory)
+        scope.done(ref, 1.0)
+    path = Path(config.artifacts) / "runs" / "r1" / "openlineage.jsonl"
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    for event in events:
+        require_valid(event)
+    (done,) = [event for event in events if event["job"]["name"] == "run.inventory" and event["eventType"] != "START"]
+    inputs = {one["name"]: one["facets"] for one in done["inputs"]}
+    lake = config.lake.root
+    assert inputs.keys() == {lake, *(f"{lake}/{name}.parquet" for name in ("names", "orders", "orders_part"))}
+    fields = inputs[f"{lake}/orders.parquet"]["schema"]["fields"]
+    assert [(field["name"], field["type"]) for field in fields] == [
+        ("id", "int64"),
+        ("name", "string"),
+        ("x", "double"),
+    ]
+    rows = {
+        one["name"].rpartition("/")[2]: one["outputFacets"]["outputStatistics"]["rowCount"] for one in done["outputs"]
+    }
+    assert rows["tables"] == 3 and rows["columns"] == 8
+
+
+@pytest.mark.parametrize(
+    ("row", "place"),
+    [
+        ({"name": "a/b", "path": "a/b.csv", "format": "csv"}, ("file", "/lake/a/b.csv")),
+        ({"name": "all", "path": ".", "format": "delta"}, ("file", "/lake")),
+        ({"name": "shop/sales.x", "path": "", "format": "postgresql"}, ("postgres://db:1", "d.sales.x")),
+        ({"name": "hive/mart.x", "path": "", "format": "catalog"}, ("catalog://hive", "mart.x")),
+    ],
+)
+def test_where_a_table_of_the_lake_lies(row, place):
+    from flows.lineage import _place
+
+    assert _place(row, "/lake", {"shop": "jdbc:postgresql://db:1/d"}) == place

@@ -234,6 +234,7 @@ def test_a_lake_may_be_a_database_alone(finished, folder, server):
     assert "shop/archive.orders_copy" in alike.out
 
 
+@pytest.mark.long
 def test_a_wrong_password_costs_the_database_alone(finished, folder, server):
     config, _ = finished
     answer = run(folder, config, "--to", "inventory", artifacts="wrong", password=WRONG)

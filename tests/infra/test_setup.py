@@ -76,6 +76,13 @@ def test_a_wrong_python_is_named_with_the_fix(tmp_path):
     assert "Python 3.11 or 3.12 is needed" in done.stderr
 
 
+def test_a_step_that_is_none_is_named_with_those_that_are(tmp_path):
+    command = [sys.executable, str(SCRIPT), "compiled kernels", "icing"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "no step 'icing'" in done.stderr and "compiled kernels" in done.stderr
+
+
 @pytest.mark.skipif(not STAMPS.is_file(), reason="this environment was not made by `make setup`")
 def test_a_second_call_does_nothing():
     subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, check=True)

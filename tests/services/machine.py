@@ -1,5 +1,6 @@
 """What the heavy tests need of the machine: packages, programs, ports. What cannot be had skips the test, saying so."""
 
+import json
 import os
 import shutil
 import socket
@@ -47,3 +48,24 @@ def require_go_tool(program, module):
         if done.returncode != 0:
             pytest.skip(f"go install {module} failed: {done.stderr.strip()[-300:]}")
     return str(folder / program)
+
+
+def require_go_module(program, module, package):
+    """A program built inside its own module, `path@version`, as `go install` refuses modules that replace others."""
+    folder = TOOLS / module.rsplit("@", 1)[1]
+    if not (folder / program).is_file():
+        if shutil.which("go") is None:
+            pytest.skip(f"no {program} here, and no Go to build it: go build ./{package} in {module}")
+        source = _go("mod", "download", "-json", module)
+        folder.mkdir(parents=True, exist_ok=True)
+        _go("build", "-o", str(folder / program), f"./{package}", at=json.loads(source)["Dir"])
+    return str(folder / program)
+
+
+def _go(*arguments, at=None):
+    done = subprocess.run(
+        ["go", *arguments], check=False, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, cwd=at
+    )
+    if done.returncode != 0:
+        pytest.skip(f"go {' '.join(arguments)} failed: {done.stderr.strip()[-300:]}")
+    return done.stdout

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from connectors.errors import ArtifactError
 from connectors.lake.files import local_path
+from connectors.object_storage import arrow_file_system
 from connectors.storage import is_object_store
 
 if TYPE_CHECKING:
@@ -95,10 +96,8 @@ class StagedWriter:
         if not is_object_store(self._path):
             os.replace(self._temporary, local_path(self._path))
             return
-        from pyarrow import fs
-
-        store, path = fs.FileSystem.from_uri(self._path.replace("s3a://", "s3://", 1))
-        with open(self._temporary, "rb") as source, store.open_output_stream(path) as target:
+        store, path = arrow_file_system(self._path)
+        with open(self._temporary, "rb") as source, store.open_output_stream(path, compression=None) as target:
             while block := source.read(1 << 23):
                 target.write(block)
 

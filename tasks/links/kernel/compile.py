@@ -1,16 +1,20 @@
 """Fills numba's disk cache with this stage's kernels."""
 
-import numpy as np
+from importlib.util import find_spec
 
-from tasks.links.kernel.neighbours import adjacency, common_neighbours, shared_neighbour_scores
-from tasks.links.kernel.propagation import transition_matrix
-from tasks.links.kernel.reweighting import Reweighting
-from tasks.links.kernel.sampling import NeighbourSampler
-from tasks.links.kernel.topology import concentration
+import numpy as np
 
 
 def compile_kernels() -> None:
-    """Calls each kernel once on a triangle."""
+    """Calls each kernel once on a triangle; nothing is to be done where the extra `links` is not installed."""
+    if find_spec("torch") is None:
+        return
+    from tasks.links.kernel.neighbours import adjacency, common_neighbours, shared_neighbour_scores
+    from tasks.links.kernel.propagation import transition_matrix
+    from tasks.links.kernel.reweighting import Reweighting
+    from tasks.links.kernel.sampling import NeighbourSampler
+    from tasks.links.kernel.topology import concentration
+
     edges = np.array([[0, 1], [0, 2], [1, 2]], np.int64)
     graph = adjacency(edges, 3)
     shared_neighbour_scores(graph, edges, common_neighbours(graph))

@@ -13,9 +13,10 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class NodeFeatures:
-    """Rows of node features of length one, as CSR float32 (n_nodes, n_columns)."""
+    """Rows of node features of length one, as CSR float32 (n_nodes, n_columns), made of so many columns."""
 
     rows: sparse.csr_array
+    n_given: int = 0
 
 
 def prepare_features(features: sparse.csr_array, n_nodes: int, max_columns: int, seed: int) -> NodeFeatures:
@@ -36,7 +37,7 @@ def prepare_features(features: sparse.csr_array, n_nodes: int, max_columns: int,
     n_having = np.bincount(features.indices, minlength=features.shape[1])
     weight = np.log((1.0 + n_nodes) / (1.0 + n_having)).astype(np.float32)
     weighted = sparse.csr_array(features.astype(np.float32) @ sparse.diags_array(weight))
-    return NodeFeatures(_unit_rows(_hashed(weighted, max_columns, seed)))
+    return NodeFeatures(_unit_rows(_hashed(weighted, max_columns, seed)), features.shape[1])
 
 
 def smooth(features: NodeFeatures, transition: sparse.csr_array, n_hops: int) -> Float32:

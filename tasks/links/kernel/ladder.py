@@ -6,6 +6,7 @@ below the stack sees the latter, and nobody sees the test.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,30 +15,38 @@ from scipy import sparse
 
 from tasks.links.config import LinksConfig, Rung
 from tasks.links.kernel import neighbours
+from tasks.links.kernel.column_pairs import table_overlaps
 from tasks.links.kernel.features import NodeFeatures, smooth, unit_vectors
-from tasks.links.kernel.metrics import LinkMetrics, PairScorer, measure
+from tasks.links.kernel.metrics import LinkMetrics, measure
 from tasks.links.kernel.propagation import transition_matrix
 from tasks.links.kernel.split import EdgeSplit, TooFewLinksError
-from tasks.links.kernel.stack import Stack, fit_logistic, fit_stack, sigmoid
+from tasks.links.kernel.stack import Logistic, Stack, fit_gated_stack, fit_logistic, sigmoid
 
 Float32 = NDArray[np.float32]
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+Scores = dict[Rung, Float]
 STOP_SHARE = 1 / 3
+BLOCK_PAIRS = 1 << 14
+NETWORKS: tuple[Rung, ...] = ("gcn", "sage")
+SHARED: tuple[Rung, ...] = ("common_neighbours", "adamic_adar", "resource_allocation", "overlap")
 
 
 @dataclass(frozen=True)
 class LadderInputs:
     """What the rungs read: all of it made from training edges, or a visible graph, alone.
 
-    Shapes: graph (n, n); fastrp (n, d) float32; networks by kind, each (n, d) float32.
+    Shapes: graph (n, n); reach (n, n) the neighbourhoods that are compared; fastrp (n, d) float32; networks by kind,
+    each (n, d) float32; owner (n,) the table of a column, any other node itself, None where nodes own none.
     """
 
     split: EdgeSplit
     graph: sparse.csr_array
+    reach: sparse.csr_array
     fastrp: Float32
     features: NodeFeatures | None
     networks: Mapping[str, Float32]
+    owner: Int64 | None = None
 
 
 @dataclass(frozen=True)
@@ -50,12 +59,87 @@ class RungResult:
     cpu_s: float
 
 
+class PlainRungs:
+    """The rungs that are fitted on no pairs; they score pairs all at once, because the first ones share their work."""
+
+    def __init__(self, inputs: LadderInputs, config: LinksConfig) -> None:
+        graph, owner = inputs.graph, inputs.owner
+        self.cpu_s: dict[Rung, float] = {}
+        self._reach, self._size = inputs.reach, np.diff(inputs.reach.indptr).astype(np.float64)
+        weights = (neighbours.common_neighbours, neighbours.adamic_adar, neighbours.resource_allocation)
+        self._weights = np.stack([weight(graph) for weight in weights], axis=1)
+        self._weight_of = np.asarray(self._reach @ self._weights[:, 2]) + neighbours.SMOOTHING
+        self._tables = None if owner is None else table_overlaps(graph, owner)
+        self._is_table = np.zeros(graph.shape[0], np.bool_)
+        if owner is not None:
+            self._is_table[owner[owner != np.arange(len(owner))]] = True
+        self._vectors: dict[Rung, Float32] = {"fastrp_cosine": unit_vectors(inputs.fastrp)}
+        if inputs.features is not None:
+            smoothed = smooth(inputs.features, transition_matrix(graph), config.n_hops)
+            self._vectors["fastrp_features_cosine"] = unit_vectors(smoothed)
+        self._vectors |= {kind: inputs.networks[kind] for kind in NETWORKS if kind in inputs.networks}
+        by_columns: tuple[Rung, ...] = () if self._tables is None else ("best_columns",)
+        self.names: tuple[Rung, ...] = (*SHARED, *by_columns, *self._vectors)
+
+    def scores(self, pairs: Int64) -> Scores:
+        """Every rung's scores. Shapes: pairs (k, 2); each (k,)."""
+        with self._timed(*SHARED):
+            shared = neighbours.shared_neighbour_scores(self._reach, pairs, self._weights)
+            overlap = shared[:, 2] / self._weight_of[pairs].min(axis=1)
+            found: Scores = dict(zip(SHARED, (*shared.T, overlap), strict=True))
+        if self._tables is not None:
+            with self._timed("best_columns"):
+                found["best_columns"] = np.where(self._is_table[pairs[:, 0]], self._tables.of(pairs), overlap)
+        for name, vectors in self._vectors.items():
+            with self._timed(name):
+                found[name] = inner_products(vectors, pairs)
+        return found
+
+    def columns(self, scores: Scores, pairs: Int64) -> Float:
+        """What the stack reads, as logarithms: every score, and the sum and the lesser of the neighbourhoods' sizes.
+
+        On a lake the same once more for tables alone, and whether a pair is one of tables: their scores are of another
+        size. Shapes: result (k, columns of each name in `column_names`).
+        """
+        size = np.log1p(self._size[pairs])
+        read = np.stack([*(_log(scores[name]) for name in self.names), size.sum(axis=1), size.min(axis=1)], axis=1)
+        if self._tables is None:
+            return read
+        is_table = self._is_table[pairs[:, :1]].astype(np.float64)
+        return np.concatenate([read, read * is_table, is_table], axis=1)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """What each column of `columns` is made of; a rung's own column is the first of its name."""
+        read = (*self.names, "size", "size")
+        return read if self._tables is None else (*read, *read, "kind")
+
+    @contextmanager
+    def _timed(self, *names: Rung) -> Iterator[None]:
+        started = time.process_time()
+        yield
+        for name in names:
+            self.cpu_s[name] = self.cpu_s.get(name, 0.0) + (time.process_time() - started) / len(names)
+
+
 @dataclass(frozen=True)
 class Ladder:
-    """Every rung's scorer; `stack` is fitted where the config names it."""
+    """The rungs that the config names and the inputs allow; `logistic` and `stack` are fitted where it names them."""
 
-    scorers: Mapping[Rung, PairScorer]
+    rungs: tuple[Rung, ...]
+    plain: PlainRungs
+    logistic: Logistic | None
     stack: Stack | None
+
+    def scores(self, pairs: Int64) -> Scores:
+        """The scores of every rung of the ladder. Shapes: pairs (k, 2); each (k,)."""
+        found = self.plain.scores(pairs)
+        columns = self.plain.columns(found, pairs)
+        if self.logistic is not None:
+            found["logistic"] = sigmoid(self.logistic.logits(columns))
+        if self.stack is not None:
+            found["stack"] = self.stack.scores(columns)
+        return {rung: found[rung] for rung in self.rungs}
 
 
 def stop_pairs(split: EdgeSplit) -> tuple[Int64, Int64]:
@@ -80,96 +164,66 @@ def fit_pairs(split: EdgeSplit) -> tuple[Int64, Int64]:
     return split.valid[n:], split.valid_negative[n:]
 
 
-def build_ladder(inputs: LadderInputs, config: LinksConfig) -> Ladder:
-    """The scorers of the rungs that the config names and the inputs allow."""
-    plain = dict(plain_rungs(inputs, config))
-    columns = [*plain.values(), *_degree_columns(inputs.graph)]
-    scorers = {rung: plain[rung] for rung in config.rungs if rung in plain}
-    if "logistic" in config.rungs:
-        below = [score for rung, score in plain.items() if rung not in inputs.networks]
-        scorers["logistic"] = _logistic(below, inputs.split)
-    stack = None
-    if "stack" in config.rungs:
-        stack = _fit(columns, inputs.split, config)
-        scorers["stack"] = lambda pairs: stack.scores(_table(columns, pairs))
-    return Ladder({rung: scorers[rung] for rung in config.rungs if rung in scorers}, stack)
-
-
-def stack_columns(inputs: LadderInputs, config: LinksConfig) -> list[PairScorer]:
-    """What the stack reads of a pair: the plain rungs and the degrees, in one order for every graph."""
-    return [*dict(plain_rungs(inputs, config)).values(), *_degree_columns(inputs.graph)]
-
-
-def score_pairs(stack: Stack, inputs: LadderInputs, config: LinksConfig, pairs: Int64) -> Float:
-    """Chances of links under a fitted stack, on any graph with the same rungs. Shapes: pairs (k, 2); result (k,)."""
-    return stack.scores(_table(stack_columns(inputs, config), pairs))
-
-
-def climb(ladder: Ladder, split: EdgeSplit, tails: Int64, ks: Sequence[int]) -> list[RungResult]:
-    """Measures each rung on the test."""
-    results: list[RungResult] = []
-    for rung, score in ladder.scorers.items():
-        started = time.process_time()
-        metrics = measure(score, (split.test, split.test_negative), tails, ks)
-        best = max((below.metrics.auc for below in results), default=0.5)
-        results.append(RungResult(rung, metrics, metrics.auc - best, time.process_time() - started))
-    return results
-
-
-def cosine(vectors: Float32) -> PairScorer:
-    """Scores a pair by the cosine of its nodes' vectors; 0 where one is a zero vector."""
-    unit = unit_vectors(vectors)
-    return _inner(unit)
-
-
-def plain_rungs(inputs: LadderInputs, config: LinksConfig) -> Iterator[tuple[Rung, PairScorer]]:
-    """The rungs that are fitted on no pairs, in the order of the ladder."""
-    graph = inputs.graph
-    yield "common_neighbours", _shared(graph, neighbours.common_neighbours(graph))
-    yield "adamic_adar", _shared(graph, neighbours.adamic_adar(graph))
-    yield "resource_allocation", _shared(graph, neighbours.resource_allocation(graph))
-    yield "fastrp_cosine", cosine(inputs.fastrp)
-    if inputs.features is not None:
-        yield "fastrp_features_cosine", cosine(smooth(inputs.features, transition_matrix(graph), config.n_hops))
-    for kind, vectors in inputs.networks.items():
-        if kind == "gcn":
-            yield "gcn", _inner(vectors)
-        else:
-            yield "sage", _inner(vectors)
-
-
-def _shared(graph: sparse.csr_array, weight: Float) -> PairScorer:
-    return lambda pairs: neighbours.shared_neighbour_scores(graph, pairs, weight)
-
-
-def _inner(vectors: Float32) -> PairScorer:
-    def score(pairs: Int64) -> Float:
-        return np.asarray(np.einsum("ij,ij->i", vectors[pairs[:, 0]], vectors[pairs[:, 1]], dtype=np.float64))
-
-    return score
-
-
-def _degree_columns(graph: sparse.csr_array) -> list[PairScorer]:
-    """Log degrees of a pair, summed, and the smaller one: what networks and cosines leave out."""
-    log = np.log1p(np.diff(graph.indptr).astype(np.float64))
-    return [lambda pairs: log[pairs].sum(axis=1), lambda pairs: log[pairs].min(axis=1)]
-
-
-def _table(columns: Sequence[PairScorer], pairs: Int64) -> Float:
-    return np.stack([score(pairs) for score in columns], axis=1)
-
-
-def _labelled(split: EdgeSplit) -> tuple[Int64, NDArray[np.bool_]]:
+def labelled_pairs(split: EdgeSplit) -> tuple[Int64, NDArray[np.bool_]]:
+    """Those pairs in one array, and which of them are links. Raises: GraphError: as `fit_pairs`."""
     links, others = fit_pairs(split)
     return np.concatenate([links, others]), np.repeat([True, False], [len(links), len(others)])
 
 
-def _logistic(columns: Sequence[PairScorer], split: EdgeSplit) -> PairScorer:
-    pairs, is_link = _labelled(split)
-    model = fit_logistic(_table(columns, pairs), is_link)
-    return lambda asked: sigmoid(model.logits(_table(columns, asked)))
+def build_ladder(inputs: LadderInputs, config: LinksConfig) -> Ladder:
+    """Fits what is to be fitted. A stack that beats no single rung on validation is that rung, calibrated."""
+    plain = PlainRungs(inputs, config)
+    allowed = {*plain.names, "logistic", "stack"}
+    rungs = tuple(rung for rung in config.rungs if rung in allowed)
+    if not {"logistic", "stack"} & {*rungs}:
+        return Ladder(rungs, plain, None, None)
+    pairs, is_link = labelled_pairs(inputs.split)
+    columns = plain.columns(plain.scores(pairs), pairs)
+    below = tuple(place for place, name in enumerate(plain.column_names) if name not in NETWORKS)
+    stack, logistic = None, None
+    if "logistic" in rungs:
+        logistic = fit_logistic(columns[:, below], is_link).widened(below, columns.shape[1])
+    if "stack" in rungs:
+        simpler: dict[str, tuple[int, ...]] = {"logistic": below} if "logistic" in rungs else {}
+        simpler |= {name: (place,) for place, name in enumerate(plain.names)}
+        stack = fit_gated_stack(columns, is_link, simpler, config.n_folds, config.split.seed)
+    return Ladder(rungs, plain, logistic, stack)
 
 
-def _fit(columns: Sequence[PairScorer], split: EdgeSplit, config: LinksConfig) -> Stack:
-    pairs, is_link = _labelled(split)
-    return fit_stack(_table(columns, pairs), is_link, config.n_folds, config.split.seed)
+def score_pairs(stack: Stack, inputs: LadderInputs, config: LinksConfig, pairs: Int64) -> tuple[Float, Scores]:
+    """Chances of links under a fitted stack, on any graph with the same rungs, and what the plain rungs say.
+
+    Shapes: pairs (k, 2); each result (k,).
+    """
+    plain = PlainRungs(inputs, config)
+    scores = plain.scores(pairs)
+    return stack.scores(plain.columns(scores, pairs)), scores
+
+
+def climb(ladder: Ladder, split: EdgeSplit, tails: Int64, ks: Sequence[int]) -> list[RungResult]:
+    """Measures each rung on the test."""
+    before = dict(ladder.plain.cpu_s)
+    with_tails = np.stack([np.repeat(split.test[:, 0], tails.shape[1]), tails.ravel()], axis=1)
+    links, others, tail_scores = (ladder.scores(pairs) for pairs in (split.test, split.test_negative, with_tails))
+    results: list[RungResult] = []
+    for rung in ladder.rungs:
+        metrics = measure(links[rung], others[rung], tail_scores[rung].reshape(tails.shape), ks)
+        best = max((below.metrics.auc for below in results), default=0.5)
+        cpu_s = ladder.plain.cpu_s.get(rung, 0.0) - before.get(rung, 0.0)
+        results.append(RungResult(rung, metrics, metrics.auc - best, cpu_s))
+    return results
+
+
+def inner_products(vectors: Float32, pairs: Int64) -> Float:
+    """The inner product of the two nodes of each pair, a block of pairs at a time. Shapes: result (k,)."""
+    result = np.empty(len(pairs))
+    for start in range(0, len(pairs), BLOCK_PAIRS):
+        part = pairs[start : start + BLOCK_PAIRS]
+        ends = vectors[part[:, 0]], vectors[part[:, 1]]
+        result[start : start + BLOCK_PAIRS] = np.einsum("ij,ij->i", *ends, dtype=np.float64)
+    return result
+
+
+def _log(scores: Float) -> Float:
+    """log(1 + x) on either side of zero: a pair that shares a hundred nodes is no hundred times as likely."""
+    return np.asarray(np.sign(scores) * np.log1p(np.abs(scores)))

@@ -16,7 +16,7 @@ from tasks.links.kernel.split import EdgeSplit, TooFewLinksError, pair_keys
 
 Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-MAX_DRAWS = 200
+MAX_DRAWS, MAX_TAIL_DRAWS = 200, 20
 BLOCK_ROWS = 2048
 
 
@@ -41,13 +41,22 @@ class LakePairs:
     """The graph that may be read, and the pairs that are asked for.
 
     Shapes: visible (v, 2) edges; positive, negative (k, 2) node pairs, the lower node first; kind (n,) int8 of each
-    node that a pair may hold: 0 a column, 1 a table, -1 neither.
+    node that a pair may hold: 0 a column, 1 a table, -1 neither; owner (n,) the table of a column, any other node
+    itself.
     """
 
     visible: Int64
     positive: Int64
     negative: Int64
     kind: NDArray[np.int8]
+    owner: Int64
+    linked: Int64
+
+    def may_be_asked(self, heads: Int64, tails: Int64) -> Bools:
+        """Whether pairs of nodes are neither linked nor of one owner. Shapes: any, broadcast."""
+        low, high = np.minimum(heads, tails), np.maximum(heads, tails)
+        is_linked = np.isin(low * len(self.kind) + high, self.linked)
+        return np.asarray(~is_linked & (self.owner[heads] != self.owner[tails]))
 
 
 def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int) -> LakePairs:
@@ -77,7 +86,14 @@ def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int) -> Lak
     linked = np.unique(pair_keys(np.concatenate([columns, tables]), graph.n_nodes))
     negative = _negatives(graph, hidden, (positive, linked), random)
     visible = np.stack([graph.source, graph.target], axis=1)[~hidden]
-    return LakePairs(visible, positive, negative, kind)
+    return LakePairs(visible, positive, negative, kind, owners(graph), linked)
+
+
+def owners(graph: LakeGraph) -> Int64:
+    """The table of each column, any other node itself. Shapes: result (n,)."""
+    owner = np.arange(graph.n_nodes)
+    owner[graph.column] = graph.table
+    return owner
 
 
 def linked_pairs(graph: LakeGraph, config: LakeLinksConfig) -> Int64:
@@ -116,30 +132,40 @@ def split_pairs(pairs: LakePairs, n_nodes: int, config: SplitConfig) -> EdgeSpli
 def lake_tails(pairs: LakePairs, test: Int64, n_tails: int, seed: int) -> Int64:
     """For each test pair (head, tail) nodes of the tail's kind that are not linked to the head, drawn by the seed.
 
-    Shapes: test (k, 2); result (k, n_tails); where a kind has too few nodes they repeat.
+    Where a head has few such nodes they repeat; none is ever linked, or of the head's own table.
+    Shapes: test (k, 2); result (k, n_tails).
+    Raises: TooFewLinksError: if a head is linked to every node of the kind.
     """
-    n_nodes = len(pairs.kind)
     random = np.random.Generator(np.random.PCG64([seed, 11]))
-    taken = np.unique(np.concatenate([pair_keys(pairs.positive, n_nodes), pair_keys(pairs.positive[:, ::-1], n_nodes)]))
     tails = np.empty((len(test), n_tails), np.int64)
     for kind in (0, 1):
-        rows = np.flatnonzero(pairs.kind[test[:, 1]] == kind)
         pool = np.flatnonzero(pairs.kind == kind)
-        if len(rows):
-            tails[rows] = _draw_tails(test[rows, 0], pool, taken, (len(rows), n_tails), n_nodes, random)
+        for start in range(0, len(test), BLOCK_ROWS):
+            rows = start + np.flatnonzero(pairs.kind[test[start : start + BLOCK_ROWS, 1]] == kind)
+            if len(rows):
+                tails[rows] = _draw_tails(pairs, test[rows, 0], pool, n_tails, random)
     return tails
 
 
-def _draw_tails(
-    heads: Int64, pool: Int64, taken: Int64, shape: tuple[int, int], n_nodes: int, random: np.random.Generator
-) -> Int64:
-    drawn = pool[random.integers(0, len(pool), shape)]
-    heads = np.broadcast_to(heads[:, None], shape)
-    for _ in range(MAX_DRAWS):
-        bad = np.isin(heads * n_nodes + drawn, taken) | (heads == drawn)
+def _draw_tails(pairs: LakePairs, heads: Int64, pool: Int64, n_tails: int, random: np.random.Generator) -> Int64:
+    drawn = pool[random.integers(0, len(pool), (len(heads), n_tails))]
+    spread = np.broadcast_to(heads[:, None], drawn.shape)
+    bad = ~pairs.may_be_asked(spread, drawn)
+    for _ in range(MAX_TAIL_DRAWS):
         if not bad.any():
-            break
+            return drawn
         drawn[bad] = pool[random.integers(0, len(pool), int(bad.sum()))]
+        bad[bad] = ~pairs.may_be_asked(spread[bad], drawn[bad])
+    for row in np.flatnonzero(bad.any(axis=1)).tolist():
+        free = pool[pairs.may_be_asked(np.full(len(pool), heads[row]), pool)]
+        if not len(free):
+            raise TooFewLinksError(
+                "a column or table is linked to every other: it has no pair that is not",
+                value=f"node {heads[row]}, {len(pool)} nodes of its kind",
+                expected="nodes that share nothing with it",
+                hint="raise links.lake.min_overlap, or leave the stage out",
+            )
+        drawn[row, bad[row]] = free[random.integers(0, len(free), int(bad[row].sum()))]
     return drawn
 
 

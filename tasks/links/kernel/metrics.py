@@ -3,7 +3,7 @@
 Ties count against us throughout: a positive that scores no more than a negative is ranked below it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,6 @@ from connectors.errors import GraphError
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-PairScorer = Callable[[Int64], Float]
 
 
 @dataclass(frozen=True)
@@ -71,14 +70,20 @@ def sample_tails(edges: Int64, test: Int64, n_nodes: int, n_tails: int, seed: in
     )
 
 
-def measure(score: PairScorer, pairs: tuple[Int64, Int64], tails: Int64, ks: Sequence[int]) -> LinkMetrics:
-    """All figures of one scorer on (test edges, test negatives) and their tails."""
-    test, negative = pairs
-    positive, other = score(test), score(negative)
-    heads = np.repeat(test[:, 0], tails.shape[1])
-    tail_scores = score(np.stack([heads, tails.ravel()], axis=1)).reshape(tails.shape)
-    hits = {k: hits_at(positive, other, k) for k in ks}
-    return LinkMetrics(auc(positive, other), hits, mean_reciprocal_rank(positive, tail_scores))
+def average_precision(scores: Float, is_link: NDArray[np.bool_]) -> float:
+    """Mean over the links of the share of links among all pairs that score no less; ties count against us.
+
+    Shapes: scores, is_link (m,).
+    """
+    order = np.lexsort((is_link, -_finite(scores)))
+    hits = np.cumsum(is_link[order])
+    return float(np.mean((hits / np.arange(1, len(order) + 1))[is_link[order]]))
+
+
+def measure(positive: Float, negative: Float, tails: Float, ks: Sequence[int]) -> LinkMetrics:
+    """All figures of one scorer. Shapes: scores of the links (k,), of the others (m,), of the tails (k, n_tails)."""
+    hits = {k: hits_at(positive, negative, k) for k in ks}
+    return LinkMetrics(auc(positive, negative), hits, mean_reciprocal_rank(positive, tails))
 
 
 def _finite(scores: Float) -> Float:

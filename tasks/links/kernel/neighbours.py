@@ -7,6 +7,8 @@ from scipy import sparse
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+# what a neighbourhood weighs beside its neighbours: one of a few common nodes is not wholly shared with everybody
+SMOOTHING = 0.05
 
 
 def adjacency(edges: Int64, n_nodes: int) -> sparse.csr_array:
@@ -18,13 +20,33 @@ def adjacency(edges: Int64, n_nodes: int) -> sparse.csr_array:
     return matrix
 
 
-def shared_neighbour_scores(graph: sparse.csr_array, pairs: Int64, weight: Float) -> Float:
-    """Sum of `weight` over the neighbours that both nodes of a pair have. O(sum of the two degrees) a pair.
+def neighbourhoods(graph: sparse.csr_array, owner: Int64 | None) -> sparse.csr_array:
+    """What the oldest predictors compare: the neighbours of a node, and for a node that owns others theirs as well.
 
-    Shapes: weight (n,) of each node as a shared neighbour; pairs (k, 2); result (k,) float64.
+    Tables of a lake touch nothing but their columns, so no two of them would ever share a neighbour.
+    Shapes: graph (n, n) 0/1; owner (n,) the owner of each node, itself where it has none; result (n, n) 0/1.
+    """
+    if owner is None:
+        return graph
+    owned = np.flatnonzero(owner != np.arange(len(owner)))
+    ones = np.ones(len(owned), np.float32)
+    gathered = sparse.csr_array((ones, (owner[owned], owned)), shape=graph.shape) @ graph
+    reached = sparse.csr_array(graph + gathered)
+    reached.data = np.ones(reached.nnz, np.float32)
+    reached.sort_indices()
+    return reached
+
+
+def shared_neighbour_scores(graph: sparse.csr_array, pairs: Int64, weight: Float) -> Float:
+    """Sum of `weight` over the neighbours that both nodes of a pair have.
+
+    Shapes: weight (n,) of each node as a shared neighbour, or (n, w) of several; pairs (k, 2); result (k,) or (k, w)
+    float64. O(size of the second node's neighbourhood) a pair, and of the first one's where the first node changes.
     """
     indptr, indices = graph.indptr.astype(np.int64), graph.indices.astype(np.int32)
-    return np.asarray(_shared(indptr, indices, pairs.astype(np.int64), weight))
+    weights = np.ascontiguousarray(weight if weight.ndim == 2 else weight[:, None])
+    scores = np.asarray(_shared(indptr, indices, np.ascontiguousarray(pairs, np.int64), weights))
+    return scores if weight.ndim == 2 else scores[:, 0]
 
 
 def common_neighbours(graph: sparse.csr_array) -> Float:
@@ -47,15 +69,18 @@ def _degrees(graph: sparse.csr_array) -> Float:
 
 
 @numba.njit(cache=True, nogil=True)
-def _shared(indptr, indices, pairs, weight):  # type: ignore[no-untyped-def]
-    scores = np.zeros(len(pairs))
+def _shared(indptr, indices, pairs, weights):  # type: ignore[no-untyped-def]
+    """Marks the neighbours of the first node, as long as it stays the same, and looks up those of the second."""
+    scores = np.zeros((len(pairs), weights.shape[1]))
+    marked, head = np.full(len(weights), -1, np.int64), -1
     for k in range(len(pairs)):
-        i, i_end = indptr[pairs[k, 0]], indptr[pairs[k, 0] + 1]
-        j, j_end = indptr[pairs[k, 1]], indptr[pairs[k, 1] + 1]
-        while i < i_end and j < j_end:
-            a, b = indices[i], indices[j]
-            if a == b:
-                scores[k] += weight[a]
-            i += a <= b
-            j += b <= a
+        if pairs[k, 0] != head:
+            head = pairs[k, 0]
+            for a in range(indptr[head], indptr[head + 1]):
+                marked[indices[a]] = head
+        for b in range(indptr[pairs[k, 1]], indptr[pairs[k, 1] + 1]):
+            node = indices[b]
+            if marked[node] == head:
+                for column in range(weights.shape[1]):
+                    scores[k, column] += weights[node, column]
     return scores

@@ -3,6 +3,7 @@
 Every random number comes from (seed, epoch, step), so that there is no generator's state to keep.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,10 +32,10 @@ class Inputs:
         """The inputs with their transpose."""
         return cls(rows, sparse.csr_array(rows.T))
 
-    def dropped(self, share: float, generator: torch.Generator) -> "Inputs":
+    def dropped(self, share: float, random: np.random.Generator) -> "Inputs":
         """Some entries set to zero, the others scaled up; the expectation stays."""
-        kept = torch.rand(self.rows.nnz, generator=generator).numpy() >= share
-        data = np.where(kept, self.rows.data / np.float32(1.0 - share), np.float32(0.0)).astype(np.float32)
+        kept, scale = _kept((self.rows.nnz,), share, random)
+        data = np.where(kept, self.rows.data * np.float32(scale), np.float32(0.0)).astype(np.float32)
         return Inputs.of(sparse.csr_array((data, self.rows.indices, self.rows.indptr), shape=self.rows.shape))
 
     def times(self, weight: torch.Tensor) -> torch.Tensor:
@@ -57,9 +58,10 @@ class DenseInputs:
         """The inputs of an array."""
         return cls(torch.from_numpy(np.ascontiguousarray(rows)))
 
-    def dropped(self, share: float, generator: torch.Generator) -> "DenseInputs":
+    def dropped(self, share: float, random: np.random.Generator) -> "DenseInputs":
         """Some entries set to zero, the others scaled up; the expectation stays."""
-        return DenseInputs(_dropped(self.rows, share, generator))
+        kept, scale = _kept(self.rows.shape, share, random)
+        return DenseInputs(torch.where(torch.from_numpy(kept), self.rows, torch.zeros(())) * scale)
 
     def times(self, weight: torch.Tensor) -> torch.Tensor:
         """The product with a weight."""
@@ -73,6 +75,22 @@ class DenseInputs:
 AnyInputs = Inputs | DenseInputs
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """The nodes whose vectors are wanted: the last layer is made for these alone, which saves most of its products.
+
+    Shapes: nodes (a,) ascending; propagation takes (n, k) and gives (a, k), its backward pass the other way.
+    """
+
+    nodes: NDArray[np.int64]
+    propagation: Propagation
+
+    @classmethod
+    def of(cls, nodes: NDArray[np.int64], matrix: sparse.csr_array) -> "Outputs":
+        """Those of a layer's matrix (n, n)."""
+        return cls(nodes, Propagation.by_matrix(sparse.csr_array(matrix[nodes])))
+
+
 class Network:
     """Weights and the forward pass.
 
@@ -83,20 +101,28 @@ class Network:
         self.kind: Kind = kind
         self.dropout = dropout
         self.n_layers = len(widths) - 1
-        generator = derived_generator(seed, 0, 0)
+        random = derived_random(seed, 0, 0)
         n_weights = 1 if kind == "gcn" else 2
         self.weights = {
-            f"layer_{layer}.{name}": _glorot(widths[layer], widths[layer + 1], generator)
+            f"layer_{layer}.{name}": _glorot(widths[layer], widths[layer + 1], random)
             for layer in range(self.n_layers)
             for name in ("neighbours", "self")[:n_weights]
         }
 
-    def embed(self, inputs: AnyInputs, propagation: Propagation, generator: torch.Generator | None) -> torch.Tensor:
-        """The node vectors; with a generator some inputs of each layer are dropped, as in training."""
+    def embed(
+        self,
+        inputs: AnyInputs,
+        propagation: Propagation,
+        random: np.random.Generator | None,
+        outputs: Outputs | None = None,
+    ) -> torch.Tensor:
+        """The vectors of all nodes, or of the wanted ones; with `random` some inputs of each layer are dropped."""
         rows: AnyInputs | torch.Tensor = inputs
         for layer in range(self.n_layers):
-            if generator is not None and self.dropout:
-                rows = self._dropped(rows, generator)
+            if random is not None and self.dropout:
+                rows = _with_dropped(rows, self.dropout, random)
+            if outputs is not None and layer == self.n_layers - 1:
+                return self._last_layer(layer, rows, outputs)
             rows = self._layer(layer, rows, propagation)
             if layer < self.n_layers - 1:
                 rows = torch.relu(rows)
@@ -108,10 +134,14 @@ class Network:
         own = self.weights.get(f"layer_{layer}.self")
         return summed if own is None else summed + _times(rows, own)
 
-    def _dropped(self, rows: AnyInputs | torch.Tensor, generator: torch.Generator) -> AnyInputs | torch.Tensor:
-        if isinstance(rows, torch.Tensor):
-            return _dropped(rows, self.dropout, generator)
-        return rows.dropped(self.dropout, generator)
+    def _last_layer(self, layer: int, rows: AnyInputs | torch.Tensor, outputs: Outputs) -> torch.Tensor:
+        """The same for the wanted nodes; the sum comes before the weight, which then multiplies few rows."""
+        weight, own = self.weights[f"layer_{layer}.neighbours"], self.weights.get(f"layer_{layer}.self")
+        if not isinstance(rows, torch.Tensor):
+            summed = outputs.propagation(rows.times(weight))
+            return summed if own is None else summed + rows.take(outputs.nodes).times(own)
+        summed = outputs.propagation(rows) @ weight
+        return summed if own is None else summed + rows.index_select(0, torch.from_numpy(outputs.nodes)) @ own
 
 
 def pair_logits(vectors: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
@@ -119,21 +149,31 @@ def pair_logits(vectors: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
     return (vectors[pairs[:, 0]] * vectors[pairs[:, 1]]).sum(dim=1)
 
 
-def derived_generator(seed: int, epoch: int, step: int) -> torch.Generator:
+def derived_random(seed: int, epoch: int, step: int) -> np.random.Generator:
     """A generator that depends on these three numbers alone."""
-    state = np.random.SeedSequence([seed, epoch, step]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+    return np.random.Generator(np.random.SFC64([seed, epoch, step, 8]))
 
 
-def _glorot(n_in: int, n_out: int, generator: torch.Generator) -> torch.Tensor:
+def _glorot(n_in: int, n_out: int, random: np.random.Generator) -> torch.Tensor:
     bound = float(np.sqrt(6.0 / (n_in + n_out)))
-    return torch.empty(n_in, n_out).uniform_(-bound, bound, generator=generator).requires_grad_()
+    return torch.from_numpy(random.uniform(-bound, bound, (n_in, n_out)).astype(np.float32)).requires_grad_()
 
 
 def _times(rows: AnyInputs | torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return rows @ weight if isinstance(rows, torch.Tensor) else rows.times(weight)
 
 
-def _dropped(rows: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
-    kept = torch.rand(rows.shape, generator=generator) >= share
-    return rows * kept / (1.0 - share)
+def _with_dropped(
+    rows: AnyInputs | torch.Tensor, share: float, random: np.random.Generator
+) -> AnyInputs | torch.Tensor:
+    if not isinstance(rows, torch.Tensor):
+        return rows.dropped(share, random)
+    kept, scale = _kept(rows.shape, share, random)
+    return torch.where(torch.from_numpy(kept), rows, torch.zeros(())) * scale
+
+
+def _kept(shape: Sequence[int], share: float, random: np.random.Generator) -> tuple[NDArray[np.bool_], float]:
+    """Which entries stay, a byte of randomness each, and what makes up for those that do not."""
+    n_dropped = min(round(share * 256), 255)
+    drawn = np.frombuffer(random.bytes(int(np.prod(shape))), np.uint8).reshape(shape)
+    return drawn >= n_dropped, 256 / (256 - n_dropped)

@@ -25,11 +25,11 @@ class NeighbourSampler:
     n_sampled: int
 
     def embed(
-        self, network: Network, inputs: AnyInputs, nodes: Int64, key: tuple[int, int, int], generator: torch.Generator
+        self, network: Network, inputs: AnyInputs, nodes: Int64, key: tuple[int, int, int], random: np.random.Generator
     ) -> torch.Tensor:
         """Vectors of the nodes, computed from samples around them. Shapes: nodes (k,) ascending; result (k, d)."""
         around, block = self.around(nodes, network.n_layers, key)
-        vectors = network.embed(inputs.take(around), Propagation.by_matrix(block), generator)
+        vectors = network.embed(inputs.take(around), Propagation.by_matrix(block), random)
         return vectors[torch.from_numpy(np.searchsorted(around, nodes))]
 
     def around(self, nodes: Int64, n_layers: int, key: tuple[int, int, int]) -> tuple[Int64, sparse.csr_array]:

@@ -1,9 +1,12 @@
 """The last rung: a logistic model over the scores of the others, cross-fitted and calibrated."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tasks.links.kernel.metrics import average_precision
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -23,14 +26,28 @@ class Logistic:
         """Shapes: rows (m, k); result (m,)."""
         return np.asarray((rows - self.mean) / self.scale @ self.weight + self.bias)
 
+    def widened(self, places: Sequence[int], n_columns: int) -> "Logistic":
+        """The same model of wider rows, of which it reads the columns at these places."""
+        at, weight = list(places), np.zeros(n_columns)
+        mean, scale = np.zeros(n_columns), np.ones(n_columns)
+        mean[at], scale[at], weight[at] = self.mean, self.scale, self.weight
+        return Logistic(mean, scale, weight, self.bias)
+
 
 @dataclass(frozen=True)
 class Stack:
-    """The model of all pairs, its calibration by pairs that the calibrated scores were not fitted on, and the folds."""
+    """The model of all pairs, and its calibration by scores of models that had not seen the pairs.
+
+    Attributes:
+        used: what the model reads: "stack" for all columns, else the name of what was better by itself.
+        quality: average precision of each that was tried, on pairs out of fold.
+    """
 
     model: Logistic
     calibration: Logistic
     out_of_fold: Float
+    used: str = "stack"
+    quality: Mapping[str, float] = field(default_factory=dict)
 
     def scores(self, rows: Float) -> Float:
         """Chance of a link in a sample with as many links as pairs without; (m,) in (0, 1)."""
@@ -48,6 +65,25 @@ def fit_stack(rows: Float, is_link: NDArray[np.bool_], n_folds: int, seed: int) 
         inside = folds == fold
         out_of_fold[inside] = fit_logistic(rows[~inside], is_link[~inside]).logits(rows[inside])
     return Stack(fit_logistic(rows, is_link), fit_logistic(out_of_fold[:, None], is_link), out_of_fold)
+
+
+def fit_gated_stack(
+    rows: Float, is_link: NDArray[np.bool_], simpler: Mapping[str, Sequence[int]], n_folds: int, seed: int
+) -> Stack:
+    """The stack of all columns where it beats every simpler model on pairs that neither was fitted on, else the best.
+
+    All are cross-fitted on the same folds and compared by average precision, which weighs the head of the ranking as
+    Hits@K and MRR do, and the whole of it.
+    Shapes: rows (m, k); simpler: the columns of each by name.
+    """
+    tried = {name: fit_stack(rows[:, list(places)], is_link, n_folds, seed) for name, places in simpler.items()}
+    whole = fit_stack(rows, is_link, n_folds, seed)
+    quality = {name: average_precision(stack.out_of_fold, is_link) for name, stack in {**tried, "stack": whole}.items()}
+    best = max(tried, key=lambda name: quality[name], default="stack")
+    if quality["stack"] > quality[best] or best == "stack":
+        return replace(whole, quality=quality)
+    chosen = tried[best]
+    return replace(chosen, model=chosen.model.widened(simpler[best], rows.shape[1]), used=best, quality=quality)
 
 
 def fold_of(is_link: NDArray[np.bool_], n_folds: int, seed: int) -> Int64:

@@ -14,7 +14,7 @@ from torch.nn.functional import softplus
 
 from tasks.links.config import GnnConfig
 from tasks.links.kernel.metrics import auc
-from tasks.links.kernel.networks import AnyInputs, Kind, Network, derived_generator, pair_logits
+from tasks.links.kernel.networks import AnyInputs, Kind, Network, Outputs, derived_random, pair_logits
 from tasks.links.kernel.propagation import Propagation
 from tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
 from tasks.links.kernel.sampling import NeighbourSampler
@@ -57,8 +57,8 @@ class TrainingData:
     """What a network is trained on.
 
     `stop` are pairs for early stopping alone: links, and as many that are none. `sampler` is None where an epoch is
-    one step on the whole graph; `reweighting` where edges may be weighted anew;
-    `shard` where other processes train with this one.
+    one step on the whole graph; `reweighting` where edges may be weighted anew; `shard` where other processes train
+    with this one; `outputs` are all nodes that a pair may hold, where these are few and nothing of the former is given.
     Shapes: edges (m, 2) pairs that are scored high; stop two (k, 2).
     """
 
@@ -70,6 +70,11 @@ class TrainingData:
     sampler: NeighbourSampler | None = None
     reweighting: Reweighting | None = None
     shard: Shard | None = None
+    outputs: Outputs | None = None
+
+    def places(self, pairs: Int64) -> Int64:
+        """The rows of the pairs' nodes among the vectors of an epoch."""
+        return pairs if self.outputs is None else np.searchsorted(self.outputs.nodes, pairs)
 
 
 @dataclass
@@ -175,15 +180,15 @@ def _run_epoch(
     seed, epoch = at
     negatives = epoch_negatives(data.pools, seed, epoch)
     if data.sampler is None:
-        generator = derived_generator(seed, epoch + 1, 0)
-        vectors = network.embed(data.inputs, data.propagation, generator)
-        _step(optimiser, vectors, (data.edges, negatives), data.shard)
+        random = derived_random(seed, epoch + 1, 0)
+        vectors = network.embed(data.inputs, data.propagation, random, data.outputs)
+        _step(optimiser, vectors, (data.places(data.edges), data.places(negatives)), data.shard)
         return
     for step, places in enumerate(epoch_batches(len(data.edges), config.batch_edges, seed, epoch)):
-        generator = derived_generator(seed, epoch + 1, step)
+        random = derived_random(seed, epoch + 1, step)
         pairs = np.concatenate([data.edges[places], negatives[places]])
         nodes, local = np.unique(pairs, return_inverse=True)
-        vectors = data.sampler.embed(network, data.inputs, nodes, (seed, epoch, step), generator)
+        vectors = data.sampler.embed(network, data.inputs, nodes, (seed, epoch, step), random)
         local = local.reshape(-1, 2)
         _step(optimiser, vectors, (local[: len(places)], local[len(places) :]), data.shard)
 
@@ -229,8 +234,9 @@ def _step(
 
 
 def _note_epoch(network: Network, optimiser: torch.optim.Optimizer, data: TrainingData, state: TrainingState) -> None:
-    vectors = _vectors(network, data.inputs, data.propagation)
-    links, others = (np.einsum("ij,ij->i", vectors[p[:, 0]], vectors[p[:, 1]], dtype=np.float64) for p in data.stop)
+    vectors = _vectors(network, data.inputs, data.propagation, data.outputs)
+    stop = (data.places(pairs) for pairs in data.stop)
+    links, others = (np.einsum("ij,ij->i", vectors[p[:, 0]], vectors[p[:, 1]], dtype=np.float64) for p in stop)
     score = auc(links, others)
     state.history.append(score)
     _keep(network, optimiser, state)
@@ -240,9 +246,9 @@ def _note_epoch(network: Network, optimiser: torch.optim.Optimizer, data: Traini
     state.epoch += 1
 
 
-def _vectors(network: Network, inputs: AnyInputs, propagation: Propagation) -> Float32:
+def _vectors(network: Network, inputs: AnyInputs, propagation: Propagation, outputs: Outputs | None = None) -> Float32:
     with torch.no_grad():
-        return np.asarray(network.embed(inputs, propagation, None).numpy())
+        return np.asarray(network.embed(inputs, propagation, None, outputs).numpy())
 
 
 def _first_state(network: Network) -> TrainingState:

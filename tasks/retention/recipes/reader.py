@@ -203,7 +203,7 @@ class TableReader:
     def _whole(self, file: FileRef) -> bytes:
         """The bytes of a plain file, the first time checked against what the reference says."""
         if file.path not in self._bytes:
-            with source_errors(file.path), open_file(self._lake.root, file.path) as stream:
+            with source_errors(file.path), open_file(self._lake.root, file.path, file.size) as stream:
                 data = stream.read()
             self._counter.n_bytes += len(data)
             self._digests[file.path] = hashlib.sha256(data).hexdigest()
@@ -217,10 +217,10 @@ class FooterReader(TableReader):
     """The same for tables that do not fit into memory: it describes them, and holds no file."""
 
     def _parquet(self, file: FileRef) -> pq.ParquetFile:
-        return open_parquet(open_file(self._lake.root, file.path))
+        return open_parquet(open_file(self._lake.root, file.path, file.size))
 
     def _digest(self, file: FileRef) -> str:
-        with source_errors(file.path), open_file(self._lake.root, file.path) as stream:
+        with source_errors(file.path), open_file(self._lake.root, file.path, file.size) as stream:
             digest, n_bytes = hashlib.sha256(), 0
             while block := stream.read(_DIGEST_BLOCK):
                 digest.update(block)

@@ -9,7 +9,8 @@ from connectors.errors import LakeError, PlanError
 from connectors.lake.leaves import path_of
 from connectors.lake.read import partition_scalar
 from connectors.lake.write import TextStyle, csv_bytes, json_bytes, parquet_bytes, rows_where, split_rows
-from connectors.storage import Storage, is_object_store, join_uri
+from connectors.object_client import delta_options
+from connectors.storage import Storage, join_uri
 from tasks.retention.recipes.digest import digest_table
 from tasks.retention.recipes.rebuild import compare, rebuild
 from tasks.retention.recipes.refs import observe_again
@@ -146,10 +147,9 @@ def _write_delta(child: TableRef, table: pa.Table, destination: str) -> tuple[st
 
     uri = join_uri(destination, child.path)
     names = [str(path_of(token)[0]) for token in child.partition_columns]
-    options = {"aws_conditional_put": "etag"} if is_object_store(uri) else None
     try:
         Storage.at(uri, PlanError).make_folder()
-        write_deltalake(uri, table, mode="error", partition_by=names or None, storage_options=options)
+        write_deltalake(uri, table, mode="error", partition_by=names or None, storage_options=delta_options(uri))
     except LakeError:
         raise
     except Exception as error:

@@ -14,7 +14,11 @@ from tasks.summary.kernel.queries import has_edge, neighbours
 def compile_products() -> None:
     """Compiles every kernel for the types it is called with, or loads it from the disk cache."""
     ends = np.array([2], np.int32)
-    layout = lay_out(Summary(2, np.array([2, 2, -1], np.int32), SignedEdges(ends, ends, np.ones(1, np.int8))))
+    parent, signed = np.array([2, 2, -1], np.int32), SignedEdges(ends, ends, np.ones(1, np.int8))
+    layout = lay_out(Summary(2, parent, signed))
+    # as files give it: what may not be written is another type
+    parent.flags.writeable = False
+    lay_out(Summary(2, parent, signed))
     edge, weight = np.array([[0, 1]]), np.ones(1, np.float32)
     graphs = [CsrGraph.from_edges(2, edge), CsrGraph.from_edges(2, edge, weight)]
     for operator in (SummaryOperator(layout), *(CsrOperator(graph) for graph in graphs)):

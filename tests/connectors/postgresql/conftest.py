@@ -1,7 +1,5 @@
 """One PostgreSQL server for the tests of this package, and a driver, or a reason why not."""
 
-import uuid
-
 import pytest
 
 from connectors.errors import ConfigError
@@ -11,6 +9,7 @@ from connectors.spark.jars import POSTGRESQL_JARS, find_set
 from connectors.storage import Storage
 from tests.services.postgresql import postgresql_server
 
+DATABASE = "shop"
 SECRET = "s3cret-of-the-reader"  # noqa: S105 - of a server that lives as long as a test
 
 
@@ -21,17 +20,18 @@ def server():
     except ConfigError as error:
         pytest.skip(error.hint)
     with postgresql_server() as running:
-        running.sql(f"CREATE ROLE reader LOGIN PASSWORD '{SECRET}'")
+        running.sql(f"CREATE ROLE reader LOGIN PASSWORD '{SECRET}'; CREATE DATABASE {DATABASE}")
         yield running
 
 
 class Place:
-    """A database of its own, its settings, and what lakebed remembers of it."""
+    """An empty database, its settings, and what lakebed remembers of it."""
 
     def __init__(self, server, folder):
-        self.server, self.name = server, f"d{uuid.uuid4().hex[:12]}"
+        self.server, self.name = server, DATABASE
         self.memory = Storage.at(str(folder))
-        server.sql(f"CREATE DATABASE {self.name}")
+        self.sql("DROP SCHEMA IF EXISTS inner_one CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        self.sql("GRANT USAGE ON SCHEMA public TO PUBLIC")
 
     def sql(self, statements):
         return self.server.sql(statements, self.name)
@@ -44,12 +44,13 @@ class Place:
         return open_database("shop", self.config(**more), self.memory, is_paranoid=is_paranoid)
 
     def states(self, **more):
-        """What is known of each table now, after every one has been read."""
+        """Whether each table of `public` is known, and its token; then every one counts as read."""
         database = self.open(**more)
         try:
-            known = {name: state.is_known for name, state in database.states.items()}
-            tokens = {name: state.token for name, state in database.states.items()}
-            counted = {f"shop/{name}": int(self.sql(f"SELECT count(*) FROM {name}")) for name in known}  # noqa: S608
+            found = {name.removeprefix("public."): state for name, state in database.states.items()}
+            known = {name: state.is_known for name, state in found.items()}
+            tokens = {name: state.token for name, state in found.items()}
+            counted = {f"shop/public.{name}": int(self.sql(f"SELECT count(*) FROM {name}")) for name in known}  # noqa: S608
             database.remember(counted)
         finally:
             database.close()

@@ -1,15 +1,20 @@
 import shutil
+from pathlib import Path
 
 import pytest
 
 from connectors.errors import ConfigError
+from connectors.spark import jars
 from connectors.spark.jars import (
     DELTA_JARS,
     JARS_VARIABLE,
+    S3_JARS,
     class_path,
     find_jars,
+    find_set,
     inspect_jars,
     jars_folder,
+    s3_jars,
     share_folder,
 )
 
@@ -52,3 +57,25 @@ def test_a_changed_jar_is_seen(tmp_path):
 def test_hadoop_settings_come_last_on_the_class_path(monkeypatch):
     monkeypatch.setenv("HADOOP_CONF_DIR", "/etc/hadoop")
     assert class_path(find_jars()).split(":")[-1] == "/etc/hadoop"
+
+
+def test_a_set_that_is_not_there_is_named_with_its_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(jars, "share_folder", lambda: tmp_path)
+    monkeypatch.delenv(JARS_VARIABLE, raising=False)
+    assert s3_jars() == []
+    with pytest.raises(ConfigError) as caught:
+        find_set(S3_JARS)
+    assert "python -m connectors.spark.fetch s3 (690 MB)" in caught.value.hint
+
+
+def test_a_set_is_found_in_the_folder_of_the_variable(tmp_path, monkeypatch):
+    monkeypatch.setattr(jars, "share_folder", lambda: tmp_path / "nowhere")
+    monkeypatch.setenv(JARS_VARIABLE, str(tmp_path))
+    for name in S3_JARS.jars:
+        (tmp_path / f"group_{name}").touch()
+    assert [path.name for path in s3_jars()] == [f"group_{name}" for name in S3_JARS.jars]
+
+
+def test_further_jars_stand_behind_sparks_where_the_archive_does_not_look():
+    entries = class_path(find_jars(), [Path("/further.jar")]).split(":")
+    assert entries.index("/further.jar") > entries.index(next(entry for entry in entries if entry.endswith("*")))

@@ -2,7 +2,7 @@ import sys
 from pathlib import Path
 
 from connectors.spark.config import SparkConfig
-from connectors.spark.settings import session_settings, worker_environment, worker_python
+from connectors.spark.settings import s3_settings, session_settings, worker_environment, worker_python
 
 JARS = [Path("/jars/a.jar"), Path("/jars/b.jar")]
 
@@ -92,3 +92,26 @@ def test_the_python_of_a_cluster_is_the_named_one(monkeypatch):
 def test_local_masters():
     names = ("local", "local[2]", "local[*]", "local-cluster[2,1,1024]", "yarn")
     assert [SparkConfig(master=name).is_local for name in names] == [True, True, True, False, False]
+
+
+def test_the_place_of_a_store_is_passed_on_and_no_credential():
+    environment = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:7070",
+        "AWS_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+    settings = s3_settings(environment)
+    assert settings["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:7070"
+    assert settings["spark.hadoop.fs.s3a.endpoint.region"] == "eu-central-1"
+    assert settings["spark.hadoop.fs.s3a.path.style.access"] == "true"
+    assert settings["spark.hadoop.fs.s3a.connection.ssl.enabled"] == "false"
+    assert not {"key", "secret"} & set(settings.values())
+    assert s3_settings({}) == {}
+
+
+def test_amazons_own_endpoint_and_the_buckets_host_name():
+    assert "spark.hadoop.fs.s3a.endpoint" not in s3_settings({"AWS_DEFAULT_REGION": "us-east-1"})
+    virtual = s3_settings({"AWS_ENDPOINT_URL_S3": "https://store", "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "true"})
+    assert virtual["spark.hadoop.fs.s3a.path.style.access"] == "false"
+    assert virtual["spark.hadoop.fs.s3a.connection.ssl.enabled"] == "true"

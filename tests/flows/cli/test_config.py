@@ -14,7 +14,7 @@ def test_the_output_is_a_config_file(capsys, tmp_path):
     text = shown(capsys)
     values = tomllib.loads(text)
     assert set(values) == set(LakebedConfig.model_fields)
-    (tmp_path / "lakebed.toml").write_text(text.replace("# root =", 'root = "here"'))
+    (tmp_path / "lakebed.toml").write_text(text.replace('root = ""', 'root = "here"', 1))
     default = load_config(None, {"lake": {"root": "here"}})
     assert load_config(tmp_path / "lakebed.toml") == default
 

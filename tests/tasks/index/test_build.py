@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from connectors.errors import GraphError
+from connectors.errors import GraphError, StageError
 from connectors.lake.config import LakeConfig
 from tasks.index.config import IndexConfig
 from tasks.index.folder import open_folder, read_head
 from tasks.index.stage import index_stage, run_index
 from tasks.runtime.workspace import Workspace
-from tests.tasks.search.lakes import publish_lake, publish_vectors
+from tests.tasks.search.lakes import publish_lake, publish_trained_vectors, publish_vectors
 
 
 def test_an_index_of_each_kind_is_published_and_reused(tmp_path):
@@ -46,6 +46,60 @@ def test_kinds_that_are_not_there_are_nothing_to_index(tmp_path):
     space = Workspace(lake=LakeConfig(root=str(tmp_path / "lake")), artifacts=str(tmp_path))
     with pytest.raises(GraphError, match="nothing to index"):
         run_index(refs["lakegraph"], refs["embeddings"], space, IndexConfig(kinds=("value",)))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A lake's artifacts, and vectors of all its columns and tables but one, of which the first is zero."""
+    root = tmp_path_factory.mktemp("trained")
+    store, refs = publish_lake(root)
+    space = Workspace(lake=LakeConfig(root=str(root / "lake")), artifacts=str(root))
+    nodes = store.read(refs["lakegraph"], "nodes").to_pandas()
+    asked = nodes[nodes["kind"].isin(["column", "table"])]["node_id"].to_numpy()[:-1]
+    vectors = np.random.default_rng(0).standard_normal((len(asked), 12)).astype(np.float32)
+    vectors[0] = 0
+    links = publish_trained_vectors(space, refs["lakegraph"], asked, vectors, np.repeat(vectors, 2, axis=1))
+    return store, refs, space, links, (asked, vectors)
+
+
+@pytest.mark.parametrize(("vectors", "dim"), [("gnn", 12), ("stack", 24)])
+def test_an_index_of_trained_vectors(trained, vectors, dim):
+    store, refs, space, links, (asked, held) = trained
+    config, inputs = IndexConfig(vectors=vectors), (refs["lakegraph"], refs["embeddings"])
+    ref = run_index(*inputs, space, config, links)
+    rows = {row["kind"]: row for row in store.read(ref, "indexes").to_pylist()}
+    assert {*rows} == {"table", "column"}
+    assert {row["dim"] for row in rows.values()} == {dim}
+    summary = store.manifest(ref).summary
+    # the one that is zero, and the one without a vector
+    assert (summary["source"], summary["drawn"]) == (vectors, 2)
+    columns = open_folder(f"{store.folder('index', ref.key)}/vectors/column")
+    assert len(columns) == rows["column"]["n_items"] == (asked < rows["column"]["n_items"]).sum()
+    place = columns.items["node_id"].to_pylist().index(3)
+    expected = (held if vectors == "gnn" else np.repeat(held, 2, axis=1))[3]
+    found = columns.vector(columns.items["id"][place].as_py())
+    assert found == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+    assert index_stage(*inputs, space, config, links).reuse() == ref
+    other = links.model_copy(update={"digest": "0" * 64})
+    assert index_stage(*inputs, space, config, other).reuse() is None
+
+
+def test_where_no_predictor_was_trained_the_embeddings_are_indexed(trained):
+    store, refs, space, _, _ = trained
+    untrained = publish_trained_vectors(
+        space, refs["lakegraph"], np.empty(0, np.int64), np.empty((0, 1)), np.empty((0, 1))
+    )
+    ref = run_index(refs["lakegraph"], refs["embeddings"], space, IndexConfig(vectors="stack"), untrained)
+    assert store.manifest(ref).summary["source"] == "fastrp"
+    plain = store.read(refs["index"], "indexes", ["kind", "n_vectors", "dim"])
+    assert store.read(ref, "indexes", ["kind", "n_vectors", "dim"]).equals(plain)
+
+
+def test_trained_vectors_without_a_predictor_are_a_typed_error(trained):
+    _, refs, space, _, _ = trained
+    with pytest.raises(StageError, match="there is none") as caught:
+        run_index(refs["lakegraph"], refs["embeddings"], space, IndexConfig(vectors="gnn"))
+    assert "--to index" in caught.value.hint
 
 
 @pytest.mark.spark

@@ -1,4 +1,5 @@
 import pyarrow as pa
+import pytest
 
 from tasks.links.card import model_card
 from tasks.links.config import LinksConfig
@@ -24,3 +25,14 @@ def test_a_card_says_how_good_each_rung_is_and_where():
     assert "| 1 | 1,000 | 3 | 0.500 | 2.000 | 0.250 | 0.100 |" in card
     assert "1,700 of 2,000 linked pairs" in card
     assert "3.25" not in card
+    assert "The stack reads" not in card
+
+
+@pytest.mark.parametrize(
+    ("reads", "told"), [("stack", "all rungs"), ("overlap", "overlap alone, which it did not beat")]
+)
+def test_a_card_says_what_the_stack_came_out_as(reads, told):
+    facts = FACTS | {"stack": {"reads": reads, "average_precision": {"overlap": 0.9, "common_neighbours": 0.95}}}
+    card = model_card([], DECILES.arrow_schema().empty_table(), facts, LinksConfig())
+    assert f"The stack reads {told}. " in card
+    assert "out of fold: common neighbours 0.950, overlap 0.900." in card

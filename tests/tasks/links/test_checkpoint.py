@@ -70,6 +70,16 @@ def test_one_of_another_training_is_refused_unless_drift_is_allowed(store, other
     assert Checkpoints(store.folder, other, allow_drift=True).load().epoch == 2
 
 
+def test_another_number_of_features_is_refused_even_where_drift_is_allowed(store):
+    store.save(state(2))
+    other = Checkpoints(store.folder, Identity("config", "data", 1, 12), allow_drift=True)
+    with pytest.raises(ArtifactError, match="another training") as caught:
+        other.load()
+    assert "n_features: 0 there, 12 here" in str(caught.value)
+    assert "drift" not in caught.value.hint
+    assert store.load().epoch == 2
+
+
 def test_a_full_disk_leaves_the_last_good_one(store, monkeypatch):
     store.save(state(1))
 
@@ -94,5 +104,5 @@ def test_what_a_killed_write_left_is_removed_by_the_next(store):
 def test_no_checkpoint_names_a_path_or_a_pickle(store):
     path = store.save(state(1))
     facts = json.loads((path / STATE).read_text())
-    assert set(facts["identity"]) == {"config", "data", "n_threads", "versions", "machine"}
+    assert set(facts["identity"]) == {"config", "data", "n_threads", "n_features", "versions", "machine"}
     assert sorted(p.name for p in path.iterdir()) == sorted([ARRAYS, STATE, MANIFEST])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import sparse
 
 from connectors.errors import ArtifactError, GraphError
 from tasks.links.config import GnnConfig, LinksConfig, SplitConfig
@@ -23,7 +24,7 @@ def changed(**gnn):
 def test_the_ladder_with_features_has_every_rung():
     edges, n = communities()
     fitted = fit_links(edges, n, CONFIG, features=group_features(n))
-    assert [result.rung for result in fitted.results] == list(CONFIG.rungs)
+    assert [result.rung for result in fitted.results] == [rung for rung in CONFIG.rungs if rung != "best_columns"]
     assert fitted.results[-1].metrics.auc > 0.8
     again = fit_links(edges, n, CONFIG, features=group_features(n))
     assert [r.metrics for r in again.results] == [r.metrics for r in fitted.results]
@@ -62,6 +63,20 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path):
     fit_links(edges, n, CONFIG, checkpoints=CheckpointPlace(tmp_path))
     with pytest.raises(ArtifactError, match="another data"):
         fit_links(edges[:-3], n, CONFIG, checkpoints=CheckpointPlace(tmp_path))
+
+
+@pytest.mark.parametrize("allow_drift", [False, True])
+def test_another_number_of_features_is_refused_and_the_checkpoint_stays(tmp_path, allow_drift):
+    edges, n = communities()
+    features = group_features(n)
+    whole = fit_links(edges, n, CONFIG, features=features, checkpoints=CheckpointPlace(tmp_path))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("epoch-*/*")}
+    wider = sparse.csr_array((features.data, features.indices, features.indptr), shape=(n, features.shape[1] + 1))
+    with pytest.raises(ArtifactError, match="another n_features"):
+        fit_links(edges, n, CONFIG, features=wider, checkpoints=CheckpointPlace(tmp_path, allow_drift=allow_drift))
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("epoch-*/*")}
+    again = fit_links(edges, n, CONFIG, features=features, checkpoints=CheckpointPlace(tmp_path))
+    assert [r.metrics for r in again.results] == [r.metrics for r in whole.results]
 
 
 def test_bad_input_is_named():

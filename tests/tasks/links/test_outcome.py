@@ -46,5 +46,8 @@ def test_predictions_are_named():
 
 def test_vectors_keep_their_rows():
     rows = np.arange(6, dtype=np.float32).reshape(2, 3)
-    table = check_table(VECTORS, outcome.vector_table(np.array([3, 8]), rows))
-    assert table.to_pylist() == [{"node_id": 3, "vector": [0, 1, 2]}, {"node_id": 8, "vector": [3, 4, 5]}]
+    table = check_table(VECTORS, outcome.vector_table(np.array([3, 8]), rows, rows[:, :1]))
+    assert table.to_pylist() == [
+        {"node_id": 3, "vector": [0, 1, 2], "stacked": [0]},
+        {"node_id": 8, "vector": [3, 4, 5], "stacked": [3]},
+    ]

@@ -65,11 +65,6 @@ def test_a_root_that_cannot_be_made_is_typed(tmp_path):
             pass
 
 
-def test_an_object_store_is_refused_with_the_reason():
-    with pytest.raises(LeaseError, match="not supported yet"):
-        Lease("s3://bucket/prefix", "run")
-
-
 def test_nobody_holds_a_new_root(tmp_path):
     assert read_holder(str(tmp_path)) is None
     assert not is_held(str(tmp_path))

@@ -14,6 +14,7 @@ from tasks.runtime.lineage import (
     LakeTable,
     Lineage,
     Made,
+    database_name,
     dataset_name,
     lineage_id,
     open_events,
@@ -33,7 +34,7 @@ CONTAINMENT = Manifest(
 
 
 def made(**changes):
-    tables = (LakeTable("sales/orders", (("id", "int64"), ("name", "string"))),)
+    tables = (LakeTable("file", f"{LAKE}/sales/orders", (("id", "int64"), ("name", "string"))),)
     facts = {
         "root": "/data/artifacts",
         "manifest": CONTAINMENT,
@@ -113,7 +114,7 @@ def test_datasets_of_a_stage(tmp_path):
 
 
 def test_a_reused_stage_wrote_nothing_and_wide_tables_are_cut(tmp_path):
-    wide = (LakeTable("wide", tuple((f"c{i}", "string") for i in range(MAX_FIELDS + 50))),)
+    wide = (LakeTable("file", f"{LAKE}/wide", tuple((f"c{i}", "string") for i in range(MAX_FIELDS + 50))),)
     told = lineage(tmp_path)
     told.start("containment")
     told.complete("containment", lambda: made(is_reused=True, lake_tables=wide))
@@ -282,3 +283,30 @@ def test_the_next_run_ends_what_a_dead_one_began(tmp_path):
 )
 def test_names_are_those_of_the_standard(root, below, named):
     assert dataset_name(root, *below) == named
+
+
+@pytest.mark.parametrize(
+    ("url", "namespace", "name"),
+    [
+        ("jdbc:postgresql://db.example:5433/shop", "postgres://db.example:5433", "shop.sales.orders"),
+        ("jdbc:postgresql://db.example/shop?sslmode=require", "postgres://db.example:5432", "shop.sales.orders"),
+        ("jdbc:postgresql://a:1,b:2/shop", "postgres://a:1", "shop.sales.orders"),
+        ("jdbc:postgresql:shop", "postgres://localhost:5432", "shop.sales.orders"),
+    ],
+)
+def test_tables_of_databases_are_named_as_the_standard_does(url, namespace, name):
+    assert database_name(url, "sales.orders") == (namespace, name)
+
+
+def test_a_lake_of_databases_alone_has_no_root(tmp_path):
+    told = Lineage(str(tmp_path / "runs" / "r"), "r", LineageConfig(), "")
+    told.start()
+    told.start("containment")
+    table = LakeTable("postgres://db:5432", "shop.sales.orders", (("id", "int64"),))
+    told.complete("containment", lambda: made(lake_tables=(table,)))
+    told.complete()
+    found = events(tmp_path, "r")
+    for event in found:
+        require_valid(event)
+    assert found[0]["inputs"] == found[-1]["inputs"] == []
+    assert found[2]["inputs"][0]["namespace"] == "postgres://db:5432"

@@ -14,6 +14,9 @@ from tasks.lakegraph.config import LakeGraphConfig
 from tasks.lakegraph.contract import CONTRACTS
 from tasks.lakegraph.kernel.samples import FloatRule, sample_values
 from tasks.lakegraph.kernel.values import LakeColumn, lake_graph
+from tasks.links.config import LinksConfig, SplitConfig
+from tasks.links.contract import CONTRACTS as LINKS
+from tasks.links.stage import links_stage
 from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tasks.runtime.contract import Column, Contract
 from tasks.runtime.record import RunRecord, StageRecord
@@ -89,6 +92,32 @@ def publish_vectors(space, lakegraph, vectors):
     stage = Stage(spec, inputs=[lakegraph], config=LakeGraphConfig(), workspace=space, identity=[vectors.tobytes()])
     table = pa.table({"node_id": np.arange(len(vectors)), "vector": vectors.tolist()}, EMBEDDINGS.arrow_schema())
     return stage.publish({"embeddings": table}, {}, StageMetrics())
+
+
+def publish_predictions(space, lakegraph, pairs, nodes):
+    """A links artifact that says nothing but these (kind, source label, target label, chance)."""
+    number_of = {(row["kind"], row["label"]): row["node_id"] for row in nodes.to_pylist()}
+    rows = []
+    for rank, (kind, source, target, chance) in enumerate(pairs, 1):
+        low, high = sorted([(number_of[kind, source], source), (number_of[kind, target], target)])
+        rows.append([rank, low[0], high[0], kind, low[1], high[1], chance, "{}"])
+    schema = LINKS["predictions"].arrow_schema()
+    table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=schema)
+    return publish_links(space, lakegraph, {"predictions": table})
+
+
+def publish_trained_vectors(space, lakegraph, nodes, vectors, stacked):
+    """A links artifact that holds nothing but vectors of these nodes."""
+    columns = [pa.array(nodes), pa.array(vectors.tolist()), pa.array(stacked.tolist())]
+    table = pa.table(columns, schema=LINKS["vectors"].arrow_schema())
+    return publish_links(space, lakegraph, {"vectors": table}, seed=len(nodes))
+
+
+def publish_links(space, lakegraph, tables, seed=0):
+    """A links artifact with some tables; the others are empty."""
+    empty = {name: contract.arrow_schema().empty_table() for name, contract in LINKS.items()}
+    config = LinksConfig(split=SplitConfig(seed=seed))
+    return links_stage(lakegraph, space, config).publish(empty | tables, {}, StageMetrics())
 
 
 def record_run(root: Path, refs, run_id="20260101T000000-aaaaaa", started_at="2026-01-01T00:00:00+00:00"):

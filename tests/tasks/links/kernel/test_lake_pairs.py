@@ -3,7 +3,7 @@ import pytest
 
 from tasks.links.config import LakeLinksConfig, SplitConfig
 from tasks.links.kernel import lake_pairs
-from tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, lake_tails, linked_pairs, split_pairs
+from tasks.links.kernel.lake_pairs import LakeGraph, LakePairs, hold_values_out, lake_tails, linked_pairs, split_pairs
 from tasks.links.kernel.split import TooFewLinksError
 
 CONFIG = LakeLinksConfig(held_share=0.5)
@@ -79,6 +79,42 @@ def test_the_split_shares_pairs_out_once(graph):
     known = set.union(*parts)
     heads = np.repeat(split.test[:, 0], 12)
     assert not {tuple(sorted(pair)) for pair in zip(heads.tolist(), tails.ravel().tolist(), strict=True)} & known
+
+
+def few_tables(n_linked, n_tables=6):
+    """Tables of one column, of which the first is linked to some of the others."""
+    kind = np.repeat(np.array([0, 1], np.int8), n_tables)
+    owner = np.arange(2 * n_tables)
+    owner[:n_tables] += n_tables
+    tables = np.arange(n_tables, 2 * n_tables)
+    positive = np.stack([np.full(n_linked, tables[0]), tables[1 : n_linked + 1]], axis=1)
+    linked = np.sort(positive[:, 0] * len(kind) + positive[:, 1])
+    return LakePairs(positive[:0], positive[:1], positive[:0], kind, owner, linked)
+
+
+def test_tails_are_never_linked_however_few_nodes_there_are():
+    pairs = few_tables(4)
+    for head, tail in ((6, 7), (7, 6)):
+        tails = lake_tails(pairs, np.array([[head, tail]] * 3), 50, 0)
+        free = {11} if head == 6 else {8, 9, 10, 11}
+        assert {*tails.ravel().tolist()} == free
+
+
+def test_a_table_that_is_linked_to_all_others_has_no_tails():
+    pairs = few_tables(5)
+    with pytest.raises(TooFewLinksError, match="linked to every other"):
+        lake_tails(pairs, np.array([[6, 7]]), 3, 0)
+
+
+def test_tails_know_the_links_beyond_the_drawn_ones_and_the_head_s_own_table(graph):
+    capped = hold_values_out(graph, LakeLinksConfig(held_share=0.5, max_pairs=100), 0)
+    assert len(capped.linked) > len(capped.positive) == 100
+    test = capped.positive[:20]
+    tails = lake_tails(capped, test, 30, 0)
+    keys = {*capped.linked.tolist()}
+    for head, row in zip(test[:, 0].tolist(), tails.tolist(), strict=True):
+        assert not {min(head, tail) * graph.n_nodes + max(head, tail) for tail in row} & keys
+        assert all(capped.owner[tail] != capped.owner[head] for tail in row)
 
 
 def test_too_few_are_a_typed_error(graph):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from connectors.errors import GraphError
-from tasks.links.kernel.metrics import auc, hits_at, mean_reciprocal_rank, measure, sample_tails
+from tasks.links.kernel.metrics import auc, average_precision, hits_at, mean_reciprocal_rank, measure, sample_tails
 from tests.tasks.links.graphs import communities
 
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0]), min_size=1, max_size=30).map(np.array)
@@ -57,16 +57,18 @@ def test_a_node_linked_to_all_others_has_no_tails():
 
 
 def test_a_perfect_scorer_gets_full_marks():
-    edges, n = communities()
-    known = {frozenset(pair) for pair in edges.tolist()}
-    others = np.array([[0, n - 1], [1, n - 1]])
-    figures = measure(
-        lambda pairs: np.array([float(frozenset(pair) in known) for pair in pairs.tolist()]),
-        (edges[:9], others),
-        sample_tails(edges, edges[:9], n, 10, 0),
-        (1,),
-    )
+    figures = measure(np.full(9, 0.7), np.array([0.6, 0.1]), np.full((9, 10), 0.2), (1,))
     assert (figures.auc, figures.hits[1], figures.mrr) == (1.0, 1.0, 1.0)
+
+
+@given(SCORES, SCORES)
+def test_average_precision_is_scikit_learns_where_nothing_is_tied(positive, negative):
+    scores = np.concatenate([positive, negative])
+    is_link = np.repeat([True, False], [len(positive), len(negative)])
+    worst = scores - 1e-6 * is_link
+    assert average_precision(scores, is_link) == pytest.approx(average_precision(worst, is_link))
+    distinct = np.argsort(np.argsort(worst, kind="stable")).astype(float)
+    assert average_precision(distinct, is_link) == pytest.approx(average_precision_score(is_link, distinct))
 
 
 def test_a_score_that_is_no_number_is_refused():

@@ -6,6 +6,7 @@ from tasks.links.kernel.neighbours import (
     adamic_adar,
     adjacency,
     common_neighbours,
+    neighbourhoods,
     resource_allocation,
     shared_neighbour_scores,
 )
@@ -41,3 +42,26 @@ def test_an_isolated_node_shares_nothing(sample):
     _, matrix, _ = sample
     last = matrix.shape[0] - 1
     assert shared_neighbour_scores(matrix, np.array([[0, last]]), common_neighbours(matrix)).tolist() == [0.0]
+
+
+def test_several_weights_are_those_of_one_by_one_and_the_order_of_pairs_changes_nothing(sample):
+    _, matrix, pairs = sample
+    weights = np.stack([common_neighbours(matrix), adamic_adar(matrix), resource_allocation(matrix)], axis=1)
+    together = shared_neighbour_scores(matrix, pairs, weights)
+    for column in range(3):
+        assert np.array_equal(together[:, column], shared_neighbour_scores(matrix, pairs, weights[:, column]))
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    assert np.array_equal(shared_neighbour_scores(matrix, pairs[order], weights), together[order])
+
+
+def test_tables_are_compared_by_what_their_columns_touch():
+    # columns 0, 1 of table 3; column 2 of table 4; values 5, 6, 7
+    edges = np.array([[0, 3], [1, 3], [2, 4], [0, 5], [1, 6], [2, 5], [2, 6], [2, 7]])
+    graph, owner = adjacency(edges, 8), np.array([3, 3, 4, 3, 4, 5, 6, 7])
+    reach = neighbourhoods(graph, owner)
+    assert reach[[3]].indices.tolist() == [0, 1, 3, 5, 6]
+    assert reach[[2]].indices.tolist() == graph[[2]].indices.tolist()
+    tables = np.array([[3, 4]])
+    assert shared_neighbour_scores(graph, tables, common_neighbours(graph)).tolist() == [0.0]
+    assert shared_neighbour_scores(reach, tables, common_neighbours(graph)).tolist() == [2.0]
+    assert neighbourhoods(graph, None) is graph

@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from scipy import sparse
 
 from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.networks import Inputs, Network, derived_generator, pair_logits
+from tasks.links.kernel.networks import DenseInputs, Inputs, Network, Outputs, derived_random, pair_logits
 from tasks.links.kernel.propagation import Propagation, normalised_adjacency
 from tests.tasks.links.graphs import communities, group_features
 
@@ -34,10 +35,29 @@ def test_sage_adds_what_a_node_is_itself(sample):
 
 def test_dropped_inputs_keep_their_expectation_and_follow_the_generator(sample):
     inputs, _ = sample
-    many = [inputs.dropped(0.5, derived_generator(0, epoch, 0)).rows.sum() for epoch in range(200)]
+    many = [inputs.dropped(0.5, derived_random(0, epoch, 0)).rows.sum() for epoch in range(200)]
     assert sum(many) / 200 == pytest.approx(inputs.rows.sum(), rel=0.05)
-    again = inputs.dropped(0.5, derived_generator(0, 7, 0)).rows.sum()
+    again = inputs.dropped(0.5, derived_random(0, 7, 0)).rows.sum()
     assert again == many[7]
+
+
+@pytest.mark.parametrize("kind", ["gcn", "sage"])
+@pytest.mark.parametrize("widths", [(8,), (8, 4)])
+@pytest.mark.parametrize("is_dense", [False, True])
+def test_the_last_layer_for_some_nodes_is_that_of_all(sample, kind, widths, is_dense):
+    inputs, matrix = sample
+    inputs = DenseInputs.of(inputs.rows.toarray()) if is_dense else inputs
+    network, nodes = Network(kind, (inputs.rows.shape[1], *widths), 0.5, 0), np.array([2, 3, 11, 20])
+    propagation, outputs = Propagation.by_matrix(matrix), Outputs.of(nodes, matrix)
+    whole = network.embed(inputs, propagation, derived_random(0, 1, 0))[nodes]
+    gradients = [
+        torch.autograd.grad(whole.square().sum(), weight, retain_graph=True)[0] for weight in network.weights.values()
+    ]
+    some = network.embed(inputs, propagation, derived_random(0, 1, 0), outputs)
+    assert torch.allclose(some, whole, atol=1e-4)
+    for weight, expected in zip(network.weights.values(), gradients, strict=True):
+        found = torch.autograd.grad(some.square().sum(), weight, retain_graph=True)[0]
+        assert torch.allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_logits_are_inner_products():

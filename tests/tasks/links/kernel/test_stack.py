@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tasks.links.kernel.stack import fit_logistic, fit_stack, fold_of, sigmoid
+from tasks.links.kernel.metrics import average_precision
+from tasks.links.kernel.stack import fit_gated_stack, fit_logistic, fit_stack, fold_of, sigmoid
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,41 @@ def test_no_pair_is_scored_by_a_model_that_saw_it(sample):
     # the labels of a fold decide its own scores in no way
     changed = fit_logistic(rows[folds != 2], spoiled[folds != 2]).logits(rows[folds == 2])
     assert stack.out_of_fold[folds == 2] == pytest.approx(changed)
+
+
+def test_a_stack_that_beats_its_best_rung_is_used(sample):
+    rows, is_link = sample
+    stack = fit_gated_stack(rows, is_link, {"first": (0,), "second": (1,)}, 5, 0)
+    assert stack.used == "stack"
+    assert stack.quality["stack"] > stack.quality["first"] > stack.quality["second"]
+    assert stack.quality["stack"] == average_precision(stack.out_of_fold, is_link)
+    assert np.array_equal(stack.scores(rows), fit_stack(rows, is_link, 5, 0).scores(rows))
+
+
+def test_a_stack_that_does_not_is_its_best_rung_calibrated(sample):
+    _, is_link = sample
+    random = np.random.default_rng(3)
+    good = is_link + 0.3 * random.standard_normal(len(is_link))
+    # rungs that shine on a few pairs, and many columns of noise, mislead a stack that is fitted on little
+    few = np.r_[0:30, 400:430]
+    rows = np.column_stack([good, random.standard_normal((len(is_link), 40))])[few]
+    stack = fit_gated_stack(rows, is_link[few], {"good": (0,), "noise": (1,)}, 5, 0)
+    assert stack.used == "good"
+    assert stack.quality["good"] == max(stack.quality.values())
+    assert np.flatnonzero(stack.model.weight).tolist() == [0]
+    fresh = np.column_stack([np.linspace(-1, 2, 50), random.standard_normal((50, 40))])
+    chance = stack.scores(fresh)
+    assert (np.diff(chance) > 0).all()
+    assert chance[0] < 0.2
+    assert chance[-1] > 0.8
+
+
+def test_the_gate_reads_no_score_of_a_model_that_saw_the_pair(sample):
+    rows, is_link = sample
+    found = fit_gated_stack(rows, is_link, {"first": (0,)}, 5, 0)
+    fold = fold_of(is_link, 5, 0) == 1
+    alone = fit_logistic(rows[~fold], is_link[~fold]).logits(rows[fold])
+    assert found.out_of_fold[fold] == pytest.approx(alone)
 
 
 def test_calibrated_scores_are_chances(sample):
