@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 AUTOMATION = "lakebed: crash silent runs"
 START_SERVER = "prefect server start --host 127.0.0.1, then export PREFECT_API_URL=http://127.0.0.1:4200/api"
-_ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
+_ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Suspended")
 _DIGITS = 12
 
 
@@ -366,7 +366,8 @@ def _automate(client: "SyncPrefectClient", silent_s: int) -> "UUID":
 
     heartbeat = "prefect.flow-run.heartbeat"
     trigger = EventTrigger(
-        after={heartbeat},
+        # a run that dies before its first heartbeat has at least been told to be running
+        after={heartbeat, "prefect.flow-run.Running"},
         expect={heartbeat, *(f"prefect.flow-run.{name}" for name in _ENDS)},
         match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
         match_related=ResourceSpecification(
