@@ -17,7 +17,18 @@ from connectors.storage import storage_error
 ZIP_NAME = "lakebed.zip"
 FOLDER_NAME = "lakebed-code"
 # what tasks import, named as distributions and as modules; PySpark comes with the cluster's Spark
-EXECUTOR_PACKAGES = ("numpy", "pyarrow", "numba", "scipy", "pydantic", "hnswlib", "deltalake", "rich")
+EXECUTOR_PACKAGES = (
+    "numpy",
+    "pyarrow",
+    "numba",
+    "scipy",
+    "pydantic",
+    "hnswlib",
+    "deltalake",
+    "rich",
+    "psutil",
+    "obstore",
+)
 PACKAGES = ("lakebed", "flows", "tasks", "connectors")
 _KERNELS = {".nbi", ".nbc"}
 _BYTE_CODE = {".pyc", ".pyo"}

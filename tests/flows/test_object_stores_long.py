@@ -4,8 +4,6 @@ import sys
 
 import pytest
 
-from connectors.errors import ConfigError
-from connectors.spark.fetch import fetch_set
 from connectors.spark.jars import S3_JARS
 from connectors.storage import Storage
 from data_samples.generator import generate_sample_lake
@@ -14,6 +12,7 @@ from flows.chain import STAGES
 from tasks.runtime.artifacts import MANIFEST
 from tasks.runtime.lease import is_held
 from tests.flows.processes import Running, lakebed
+from tests.services.jars import require_jar_set
 from tests.services.versitygw import BUCKET, s3_server
 
 pytestmark = [pytest.mark.flow, pytest.mark.heavy, pytest.mark.long]
@@ -24,10 +23,7 @@ ORPHANS_END_WITHIN_S = 60
 @pytest.fixture(scope="module")
 def _connector():
     """The sample lake has a Delta table that only Spark can read."""
-    try:
-        fetch_set(S3_JARS)
-    except ConfigError as error:
-        pytest.skip(f"no Hadoop connector for S3 here: {error}")
+    require_jar_set(S3_JARS)
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import ConfigError
-from connectors.spark.jars import POSTGRESQL_JARS, find_set
+from connectors.spark.jars import POSTGRESQL_JARS
 from flows.artifacts import newest_refs
 from tasks.runtime.artifacts import ArtifactStore
 from tests.flows.processes import lakebed
 from tests.services import shop
+from tests.services.jars import require_jar_set
 from tests.services.postgresql import postgresql_server
 
 WRONG = "not it"
@@ -22,10 +22,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.heavy]
 
 @pytest.fixture(scope="module")
 def server():
-    try:
-        find_set(POSTGRESQL_JARS)
-    except ConfigError as error:
-        pytest.skip(error.hint)
+    require_jar_set(POSTGRESQL_JARS)
     with postgresql_server() as running:
         shop.fill(running)
         yield running

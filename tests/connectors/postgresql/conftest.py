@@ -2,11 +2,11 @@
 
 import pytest
 
-from connectors.errors import ConfigError
 from connectors.lake.databases import DatabaseConfig
 from connectors.postgresql.database import open_database
-from connectors.spark.jars import POSTGRESQL_JARS, find_set
+from connectors.spark.jars import POSTGRESQL_JARS
 from connectors.storage import Storage
+from tests.services.jars import require_jar_set
 from tests.services.postgresql import postgresql_server
 
 DATABASE = "shop"
@@ -15,10 +15,7 @@ SECRET = "s3cret-of-the-reader"  # noqa: S105 - of a server that lives as long a
 
 @pytest.fixture(scope="session")
 def server():
-    try:
-        find_set(POSTGRESQL_JARS)
-    except ConfigError as error:
-        pytest.skip(error.hint)
+    require_jar_set(POSTGRESQL_JARS)
     with postgresql_server() as running:
         running.sql(f"CREATE ROLE reader LOGIN PASSWORD '{SECRET}'; CREATE DATABASE {DATABASE}")
         yield running

@@ -1,7 +1,9 @@
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 
 from connectors.spark import code
@@ -71,3 +73,36 @@ def test_other_code_has_another_digest(tmp_path, monkeypatch):
     digest = code_digest()
     monkeypatch.setattr(code, "code_root", lambda: tmp_path / ZIP_NAME)
     assert code_digest() != digest
+
+
+SHIPPED = """
+import json, sys
+from importlib import import_module
+
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[2].split():
+            raise ModuleNotFoundError(f"{name} is not shipped to executors")
+
+sys.meta_path.insert(0, Refused())
+for name in sys.argv[1].split():
+    import_module(name)
+"""
+
+
+def test_what_tasks_import_is_shipped():
+    """Functions reach executors by the name of their module, so each stage's Spark module must load there."""
+    root = code_root()
+    wanted = [".".join(path.relative_to(root).with_suffix("").parts) for path in root.glob("tasks/*/spark.py")]
+    wanted += ["tasks.inventory.worker", "tasks.relations.worker", "connectors.spark.daemon"]
+    # links trains on the driver or on machines with the extra
+    wanted.remove("tasks.links.spark")
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
+    named = {re.split(r"[<>=!\\[]", line)[0].replace("-", "_") for line in project}
+    refused = named - {*code.EXECUTOR_PACKAGES, "pyspark", "pandas"} | {"great_expectations", "torch", "openlineage"}
+    done = subprocess.run(
+        [sys.executable, "-c", SHIPPED, " ".join(wanted), " ".join(refused)],
+        cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert len(wanted) >= 10
+    assert done.returncode == 0, done.stderr[-2000:]
