@@ -1,4 +1,4 @@
-"""Worker, flow process, Spark driver and Prefect server die by kill -9 at random moments; the next run goes on.
+"""Worker, flow process, Spark driver, Prefect server and its PostgreSQL die at random moments; the next run goes on.
 
 `LAKEBED_TEST_KILLS` sets how many kills the long test makes, `LAKEBED_TEST_SEED` its moments.
 """
@@ -25,7 +25,7 @@ from tests.services.prefect_server import POLL_S, prefect_server, wait_for
 
 pytestmark = [pytest.mark.flow, pytest.mark.heavy]
 
-TARGETS = ("flow", "worker", "driver", "server", "worker and flow")
+TARGETS = ("flow", "worker", "driver", "server", "database", "worker and flow")
 N_KILLS = int(os.environ.get("LAKEBED_TEST_KILLS", "100"))
 SEED = int(os.environ.get("LAKEBED_TEST_SEED", "20261126"))
 KILLS_A_ROOT = 8
@@ -36,8 +36,8 @@ CHAIN = "lakebed/chain"
 class Workplace:
     """A Prefect server, a worker of `lakebed serve`, and an artifact root; each can be killed and started again."""
 
-    def __init__(self, server, finished, folder):
-        self.server, self.folder = server, folder
+    def __init__(self, server, database, finished, folder):
+        self.server, self.database, self.folder = server, database, folder
         self.origin, self.undisturbed = finished
         self.root = folder / "artifacts"
         self.worker = None
@@ -77,6 +77,9 @@ class Workplace:
 
     def kill(self, target):
         """Kills it; whether it lived."""
+        if target == "database":
+            self.database.stop("immediate")
+            return True
         found = self.find(target)
         for process in found:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -86,6 +89,8 @@ class Workplace:
 
     def mend(self):
         """Starts again what is dead of server and worker, as a service manager would; returns when no run lives."""
+        if not self.database.is_alive:
+            self.database.start()
         if self.server.process.poll() is not None:
             self.server.start()
         if self.worker.process.poll() is not None:
@@ -156,7 +161,7 @@ def workplace(finished, tmp_path):
         postgresql_server() as database,
         prefect_server(tmp_path / "home", database.url(scheme="postgresql+asyncpg")) as server,
     ):
-        place = Workplace(server, finished, tmp_path)
+        place = Workplace(server, database, finished, tmp_path)
         place.start_worker()
         try:
             wait_for(place.is_served)

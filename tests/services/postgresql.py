@@ -44,6 +44,10 @@ class PostgreSQL:
         log = self.folder / "log"
         self._run("pg_ctl", "-D", self.folder / "data", "-l", log, "-w", "-t", "60", "-o", options, "start")
 
+    @property
+    def is_alive(self):
+        return (self.folder / "data" / "postmaster.pid").exists()
+
     def stop(self, mode="immediate"):
         self._run("pg_ctl", "-D", self.folder / "data", "-m", mode, "-w", "stop")
 
