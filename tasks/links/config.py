@@ -55,7 +55,7 @@ class GnnConfig(FrozenConfig):
     n_layers: int = Field(2, ge=1, le=8, description="Layers.")
     dropout: float = Field(0.5, ge=0.0, lt=1.0, description="Share of each layer's inputs that is dropped in training.")
     n_epochs: int = Field(200, ge=1, le=100_000, description="Epochs at most.")
-    patience: int = Field(30, ge=1, le=100_000, description="Epochs without a better validation score before the end.")
+    patience: int = Field(100, ge=1, le=100_000, description="Epochs without a better validation score before the end.")
     learning_rate: float = Field(0.01, gt=0.0, le=1.0, description="Of Adam.")
     weight_decay: float = Field(0.0, ge=0.0, le=1.0, description="Of Adam.")
     max_full_batch_edges: int = Field(
