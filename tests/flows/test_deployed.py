@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.heavy]
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 ORPHANS_END_WITHIN_S = 30
 SILENT_S = 90
+LOGS_S = 60
 # the graph of a run's tasks moves a little after it is drawn
 SETTLE_S = 3
 # a person's patience, so that the tests need less of it
@@ -106,7 +107,8 @@ def test_a_schedule_fires_and_a_run_without_work_says_so(server, tmp_path):
         assert [run["state_type"] for run in (first, third)] == ["COMPLETED"] * 2
         assert first["state"]["message"].startswith("built inventory, containment; 3 tables, 0 unreadable; 2 contain")
         assert third["state"]["message"] == NOTHING_DONE
-        assert NOTHING_DONE in server.logs(third["id"])
+        # lines of the log reach the server some seconds after the state
+        wait_for(lambda: NOTHING_DONE in server.logs(third["id"]), LOGS_S)
         stopped(running)
     records = {run.command[-1]: run for run in list_runs(served.root)}
     assert records[first["id"]].session_start_s > 0
