@@ -144,8 +144,8 @@ def fetched(port, path, timeout_s=120):
 
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
-        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
-            page = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        page = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        with contextlib.suppress(OSError, ValueError, http.client.HTTPException), contextlib.closing(page):
             page.request("GET", path)
             if found := json.loads(page.getresponse().read()):
                 return found
