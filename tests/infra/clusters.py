@@ -122,11 +122,10 @@ class Watch(threading.Thread):
 
         while not self.is_over.wait(0.5):
             for path in self.found:
-                with contextlib.suppress(OSError, http.client.HTTPException):
-                    page = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+                page = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+                with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(page):
                     page.request("GET", path)
                     text = page.getresponse().read().decode()
-                    page.close()
                     self.found[path] = max(self.found[path], text, key=len)
 
     def __enter__(self):
