@@ -12,12 +12,11 @@ import pytest
 from tests.flows.cli.test_apply import CHILDREN, files, folder  # noqa: F401 - a fixture
 from tests.flows.prefect_ui import button, click, field, fill
 from tests.services.prefect_server import START_S, prefect_server, wait_for
-from tests.tasks.report.browser import CHROMIUM, browser
+from tests.tasks.report.browser import browser
 
 pytestmark = [
     pytest.mark.flow,
     pytest.mark.heavy,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
 ]
 
 CODE = (

@@ -22,7 +22,7 @@ from tests.flows.prefect_ui import button, choose, click, fill, show, text_of
 from tests.flows.processes import Running, lakebed
 from tests.services.postgresql import postgresql_server
 from tests.services.prefect_server import prefect_server, wait_for
-from tests.tasks.report.browser import CHROMIUM, browser
+from tests.tasks.report.browser import browser
 
 pytestmark = [pytest.mark.flow, pytest.mark.heavy]
 
@@ -184,7 +184,6 @@ def test_prefect_deploy_takes_the_file_of_infra_from_any_folder(server, tmp_path
     server.ask("DELETE", f"/deployments/{server.deployment('lakebed/chain')['id']}")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 def test_a_person_runs_it_from_the_ui_with_other_parameters(server, tmp_path):
     pictures = Path(os.environ.get("TEST_PICTURES", tmp_path))
     served = Served(server, tmp_path, "person", "--to", "retention")

@@ -7,12 +7,11 @@ from urllib.parse import quote
 import pytest
 
 from tasks.report.stage import write_report
-from tests.tasks.report.browser import CHROMIUM, Tab, browser
+from tests.tasks.report.browser import Tab, browser
 from tests.tasks.report.lakes import HOSTILE, big_lake, empty_lake, hostile_lake, small_lake
 
 pytestmark = [
     pytest.mark.heavy,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
 ]
 
 
