@@ -29,7 +29,9 @@ TARGETS = ("flow", "worker", "driver", "server", "database", "worker and flow")
 N_KILLS = int(os.environ.get("LAKEBED_TEST_KILLS", "100"))
 SEED = int(os.environ.get("LAKEBED_TEST_SEED", "20261126"))
 KILLS_A_ROOT = 8
-SETTLE_S = 240
+# a run that died while nobody could be told holds the queue until its silence is noticed
+SILENT_S = 90
+SETTLE_S = 4 * SILENT_S
 CHAIN = "lakebed/chain"
 
 
@@ -44,7 +46,7 @@ class Workplace:
 
     def start_worker(self):
         self.worker = Running(
-            "serve", "--lake", self.origin / "lake", "--artifacts", self.root, folder=self.folder,
+            "serve", "--lake", self.origin / "lake", "--artifacts", self.root, "--silent", SILENT_S, folder=self.folder,
             **self.server.variables,
         )  # fmt: skip
 
@@ -196,10 +198,10 @@ def rounds(place, n_kills):
         place.mend()
         place.check()
         n_hits = sum(hits.values())
+        sys.stdout.write(f"KILLS {json.dumps(hits)}{os.linesep}")
+        sys.stdout.flush()
         if hit and (n_hits % KILLS_A_ROOT == 0 or n_hits == n_kills):
             place.complete()
-            sys.stdout.write(f"KILLS {json.dumps(hits)}{os.linesep}")
-            sys.stdout.flush()
             if n_hits == n_kills:
                 return hits
             shutil.rmtree(place.root)
