@@ -180,7 +180,8 @@ def killed_once(place, target, moments, longest_s):
     if place.is_complete():
         shutil.rmtree(place.root)
     run = place.server.start_run(CHAIN)
-    end = time.monotonic() + moments.uniform(0.2, longest_s)
+    wait_for(lambda: place.find("flow"), SETTLE_S)
+    end = time.monotonic() + moments.uniform(0.0, longest_s)
     while time.monotonic() < end:
         time.sleep(POLL_S / 10)
     is_going = bool(place.find("flow")) or place.server.run(run)["state_type"] in {"PENDING", "RUNNING"}
@@ -190,7 +191,7 @@ def killed_once(place, target, moments, longest_s):
 def rounds(place, n_kills):
     """Kills until `n_kills` have hit; every `KILLS_A_ROOT` of them the chain is completed and begun anew."""
     moments, hits = random.Random(SEED), dict.fromkeys(TARGETS, 0)
-    longest_s = 2 * place.undisturbed.json["total_s"]
+    longest_s = place.undisturbed.json["total_s"]
     for number in range(4 * n_kills):
         target = TARGETS[number % len(TARGETS)]
         hit = killed_once(place, target, moments, longest_s)
