@@ -79,6 +79,11 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says first, or its kind where it says nothing; at most 300 characters."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
 class Transient(Exception):
     """Mixin of errors that may go away when the same call is made again."""
 

@@ -1,5 +1,7 @@
 """Sources of tables beside the lake's folder: PostgreSQL databases, and databases of a Spark catalog."""
 
+import hashlib
+import json
 import re
 from typing import Annotated, Final, Literal
 
@@ -15,6 +17,11 @@ EXTERNAL_FORMATS = (POSTGRESQL, CATALOG)
 VIEW = "view"
 
 _SECRET_IN_URL = re.compile(r"//[^/?]*@|[?&](?:user|password|sslpassword)=", re.IGNORECASE)
+
+
+def state_token(state: object) -> str:
+    """What stands for the state of a table outside the folder: SHA-256 of its JSON, the same for equal states."""
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
 class DatabaseConfig(FrozenConfig):

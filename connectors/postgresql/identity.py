@@ -20,7 +20,6 @@ nothing is scanned. Changes are never missed; a table may count as changed thoug
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from connectors.config import FrozenConfig
+from connectors.lake.databases import state_token
 from connectors.postgresql.client import DatabaseError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def table_states(
             states[table.shown] = _digested(connection, table)
             continue
         state = _state(catalog.server, table)
-        states[table.shown] = TableState(_digest(["rows", state, catalog.server["snapshot"]]), state)
+        states[table.shown] = TableState(state_token(["rows", state, catalog.server["snapshot"]]), state)
         old = known.get(table.shown)
         if old is not None and old.state == state:
             if _nothing_since(old, catalog.server):
@@ -122,7 +122,7 @@ def read_states(catalog: Catalog, states: Mapping[str, TableState], n_rows: Mapp
 
 
 def _state(server: Mapping[str, Any], table: Table) -> str:
-    return _digest(
+    return state_token(
         [server["started"], server["recovered"], server["database"], server["role"], table.shown, table.shape]
     )
 
@@ -168,8 +168,4 @@ def _digested(connection: Connection, table: Table) -> TableState:
     except DatabaseError as error:
         return TableState("", "", error=error)
     types = [[column.name, column.sql, column.type] for column in table.columns]
-    return TableState(_digest(["content", table.shown, types, found]), "", n_rows=json.loads(found or "[0]")[0])
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return TableState(state_token(["content", table.shown, types, found]), "", n_rows=json.loads(found or "[0]")[0])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -11,11 +9,12 @@ from urllib.parse import unquote, urlsplit
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
-from connectors.errors import LakeError, SourceError
-from connectors.lake.databases import CATALOG, VIEW
+from connectors.errors import LakeError, SourceError, first_line
+from connectors.lake.databases import CATALOG, VIEW, state_token
 from connectors.lake.globs import matches_any
 from connectors.lake.listing import DELTA_LOG, is_visible
 from connectors.lake.model import FileEntry, TableSource, Unreadable
+from connectors.spark.names import quoted
 from connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
@@ -49,9 +48,9 @@ class OpenCatalog:
             SourceError: if Spark cannot open it.
         """
         try:
-            return self.session.table(_quoted(*table.partition("/")[2].split(".", 1)))
+            return self.session.table(quoted(*table.partition("/")[2].split(".", 1)))
         except _ERRORS as error:
-            raise SourceError("Spark cannot open it", value=_first_line(error)) from error
+            raise SourceError("Spark cannot open it", value=first_line(error)) from error
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def open_catalog(session: SparkSession, name: str, config: CatalogConfig, *, lak
         chosen = [one for one in databases if not config.databases or matches_any(one, config.databases)]
         tables = [(one, table.name) for one in chosen for table in session.catalog.listTables(one) if table.namespace]
     except _ERRORS as error:
-        opened.problems.append(Unreadable(name, CATALOG, f"the catalog does not answer: {_first_line(error)}"))
+        opened.problems.append(Unreadable(name, CATALOG, f"the catalog does not answer: {first_line(error)}"))
         return opened
     for database, table in sorted(tables):
         plain = f"{database}.{table}"
@@ -93,7 +92,7 @@ def open_catalog(session: SparkSession, name: str, config: CatalogConfig, *, lak
         try:
             _add(opened, _described(session, database, table), config, (lake_root, run))
         except (LakeError, *_ERRORS) as error:
-            opened.problems.append(Unreadable(f"{name}/{plain}", CATALOG, _first_line(error)))
+            opened.problems.append(Unreadable(f"{name}/{plain}", CATALOG, first_line(error)))
     return opened
 
 
@@ -115,12 +114,12 @@ def _add(opened: OpenCatalog, entry: _Entry, config: CatalogConfig, place: tuple
     elif location and entry.provider == "parquet" and data and not entry.is_partitioned:
         opened.sources.append(TableSource(name, "parquet", tuple(data), location))
     else:
-        token = _digest([entry.columns, entry.kind, [[f.path, f.size, f.mtime_ns] for f in files] or run])
+        token = state_token([entry.columns, entry.kind, [[f.path, f.size, f.mtime_ns] for f in files] or run])
         opened.sources.append(TableSource(name, CATALOG, (FileEntry(name, 0, 0, token),), f"{entry.kind} {entry.name}"))
 
 
 def _described(session: SparkSession, database: str, table: str) -> _Entry:
-    rows = session.sql(f"DESCRIBE TABLE EXTENDED {_quoted(database, table)}").collect()
+    rows = session.sql(f"DESCRIBE TABLE EXTENDED {quoted(database, table)}").collect()
     heads = [place for place, row in enumerate(rows) if row["col_name"].startswith("#") or not row["col_name"]]
     columns = tuple((row["col_name"], row["data_type"]) for row in rows[: heads[0] if heads else len(rows)])
     facts = {row["col_name"]: row["data_type"] for row in rows[len(columns) :]}
@@ -147,15 +146,3 @@ def _local_path(location: str) -> str:
     """The path of a location on this machine; empty where it is none."""
     parts = urlsplit(location)
     return unquote(parts.path).rstrip("/") if parts.scheme in ("", "file") and parts.path.startswith("/") else ""
-
-
-def _quoted(*names: str) -> str:
-    return ".".join("`" + name.replace("`", "``") + "`" for name in names)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -13,7 +13,7 @@ from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from connectors.errors import ConfigError, LakeError, StageError
+from connectors.errors import ConfigError, LakeError, StageError, first_line
 from connectors.spark.archive import archive_flags
 from connectors.spark.cluster import adopted, join_cluster, require_delta, submitted_settings
 from connectors.spark.config import SparkConfig
@@ -155,7 +155,7 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
     except LakeError:
         raise
     except (PySparkException, Exception) as error:
-        raise StageError("the Spark session did not start", value=_first_line(error), hint=_DOCTOR) from error
+        raise StageError("the Spark session did not start", value=first_line(error), hint=_DOCTOR) from error
     session.sparkContext.setLogLevel("ERROR")
     _check(session, checked)
     if not config.is_local:
@@ -236,7 +236,3 @@ def _in_background(name: str, work: Callable[[], T]) -> "Future[T]":
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return answer
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

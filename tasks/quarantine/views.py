@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from connectors.errors import SourceError
+from connectors.spark.names import quoted
 from connectors.storage import Storage
 from tasks.quarantine.receipt import Receipt
 from tasks.quarantine.recipes import recipe_of
@@ -34,7 +35,7 @@ def create_views(
     Returns:
         Names of tables of which no view can be made, each with the reason; they are read by `lakebed.open_table`.
     """
-    session.sql(f"CREATE DATABASE IF NOT EXISTS {_quoted(database)}")
+    session.sql(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}")
     without = []
     for receipt in receipts:
         context = RecipeContext(receipt.lake, quarantine.uri(receipt.folder, RECIPE), key)
@@ -50,14 +51,10 @@ def drop_views(session: "SparkSession", database: str, tables: Sequence[str]) ->
     if not session.catalog.databaseExists(database):
         return
     for table in tables:
-        session.sql(f"DROP VIEW IF EXISTS {_quoted(database)}.{_quoted(view_name(table))}")
+        session.sql(f"DROP VIEW IF EXISTS {quoted(database)}.{quoted(view_name(table))}")
 
 
 def view_name(table: str) -> str:
     """The table's name in letters, digits and underscores; a digest tells names apart that become the same."""
     plain = _OTHER.sub("_", table)
     return plain if plain == table else f"{plain}_{hashlib.sha256(table.encode()).hexdigest()[:6]}"
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

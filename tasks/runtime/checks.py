@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import MAX_EXAMPLES, ContractError
+from connectors.spark.names import quoted
 from tasks.runtime.contract import AtLeast, AtMost, AtMostColumn, Check, Column, Contract, Matches, OneOf
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _spark_rules(contract: Contract) -> list[_SparkRule]:
     rules = []
     for column in contract.columns:
         if not column.nullable:
-            rules.append(_SparkRule(column.name, NOT_NULL, F.col(_quoted(column.name)).isNull()))
+            rules.append(_SparkRule(column.name, NOT_NULL, F.col(quoted(column.name)).isNull()))
         rules += [_SparkRule(column.name, str(check), _spark_bad(column, check)) for check in column.checks]
     return rules + [_SparkRule(pair.left, str(pair), _spark_pair_bad(pair)) for pair in contract.checks]
 
@@ -208,7 +209,7 @@ def _spark_rules(contract: Contract) -> list[_SparkRule]:
 def _spark_bad(column: Column, check: Check) -> "SparkColumn":
     from pyspark.sql import functions as F
 
-    value = F.col(_quoted(column.name))
+    value = F.col(quoted(column.name))
     match check:
         case AtLeast():
             bad = value < check.value
@@ -224,17 +225,17 @@ def _spark_bad(column: Column, check: Check) -> "SparkColumn":
 def _spark_pair_bad(pair: AtMostColumn) -> "SparkColumn":
     from pyspark.sql import functions as F
 
-    return F.col(_quoted(pair.left)) > F.col(_quoted(pair.right))
+    return F.col(quoted(pair.left)) > F.col(quoted(pair.right))
 
 
 def _distinct_keys(contract: Contract) -> "SparkColumn":
     from pyspark.sql import functions as F
 
-    return F.count_distinct(F.struct(*map(_quoted, contract.key))) if contract.key else F.lit(0)
+    return F.count_distinct(F.struct(*map(quoted, contract.key))) if contract.key else F.lit(0)
 
 
 def _spark_duplicates(contract: Contract, frame: "DataFrame", n_rows: int) -> Violation:
-    counts = frame.groupBy(*map(_quoted, contract.key)).count()
+    counts = frame.groupBy(*map(quoted, contract.key)).count()
     rows = counts.where("count > 1").limit(MAX_EXAMPLES).collect()
     return Violation(", ".join(contract.key), UNIQUE, n_rows, [row.asDict() for row in rows])
 
@@ -250,10 +251,6 @@ def _holds(check: Check, values: pa.Array) -> pa.Array:
             return pc.or_kleene(is_in, pc.is_null(values))
         case Matches():
             return pc.match_substring_regex(values, check.anchored)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _short(row: dict[str, Any]) -> str:

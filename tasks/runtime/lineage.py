@@ -11,7 +11,6 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import wraps
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -24,6 +23,7 @@ from tasks.runtime.artifacts import Manifest
 from tasks.runtime.config import LineageConfig
 from tasks.runtime.lineage_post import Poster
 from tasks.runtime.progress import shown
+from tasks.runtime.record import utc_now
 
 if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent
@@ -133,7 +133,9 @@ class Lineage:
         begun = open_events([json.loads(line) for line in lines])
         facet = _dumped({"errorMessage": _error_facet("the process ended without saying why; the next run saw it")})
         ends = [
-            json.dumps({**event, "eventType": "ABORT", "eventTime": _now(), "run": _with_facets(event["run"], facet)})
+            json.dumps(
+                {**event, "eventType": "ABORT", "eventTime": utc_now(), "run": _with_facets(event["run"], facet)}
+            )
             for event in begun
         ]
         if ends:
@@ -240,7 +242,7 @@ def run_event(run_id: str, stage: str, kind: str, namespace: str, facets: Mappin
         processingType="BATCH", integration="LAKEBED", jobType="STAGE" if stage else "RUN", producer=PRODUCER
     )
     return RunEvent(
-        eventTime=_now(),
+        eventTime=utc_now(),
         eventType=RunState(kind),
         run=Run(runId=lineage_id(run_id, stage), facets=found),
         job=Job(namespace=namespace, name=f"{RUN_JOB}.{stage}" if stage else RUN_JOB, facets={"jobType": kind_of_job}),
@@ -340,7 +342,3 @@ def _dumped(facets: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_facets(run: Mapping[str, Any], facets: Mapping[str, Any]) -> dict[str, Any]:
     return {**run, "facets": {**run.get("facets", {}), **facets}}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

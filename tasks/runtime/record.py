@@ -58,7 +58,7 @@ class StageRecord(BaseModel):
     def of(cls, ref: ArtifactRef, metrics: dict[str, Any], *, reused: bool, seconds: float) -> "StageRecord":
         """The record of a stage; a reused one has read nothing in this run, whatever its artifact once cost."""
         facts = {name: metrics[name] for name in cls.model_fields if name in metrics} if not reused else {}
-        own = {"rows": metrics.get("rows", 0), "reused": reused, "seconds": seconds, "finished_at": _now()}
+        own = {"rows": metrics.get("rows", 0), "reused": reused, "seconds": seconds, "finished_at": utc_now()}
         return cls.model_validate(facts | ref.model_dump() | own)
 
 
@@ -135,7 +135,7 @@ class RunLog:
         settings = config.model_dump(mode="json")
         record = RunRecord(
             run_id=run_id,
-            started_at=_now(),
+            started_at=utc_now(),
             command=command,
             process=_process_facts(),
             host=_host_facts(),
@@ -167,7 +167,7 @@ class RunLog:
             [self.record.peak_driver_bytes, peak_memory_bytes(), *(s.peak_driver_bytes for s in self.record.stages)]
         )
         total = time.perf_counter() - self._started
-        self.update(status=status, error=error, finished_at=_now(), total_s=total, peak_driver_bytes=peak)
+        self.update(status=status, error=error, finished_at=utc_now(), total_s=total, peak_driver_bytes=peak)
         return self.record
 
     def save(self) -> None:
@@ -256,7 +256,8 @@ def _save(storage: Storage, record: RunRecord) -> None:
     storage.write_bytes_atomic(f"{RUNS}/{record.run_id}/{RECORD}", text.encode(errors="backslashreplace"))
 
 
-def _now() -> str:
+def utc_now() -> str:
+    """This instant in UTC, as records and events state it: `2026-11-26T10:00:00.000+00:00`."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
