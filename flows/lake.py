@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator, Sequence
 from typing import cast
 
@@ -23,7 +22,7 @@ from flows.quarantine import quarantine_warnings
 from flows.run import begin, report_of
 from flows.run_page import NOTHING_DONE, publish_run, run_message
 from flows.run_progress import RunLogProgress, ServerProgress
-from flows.scope import RunScope
+from flows.scope import RunScope, run_links
 from tasks.embeddings.config import EmbeddingsConfig
 from tasks.index.config import IndexConfig
 from tasks.inventory.config import InventoryConfig
@@ -164,17 +163,8 @@ def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, A
 
 
 def _run_links(scope: RunScope, links: Sequence[Link]) -> None:
-    logger, progress = get_run_logger(), shown()
-    scope.settle()
     scope.note_prefect()
-    for link in links:
-        if link.reads_lake_rows:
-            scope.require_lake_suites()
-        started = time.monotonic()
-        with scope.stage(link.name), progress.stage(link.name):
-            ref = _build(scope, link)
-        scope.done(ref, time.monotonic() - started)
-        logger.info("stage %s: artifact %s", link.name, ref.key[:12])
+    run_links(scope, links, _build)
 
 
 @contextlib.contextmanager
@@ -247,9 +237,11 @@ def _require_absolute(config: LakebedConfig) -> None:
 def _build(scope: RunScope, link: Link) -> ArtifactRef:
     """Builds the stage; what Spark raises, as when its JVM died or a worker's disk is full, becomes a typed error."""
     try:
-        return link.build(scope.refs, scope.workspace, scope.config)
+        ref = link.build(scope.refs, scope.workspace, scope.config)
     except Exception as error:
         typed = typed_failure(error)
         if typed is None:
             raise
         raise typed from error
+    get_run_logger().info("stage %s: artifact %s", link.name, ref.key[:12])
+    return ref

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from connectors.errors import Transient
 from connectors.spark.failures import typed_failure
 from flows.chain import Link
-from flows.scope import RunScope
+from flows.scope import RunScope, run_links
 from tasks.runtime.artifacts import ArtifactRef
 from tasks.runtime.progress import shown
 
@@ -19,14 +19,7 @@ def run_plain(scope: RunScope, links: Sequence[Link]) -> None:
 
     Raises: LakeError: whatever a stage raises; what Spark raises as a StageError.
     """
-    scope.settle()
-    for link in links:
-        if link.reads_lake_rows:
-            scope.require_lake_suites()
-        started = time.monotonic()
-        with scope.stage(link.name), shown().stage(link.name):
-            ref = _run(scope, link)
-        scope.done(ref, time.monotonic() - started)
+    run_links(scope, links, _run)
 
 
 def _run(scope: RunScope, link: Link) -> ArtifactRef:

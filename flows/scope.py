@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from types import TracebackType
@@ -29,6 +29,7 @@ from tasks.runtime.record import RUNS, ExpectationsRecord, RunLog, StageRecord
 
 if TYPE_CHECKING:
     from connectors.spark.session import SessionStarter
+    from flows.chain import Link
 
 SUITES_TIMEOUT_S = 1800.0
 _open_scopes: dict[str, "RunScope"] = {}
@@ -262,6 +263,24 @@ class RunScope:
 
         jvm = jvm_pid(self.session.get()) if self.session.is_started else 0
         return peak_memory_bytes() + (peak_memory_bytes(jvm) if jvm else 0)
+
+
+def run_links(scope: RunScope, links: "Sequence[Link]", build: "Callable[[RunScope, Link], ArtifactRef]") -> None:
+    """Runs the links one after the other and notes each in the record.
+
+    Args:
+        scope: of the run, open.
+        links: of the chain, in order.
+        build: makes or reuses a stage's artifact, through Prefect or without it.
+    """
+    scope.settle()
+    for link in links:
+        if link.reads_lake_rows:
+            scope.require_lake_suites()
+        started = time.monotonic()
+        with scope.stage(link.name), shown().stage(link.name):
+            ref = build(scope, link)
+        scope.done(ref, time.monotonic() - started)
 
 
 def _load_kernels() -> None:
