@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connectors.errors import ArtifactError, LakeError
-from connectors.object_client import client, typed
-from connectors.storage import join_uri
+from lakebed.connectors.errors import ArtifactError, LakeError
+from lakebed.connectors.object_client import client, typed
+from lakebed.connectors.storage import join_uri
 
 
 @dataclass(frozen=True)

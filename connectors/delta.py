@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import pyarrow as pa
 
-from connectors.errors import ArtifactError, LakeError
-from connectors.object_client import delta_options, store_error
-from connectors.storage import Storage, is_object_store
+from lakebed.connectors.errors import ArtifactError, LakeError
+from lakebed.connectors.object_client import delta_options, store_error
+from lakebed.connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -105,7 +105,7 @@ def write_frame(uri: str, frame: "DataFrame") -> WrittenTable:
         ArtifactError: if a table lies there already, or the folder cannot be written.
         SourceError: if Hadoop's connector for the store is missing.
     """
-    from connectors.spark.object_stores import require_connector, spark_uri
+    from lakebed.connectors.spark.object_stores import require_connector, spark_uri
 
     require_connector(frame.sparkSession, uri)
     writer = frame.write.format("delta").mode("error").options(**_PROPERTIES)

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from connectors.errors import LakeError
-from connectors.spark.archive import is_usable
-from connectors.spark.config import SparkConfig
-from connectors.spark.jars import JARS_FIX, S3_JARS, find_jars, inspect_jars, jars_folder, s3_jars
-from connectors.spark.java import find_java
+from lakebed.connectors.errors import LakeError
+from lakebed.connectors.spark.archive import is_usable
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.jars import JARS_FIX, S3_JARS, find_jars, inspect_jars, jars_folder, s3_jars
+from lakebed.connectors.spark.java import find_java
 
 _GIB = 1 << 30
 # beside the JVM's heap: its own needs, this process, and a Python worker on each core
@@ -182,7 +182,7 @@ def check_prefect() -> Check:
 
 def check_spark(config: SparkConfig) -> Check:
     """Runs one Python job on a session; starting one takes 10 s or more. One that runs already is left running."""
-    from connectors.spark.session import shared_session
+    from lakebed.connectors.spark.session import shared_session
 
     starter, was_running = None, False
     try:

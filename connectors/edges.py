@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import ConfigError, GraphError, LakeError
+from lakebed.connectors.errors import ConfigError, GraphError, LakeError
 
 Raw = TypeVar("Raw", bytes, pa.Table)
 Weights = Literal["refuse", "drop", "keep"]
@@ -55,7 +55,7 @@ def read_edges(path: str, weights: Weights = "refuse") -> EdgeTable:
     if not place.exists():
         raise ConfigError("there is no such edge file", value=path, hint="check the path")
     if (place / "_delta_log").is_dir():
-        from connectors.delta import read_table
+        from lakebed.connectors.delta import read_table
 
         return _from_table(read_table(str(place)), weights)
     if place.is_dir() or place.name.endswith((".parquet", ".pq")):

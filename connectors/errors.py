@@ -15,7 +15,7 @@ Transient                   mixin: trying again may help
 
 from collections.abc import Sequence
 
-from connectors.redaction import redacted
+from lakebed.connectors.redaction import redacted
 
 MAX_EXAMPLES = 5
 

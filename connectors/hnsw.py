@@ -13,8 +13,8 @@ from typing import Any
 
 import hnswlib  # type: ignore[import-untyped]
 
-from connectors.errors import ArtifactError
-from connectors.storage import Storage
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import Storage
 
 LIBRARY = f"hnswlib {version('hnswlib')}"
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 
-from connectors.storage import Storage
+from lakebed.connectors.storage import Storage
 
 
 def link_file(storage: Storage, source: str, target: str) -> int:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import ArtifactError, LakeError
-from connectors.storage import is_object_store
+from lakebed.connectors.errors import ArtifactError, LakeError
+from lakebed.connectors.storage import is_object_store
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig

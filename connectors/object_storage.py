@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, BinaryIO, cast
 
-from connectors.errors import ArtifactError, LakeError
-from connectors.object_client import address_error, client, store_error, typed
-from connectors.storage import Storage, StoredFile, join_uri
+from lakebed.connectors.errors import ArtifactError, LakeError
+from lakebed.connectors.object_client import address_error, client, store_error, typed
+from lakebed.connectors.storage import Storage, StoredFile, join_uri
 
 
 class ObjectStorage(Storage):

@@ -5,8 +5,8 @@ import os
 import stat
 from pathlib import Path
 
-from connectors.errors import ArtifactError
-from connectors.storage import is_object_store
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import is_object_store
 
 _SHARED = stat.S_IWGRP | stat.S_IWOTH
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from connectors.errors import ArtifactError, LakeError
+from lakebed.connectors.errors import ArtifactError, LakeError
 
 OBJECT_STORES = ("s3://", "s3a://", "gs://", "gcs://", "abfs://", "abfss://")
 
@@ -68,7 +68,7 @@ class Storage(ABC):
         """The storage at `uri`; its failures are raised as `error`."""
         if not is_object_store(uri):
             return LocalStorage(uri, error)
-        from connectors.object_storage import ObjectStorage
+        from lakebed.connectors.object_storage import ObjectStorage
 
         return ObjectStorage(uri, error)
 

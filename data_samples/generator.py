@@ -1,6 +1,6 @@
 """Makes the sample lake: about eighty small tables of a retailer in four formats, with the truth about them.
 
-`python -m data_samples.generator OUT` writes the lake to `OUT` and the truth beside it, to `OUT.truth.json`.
+`python -m lakebed.data_samples.generator OUT` writes the lake to `OUT` and the truth beside it, to `OUT.truth.json`.
 """
 
 import argparse
@@ -13,10 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.errors import SourceError
-from data_samples.families import BUILDERS
-from data_samples.model import Family, SampleTable
-from data_samples.truth import TrueTable, Truth, check_against_truth, is_vacuous, load_truth, true_pairs
+from lakebed.connectors.errors import SourceError
+from lakebed.data_samples.families import BUILDERS
+from lakebed.data_samples.model import Family, SampleTable
+from lakebed.data_samples.truth import TrueTable, Truth, check_against_truth, is_vacuous, load_truth, true_pairs
 
 GENERATOR_VERSION = 2
 TRUTH_SUFFIX = ".truth.json"
@@ -95,14 +95,14 @@ def _clear(root: Path, marker: Path) -> None:
             "the folder for the sample lake holds other files",
             value=root,
             expected="an empty or absent folder",
-            hint="python -m data_samples.generator ANOTHER_FOLDER",
+            hint="python -m lakebed.data_samples.generator ANOTHER_FOLDER",
         )
     shutil.rmtree(root, ignore_errors=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Console entry: writes the lake and its truth, prints where the truth lies."""
-    parser = argparse.ArgumentParser(prog="python -m data_samples.generator", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lakebed.data_samples.generator", description=__doc__)
     parser.add_argument("out", type=Path, help="folder of the lake, made if absent")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args(arguments)

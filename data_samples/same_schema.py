@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.errors import SourceError
-from data_samples.randomness import generator
+from lakebed.connectors.errors import SourceError
+from lakebed.data_samples.randomness import generator
 
 FAMILY_VERSION = 1
 _STATES = np.array(["open", "paid", "sent", "returned"])

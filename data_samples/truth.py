@@ -9,7 +9,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.types as pt
 
-from data_samples.model import Family, SampleTable
+from lakebed.data_samples.model import Family, SampleTable
 
 Semantics = Literal["set", "bag"]
 

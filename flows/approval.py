@@ -13,14 +13,14 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.input import RunInput
 from pydantic import Field
 
-from connectors.errors import LeaseError, PlanError
-from flows.markdown import code, code_cell
-from flows.quarantine import apply, apply_settings
-from tasks.retention.plan import Plan, PlannedTable, read_plan, require_sealed
+from lakebed.connectors.errors import LeaseError, PlanError
+from lakebed.flows.markdown import code, code_cell
+from lakebed.flows.quarantine import apply, apply_settings
+from lakebed.tasks.retention.plan import Plan, PlannedTable, read_plan, require_sealed
 
 if TYPE_CHECKING:
-    from flows.config import LakebedConfig
-    from tasks.quarantine.apply import Applied
+    from lakebed.flows.config import LakebedConfig
+    from lakebed.tasks.quarantine.apply import Applied
 
 SHOWN_TABLES = 100
 _POLL_S = 5
@@ -147,7 +147,7 @@ def plan_page(plan: Plan) -> str:
 def _plan(artifacts: str, plan_file: str) -> Plan:
     if plan_file:
         return read_plan(Path(plan_file))
-    from flows.cli.plan import make
+    from lakebed.flows.cli.plan import make
 
     return make(artifacts)[0]
 

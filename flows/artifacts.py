@@ -1,8 +1,8 @@
 """The artifacts that the newest run left, for verbs that only read."""
 
-from connectors.errors import ArtifactError
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.record import RunRecord, list_runs
+from lakebed.connectors.errors import ArtifactError
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.record import RunRecord, list_runs
 
 
 def all_runs(root: str) -> list[RunRecord]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Literal
 
-from connectors.errors import ConfigError, StageError
-from flows.config import LakebedConfig
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.stage import Stage
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.errors import ConfigError, StageError
+from lakebed.flows.config import LakebedConfig
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.stage import Stage
+from lakebed.tasks.runtime.workspace import Workspace
 
 Refs = Mapping[str, ArtifactRef]
 Arguments = tuple[Any, ...]
@@ -40,11 +40,11 @@ class Link:
 
     def build(self, refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
         """Reuses or builds the artifact as a Prefect task, inside a flow."""
-        return self._call(f"tasks.{self.name}.task", "build", self.arguments(refs, workspace, config))
+        return self._call(f"lakebed.tasks.{self.name}.task", "build", self.arguments(refs, workspace, config))
 
     def run(self, refs: Refs, workspace: Workspace, config: LakebedConfig) -> ArtifactRef:
         """The same as a plain call, which loads no Prefect."""
-        return self._call(f"tasks.{self.name}.stage", "run", self.arguments(refs, workspace, config))
+        return self._call(f"lakebed.tasks.{self.name}.stage", "run", self.arguments(refs, workspace, config))
 
     def _call(self, module: str, verb: str, arguments: Arguments) -> ArtifactRef:
         ref: ArtifactRef = getattr(import_module(module), f"{verb}_{self.name}")(*arguments)
@@ -52,8 +52,8 @@ class Link:
 
 
 def _open_inventory(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
-    from tasks.inventory.sources import listed_lake
-    from tasks.inventory.stage import inventory_stage
+    from lakebed.tasks.inventory.sources import listed_lake
+    from lakebed.tasks.inventory.stage import inventory_stage
 
     with listed_lake(workspace) as lake:
         return inventory_stage(workspace, config.inventory, lake.listing)
@@ -68,13 +68,13 @@ def _containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Arg
 
 
 def _open_containment(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
-    from tasks.containment.stage import containment_stage
+    from lakebed.tasks.containment.stage import containment_stage
 
     return containment_stage(refs["inventory"], workspace, config.containment)
 
 
 def _open_relations(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
-    from tasks.relations.stage import relations_stage
+    from lakebed.tasks.relations.stage import relations_stage
 
     found = refs["inventory"], refs["containment"]
     return relations_stage(*found, workspace, config.relations, config.containment)
@@ -85,7 +85,7 @@ def _relations(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Argum
 
 
 def _open_retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
-    from tasks.retention.stage import retention_stage
+    from lakebed.tasks.retention.stage import retention_stage
 
     return retention_stage(refs["inventory"], refs["containment"], workspace, config.retention, refs["relations"])
 
@@ -98,7 +98,7 @@ def _retention(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Argum
 
 
 def _open_lakegraph(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
-    from tasks.lakegraph.stage import lakegraph_stage
+    from lakebed.tasks.lakegraph.stage import lakegraph_stage
 
     return lakegraph_stage(refs["inventory"], workspace, config.lakegraph)
 
@@ -108,7 +108,7 @@ def _lakegraph(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Argum
 
 
 def _open_summary(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
-    from tasks.summary.stage import summary_stage
+    from lakebed.tasks.summary.stage import summary_stage
 
     return summary_stage(refs["lakegraph"], workspace, config.summary)
 
@@ -118,7 +118,7 @@ def _summary(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Argumen
 
 
 def _open_embeddings(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
-    from tasks.embeddings.stage import embeddings_stage
+    from lakebed.tasks.embeddings.stage import embeddings_stage
 
     return embeddings_stage(refs["lakegraph"], refs["summary"], workspace, config.embeddings)
 
@@ -128,7 +128,7 @@ def _embeddings(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Argu
 
 
 def _open_index(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
-    from tasks.index.stage import index_stage
+    from lakebed.tasks.index.stage import index_stage
 
     return index_stage(refs["lakegraph"], refs["embeddings"], workspace, config.index, _trained(refs, config))
 
@@ -143,7 +143,7 @@ def _trained(refs: Refs, config: LakebedConfig) -> ArtifactRef | None:
 
 
 def _open_links(refs: Refs, workspace: Workspace, config: LakebedConfig) -> Stage:
-    from tasks.links.stage import links_stage
+    from lakebed.tasks.links.stage import links_stage
 
     return links_stage(refs["lakegraph"], workspace, config.links)
 

@@ -9,24 +9,24 @@ from typing import Any, Self
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from connectors.errors import ConfigError
-from connectors.lake.config import LakeConfig
-from connectors.redaction import has_credentials, remember_secrets
-from connectors.spark.config import SparkConfig
-from connectors.storage import is_object_store
-from tasks.containment.config import ContainmentConfig
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.index.config import IndexConfig
-from tasks.inventory.config import InventoryConfig
-from tasks.lakegraph.config import LakeGraphConfig
-from tasks.links.config import LinksConfig
-from tasks.quarantine.config import QuarantineConfig
-from tasks.relations.config import RelationsConfig
-from tasks.report.config import ReportConfig
-from tasks.retention.config import RetentionConfig
-from tasks.runtime.config import GcConfig, LineageConfig, LoggingConfig, SecurityConfig
-from tasks.runtime.workspace import Workspace
-from tasks.summary.config import SummaryConfig
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.redaction import has_credentials, remember_secrets
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.storage import is_object_store
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.lakegraph.config import LakeGraphConfig
+from lakebed.tasks.links.config import LinksConfig
+from lakebed.tasks.quarantine.config import QuarantineConfig
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.runtime.config import GcConfig, LineageConfig, LoggingConfig, SecurityConfig
+from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.summary.config import SummaryConfig
 
 DEFAULT_FILE = "lakebed.toml"
 # sections that no stage of a run reads

@@ -1,7 +1,7 @@
 """Every Prefect deployment, defined once: `lakebed serve` registers them, `infra/prefect.yaml` is written from them.
 
-`python -m flows.deployments > infra/prefect.yaml` writes that file; a test holds it to this module. Entry points are
-module paths, so they work from an installed package in any folder. Nothing here imports Prefect.
+`python -m lakebed.flows.deployments > infra/prefect.yaml` writes that file; a test holds it to this module. Entry
+points are module paths, so they work from an installed package in any folder. Nothing here imports Prefect.
 """
 
 import hashlib
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from flows.chain import CHAIN
-from flows.deployment_limits import HEARTBEAT_S, POOL
+from lakebed.flows.chain import CHAIN
+from lakebed.flows.deployment_limits import HEARTBEAT_S, POOL
 
 TAG = "lakebed"
 # begins the command of a run's record, before the id of its flow run
@@ -55,7 +55,7 @@ def _only(stage: str, needs: tuple[str, ...]) -> Deployment:
     return Deployment(
         f"only-{stage}",
         "lakebed",
-        "flows.lake.lake_flow",
+        "lakebed.flows.lake.lake_flow",
         f"Only the stage {stage}{reads}.",
         {"only": stage},
     )
@@ -65,7 +65,7 @@ DEPLOYMENTS = (
     Deployment(
         "chain",
         "lakebed",
-        "flows.lake.lake_flow",
+        "lakebed.flows.lake.lake_flow",
         "The whole chain; what is up to date is reused. `to` ends it earlier.",
         is_scheduled=True,
     ),
@@ -73,7 +73,7 @@ DEPLOYMENTS = (
     Deployment(
         "plan-with-approval",
         "lakebed-approval",
-        "flows.approval.approval_flow",
+        "lakebed.flows.approval.approval_flow",
         "Plans what may be set aside, waits for a person's approval, applies.",
         takes_config=False,
     ),
@@ -96,7 +96,7 @@ def as_yaml() -> str:
 
 
 _HEADER = """\
-# Written by `python -m flows.deployments`; do not edit by hand. From any folder, with lakebed installed:
+# Written by `python -m lakebed.flows.deployments`; do not edit by hand. From any folder, with lakebed installed:
 #   export LAKEBED_LAKE__ROOT=/data/lake LAKEBED_ARTIFACTS=/data/lakebed
 #   prefect work-pool create lakebed --type process
 #   prefect work-queue create lakebed --pool lakebed --limit 1

@@ -6,8 +6,8 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import EnvSettingsSource
 
-from flows.config import NOT_OF_RUNS, LakebedConfig
-from tasks.containment.config import PUBLIC_KEY, ContainmentConfig
+from lakebed.flows.config import NOT_OF_RUNS, LakebedConfig
+from lakebed.tasks.containment.config import PUBLIC_KEY, ContainmentConfig
 
 
 class ContainmentForm(ContainmentConfig):

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connectors.errors import LakeError
-from flows.chain import STAGES
-from flows.config import LakebedConfig
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.config import GcConfig
-from tasks.runtime.garbage import Garbage, Sweep, find_garbage, read_all_records, remove
-from tasks.runtime.lease import Lease, is_held
-from tasks.runtime.processes import Orphan, end, orphans, stale_folders
-from tasks.runtime.progress import shown
-from tasks.runtime.record import RunRecord, new_run_id
+from lakebed.connectors.errors import LakeError
+from lakebed.flows.chain import STAGES
+from lakebed.flows.config import LakebedConfig
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.config import GcConfig
+from lakebed.tasks.runtime.garbage import Garbage, Sweep, find_garbage, read_all_records, remove
+from lakebed.tasks.runtime.lease import Lease, is_held
+from lakebed.tasks.runtime.processes import Orphan, end, orphans, stale_folders
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.record import RunRecord, new_run_id
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _look(root: str, config: GcConfig, plans: Sequence[Path], *, is_at_work: boo
 
 
 def _pinned_by_plans(plans: Sequence[Path]) -> Iterator[ArtifactRef]:
-    from tasks.retention.plan import read_plan
+    from lakebed.tasks.retention.plan import read_plan
 
     for path in plans:
         plan = read_plan(path)
@@ -107,8 +107,8 @@ def _pinned_by_plans(plans: Sequence[Path]) -> Iterator[ArtifactRef]:
 
 def _pinned_by_quarantines(records: Sequence[RunRecord]) -> Iterator[ArtifactRef]:
     """The artifacts that receipts name, of every lake that a run on this root has read."""
-    from tasks.quarantine.config import QuarantineConfig
-    from tasks.quarantine.place import Quarantine
+    from lakebed.tasks.quarantine.config import QuarantineConfig
+    from lakebed.tasks.quarantine.place import Quarantine
 
     lakes = {}
     for record in records:
@@ -127,7 +127,7 @@ def _pinned_by_quarantines(records: Sequence[RunRecord]) -> Iterator[ArtifactRef
 
 def settings_for(config: Path | None, root: str, given: dict[str, Any]) -> LakebedConfig:
     """The settings; no lake need be named."""
-    from flows.config import load_config, merged
+    from lakebed.flows.config import load_config, merged
 
     values = merged({"artifacts": root, "gc": given}, {})
     try:

@@ -1,4 +1,4 @@
-"""The same questions over HTTP: `uvicorn --factory flows.http:app_from_environment` (extra `http`).
+"""The same questions over HTTP: `uvicorn --factory lakebed.flows.http:app_from_environment` (extra `http`).
 
 `LAKEBED_ARTIFACTS` names the artifact root. `/docs` shows the OpenAPI description. A new run's index is picked up
 without a restart. Names and values are data: they are answered as JSON only.
@@ -18,13 +18,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
-from flows.artifacts import search_refs
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.search.config import SearchConfig
-from tasks.search.lake_search import LakeSearch
-from tasks.search.model import Neighbour
-from tasks.search.query_file import TOO_LARGE, ask_file, too_large
+from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
+from lakebed.flows.artifacts import search_refs
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.search.config import SearchConfig
+from lakebed.tasks.search.lake_search import LakeSearch
+from lakebed.tasks.search.model import Neighbour
+from lakebed.tasks.search.query_file import TOO_LARGE, ask_file, too_large
 
 _BOUNDS = SearchConfig()
 _NOT_FOUND = "there is nothing of this name in the index"

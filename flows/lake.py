@@ -8,35 +8,35 @@ from typing import cast
 from prefect import flow, get_run_logger, runtime
 from prefect.states import Completed
 
-from connectors.errors import ConfigError
-from connectors.lake.config import LakeConfig
-from connectors.spark.config import SparkConfig
-from connectors.spark.failures import typed_failure
-from connectors.storage import is_object_store
-from flows.chain import Link, StageName, chosen_links, gets_report
-from flows.config import LakebedConfig
-from flows.deployments import FLOW_COMMAND
-from flows.form import ContainmentForm
-from flows.prefect_home import users_server
-from flows.quarantine import quarantine_warnings
-from flows.run import begin, report_of
-from flows.run_page import NOTHING_DONE, publish_run, run_message
-from flows.run_progress import RunLogProgress, ServerProgress
-from flows.scope import RunScope, run_links
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.index.config import IndexConfig
-from tasks.inventory.config import InventoryConfig
-from tasks.lakegraph.config import LakeGraphConfig
-from tasks.links.config import LinksConfig
-from tasks.relations.config import RelationsConfig
-from tasks.report.config import ReportConfig
-from tasks.retention.config import RetentionConfig
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.config import LineageConfig, LoggingConfig, SecurityConfig
-from tasks.runtime.logs import configure
-from tasks.runtime.progress import Progress, show, shown
-from tasks.runtime.record import new_run_id
-from tasks.summary.config import SummaryConfig
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.failures import typed_failure
+from lakebed.connectors.storage import is_object_store
+from lakebed.flows.chain import Link, StageName, chosen_links, gets_report
+from lakebed.flows.config import LakebedConfig
+from lakebed.flows.deployments import FLOW_COMMAND
+from lakebed.flows.form import ContainmentForm
+from lakebed.flows.prefect_home import users_server
+from lakebed.flows.quarantine import quarantine_warnings
+from lakebed.flows.run import begin, report_of
+from lakebed.flows.run_page import NOTHING_DONE, publish_run, run_message
+from lakebed.flows.run_progress import RunLogProgress, ServerProgress
+from lakebed.flows.scope import RunScope, run_links
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.lakegraph.config import LakeGraphConfig
+from lakebed.tasks.links.config import LinksConfig
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.config import LineageConfig, LoggingConfig, SecurityConfig
+from lakebed.tasks.runtime.logs import configure
+from lakebed.tasks.runtime.progress import Progress, show, shown
+from lakebed.tasks.runtime.record import new_run_id
+from lakebed.tasks.summary.config import SummaryConfig
 
 SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), ContainmentForm(), ReportConfig()
 RELATIONS, RETENTION = RelationsConfig(), RetentionConfig()
@@ -206,7 +206,7 @@ def _crash_dead_runs(scope: RunScope) -> None:
         return
     from prefect.client.orchestration import get_client
 
-    from flows.serving import crash_dead_runs
+    from lakebed.flows.serving import crash_dead_runs
 
     try:
         with get_client(sync_client=True) as client:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from connectors.delta import open_table
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Manifest
-from tasks.runtime.lineage import LakeTable, Made, database_name, dataset_name
+from lakebed.connectors.delta import open_table
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Manifest
+from lakebed.tasks.runtime.lineage import LakeTable, Made, database_name, dataset_name
 
 if TYPE_CHECKING:
-    from flows.scope import RunScope
+    from lakebed.flows.scope import RunScope
 
 INVENTORY = "inventory"
 # these read rows or footers of the lake, the others artifacts only

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Sequence
 
-from connectors.errors import Transient
-from connectors.spark.failures import typed_failure
-from flows.chain import Link
-from flows.scope import RunScope, run_links
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.progress import shown
+from lakebed.connectors.errors import Transient
+from lakebed.connectors.spark.failures import typed_failure
+from lakebed.flows.chain import Link
+from lakebed.flows.scope import RunScope, run_links
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.progress import shown
 
 # as the stages' Prefect tasks have it
 RETRIES, RETRY_DELAY_S = 2, 5.0

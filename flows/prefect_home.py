@@ -21,8 +21,9 @@ import urllib.request
 from importlib.metadata import version
 from pathlib import Path
 
-from connectors.errors import StageError
-from connectors.spark.jars import share_folder
+from lakebed.connectors.errors import StageError
+from lakebed.connectors.python_process import module_command, module_environment
+from lakebed.connectors.spark.jars import share_folder
 
 START_TIMEOUT_S = 180
 _STOP_TIMEOUT_S = 5
@@ -115,10 +116,10 @@ class EphemeralServer:
         with socket.create_server(("127.0.0.1", 0)) as listening:
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flows.prefect_server", str(listening.fileno())],
+                module_command("lakebed.flows.prefect_server", str(listening.fileno())),
                 stdin=subprocess.PIPE,
                 stdout=sys.__stderr__.fileno() if sys.__stderr__ else None,
-                env=os.environ | {"PYTHONPATH": _python_path()},
+                env=module_environment(),
                 pass_fds=[listening.fileno()],
                 process_group=0,  # Ctrl-C is for the run, which still has states to report
             )
@@ -183,7 +184,7 @@ def build_database() -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         environment = os.environ | _QUIET | {"PREFECT_HOME": folder}
         code = "import asyncio; from prefect.server.database import provide_database_interface as db"
-        command = [sys.executable, "-c", f"{code}; asyncio.run(db().create_db())"]
+        command = [sys.executable, "-P", "-c", f"{code}; asyncio.run(db().create_db())"]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
         made = Path(folder) / "prefect.db"
         if done.returncode != 0 or not made.is_file():
@@ -206,11 +207,6 @@ def _copy_database(home: Path) -> bool:
 def _set_defaults(values: dict[str, str]) -> None:
     for name, value in values.items():
         os.environ.setdefault(name, value)
-
-
-def _python_path() -> str:
-    root = str(Path(__file__).resolve().parents[1])
-    return os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The Prefect API server of one run: `python -m flows.prefect_server FD`, on a listening socket that it inherits.
+"""The Prefect server of one run: `python -m lakebed.flows.prefect_server FD`, on a listening socket that it inherits.
 
 It ends when its standard input closes, so it never outlives the run that started it, however that run ends.
 """

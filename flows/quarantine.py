@@ -5,20 +5,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import LakeError
-from connectors.lake.listing import canonical_root
-from connectors.storage import Storage, is_object_store
-from flows.config import LakebedConfig, load_config, merged
+from lakebed.connectors.errors import LakeError
+from lakebed.connectors.lake.listing import canonical_root
+from lakebed.connectors.storage import Storage, is_object_store
+from lakebed.flows.config import LakebedConfig, load_config, merged
 
 Given = Mapping[str, Any]
 
 if TYPE_CHECKING:
-    from tasks.quarantine.apply import Applied
-    from tasks.quarantine.kernel import EntryState
-    from tasks.quarantine.place import Quarantine
-    from tasks.quarantine.purge import Purged
-    from tasks.quarantine.restore import Restored
-    from tasks.retention.plan import Plan
+    from lakebed.tasks.quarantine.apply import Applied
+    from lakebed.tasks.quarantine.kernel import EntryState
+    from lakebed.tasks.quarantine.place import Quarantine
+    from lakebed.tasks.quarantine.purge import Purged
+    from lakebed.tasks.quarantine.restore import Restored
+    from lakebed.tasks.retention.plan import Plan
 
 
 def apply_settings(plan: "Plan", config: Path | None, given: Given) -> LakebedConfig:
@@ -33,7 +33,7 @@ def apply_settings(plan: "Plan", config: Path | None, given: Given) -> LakebedCo
         ConfigError: if they cannot be read.
         PlanError: if they name another lake.
     """
-    from tasks.retention.plan import require_lake
+    from lakebed.tasks.retention.plan import require_lake
 
     own: dict[str, Any] = {"lake": {"root": plan.lake.root}}
     if plan.artifact_root:
@@ -65,10 +65,10 @@ def apply(plan: "Plan", settings: LakebedConfig, *, is_dry: bool = False) -> "Ap
     Raises:
         PlanError: if the plan is refused.
     """
-    from tasks.quarantine.apply import apply_plan, preview
-    from tasks.quarantine.evidence import require_evidence
-    from tasks.quarantine.place import Quarantine
-    from tasks.quarantine.recipes import RecipeRebuilder
+    from lakebed.tasks.quarantine.apply import apply_plan, preview
+    from lakebed.tasks.quarantine.evidence import require_evidence
+    from lakebed.tasks.quarantine.place import Quarantine
+    from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 
     rebuilder = RecipeRebuilder(settings.containment.key, plan.rows_folder, settings.retention.recipes)
     root, artifacts = settings.lake.root, leased_root(settings)
@@ -87,10 +87,10 @@ def restore(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bo
     Raises:
         PlanError: if that is refused.
     """
-    from tasks.quarantine.place import Quarantine
-    from tasks.quarantine.recipes import RecipeRebuilder
-    from tasks.quarantine.restore import preview
-    from tasks.quarantine.restore import restore as bring_back
+    from lakebed.tasks.quarantine.place import Quarantine
+    from lakebed.tasks.quarantine.recipes import RecipeRebuilder
+    from lakebed.tasks.quarantine.restore import preview
+    from lakebed.tasks.quarantine.restore import restore as bring_back
 
     root = settings.lake.root
     if is_dry:
@@ -108,10 +108,10 @@ def purge(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool
     Raises:
         PlanError: if that is refused.
     """
-    from tasks.quarantine.place import Quarantine
-    from tasks.quarantine.purge import Purged, due_entries
-    from tasks.quarantine.purge import purge as delete
-    from tasks.quarantine.recipes import RecipeRebuilder
+    from lakebed.tasks.quarantine.place import Quarantine
+    from lakebed.tasks.quarantine.purge import Purged, due_entries
+    from lakebed.tasks.quarantine.purge import purge as delete
+    from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 
     root = settings.lake.root
     if is_dry:
@@ -124,8 +124,8 @@ def purge(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool
 
 def quarantine_warnings(settings: LakebedConfig) -> list[str]:
     """What `run` and `status` say first: tables half moved, parents that tables in quarantine need and that moved."""
-    from tasks.quarantine.pins import warnings
-    from tasks.quarantine.place import Quarantine
+    from lakebed.tasks.quarantine.pins import warnings
+    from lakebed.tasks.quarantine.place import Quarantine
 
     if not settings.lake.root:
         return []
@@ -137,8 +137,8 @@ def quarantine_warnings(settings: LakebedConfig) -> list[str]:
 
 def quarantine_facts(settings: LakebedConfig) -> dict[str, Any]:
     """Tables in quarantine and the parents that they pin, for `status`; nothing where it cannot be looked at."""
-    from tasks.quarantine.pins import pins
-    from tasks.quarantine.place import Quarantine
+    from lakebed.tasks.quarantine.pins import pins
+    from lakebed.tasks.quarantine.place import Quarantine
 
     if not settings.lake.root:
         return {"quarantine": [], "pins": []}
@@ -156,7 +156,7 @@ def quarantine_facts(settings: LakebedConfig) -> dict[str, Any]:
 
 
 def _entry_facts(quarantine: "Quarantine", state: "EntryState") -> dict[str, Any]:
-    from tasks.quarantine.purge import due_at
+    from lakebed.tasks.quarantine.purge import due_at
 
     receipt = quarantine.receipt(state)
     facts = {"table": state.table, "phase": str(state.phase), "since": state.since, "n_bytes": receipt.n_bytes}
@@ -167,9 +167,9 @@ def _entry_facts(quarantine: "Quarantine", state: "EntryState") -> dict[str, Any
 def _create_views(done: "Applied", settings: LakebedConfig) -> None:
     if not settings.quarantine.views_database or not done.receipts:
         return
-    from connectors.spark.session import shared_session
-    from tasks.quarantine.views import create_views
-    from tasks.runtime.progress import shown
+    from lakebed.connectors.spark.session import shared_session
+    from lakebed.tasks.quarantine.views import create_views
+    from lakebed.tasks.runtime.progress import shown
 
     with shown().step("Making views", len(done.receipts)):
         session, storage = shared_session(settings.spark).get(), Storage.at(done.quarantine)
@@ -182,8 +182,8 @@ def _create_views(done: "Applied", settings: LakebedConfig) -> None:
 def _drop_views(done: "Restored", settings: LakebedConfig) -> None:
     if not settings.quarantine.views_database or not (done.moved or done.rebuilt):
         return
-    from connectors.spark.session import shared_session
-    from tasks.quarantine.views import drop_views
+    from lakebed.connectors.spark.session import shared_session
+    from lakebed.tasks.quarantine.views import drop_views
 
     session = shared_session(settings.spark).get()
     drop_views(session, settings.quarantine.views_database, (*done.moved, *done.rebuilt))
@@ -199,7 +199,7 @@ def leased_root(settings: LakebedConfig) -> str:
 
 def _recorded(artifacts: str) -> Mapping[str, Any]:
     """Lake and quarantine of the newest run on an artifact root; nothing where there is none."""
-    from tasks.runtime.record import last_run
+    from lakebed.tasks.runtime.record import last_run
 
     try:
         newest = last_run(artifacts)

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import StageError
-from connectors.spark.submitted import is_submitted
-from flows.chain import Link, chosen_links, find_reusable, gets_report, require_inputs
-from flows.config import NOT_OF_RUNS, LakebedConfig
-from flows.quarantine import quarantine_warnings
-from flows.scope import RunScope
-from tasks.report.config import REPORT, ReportConfig
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.expectations_queue import has_requests
-from tasks.runtime.progress import Progress, show, shown
-from tasks.runtime.record import RUNS, RunRecord, iterate_runs, new_run_id
+from lakebed.connectors.errors import StageError
+from lakebed.connectors.spark.submitted import is_submitted
+from lakebed.flows.chain import Link, chosen_links, find_reusable, gets_report, require_inputs
+from lakebed.flows.config import NOT_OF_RUNS, LakebedConfig
+from lakebed.flows.quarantine import quarantine_warnings
+from lakebed.flows.scope import RunScope
+from lakebed.tasks.report.config import REPORT, ReportConfig
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.expectations_queue import has_requests
+from lakebed.tasks.runtime.progress import Progress, show, shown
+from lakebed.tasks.runtime.record import RUNS, RunRecord, iterate_runs, new_run_id
 
 if TYPE_CHECKING:
-    from flows.prefect_home import EphemeralServer
+    from lakebed.flows.prefect_home import EphemeralServer
 
 LAKE_STAGES = ("inventory", "containment", "retention")
 
@@ -99,9 +99,9 @@ def report_path(store: ArtifactStore, run_id: str) -> str:
 
 def write_run_report(store: ArtifactStore, record: RunRecord, lake: str, config: ReportConfig) -> str:
     """Writes the report of a finished run from its artifacts, and returns its path."""
-    from tasks.report.collect import collect
-    from tasks.report.run_record import read_run_record
-    from tasks.report.stage import write_report
+    from lakebed.tasks.report.collect import collect
+    from lakebed.tasks.report.run_record import read_run_record
+    from lakebed.tasks.report.stage import write_report
 
     refs = {stage.stage: ArtifactRef(stage=stage.stage, key=stage.key, digest=stage.digest) for stage in record.stages}
     shown = read_run_record(store, record.run_id)
@@ -132,7 +132,7 @@ def begin(scope: RunScope, links: Sequence[Link], only: str | None) -> Sequence[
 
 def uses_prefect() -> bool:
     """Whether a run goes through Prefect: a driver that spark-submit started begins no server of its own."""
-    from flows.prefect_home import configured_api_url
+    from lakebed.flows.prefect_home import configured_api_url
 
     return not is_submitted() or bool(configured_api_url())
 
@@ -146,7 +146,7 @@ def _run_scoped(
     elif has_prefect:
         _run_flow(scope, choice, progress)
     else:
-        from flows.plain import run_plain
+        from lakebed.flows.plain import run_plain
 
         run_plain(scope, links)
         scope.note_costs(0.0)
@@ -156,7 +156,7 @@ def _run_scoped(
 
 
 def _run_flow(scope: RunScope, choice: tuple[str | None, str | None], progress: Progress) -> None:
-    from flows.prefect_home import configured_api_url
+    from lakebed.flows.prefect_home import configured_api_url
 
     # the command line prints a stage's error itself; Prefect would log it twice more, with its own traceback
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
@@ -164,7 +164,7 @@ def _run_flow(scope: RunScope, choice: tuple[str | None, str | None], progress: 
     with progress.step("Starting Prefect"):
         if server is not None:
             server.start()
-        from flows.lake import lake_flow
+        from lakebed.flows.lake import lake_flow
 
         if server is not None:
             server.wait()
@@ -193,7 +193,7 @@ def _shared_server() -> "EphemeralServer | None":
 
     None where Prefect is imported already by somebody else: then it looks after its server itself.
     """
-    from flows.prefect_home import EphemeralServer
+    from lakebed.flows.prefect_home import EphemeralServer
 
     if not _servers and "prefect" not in sys.modules:
         _servers.append(EphemeralServer(Path(tempfile.mkdtemp(prefix="lakebed-prefect-"))))

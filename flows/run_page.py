@@ -7,14 +7,14 @@ from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from connectors.errors import LakeError
-from connectors.storage import is_object_store
-from flows.cli.output import human_bytes
-from flows.markdown import code, code_cell
-from flows.scope import RunScope
-from tasks.retention.words import money_text
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.record import StageRecord
+from lakebed.connectors.errors import LakeError
+from lakebed.connectors.storage import is_object_store
+from lakebed.flows.cli.output import human_bytes
+from lakebed.flows.markdown import code, code_cell
+from lakebed.flows.scope import RunScope
+from lakebed.tasks.retention.words import money_text
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.record import StageRecord
 
 SHOWN_DECISIONS = 50
 SHOWN_EDGES = 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from tasks.runtime.progress import Progress, Step
+from lakebed.tasks.runtime.progress import Progress, Step
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -9,27 +9,27 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import ContractError, LakeError
-from connectors.redaction import redacted, remember_secrets
-from connectors.rights import forbid_shared_writes, require_own, weakness_of
-from flows.config import LakebedConfig, require_apart, require_no_credentials
-from flows.deployments import root_id
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.expectations import ExpectationsProcess
-from tasks.runtime.expectations_queue import install_suites
-from tasks.runtime.lease import Lease
-from tasks.runtime.lineage import Lineage
-from tasks.runtime.logs import log, redact_logging
-from tasks.runtime.memory import peak_memory_bytes
-from tasks.runtime.processes import RUN_VARIABLE
-from tasks.runtime.progress import shown
-from tasks.runtime.prometheus import write_metrics
-from tasks.runtime.provenance import prefect_ids
-from tasks.runtime.record import RUNS, ExpectationsRecord, RunLog, StageRecord
+from lakebed.connectors.errors import ContractError, LakeError
+from lakebed.connectors.redaction import redacted, remember_secrets
+from lakebed.connectors.rights import forbid_shared_writes, require_own, weakness_of
+from lakebed.flows.config import LakebedConfig, require_apart, require_no_credentials
+from lakebed.flows.deployments import root_id
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.expectations import ExpectationsProcess
+from lakebed.tasks.runtime.expectations_queue import install_suites
+from lakebed.tasks.runtime.lease import Lease
+from lakebed.tasks.runtime.lineage import Lineage
+from lakebed.tasks.runtime.logs import log, redact_logging
+from lakebed.tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.runtime.processes import RUN_VARIABLE
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.prometheus import write_metrics
+from lakebed.tasks.runtime.provenance import prefect_ids
+from lakebed.tasks.runtime.record import RUNS, ExpectationsRecord, RunLog, StageRecord
 
 if TYPE_CHECKING:
-    from connectors.spark.session import SessionStarter
-    from flows.chain import Link
+    from lakebed.connectors.spark.session import SessionStarter
+    from lakebed.flows.chain import Link
 
 SUITES_TIMEOUT_S = 1800.0
 _open_scopes: dict[str, "RunScope"] = {}
@@ -121,7 +121,7 @@ class RunScope:
     @property
     def session(self) -> "SessionStarter":
         """The process's Spark session, started or not."""
-        from connectors.spark.session import shared_session
+        from lakebed.connectors.spark.session import shared_session
 
         return shared_session(self.workspace.spark)
 
@@ -153,7 +153,7 @@ class RunScope:
         """Whenever a cluster's session comes, its executors must see lake and artifact root before any job of ours."""
         if self.workspace.spark.is_local:
             return
-        from connectors.spark.roots import roots_check
+        from lakebed.connectors.spark.roots import roots_check
 
         if not self.session.is_started:
             self.session.checks = [roots_check(self.workspace.lake.root, self.config.artifacts)]
@@ -207,7 +207,7 @@ class RunScope:
             log().event("stage_finished", **facts)
 
     def _trace(self, ref: ArtifactRef, is_reused: bool) -> None:
-        from flows.lineage import made_by
+        from lakebed.flows.lineage import made_by
 
         self.lineage.complete(ref.stage, lambda: made_by(self, ref, is_reused=is_reused))
 
@@ -253,13 +253,13 @@ class RunScope:
     def _spark_facts(self) -> dict[str, Any]:
         if not self.session.is_started:
             return {}
-        from connectors.spark.facts import session_facts
+        from lakebed.connectors.spark.facts import session_facts
 
         return session_facts(self.session.get(), self.workspace.spark)
 
     def _peak_bytes(self) -> int:
         """Peak of the driver's two processes together: Python and the JVM."""
-        from connectors.spark.memory import jvm_pid
+        from lakebed.connectors.spark.memory import jvm_pid
 
         jvm = jvm_pid(self.session.get()) if self.session.is_started else 0
         return peak_memory_bytes() + (peak_memory_bytes(jvm) if jvm else 0)
@@ -287,10 +287,10 @@ def _load_kernels() -> None:
     """Imports what the stages call, while Spark and Prefect start; a failure shows where the stage imports it."""
     with suppress(Exception):
         for stage in ("containment", "relations", "retention"):
-            import_module(f"tasks.{stage}.build")
-            import_module(f"tasks.{stage}.kernel.compile").compile_kernels()
+            import_module(f"lakebed.tasks.{stage}.build")
+            import_module(f"lakebed.tasks.{stage}.kernel.compile").compile_kernels()
         for stage in ("lakegraph", "summary"):
-            import_module(f"tasks.{stage}.build")
+            import_module(f"lakebed.tasks.{stage}.build")
 
 
 def _error_facts(error: BaseException) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from connectors.errors import ConfigError, StageError
-from flows.config import LakebedConfig
-from flows.deployment_limits import MIN_INTERVAL_S, POOL, QUEUE_LIMIT, SILENT_S
-from flows.deployments import DEPLOYMENTS, FLOW_COMMAND, HEARTBEAT, SCHEDULE_SLUG, TAG, Deployment, root_id
-from flows.form import without_secrets
-from flows.prefect_home import configured_api_url
+from lakebed.connectors.errors import ConfigError, StageError
+from lakebed.flows.config import LakebedConfig
+from lakebed.flows.deployment_limits import MIN_INTERVAL_S, POOL, QUEUE_LIMIT, SILENT_S
+from lakebed.flows.deployments import DEPLOYMENTS, FLOW_COMMAND, HEARTBEAT, SCHEDULE_SLUG, TAG, Deployment, root_id
+from lakebed.flows.form import without_secrets
+from lakebed.flows.prefect_home import configured_api_url
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -237,7 +237,7 @@ def crash_dead_runs(client: "SyncPrefectClient", artifacts: str) -> tuple[str, .
     from prefect.client.schemas.objects import StateType
     from prefect.states import Crashed
 
-    from tasks.runtime.record import list_runs
+    from lakebed.tasks.runtime.record import list_runs
 
     dead = {run.command[-1]: run.run_id for run in list_runs(artifacts) if run.status == "dead" and _is_flow_run(run)}
     if not dead:

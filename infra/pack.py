@@ -26,10 +26,10 @@ from packaging.requirements import Requirement
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from connectors.spark.code import EXECUTOR_PACKAGES, ZIP_NAME, write_code_zip
-from connectors.spark.config import SparkConfig
-from connectors.spark.daemon import preload
-from connectors.spark.jars import find_jars
+from lakebed.connectors.spark.code import EXECUTOR_PACKAGES, ZIP_NAME, write_code_zip
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.daemon import preload
+from lakebed.connectors.spark.jars import find_jars
 
 ENV, CONF = "env.tar.gz", "lakebed.conf"
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"

@@ -16,17 +16,17 @@ from pathlib import Path
 def main() -> None:
     """Hands the arguments to the console script, with the master that spark-submit has chosen."""
     checkout = Path(__file__).resolve().parents[1]
-    if (checkout / "flows").is_dir():
+    if (checkout / "lakebed").is_dir():
         # before the zip of --py-files, beside which numba finds no compiled kernels
         sys.path.insert(0, str(checkout))
-    from connectors.spark.submitted import is_submitted
+    from lakebed.connectors.spark.submitted import is_submitted
 
     if is_submitted():
         _part_errors_from_results()
-        from connectors.spark.cluster import submitted_settings
+        from lakebed.connectors.spark.cluster import submitted_settings
 
         os.environ["LAKEBED_SPARK__MASTER"] = (submitted_settings() or {})["spark.master"]
-    from flows.cli.main import main as run_verb
+    from lakebed.flows.cli.main import main as run_verb
 
     run_verb()
 

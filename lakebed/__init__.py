@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tasks.quarantine.reading import open_table
+    from lakebed.tasks.quarantine.reading import open_table
 
 __all__ = ["open_table"]
 
@@ -11,7 +11,7 @@ __all__ = ["open_table"]
 def __getattr__(name: str) -> object:
     """Loads what is asked for when it is asked for: `import lakebed` costs nothing."""
     if name == "open_table":
-        from tasks.quarantine.reading import open_table
+        from lakebed.tasks.quarantine.reading import open_table
 
         return open_table
     raise AttributeError(f"module 'lakebed' has no attribute {name!r}")

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from connectors.spark.config import SparkConfig
-from tasks.runtime.progress import Progress, show
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.tasks.runtime.progress import Progress, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-    from connectors.spark.session import SessionStarter
-    from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-    from tasks.search.lake_search import LakeSearch
+    from lakebed.connectors.spark.session import SessionStarter
+    from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+    from lakebed.tasks.search.lake_search import LakeSearch
 
     Searchable = tuple[Path, ArtifactStore, dict[str, ArtifactRef]]
 
@@ -39,7 +39,7 @@ def spark_config() -> SparkConfig:
 
 @pytest.fixture(scope="session")
 def spark_starter(spark_config: SparkConfig) -> "Iterator[SessionStarter]":
-    from connectors.spark.session import shared_session
+    from lakebed.connectors.spark.session import shared_session
 
     starter = shared_session(spark_config)
     yield starter
@@ -63,7 +63,7 @@ def searchable(tmp_path_factory: pytest.TempPathFactory) -> "Searchable":
 @pytest.fixture(scope="session")
 def search(searchable: "Searchable") -> "LakeSearch":
     """Questions to that index."""
-    from tasks.search.lake_search import LakeSearch
+    from lakebed.tasks.search.lake_search import LakeSearch
 
     _, store, refs = searchable
     return LakeSearch(store, refs)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-import connectors
-import flows
-import tasks
-from connectors.config import FrozenConfig
-from flows.config import LakebedConfig
+import lakebed.connectors
+import lakebed.flows
+import lakebed.tasks
+from lakebed.connectors.config import FrozenConfig
+from lakebed.flows.config import LakebedConfig
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("connectors", "flows", "tasks", "lakebed", "infra")
@@ -104,13 +104,15 @@ def models(package):
                     yield found
 
 
-@pytest.mark.parametrize("package", [connectors, tasks, flows], ids=lambda package: package.__name__)
+@pytest.mark.parametrize(
+    "package", [lakebed.connectors, lakebed.tasks, lakebed.flows], ids=lambda package: package.__name__
+)
 def test_no_model_of_config_and_artifacts_takes_unknown_keys(package):
     found = list(models(package))
     assert all(model.model_config.get("extra") == "forbid" for model in found), [
         model for model in found if model.model_config.get("extra") != "forbid"
     ]
-    assert found or package is connectors
+    assert found or package is lakebed.connectors
 
 
 def test_every_section_of_the_config_is_frozen_and_closed():

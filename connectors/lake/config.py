@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from connectors.config import FrozenConfig
-from connectors.lake.databases import CatalogConfig, DatabaseConfig, SourceName
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.lake.databases import CatalogConfig, DatabaseConfig, SourceName
 
 ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
 

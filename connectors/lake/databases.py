@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
-from connectors.config import FrozenConfig
+from lakebed.connectors.config import FrozenConfig
 
 SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 POSTGRESQL: Final = "postgresql"

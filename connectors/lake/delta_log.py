@@ -20,23 +20,32 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.delta import open_table
-from connectors.errors import LakeError, SourceError
-from connectors.lake.canonical import canonical_values, has_order, is_stringlike
-from connectors.lake.files import place_uri
-from connectors.lake.leaves import schema_leaves, token_of
-from connectors.lake.listing import DELTA_LOG
-from connectors.lake.statistics import AFTER_TEXT, UNKNOWN, FileFacts, LeafStatistics, rounded, tight, widen, within
+from lakebed.connectors.delta import open_table
+from lakebed.connectors.errors import LakeError, SourceError
+from lakebed.connectors.lake.canonical import canonical_values, has_order, is_stringlike
+from lakebed.connectors.lake.files import place_uri
+from lakebed.connectors.lake.leaves import schema_leaves, token_of
+from lakebed.connectors.lake.listing import DELTA_LOG
+from lakebed.connectors.lake.statistics import (
+    AFTER_TEXT,
+    UNKNOWN,
+    FileFacts,
+    LeafStatistics,
+    rounded,
+    tight,
+    widen,
+    within,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from deltalake import DeltaTable
 
-    from connectors.lake.canonical import Canonical
-    from connectors.lake.leaves import Leaf
-    from connectors.lake.model import FileEntry, TableSource
-    from connectors.lake.statistics import Interval, Tightness
+    from lakebed.connectors.lake.canonical import Canonical
+    from lakebed.connectors.lake.leaves import Leaf
+    from lakebed.connectors.lake.model import FileEntry, TableSource
+    from lakebed.connectors.lake.statistics import Interval, Tightness
 
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.[^.]+)*\.parquet|(\d{20})\.checkpoint\.[^.]+\.json")

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from connectors.lake.globs import matches_any
-from connectors.lake.listing import table_of_log
-from connectors.lake.model import TableSource, Unreadable
+from lakebed.connectors.lake.globs import matches_any
+from lakebed.connectors.lake.listing import table_of_log
+from lakebed.connectors.lake.model import TableSource, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from connectors.lake.config import LakeConfig
-    from connectors.lake.listing import Listing
-    from connectors.lake.model import FileEntry, TableFormat
+    from lakebed.connectors.lake.config import LakeConfig
+    from lakebed.connectors.lake.listing import Listing
+    from lakebed.connectors.lake.model import FileEntry, TableFormat
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _ENDINGS: dict[str, TableFormat] = {

@@ -1,4 +1,4 @@
-"""Opens a file of a lake: local paths here, object stores through `connectors.storage`."""
+"""Opens a file of a lake: local paths here, object stores through `lakebed.connectors.storage`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from connectors.errors import SourceError
-from connectors.storage import Storage, is_object_store, join_uri
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.storage import Storage, is_object_store, join_uri
 
 if TYPE_CHECKING:
     from typing import BinaryIO

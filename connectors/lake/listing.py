@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from connectors.errors import ConfigError, LakeError, SourceError
-from connectors.lake.files import local_path, open_file
-from connectors.lake.globs import matches_any
-from connectors.lake.model import FileEntry, TableSource, Unreadable
-from connectors.storage import Storage, is_object_store
+from lakebed.connectors.errors import ConfigError, LakeError, SourceError
+from lakebed.connectors.lake.files import local_path, open_file
+from lakebed.connectors.lake.globs import matches_any
+from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
+from lakebed.connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from connectors.lake.config import LakeConfig
+    from lakebed.connectors.lake.config import LakeConfig
 
 DELTA_LOG = "_delta_log"
 POINTER_ENDING = ".lakebed.json"

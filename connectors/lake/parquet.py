@@ -16,25 +16,25 @@ from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
-from connectors.errors import SourceError
-from connectors.lake.canonical import NS_PER_UNIT, is_nan, is_stringlike, is_temporal_int
-from connectors.lake.files import open_file
-from connectors.lake.isolated import isolated_map
-from connectors.lake.leaves import schema_leaves
-from connectors.lake.model import Unreadable
-from connectors.lake.read import n_parquet_columns, open_parquet, source_errors
-from connectors.lake.statistics import UNKNOWN, FileFacts, Interval, LeafStatistics, cut_bytes, cut_text, tight
-from connectors.storage import is_object_store
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.canonical import NS_PER_UNIT, is_nan, is_stringlike, is_temporal_int
+from lakebed.connectors.lake.files import open_file
+from lakebed.connectors.lake.isolated import isolated_map
+from lakebed.connectors.lake.leaves import schema_leaves
+from lakebed.connectors.lake.model import Unreadable
+from lakebed.connectors.lake.read import n_parquet_columns, open_parquet, source_errors
+from lakebed.connectors.lake.statistics import UNKNOWN, FileFacts, Interval, LeafStatistics, cut_bytes, cut_text, tight
+from lakebed.connectors.storage import is_object_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pyarrow.parquet as pq
 
-    from connectors.lake.canonical import Canonical
-    from connectors.lake.leaves import Leaf
-    from connectors.lake.model import FileEntry
-    from connectors.lake.statistics import Tightness
+    from lakebed.connectors.lake.canonical import Canonical
+    from lakebed.connectors.lake.leaves import Leaf
+    from lakebed.connectors.lake.model import FileEntry
+    from lakebed.connectors.lake.statistics import Tightness
 
     Convert = Callable[[object], "Canonical | None"]
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from connectors.errors import SourceError
-from connectors.lake.text.types import parse_canonical
-from connectors.lake.type_text import column_type
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.text.types import parse_canonical
+from lakebed.connectors.lake.type_text import column_type
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from connectors.lake.config import ColumnType
+    from lakebed.connectors.lake.config import ColumnType
 
 _CANDIDATES: tuple[ColumnType, ...] = ("int64", "float64", "date", "timestamp")
 

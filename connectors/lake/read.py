@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Literal, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.errors import LakeError, SourceError
-from connectors.lake.files import open_file
-from connectors.lake.leaves import Leaf, LeafArray, batch_leaves, missing_leaf, schema_leaves, storage_type
-from connectors.lake.text.types import cast_staged
-from connectors.lake.type_text import cast_text, type_from_text
+from lakebed.connectors.errors import LakeError, SourceError
+from lakebed.connectors.lake.files import open_file
+from lakebed.connectors.lake.leaves import Leaf, LeafArray, batch_leaves, missing_leaf, schema_leaves, storage_type
+from lakebed.connectors.lake.text.types import cast_staged
+from lakebed.connectors.lake.type_text import cast_text, type_from_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from connectors.lake.text.model import StagedCast
+    from lakebed.connectors.lake.text.model import StagedCast
 
 MAX_BATCH_ROWS = 1 << 16
 MAX_BATCH_CELLS = 1 << 21

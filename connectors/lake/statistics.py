@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from connectors.lake.canonical import Canonical
-    from connectors.lake.leaves import Leaf
+    from lakebed.connectors.lake.canonical import Canonical
+    from lakebed.connectors.lake.leaves import Leaf
 
 Tightness = Literal["tight", "wide", "cut", "none"]
 Interval = tuple["Canonical | None", "Canonical | None", "Canonical | None", "Canonical | None"]

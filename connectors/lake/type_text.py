@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import SourceError
+from lakebed.connectors.errors import SourceError
 
 if TYPE_CHECKING:
-    from connectors.lake.config import ColumnType
+    from lakebed.connectors.lake.config import ColumnType
 
 _COLUMN_TYPES: dict[ColumnType, pa.DataType] = {
     "string": pa.string(),

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from connectors.errors import ConfigError
-from connectors.lake.leaves import token_of
-from connectors.lake.text.json_text import json_texts
-from connectors.lake.text.types import float_texts
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.lake.leaves import token_of
+from lakebed.connectors.lake.text.json_text import json_texts
+from lakebed.connectors.lake.text.types import float_texts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import SourceError
-from connectors.lake.type_text import cast_text, type_from_text
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.type_text import cast_text, type_from_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connectors.postgresql.columns import Column
+    from lakebed.connectors.postgresql.columns import Column
 
 
 def table_schema(columns: Sequence[Column]) -> pa.Schema:

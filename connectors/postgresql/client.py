@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 from py4j.protocol import Py4JError, Py4JJavaError
 
-from connectors.errors import SourceError, Transient
-from connectors.spark.jars import POSTGRESQL_JARS, find_set
-from connectors.spark.java import find_java
+from lakebed.connectors.errors import SourceError, Transient
+from lakebed.connectors.spark.jars import POSTGRESQL_JARS, find_set
+from lakebed.connectors.spark.java import find_java
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import SourceError
+from lakebed.connectors.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,21 +7,21 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from connectors.errors import SourceError
-from connectors.lake.databases import POSTGRESQL
-from connectors.lake.model import FileEntry, TableSource, Unreadable
-from connectors.postgresql.client import DRIVER, Connection, DatabaseError
-from connectors.postgresql.identity import KnownState, TableState, read_states, table_states
-from connectors.postgresql.reading import Query, plan_queries, session_statement, settled_columns
-from connectors.postgresql.tables import Catalog, Table, read_catalog
-from connectors.redaction import remember_secrets
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.databases import POSTGRESQL
+from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
+from lakebed.connectors.postgresql.client import DRIVER, Connection, DatabaseError
+from lakebed.connectors.postgresql.identity import KnownState, TableState, read_states, table_states
+from lakebed.connectors.postgresql.reading import Query, plan_queries, session_statement, settled_columns
+from lakebed.connectors.postgresql.tables import Catalog, Table, read_catalog
+from lakebed.connectors.redaction import remember_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from connectors.lake.databases import DatabaseConfig
-    from connectors.postgresql.columns import Column
-    from connectors.storage import Storage
+    from lakebed.connectors.lake.databases import DatabaseConfig
+    from lakebed.connectors.postgresql.columns import Column
+    from lakebed.connectors.storage import Storage
 
 MEMORY = "sources"
 

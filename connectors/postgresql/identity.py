@@ -26,15 +26,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from connectors.config import FrozenConfig
-from connectors.lake.databases import state_token
-from connectors.postgresql.client import DatabaseError
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.lake.databases import state_token
+from lakebed.connectors.postgresql.client import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from connectors.postgresql.client import Connection
-    from connectors.postgresql.tables import Catalog, Table
+    from lakebed.connectors.postgresql.client import Connection
+    from lakebed.connectors.postgresql.tables import Catalog, Table
 
 MAX_XIDS = 1 << 31
 _TABLES_PER_QUERY = 32

@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from connectors.errors import SourceError
-from connectors.postgresql.client import SESSION_SETTINGS
-from connectors.postgresql.columns import MAX_DIGITS, decimal_text, text_literal
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.postgresql.client import SESSION_SETTINGS
+from lakebed.connectors.postgresql.columns import MAX_DIGITS, decimal_text, text_literal
 
 if TYPE_CHECKING:
-    from connectors.postgresql.client import Connection
-    from connectors.postgresql.columns import Column
-    from connectors.postgresql.tables import Heap, Table
+    from lakebed.connectors.postgresql.client import Connection
+    from lakebed.connectors.postgresql.columns import Column
+    from lakebed.connectors.postgresql.tables import Heap, Table
 
 # the first version that reads a range of pages without reading all before it
 _RANGES_SINCE = 140_000

@@ -6,17 +6,17 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import SourceError
-from connectors.lake.databases import VIEW
-from connectors.lake.globs import matches_any
-from connectors.lake.model import Unreadable
-from connectors.postgresql.columns import Column, Types, make_column
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.databases import VIEW
+from lakebed.connectors.lake.globs import matches_any
+from lakebed.connectors.lake.model import Unreadable
+from lakebed.connectors.postgresql.columns import Column, Types, make_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from connectors.lake.databases import DatabaseConfig
-    from connectors.postgresql.client import Connection
+    from lakebed.connectors.lake.databases import DatabaseConfig
+    from lakebed.connectors.postgresql.client import Connection
 
 Json = dict[str, Any]
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from connectors.spark.jars import class_path, share_folder
-from connectors.spark.java import Java
+from lakebed.connectors.spark.jars import class_path, share_folder
+from lakebed.connectors.spark.java import Java
 
 
 def archive_path(java: Java, jars: Sequence[Path]) -> Path:

@@ -9,18 +9,18 @@ from urllib.parse import unquote, urlsplit
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
-from connectors.errors import LakeError, SourceError, first_line
-from connectors.lake.databases import CATALOG, VIEW, state_token
-from connectors.lake.globs import matches_any
-from connectors.lake.listing import DELTA_LOG, is_visible
-from connectors.lake.model import FileEntry, TableSource, Unreadable
-from connectors.spark.names import quoted
-from connectors.storage import Storage, is_object_store
+from lakebed.connectors.errors import LakeError, SourceError, first_line
+from lakebed.connectors.lake.databases import CATALOG, VIEW, state_token
+from lakebed.connectors.lake.globs import matches_any
+from lakebed.connectors.lake.listing import DELTA_LOG, is_visible
+from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
+from lakebed.connectors.spark.names import quoted
+from lakebed.connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from connectors.lake.databases import CatalogConfig
+    from lakebed.connectors.lake.databases import CatalogConfig
 
 _ERRORS = (PySparkException, Py4JJavaError)
 

@@ -17,11 +17,11 @@ from typing import Any, cast
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from connectors.errors import ConfigError, StageError
-from connectors.spark.code import EXECUTOR_PACKAGES, ZIP_NAME, code_digest, write_code_zip
-from connectors.spark.config import SparkConfig
-from connectors.spark.jars import DELTA_COORDINATE
-from connectors.spark.submitted import ENTRY_NAME, is_submitted
+from lakebed.connectors.errors import ConfigError, StageError
+from lakebed.connectors.spark.code import EXECUTOR_PACKAGES, ZIP_NAME, code_digest, write_code_zip
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.jars import DELTA_COORDINATE
+from lakebed.connectors.spark.submitted import ENTRY_NAME, is_submitted
 
 PACK_HINT = "python infra/pack.py dist (docs/cluster.md)"
 _SHUFFLE = "spark.sql.shuffle.partitions"

@@ -11,8 +11,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from connectors.errors import ArtifactError
-from connectors.storage import storage_error
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.python_process import code_root
+from lakebed.connectors.storage import storage_error
 
 ZIP_NAME = "lakebed.zip"
 FOLDER_NAME = "lakebed-code"
@@ -29,16 +30,11 @@ EXECUTOR_PACKAGES = (
     "psutil",
     "obstore",
 )
-PACKAGES = ("lakebed", "flows", "tasks", "connectors")
+PACKAGE = "lakebed"
 _KERNELS = {".nbi", ".nbc"}
 _BYTE_CODE = {".pyc", ".pyo"}
 # the least that a zip can say, so that the same code is the same bytes
 _TIME = (1980, 1, 1, 0, 0, 0)
-
-
-def code_root() -> Path:
-    """The folder that lakebed runs from: a checkout, site-packages, or a zip."""
-    return Path(__file__).resolve().parents[2]
 
 
 def write_code_zip(folder: Path) -> Path:
@@ -89,7 +85,7 @@ def unpacked_code(module_file: str, folder: Path) -> Path | None:
 def import_from(folder: Path) -> None:
     """Makes the folder the first place of imports, also for what was imported before from elsewhere."""
     sys.path.insert(0, str(folder))
-    for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
         del sys.modules[name]
 
 
@@ -100,7 +96,9 @@ def _members() -> Iterator[tuple[str, bytes]]:
         with zipfile.ZipFile(root) as packed:
             yield from ((name, packed.read(name)) for name in sorted(packed.namelist()))
         return
-    files = (path for package in PACKAGES for path in (root / package).rglob("*"))
-    for path in sorted(path for path in files if path.is_file() and path.suffix not in _BYTE_CODE):
+    # in a checkout the packages below are links, which are followed
+    walked = os.walk(root / PACKAGE, followlinks=True)
+    files = (Path(folder, name) for folder, _, names in walked for name in names)
+    for path in sorted(path for path in files if path.suffix not in _BYTE_CODE):
         if path.parent.name != "__pycache__" or path.suffix in _KERNELS:
             yield path.relative_to(root).as_posix(), path.read_bytes()

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from connectors.config import FrozenConfig
+from lakebed.connectors.config import FrozenConfig
 
 
 class SparkConfig(FrozenConfig):
@@ -16,10 +16,10 @@ class SparkConfig(FrozenConfig):
     )
     worker_preload: tuple[str, ...] = Field(
         (
-            "tasks.encoding:compile_kernels",
-            "tasks.containment.kernel.compile:compile_kernels",
-            "tasks.containment.spark",
-            "tasks.inventory.worker",
+            "lakebed.tasks.encoding:compile_kernels",
+            "lakebed.tasks.containment.kernel.compile:compile_kernels",
+            "lakebed.tasks.containment.spark",
+            "lakebed.tasks.inventory.worker",
         ),
         description="`module` or `module:function` that the workers' parent imports or calls once, before it forks.",
     )

@@ -37,7 +37,7 @@ def preload(names: str) -> list[str]:
 
 def leave_the_zip() -> None:
     """Goes on from unpacked files, where this module came from a zip."""
-    from connectors.spark.code import import_from, unpacked_code
+    from lakebed.connectors.spark.code import import_from, unpacked_code
 
     here = Path.cwd() if os.access(".", os.W_OK) else Path(tempfile.mkdtemp(prefix="lakebed-"))
     if folder := unpacked_code(__file__, here):

@@ -6,9 +6,9 @@ from typing import Any
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from connectors.spark.config import SparkConfig
-from connectors.spark.jars import find_jars
-from connectors.spark.submitted import is_submitted
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.jars import find_jars
+from lakebed.connectors.spark.submitted import is_submitted
 
 
 def session_facts(session: SparkSession, config: SparkConfig) -> dict[str, Any]:

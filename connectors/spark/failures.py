@@ -3,8 +3,8 @@
 import re
 import traceback
 
-from connectors import errors
-from connectors.errors import LakeError, StageError
+from lakebed.connectors import errors
+from lakebed.connectors.errors import LakeError, StageError
 
 _GATEWAY = ("py4j.", "pyspark.")
 # the text of an error of ours, at the end of a worker's traceback

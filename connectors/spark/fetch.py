@@ -1,6 +1,6 @@
-"""Getting Delta's jars once: from a folder, or through Spark's own Ivy. Run as `python -m connectors.spark.fetch`.
+"""Getting Delta's jars once: from a folder, or through Spark's own Ivy: `python -m lakebed.connectors.spark.fetch`.
 
-Further sets, such as `postgresql`, come by their names: `python -m connectors.spark.fetch postgresql`.
+Further sets, such as `postgresql`, come by their names: `python -m lakebed.connectors.spark.fetch postgresql`.
 
 Ivy asks the local Maven repository first, then Maven Central; `LAKEBED_IVY_SETTINGS` names a settings file for a
 mirror.
@@ -15,8 +15,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from connectors.errors import ConfigError
-from connectors.spark.jars import (
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.spark.jars import (
     DELTA_COORDINATE,
     DELTA_JARS,
     JAR_SETS,
@@ -27,7 +27,7 @@ from connectors.spark.jars import (
     share_folder,
     spark_home,
 )
-from connectors.spark.java import find_java
+from lakebed.connectors.spark.java import find_java
 
 IVY_SETTINGS_VARIABLE = "LAKEBED_IVY_SETTINGS"
 FETCH_TIMEOUT_S = 900

@@ -19,7 +19,7 @@ from pathlib import Path
 from py4j.java_gateway import JavaGateway
 from pyspark.java_gateway import launch_gateway
 
-from connectors.errors import StageError
+from lakebed.connectors.errors import StageError
 
 START_TIMEOUT_S = 180
 _POLL_S = 0.01
@@ -107,4 +107,4 @@ def _connect(port: int, secret: str, process: "subprocess.Popen[bytes]") -> Java
 
 
 def _log_settings() -> Path:
-    return Path(str(resources.files("connectors.spark") / "log4j2.properties"))
+    return Path(str(resources.files("lakebed.connectors.spark") / "log4j2.properties"))

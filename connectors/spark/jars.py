@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from connectors.errors import ConfigError
+from lakebed.connectors.errors import ConfigError
 
 DELTA_COORDINATE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 # file name → SHA-256, as Maven Central serves them
@@ -27,14 +27,14 @@ DELTA_JARS: Mapping[str, str] = {
 }
 JARS_VARIABLE = "LAKEBED_SPARK_JARS"
 JARS_FIX = (
-    "run `make setup` (or `python -m connectors.spark.fetch`), or let "
+    "run `make setup` (or `python -m lakebed.connectors.spark.fetch`), or let "
     f"{JARS_VARIABLE} name a folder that holds the jars of {DELTA_COORDINATE}"
 )
 
 
 @dataclass(frozen=True)
 class JarSet:
-    """Further jars, fetched on demand: `python -m connectors.spark.fetch NAME`.
+    """Further jars, fetched on demand: `python -m lakebed.connectors.spark.fetch NAME`.
 
     Attributes:
         name: of the set, and of its folder beside that of Delta's jars.
@@ -52,7 +52,8 @@ class JarSet:
     def fix(self) -> str:
         """How to get them."""
         size = f" ({self.n_bytes / 1e6:,.0f} MB)" if self.n_bytes else ""
-        return f"python -m connectors.spark.fetch {self.name}{size}, or put them into the folder of {JARS_VARIABLE}"
+        command = f"python -m lakebed.connectors.spark.fetch {self.name}"
+        return f"{command}{size}, or put them into the folder of {JARS_VARIABLE}"
 
 
 POSTGRESQL_JARS = JarSet(

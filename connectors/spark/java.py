@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.errors import ConfigError
+from lakebed.connectors.errors import ConfigError
 
 SUPPORTED_VERSIONS = (17, 21)
 JAVA_FIX = (

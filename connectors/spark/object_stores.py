@@ -6,9 +6,9 @@ tables with deletion vectors or renamed columns, and results too large for one p
 
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import SourceError
-from connectors.spark.jars import S3_JARS
-from connectors.storage import Storage, is_object_store
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.spark.jars import S3_JARS
+from lakebed.connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from connectors.errors import ConfigError, LakeError
-from connectors.spark.cluster import ask_executors
-from connectors.spark.config import SparkConfig
-from connectors.storage import Storage, is_object_store
+from lakebed.connectors.errors import ConfigError, LakeError
+from lakebed.connectors.spark.cluster import ask_executors
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.storage import Storage, is_object_store
 
 _FOLDER = "probe"
 

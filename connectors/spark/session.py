@@ -13,15 +13,15 @@ from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from connectors.errors import ConfigError, LakeError, StageError, first_line
-from connectors.spark.archive import archive_flags
-from connectors.spark.cluster import adopted, join_cluster, require_delta, submitted_settings
-from connectors.spark.config import SparkConfig
-from connectors.spark.gateway import SHORT_RUN, jvm_command, start_gateway
-from connectors.spark.jars import class_path, find_jars, s3_jars
-from connectors.spark.java import find_java
-from connectors.spark.settings import pinned_settings, session_settings, worker_environment, worker_python
-from connectors.spark.submitted import is_submitted
+from lakebed.connectors.errors import ConfigError, LakeError, StageError, first_line
+from lakebed.connectors.spark.archive import archive_flags
+from lakebed.connectors.spark.cluster import adopted, join_cluster, require_delta, submitted_settings
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.gateway import SHORT_RUN, jvm_command, start_gateway
+from lakebed.connectors.spark.jars import class_path, find_jars, s3_jars
+from lakebed.connectors.spark.java import find_java
+from lakebed.connectors.spark.settings import pinned_settings, session_settings, worker_environment, worker_python
+from lakebed.connectors.spark.submitted import is_submitted
 
 T = TypeVar("T")
 _STOP_TIMEOUT_S = 120

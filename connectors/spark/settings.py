@@ -6,10 +6,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from connectors.spark.code import ZIP_NAME, code_root
-from connectors.spark.config import SparkConfig
-from connectors.spark.daemon import PRELOAD_VARIABLE
-from connectors.spark.jars import find_set, jar_set
+from lakebed.connectors.python_process import SAFE_PATH, code_root, python_path
+from lakebed.connectors.spark.code import ZIP_NAME
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.daemon import PRELOAD_VARIABLE
+from lakebed.connectors.spark.jars import find_set, jar_set
 
 EXTENSIONS = "spark.sql.extensions"
 _DELTA = "io.delta.sql.DeltaSparkSessionExtension"
@@ -24,7 +25,7 @@ _DEFAULTS = {
     # a small table's state in one partition: without it each read of a state runs 50 tasks
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.ui.showConsoleProgress": "false",
-    "spark.python.daemon.module": "connectors.spark.daemon",
+    "spark.python.daemon.module": "lakebed.connectors.spark.daemon",
     "spark.python.worker.reuse": "true",
 }
 _SERVLET = "spark.metrics.conf.*.sink.prometheusServlet"
@@ -81,14 +82,14 @@ def s3_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 def worker_environment(config: SparkConfig) -> dict[str, str]:
     """Environment of a JVM that we start, and so of a local session's Python workers: this Python, and our code."""
-    path = [str(code_root()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     # with SPARK_HOME, workers would import PySpark from its zip, which keeps no byte code
     kept = {name: value for name, value in os.environ.items() if name not in {"SPARK_HOME", "SPARK_TESTING"}}
     kept |= {"SPARK_LOCAL_IP": "127.0.0.1"} if config.is_local else {}
     return kept | {
+        **SAFE_PATH,
         "PYSPARK_PYTHON": worker_python(config),
         "PYSPARK_DRIVER_PYTHON": sys.executable,
-        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONPATH": python_path(),
         PRELOAD_VARIABLE: ",".join(config.worker_preload),
     }
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from connectors.errors import StageError
-from connectors.spark.archive import archive_path, is_usable
-from connectors.spark.config import SparkConfig
-from connectors.spark.jars import find_jars
-from connectors.spark.java import find_java
-from connectors.spark.session import SessionStarter
+from lakebed.connectors.errors import StageError
+from lakebed.connectors.spark.archive import archive_path, is_usable
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.jars import find_jars
+from lakebed.connectors.spark.java import find_java
+from lakebed.connectors.spark.session import SessionStarter
 
 
 def build_archive(config: SparkConfig) -> Path:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from data_samples.families import customers, names, nested, numbers, orders, statistics, text, time
-from data_samples.model import Family
+from lakebed.data_samples.families import customers, names, nested, numbers, orders, statistics, text, time
+from lakebed.data_samples.model import Family
 
 BUILDERS: tuple[Callable[[int], Family], ...] = (
     orders.orders,

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from data_samples.layouts import CsvFile, DeltaTable, JsonLines, ParquetFile
-from data_samples.model import Claim, Family, SampleTable, copies, replaced
-from data_samples.randomness import generator, picked
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, JsonLines, ParquetFile
+from lakebed.data_samples.model import Claim, Family, SampleTable, copies, replaced
+from lakebed.data_samples.randomness import generator, picked
 
 N_CUSTOMERS = 5_000
 _NAMES = ["Ada", "Björn", "Chloë", "D'Arcy", 'Eve "E."', "Łukasz", "Smith, Jo", "Zoë 🌍"]

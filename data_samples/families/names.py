@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from data_samples.layouts import CsvFile, DeltaTable, HivePartitions, ParquetFile
-from data_samples.model import Claim, Family, SampleTable, copies
-from data_samples.randomness import generator, picked
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, ParquetFile
+from lakebed.data_samples.model import Claim, Family, SampleTable, copies
+from lakebed.data_samples.randomness import generator, picked
 
 
 def odd_names(seed: int) -> Family:

@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 
-from data_samples.layouts import DeltaTable, JsonLines, ParquetFile
-from data_samples.model import Claim, Family, SampleTable, copies
-from data_samples.randomness import generator
+from lakebed.data_samples.layouts import DeltaTable, JsonLines, ParquetFile
+from lakebed.data_samples.model import Claim, Family, SampleTable, copies
+from lakebed.data_samples.randomness import generator
 
 _NAME = pa.struct([("first", pa.string()), ("last", pa.string())])
 _BUYER = pa.struct([("id", pa.int64()), ("name", _NAME)])

@@ -5,9 +5,9 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 
-from data_samples.layouts import DeltaTable, JsonLines, ParquetFile, TextFile
-from data_samples.model import Claim, Family, SampleTable, copies, replaced
-from data_samples.randomness import generator
+from lakebed.data_samples.layouts import DeltaTable, JsonLines, ParquetFile, TextFile
+from lakebed.data_samples.model import Claim, Family, SampleTable, copies, replaced
+from lakebed.data_samples.randomness import generator
 
 
 def prices(seed: int) -> Family:

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_samples.layouts import CsvFile, DeltaTable, HivePartitions, ParquetFile, ParquetParts
-from data_samples.model import Claim, Family, SampleTable, copies, replaced
-from data_samples.randomness import generator, instants, picked
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, ParquetFile, ParquetParts
+from lakebed.data_samples.model import Claim, Family, SampleTable, copies, replaced
+from lakebed.data_samples.randomness import generator, instants, picked
 
 N_ORDERS = 50_000
 _SLIM = ["order_id", "customer_id", "amount_cents"]

@@ -3,10 +3,10 @@
 import numpy as np
 import pyarrow as pa
 
-from data_samples.delta_log import SparkLikeDelta
-from data_samples.layouts import DeltaTable, ParquetFile
-from data_samples.model import Claim, Family, SampleTable, copies, replaced
-from data_samples.randomness import generator
+from lakebed.data_samples.delta_log import SparkLikeDelta
+from lakebed.data_samples.layouts import DeltaTable, ParquetFile
+from lakebed.data_samples.model import Claim, Family, SampleTable, copies, replaced
+from lakebed.data_samples.randomness import generator
 
 N_WIDE_COLUMNS = 40
 

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from data_samples.delta_log import SparkLikeDelta
-from data_samples.layouts import DeltaTable, ParquetFile
-from data_samples.model import Claim, Family, SampleTable, copies, with_cell
-from data_samples.randomness import generator, instants, picked
+from lakebed.data_samples.delta_log import SparkLikeDelta
+from lakebed.data_samples.layouts import DeltaTable, ParquetFile
+from lakebed.data_samples.model import Claim, Family, SampleTable, copies, with_cell
+from lakebed.data_samples.randomness import generator, instants, picked
 
 N_CLICKS = 20_000
 

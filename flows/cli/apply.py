@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.confirm import DryRun, Yes, require_yes
-from flows.cli.logs import follow_config
-from flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
-from flows.cli.output import human_bytes, print_json, print_table, print_text
+from lakebed.flows.cli.confirm import DryRun, Yes, require_yes
+from lakebed.flows.cli.logs import follow_config
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
+from lakebed.flows.cli.output import human_bytes, print_json, print_table, print_text
 
 if TYPE_CHECKING:
-    from tasks.quarantine.apply import Applied
+    from lakebed.tasks.quarantine.apply import Applied
 
 PlanFile = Annotated[Path, typer.Argument(help="The plan that `lakebed plan` wrote.")]
 
@@ -27,9 +27,9 @@ def apply(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Set the tables of a plan aside: verify, rebuild and compare, then move to quarantine. Deletes nothing."""
-    from flows.quarantine import apply as apply_plan
-    from flows.quarantine import apply_settings
-    from tasks.retention.plan import read_plan
+    from lakebed.flows.quarantine import apply as apply_plan
+    from lakebed.flows.quarantine import apply_settings
+    from lakebed.tasks.retention.plan import read_plan
 
     follow_config(config)
     read = read_plan(plan)
@@ -77,7 +77,7 @@ def _print(done: "Applied", lake: str, *, is_dry: bool) -> None:
     if is_dry:
         print_text("everything was verified; nothing was changed")
         return
-    from tasks.quarantine.receipt import quoted
+    from lakebed.tasks.quarantine.receipt import quoted
 
     print_text(f"quarantine: {done.quarantine}; parents are pinned as long as tables lie there")
     print_text(f"undo: lakebed restore --all --lake {quoted(lake)}")

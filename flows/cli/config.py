@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from flows.cli.options import AsJson
-from flows.cli.output import print_json, print_text
+from lakebed.flows.cli.options import AsJson
+from lakebed.flows.cli.output import print_json, print_text
 
 
 def config(as_json: AsJson = False) -> None:
     """Print every setting with its default, range and meaning, as TOML; with --json, as a JSON schema."""
-    from flows.config import LakebedConfig
+    from lakebed.flows.config import LakebedConfig
 
     if as_json:
         print_json(LakebedConfig.model_json_schema())

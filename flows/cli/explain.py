@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from flows.cli.output import human_bytes, print_json, print_table, print_text, printable
-from tasks.retention.words import money_text
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from lakebed.flows.cli.output import human_bytes, print_json, print_table, print_text, printable
+from lakebed.tasks.retention.words import money_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tasks.relations.explain import RelationVerdict
-    from tasks.retention.explain import DecisionFacts
-    from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+    from lakebed.tasks.relations.explain import RelationVerdict
+    from lakebed.tasks.retention.explain import DecisionFacts
+    from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 SHOWN_PAIRS = 25
 
@@ -26,9 +26,9 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say of one table what each step found: proven edges, near misses, and why the others are out."""
-    from flows.artifacts import newest_refs, newest_run
-    from tasks.containment.explain import explain_table
-    from tasks.retention.explain import explain_decision
+    from lakebed.flows.artifacts import newest_refs, newest_run
+    from lakebed.tasks.containment.explain import explain_table
+    from lakebed.tasks.retention.explain import explain_decision
 
     root = artifact_root(artifacts, config)
     store, refs = newest_refs(root, "containment")
@@ -79,13 +79,13 @@ def _print_decision(decided: "DecisionFacts") -> None:
 
 def _relations(store: "ArtifactStore", refs: "Mapping[str, ArtifactRef]", table: str) -> "list[RelationVerdict]":
     """Of a run that has reached the stage; of an earlier one there are none."""
-    from tasks.relations.explain import explain_relations
+    from lakebed.tasks.relations.explain import explain_relations
 
     return explain_relations(store, refs["relations"], table) if "relations" in refs else []
 
 
 def _print_relations(related: "list[RelationVerdict]", *, everything: bool) -> None:
-    from tasks.relations.explain import short
+    from lakebed.tasks.relations.explain import short
 
     if not related:
         return

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connectors.errors import ArtifactError
-from flows.cli.confirm import DryRun, Yes, require_yes
-from flows.cli.logs import follow_config
-from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from flows.cli.output import human_bytes, print_json, print_table, print_text
+from lakebed.connectors.errors import ArtifactError
+from lakebed.flows.cli.confirm import DryRun, Yes, require_yes
+from lakebed.flows.cli.logs import follow_config
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from lakebed.flows.cli.output import human_bytes, print_json, print_table, print_text
 
 if TYPE_CHECKING:
-    from flows.gc import Cleaning
+    from lakebed.flows.gc import Cleaning
 
 SHOWN = 40
 
@@ -34,7 +34,7 @@ def gc(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Remove runs and artifacts that no kept run, receipt or plan needs, and what killed runs left. Never the lake."""
-    from flows.gc import clean, preview, settings_for
+    from lakebed.flows.gc import clean, preview, settings_for
 
     follow_config(config)
     root, plans = artifact_root(artifacts, config), plan or []

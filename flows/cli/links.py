@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.errors import ArtifactError
-from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from flows.cli.output import print_lines, print_table, print_text
+from lakebed.connectors.errors import ArtifactError
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from lakebed.flows.cli.output import print_lines, print_table, print_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +36,7 @@ def predict(
     table, why = predictions(root)
     table = table.slice(0, top)
     if out is not None:
-        from connectors.delta import write_table
+        from lakebed.connectors.delta import write_table
 
         write_table(str(out), table)
     rows = [readable(row) for row in table.to_pylist()]
@@ -60,8 +60,8 @@ def predictions(root: str) -> "tuple[pa.Table, str]":
         ArtifactError: if no run has reached the links stage.
         StageError: if none has, and torch is not installed either.
     """
-    from flows.artifacts import newest_refs
-    from tasks.links.stage import require_torch
+    from lakebed.flows.artifacts import newest_refs
+    from lakebed.tasks.links.stage import require_torch
 
     try:
         store, refs = newest_refs(root, "links")

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from tasks.runtime.config import LoggingConfig
-from tasks.runtime.logs import configure
+from lakebed.tasks.runtime.config import LoggingConfig
+from lakebed.tasks.runtime.logs import configure
 
 _FORMAT, _LEVEL = "LAKEBED_LOGGING__FORMAT", "LAKEBED_LOGGING__LEVEL"
 
@@ -27,7 +27,7 @@ def follow_config(path: Path | None) -> LoggingConfig:
     Raises:
         ConfigError: if they cannot be read.
     """
-    from flows.config import logging_config
+    from lakebed.flows.config import logging_config
 
     config = logging_config(path)
     configure(config)

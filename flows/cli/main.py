@@ -10,30 +10,30 @@ from typing import Annotated
 
 import typer
 
-from connectors.errors import ConfigError, LakeError
-from connectors.redaction import redacted
-from connectors.rights import forbid_shared_writes
-from flows.cli.apply import apply
-from flows.cli.config import config
-from flows.cli.containments import containments
-from flows.cli.demo import demo
-from flows.cli.doctor import doctor
-from flows.cli.explain import explain
-from flows.cli.gc import gc
-from flows.cli.joinable import joinable
-from flows.cli.links import links
-from flows.cli.logs import begin_logging
-from flows.cli.neighbours import neighbours
-from flows.cli.plan import plan
-from flows.cli.purge import purge
-from flows.cli.report import report
-from flows.cli.restore import restore
-from flows.cli.run import run
-from flows.cli.search import search
-from flows.cli.serve import serve
-from flows.cli.similar import similar
-from flows.cli.status import status
-from flows.cli.summarize import decode, summarize
+from lakebed.connectors.errors import ConfigError, LakeError
+from lakebed.connectors.redaction import redacted
+from lakebed.connectors.rights import forbid_shared_writes
+from lakebed.flows.cli.apply import apply
+from lakebed.flows.cli.config import config
+from lakebed.flows.cli.containments import containments
+from lakebed.flows.cli.demo import demo
+from lakebed.flows.cli.doctor import doctor
+from lakebed.flows.cli.explain import explain
+from lakebed.flows.cli.gc import gc
+from lakebed.flows.cli.joinable import joinable
+from lakebed.flows.cli.links import links
+from lakebed.flows.cli.logs import begin_logging
+from lakebed.flows.cli.neighbours import neighbours
+from lakebed.flows.cli.plan import plan
+from lakebed.flows.cli.purge import purge
+from lakebed.flows.cli.report import report
+from lakebed.flows.cli.restore import restore
+from lakebed.flows.cli.run import run
+from lakebed.flows.cli.search import search
+from lakebed.flows.cli.serve import serve
+from lakebed.flows.cli.similar import similar
+from lakebed.flows.cli.status import status
+from lakebed.flows.cli.summarize import decode, summarize
 
 VERBS = (
     doctor,
@@ -140,7 +140,7 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 def _tell(text: str, facts: Mapping[str, object]) -> None:
     """The error on standard error: as text, or as an event where logs are structured."""
-    from tasks.runtime.logs import log
+    from lakebed.tasks.runtime.logs import log
 
     if log().is_on:
         log().event("failed", "error", **facts)
@@ -150,7 +150,7 @@ def _tell(text: str, facts: Mapping[str, object]) -> None:
 
 def _print_error(facts: Mapping[str, object], *, is_json: bool) -> None:
     if is_json:
-        from flows.cli.output import print_json
+        from lakebed.flows.cli.output import print_json
 
         print_json(facts)
 

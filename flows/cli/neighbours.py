@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connectors.errors import GraphError
-from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from flows.cli.output import print_json, print_table
+from lakebed.connectors.errors import GraphError
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from lakebed.flows.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tasks.summary.kernel.model import Summary
+    from lakebed.tasks.summary.kernel.model import Summary
 
 SHOWN = 50
 
@@ -45,8 +45,8 @@ def newest_summary(root: str) -> tuple["pa.Table", "Summary"]:
     Raises:
         ArtifactError: if no run has reached the summary stage, or its files are damaged.
     """
-    from flows.artifacts import newest_refs
-    from tasks.summary.export import load_arrays
+    from lakebed.flows.artifacts import newest_refs
+    from lakebed.tasks.summary.export import load_arrays
 
     store, refs = newest_refs(root, "summary")
     nodes = store.read(refs["lakegraph"], "nodes", ["node_id", "kind", "key", "label"]).sort_by("node_id")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.errors import ConfigError
-from connectors.storage import is_object_store
-from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from flows.cli.output import human_bytes, print_json, print_table, print_text
-from tasks.retention.words import money_text
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.storage import is_object_store
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from lakebed.flows.cli.output import human_bytes, print_json, print_table, print_text
+from lakebed.tasks.retention.words import money_text
 
 if TYPE_CHECKING:
-    from tasks.retention.plan import Plan, PlannedTable
+    from lakebed.tasks.retention.plan import Plan, PlannedTable
 
 HASH_DIGITS = 12
 
@@ -26,7 +26,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Write the plan of the newest run: what to delete, how it is rebuilt, what that saves. Changes nothing."""
-    from tasks.retention.plan import write_plan
+    from lakebed.tasks.retention.plan import write_plan
 
     root = artifact_root(artifacts, config)
     made, summary = make(root)
@@ -52,10 +52,10 @@ def make(root: str) -> tuple["Plan", dict[str, Any]]:
     """
     from datetime import UTC, datetime
 
-    from connectors.lake.config import LakeConfig
-    from flows.artifacts import newest_refs, newest_run
-    from tasks.retention.config import RetentionConfig
-    from tasks.retention.planning import PlanSource, make_plan
+    from lakebed.connectors.lake.config import LakeConfig
+    from lakebed.flows.artifacts import newest_refs, newest_run
+    from lakebed.tasks.retention.config import RetentionConfig
+    from lakebed.tasks.retention.planning import PlanSource, make_plan
 
     store, refs = newest_refs(root, "retention")
     settings = newest_run(root, "retention").config
@@ -110,7 +110,7 @@ def _facts(table: "PlannedTable") -> dict[str, Any]:
 
 
 def _how(table: "PlannedTable") -> str:
-    from tasks.retention.recipes.model import Recipe
+    from lakebed.tasks.retention.recipes.model import Recipe
 
     recipe = Recipe.model_validate(table.recipe)
     lost = "" if recipe.order.state != "lost" else f"; row order is lost: {recipe.order.reason}"

@@ -1,9 +1,9 @@
 """`lakebed purge`: deletes tables in quarantine after their time."""
 
-from flows.cli.confirm import DryRun, Everything, Tables, Yes, chosen_tables, require_yes
-from flows.cli.logs import follow_config
-from flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
-from flows.cli.output import human_bytes, print_json, print_text, printable
+from lakebed.flows.cli.confirm import DryRun, Everything, Tables, Yes, chosen_tables, require_yes
+from lakebed.flows.cli.logs import follow_config
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
+from lakebed.flows.cli.output import human_bytes, print_json, print_text, printable
 
 
 def purge(  # noqa: PLR0913 - one argument an option
@@ -18,8 +18,8 @@ def purge(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Delete tables in quarantine whose days of grace are over. The only verb that deletes; with --all those due."""
-    from flows.quarantine import lake_settings
-    from flows.quarantine import purge as purge_tables
+    from lakebed.flows.quarantine import lake_settings
+    from lakebed.flows.quarantine import purge as purge_tables
 
     follow_config(config)
     chosen = chosen_tables(tables, everything, "purge")

@@ -1,15 +1,15 @@
 """`lakebed report`: the HTML report of the newest run."""
 
-from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from flows.cli.output import print_json, print_text
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from lakebed.flows.cli.output import print_json, print_text
 
 
 def report(artifacts: Artifacts = None, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Write the HTML report of the newest run that reached containment anew, and say where it lies."""
-    from flows.artifacts import newest_run
-    from flows.run import write_run_report
-    from tasks.report.config import ReportConfig
-    from tasks.runtime.artifacts import ArtifactStore
+    from lakebed.flows.artifacts import newest_run
+    from lakebed.flows.run import write_run_report
+    from lakebed.tasks.report.config import ReportConfig
+    from lakebed.tasks.runtime.artifacts import ArtifactStore
 
     root = artifact_root(artifacts, config)
     record = newest_run(root, "containment")

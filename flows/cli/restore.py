@@ -1,9 +1,9 @@
 """`lakebed restore`: brings tables back."""
 
-from flows.cli.confirm import DryRun, Everything, Tables, chosen_tables
-from flows.cli.logs import follow_config
-from flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
-from flows.cli.output import human_bytes, print_json, print_text, printable
+from lakebed.flows.cli.confirm import DryRun, Everything, Tables, chosen_tables
+from lakebed.flows.cli.logs import follow_config
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
+from lakebed.flows.cli.output import human_bytes, print_json, print_text, printable
 
 
 def restore(  # noqa: PLR0913 - one argument an option
@@ -17,8 +17,8 @@ def restore(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Bring tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged."""
-    from flows.quarantine import lake_settings
-    from flows.quarantine import restore as restore_tables
+    from lakebed.flows.quarantine import lake_settings
+    from lakebed.flows.quarantine import restore as restore_tables
 
     follow_config(config)
     chosen = chosen_tables(tables, everything, "restore")

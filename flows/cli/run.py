@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, Master, overrides
-from flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
-from tasks.retention.words import money_text
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, Master, overrides
+from lakebed.flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
+from lakebed.tasks.retention.words import money_text
 
 
 def run(  # noqa: PLR0913 - one argument an option
@@ -25,10 +25,10 @@ def run(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Runs the chain and prints what it found."""
-    from flows.config import load_config
-    from flows.run import run as run_chain
-    from tasks.runtime.logs import configure
-    from tasks.runtime.progress import shown
+    from lakebed.flows.config import load_config
+    from lakebed.flows.run import run as run_chain
+    from lakebed.tasks.runtime.logs import configure
+    from lakebed.tasks.runtime.progress import shown
 
     values = overrides(lake, artifacts, strict=strict or None, paranoid=paranoid or None)
     values |= {"full": True} if full else {}

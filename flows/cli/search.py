@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from flows.cli.similar import Number, opened, show
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from lakebed.flows.cli.similar import Number, opened, show
 
 
 def search(

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, overrides
-from flows.cli.output import print_json, print_table, print_text
-from flows.deployment_limits import MIN_INTERVAL_S, MIN_SILENT_S, POOL, SILENT_S
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, overrides
+from lakebed.flows.cli.output import print_json, print_table, print_text
+from lakebed.flows.deployment_limits import MIN_INTERVAL_S, MIN_SILENT_S, POOL, SILENT_S
 
 if TYPE_CHECKING:
-    from flows.serving import Registered
+    from lakebed.flows.serving import Registered
 
 
 def serve(  # noqa: PLR0913 - one argument an option
@@ -35,9 +35,9 @@ def serve(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Registers the deployments at the Prefect server of PREFECT_API_URL, then works for them until it is stopped."""
-    from flows.chain import chosen_links
-    from flows.config import DEFAULT_FILE, load_config
-    from flows.serving import Schedule, Serving, register, require_server, work
+    from lakebed.flows.chain import chosen_links
+    from lakebed.flows.config import DEFAULT_FILE, load_config
+    from lakebed.flows.serving import Schedule, Serving, register, require_server, work
 
     settings = load_config(config, overrides(lake, artifacts))
     chosen_links(to or None)

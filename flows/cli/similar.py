@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from connectors.errors import ConfigError
-from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from flows.cli.output import print_lines, print_table, print_text
+from lakebed.connectors.errors import ConfigError
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
+from lakebed.flows.cli.output import print_lines, print_table, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tasks.search.lake_search import LakeSearch
-    from tasks.search.model import Neighbour
+    from lakebed.tasks.search.lake_search import LakeSearch
+    from lakebed.tasks.search.model import Neighbour
 
 Number = Annotated[int, typer.Option("--k", "-k", help="How many answers.", min=1, max=1_000)]
 
@@ -31,7 +31,7 @@ def similar(
         raise ConfigError("one thing to compare is needed", expected="TABLE, or --file X.parquet")
     search = opened(artifact_root(artifacts, config))
     if file is not None:
-        from tasks.search.query_file import ask_file
+        from lakebed.tasks.search.query_file import ask_file
 
         found = search.similar_to(*ask_file(search, file), k)
     else:
@@ -45,8 +45,8 @@ def opened(root: str) -> "LakeSearch":
     Raises:
         ArtifactError: if no run has made one.
     """
-    from flows.artifacts import search_refs
-    from tasks.search.lake_search import LakeSearch
+    from lakebed.flows.artifacts import search_refs
+    from lakebed.tasks.search.lake_search import LakeSearch
 
     return LakeSearch(*search_refs(root))
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root, overrides
-from flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root, overrides
+from lakebed.flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
 
 if TYPE_CHECKING:
-    from tasks.runtime.record import RunRecord
+    from lakebed.tasks.runtime.record import RunRecord
 
 
 class Format(StrEnum):
@@ -35,9 +35,9 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Lists what needs attention first, then the newest runs, the stages of the last, and the quarantine."""
-    from flows.artifacts import all_runs
-    from tasks.runtime.prometheus import metrics_text
-    from tasks.runtime.record import find_run
+    from lakebed.flows.artifacts import all_runs
+    from lakebed.tasks.runtime.prometheus import metrics_text
+    from lakebed.tasks.runtime.record import find_run
 
     root = artifact_root(artifacts, config)
     is_json = as_json or form is Format.json
@@ -53,8 +53,8 @@ def status(
 
 
 def _overview(root: str, config: Any, runs: "list[RunRecord]", *, is_json: bool) -> None:
-    from connectors.rights import weakness_of
-    from flows.quarantine import lake_settings, quarantine_facts, quarantine_warnings
+    from lakebed.connectors.rights import weakness_of
+    from lakebed.flows.quarantine import lake_settings, quarantine_facts, quarantine_warnings
 
     settings = lake_settings(config, overrides(None, root))
     warnings, aside = quarantine_warnings(settings), quarantine_facts(settings)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.logs import follow_config
-from flows.cli.options import AsJson
-from flows.cli.output import human_bytes, print_json, print_text
+from lakebed.flows.cli.logs import follow_config
+from lakebed.flows.cli.options import AsJson
+from lakebed.flows.cli.output import human_bytes, print_json, print_text
 
 
 class Weights(StrEnum):
@@ -28,8 +28,8 @@ def summarize(
     as_json: AsJson = False,
 ) -> None:
     """Summarises a graph without loss; stopped, the same command goes on where it ended."""
-    from tasks.summary.config import SummaryConfig
-    from tasks.summary.files import EdgeFile, summarize_file
+    from lakebed.tasks.summary.config import SummaryConfig
+    from lakebed.tasks.summary.files import EdgeFile, summarize_file
 
     follow_config(None)
     config = SummaryConfig(iterations=iterations, seed=seed)
@@ -60,7 +60,7 @@ def decode(
     as_json: AsJson = False,
 ) -> None:
     """Gives the edges of a summarised graph back."""
-    from tasks.summary.export import edge_text, load, write_graph
+    from lakebed.tasks.summary.export import edge_text, load, write_graph
 
     stored = load(str(folder))
     if out is None and not as_json:

@@ -89,8 +89,8 @@ def _compiler() -> str | None:
 def _java_problem() -> str:
     """The session's own search, which needs nothing installed."""
     sys.path.insert(0, str(ROOT))
-    from connectors.errors import ConfigError
-    from connectors.spark.java import JAVA_FIX, find_java
+    from lakebed.connectors.errors import ConfigError
+    from lakebed.connectors.spark.java import JAVA_FIX, find_java
 
     try:
         find_java()
@@ -216,15 +216,19 @@ _JARS = "connectors/spark/jars.py"
 _KERNELS = sorted(path.relative_to(ROOT).with_suffix("") for path in ROOT.glob("tasks/**/kernel/compile.py"))
 _COMPILE = "; ".join(
     f"from {module} import compile_kernels; compile_kernels()"
-    for module in ("tasks.encoding", *(".".join(path.parts) for path in _KERNELS))
+    for module in ("lakebed.tasks.encoding", *(".".join(("lakebed", *path.parts)) for path in _KERNELS))
 )
 STEPS = (
     Step("Python environment", _environment_inputs, _make_environment),
-    Step("Delta's jars", lambda: _contents("requirements/lock.txt", _JARS), _module("-m", "connectors.spark.fetch")),
+    Step(
+        "Delta's jars",
+        lambda: _contents("requirements/lock.txt", _JARS),
+        _module("-m", "lakebed.connectors.spark.fetch"),
+    ),
     Step(
         "class-data archive",
         lambda: [*_java_inputs(), *_contents("requirements/lock.txt", _JARS, "connectors/spark/gateway.py")],
-        _module("-m", "connectors.spark.training"),
+        _module("-m", "lakebed.connectors.spark.training"),
         is_optional=True,
     ),
     Step(
@@ -236,7 +240,7 @@ STEPS = (
     Step(
         "Prefect's database",
         lambda: _contents("requirements/lock.txt"),
-        _module("-m", "flows.prefect_home"),
+        _module("-m", "lakebed.flows.prefect_home"),
         is_optional=True,
     ),
 )

@@ -21,8 +21,8 @@ _INNER = re.compile(r" {3}[-*] ")
 # what fills numba's cache is nobody's interface
 _LEFT_OUT = {"compile", "compile_products"}
 _PAGES = {
-    "lakebed": "# lakebed\n\nFor programs that read a lake.\n\n::: tasks.quarantine.reading.open_table\n",
-    "encoding": "# Encoding\n\nCanonical cells, row hashes, multiset hashes, sketches: `tasks.encoding`.\n",
+    "lakebed": "# lakebed\n\nFor programs that read a lake.\n\n::: lakebed.tasks.quarantine.reading.open_table\n",
+    "encoding": "# Encoding\n\nCanonical cells, row hashes, multiset hashes, sketches: `lakebed.tasks.encoding`.\n",
 }
 
 
@@ -77,7 +77,7 @@ def _stage_page(name: str, stage: Path | None, kernel: Path | None) -> str:
     parts = [f"# {title}\n"]
     has_run = stage is not None and f"def run_{name}(" in stage.read_text()
     if has_run:
-        parts.append(f"\n## The stage\n\n::: tasks.{name}.stage.run_{name}\n")
+        parts.append(f"\n## The stage\n\n::: lakebed.tasks.{name}.stage.run_{name}\n")
     if kernel is not None:
         parts.append("\n## Kernel\n\nPure algorithm: arrays in, arrays out.\n")
         parts += map(_module, _modules(kernel))

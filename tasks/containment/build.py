@@ -5,19 +5,19 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from connectors.delta import DataFile, WrittenTable, commit_files, write_table
-from tasks.containment import outcome
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.contract import ROW_HASHES
-from tasks.containment.former import load_state, save_state, state_paths
-from tasks.containment.plan import ScanPlaces
-from tasks.containment.sampled import sample_content
-from tasks.containment.search import ContentScan, LakeView, scan_content, sketch, verify, view_lake
-from tasks.containment.taken import Earlier
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.progress import shown
-from tasks.runtime.stage import Stage, StageMetrics
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.delta import DataFile, WrittenTable, commit_files, write_table
+from lakebed.tasks.containment import outcome
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.contract import ROW_HASHES
+from lakebed.tasks.containment.former import load_state, save_state, state_paths
+from lakebed.tasks.containment.plan import ScanPlaces
+from lakebed.tasks.containment.sampled import sample_content
+from lakebed.tasks.containment.search import ContentScan, LakeView, scan_content, sketch, verify, view_lake
+from lakebed.tasks.containment.taken import Earlier
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.stage import Stage, StageMetrics
+from lakebed.tasks.runtime.workspace import Workspace
 
 
 def build_artifact(

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from connectors.linking import link_file
-from connectors.storage import Storage
-from tasks.containment.contract import ROW_HASHES
-from tasks.containment.hash_files import HashFile, HashFiles, opened_hashes
-from tasks.containment.kernel.schema_graph import Int32, Int64
+from lakebed.connectors.linking import link_file
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.containment.contract import ROW_HASHES
+from lakebed.tasks.containment.hash_files import HashFile, HashFiles, opened_hashes
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
 
 # more files than this of one bucket are written into one: each comparing task opens all of its bucket's
 MAX_LINKED = 32

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from connectors.config import FrozenConfig
+from lakebed.connectors.config import FrozenConfig
 
 PUBLIC_KEY = SecretStr("6c616b656265642d726f772d68617368")
 

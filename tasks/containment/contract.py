@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from tasks.runtime.contract import AtLeast, AtMost, AtMostColumn, Column, Contract, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, AtMost, AtMostColumn, Column, Contract, OneOf
 
 SEMANTICS = ("set", "bag")
 VERDICTS = ("proven", "refuted_by_sketch", "refuted_by_rows", "refuted_by_sample", "passed_sample")

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.contract import EDGES
-from tasks.containment.kernel.chance import Chance, ValueSketches, column_chances, edge_chance
-from tasks.containment.kernel.proof import PairCounts
-from tasks.containment.kernel.schema_graph import Int32
-from tasks.containment.statistics import LakeStatistics
-from tasks.encoding import ENCODING_ID
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.contract import EDGES
+from lakebed.tasks.containment.kernel.chance import Chance, ValueSketches, column_chances, edge_chance
+from lakebed.tasks.containment.kernel.proof import PairCounts
+from lakebed.tasks.containment.kernel.schema_graph import Int32
+from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.encoding import ENCODING_ID
 
 MAX_LISTED_FILES = 20
 

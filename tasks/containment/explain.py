@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import SourceError
-from tasks.containment.kernel.min_max import Refutation, refute_pairs
-from tasks.containment.kernel.schema_graph import Int32, schema_edges
-from tasks.containment.statistics import LakeStatistics, load_statistics
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.connectors.errors import SourceError
+from lakebed.tasks.containment.kernel.min_max import Refutation, refute_pairs
+from lakebed.tasks.containment.kernel.schema_graph import Int32, schema_edges
+from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 REASONS = {
     Refutation.ROWS: "the child has more rows than the parent",

@@ -12,17 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.containment.hash_files import HashFile, damaged
-from tasks.containment.kernel.proof import PairCounts
-from tasks.containment.reading import TableReading, table_readings
+from lakebed.tasks.containment.hash_files import HashFile, damaged
+from lakebed.tasks.containment.kernel.proof import PairCounts
+from lakebed.tasks.containment.reading import TableReading, table_readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from connectors.storage import Storage
-    from tasks.containment.kernel.schema_graph import Int32, Int64
-    from tasks.containment.search import ContentScan, LakeView, Verified
-    from tasks.runtime.artifacts import Manifest
+    from lakebed.connectors.storage import Storage
+    from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
+    from lakebed.tasks.containment.search import ContentScan, LakeView, Verified
+    from lakebed.tasks.runtime.artifacts import Manifest
 
 FOLDER = "former"
 NAMES = ("tables", "samples", "hash_files", "pairs")

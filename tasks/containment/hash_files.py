@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from connectors.errors import ArtifactError
-from connectors.storage import Storage, storage_error
-from tasks.containment.contract import ROW_HASHES
-from tasks.containment.kernel.fingerprint import Fingerprint
-from tasks.containment.kernel.proof import HashRows
-from tasks.containment.kernel.schema_graph import Int32
-from tasks.encoding.multiset import add_multiset_hashes
-from tasks.runtime.digest import batch_multiset
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import Storage, storage_error
+from lakebed.tasks.containment.contract import ROW_HASHES
+from lakebed.tasks.containment.kernel.fingerprint import Fingerprint
+from lakebed.tasks.containment.kernel.proof import HashRows
+from lakebed.tasks.containment.kernel.schema_graph import Int32
+from lakebed.tasks.encoding.multiset import add_multiset_hashes
+from lakebed.tasks.runtime.digest import batch_multiset
 
 ROWS_PER_GROUP = 1 << 19
 UInt64 = NDArray[np.uint64]

@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.contract import CANDIDATES, FUNNEL, UNSTABLE
-from tasks.containment.evidence import ProvenPairs, edge_table, proven_rows, table_facts, trivial_rows
-from tasks.containment.kernel.schema_graph import count_table_pairs
-from tasks.containment.kernel.sketches import SketchedPairs
-from tasks.containment.search import ContentScan, LakeView, Verified
-from tasks.encoding.sketch import containment_intervals
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.contract import CANDIDATES, FUNNEL, UNSTABLE
+from lakebed.tasks.containment.evidence import ProvenPairs, edge_table, proven_rows, table_facts, trivial_rows
+from lakebed.tasks.containment.kernel.schema_graph import count_table_pairs
+from lakebed.tasks.containment.kernel.sketches import SketchedPairs
+from lakebed.tasks.containment.search import ContentScan, LakeView, Verified
+from lakebed.tasks.encoding.sketch import containment_intervals
 
 
 def edges(view: LakeView, content: ContentScan, verified: Verified, config: ContainmentConfig) -> pa.Table:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.kernel.fingerprint import VALUE_SAMPLE, HashSettings
-from tasks.containment.kernel.schema_graph import Int32
-from tasks.containment.scan import ScanPlan, TableScan
-from tasks.containment.statistics import LakeStatistics
-from tasks.encoding.sketch import sketch_level
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.kernel.fingerprint import VALUE_SAMPLE, HashSettings
+from lakebed.tasks.containment.kernel.schema_graph import Int32
+from lakebed.tasks.containment.scan import ScanPlan, TableScan
+from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.encoding.sketch import sketch_level
+from lakebed.tasks.runtime.workspace import Workspace
 
 MIN_SKETCH_ROWS = 16
 

@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from connectors.errors import SourceError
-from connectors.lake.leaves import LeafArray
-from connectors.lake.read import ReadCounter, Split, read_split
-from tasks.containment.kernel.fingerprint import Cells, TableHasher
-from tasks.containment.scan import ScanPlan, ScanRows, new_hasher
-from tasks.encoding.postings import find_rows
-from tasks.runtime.memory import peak_memory_bytes
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.leaves import LeafArray
+from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.tasks.containment.kernel.fingerprint import Cells, TableHasher
+from lakebed.tasks.containment.scan import ScanPlan, ScanRows, new_hasher
+from lakebed.tasks.encoding.postings import find_rows
+from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 UInt64 = NDArray[np.uint64]
 

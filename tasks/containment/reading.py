@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.inventory.splits import InventoryTables
-from tasks.runtime.keys import canonical_json
+from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.runtime.keys import canonical_json
 
 _FILE_COLUMNS = (
     "path", "size", "n_rows", "row_group_rows", "row_group_bytes", "partition_values", "casts",

@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import SourceError
-from connectors.lake.read import reads_whole
-from tasks.containment.former import FormerScan, FormerTable, Sample
-from tasks.containment.kernel.schema_graph import Int32, Int64
-from tasks.containment.reading import TableReading, table_readings
-from tasks.containment.scan import ScanPlan, ScanRows
-from tasks.containment.statistics import LakeStatistics
-from tasks.inventory.splits import InventoryTables
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.read import reads_whole
+from lakebed.tasks.containment.former import FormerScan, FormerTable, Sample
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
+from lakebed.tasks.containment.reading import TableReading, table_readings
+from lakebed.tasks.containment.scan import ScanPlan, ScanRows
+from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.inventory.splits import InventoryTables
 
 
 @dataclass(frozen=True)

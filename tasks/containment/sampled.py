@@ -13,21 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from connectors.errors import StageError
-from connectors.lake.read import Split
-from connectors.spark.session import shared_session
-from tasks.containment.config import ContainmentConfig, SampledConfig
-from tasks.containment.kernel.fingerprint import Cells, HashSettings
-from tasks.containment.kernel.schema_graph import Int32
-from tasks.containment.kernel.sketches import RowSketches, SketchedPairs, compare_entries
-from tasks.containment.plan import projection_of
-from tasks.containment.probe import DrawnSplit, UInt64, draw_cells, draw_rows, probe_cells, probe_splits
-from tasks.containment.samples import distinct_rows
-from tasks.containment.scan import ScanPlan, TableScan
-from tasks.containment.search import LakeView, spark_sources
-from tasks.containment.spark import CellWork, SplitWork, run_on_tables
-from tasks.inventory.splits import pack_splits, plan_splits
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.errors import StageError
+from lakebed.connectors.lake.read import Split
+from lakebed.connectors.spark.session import shared_session
+from lakebed.tasks.containment.config import ContainmentConfig, SampledConfig
+from lakebed.tasks.containment.kernel.fingerprint import Cells, HashSettings
+from lakebed.tasks.containment.kernel.schema_graph import Int32
+from lakebed.tasks.containment.kernel.sketches import RowSketches, SketchedPairs, compare_entries
+from lakebed.tasks.containment.plan import projection_of
+from lakebed.tasks.containment.probe import DrawnSplit, UInt64, draw_cells, draw_rows, probe_cells, probe_splits
+from lakebed.tasks.containment.samples import distinct_rows
+from lakebed.tasks.containment.scan import ScanPlan, TableScan
+from lakebed.tasks.containment.search import LakeView, spark_sources
+from lakebed.tasks.containment.spark import CellWork, SplitWork, run_on_tables
+from lakebed.tasks.inventory.splits import pack_splits, plan_splits
+from lakebed.tasks.runtime.workspace import Workspace
 
 
 @dataclass(frozen=True)

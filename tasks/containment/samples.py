@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.containment.hash_files import HashFile
-from tasks.containment.kernel.chance import ValueSketches
-from tasks.containment.kernel.schema_graph import Int32
-from tasks.containment.kernel.sketches import RowSketches
-from tasks.containment.scan import ScanPlan
-from tasks.containment.statistics import LakeStatistics
-from tasks.encoding.multiset import distinct_counts
+from lakebed.tasks.containment.hash_files import HashFile
+from lakebed.tasks.containment.kernel.chance import ValueSketches
+from lakebed.tasks.containment.kernel.schema_graph import Int32
+from lakebed.tasks.containment.kernel.sketches import RowSketches
+from lakebed.tasks.containment.scan import ScanPlan
+from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.encoding.multiset import distinct_counts
 
 
 @dataclass(frozen=True)

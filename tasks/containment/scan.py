@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from connectors.errors import SourceError
-from connectors.lake.read import ReadCounter, Split, read_split
-from tasks.containment.hash_files import HashFiles
-from tasks.containment.kernel.fingerprint import Cells, HashSettings, TableHasher
-from tasks.runtime.memory import peak_memory_bytes
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.tasks.containment.hash_files import HashFiles
+from lakebed.tasks.containment.kernel.fingerprint import Cells, HashSettings, TableHasher
+from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 SCAN_SCHEMA = pa.schema(
     [

@@ -7,26 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from connectors.delta import MAX_DRIVER_ROWS
-from connectors.errors import SourceError
-from connectors.lake.files import place_uri
-from connectors.lake.read import Split
-from connectors.spark.session import shared_session
-from connectors.storage import Storage
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.kernel.min_max import MinMaxSurvey, survey
-from tasks.containment.kernel.proof import PairCounts
-from tasks.containment.kernel.schema_graph import Int32, schema_edges
-from tasks.containment.kernel.sketches import SketchedPairs, sketch_pairs, unrefuted_pairs
-from tasks.containment.plan import ScanPlaces, plan_scan
-from tasks.containment.samples import ScanResult, gather
-from tasks.containment.scan import SCAN_SCHEMA, ScanPlan
-from tasks.containment.spark import DeltaSource, PairList, compare_here, compare_on_spark, scan_lake
-from tasks.containment.statistics import LakeStatistics, load_statistics
-from tasks.containment.taken import Earlier, Taken, take
-from tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.delta import MAX_DRIVER_ROWS
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.files import place_uri
+from lakebed.connectors.lake.read import Split
+from lakebed.connectors.spark.session import shared_session
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.kernel.min_max import MinMaxSurvey, survey
+from lakebed.tasks.containment.kernel.proof import PairCounts
+from lakebed.tasks.containment.kernel.schema_graph import Int32, schema_edges
+from lakebed.tasks.containment.kernel.sketches import SketchedPairs, sketch_pairs, unrefuted_pairs
+from lakebed.tasks.containment.plan import ScanPlaces, plan_scan
+from lakebed.tasks.containment.samples import ScanResult, gather
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan
+from lakebed.tasks.containment.spark import DeltaSource, PairList, compare_here, compare_on_spark, scan_lake
+from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics
+from lakebed.tasks.containment.taken import Earlier, Taken, take
+from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 
 MAX_TRIVIAL_PARENTS = 1_000
 TASKS_PER_CORE = 3

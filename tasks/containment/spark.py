@@ -11,18 +11,18 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from connectors.errors import SourceError
-from connectors.lake.leaves import batch_leaves, schema_leaves
-from connectors.lake.read import Split
-from connectors.spark.object_stores import read_delta
-from connectors.spark.task_counts import counted_tasks
-from tasks.containment.hash_files import read_hash_rows
-from tasks.containment.kernel.fingerprint import Cells
-from tasks.containment.kernel.proof import PairCounts, compare_pairs
-from tasks.containment.kernel.schema_graph import Int32, Int64
-from tasks.containment.scan import SCAN_SCHEMA, ScanPlan, ScanRows, scan_cells, scan_splits
-from tasks.runtime.memory import peak_memory_bytes
-from tasks.runtime.progress import shown
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
+from lakebed.connectors.lake.read import Split
+from lakebed.connectors.spark.object_stores import read_delta
+from lakebed.connectors.spark.task_counts import counted_tasks
+from lakebed.tasks.containment.hash_files import read_hash_rows
+from lakebed.tasks.containment.kernel.fingerprint import Cells
+from lakebed.tasks.containment.kernel.proof import PairCounts, compare_pairs
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan, ScanRows, scan_cells, scan_splits
+from lakebed.tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.runtime.progress import shown
 
 SCAN_DDL = (
     "kind string not null, table_id int not null, projection int not null, token string not null, "

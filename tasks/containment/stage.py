@@ -1,10 +1,10 @@
 """The containment stage: its key, and whether its artifact is there; imports no kernel until it is not."""
 
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.contract import CONTRACTS
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.stage import Stage, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.contract import CONTRACTS
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.stage import Stage, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 
 SPEC = StageSpec("containment", 1, CONTRACTS)
 
@@ -33,6 +33,6 @@ def run_containment(inventory: ArtifactRef, workspace: Workspace, config: Contai
     stage = containment_stage(inventory, workspace, config)
     if ref := stage.reuse():
         return ref
-    from tasks.containment.build import build_artifact
+    from lakebed.tasks.containment.build import build_artifact
 
     return build_artifact(stage, inventory, workspace, config)

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds
-from tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups, group_schemas
+from lakebed.tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups, group_schemas
 
 BOUNDS = ("min_lower", "min_upper", "max_lower", "max_upper")
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from tasks.containment.carry import HashFolders, carry_hashes
-from tasks.containment.former import ROW_HASHES_FOLDER, FormerScan
-from tasks.containment.kernel.proof import PairCounts
-from tasks.containment.reuse import Reuse, add_digests, plan_reuse, taken_samples
-from tasks.containment.scan import SCAN_SCHEMA, ScanPlan
-from tasks.containment.spark import PairList
-from tasks.containment.statistics import LakeStatistics
-from tasks.inventory.splits import InventoryTables
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.containment.carry import HashFolders, carry_hashes
+from lakebed.tasks.containment.former import ROW_HASHES_FOLDER, FormerScan
+from lakebed.tasks.containment.kernel.proof import PairCounts
+from lakebed.tasks.containment.reuse import Reuse, add_digests, plan_reuse, taken_samples
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan
+from lakebed.tasks.containment.spark import PairList
+from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from connectors.errors import GraphError, StageError
-from connectors.storage import Storage
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.contract import POWERS
-from tasks.embeddings.estimate import estimate
-from tasks.embeddings.graph import Prepared, prepare
-from tasks.embeddings.kernel.fastrp import Embeddings, combine, embed
-from tasks.embeddings.kernel.projection import Float32
-from tasks.embeddings.stage import powers_stage
-from tasks.embeddings.vectors import vector_table
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.progress import shown
-from tasks.runtime.stage import Stage, StageMetrics
-from tasks.summary.kernel.model import Summary
+from lakebed.connectors.errors import GraphError, StageError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.contract import POWERS
+from lakebed.tasks.embeddings.estimate import estimate
+from lakebed.tasks.embeddings.graph import Prepared, prepare
+from lakebed.tasks.embeddings.kernel.fastrp import Embeddings, combine, embed
+from lakebed.tasks.embeddings.kernel.projection import Float32
+from lakebed.tasks.embeddings.stage import powers_stage
+from lakebed.tasks.embeddings.vectors import vector_table
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.stage import Stage, StageMetrics
+from lakebed.tasks.summary.kernel.model import Summary
 
 
 def build_artifact(
@@ -61,7 +61,7 @@ def _prepare(stage: Stage, lakegraph: ArtifactRef, summary: ArtifactRef | None, 
 
 def read_summary(stage: Stage, ref: ArtifactRef, n_nodes: int) -> Summary:
     """The summary of an artifact; checked to be of as many nodes."""
-    from tasks.summary.kernel.model import SignedEdges
+    from lakebed.tasks.summary.kernel.model import SignedEdges
 
     forest = stage.read(ref, "forest", ["node", "parent"]).sort_by("node")
     edges = stage.read(ref, "signed_edges", ["source", "target", "sign"])
@@ -103,8 +103,8 @@ def _kept_powers(store: Stage, n_powers: int) -> Iterator[Float32]:
 
 
 def _on_spark(stage: Stage, lakegraph: ArtifactRef, config: EmbeddingsConfig) -> ArtifactRef:
-    from connectors.spark.session import shared_session
-    from tasks.embeddings.spark import GraphTables, embed_on_spark
+    from lakebed.connectors.spark.session import shared_session
+    from lakebed.tasks.embeddings.spark import GraphTables, embed_on_spark
 
     metrics = StageMetrics()
     # not the stage's own folder: that is emptied when a run begins, and this is what a killed run goes on from

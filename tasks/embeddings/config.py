@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from connectors.config import FrozenConfig
+from lakebed.connectors.config import FrozenConfig
 
 
 class EmbeddingsConfig(FrozenConfig):

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from tasks.runtime.contract import AtLeast, Column, Contract
+from lakebed.tasks.runtime.contract import AtLeast, Column, Contract
 
 COUNT = (AtLeast(0),)
 VECTOR = pa.list_(pa.field("element", pa.float32(), nullable=False))

@@ -7,16 +7,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import ConfigError
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, thread_count
-from tasks.embeddings.kernel.features import NodeFeatures
-from tasks.embeddings.kernel.projection import UInt64
-from tasks.encoding import value_hashes
-from tasks.summary.kernel.cost_model import Choice
-from tasks.summary.kernel.csr import CsrGraph
-from tasks.summary.kernel.model import Summary
-from tasks.summary.kernel.operator import CsrOperator, chosen_operator
+from lakebed.connectors.errors import ConfigError
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, thread_count
+from lakebed.tasks.embeddings.kernel.features import NodeFeatures
+from lakebed.tasks.embeddings.kernel.projection import UInt64
+from lakebed.tasks.encoding import value_hashes
+from lakebed.tasks.summary.kernel.cost_model import Choice
+from lakebed.tasks.summary.kernel.csr import CsrGraph
+from lakebed.tasks.summary.kernel.model import Summary
+from lakebed.tasks.summary.kernel.operator import CsrOperator, chosen_operator
 
 # part of every vector: another key would be another projection
 _HASH_KEY = b"lakebed-node-key"

@@ -1,10 +1,10 @@
 """The embeddings stage: its key, and whether its artifact is there; imports no kernel until it is not."""
 
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.contract import CONTRACTS, POWERS_CONTRACTS
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.stage import Stage, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.contract import CONTRACTS, POWERS_CONTRACTS
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.stage import Stage, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 
 SPEC = StageSpec("embeddings", 1, CONTRACTS)
 POWERS_SPEC = StageSpec("powers", 1, POWERS_CONTRACTS)
@@ -46,6 +46,6 @@ def run_embeddings(
     stage = embeddings_stage(lakegraph, summary, workspace, config)
     if ref := stage.reuse():
         return ref
-    from tasks.embeddings.build import build_artifact
+    from lakebed.tasks.embeddings.build import build_artifact
 
     return build_artifact(stage, lakegraph, summary, config)

@@ -3,11 +3,11 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.stage import run_embeddings
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.transient import is_transient
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.stage import run_embeddings
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.transient import is_transient
+from lakebed.tasks.runtime.workspace import Workspace
 
 
 @task(name="embeddings", retries=2, retry_delay_seconds=5, retry_condition_fn=is_transient, cache_policy=NO_CACHE)

@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from tasks.embeddings.contract import EMBEDDINGS
-from tasks.embeddings.kernel.projection import Float32
+from lakebed.tasks.embeddings.contract import EMBEDDINGS
+from lakebed.tasks.embeddings.kernel.projection import Float32
 
 # list offsets are 32 bits
 _MAX_CHUNK_VALUES = 1 << 30

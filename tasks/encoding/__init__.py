@@ -6,11 +6,11 @@ Names are loaded on first use: the kernels import numba, which takes more than a
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tasks.encoding.words import ENCODING_ID
+from lakebed.tasks.encoding.words import ENCODING_ID
 
 if TYPE_CHECKING:
-    from tasks.encoding.compile import compile_kernels
-    from tasks.encoding.hashes import (
+    from lakebed.tasks.encoding.compile import compile_kernels
+    from lakebed.tasks.encoding.hashes import (
         add_column,
         column_hashes,
         finish,
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
         value_hashes,
         value_is_null,
     )
-    from tasks.encoding.multiset import add_multiset_hashes, distinct_counts, multiset_hash
-    from tasks.encoding.order_keys import order_key
-    from tasks.encoding.postings import (
+    from lakebed.tasks.encoding.multiset import add_multiset_hashes, distinct_counts, multiset_hash
+    from lakebed.tasks.encoding.order_keys import order_key
+    from lakebed.tasks.encoding.postings import (
         Candidates,
         Members,
         SketchEntries,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
         n_missing,
         n_missing_bag,
     )
-    from tasks.encoding.sketch import containment_interval, sketch, sketch_level
-    from tasks.encoding.types import type_class, type_text
+    from lakebed.tasks.encoding.sketch import containment_interval, sketch, sketch_level
+    from lakebed.tasks.encoding.types import type_class, type_text
 
 _HOMES = {
     "compile": ("compile_kernels",),

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types as t
 
-from connectors.errors import SourceError
-from tasks.encoding import words as w
-from tasks.encoding.numeric import decimal_cells, float_cells, number_words, scaled_halves
-from tasks.encoding.types import is_binary, type_class, value_type
+from lakebed.connectors.errors import SourceError
+from lakebed.tasks.encoding import words as w
+from lakebed.tasks.encoding.numeric import decimal_cells, float_cells, number_words, scaled_halves
+from lakebed.tasks.encoding.types import is_binary, type_class, value_type
 
 Words = NDArray[np.uint64]
 Offsets = NDArray[np.int64]
@@ -223,7 +223,7 @@ def _listed(encoded: list[list[int]], is_null: Mask | None, depth: Words) -> Wor
 
 
 def _nested(values: pa.Array, is_null: Mask | None, depth: Words, *, strict: bool) -> WordCells:
-    from tasks.encoding.nested import nested_cells
+    from lakebed.tasks.encoding.nested import nested_cells
 
     if t.is_union(value_type(values.type)):
         raise SourceError(

@@ -1,6 +1,6 @@
 """Fills numba's disk cache, so that no run waits for a compiler."""
 
-from tasks.encoding import multiset, nested, numeric, postings, siphash
+from lakebed.tasks.encoding import multiset, nested, numeric, postings, siphash
 
 
 def compile_kernels() -> int:

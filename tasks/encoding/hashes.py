@@ -19,10 +19,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import types as t
 
-from tasks.encoding import words as w
-from tasks.encoding.cells import ByteCells, Cells, FixedCells, cells, null_mask, plain
-from tasks.encoding.siphash import absorb_words, add_hashes, hash_bytes, hash_fixed, hash_words, remix
-from tasks.encoding.types import type_text
+from lakebed.tasks.encoding import words as w
+from lakebed.tasks.encoding.cells import ByteCells, Cells, FixedCells, cells, null_mask, plain
+from lakebed.tasks.encoding.siphash import absorb_words, add_hashes, hash_bytes, hash_fixed, hash_words, remix
+from lakebed.tasks.encoding.types import type_text
 
 Hashes = NDArray[np.uint64]
 """(n, 2): column 0 the high, column 1 the low word."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.encoding.hashes import KEY_BYTES, Hashes, domain_state
-from tasks.encoding.signatures import (
+from lakebed.tasks.encoding.hashes import KEY_BYTES, Hashes, domain_state
+from lakebed.tasks.encoding.signatures import (
     READ_TABLE,
     READ_WORDS,
     TABLE,
@@ -20,8 +20,8 @@ from tasks.encoding.signatures import (
     kernel,
     tuple_of,
 )
-from tasks.encoding.siphash import sum_lanes
-from tasks.encoding.words import MULTISET_DOMAIN
+from lakebed.tasks.encoding.siphash import sum_lanes
+from lakebed.tasks.encoding.words import MULTISET_DOMAIN
 
 MULTISET_BYTES = 32
 _N_LANES = 4

@@ -8,9 +8,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import types as t
 
-from tasks.encoding import words as w
-from tasks.encoding.cells import ByteCells, Cells, FixedCells, Mask, Offsets, WordCells, plain
-from tasks.encoding.signatures import (
+from lakebed.tasks.encoding import words as w
+from lakebed.tasks.encoding.cells import ByteCells, Cells, FixedCells, Mask, Offsets, WordCells, plain
+from lakebed.tasks.encoding.signatures import (
     INTEGERS,
     READ_BYTES,
     READ_INTEGERS,

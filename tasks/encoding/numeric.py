@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.encoding.signatures import (
+from lakebed.tasks.encoding.signatures import (
     READ_FLOATS,
     READ_INTEGERS,
     READ_TABLE,
@@ -25,7 +25,7 @@ from tasks.encoding.signatures import (
     kernel,
     tuple_of,
 )
-from tasks.encoding.words import (
+from lakebed.tasks.encoding.words import (
     BIG_DECIMAL,
     DECIMAL,
     FLOAT,

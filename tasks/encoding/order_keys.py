@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from connectors.lake.canonical import Canonical, canonical_values, is_nan
-from tasks.encoding.types import type_class
+from lakebed.connectors.lake.canonical import Canonical, canonical_values, is_nan
+from lakebed.tasks.encoding.types import type_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def order_key(value: object, type_class: str, *, is_upper: bool = False) -> byte
     """The order-preserving bytes of one value.
 
     Args:
-        value: plain (see `connectors.lake.canonical`), or a str, date, datetime or timedelta.
+        value: plain (see `lakebed.connectors.lake.canonical`), or a str, date, datetime or timedelta.
         type_class: one of ORDERED_CLASSES.
         is_upper: whether the key must be at or above the value where it is cut; else at or below.
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.encoding.hashes import Hashes
-from tasks.encoding.signatures import (
+from lakebed.tasks.encoding.hashes import Hashes
+from lakebed.tasks.encoding.signatures import (
     INTEGERS,
     READ_INTEGERS,
     READ_TABLE,
@@ -24,7 +24,7 @@ from tasks.encoding.signatures import (
     kernel,
     tuple_of,
 )
-from tasks.encoding.sketch import threshold
+from lakebed.tasks.encoding.sketch import threshold
 
 _BITS = 64
 _MIX = np.uint64(0x9E3779B97F4A7C15)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.encoding.signatures import (
+from lakebed.tasks.encoding.signatures import (
     READ_BYTES,
     READ_INTEGERS,
     READ_TABLE,

@@ -7,7 +7,7 @@ parent has it at all. So its absence refutes the containment for certain, and th
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.encoding.hashes import Hashes
+from lakebed.tasks.encoding.hashes import Hashes
 
 MAX_LEVEL = 63
 MIN_SAMPLE_ROWS = 30

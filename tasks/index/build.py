@@ -10,18 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from connectors.errors import GraphError
-from connectors.storage import Storage
-from tasks.index.config import IndexConfig, Vectors
-from tasks.index.contract import INDEXES
-from tasks.index.evidence import FILES, write_evidence
-from tasks.index.folder import IndexHead, ShardHead, ShardWork, folder_files, open_folder
-from tasks.index.kernel.flat import Float32
-from tasks.index.versions import build_folder, build_here
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.progress import shown
-from tasks.runtime.stage import Stage, StageMetrics
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.errors import GraphError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.index.config import IndexConfig, Vectors
+from lakebed.tasks.index.contract import INDEXES
+from lakebed.tasks.index.evidence import FILES, write_evidence
+from lakebed.tasks.index.folder import IndexHead, ShardHead, ShardWork, folder_files, open_folder
+from lakebed.tasks.index.kernel.flat import Float32
+from lakebed.tasks.index.versions import build_folder, build_here
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.stage import Stage, StageMetrics
+from lakebed.tasks.runtime.workspace import Workspace
 
 N_TIMED_QUERIES = 200
 K_TIMED = 10
@@ -148,8 +148,8 @@ def _build_shards(workspace: Workspace, works: Sequence[ShardWork]) -> list[Shar
     """Here where there is one shard, else on Spark."""
     if len(works) == 1:
         return build_here(works)
-    from connectors.spark.session import shared_session
-    from tasks.index.spark import build_on_spark
+    from lakebed.connectors.spark.session import shared_session
+    from lakebed.tasks.index.spark import build_on_spark
 
     return build_on_spark(shared_session(workspace.spark).get(), works)
 

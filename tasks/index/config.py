@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from connectors.config import FrozenConfig
+from lakebed.connectors.config import FrozenConfig
 
 Space = Literal["cosine", "l2"]
 Vectors = Literal["fastrp", "gnn", "stack"]

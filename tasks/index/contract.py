@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf
 
 VERSION = 1
 METHODS = ("flat", "hnsw")

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from connectors.errors import ArtifactError
-from connectors.storage import Storage, is_object_store
-from tasks.index.kernel.ngrams import NgramIndex, index_texts
-from tasks.index.kernel.postings import FULL, ColumnSizes, Int64, Postings, make_postings
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import Storage, is_object_store
+from lakebed.tasks.index.kernel.ngrams import NgramIndex, index_texts
+from lakebed.tasks.index.kernel.postings import FULL, ColumnSizes, Int64, Postings, make_postings
 
 FOLDER = "evidence"
 ARRAYS = ("value_indptr", "value", "column_indptr", "column", "text_indptr", "text", "text_length")

@@ -18,16 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from connectors.config import FrozenConfig
-from connectors.errors import ArtifactError
-from connectors.hnsw import LIBRARY, FileStamp, index_bytes, load_index, read_stamped, write_stamped
-from connectors.storage import Storage
-from tasks.index.config import IndexConfig, Space
-from tasks.index.kernel.flat import Float32
-from tasks.index.kernel.hnsw import SPACES, build_shard
-from tasks.index.kernel.twins import Twins
-from tasks.index.named import Changes, NamedIndex
-from tasks.index.vector_index import FlatIndex, HnswIndex, VectorIndex
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.hnsw import LIBRARY, FileStamp, index_bytes, load_index, read_stamped, write_stamped
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.index.config import IndexConfig, Space
+from lakebed.tasks.index.kernel.flat import Float32
+from lakebed.tasks.index.kernel.hnsw import SPACES, build_shard
+from lakebed.tasks.index.kernel.twins import Twins
+from lakebed.tasks.index.named import Changes, NamedIndex
+from lakebed.tasks.index.vector_index import FlatIndex, HnswIndex, VectorIndex
 
 FORMAT = 1
 HEAD = "index.json"
@@ -42,7 +42,7 @@ class Stamp(FrozenConfig):
     sha256: str
 
     def stamp(self) -> FileStamp:
-        """The same for `connectors.hnsw`."""
+        """The same for `lakebed.connectors.hnsw`."""
         return FileStamp(self.path, self.size, self.sha256)
 
 

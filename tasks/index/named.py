@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import ConfigError
-from tasks.index.config import Space
-from tasks.index.kernel.flat import Float32, Floats, Int64, Neighbours, flat_search, prepared, require_queries
-from tasks.index.kernel.merge import merge
-from tasks.index.kernel.twins import Twins, expand
-from tasks.index.vector_index import Mask, VectorIndex, search_among
+from lakebed.connectors.errors import ConfigError
+from lakebed.tasks.index.config import Space
+from lakebed.tasks.index.kernel.flat import Float32, Floats, Int64, Neighbours, flat_search, prepared, require_queries
+from lakebed.tasks.index.kernel.merge import merge
+from lakebed.tasks.index.kernel.twins import Twins, expand
+from lakebed.tasks.index.vector_index import Mask, VectorIndex, search_among
 
 NEAR_NAMES = 5
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from connectors.spark.task_counts import counted_tasks
-from tasks.index.folder import ShardHead, ShardWork, build_one
-from tasks.runtime.progress import shown
+from lakebed.connectors.spark.task_counts import counted_tasks
+from lakebed.tasks.index.folder import ShardHead, ShardWork, build_one
+from lakebed.tasks.runtime.progress import shown
 
 _DDL = "number int not null, head string not null"
 

@@ -1,11 +1,11 @@
 """The index stage: its key, and whether its artifact is there; imports no kernel until it is not."""
 
-from connectors.errors import StageError
-from tasks.index.config import IndexConfig
-from tasks.index.contract import CONTRACTS
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.stage import Stage, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.errors import StageError
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.index.contract import CONTRACTS
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.stage import Stage, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 
 SPEC = StageSpec("index", 2, CONTRACTS)
 
@@ -47,6 +47,6 @@ def run_index(
     stage = index_stage(lakegraph, embeddings, workspace, config, links)
     if ref := stage.reuse():
         return ref
-    from tasks.index.build import build_artifact
+    from lakebed.tasks.index.build import build_artifact
 
     return build_artifact(stage, (lakegraph, embeddings, links), workspace, config)

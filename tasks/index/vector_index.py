@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.index.config import Space
-from tasks.index.kernel.flat import Float32, Floats, Int64, Neighbours, flat_search, prepared, require_queries
-from tasks.index.kernel.hnsw import search_shard
-from tasks.index.kernel.merge import keep, merge
+from lakebed.tasks.index.config import Space
+from lakebed.tasks.index.kernel.flat import Float32, Floats, Int64, Neighbours, flat_search, prepared, require_queries
+from lakebed.tasks.index.kernel.hnsw import search_shard
+from lakebed.tasks.index.kernel.merge import keep, merge
 
 Mask = NDArray[np.bool_]
 

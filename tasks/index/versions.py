@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.errors import ArtifactError, ConfigError
-from connectors.storage import Storage
-from tasks.index.config import IndexConfig
-from tasks.index.folder import (
+from lakebed.connectors.errors import ArtifactError, ConfigError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.index.folder import (
     HEAD,
     IndexHead,
     ShardHead,
@@ -32,9 +32,9 @@ from tasks.index.folder import (
     read_head,
     write_vectors,
 )
-from tasks.index.kernel.flat import Float32, Floats, prepared
-from tasks.index.kernel.twins import collapse
-from tasks.index.named import Changes, NamedIndex
+from lakebed.tasks.index.kernel.flat import Float32, Floats, prepared
+from lakebed.tasks.index.kernel.twins import collapse
+from lakebed.tasks.index.named import Changes, NamedIndex
 
 BuildShards = Callable[[Sequence[ShardWork]], list[ShardHead]]
 CURRENT = "current.json"

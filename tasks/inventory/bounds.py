@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from connectors.lake.statistics import UNKNOWN
+from lakebed.connectors.lake.statistics import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from connectors.lake.canonical import Canonical
-    from connectors.lake.statistics import Interval, Tightness
+    from lakebed.connectors.lake.canonical import Canonical
+    from lakebed.connectors.lake.statistics import Interval, Tightness
 
 Key = bytes | None
 Keys = tuple[Key, Key, Key, Key]

@@ -1,15 +1,15 @@
 """What the inventory artifact holds.
 
-Bounds are `order_key` bytes of `tasks.encoding.order_keys`; null means unknown, which gives no verdict. The true
-minimum m of a column (over cells that are neither null nor NaN) satisfies min_lower ≤ m ≤ min_upper, the true maximum M
-satisfies max_lower ≤ M ≤ max_upper.
+Bounds are `order_key` bytes of `lakebed.tasks.encoding.order_keys`; null means unknown, which gives no verdict. The
+true minimum m of a column (over cells that are neither null nor NaN) satisfies min_lower ≤ m ≤ min_upper, the true
+maximum M satisfies max_lower ≤ M ≤ max_upper.
 """
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from tasks.runtime.contract import AtLeast, Column, Contract, Matches, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, Column, Contract, Matches, OneOf
 
 VERSION = 1
 FORMATS = ("parquet", "delta", "csv", "json", "postgresql", "catalog")

@@ -20,25 +20,25 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from connectors.errors import SourceError
-from connectors.lake.model import FileEntry, Unreadable
-from connectors.lake.parquet import read_footers
-from connectors.linking import link_file
-from connectors.postgresql.cells import table_schema, typed_batch
-from connectors.spark.task_counts import counted_tasks
-from connectors.storage import Storage
-from tasks.inventory.kernel import TableFacts
-from tasks.runtime.memory import peak_memory_bytes
-from tasks.runtime.progress import shown
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.model import FileEntry, Unreadable
+from lakebed.connectors.lake.parquet import read_footers
+from lakebed.connectors.linking import link_file
+from lakebed.connectors.postgresql.cells import table_schema, typed_batch
+from lakebed.connectors.spark.task_counts import counted_tasks
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.inventory.kernel import TableFacts
+from lakebed.tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.runtime.progress import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pyspark.sql import SparkSession
 
-    from connectors.lake.model import TableSource
-    from connectors.lake.statistics import FileFacts
-    from connectors.postgresql.database import TableRead
+    from lakebed.connectors.lake.model import TableSource
+    from lakebed.connectors.lake.statistics import FileFacts
+    from lakebed.connectors.postgresql.database import TableRead
 
 STAGED = "staged"
 _PART_DDL = (

@@ -15,21 +15,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from connectors.errors import ArtifactError
-from connectors.lake.databases import EXTERNAL_FORMATS
-from connectors.lake.listing import table_of_log
-from connectors.linking import link_file
-from tasks.inventory.contract import CONTRACTS
-from tasks.inventory.missing import Gap, TableGaps
-from tasks.runtime.keys import canonical_json
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
+from lakebed.connectors.lake.listing import table_of_log
+from lakebed.connectors.linking import link_file
+from lakebed.tasks.inventory.contract import CONTRACTS
+from lakebed.tasks.inventory.missing import Gap, TableGaps
+from lakebed.tasks.runtime.keys import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from connectors.lake.listing import Listing
-    from connectors.lake.model import TableSource
-    from connectors.storage import Storage
-    from tasks.runtime.artifacts import ArtifactStore, Manifest
+    from lakebed.connectors.lake.listing import Listing
+    from lakebed.connectors.lake.model import TableSource
+    from lakebed.connectors.storage import Storage
+    from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
 
 STATE = "former/tables.parquet"
 TABLES = ("tables", "columns", "files", "file_bounds", "partition_values")

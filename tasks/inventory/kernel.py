@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from connectors.errors import SourceError
-from connectors.lake.canonical import canonical_values
-from connectors.lake.leaves import path_of
-from connectors.lake.type_text import cast_text
-from tasks.encoding.order_keys import order_keys
-from tasks.encoding.types import type_class as slow_type_class
-from tasks.inventory.bounds import FileColumn, describe, merge_bounds
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.canonical import canonical_values
+from lakebed.connectors.lake.leaves import path_of
+from lakebed.connectors.lake.type_text import cast_text
+from lakebed.tasks.encoding.order_keys import order_keys
+from lakebed.tasks.encoding.types import type_class as slow_type_class
+from lakebed.tasks.inventory.bounds import FileColumn, describe, merge_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from connectors.lake.canonical import Canonical
-    from connectors.lake.model import FileEntry, TableSource
-    from connectors.lake.statistics import FileFacts
-    from tasks.inventory.bounds import Bounds
+    from lakebed.connectors.lake.canonical import Canonical
+    from lakebed.connectors.lake.model import FileEntry, TableSource
+    from lakebed.connectors.lake.statistics import FileFacts
+    from lakebed.tasks.inventory.bounds import Bounds
 
 Rows = list[dict[str, object]]
 

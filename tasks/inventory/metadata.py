@@ -5,25 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from connectors.errors import SourceError
-from connectors.lake.delta_log import read_delta
-from connectors.lake.discovery import partition_of
-from connectors.lake.globs import matches_any
-from connectors.lake.leaves import token_of
-from connectors.lake.listing import table_of_log
-from connectors.lake.model import FileEntry, Unreadable
-from connectors.lake.partitions import partition_type
-from connectors.lake.statistics import UNKNOWN, FileFacts, widen
-from tasks.inventory.kernel import TableFacts, unify_schema
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.delta_log import read_delta
+from lakebed.connectors.lake.discovery import partition_of
+from lakebed.connectors.lake.globs import matches_any
+from lakebed.connectors.lake.leaves import token_of
+from lakebed.connectors.lake.listing import table_of_log
+from lakebed.connectors.lake.model import FileEntry, Unreadable
+from lakebed.connectors.lake.partitions import partition_type
+from lakebed.connectors.lake.statistics import UNKNOWN, FileFacts, widen
+from lakebed.tasks.inventory.kernel import TableFacts, unify_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from connectors.lake.config import ColumnType, LakeConfig
-    from connectors.lake.delta_log import DeltaFacts
-    from connectors.lake.discovery import Discovery
-    from connectors.lake.listing import Listing
-    from connectors.lake.model import TableSource
+    from lakebed.connectors.lake.config import ColumnType, LakeConfig
+    from lakebed.connectors.lake.delta_log import DeltaFacts
+    from lakebed.connectors.lake.discovery import Discovery
+    from lakebed.connectors.lake.listing import Listing
+    from lakebed.connectors.lake.model import TableSource
 
     FooterReader = Callable[[Sequence[FileEntry]], list[FileFacts | Unreadable]]
 

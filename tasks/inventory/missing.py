@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from connectors.lake.canonical import has_order
-from connectors.lake.statistics import UNKNOWN, tight
-from tasks.inventory.worker import BoundsUnit
+from lakebed.connectors.lake.canonical import has_order
+from lakebed.connectors.lake.statistics import UNKNOWN, tight
+from lakebed.tasks.inventory.worker import BoundsUnit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from connectors.lake.statistics import FileFacts
-    from tasks.inventory.config import InventoryConfig
-    from tasks.inventory.kernel import TableFacts
-    from tasks.inventory.worker import Outcome
+    from lakebed.connectors.lake.statistics import FileFacts
+    from lakebed.tasks.inventory.config import InventoryConfig
+    from lakebed.tasks.inventory.kernel import TableFacts
+    from lakebed.tasks.inventory.worker import Outcome
 
 _MIB = 1 << 20
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from connectors.lake.leaves import Leaf, path_of, schema_leaves
-from connectors.lake.statistics import AFTER_TEXT, UNKNOWN, FileFacts, LeafStatistics
-from connectors.lake.text.resolve import resolve_types
+from lakebed.connectors.lake.leaves import Leaf, path_of, schema_leaves
+from lakebed.connectors.lake.statistics import AFTER_TEXT, UNKNOWN, FileFacts, LeafStatistics
+from lakebed.connectors.lake.text.resolve import resolve_types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
 
-    from connectors.lake.canonical import Canonical
-    from connectors.lake.statistics import Interval, Tightness
-    from connectors.lake.text.model import Bounds, BoundValue, ResolvedColumn, TextScan
+    from lakebed.connectors.lake.canonical import Canonical
+    from lakebed.connectors.lake.statistics import Interval, Tightness
+    from lakebed.connectors.lake.text.model import Bounds, BoundValue, ResolvedColumn, TextScan
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from connectors.errors import ConfigError, SourceError
-from connectors.lake.listing import Listing, canonical_root, list_lake
-from connectors.storage import Storage
-from tasks.runtime.progress import shown
+from lakebed.connectors.errors import ConfigError, SourceError
+from lakebed.connectors.lake.listing import Listing, canonical_root, list_lake
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.progress import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from connectors.postgresql.database import OpenDatabase, TableRead
-    from connectors.spark.catalog import OpenCatalog
-    from tasks.inventory.external import FrameRead
-    from tasks.runtime.workspace import Workspace
+    from lakebed.connectors.postgresql.database import OpenDatabase, TableRead
+    from lakebed.connectors.spark.catalog import OpenCatalog
+    from lakebed.tasks.inventory.external import FrameRead
+    from lakebed.tasks.runtime.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class OpenLake:
         name = table.partition("/")[0]
         if name in self.databases:
             return self.databases[name].plan(table)
-        from tasks.inventory.external import FrameRead
+        from lakebed.tasks.inventory.external import FrameRead
 
         return FrameRead(table, self.catalogs[name].frame(table))
 
@@ -69,7 +69,7 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
     with ExitStack() as stack:
         databases = {}
         for name, config in sorted(lake.databases.items()):
-            from connectors.postgresql.database import open_database
+            from lakebed.connectors.postgresql.database import open_database
 
             memory = Storage.at(workspace.artifacts)
             with shown().step(f"Asking database {name} what has changed"):
@@ -96,8 +96,8 @@ def _open_catalogs(workspace: Workspace) -> dict[str, OpenCatalog]:
     """The catalogs of the lake, which only Spark's session knows."""
     if not workspace.lake.catalogs:
         return {}
-    from connectors.spark.catalog import open_catalog
-    from connectors.spark.session import shared_session
+    from lakebed.connectors.spark.catalog import open_catalog
+    from lakebed.connectors.spark.session import shared_session
 
     session = shared_session(workspace.spark).get()
     run, root = workspace.run_id or uuid4().hex, canonical_root(workspace.lake.root)

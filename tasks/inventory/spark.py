@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from connectors.spark.task_counts import counted_tasks
-from tasks.inventory.worker import Outcome, Unit, WorkContext, do_unit
-from tasks.runtime.memory import peak_memory_bytes
-from tasks.runtime.progress import shown
+from lakebed.connectors.spark.task_counts import counted_tasks
+from lakebed.tasks.inventory.worker import Outcome, Unit, WorkContext, do_unit
+from lakebed.tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.runtime.progress import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

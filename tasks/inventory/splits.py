@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.lake.databases import EXTERNAL_FORMATS
-from connectors.lake.read import Split
+from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
+from lakebed.connectors.lake.read import Split
 
 
 class FileRow(TypedDict):

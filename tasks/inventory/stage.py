@@ -8,24 +8,24 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Literal, cast
 
-from connectors.errors import ConfigError, SourceError, Transient
-from connectors.lake.databases import EXTERNAL_FORMATS, VIEW
-from connectors.lake.discovery import discover
-from connectors.lake.listing import Listing, empty_lake_error, list_lake
-from connectors.lake.model import Unreadable
-from connectors.lake.parquet import read_footers
-from connectors.storage import Storage
-from tasks.inventory.contract import CONTRACTS, VERSION
-from tasks.inventory.former import STATE, Kept, KnownTable, save_state, table_states, tokens_of
-from tasks.inventory.kernel import TableFacts, describe_tables
-from tasks.inventory.metadata import LakeFacts, read_metadata, reason_text, type_overrides, with_partitions
-from tasks.inventory.missing import Gap, TableGaps, apply_bounds, choose_gaps, plan_missing, table_gaps
-from tasks.inventory.scanned import text_facts
-from tasks.inventory.sources import OpenLake, listed_lake
-from tasks.inventory.worker import FooterUnit, Outcome, TextUnit, Unit, WorkContext
-from tasks.runtime.keys import canonical_json
-from tasks.runtime.progress import shown
-from tasks.runtime.stage import Stage, StageMetrics, StageSpec
+from lakebed.connectors.errors import ConfigError, SourceError, Transient
+from lakebed.connectors.lake.databases import EXTERNAL_FORMATS, VIEW
+from lakebed.connectors.lake.discovery import discover
+from lakebed.connectors.lake.listing import Listing, empty_lake_error, list_lake
+from lakebed.connectors.lake.model import Unreadable
+from lakebed.connectors.lake.parquet import read_footers
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.inventory.contract import CONTRACTS, VERSION
+from lakebed.tasks.inventory.former import STATE, Kept, KnownTable, save_state, table_states, tokens_of
+from lakebed.tasks.inventory.kernel import TableFacts, describe_tables
+from lakebed.tasks.inventory.metadata import LakeFacts, read_metadata, reason_text, type_overrides, with_partitions
+from lakebed.tasks.inventory.missing import Gap, TableGaps, apply_bounds, choose_gaps, plan_missing, table_gaps
+from lakebed.tasks.inventory.scanned import text_facts
+from lakebed.tasks.inventory.sources import OpenLake, listed_lake
+from lakebed.tasks.inventory.worker import FooterUnit, Outcome, TextUnit, Unit, WorkContext
+from lakebed.tasks.runtime.keys import canonical_json
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
-    from connectors.lake.discovery import Discovery
-    from connectors.lake.model import FileEntry, TableSource
-    from connectors.lake.statistics import FileFacts
-    from tasks.inventory.config import InventoryConfig
-    from tasks.inventory.kernel import InventoryRows
-    from tasks.runtime.artifacts import ArtifactRef
-    from tasks.runtime.workspace import Workspace
+    from lakebed.connectors.lake.discovery import Discovery
+    from lakebed.connectors.lake.model import FileEntry, TableSource
+    from lakebed.connectors.lake.statistics import FileFacts
+    from lakebed.tasks.inventory.config import InventoryConfig
+    from lakebed.tasks.inventory.kernel import InventoryRows
+    from lakebed.tasks.runtime.artifacts import ArtifactRef
+    from lakebed.tasks.runtime.workspace import Workspace
 
 INVENTORY = StageSpec("inventory", VERSION, CONTRACTS)
 STAGED = "staged"
@@ -126,7 +126,7 @@ def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], f
     if not reads:
         lake.remember({}, refused)
         return []
-    from tasks.inventory.external import StagingPlace, facts_of, stage_tables
+    from lakebed.tasks.inventory.external import StagingPlace, facts_of, stage_tables
 
     place = StagingPlace(work.stage.store.storage, work.stage.path)
     staged = stage_tables(work.session(), reads, place, ignore_case=work.stage.workspace.lake.ignore_column_case)
@@ -189,7 +189,7 @@ class _Work:
 
     def start_session(self) -> None:
         """Begins the session's start, beside what the driver does meanwhile."""
-        from connectors.spark.session import shared_session
+        from lakebed.connectors.spark.session import shared_session
 
         shared_session(self.stage.workspace.spark).start()
 
@@ -197,7 +197,7 @@ class _Work:
         """Does the units in one job."""
         if not units:
             return []
-        from tasks.inventory.spark import do_units
+        from lakebed.tasks.inventory.spark import do_units
 
         lake = self.stage.workspace.lake
         context = WorkContext(self.listing.root, lake.text, lake.ignore_column_case)
@@ -208,7 +208,7 @@ class _Work:
 
     def session(self) -> SparkSession:
         """The session, once it has started."""
-        from connectors.spark.session import shared_session
+        from lakebed.connectors.spark.session import shared_session
 
         return shared_session(self.stage.workspace.spark).get()
 

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.errors import LakeError
-from connectors.lake.canonical import has_order, min_max_of
-from connectors.lake.parquet import read_footers
-from connectors.lake.read import ReadCounter, Split, read_split
-from connectors.lake.text.scan import scan_text_file
-from tasks.inventory.scanned import fold_tokens
+from lakebed.connectors.errors import LakeError
+from lakebed.connectors.lake.canonical import has_order, min_max_of
+from lakebed.connectors.lake.parquet import read_footers
+from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.connectors.lake.text.scan import scan_text_file
+from lakebed.tasks.inventory.scanned import fold_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from connectors.lake.canonical import Canonical
-    from connectors.lake.config import ColumnType, TextConfig
-    from connectors.lake.leaves import LeafArray
-    from connectors.lake.model import FileEntry, Unreadable
-    from connectors.lake.statistics import FileFacts
-    from connectors.lake.text.model import TextFormat, TextScan
+    from lakebed.connectors.lake.canonical import Canonical
+    from lakebed.connectors.lake.config import ColumnType, TextConfig
+    from lakebed.connectors.lake.leaves import LeafArray
+    from lakebed.connectors.lake.model import FileEntry, Unreadable
+    from lakebed.connectors.lake.statistics import FileFacts
+    from lakebed.connectors.lake.text.model import TextFormat, TextScan
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import SourceError
-from tasks.inventory.splits import InventoryTables, plan_splits
-from tasks.lakegraph.config import LakeGraphConfig
-from tasks.lakegraph.contract import CONTRACTS, GRAPH_COLUMNS
-from tasks.lakegraph.kernel.edge_list import edge_list_graph
-from tasks.lakegraph.kernel.graph import Graph
-from tasks.lakegraph.kernel.samples import FloatRule, ValueSample
-from tasks.lakegraph.kernel.values import ColumnFacts, LakeColumn, lake_graph
-from tasks.lakegraph.plan import (
+from lakebed.connectors.errors import SourceError
+from lakebed.tasks.inventory.splits import InventoryTables, plan_splits
+from lakebed.tasks.lakegraph.config import LakeGraphConfig
+from lakebed.tasks.lakegraph.contract import CONTRACTS, GRAPH_COLUMNS
+from lakebed.tasks.lakegraph.kernel.edge_list import edge_list_graph
+from lakebed.tasks.lakegraph.kernel.graph import Graph
+from lakebed.tasks.lakegraph.kernel.samples import FloatRule, ValueSample
+from lakebed.tasks.lakegraph.kernel.values import ColumnFacts, LakeColumn, lake_graph
+from lakebed.tasks.lakegraph.plan import (
     ColumnPlan,
     estimate,
     find_edge_table,
@@ -24,12 +24,12 @@ from tasks.lakegraph.plan import (
     scan_plan,
     spark_sources,
 )
-from tasks.lakegraph.scan import EdgeTask, SampleTask
-from tasks.lakegraph.spark import Scanned, scan_on_spark
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.progress import shown
-from tasks.runtime.stage import Stage, StageMetrics
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.lakegraph.scan import EdgeTask, SampleTask
+from lakebed.tasks.lakegraph.spark import Scanned, scan_on_spark
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.stage import Stage, StageMetrics
+from lakebed.tasks.runtime.workspace import Workspace
 
 SKETCH_VALUES = 64
 

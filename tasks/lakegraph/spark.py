@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connectors.lake.read import Split
-from connectors.spark.session import shared_session
-from tasks.containment.scan import ScanPlan
-from tasks.containment.spark import DeltaSource, run_on_tables
-from tasks.inventory.splits import pack_splits
-from tasks.lakegraph.kernel.edge_list import EdgeList
-from tasks.lakegraph.kernel.samples import ValueSample, merge_samples
-from tasks.lakegraph.scan import EdgeTask, SampleTask, edge_part
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.read import Split
+from lakebed.connectors.spark.session import shared_session
+from lakebed.tasks.containment.scan import ScanPlan
+from lakebed.tasks.containment.spark import DeltaSource, run_on_tables
+from lakebed.tasks.inventory.splits import pack_splits
+from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList
+from lakebed.tasks.lakegraph.kernel.samples import ValueSample, merge_samples
+from lakebed.tasks.lakegraph.scan import EdgeTask, SampleTask, edge_part
+from lakebed.tasks.runtime.workspace import Workspace
 
 TASKS_PER_CORE = 3
 

@@ -1,10 +1,10 @@
 """The lakegraph stage: its key, and whether its artifact is there; imports no kernel until it is not."""
 
-from tasks.lakegraph.config import LakeGraphConfig
-from tasks.lakegraph.contract import CONTRACTS
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.stage import Stage, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.lakegraph.config import LakeGraphConfig
+from lakebed.tasks.lakegraph.contract import CONTRACTS
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.stage import Stage, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 
 SPEC = StageSpec("lakegraph", 1, CONTRACTS)
 
@@ -29,6 +29,6 @@ def run_lakegraph(inventory: ArtifactRef, workspace: Workspace, config: LakeGrap
     stage = lakegraph_stage(inventory, workspace, config)
     if ref := stage.reuse():
         return ref
-    from tasks.lakegraph.build import build_artifact
+    from lakebed.tasks.lakegraph.build import build_artifact
 
     return build_artifact(stage, inventory, workspace, config)

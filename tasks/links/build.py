@@ -10,23 +10,23 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import sparse
 
-from connectors.storage import Storage
-from tasks.links import outcome
-from tasks.links.card import model_card
-from tasks.links.config import LinksConfig
-from tasks.links.contract import CARD, CONTRACTS, MODELS
-from tasks.links.fit import CheckpointPlace, Fitted, LinkTask, edge_task, fit_task, inputs_on, lake_task
-from tasks.links.kernel.candidates import candidate_pairs, without
-from tasks.links.kernel.geometry import rung_directions, rung_weights, stacked_vectors
-from tasks.links.kernel.ladder import LadderInputs, score_pairs
-from tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, linked_pairs, owners
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.nodes import node_metrics
-from tasks.links.kernel.split import TooFewLinksError
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.progress import shown
-from tasks.runtime.stage import Stage, StageMetrics
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.links import outcome
+from lakebed.tasks.links.card import model_card
+from lakebed.tasks.links.config import LinksConfig
+from lakebed.tasks.links.contract import CARD, CONTRACTS, MODELS
+from lakebed.tasks.links.fit import CheckpointPlace, Fitted, LinkTask, edge_task, fit_task, inputs_on, lake_task
+from lakebed.tasks.links.kernel.candidates import candidate_pairs, without
+from lakebed.tasks.links.kernel.geometry import rung_directions, rung_weights, stacked_vectors
+from lakebed.tasks.links.kernel.ladder import LadderInputs, score_pairs
+from lakebed.tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, linked_pairs, owners
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.nodes import node_metrics
+from lakebed.tasks.links.kernel.split import TooFewLinksError
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.stage import Stage, StageMetrics
+from lakebed.tasks.runtime.workspace import Workspace
 
 Int64 = NDArray[np.int64]
 

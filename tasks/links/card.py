@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.links.config import LinksConfig
-from tasks.links.kernel.ladder import RungResult
+from lakebed.tasks.links.config import LinksConfig
+from lakebed.tasks.links.kernel.ladder import RungResult
 
 
 def model_card(results: Sequence[RungResult], deciles: pa.Table, facts: Mapping[str, Any], config: LinksConfig) -> str:

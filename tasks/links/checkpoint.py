@@ -16,9 +16,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from connectors.errors import ArtifactError
-from connectors.storage import storage_error
-from tasks.links.kernel.training import MOMENTS, TrainingState, Weights
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import storage_error
+from lakebed.tasks.links.kernel.training import MOMENTS, TrainingState, Weights
 
 ARRAYS, STATE, MANIFEST = "arrays.safetensors", "state.json", "manifest.json"
 N_KEPT = 2

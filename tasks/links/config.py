@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from connectors.config import FrozenConfig
+from lakebed.connectors.config import FrozenConfig
 
 Rung = Literal[
     "common_neighbours",

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf
 
 VERSION = 1
 PAIR_KINDS = ("column", "table", "node")

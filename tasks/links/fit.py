@@ -14,23 +14,23 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from connectors.storage import Storage, join_uri
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
-from tasks.links.checkpoint import Checkpoints, Identity
-from tasks.links.config import LinksConfig
-from tasks.links.kernel.features import NodeFeatures, prepare_features
-from tasks.links.kernel.ladder import Ladder, LadderInputs, RungResult, build_ladder, climb, stop_pairs
-from tasks.links.kernel.lake_pairs import LakePairs, lake_tails, split_pairs
-from tasks.links.kernel.metrics import sample_tails
-from tasks.links.kernel.neighbours import adjacency, neighbourhoods
-from tasks.links.kernel.networks import AnyInputs, DenseInputs, Inputs, Kind, Outputs
-from tasks.links.kernel.products import GraphProducts
-from tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
-from tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
-from tasks.links.kernel.sampling import NeighbourSampler
-from tasks.links.kernel.split import EdgeSplit, simple_edges, split_edges
-from tasks.links.kernel.training import (
+from lakebed.connectors.storage import Storage, join_uri
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
+from lakebed.tasks.links.checkpoint import Checkpoints, Identity
+from lakebed.tasks.links.config import LinksConfig
+from lakebed.tasks.links.kernel.features import NodeFeatures, prepare_features
+from lakebed.tasks.links.kernel.ladder import Ladder, LadderInputs, RungResult, build_ladder, climb, stop_pairs
+from lakebed.tasks.links.kernel.lake_pairs import LakePairs, lake_tails, split_pairs
+from lakebed.tasks.links.kernel.metrics import sample_tails
+from lakebed.tasks.links.kernel.neighbours import adjacency, neighbourhoods
+from lakebed.tasks.links.kernel.networks import AnyInputs, DenseInputs, Inputs, Kind, Outputs
+from lakebed.tasks.links.kernel.products import GraphProducts
+from lakebed.tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
+from lakebed.tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
+from lakebed.tasks.links.kernel.sampling import NeighbourSampler
+from lakebed.tasks.links.kernel.split import EdgeSplit, simple_edges, split_edges
+from lakebed.tasks.links.kernel.training import (
     AfterEpoch,
     NegativePool,
     Trained,
@@ -39,9 +39,9 @@ from tasks.links.kernel.training import (
     train,
     vectors_on,
 )
-from tasks.links.mirror import MirroredCheckpoints
-from tasks.runtime.keys import canonical_json
-from tasks.runtime.memory import freed_memory_kept
+from lakebed.tasks.links.mirror import MirroredCheckpoints
+from lakebed.tasks.runtime.keys import canonical_json
+from lakebed.tasks.runtime.memory import freed_memory_kept
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]

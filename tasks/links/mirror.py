@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from connectors.storage import Storage
-from tasks.links.checkpoint import ARRAYS, MANIFEST, N_KEPT, STATE, Checkpoints, Identity
-from tasks.links.kernel.training import TrainingState
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.links.checkpoint import ARRAYS, MANIFEST, N_KEPT, STATE, Checkpoints, Identity
+from lakebed.tasks.links.kernel.training import TrainingState
 
 
 class MirroredCheckpoints(Checkpoints):

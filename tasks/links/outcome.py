@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from tasks.links.config import LinksConfig
-from tasks.links.contract import DECILES, NODE_METRICS, PAIR_KINDS, PREDICTIONS, RUNGS, VECTORS
-from tasks.links.fit import Fitted
-from tasks.links.kernel.ladder import LadderInputs, RungResult, Scores
-from tasks.links.kernel.nodes import N_DECILES, NodeMetrics
-from tasks.links.kernel.reweighting import EDGE_WEIGHTS
-from tasks.links.kernel.stack import Stack
+from lakebed.tasks.links.config import LinksConfig
+from lakebed.tasks.links.contract import DECILES, NODE_METRICS, PAIR_KINDS, PREDICTIONS, RUNGS, VECTORS
+from lakebed.tasks.links.fit import Fitted
+from lakebed.tasks.links.kernel.ladder import LadderInputs, RungResult, Scores
+from lakebed.tasks.links.kernel.nodes import N_DECILES, NodeMetrics
+from lakebed.tasks.links.kernel.reweighting import EDGE_WEIGHTS
+from lakebed.tasks.links.kernel.stack import Stack
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from connectors.errors import StageError
-from tasks.links.config import LinksConfig
-from tasks.links.fit import LinkTask, deterministic, network_inputs, propagation_matrix
-from tasks.links.kernel.ladder import stop_pairs
-from tasks.links.kernel.networks import Kind
-from tasks.links.kernel.propagation import Propagation
-from tasks.links.kernel.training import Shard, Trained, TrainingData, train
+from lakebed.connectors.errors import StageError
+from lakebed.tasks.links.config import LinksConfig
+from lakebed.tasks.links.fit import LinkTask, deterministic, network_inputs, propagation_matrix
+from lakebed.tasks.links.kernel.ladder import stop_pairs
+from lakebed.tasks.links.kernel.networks import Kind
+from lakebed.tasks.links.kernel.propagation import Propagation
+from lakebed.tasks.links.kernel.training import Shard, Trained, TrainingData, train
 
 Float32 = NDArray[np.float32]
 

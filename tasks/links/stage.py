@@ -2,12 +2,12 @@
 
 from importlib.util import find_spec
 
-from connectors.errors import StageError
-from tasks.links.config import LinksConfig
-from tasks.links.contract import CONTRACTS
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.stage import Stage, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.errors import StageError
+from lakebed.tasks.links.config import LinksConfig
+from lakebed.tasks.links.contract import CONTRACTS
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.stage import Stage, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 
 SPEC = StageSpec("links", 2, CONTRACTS)
 
@@ -29,7 +29,7 @@ def run_links(lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig)
     if ref := stage.reuse():
         return ref
     require_torch()
-    from tasks.links.build import build_artifact
+    from lakebed.tasks.links.build import build_artifact
 
     return build_artifact(stage, lakegraph, workspace, config)
 

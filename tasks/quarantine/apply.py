@@ -7,12 +7,12 @@ the rebuild of each equals it. A refusal up to here has changed nothing. Then th
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connectors.errors import ArtifactError, PlanError
-from tasks.quarantine.checks import moving_files, require_possible, require_unmoved
-from tasks.quarantine.kernel import EntryState, Phase, Step
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.rebuilding import Rebuilder
-from tasks.quarantine.receipt import (
+from lakebed.connectors.errors import ArtifactError, PlanError
+from lakebed.tasks.quarantine.checks import moving_files, require_possible, require_unmoved
+from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.rebuilding import Rebuilder
+from lakebed.tasks.quarantine.receipt import (
     RECEIPT,
     Receipt,
     entry_id,
@@ -21,9 +21,9 @@ from tasks.quarantine.receipt import (
     quoted,
     write_model,
 )
-from tasks.quarantine.restore import bring_back
-from tasks.retention.plan import Plan, PlannedTable
-from tasks.runtime.progress import shown
+from lakebed.tasks.quarantine.restore import bring_back
+from lakebed.tasks.retention.plan import Plan, PlannedTable
+from lakebed.tasks.runtime.progress import shown
 
 RECIPE = "recipe"
 

@@ -5,16 +5,16 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from connectors.errors import PlanError
-from connectors.lake.databases import EXTERNAL_FORMATS
-from connectors.lake.listing import is_visible
-from connectors.storage import LocalStorage, StoredFile
-from tasks.quarantine.kernel import EntryState, Phase
-from tasks.quarantine.mover import file_sha256
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.receipt import Layout, pointer_path, quoted
-from tasks.retention.identity import LakeState, digested
-from tasks.retention.plan import MAKE_AGAIN, FileIdentity, Plan, PlannedTable, TableIdentity
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
+from lakebed.connectors.lake.listing import is_visible
+from lakebed.connectors.storage import LocalStorage, StoredFile
+from lakebed.tasks.quarantine.kernel import EntryState, Phase
+from lakebed.tasks.quarantine.mover import file_sha256
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.receipt import Layout, pointer_path, quoted
+from lakebed.tasks.retention.identity import LakeState, digested
+from lakebed.tasks.retention.plan import MAKE_AGAIN, FileIdentity, Plan, PlannedTable, TableIdentity
 
 # receipts, pointers and the journal of one table, with room to spare
 _BYTES_A_TABLE = 64 << 10

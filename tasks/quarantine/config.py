@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from connectors.config import FrozenConfig
+from lakebed.connectors.config import FrozenConfig
 
 QUARANTINE = "_lakebed_quarantine"
 

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from connectors.errors import LakeError, PlanError
-from tasks.retention.plan import MAKE_AGAIN, Plan
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.connectors.errors import LakeError, PlanError
+from lakebed.tasks.retention.plan import MAKE_AGAIN, Plan
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 Proof = tuple[str, str, str]
 

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.errors import ArtifactError
-from connectors.storage import LocalStorage, Storage, storage_error
-from tasks.quarantine.kernel import EntryState, Event, Step, advance, replay
-from tasks.runtime.keys import canonical_json
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import LocalStorage, Storage, storage_error
+from lakebed.tasks.quarantine.kernel import EntryState, Event, Step, advance, replay
+from lakebed.tasks.runtime.keys import canonical_json
 
 JOURNAL_FILE = "journal.jsonl"
 JOURNAL_FOLDER = "journal"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from connectors.errors import ArtifactError
+from lakebed.connectors.errors import ArtifactError
 
 
 class Phase(StrEnum):

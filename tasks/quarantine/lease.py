@@ -18,8 +18,8 @@ from typing import Any
 
 import psutil
 
-from connectors.errors import PlanError
-from connectors.storage import LocalStorage, Storage, storage_error
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.storage import LocalStorage, Storage, storage_error
 
 LEASE = "lease.json"
 CLAIMS = "claims"

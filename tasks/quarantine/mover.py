@@ -17,11 +17,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from connectors.errors import ArtifactError, PlanError
-from connectors.storage import LocalStorage, Storage, StoredFile, storage_error
-from tasks.quarantine.journal import sync_folder
-from tasks.quarantine.receipt import DATA, Receipt
-from tasks.retention.plan import FileIdentity
+from lakebed.connectors.errors import ArtifactError, PlanError
+from lakebed.connectors.storage import LocalStorage, Storage, StoredFile, storage_error
+from lakebed.tasks.quarantine.journal import sync_folder
+from lakebed.tasks.quarantine.receipt import DATA, Receipt
+from lakebed.tasks.retention.plan import FileIdentity
 
 _BLOCK = 1 << 20
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}

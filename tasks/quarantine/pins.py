@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connectors.errors import LakeError, PlanError
-from connectors.storage import Storage
-from tasks.quarantine.kernel import Phase
-from tasks.quarantine.mover import file_sha256, is_untouched
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.receipt import Receipt, quoted
-from tasks.retention.plan import TableIdentity
+from lakebed.connectors.errors import LakeError, PlanError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.mover import file_sha256, is_untouched
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.receipt import Receipt, quoted
+from lakebed.tasks.retention.plan import TableIdentity
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def _new_file(lake: Storage, parent: TableIdentity) -> str:
     known = {file.path for file in parent.files}
     if parent.path in known or parent.path in {"", "."}:
         return ""
-    from connectors.lake.discovery import format_of
-    from connectors.lake.listing import is_visible
+    from lakebed.connectors.lake.discovery import format_of
+    from lakebed.connectors.lake.listing import is_visible
 
     found = (file.path for file in lake.list_files(parent.path))
     folders = {path.rpartition("/")[0] for path in known}

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from connectors.errors import ConfigError, LakeError, LeaseError, PlanError
-from connectors.lake.listing import canonical_root, is_visible
-from connectors.storage import Storage, is_object_store, join_uri
-from tasks.quarantine.config import QUARANTINE, QuarantineConfig
-from tasks.quarantine.journal import Journal
-from tasks.quarantine.kernel import EntryState, Phase, live
-from tasks.quarantine.lease import CLAIMS, LEASE, quarantine_lease
-from tasks.quarantine.mover import Mover
-from tasks.quarantine.receipt import DATA, ENTRIES, RECEIPT, Receipt, read_receipt
-from tasks.runtime.lease import Lease
-from tasks.runtime.record import new_run_id
+from lakebed.connectors.errors import ConfigError, LakeError, LeaseError, PlanError
+from lakebed.connectors.lake.listing import canonical_root, is_visible
+from lakebed.connectors.storage import Storage, is_object_store, join_uri
+from lakebed.tasks.quarantine.config import QUARANTINE, QuarantineConfig
+from lakebed.tasks.quarantine.journal import Journal
+from lakebed.tasks.quarantine.kernel import EntryState, Phase, live
+from lakebed.tasks.quarantine.lease import CLAIMS, LEASE, quarantine_lease
+from lakebed.tasks.quarantine.mover import Mover
+from lakebed.tasks.quarantine.receipt import DATA, ENTRIES, RECEIPT, Receipt, read_receipt
+from lakebed.tasks.runtime.lease import Lease
+from lakebed.tasks.runtime.record import new_run_id
 
 REBUILT = "rebuilt.json"
 HISTORY = "quarantine"

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from connectors.errors import PlanError
-from tasks.quarantine.kernel import EntryState, Phase, Step
-from tasks.quarantine.pins import require_pins
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.rebuilding import Rebuilder
-from tasks.quarantine.receipt import Receipt, quoted
-from tasks.quarantine.restore import RECIPE, chosen_entries
-from tasks.runtime.progress import shown
+from lakebed.connectors.errors import PlanError
+from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
+from lakebed.tasks.quarantine.pins import require_pins
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.rebuilding import Rebuilder
+from lakebed.tasks.quarantine.receipt import Receipt, quoted
+from lakebed.tasks.quarantine.restore import RECIPE, chosen_entries
+from lakebed.tasks.runtime.progress import shown
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from connectors.errors import PlanError, SourceError
-from connectors.lake.config import LakeConfig
-from connectors.lake.discovery import discover
-from connectors.lake.listing import POINTER_ENDING, canonical_root, list_table
-from connectors.lake.model import TableSource
-from connectors.storage import Storage
-from tasks.quarantine.mover import is_whole_at
-from tasks.quarantine.receipt import DATA, Receipt, read_pointer, read_receipt, receipt_address
-from tasks.quarantine.recipes import recipe_of
-from tasks.quarantine.restore import RECIPE
+from lakebed.connectors.errors import PlanError, SourceError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.discovery import discover
+from lakebed.connectors.lake.listing import POINTER_ENDING, canonical_root, list_table
+from lakebed.connectors.lake.model import TableSource
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.mover import is_whole_at
+from lakebed.tasks.quarantine.receipt import DATA, Receipt, read_pointer, read_receipt, receipt_address
+from lakebed.tasks.quarantine.recipes import recipe_of
+from lakebed.tasks.quarantine.restore import RECIPE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tasks.retention.recipes.model import TableRef
+    from lakebed.tasks.retention.recipes.model import TableRef
 
 _TEXT = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 ENDINGS = ("", ".parquet", ".parq", ".pq", *_TEXT, *(f"{ending}.gz" for ending in _TEXT))
@@ -80,9 +80,9 @@ def _set_aside(storage: Storage, pointer: str, asked: str) -> "pa.Table | None":
 
 
 def _rebuilt(lake: LakeConfig, receipt: Receipt, quarantine: Storage) -> "pa.Table":
-    from tasks.containment.config import ContainmentConfig
-    from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.rebuild import rebuild
+    from lakebed.tasks.containment.config import ContainmentConfig
+    from lakebed.tasks.retention.recipes.context import RecipeContext
+    from lakebed.tasks.retention.recipes.rebuild import rebuild
 
     # any key will do: rows are selected by the recipe, and the parents are held to their digests
     context = RecipeContext.of(lake, quarantine.uri(receipt.folder, RECIPE), ContainmentConfig())
@@ -90,8 +90,8 @@ def _rebuilt(lake: LakeConfig, receipt: Receipt, quarantine: Storage) -> "pa.Tab
 
 
 def _at_place(storage: Storage, name: str, lake: LakeConfig | None) -> "pa.Table":
-    from tasks.retention.recipes.model import TableRef
-    from tasks.retention.recipes.refs import observe_again
+    from lakebed.tasks.retention.recipes.model import TableRef
+    from lakebed.tasks.retention.recipes.refs import observe_again
 
     config = (lake or LakeConfig(root=".")).model_copy(
         update={"root": storage.root, "include": (), "exclude": (), "paranoid": False}
@@ -119,9 +119,9 @@ def _source(config: LakeConfig, name: str) -> TableSource:
 
 
 def _rows(lake: LakeConfig, ref: "TableRef") -> "pa.Table":
-    from connectors.lake.leaves import schema_leaves
-    from tasks.retention.recipes.reader import TableReader
-    from tasks.retention.recipes.shapes import assembled
+    from lakebed.connectors.lake.leaves import schema_leaves
+    from lakebed.tasks.retention.recipes.reader import TableReader
+    from lakebed.tasks.retention.recipes.shapes import assembled
 
     reader, ignore_case = TableReader(lake, ref), lake.ignore_column_case
     tokens = [leaf.token for leaf in schema_leaves(reader.schema, ignore_case)]

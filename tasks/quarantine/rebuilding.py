@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from connectors.lake.config import LakeConfig
-from connectors.storage import Storage
-from tasks.retention.plan import PlannedTable
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.retention.plan import PlannedTable
 
 
 class Rebuilder(Protocol):

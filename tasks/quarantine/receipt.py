@@ -8,15 +8,15 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from connectors.config import FrozenConfig
-from connectors.errors import ArtifactError
-from connectors.lake.config import LakeConfig
-from connectors.lake.listing import POINTER_ENDING
-from connectors.paths import PathPart
-from connectors.storage import Storage, is_object_store
-from tasks.retention.plan import FileIdentity, Plan, PlannedTable, TableIdentity
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.keys import sha256_of_parts
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.listing import POINTER_ENDING
+from lakebed.connectors.paths import PathPart
+from lakebed.connectors.storage import Storage, is_object_store
+from lakebed.tasks.retention.plan import FileIdentity, Plan, PlannedTable, TableIdentity
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.keys import sha256_of_parts
 
 RECEIPT = "receipt.json"
 ENTRIES = "entries"

@@ -4,17 +4,17 @@ import hashlib
 
 from pydantic import ValidationError
 
-from connectors.errors import PlanError
-from connectors.lake.config import LakeConfig
-from connectors.storage import Storage
-from tasks.retention.plan import MAKE_AGAIN, PlannedTable
-from tasks.retention.recipes.config import RecipeConfig
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.model import Recipe
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.retention.plan import MAKE_AGAIN, PlannedTable
+from lakebed.tasks.retention.recipes.config import RecipeConfig
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.model import Recipe
 
 
 class RecipeRebuilder:
-    """See `tasks.quarantine.rebuilding.Rebuilder`.
+    """See `lakebed.tasks.quarantine.rebuilding.Rebuilder`.
 
     A table and its parents are held in memory one table at a time.
 
@@ -31,7 +31,7 @@ class RecipeRebuilder:
 
     def require_equal(self, table: PlannedTable, lake: LakeConfig, kept: str = "") -> None:
         """See `Rebuilder.require_equal`."""
-        from tasks.retention.recipes.rebuild import verify
+        from lakebed.tasks.retention.recipes.rebuild import verify
 
         recipe = recipe_of(table)
         if refusal := verify(self._context(lake, kept), recipe):
@@ -57,7 +57,7 @@ class RecipeRebuilder:
 
     def write(self, table: PlannedTable, lake: LakeConfig, kept: str, destination: str) -> tuple[str, ...]:
         """See `Rebuilder.write`."""
-        from tasks.retention.recipes.write import write_rebuilt
+        from lakebed.tasks.retention.recipes.write import write_rebuilt
 
         return write_rebuilt(self._context(lake, kept), recipe_of(table), destination)
 

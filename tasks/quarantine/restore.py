@@ -4,15 +4,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connectors.errors import ArtifactError, LakeError, PlanError
-from connectors.storage import LocalStorage, Storage
-from tasks.quarantine.kernel import EntryState, Phase, Step
-from tasks.quarantine.mover import file_sha256, is_whole_at
-from tasks.quarantine.place import REBUILT, Quarantine
-from tasks.quarantine.rebuilding import Rebuilder
-from tasks.quarantine.receipt import DATA, Receipt, quoted, write_model
-from tasks.retention.plan import FileIdentity
-from tasks.runtime.progress import shown
+from lakebed.connectors.errors import ArtifactError, LakeError, PlanError
+from lakebed.connectors.storage import LocalStorage, Storage
+from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
+from lakebed.tasks.quarantine.mover import file_sha256, is_whole_at
+from lakebed.tasks.quarantine.place import REBUILT, Quarantine
+from lakebed.tasks.quarantine.rebuilding import Rebuilder
+from lakebed.tasks.quarantine.receipt import DATA, Receipt, quoted, write_model
+from lakebed.tasks.retention.plan import FileIdentity
+from lakebed.tasks.runtime.progress import shown
 
 RECIPE = "recipe"
 

@@ -5,14 +5,14 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from connectors.errors import SourceError
-from connectors.spark.names import quoted
-from connectors.storage import Storage
-from tasks.quarantine.receipt import Receipt
-from tasks.quarantine.recipes import recipe_of
-from tasks.quarantine.restore import RECIPE
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.emit import to_view
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.spark.names import quoted
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.receipt import Receipt
+from lakebed.tasks.quarantine.recipes import recipe_of
+from lakebed.tasks.quarantine.restore import RECIPE
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.emit import to_view
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

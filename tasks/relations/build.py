@@ -1,14 +1,14 @@
 """Building the relations artifact, step by step."""
 
-from connectors.errors import SourceError
-from connectors.storage import Storage, join_uri
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.evidence import table_facts
-from tasks.containment.plan import ScanPlaces
-from tasks.relations import outcome
-from tasks.relations.config import RelationsConfig
-from tasks.relations.evidence import Judge
-from tasks.relations.search import (
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.storage import Storage, join_uri
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.evidence import table_facts
+from lakebed.tasks.containment.plan import ScanPlaces
+from lakebed.tasks.relations import outcome
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.evidence import Judge
+from lakebed.tasks.relations.search import (
     Setting,
     Verified,
     find_candidates,
@@ -16,11 +16,11 @@ from tasks.relations.search import (
     verify,
     view_relations,
 )
-from tasks.relations.spark import Engine, SparkEngine
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.progress import shown
-from tasks.runtime.stage import Stage, StageMetrics
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.relations.spark import Engine, SparkEngine
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.stage import Stage, StageMetrics
+from lakebed.tasks.runtime.workspace import Workspace
 
 SCRATCH = "scratch"
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.schema_graph import Int32, Int64
-from tasks.containment.statistics import LakeStatistics
-from tasks.encoding.sketch import MIN_SAMPLE_ROWS, containment_intervals
-from tasks.relations.config import RelationsConfig
-from tasks.relations.kernel.columns import ColumnSamples, match_columns, propose_tables
-from tasks.relations.kernel.overlap import ItemSamples, Overlaps, Postings, count_uncovered
-from tasks.relations.parts import Part
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
+from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.encoding.sketch import MIN_SAMPLE_ROWS, containment_intervals
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.kernel.columns import ColumnSamples, match_columns, propose_tables
+from lakebed.tasks.relations.kernel.overlap import ItemSamples, Overlaps, Postings, count_uncovered
+from lakebed.tasks.relations.parts import Part
 
 
 @dataclass(frozen=True)

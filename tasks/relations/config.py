@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from connectors.config import FrozenConfig
+from lakebed.connectors.config import FrozenConfig
 
 Kind = Literal["union", "partition", "renamed", "near"]
 KINDS: tuple[Kind, ...] = ("union", "partition", "renamed", "near")

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from tasks.containment.contract import COUNT, FRACTION, SEMANTICS
-from tasks.runtime.contract import AtMostColumn, Column, Contract, OneOf
+from lakebed.tasks.containment.contract import COUNT, FRACTION, SEMANTICS
+from lakebed.tasks.runtime.contract import AtMostColumn, Column, Contract, OneOf
 
 KINDS = ("union", "partition", "renamed", "near")
 EXACT_KINDS = ("union", "partition", "renamed")

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.containment.evidence import TableFacts
-from tasks.containment.kernel.chance import Chance, edge_chance
-from tasks.encoding import ENCODING_ID
-from tasks.relations.kernel.chance import mapped_chances
-from tasks.relations.search import RelationView, Sampled, Setting
+from lakebed.tasks.containment.evidence import TableFacts
+from lakebed.tasks.containment.kernel.chance import Chance, edge_chance
+from lakebed.tasks.encoding import ENCODING_ID
+from lakebed.tasks.relations.kernel.chance import mapped_chances
+from lakebed.tasks.relations.search import RelationView, Sampled, Setting
 
 _NO_MAP = "each column of the child to the parents' of the same name"
 

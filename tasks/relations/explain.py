@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 MAX_NAMES = 4
 

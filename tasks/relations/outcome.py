@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.chance import edge_chance
-from tasks.relations.candidates import NearPairs
-from tasks.relations.config import KINDS
-from tasks.relations.contract import FUNNEL, NEAR, PROVEN, REFUTED, UNSTABLE
-from tasks.relations.evidence import Judge, Proof
-from tasks.relations.kernel.cover import choose_cover
-from tasks.relations.search import Verified
+from lakebed.tasks.containment.kernel.chance import edge_chance
+from lakebed.tasks.relations.candidates import NearPairs
+from lakebed.tasks.relations.config import KINDS
+from lakebed.tasks.relations.contract import FUNNEL, NEAR, PROVEN, REFUTED, UNSTABLE
+from lakebed.tasks.relations.evidence import Judge, Proof
+from lakebed.tasks.relations.kernel.cover import choose_cover
+from lakebed.tasks.relations.search import Verified
 
 
 def tables(judge: Judge, verified: Verified) -> dict[str, pa.Table]:

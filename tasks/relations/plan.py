@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.kernel.fingerprint import HashSettings
-from tasks.containment.kernel.schema_graph import Int32, Int64
-from tasks.containment.plan import ScanPlaces, bucket_bits, projection_of
-from tasks.containment.scan import ScanPlan, TableScan
-from tasks.containment.statistics import LakeStatistics
-from tasks.encoding.sketch import MAX_LEVEL, sketch_level
-from tasks.relations.config import RelationsConfig
-from tasks.relations.parts import Part
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.kernel.fingerprint import HashSettings
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
+from lakebed.tasks.containment.plan import ScanPlaces, bucket_bits, projection_of
+from lakebed.tasks.containment.scan import ScanPlan, TableScan
+from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.encoding.sketch import MAX_LEVEL, sketch_level
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.parts import Part
+from lakebed.tasks.runtime.workspace import Workspace
 
 
 @dataclass(frozen=True)

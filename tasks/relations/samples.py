@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tasks.containment.statistics import LakeStatistics
-from tasks.relations.kernel.columns import ColumnSamples
-from tasks.relations.kernel.overlap import ItemSamples
-from tasks.relations.plan import ItemRoles
-from tasks.relations.worker import ValueSample
+from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.relations.kernel.columns import ColumnSamples
+from lakebed.tasks.relations.kernel.overlap import ItemSamples
+from lakebed.tasks.relations.plan import ItemRoles
+from lakebed.tasks.relations.worker import ValueSample
 
 UInt64 = NDArray[np.uint64]
 

@@ -8,18 +8,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import SourceError
-from connectors.lake.files import place_uri
-from connectors.storage import Storage
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.kernel.proof import PairCounts
-from tasks.containment.kernel.schema_graph import schema_edges
-from tasks.containment.plan import ScanPlaces, projection_of
-from tasks.containment.scan import SCAN_SCHEMA
-from tasks.containment.spark import DeltaSource, PairList
-from tasks.containment.statistics import LakeStatistics, load_statistics
-from tasks.inventory.splits import InventoryTables, plan_splits
-from tasks.relations.candidates import (
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.files import place_uri
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.kernel.proof import PairCounts
+from lakebed.tasks.containment.kernel.schema_graph import schema_edges
+from lakebed.tasks.containment.plan import ScanPlaces, projection_of
+from lakebed.tasks.containment.scan import SCAN_SCHEMA
+from lakebed.tasks.containment.spark import DeltaSource, PairList
+from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics
+from lakebed.tasks.inventory.splits import InventoryTables, plan_splits
+from lakebed.tasks.relations.candidates import (
     KnownEdges,
     NearPairs,
     PartPair,
@@ -30,17 +30,17 @@ from tasks.relations.candidates import (
     renamed_candidates,
     union_candidates,
 )
-from tasks.relations.config import RelationsConfig
-from tasks.relations.kernel.columns import ColumnSamples
-from tasks.relations.kernel.exact import UnionAsked, UnionCounts
-from tasks.relations.kernel.overlap import ItemSamples, find_overlaps, post_rows
-from tasks.relations.kernel.related import related_roles
-from tasks.relations.parts import Part, table_parts
-from tasks.relations.plan import ItemPlan, Wanted, hashing_plan, item_roles, sampling_plan
-from tasks.relations.samples import ScanCosts, column_samples, item_samples, of_kind
-from tasks.relations.spark import Asked, Engine, Job
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.kernel.columns import ColumnSamples
+from lakebed.tasks.relations.kernel.exact import UnionAsked, UnionCounts
+from lakebed.tasks.relations.kernel.overlap import ItemSamples, find_overlaps, post_rows
+from lakebed.tasks.relations.kernel.related import related_roles
+from lakebed.tasks.relations.parts import Part, table_parts
+from lakebed.tasks.relations.plan import ItemPlan, Wanted, hashing_plan, item_roles, sampling_plan
+from lakebed.tasks.relations.samples import ScanCosts, column_samples, item_samples, of_kind
+from lakebed.tasks.relations.spark import Asked, Engine, Job
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,21 @@ from typing import Literal, Protocol
 import numpy as np
 import pyarrow as pa
 
-from connectors.lake.read import Split
-from connectors.spark.config import SparkConfig
-from connectors.spark.session import shared_session
-from connectors.spark.task_counts import counted_tasks
-from tasks.containment.hash_files import read_hash_rows
-from tasks.containment.kernel.proof import LANES, PairCounts
-from tasks.containment.search import TASKS_PER_CORE
-from tasks.containment.spark import DeltaSource, PairList, run_on_tables
-from tasks.inventory.splits import pack_splits
-from tasks.relations.kernel.cover import Signatures
-from tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, compare_items, compare_union
-from tasks.relations.plan import ItemPlan
-from tasks.relations.worker import hash_cells, hash_splits, sample_cells, sample_splits
-from tasks.runtime.memory import peak_memory_bytes
-from tasks.runtime.progress import shown
+from lakebed.connectors.lake.read import Split
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.session import shared_session
+from lakebed.connectors.spark.task_counts import counted_tasks
+from lakebed.tasks.containment.hash_files import read_hash_rows
+from lakebed.tasks.containment.kernel.proof import LANES, PairCounts
+from lakebed.tasks.containment.search import TASKS_PER_CORE
+from lakebed.tasks.containment.spark import DeltaSource, PairList, run_on_tables
+from lakebed.tasks.inventory.splits import pack_splits
+from lakebed.tasks.relations.kernel.cover import Signatures
+from lakebed.tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, compare_items, compare_union
+from lakebed.tasks.relations.plan import ItemPlan
+from lakebed.tasks.relations.worker import hash_cells, hash_splits, sample_cells, sample_splits
+from lakebed.tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.runtime.progress import shown
 
 Job = Literal["sample", "hash"]
 WORK = {"sample": (sample_splits, sample_cells), "hash": (hash_splits, hash_cells)}

@@ -1,12 +1,12 @@
 """The relations stage: its key, and whether its artifact is there; imports no kernel until it is not."""
 
-from tasks.containment.config import ContainmentConfig
-from tasks.relations.config import RelationsConfig
-from tasks.relations.contract import CONTRACTS
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.keys import canonical_json
-from tasks.runtime.stage import Stage, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.contract import CONTRACTS
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.keys import canonical_json
+from lakebed.tasks.runtime.stage import Stage, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 
 SPEC = StageSpec("relations", 1, CONTRACTS)
 
@@ -46,6 +46,6 @@ def run_relations(
     stage = relations_stage(inventory, containment, workspace, config, containment_config)
     if ref := stage.reuse():
         return ref
-    from tasks.relations.build import build_artifact
+    from lakebed.tasks.relations.build import build_artifact
 
     return build_artifact(stage, workspace, config, containment_config)

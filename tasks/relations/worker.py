@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from connectors.errors import SourceError
-from connectors.lake.read import ReadCounter, Split, read_split
-from tasks.containment.hash_files import HashFiles
-from tasks.containment.kernel.fingerprint import Cells, Fingerprint, HashSettings
-from tasks.containment.scan import ScanPlan, ScanRows
-from tasks.encoding.hashes import add_column, column_hashes, finish, start_sums, value_hashes, value_is_null
-from tasks.encoding.multiset import distinct_counts
-from tasks.relations.kernel.columns import MAX_VALUES
-from tasks.relations.plan import ItemPlan, Wanted
-from tasks.runtime.memory import peak_memory_bytes
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.tasks.containment.hash_files import HashFiles
+from lakebed.tasks.containment.kernel.fingerprint import Cells, Fingerprint, HashSettings
+from lakebed.tasks.containment.scan import ScanPlan, ScanRows
+from lakebed.tasks.encoding.hashes import add_column, column_hashes, finish, start_sums, value_hashes, value_is_null
+from lakebed.tasks.encoding.multiset import distinct_counts
+from lakebed.tasks.relations.kernel.columns import MAX_VALUES
+from lakebed.tasks.relations.plan import ItemPlan, Wanted
+from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 UInt64 = NDArray[np.uint64]
 _Key = tuple[int, tuple[str, ...]]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tasks.report.text import bytes_text, seconds_text
+from lakebed.tasks.report.text import bytes_text, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tasks.report.model import FunnelStep
+    from lakebed.tasks.report.model import FunnelStep
 
 Spec = dict[str, Any]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.report.config import ReportConfig
-from tasks.report.model import (
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import (
     Check,
     CheckStatus,
     Edge,
@@ -23,12 +23,12 @@ from tasks.report.model import (
     RunFacts,
     Table,
 )
-from tasks.report.sections import collect_sections
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.expectations import DOCS
+from lakebed.tasks.report.sections import collect_sections
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.expectations import DOCS
 
 if TYPE_CHECKING:
-    from tasks.runtime.contract import Contract
+    from lakebed.tasks.runtime.contract import Contract
 
 _DOCS_PAGE = f"{DOCS}/index.html"
 _TABLE_COLUMNS = ("table_id", "name", "format", "n_rows", "n_columns", "n_bytes", "n_files", "delta_version")
@@ -249,7 +249,7 @@ def _problems(table: pa.Table, config: ReportConfig) -> tuple[Problem, ...]:
 def _checks(source: _Source) -> tuple[Check, ...]:
     checks: list[Check] = []
     for ref in source.refs.values():
-        contracts: Mapping[str, Contract] = import_module(f"tasks.{ref.stage}.contract").CONTRACTS
+        contracts: Mapping[str, Contract] = import_module(f"lakebed.tasks.{ref.stage}.contract").CONTRACTS
         n_native = sum(len(contract.expectations()) for contract in contracts.values())
         # a manifest is written only after these have passed
         checks.append(Check("native", ref.stage, "passed", n_native, f"{len(contracts)} tables"))

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from connectors.config import FrozenConfig
+from lakebed.connectors.config import FrozenConfig
 
 # name of the report in the run's folder
 REPORT = "report.html"

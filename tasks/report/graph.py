@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from tasks.report.config import ReportConfig
-from tasks.report.model import Relation
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import Relation
 
 NODE_WIDTH = 226
 NODE_HEIGHT = 40

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.report.graph import kept_bytes
+from lakebed.tasks.report.graph import kept_bytes
 
 if TYPE_CHECKING:
-    from tasks.report.model import ReportData
+    from lakebed.tasks.report.model import ReportData
 
 
 @dataclass(frozen=True, slots=True)

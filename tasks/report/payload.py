@@ -5,10 +5,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tasks.report.config import ReportConfig
-from tasks.report.graph import Drawing
-from tasks.report.model import Edge, NearMiss, ReportData
-from tasks.report.text import NO_NAME, bytes_text, count_text, cut, flattened, shown
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.graph import Drawing
+from lakebed.tasks.report.model import Edge, NearMiss, ReportData
+from lakebed.tasks.report.text import NO_NAME, bytes_text, count_text, cut, flattened, shown
 
 VERDICT_TEXTS = {
     "refuted_by_sketch": "refuted by its sketch",

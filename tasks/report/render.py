@@ -12,13 +12,13 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tasks.report import charts, graph
-from tasks.report.config import ReportConfig
-from tasks.report.graph import Drawing, Node
-from tasks.report.headline import headline
-from tasks.report.model import Charts, ReportData, Table
-from tasks.report.payload import payload, script_json
-from tasks.report.text import NO_NAME, bytes_text, count_text, flattened, seconds_text, shortened, shown
+from lakebed.tasks.report import charts, graph
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.graph import Drawing, Node
+from lakebed.tasks.report.headline import headline
+from lakebed.tasks.report.model import Charts, ReportData, Table
+from lakebed.tasks.report.payload import payload, script_json
+from lakebed.tasks.report.text import NO_NAME, bytes_text, count_text, flattened, seconds_text, shortened, shown
 
 _FOLDER = Path(__file__).parent
 _LIBRARIES = {

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connectors.redaction import redacted_value
-from tasks.report.model import RunFacts, StageFacts
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.connectors.redaction import redacted_value
+from lakebed.tasks.report.model import RunFacts, StageFacts
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 
 _OWN = ("run_id", "command", "stages", "versions", "config")
 

@@ -3,12 +3,12 @@
 import os
 from typing import TYPE_CHECKING
 
-from connectors.storage import Storage, join_uri
-from tasks.report.render import render
+from lakebed.connectors.storage import Storage, join_uri
+from lakebed.tasks.report.render import render
 
 if TYPE_CHECKING:
-    from tasks.report.config import ReportConfig
-    from tasks.report.model import ReportData
+    from lakebed.tasks.report.config import ReportConfig
+    from lakebed.tasks.report.model import ReportData
 
 
 def write_report(data: "ReportData", path: str | os.PathLike[str], config: "ReportConfig | None" = None) -> str:

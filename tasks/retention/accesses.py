@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 import pyarrow.parquet as pq
 
-from connectors.delta import read_table
-from connectors.errors import ConfigError, LakeError
-from connectors.lake.listing import DELTA_LOG
-from connectors.storage import Storage
-from tasks.retention.config import AccessConfig
-from tasks.retention.kernel.model import Float64
+from lakebed.connectors.delta import read_table
+from lakebed.connectors.errors import ConfigError, LakeError
+from lakebed.connectors.lake.listing import DELTA_LOG
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.retention.config import AccessConfig
+from lakebed.tasks.retention.kernel.model import Float64
 
 DAYS_PER_MONTH = 365.25 / 12
 _HINT = "check `log`, `table_column` and `count_column` in the retention.accesses section of the config"

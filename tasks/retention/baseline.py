@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from connectors.errors import LakeError
-from connectors.lake.databases import EXTERNAL_FORMATS
-from tasks.retention.contract import BASELINE
-from tasks.retention.identity import file_sha256
-from tasks.retention.memory import Memory
-from tasks.retention.problem import Problem
+from lakebed.connectors.errors import LakeError
+from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
+from lakebed.tasks.retention.contract import BASELINE
+from lakebed.tasks.retention.identity import file_sha256
+from lakebed.tasks.retention.memory import Memory
+from lakebed.tasks.retention.problem import Problem
 
 _THREADS = 4
 

@@ -3,23 +3,23 @@
 from collections.abc import Mapping
 from functools import partial
 
-from tasks.containment.config import ContainmentConfig
-from tasks.retention import outcome
-from tasks.retention.baseline import baseline_table, find_duplicates
-from tasks.retention.choice import Choice, RecipeMaker, choose
-from tasks.retention.config import RetentionConfig
-from tasks.retention.deletions import Deletion, add_wider, chosen_deletions, wider_deletions
-from tasks.retention.kernel.costs import GB
-from tasks.retention.kernel.curve import CurvePoint, curve_budgets, savings_curve
-from tasks.retention.kernel.solve import Effort
-from tasks.retention.memory import PairMaker, remember
-from tasks.retention.plan import ROWS_FOLDER
-from tasks.retention.problem import Problem, load_problem
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.spark import deletion_refs, pair_refs, recipes_on_spark
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.progress import shown
-from tasks.runtime.stage import Stage, StageMetrics
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.retention import outcome
+from lakebed.tasks.retention.baseline import baseline_table, find_duplicates
+from lakebed.tasks.retention.choice import Choice, RecipeMaker, choose
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.deletions import Deletion, add_wider, chosen_deletions, wider_deletions
+from lakebed.tasks.retention.kernel.costs import GB
+from lakebed.tasks.retention.kernel.curve import CurvePoint, curve_budgets, savings_curve
+from lakebed.tasks.retention.kernel.solve import Effort
+from lakebed.tasks.retention.memory import PairMaker, remember
+from lakebed.tasks.retention.plan import ROWS_FOLDER
+from lakebed.tasks.retention.problem import Problem, load_problem
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.spark import deletion_refs, pair_refs, recipes_on_spark
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.stage import Stage, StageMetrics
 
 _INPUTS_WITH_RELATIONS = 3
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tasks.retention.kernel.model import NOTHING, Bool, Float64, Int64, Retention
-from tasks.retention.kernel.solve import Effort, solve
-from tasks.retention.problem import USABLE, Problem
-from tasks.retention.recipes.model import Outcome
-from tasks.runtime.progress import shown
+from lakebed.tasks.retention.kernel.model import NOTHING, Bool, Float64, Int64, Retention
+from lakebed.tasks.retention.kernel.solve import Effort, solve
+from lakebed.tasks.retention.problem import USABLE, Problem
+from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.runtime.progress import shown
 
 # an edge, as (child, parent), to the recipe that was run for it, in the same order
 RecipeMaker = Callable[[Sequence[tuple[int, int]]], Sequence[Outcome]]

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from connectors.config import FrozenConfig
-from tasks.retention.recipes.config import RecipeConfig
+from lakebed.connectors.config import FrozenConfig
+from lakebed.tasks.retention.recipes.config import RecipeConfig
 
 Money = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0.0, le=1e9, allow_inf_nan=False)]

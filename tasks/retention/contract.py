@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from tasks.containment.contract import SEMANTICS
-from tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf
+from lakebed.tasks.containment.contract import SEMANTICS
+from lakebed.tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf
 
 DECISIONS_MADE = ("keep", "delete")
 REASONS = (

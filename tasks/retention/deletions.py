@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks.retention.choice import Choice
-from tasks.retention.config import RetentionConfig
-from tasks.retention.kernel.costs import bytes_read, rebuild_costs
-from tasks.retention.policy import attribute_groups
-from tasks.retention.problem import DATABASE, Problem, column_sizes
-from tasks.retention.recipes.model import Outcome
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.retention.choice import Choice
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.kernel.costs import bytes_read, rebuild_costs
+from lakebed.tasks.retention.policy import attribute_groups
+from lakebed.tasks.retention.problem import DATABASE, Problem, column_sizes
+from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 WIDER_KINDS = ("union", "renamed")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from connectors.errors import LakeError, PlanError
-from connectors.lake.config import LakeConfig
-from connectors.lake.discovery import discover
-from connectors.lake.files import open_file
-from connectors.lake.listing import Listing, canonical_root, list_lake, table_of_log
-from connectors.lake.model import FileEntry, TableSource
-from tasks.retention.plan import MAKE_AGAIN, FileIdentity, Plan, TableIdentity
+from lakebed.connectors.errors import LakeError, PlanError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.discovery import discover
+from lakebed.connectors.lake.files import open_file
+from lakebed.connectors.lake.listing import Listing, canonical_root, list_lake, table_of_log
+from lakebed.connectors.lake.model import FileEntry, TableSource
+from lakebed.tasks.retention.plan import MAKE_AGAIN, FileIdentity, Plan, TableIdentity
 
 _DIGEST_BLOCK = 1 << 20
 _DIGEST_THREADS = 4

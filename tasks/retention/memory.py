@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from connectors.errors import LakeError
-from connectors.storage import Storage
-from tasks.encoding import ENCODING_ID
-from tasks.retention.contract import KNOWN
-from tasks.retention.plan import ROWS_FOLDER
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.model import RECIPE_VERSION, Outcome
-from tasks.retention.recipes.pairs import PairRefs
-from tasks.runtime.artifacts import MANIFEST, ArtifactStore
-from tasks.runtime.keys import canonical_json, sha256_of_parts
-from tasks.runtime.stage import StageSpec
+from lakebed.connectors.errors import LakeError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.encoding import ENCODING_ID
+from lakebed.tasks.retention.contract import KNOWN
+from lakebed.tasks.retention.plan import ROWS_FOLDER
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.model import RECIPE_VERSION, Outcome
+from lakebed.tasks.retention.recipes.pairs import PairRefs
+from lakebed.tasks.runtime.artifacts import MANIFEST, ArtifactStore
+from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
+from lakebed.tasks.runtime.stage import StageSpec
 
 PairMaker = Callable[[Sequence[PairRefs]], Sequence[Outcome]]
 TRIAL, FILE = "trial", "file"

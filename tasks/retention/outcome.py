@@ -6,18 +6,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.errors import SourceError
-from tasks.retention.baseline import Duplicates
-from tasks.retention.choice import Choice
-from tasks.retention.config import RetentionConfig
-from tasks.retention.contract import DECISIONS, OPTIONS, REBUILDS, SAVINGS_CURVE, SOLVER
-from tasks.retention.deletions import Deletion
-from tasks.retention.kernel.curve import CurvePoint
-from tasks.retention.problem import DATABASE, USABLE, Problem
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.emit import to_pyspark, to_sql, to_view
-from tasks.retention.recipes.model import Recipe
-from tasks.runtime.keys import canonical_json
+from lakebed.connectors.errors import SourceError
+from lakebed.tasks.retention.baseline import Duplicates
+from lakebed.tasks.retention.choice import Choice
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.contract import DECISIONS, OPTIONS, REBUILDS, SAVINGS_CURVE, SOLVER
+from lakebed.tasks.retention.deletions import Deletion
+from lakebed.tasks.retention.kernel.curve import CurvePoint
+from lakebed.tasks.retention.problem import DATABASE, USABLE, Problem
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.emit import to_pyspark, to_sql, to_view
+from lakebed.tasks.retention.recipes.model import Recipe
+from lakebed.tasks.runtime.keys import canonical_json
 
 _WORDS = {
     "legal_hold": "a legal hold pins it",

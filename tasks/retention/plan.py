@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from connectors.config import FrozenConfig
-from connectors.errors import PlanError
-from connectors.lake.config import LakeConfig
-from connectors.lake.model import TableFormat
-from connectors.paths import InsidePath
-from connectors.storage import join_uri
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.keys import canonical_json, sha256_of_parts
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.model import TableFormat
+from lakebed.connectors.paths import InsidePath
+from lakebed.connectors.storage import join_uri
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
 
 PLAN_VERSION = 1
 ROWS_FOLDER = "recipes"
@@ -85,8 +85,8 @@ class PlannedTable(FrozenConfig):
         n_accesses: expected in a month.
         needed_by: deleted tables that are rebuilt from this one, which pins it.
         parents: of a deleted table, what it is rebuilt from; their identities stand under their own names.
-        recipe: of a deleted table, how: an object that `tasks.retention.recipes` reads.
-        original_hash: strict multiset hash of a deleted table's rows, as `tasks.retention.recipes` makes it.
+        recipe: of a deleted table, how: an object that `lakebed.tasks.retention.recipes` reads.
+        original_hash: strict multiset hash of a deleted table's rows, as `lakebed.tasks.retention.recipes` makes it.
         rebuild_latency_s: estimated seconds of one rebuild.
     """
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.errors import PlanError
-from connectors.lake.config import LakeConfig
-from tasks.retention.config import RetentionConfig
-from tasks.retention.identity import LakeState, digested
-from tasks.retention.plan import Evidence, FileIdentity, Plan, PlannedTable, Saving, TableIdentity
-from tasks.retention.recipes.model import Recipe
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.keys import canonical_json
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.identity import LakeState, digested
+from lakebed.tasks.retention.plan import Evidence, FileIdentity, Plan, PlannedTable, Saving, TableIdentity
+from lakebed.tasks.retention.recipes.model import Recipe
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.keys import canonical_json
 
 RUN_AGAIN = "lakebed run"
 _STAGES = ("inventory", "containment", "relations", "retention")

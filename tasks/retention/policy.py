@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from connectors.lake.globs import matches_any
-from tasks.retention.config import RetentionConfig, TableAttributes
-from tasks.retention.kernel.model import Float64, Int64
+from lakebed.connectors.lake.globs import matches_any
+from lakebed.tasks.retention.config import RetentionConfig, TableAttributes
+from lakebed.tasks.retention.kernel.model import Float64, Int64
 
 NO_ATTRIBUTES = TableAttributes()
 

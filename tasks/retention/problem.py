@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.lake.databases import EXTERNAL_FORMATS
-from tasks.inventory.splits import InventoryTables
-from tasks.retention.accesses import table_accesses
-from tasks.retention.config import RetentionConfig
-from tasks.retention.kernel.costs import ColumnSizes, TableCosts, bytes_read, rebuild_costs, table_costs
-from tasks.retention.kernel.model import Bool, Float64, Int64, RetentionGraph, retention_graph
-from tasks.retention.policy import attribute_groups, attributes_of, pin_reasons, preference, rebuild_limits
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
+from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.retention.accesses import table_accesses
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.kernel.costs import ColumnSizes, TableCosts, bytes_read, rebuild_costs, table_costs
+from lakebed.tasks.retention.kernel.model import Bool, Float64, Int64, RetentionGraph, retention_graph
+from lakebed.tasks.retention.policy import attribute_groups, attributes_of, pin_reasons, preference, rebuild_limits
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 USABLE = ""
 DATABASE = "database_table"

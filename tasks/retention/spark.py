@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from connectors.spark.session import shared_session
-from tasks.retention.deletions import Deletion
-from tasks.retention.problem import Problem
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.model import Outcome
-from tasks.retention.recipes.pairs import PairRefs
-from tasks.retention.recipes.refs import table_refs
-from tasks.retention.recipes.spark import synthesise_on_spark
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.spark.session import shared_session
+from lakebed.tasks.retention.deletions import Deletion
+from lakebed.tasks.retention.problem import Problem
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.retention.recipes.pairs import PairRefs
+from lakebed.tasks.retention.recipes.refs import table_refs
+from lakebed.tasks.retention.recipes.spark import synthesise_on_spark
+from lakebed.tasks.runtime.workspace import Workspace
 
 
 def recipes_on_spark(workspace: Workspace, context: RecipeContext, pairs: Sequence[PairRefs]) -> Sequence[Outcome]:

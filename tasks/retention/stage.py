@@ -1,11 +1,11 @@
 """The retention stage: its key, and whether its artifact is there; imports no kernel until it is not."""
 
-from tasks.containment.config import ContainmentConfig
-from tasks.retention.config import RetentionConfig
-from tasks.retention.contract import CONTRACTS
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.stage import Stage, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.contract import CONTRACTS
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.stage import Stage, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 
 SPEC = StageSpec("retention", 1, CONTRACTS)
 
@@ -22,7 +22,7 @@ def retention_stage(
     Raises:
         ConfigError: if the access log is not there.
     """
-    from tasks.retention.accesses import log_identity
+    from lakebed.tasks.retention.accesses import log_identity
 
     summary = ArtifactStore(workspace.artifacts).manifest(inventory).summary
     identity = [str(summary["source_identity"]).encode(), log_identity(config.accesses).encode()]
@@ -56,6 +56,6 @@ def run_retention(
     stage = retention_stage(inventory, containment, workspace, config, relations)
     if ref := stage.reuse():
         return ref
-    from tasks.retention.build import build_artifact
+    from lakebed.tasks.retention.build import build_artifact
 
     return build_artifact(stage, config, containment_config)

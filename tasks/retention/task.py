@@ -3,12 +3,12 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.containment.config import ContainmentConfig
-from tasks.retention.config import RetentionConfig
-from tasks.retention.stage import run_retention
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.transient import is_transient
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.stage import run_retention
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.transient import is_transient
+from lakebed.tasks.runtime.workspace import Workspace
 
 
 @task(name="retention", retries=2, retry_delay_seconds=5, retry_condition_fn=is_transient, cache_policy=NO_CACHE)

@@ -7,13 +7,13 @@ from typing import Any, Literal
 import pyarrow as pa
 from pydantic import Field, ValidationError
 
-from connectors.config import FrozenConfig
-from connectors.delta import Writer, read_table
-from connectors.errors import ArtifactError
-from connectors.paths import InsidePath, PathPart
-from connectors.storage import Storage
-from tasks.runtime.keys import canonical_json, sha256_of_parts
-from tasks.runtime.lease import require_lease
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.delta import Writer, read_table
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.paths import InsidePath, PathPart
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
+from lakebed.tasks.runtime.lease import require_lease
 
 MANIFEST = "manifest.json"
 METRICS = "metrics.json"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import MAX_EXAMPLES, ContractError
-from connectors.spark.names import quoted
-from tasks.runtime.contract import AtLeast, AtMost, AtMostColumn, Check, Column, Contract, Matches, OneOf
+from lakebed.connectors.errors import MAX_EXAMPLES, ContractError
+from lakebed.connectors.spark.names import quoted
+from lakebed.tasks.runtime.contract import AtLeast, AtMost, AtMostColumn, Check, Column, Contract, Matches, OneOf
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from connectors.errors import ContractError
+from lakebed.connectors.errors import ContractError
 
 if TYPE_CHECKING:
     from pyspark.sql.types import StructType

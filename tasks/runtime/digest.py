@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from tasks.runtime.contract import Contract
-from tasks.runtime.keys import sha256_of_parts
+from lakebed.tasks.runtime.contract import Contract
+from lakebed.tasks.runtime.keys import sha256_of_parts
 
 # public on purpose: a digest protects against accidents and must be the same on every machine
 DIGEST_KEY = b"lakebed-digest-1"
@@ -22,7 +22,7 @@ _CHUNK_BYTES = 1 << 20
 
 def batch_multiset(batch: pa.RecordBatch, columns: Sequence[str]) -> bytes:
     """The 32-byte multiset hash of a batch's rows over `columns`; O(rows x columns)."""
-    from tasks.encoding import column_hashes, multiset_hash, row_hashes
+    from lakebed.tasks.encoding import column_hashes, multiset_hash, row_hashes
 
     hashes = [column_hashes(batch.column(name), None, name, DIGEST_KEY, strict_types=True) for name in columns]
     return bytes(multiset_hash(row_hashes(hashes, DIGEST_KEY)))
@@ -58,6 +58,6 @@ def file_digest(stream: BinaryIO) -> str:
 
 
 def _total(multisets: Sequence[bytes]) -> bytes:
-    from tasks.encoding import add_multiset_hashes
+    from lakebed.tasks.encoding import add_multiset_hashes
 
     return add_multiset_hashes(multisets) if multisets else bytes(32)

@@ -6,9 +6,7 @@ the pipe to its standard input closes then.
 """
 
 import contextlib
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,11 +15,12 @@ from typing import IO, Literal
 
 from pydantic import ValidationError
 
-from connectors.config import FrozenConfig
-from connectors.errors import ArtifactError, ContractError, LakeError
-from connectors.storage import Storage
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.expectations_queue import VERDICTS, RequestVerdict
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.errors import ArtifactError, ContractError, LakeError
+from lakebed.connectors.python_process import module_command, module_environment
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.expectations_queue import VERDICTS, RequestVerdict
 
 SUMMARY = "expectations/verdicts.json"
 DOCS = "expectations/docs"
@@ -85,11 +84,12 @@ class ExpectationsProcess:
         storage = Storage.at(run_folder)
         with _open_log(storage) as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tasks.runtime.expectations_worker", run_folder],
+                module_command("lakebed.tasks.runtime.expectations_worker", run_folder),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(),
+                # its telemetry and progress bars are off
+                env=module_environment(GX_ANALYTICS_ENABLED="false", TQDM_DISABLE="1"),
             )
             return cls(run_folder, process, Path(log.name))
 
@@ -187,10 +187,3 @@ def _open_log(storage: Storage) -> IO[bytes]:
         return tempfile.NamedTemporaryFile(prefix="lakebed-expectations-", suffix=".log", delete=False)
     storage.make_folder("expectations")
     return open(storage.uri(LOG), "wb")
-
-
-def _environment() -> dict[str, str]:
-    """This process's environment, with these packages on the path and Great Expectations' telemetry off."""
-    here = str(Path(__file__).parents[2])
-    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
-    return os.environ | {"PYTHONPATH": path, "GX_ANALYTICS_ENABLED": "false", "TQDM_DISABLE": "1"}

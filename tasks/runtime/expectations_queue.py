@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from connectors.config import FrozenConfig
-from connectors.errors import ConfigError
-from connectors.storage import Storage, join_uri
-from tasks.runtime.artifacts import ArtifactStore, Manifest
-from tasks.runtime.contract import Contract, Expectation
-from tasks.runtime.keys import canonical_json, sha256_of_parts
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.storage import Storage, join_uri
+from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
+from lakebed.tasks.runtime.contract import Contract, Expectation
+from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
 
 INBOX = "expectations/inbox"
 VERDICTS = "expectations/verdicts"

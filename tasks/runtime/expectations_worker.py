@@ -1,4 +1,4 @@
-"""The process that imports Great Expectations: `python -m tasks.runtime.expectations_worker RUN_FOLDER`.
+"""The process that imports Great Expectations: `python -m lakebed.tasks.runtime.expectations_worker RUN_FOLDER`.
 
 Requests come as files in the run's inbox, `finish` on standard input means that no more will come, and the end
 of standard input means that the run's process is gone: then this one ends at once.
@@ -14,12 +14,12 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any, Literal
 
-from connectors.delta import MAX_DRIVER_ROWS, read_table
-from connectors.storage import Storage
-from tasks.runtime.artifacts import VERDICT, Verdict
-from tasks.runtime.data_docs import is_needed, make_offline
-from tasks.runtime.expectations import DOCS, FINISH, SUMMARY, Verdicts
-from tasks.runtime.expectations_queue import VERDICTS, Request, RequestVerdict, TableRequest, queued
+from lakebed.connectors.delta import MAX_DRIVER_ROWS, read_table
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.artifacts import VERDICT, Verdict
+from lakebed.tasks.runtime.data_docs import is_needed, make_offline
+from lakebed.tasks.runtime.expectations import DOCS, FINISH, SUMMARY, Verdicts
+from lakebed.tasks.runtime.expectations_queue import VERDICTS, Request, RequestVerdict, TableRequest, queued
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,7 +182,7 @@ def _count_rows(table: TableRequest) -> int:
         return table.n_rows
     if table.format == "parquet":
         return int(_parquet(table.uri).count_rows())
-    from connectors.delta import active_files
+    from lakebed.connectors.delta import active_files
 
     return sum(file.n_rows for file in active_files(table.uri))
 

@@ -13,12 +13,12 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from connectors.errors import ArtifactError
-from connectors.storage import Storage, StoredFile
-from tasks.runtime.artifacts import MANIFEST, ArtifactRef, ArtifactStore
-from tasks.runtime.config import GcConfig
-from tasks.runtime.processes import STALE_AFTER_S
-from tasks.runtime.record import RECORD, RUNS, RunRecord
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import Storage, StoredFile
+from lakebed.tasks.runtime.artifacts import MANIFEST, ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.config import GcConfig
+from lakebed.tasks.runtime.processes import STALE_AFTER_S
+from lakebed.tasks.runtime.record import RECORD, RUNS, RunRecord
 
 Why = Literal["unreferenced", "unfinished", "old run", "run without a record", "old checkpoint", "left by a kill"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from connectors.errors import LeaseError
+from lakebed.connectors.errors import LeaseError
 
 LEASE = "lease.json"
 

@@ -12,9 +12,9 @@ import time
 from dataclasses import asdict
 from typing import Protocol
 
-from connectors.storage import LocalStorage, is_object_store, storage_error
-from tasks.runtime.holder import LEASE, Holder, refusal
-from tasks.runtime.object_lease import ObjectLease, read_object_lease
+from lakebed.connectors.storage import LocalStorage, is_object_store, storage_error
+from lakebed.tasks.runtime.holder import LEASE, Holder, refusal
+from lakebed.tasks.runtime.object_lease import ObjectLease, read_object_lease
 
 __all__ = ["LEASE", "Holder", "Lease", "is_held", "read_holder", "require_lease"]
 

@@ -1,4 +1,4 @@
-"""The process that keeps a run's lease on an object store: `python -m tasks.runtime.lease_keeper`.
+"""The process that keeps a run's lease on an object store: `python -m lakebed.tasks.runtime.lease_keeper`.
 
 A thread of the run itself would not do: kernels hold Python's lock for longer than a lease lasts. It is told what to
 keep on standard input, which its parent closes when it ends, in whatever way; then it gives the lease up, and ends.
@@ -13,11 +13,12 @@ import select
 import signal
 import sys
 import time
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from connectors.conditional import ConditionalObjects, ObjectVersion
-from connectors.errors import LakeError
+from lakebed.connectors.conditional import ConditionalObjects, ObjectVersion
+from lakebed.connectors.errors import LakeError
+from lakebed.connectors.python_process import module_command, module_environment
 
 LOST = 3
 _LEASE = "lease.json"
@@ -58,11 +59,9 @@ class Keeper:
         self._renewed_at = begun
 
 
-def keeper_command() -> tuple[list[str], dict[str, str]]:
+def keeper_command() -> tuple[list[str], Mapping[str, str]]:
     """Command and environment of the process."""
-    here = str(Path(__file__).parents[2])
-    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
-    return [sys.executable, "-m", "tasks.runtime.lease_keeper"], os.environ | {"PYTHONPATH": path}
+    return module_command("lakebed.tasks.runtime.lease_keeper"), module_environment()
 
 
 def _now() -> float:

@@ -16,14 +16,14 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, ParamSpec
 from urllib.parse import urlsplit
 
-from connectors.errors import LakeError
-from connectors.redaction import redacted, redacted_value
-from connectors.storage import Storage, is_object_store
-from tasks.runtime.artifacts import Manifest
-from tasks.runtime.config import LineageConfig
-from tasks.runtime.lineage_post import Poster
-from tasks.runtime.progress import shown
-from tasks.runtime.record import utc_now
+from lakebed.connectors.errors import LakeError
+from lakebed.connectors.redaction import redacted, redacted_value
+from lakebed.connectors.storage import Storage, is_object_store
+from lakebed.tasks.runtime.artifacts import Manifest
+from lakebed.tasks.runtime.config import LineageConfig
+from lakebed.tasks.runtime.lineage_post import Poster
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.record import utc_now
 
 if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent

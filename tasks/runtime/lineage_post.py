@@ -7,8 +7,8 @@ import threading
 import urllib.error
 import urllib.request
 
-from connectors.redaction import redacted
-from tasks.runtime.config import LineageConfig
+from lakebed.connectors.redaction import redacted
+from lakebed.tasks.runtime.config import LineageConfig
 
 API_KEY = "OPENLINEAGE_API_KEY"
 MAX_FAILURES = 3

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from connectors.redaction import redacted, redacted_value
-from tasks.runtime.config import LoggingConfig, LogLevel
-from tasks.runtime.progress import Progress, Step, show
+from lakebed.connectors.redaction import redacted, redacted_value
+from lakebed.tasks.runtime.config import LoggingConfig, LogLevel
+from lakebed.tasks.runtime.progress import Progress, Step, show
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _STEP_EVERY_S = 10.0

@@ -15,11 +15,11 @@ import subprocess
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
-from connectors.conditional import ConditionalObjects, ObjectVersion, StoredObject
-from connectors.errors import LeaseError
-from connectors.storage import join_uri
-from tasks.runtime.holder import LEASE, Holder, refusal
-from tasks.runtime.lease_keeper import keeper_command
+from lakebed.connectors.conditional import ConditionalObjects, ObjectVersion, StoredObject
+from lakebed.connectors.errors import LeaseError
+from lakebed.connectors.storage import join_uri
+from lakebed.tasks.runtime.holder import LEASE, Holder, refusal
+from lakebed.tasks.runtime.lease_keeper import keeper_command
 
 BEAT_S = 15
 REACT_S = 60

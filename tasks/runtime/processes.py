@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from tasks.runtime.record import RunRecord
+from lakebed.tasks.runtime.record import RunRecord
 
 RUN_VARIABLE = "LAKEBED_RUN_ID"
 FOLDER_PREFIXES = ("lakebed-prefect-", "lakebed-docs-", "lakebed-recipe-", "lakebed-hnsw-")

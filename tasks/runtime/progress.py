@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from connectors.errors import visible
-from connectors.redaction import redacted
+from lakebed.connectors.errors import visible
+from lakebed.connectors.redaction import redacted
 
 _BAR_AFTER_S = 1.0
 _LINE_EVERY_S = 10.0

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from connectors.storage import Storage
-from tasks.runtime.record import RUNS, RunRecord, list_runs
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.record import RUNS, RunRecord, list_runs
 
 METRICS_FILE = "lakebed.prom"
 

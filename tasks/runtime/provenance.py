@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from lakebed.connectors.python_process import code_root
+
 COMMIT_VARIABLE = "LAKEBED_COMMIT"
 
 _PACKAGES = (
@@ -49,7 +51,7 @@ def source_commit() -> str:
     Where the code is no checkout, as in an image: the variable `LAKEBED_COMMIT`, empty without it.
     """
     try:
-        return commit_of(Path(__file__).resolve().parents[2] / ".git") or os.environ.get(COMMIT_VARIABLE, "")
+        return commit_of(code_root() / ".git") or os.environ.get(COMMIT_VARIABLE, "")
     except (OSError, UnicodeDecodeError):
         return os.environ.get(COMMIT_VARIABLE, "")
 

@@ -15,12 +15,12 @@ from typing import Any, Literal
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connectors.errors import ArtifactError
-from connectors.redaction import redacted_value
-from connectors.storage import Storage
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.memory import peak_memory_bytes
-from tasks.runtime.provenance import package_versions, seeds_of, source_commit
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.redaction import redacted_value
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.runtime.provenance import package_versions, seeds_of, source_commit
 
 RUNS = "runs"
 RECORD = "run.json"

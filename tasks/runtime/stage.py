@@ -11,10 +11,10 @@ from typing import Any, Literal
 import pyarrow as pa
 from pydantic import BaseModel
 
-from connectors.delta import MAX_DRIVER_ROWS, WrittenTable, active_files, iterate_table, open_table, write_table
-from connectors.errors import ContractError
-from connectors.storage import Storage
-from tasks.runtime.artifacts import (
+from lakebed.connectors.delta import MAX_DRIVER_ROWS, WrittenTable, active_files, iterate_table, open_table, write_table
+from lakebed.connectors.errors import ContractError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.artifacts import (
     ArtifactRef,
     ArtifactStore,
     FileEntryDigest,
@@ -23,14 +23,14 @@ from tasks.runtime.artifacts import (
     TableFile,
     content_digest,
 )
-from tasks.runtime.checks import ArrowChecks, check_frame, check_schema, check_table
-from tasks.runtime.contract import Contract
-from tasks.runtime.digest import batch_multiset, digest_table, file_digest, table_digest
-from tasks.runtime.expectations_queue import artifact_request, enqueue
-from tasks.runtime.keys import canonical_json, sha256_of_parts
-from tasks.runtime.memory import peak_memory_bytes
-from tasks.runtime.provenance import prefect_ids
-from tasks.runtime.workspace import Workspace
+from lakebed.tasks.runtime.checks import ArrowChecks, check_frame, check_schema, check_table
+from lakebed.tasks.runtime.contract import Contract
+from lakebed.tasks.runtime.digest import batch_multiset, digest_table, file_digest, table_digest
+from lakebed.tasks.runtime.expectations_queue import artifact_request, enqueue
+from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
+from lakebed.tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.runtime.provenance import prefect_ids
+from lakebed.tasks.runtime.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ def stage_key(spec: StageSpec, inputs: Sequence[ArtifactRef], config: BaseModel,
     The inputs' digests, the resolved config, the versions of the stage and its contracts, the encoding,
     and `identity`; the three lists are behind their lengths, so that no part can move from one to the next.
     """
-    from tasks.encoding import ENCODING_ID
+    from lakebed.tasks.encoding import ENCODING_ID
 
     contracts = [f"{name}\0{c.name}\0{c.version}".encode() for name, c in sorted(spec.contracts.items())]
     groups: tuple[Sequence[bytes], ...] = (
@@ -326,7 +326,7 @@ def _check_on_spark(contract: Contract, uri: str) -> bool:
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    from connectors.spark.object_stores import has_connector, read_delta
+    from lakebed.connectors.spark.object_stores import has_connector, read_delta
 
     # the active session is known to one thread only, the context to all
     if SparkContext._active_spark_context is None:

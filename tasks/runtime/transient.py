@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from connectors.errors import Transient
+from lakebed.connectors.errors import Transient
 
 
 def is_transient(task: Any, task_run: Any, state: Any) -> bool:

@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from connectors.config import FrozenConfig
-from connectors.lake.config import LakeConfig
-from connectors.spark.config import SparkConfig
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.spark.config import SparkConfig
 
 
 class Workspace(FrozenConfig):

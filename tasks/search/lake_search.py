@@ -8,17 +8,24 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from connectors.errors import ConfigError
-from tasks.index.evidence import Evidence
-from tasks.index.folder import open_folder
-from tasks.index.kernel.ngrams import match
-from tasks.index.kernel.postings import Float64, Int64
-from tasks.index.named import NamedIndex, unknown_id
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.search.config import SearchConfig
-from tasks.search.kernel.ranking import AskedColumn, Shares, TableScores, column_shares, rank_columns, score_tables
-from tasks.search.model import Neighbour
-from tasks.search.predicted import PredictedLinks, read_predicted
+from lakebed.connectors.errors import ConfigError
+from lakebed.tasks.index.evidence import Evidence
+from lakebed.tasks.index.folder import open_folder
+from lakebed.tasks.index.kernel.ngrams import match
+from lakebed.tasks.index.kernel.postings import Float64, Int64
+from lakebed.tasks.index.named import NamedIndex, unknown_id
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.search.config import SearchConfig
+from lakebed.tasks.search.kernel.ranking import (
+    AskedColumn,
+    Shares,
+    TableScores,
+    column_shares,
+    rank_columns,
+    score_tables,
+)
+from lakebed.tasks.search.model import Neighbour
+from lakebed.tasks.search.predicted import PredictedLinks, read_predicted
 
 CANDIDATES = 8
 MIN_CANDIDATES = 50

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from connectors.errors import ArtifactError
-from tasks.index.kernel.postings import Int64
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.connectors.errors import ArtifactError
+from lakebed.tasks.index.kernel.postings import Int64
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 Pair = tuple[int, int]
 _READ = ["kind", "source", "target", "source_label", "target_label", "chance"]

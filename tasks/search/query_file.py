@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from connectors.errors import ConfigError, SourceError
-from connectors.lake.leaves import batch_leaves, path_of, schema_leaves
-from connectors.lake.read import open_parquet, source_errors
-from tasks.index.evidence import Evidence
-from tasks.index.kernel.postings import FULL, Int64, sketched_overlaps
-from tasks.lakegraph.kernel.samples import FloatRule, ValueSample, merge_samples, sample_values
-from tasks.search.config import SearchConfig
-from tasks.search.kernel.ranking import AskedColumn
-from tasks.search.lake_search import LakeSearch
+from lakebed.connectors.errors import ConfigError, SourceError
+from lakebed.connectors.lake.leaves import batch_leaves, path_of, schema_leaves
+from lakebed.connectors.lake.read import open_parquet, source_errors
+from lakebed.tasks.index.evidence import Evidence
+from lakebed.tasks.index.kernel.postings import FULL, Int64, sketched_overlaps
+from lakebed.tasks.lakegraph.kernel.samples import FloatRule, ValueSample, merge_samples, sample_values
+from lakebed.tasks.search.config import SearchConfig
+from lakebed.tasks.search.kernel.ranking import AskedColumn
+from lakebed.tasks.search.lake_search import LakeSearch
 
 VALUES_PER_COLUMN = 1 << 16
 TOO_LARGE = "the file is too large to be asked about"

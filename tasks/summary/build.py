@@ -7,22 +7,22 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.contract import Contract
-from tasks.runtime.progress import shown
-from tasks.runtime.stage import Stage, StageMetrics
-from tasks.runtime.workspace import Workspace
-from tasks.summary.checkpoint import Checkpoint
-from tasks.summary.config import SummaryConfig
-from tasks.summary.contract import ARRAYS, FOREST, LEVELS, SIGNED_EDGES
-from tasks.summary.export import save_arrays
-from tasks.summary.kernel.estimate import require_memory
-from tasks.summary.kernel.graph import Graph, build_graph
-from tasks.summary.kernel.merging import MergeLog, next_iteration
-from tasks.summary.kernel.model import STORED_FORM, Summary
-from tasks.summary.kernel.profile import level_profile
-from tasks.summary.kernel.summarize import summarize_graph
-from tasks.summary.verify import require_lossless
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.contract import Contract
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.stage import Stage, StageMetrics
+from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.summary.checkpoint import Checkpoint
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.contract import ARRAYS, FOREST, LEVELS, SIGNED_EDGES
+from lakebed.tasks.summary.export import save_arrays
+from lakebed.tasks.summary.kernel.estimate import require_memory
+from lakebed.tasks.summary.kernel.graph import Graph, build_graph
+from lakebed.tasks.summary.kernel.merging import MergeLog, next_iteration
+from lakebed.tasks.summary.kernel.model import STORED_FORM, Summary
+from lakebed.tasks.summary.kernel.profile import level_profile
+from lakebed.tasks.summary.kernel.summarize import summarize_graph
+from lakebed.tasks.summary.verify import require_lossless
 
 
 def build_artifact(stage: Stage, graph: ArtifactRef, workspace: Workspace, config: SummaryConfig) -> ArtifactRef:
@@ -35,7 +35,7 @@ def build_artifact(stage: Stage, graph: ArtifactRef, workspace: Workspace, confi
     metrics = StageMetrics()
     checkpoint = Checkpoint(stage.store.storage, f"checkpoints/{stage.spec.name}/{stage.key}", stage.key)
     if n_rows > config.local_max_edges:
-        from tasks.summary.spark import summarize_on_spark
+        from lakebed.tasks.summary.spark import summarize_on_spark
 
         uri = stage.store.table_uri(graph, "edges")
         with metrics.step("summarise"):

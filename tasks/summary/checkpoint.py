@@ -5,8 +5,8 @@ import zipfile
 
 import numpy as np
 
-from connectors.storage import Storage
-from tasks.summary.kernel.merging import MergeLog
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.summary.kernel.merging import MergeLog
 
 _FILE = "merges.npz"
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from connectors.config import FrozenConfig
+from lakebed.connectors.config import FrozenConfig
 
 MAX_NODES = 1 << 30
 

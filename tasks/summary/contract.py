@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from tasks.runtime.contract import AtLeast, AtMostColumn, Column, Contract, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, AtMostColumn, Column, Contract, OneOf
 
 COUNT = (AtLeast(0),)
 

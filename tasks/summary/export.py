@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.errors import ArtifactError, ConfigError
-from connectors.storage import Storage
-from tasks.summary.contract import ARRAYS
-from tasks.summary.kernel.model import SignedEdges, Summary
+from lakebed.connectors.errors import ArtifactError, ConfigError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.summary.contract import ARRAYS
+from lakebed.tasks.summary.kernel.model import SignedEdges, Summary
 
 if TYPE_CHECKING:
     import scipy.sparse

@@ -3,18 +3,18 @@
 import hashlib
 from dataclasses import dataclass
 
-from connectors.edges import EdgeTable, Weights, read_edges
-from connectors.storage import Storage
-from tasks.runtime.keys import canonical_json
-from tasks.runtime.progress import shown
-from tasks.summary.build import counts, graph_facts, with_progress
-from tasks.summary.checkpoint import Checkpoint
-from tasks.summary.config import SummaryConfig
-from tasks.summary.export import WEIGHTS, StoredSummary, save
-from tasks.summary.kernel.graph import Graph
-from tasks.summary.kernel.keys import Keys, from_edges
-from tasks.summary.kernel.merging import MergeLog
-from tasks.summary.verify import require_lossless
+from lakebed.connectors.edges import EdgeTable, Weights, read_edges
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.keys import canonical_json
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.summary.build import counts, graph_facts, with_progress
+from lakebed.tasks.summary.checkpoint import Checkpoint
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.export import WEIGHTS, StoredSummary, save
+from lakebed.tasks.summary.kernel.graph import Graph
+from lakebed.tasks.summary.kernel.keys import Keys, from_edges
+from lakebed.tasks.summary.kernel.merging import MergeLog
+from lakebed.tasks.summary.verify import require_lossless
 
 
 @dataclass(frozen=True)

@@ -14,22 +14,22 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from connectors.errors import GraphError
-from connectors.spark.object_stores import read_delta
-from connectors.spark.session import shared_session
-from tasks.runtime.progress import shown
-from tasks.runtime.workspace import Workspace
-from tasks.summary.checkpoint import Checkpoint
-from tasks.summary.config import MAX_NODES, SummaryConfig
-from tasks.summary.kernel.candidates import Groups, Split
-from tasks.summary.kernel.contraction import contract
-from tasks.summary.kernel.encoding import Placed
-from tasks.summary.kernel.forest import Forest, binary_forest
-from tasks.summary.kernel.hashing import hash_ids, stream_key
-from tasks.summary.kernel.merging import MergeLog, next_iteration
-from tasks.summary.kernel.model import Int32, Int64, Summary
-from tasks.summary.kernel.partial import Pairs, encode_part, heights_of, merge_part, pairs_of_edges, roots_of
-from tasks.summary.verify import Layout, compare_blocks
+from lakebed.connectors.errors import GraphError
+from lakebed.connectors.spark.object_stores import read_delta
+from lakebed.connectors.spark.session import shared_session
+from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.summary.checkpoint import Checkpoint
+from lakebed.tasks.summary.config import MAX_NODES, SummaryConfig
+from lakebed.tasks.summary.kernel.candidates import Groups, Split
+from lakebed.tasks.summary.kernel.contraction import contract
+from lakebed.tasks.summary.kernel.encoding import Placed
+from lakebed.tasks.summary.kernel.forest import Forest, binary_forest
+from lakebed.tasks.summary.kernel.hashing import hash_ids, stream_key
+from lakebed.tasks.summary.kernel.merging import MergeLog, next_iteration
+from lakebed.tasks.summary.kernel.model import Int32, Int64, Summary
+from lakebed.tasks.summary.kernel.partial import Pairs, encode_part, heights_of, merge_part, pairs_of_edges, roots_of
+from lakebed.tasks.summary.verify import Layout, compare_blocks
 
 EDGES_DDL = "part int, u int, v int"
 PAIRS_DDL = "part int, a int, b int, state int, cost int"

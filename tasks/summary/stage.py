@@ -1,10 +1,10 @@
 """The summary stage: its key, and whether its artifact is there; imports no kernel until it is not."""
 
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.stage import Stage, StageSpec
-from tasks.runtime.workspace import Workspace
-from tasks.summary.config import SummaryConfig
-from tasks.summary.contract import CONTRACTS
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.stage import Stage, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.contract import CONTRACTS
 
 SPEC = StageSpec("summary", 1, CONTRACTS)
 
@@ -26,6 +26,6 @@ def run_summary(graph: ArtifactRef, workspace: Workspace, config: SummaryConfig)
     stage = summary_stage(graph, workspace, config)
     if ref := stage.reuse():
         return ref
-    from tasks.summary.build import build_artifact
+    from lakebed.tasks.summary.build import build_artifact
 
     return build_artifact(stage, graph, workspace, config)

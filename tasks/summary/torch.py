@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
-from connectors.errors import StageError
+from lakebed.connectors.errors import StageError
 
 if TYPE_CHECKING:
     import torch
 
-    from tasks.summary.kernel.operator import ProductOperator
+    from lakebed.tasks.summary.kernel.operator import ProductOperator
 
 try:
     from torch.autograd import Function

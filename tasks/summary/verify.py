@@ -10,8 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.errors import StageError
-from tasks.summary.kernel.model import Summary
+from lakebed.connectors.errors import StageError
+from lakebed.tasks.summary.kernel.model import Summary
 
 Ints = NDArray[np.int64]
 

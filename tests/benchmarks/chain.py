@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data_samples.rdatasets_lake import export_lake
+from lakebed.data_samples.rdatasets_lake import export_lake
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "benchmarks"
 
@@ -39,7 +39,9 @@ def timed_run(lake: Path, artifacts: Path, to: str) -> tuple[dict[str, Any], flo
     """What `lakebed run --json` printed, and the wall seconds of the whole command."""
     command = ["run", "--lake", str(lake), "--artifacts", str(artifacts), "--to", to, "--json"]
     started = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", "flows.cli.main", *command], stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "lakebed.flows.cli.main", *command], stdout=subprocess.PIPE, check=True
+    )
     return json.loads(done.stdout), time.monotonic() - started
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_samples.rdatasets_lake import export_lake
-from data_samples.same_schema import write_same_schema_lake
+from lakebed.data_samples.rdatasets_lake import export_lake
+from lakebed.data_samples.same_schema import write_same_schema_lake
 from tests.benchmarks.fingerprints import FingerprintLake
 from tests.oracle.duckdb_oracle import DuckDbOracle, schema_pairs
 

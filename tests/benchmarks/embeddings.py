@@ -20,15 +20,15 @@ import scipy.io
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
-from tasks.runtime.memory import peak_memory_bytes
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.cost_model import Choice
-from tasks.summary.kernel.csr import CsrGraph
-from tasks.summary.kernel.graph import build_graph
-from tasks.summary.kernel.operator import CsrOperator, ProductOperator, chosen_operator
-from tasks.summary.kernel.summarize import summarize_graph
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
+from lakebed.tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.cost_model import Choice
+from lakebed.tasks.summary.kernel.csr import CsrGraph
+from lakebed.tasks.summary.kernel.graph import build_graph
+from lakebed.tasks.summary.kernel.operator import CsrOperator, ProductOperator, chosen_operator
+from lakebed.tasks.summary.kernel.summarize import summarize_graph
 from tests.benchmarks.graphs import graph_folder
 
 Record = dict[str, object]

@@ -19,14 +19,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.lake.model import FileEntry
-from connectors.lake.parquet import read_footer
-from connectors.lake.read import Split
-from data_samples.rdatasets_lake import export_lake
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.kernel.fingerprint import HashSettings
-from tasks.containment.plan import projection_of
-from tasks.containment.scan import ScanPlan, TableScan, scan_splits
+from lakebed.connectors.lake.model import FileEntry
+from lakebed.connectors.lake.parquet import read_footer
+from lakebed.connectors.lake.read import Split
+from lakebed.data_samples.rdatasets_lake import export_lake
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.kernel.fingerprint import HashSettings
+from lakebed.tasks.containment.plan import projection_of
+from lakebed.tasks.containment.scan import ScanPlan, TableScan, scan_splits
 
 Record = dict[str, object]
 _REPOSITORY = Path(__file__).resolve().parents[2]

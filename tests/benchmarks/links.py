@@ -18,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links import outcome
-from tasks.links.card import model_card
-from tasks.links.config import GnnConfig, LinksConfig, SplitConfig
-from tasks.links.fit import Fitted, fit_links
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.nodes import node_metrics
-from tasks.links.kernel.propagation import transition_matrix
-from tasks.links.kernel.ranking import rank_candidates
-from tasks.links.kernel.topology import approximate_concentration, concentration, recall_of_nodes
+from lakebed.tasks.links import outcome
+from lakebed.tasks.links.card import model_card
+from lakebed.tasks.links.config import GnnConfig, LinksConfig, SplitConfig
+from lakebed.tasks.links.fit import Fitted, fit_links
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.nodes import node_metrics
+from lakebed.tasks.links.kernel.propagation import transition_matrix
+from lakebed.tasks.links.kernel.ranking import rank_candidates
+from lakebed.tasks.links.kernel.topology import approximate_concentration, concentration, recall_of_nodes
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "graphs"
 Figures = dict[str, Any]

@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.blocks import FORMS, Form, form_scaling
-from tasks.summary.kernel.cost_model import choose
-from tasks.summary.kernel.csr import CsrGraph
-from tasks.summary.kernel.graph import Graph, build_graph
-from tasks.summary.kernel.layout import Layout, lay_out
-from tasks.summary.kernel.model import Summary
-from tasks.summary.kernel.operator import CsrOperator, SummaryOperator
-from tasks.summary.kernel.queries import neighbours_of
-from tasks.summary.kernel.summarize import summarize_graph
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.blocks import FORMS, Form, form_scaling
+from lakebed.tasks.summary.kernel.cost_model import choose
+from lakebed.tasks.summary.kernel.csr import CsrGraph
+from lakebed.tasks.summary.kernel.graph import Graph, build_graph
+from lakebed.tasks.summary.kernel.layout import Layout, lay_out
+from lakebed.tasks.summary.kernel.model import Summary
+from lakebed.tasks.summary.kernel.operator import CsrOperator, SummaryOperator
+from lakebed.tasks.summary.kernel.queries import neighbours_of
+from lakebed.tasks.summary.kernel.summarize import summarize_graph
 from tests.benchmarks.graphs import default_graphs, read_edges
 
 Record = dict[str, object]

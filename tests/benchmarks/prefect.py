@@ -24,11 +24,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from data_samples.generator import generate_sample_lake
-from flows.chain import chosen_links
-from flows.config import LakebedConfig, load_config
-from flows.scope import RunScope
-from tasks.runtime.record import new_run_id
+from lakebed.data_samples.generator import generate_sample_lake
+from lakebed.flows.chain import chosen_links
+from lakebed.flows.config import LakebedConfig, load_config
+from lakebed.flows.scope import RunScope
+from lakebed.tasks.runtime.record import new_run_id
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "benchmarks"
 KINDS = ("direct", "flow")
@@ -60,7 +60,7 @@ def started_server(folder: Path, *, users: bool) -> Iterator[float]:
             os.environ.update(server.variables)
             yield time.monotonic() - started
         return
-    from flows.prefect_home import EphemeralServer
+    from lakebed.flows.prefect_home import EphemeralServer
 
     own = EphemeralServer(folder / "home")
     own.start()
@@ -119,7 +119,7 @@ def timed(folder: Path, run: Callable[[LakebedConfig, RunScope], None]) -> float
 
 def run_flow(config: LakebedConfig, scope: RunScope) -> None:
     """The chain as `lakebed run` calls it."""
-    from flows.lake import lake_flow
+    from lakebed.flows.lake import lake_flow
 
     sections = {name: getattr(config, name) for name in LakebedConfig.model_fields if name != "quarantine"}
     lake_flow(**sections, run_id=scope.run_id)
@@ -137,7 +137,7 @@ def run_direct(config: LakebedConfig, scope: RunScope) -> None:
 def timed_stages() -> Iterator[list[float]]:
     """The seconds inside each stage's own function, whoever calls it."""
     seconds: list[float] = []
-    tasks = [getattr(import_module(f"tasks.{link.name}.task"), f"build_{link.name}") for link in chosen_links()]
+    tasks = [getattr(import_module(f"lakebed.tasks.{link.name}.task"), f"build_{link.name}") for link in chosen_links()]
     functions = [task.fn for task in tasks]
     for task, function in zip(tasks, functions, strict=True):
         task.fn = _timed(function, seconds)
@@ -163,7 +163,7 @@ def _timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., 
 @contextlib.contextmanager
 def without_tasks() -> Iterator[None]:
     """Each stage's task replaced by the function that it wraps."""
-    modules = [(import_module(f"tasks.{link.name}.task"), f"build_{link.name}") for link in chosen_links()]
+    modules = [(import_module(f"lakebed.tasks.{link.name}.task"), f"build_{link.name}") for link in chosen_links()]
     tasks = [getattr(module, name) for module, name in modules]
     for (module, name), task in zip(modules, tasks, strict=True):
         setattr(module, name, task.fn)

@@ -13,16 +13,16 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from connectors.delta import read_table
-from connectors.lake.config import LakeConfig
-from tasks.containment.config import ContainmentConfig
-from tasks.inventory.splits import InventoryTables
-from tasks.retention.recipes.config import RecipeConfig
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.kernel.compile import compile_kernels
-from tasks.retention.recipes.model import Outcome
-from tasks.retention.recipes.pairs import PairRefs, solve_pairs
-from tasks.retention.recipes.refs import table_refs
+from lakebed.connectors.delta import read_table
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.retention.recipes.config import RecipeConfig
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.kernel.compile import compile_kernels
+from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.retention.recipes.pairs import PairRefs, solve_pairs
+from lakebed.tasks.retention.recipes.refs import table_refs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

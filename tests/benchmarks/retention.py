@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tasks.retention.kernel.compile import compile_kernels
-from tasks.retention.kernel.model import RetentionGraph, retention_graph
-from tasks.retention.kernel.solve import Effort, solve
+from lakebed.tasks.retention.kernel.compile import compile_kernels
+from lakebed.tasks.retention.kernel.model import RetentionGraph, retention_graph
+from lakebed.tasks.retention.kernel.solve import Effort, solve
 
 SECONDS = 45.0
 

@@ -23,12 +23,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.runtime.memory import peak_memory_bytes
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.graph import Graph, build_graph
-from tasks.summary.kernel.merging import MergeLog, merge_graph
-from tasks.summary.kernel.model import STORED_FORM, Summary
-from tasks.summary.kernel.summarize import encode_log, summarize
+from lakebed.tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.graph import Graph, build_graph
+from lakebed.tasks.summary.kernel.merging import MergeLog, merge_graph
+from lakebed.tasks.summary.kernel.model import STORED_FORM, Summary
+from lakebed.tasks.summary.kernel.summarize import encode_log, summarize
 
 Record = dict[str, object]
 Edges = NDArray[np.int64]

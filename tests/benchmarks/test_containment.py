@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data_samples.same_schema import SameSchemaLake, write_same_schema_lake
+from lakebed.data_samples.same_schema import SameSchemaLake, write_same_schema_lake
 from tests.benchmarks.containment import Lake, _duckdb, _fingerprints, _is_plain_parquet, fit_exponent
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.summary.kernel.blocks import FORMS, Form
-from tasks.summary.kernel.csr import CsrGraph
+from lakebed.tasks.summary.kernel.blocks import FORMS, Form
+from lakebed.tasks.summary.kernel.csr import CsrGraph
 from tests.benchmarks.graphs import read_edges
 from tests.benchmarks.operator import main, scipy_form, take_turns
 from tests.tasks.summary.kernel.forms import dense_form, scipy_adjacency

@@ -14,11 +14,11 @@ def test_overhead_is_a_share_of_the_flow():
 
 @pytest.mark.flow
 def test_every_stage_is_called_without_its_task():
-    import tasks.index.task
-    import tasks.inventory.task
+    import lakebed.tasks.index.task
+    import lakebed.tasks.inventory.task
 
-    task = tasks.inventory.task.build_inventory
+    task = lakebed.tasks.inventory.task.build_inventory
     with without_tasks():
-        assert tasks.inventory.task.build_inventory is task.fn
-        assert not hasattr(tasks.index.task.build_index, "fn")
-    assert tasks.inventory.task.build_inventory is task
+        assert lakebed.tasks.inventory.task.build_inventory is task.fn
+        assert not hasattr(lakebed.tasks.index.task.build_index, "fn")
+    assert lakebed.tasks.inventory.task.build_inventory is task

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.config import SummaryConfig
 from tests.benchmarks.summary import load, mean, rmat, run_in_process
 
 

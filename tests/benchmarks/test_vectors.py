@@ -2,11 +2,11 @@
 
 import pyarrow as pa
 
-from connectors.lake.config import LakeConfig
-from tasks.index.config import IndexConfig
-from tasks.runtime.contract import Column, Contract
-from tasks.runtime.stage import Stage, StageMetrics, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.runtime.contract import Column, Contract
+from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.benchmarks.vectors import parents_found
 from tests.tasks.search.lakes import publish_lake
 

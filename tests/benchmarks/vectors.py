@@ -12,14 +12,14 @@ import time
 from collections import defaultdict
 from typing import Any
 
-from flows.artifacts import newest_refs
-from flows.config import load_config
-from tasks.index.config import IndexConfig, Vectors
-from tasks.index.folder import open_folder
-from tasks.index.stage import run_index
-from tasks.links.stage import run_links
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.memory import peak_memory_bytes
+from lakebed.flows.artifacts import newest_refs
+from lakebed.flows.config import load_config
+from lakebed.tasks.index.config import IndexConfig, Vectors
+from lakebed.tasks.index.folder import open_folder
+from lakebed.tasks.index.stage import run_index
+from lakebed.tasks.links.stage import run_links
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 K = 10
 SOURCES: tuple[Vectors, ...] = ("fastrp", "gnn", "stack")

@@ -1,6 +1,6 @@
 from pydantic import Field
 
-from connectors.config import FrozenConfig
+from lakebed.connectors.config import FrozenConfig
 
 
 class Section(FrozenConfig):

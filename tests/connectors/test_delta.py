@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.delta import DataFile, active_files, commit_files, iterate_table, read_table, write, write_table
-from connectors.errors import ArtifactError
+from lakebed.connectors.delta import DataFile, active_files, commit_files, iterate_table, read_table, write, write_table
+from lakebed.connectors.errors import ArtifactError
 
 TABLE = pa.table(
     {"id": [1, 2, 3], "name": ["a", None, "ü"], "parts": [[1], [], None], "key": [b"\x00", b"", b"\xff"]},

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from connectors import doctor
-from connectors.doctor import (
+from lakebed.connectors import doctor
+from lakebed.connectors.doctor import (
     check_disk,
     check_jars,
     check_java,
@@ -16,7 +16,7 @@ from connectors.doctor import (
     check_worker_python,
     quick_checks,
 )
-from connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.config import SparkConfig
 
 
 def test_this_machine_is_fit_and_each_check_says_what_it_found():
@@ -29,7 +29,7 @@ def test_this_machine_is_fit_and_each_check_says_what_it_found():
 def test_quick_checks_load_neither_spark_nor_prefect():
     code = """
 import sys
-from connectors.doctor import SparkConfig, quick_checks
+from lakebed.connectors.doctor import SparkConfig, quick_checks
 quick_checks(SparkConfig())
 print([name for name in ("pyspark", "prefect", "great_expectations", "py4j") if name in sys.modules])
 """
@@ -85,7 +85,8 @@ def test_disk_of_an_artifact_root_that_is_not_there_yet(tmp_path, monkeypatch):
 @pytest.mark.spark
 def test_the_spark_check_starts_a_session():
     """In a process of its own: the session of these tests must stay."""
-    code = "from connectors.doctor import SparkConfig, check_spark; print(check_spark(SparkConfig(worker_preload=())))"
+    made = "check_spark(SparkConfig(worker_preload=()))"
+    code = f"from lakebed.connectors.doctor import SparkConfig, check_spark; print({made})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert "is_ok=True" in done.stdout
     assert done.stderr == ""

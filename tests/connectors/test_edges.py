@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.delta import write_table
-from connectors.edges import EdgeTable, read_edges
-from connectors.errors import ConfigError, GraphError
+from lakebed.connectors.delta import write_table
+from lakebed.connectors.edges import EdgeTable, read_edges
+from lakebed.connectors.errors import ConfigError, GraphError
 
 
 def pairs(table: EdgeTable) -> list[tuple[object, object]]:

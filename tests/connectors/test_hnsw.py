@@ -2,9 +2,9 @@ import hnswlib
 import numpy as np
 import pytest
 
-from connectors.errors import ArtifactError
-from connectors.hnsw import FileStamp, index_bytes, load_index, read_stamped, write_stamped
-from connectors.storage import Storage
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.hnsw import FileStamp, index_bytes, load_index, read_stamped, write_stamped
+from lakebed.connectors.storage import Storage
 
 
 def built(n=50, dim=4):

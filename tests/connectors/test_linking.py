@@ -2,9 +2,9 @@ import os
 
 import pytest
 
-from connectors.errors import ArtifactError
-from connectors.linking import link_file
-from connectors.storage import Storage
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.linking import link_file
+from lakebed.connectors.storage import Storage
 
 
 @pytest.mark.parametrize("has_links", [True, False])

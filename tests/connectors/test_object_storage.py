@@ -10,13 +10,13 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from connectors.conditional import ConditionalObjects
-from connectors.delta import commit_files, open_table, read_table, write_table
-from connectors.errors import ArtifactError, SourceError
-from connectors.lake.config import LakeConfig
-from connectors.lake.listing import list_lake
-from connectors.object_client import delta_options
-from connectors.storage import Storage
+from lakebed.connectors.conditional import ConditionalObjects
+from lakebed.connectors.delta import commit_files, open_table, read_table, write_table
+from lakebed.connectors.errors import ArtifactError, SourceError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.listing import list_lake
+from lakebed.connectors.object_client import delta_options
+from lakebed.connectors.storage import Storage
 from tests.services.versitygw import BUCKET, s3_server
 
 pytestmark = pytest.mark.heavy
@@ -195,7 +195,7 @@ def test_a_bucket_that_may_only_be_read_loses_nothing(root, server):
 def test_a_process_that_fails_ends_in_order(root, server):
     """Clients in C++ and in Rust have threads; none may turn the end of a process into an abort."""
     code = (
-        "import sys; from connectors.storage import Storage; storage = Storage.at(sys.argv[1]);"
+        "import sys; from lakebed.connectors.storage import Storage; storage = Storage.at(sys.argv[1]);"
         "storage.write_bytes_atomic('x', b'1'); storage.open('x').read(); storage.list_files(); sys.exit(3)"
     )
     for _ in range(5):

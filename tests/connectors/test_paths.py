@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.paths import require_inside, require_part
+from lakebed.connectors.paths import require_inside, require_part
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "..", "../x", "a/../../x", "a/..", "x\0y"])

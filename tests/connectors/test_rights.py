@@ -5,21 +5,21 @@ import sys
 
 import pytest
 
-from connectors.errors import ArtifactError
-from connectors.rights import require_own, weakness_of
-from connectors.storage import Storage
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.rights import require_own, weakness_of
+from lakebed.connectors.storage import Storage
 
 WRITE = """
 import os, sys
-from connectors.rights import forbid_shared_writes
-from connectors.storage import Storage
+from lakebed.connectors.rights import forbid_shared_writes
+from lakebed.connectors.storage import Storage
 os.umask(int(sys.argv[2], 8))
 forbid_shared_writes()
 storage = Storage.at(sys.argv[1])
 storage.write_bytes_atomic("a/whole.json", b"x")
 storage.open_output("a/stream.bin").close()
 import pyarrow as pa
-from connectors.delta import write_table
+from lakebed.connectors.delta import write_table
 write_table(sys.argv[1] + "/table", pa.table({"x": [1]}))
 """
 

@@ -3,9 +3,9 @@ import os
 
 import pytest
 
-from connectors.errors import ArtifactError, SourceError
-from connectors.object_storage import ObjectStorage
-from connectors.storage import LocalStorage, Storage, StoredFile, join_uri, storage_error
+from lakebed.connectors.errors import ArtifactError, SourceError
+from lakebed.connectors.object_storage import ObjectStorage
+from lakebed.connectors.storage import LocalStorage, Storage, StoredFile, join_uri, storage_error
 
 
 @pytest.fixture

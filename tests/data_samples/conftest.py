@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from data_samples.generator import generate_sample_lake
-from data_samples.truth import Truth
+from lakebed.data_samples.generator import generate_sample_lake
+from lakebed.data_samples.truth import Truth
 
 
 @pytest.fixture(scope="session")

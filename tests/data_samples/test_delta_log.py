@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connectors.spark.config import SparkConfig
-from data_samples.delta_log import SparkLikeDelta, inline_deletion_vector, z85
-from data_samples.truth import Truth
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.data_samples.delta_log import SparkLikeDelta, inline_deletion_vector, z85
+from lakebed.data_samples.truth import Truth
 from tests.oracle.independent_reader import read_any
 
 
@@ -49,7 +49,7 @@ def test_deleted_rows_stay_in_the_bounds_only(tmp_path: Path) -> None:
 
 @pytest.mark.spark
 def test_spark_reads_the_hand_written_tables(sample_lake: tuple[Path, Truth]) -> None:
-    from connectors.spark.session import shared_session
+    from lakebed.connectors.spark.session import shared_session
 
     root, truth = sample_lake
     session = shared_session(SparkConfig()).get()

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import SourceError
-from data_samples.generator import generate_sample_lake, main, sample_families, truth_path
-from data_samples.truth import Truth, load_truth
+from lakebed.connectors.errors import SourceError
+from lakebed.data_samples.generator import generate_sample_lake, main, sample_families, truth_path
+from lakebed.data_samples.truth import Truth, load_truth
 from tests.oracle.brute_force import Leaves, contained_pairs, schema_pairs
 from tests.oracle.independent_reader import read_any
 

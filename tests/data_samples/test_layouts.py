@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetFile, ParquetParts
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetFile, ParquetParts
 from tests.oracle.independent_reader import read_any
 
 _DATA = pa.table({"k": [1, 2, 3], "place": ["São Paulo", "a/b=c", None], "x": [1.5, None, 3.5]})

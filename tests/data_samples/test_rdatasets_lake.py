@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import SourceError
-from data_samples import rdatasets_lake
-from data_samples.rdatasets_lake import LakeCounts, export_lake, frame_to_table, main
+from lakebed.connectors.errors import SourceError
+from lakebed.data_samples import rdatasets_lake
+from lakebed.data_samples.rdatasets_lake import LakeCounts, export_lake, frame_to_table, main
 
 
 def test_frame_loses_rownames_and_repeats() -> None:

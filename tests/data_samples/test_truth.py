@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from data_samples.layouts import ParquetFile
-from data_samples.model import Claim, Family, SampleTable, copies
-from data_samples.truth import Truth, check_against_truth, leaf_paths, load_truth, true_pairs
+from lakebed.data_samples.layouts import ParquetFile
+from lakebed.data_samples.model import Claim, Family, SampleTable, copies
+from lakebed.data_samples.truth import Truth, check_against_truth, leaf_paths, load_truth, true_pairs
 
 
 def _table(name: str, **columns: list[int | None]) -> SampleTable:

@@ -7,9 +7,9 @@ import shlex
 import pytest
 import typer.main
 
-from connectors.errors import ConfigError, ContractError, LakeError
-from flows.cli.main import app
-from tasks.runtime.expectations_queue import UserSuite
+from lakebed.connectors.errors import ConfigError, ContractError, LakeError
+from lakebed.flows.cli.main import app
+from lakebed.tasks.runtime.expectations_queue import UserSuite
 from tests.docs.pages import PAGES, ROOT, code_lines, fenced, name_of, prose
 
 COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?lakebed ([a-z].*)$")

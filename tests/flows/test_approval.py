@@ -1,6 +1,6 @@
 import pytest
 
-from connectors.errors import PlanError
+from lakebed.connectors.errors import PlanError
 from tests.flows.cli.test_apply import CHILDREN, folder  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.flow
@@ -8,13 +8,13 @@ pytestmark = pytest.mark.flow
 
 @pytest.fixture
 def plan(folder):  # noqa: F811 - the fixture
-    from tasks.retention.plan import read_plan
+    from lakebed.tasks.retention.plan import read_plan
 
     return read_plan(folder / "plan.json")
 
 
 def test_the_page_names_every_table_and_its_parents(plan):
-    from flows.approval import plan_page
+    from lakebed.flows.approval import plan_page
 
     page = plan_page(plan)
     for name in CHILDREN:
@@ -24,7 +24,7 @@ def test_the_page_names_every_table_and_its_parents(plan):
 
 
 def test_names_cannot_break_the_page(plan):
-    from flows.approval import plan_page
+    from lakebed.flows.approval import plan_page
 
     table = plan.deleted[0].model_copy(update={"name": "a|b`c\n# d"})
     page = plan_page(plan.model_copy(update={"tables": (table,)}))
@@ -32,7 +32,7 @@ def test_names_cannot_break_the_page(plan):
 
 
 def test_a_veto_keeps_a_table_and_the_rest_is_still_a_plan(plan):
-    from flows.approval import without
+    from lakebed.flows.approval import without
 
     less = without(plan, ["hr/ids"])
     assert {table.name for table in less.deleted} == CHILDREN - {"hr/ids"}
@@ -46,8 +46,8 @@ def test_a_veto_keeps_a_table_and_the_rest_is_still_a_plan(plan):
 def test_while_a_run_holds_the_root_the_approved_plan_waits(plan, monkeypatch):
     import logging
 
-    import flows.approval as module
-    from connectors.errors import LeaseError
+    import lakebed.flows.approval as module
+    from lakebed.connectors.errors import LeaseError
 
     tried, slept = [], []
 

@@ -20,7 +20,8 @@ pytestmark = [
 ]
 
 CODE = (
-    "from flows.approval import approval_flow as f; print(f(artifacts='artifacts', plan_file='plan.json'), flush=True)"
+    "from lakebed.flows.approval import approval_flow as f; "
+    "print(f(artifacts='artifacts', plan_file='plan.json'), flush=True)"
 )
 
 

@@ -1,10 +1,10 @@
 import pytest
 
-from connectors.errors import ArtifactError
-from flows.artifacts import all_runs, newest_refs, newest_run
-from flows.config import load_config
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.record import RunLog, StageRecord
+from lakebed.connectors.errors import ArtifactError
+from lakebed.flows.artifacts import all_runs, newest_refs, newest_run
+from lakebed.flows.config import load_config
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.record import RunLog, StageRecord
 
 
 def begun(root, run_id, *stages):

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
-from connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
-from connectors.spark.failures import typed_failure
-from flows.config import load_config
-from tasks.containment.stage import run_containment
-from tasks.inventory.stage import run_inventory
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
+from lakebed.connectors.spark.failures import typed_failure
+from lakebed.flows.config import load_config
+from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.flows.lakes import EDGES, orders, snapshot, write_parquet_lake
 from tests.flows.processes import lakebed
 

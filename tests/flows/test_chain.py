@@ -3,10 +3,10 @@ from inspect import signature
 
 import pytest
 
-from connectors.errors import ConfigError, StageError
-from flows.chain import CHAIN, STAGES, chosen_links, find_reusable, gets_report, require_inputs
-from flows.config import load_config
-from tasks.inventory.stage import run_inventory
+from lakebed.connectors.errors import ConfigError, StageError
+from lakebed.flows.chain import CHAIN, STAGES, chosen_links, find_reusable, gets_report, require_inputs
+from lakebed.flows.config import load_config
+from lakebed.tasks.inventory.stage import run_inventory
 
 
 def names(links):
@@ -20,8 +20,8 @@ def test_every_link_requires_only_what_comes_before():
 
 def test_every_stage_has_a_task_and_a_plain_call_of_the_same_arguments():
     for link in CHAIN:
-        task = getattr(import_module(f"tasks.{link.name}.task"), f"build_{link.name}")
-        call = getattr(import_module(f"tasks.{link.name}.stage"), f"run_{link.name}")
+        task = getattr(import_module(f"lakebed.tasks.{link.name}.task"), f"build_{link.name}")
+        call = getattr(import_module(f"lakebed.tasks.{link.name}.stage"), f"run_{link.name}")
         assert list(signature(task.fn).parameters) == list(signature(call).parameters)
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.deployment_limits import POOL
-from flows.deployments import DEPLOYMENTS
-from flows.run_page import NOTHING_DONE
-from tasks.runtime.lease import Lease
-from tasks.runtime.record import list_runs
+from lakebed.flows.deployment_limits import POOL
+from lakebed.flows.deployments import DEPLOYMENTS
+from lakebed.flows.run_page import NOTHING_DONE
+from lakebed.tasks.runtime.lease import Lease
+from lakebed.tasks.runtime.record import list_runs
 from tests.docs.pages import ROOT
 from tests.flows.lakes import snapshot, write_parquet_lake
 from tests.flows.prefect_ui import button, choose, click, fill, show, text_of
@@ -130,7 +130,7 @@ def test_the_same_registration_again_changes_nothing_and_another_root_is_refused
     found = server.deployment("lakebed/chain-named")
     (schedule,) = found["schedules"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 3 * * *", "Europe/Berlin")
-    assert found["entrypoint"] == "flows.lake.lake_flow" and found["work_queue_name"] == first.json["queue"]
+    assert found["entrypoint"] == "lakebed.flows.lake.lake_flow" and found["work_queue_name"] == first.json["queue"]
     queue = server.ask("GET", f"/work_pools/lakebed/queues/{first.json['queue']}")
     assert queue["concurrency_limit"] == 1
     automations = server.ask("POST", "/automations/filter")

@@ -5,15 +5,15 @@ from typing import get_args
 import pytest
 import yaml
 
-from flows.chain import STAGES, StageName
-from flows.deployment_limits import HEARTBEAT_S, MIN_SILENT_S
-from flows.deployments import DEPLOYMENTS, as_yaml, root_id
+from lakebed.flows.chain import STAGES, StageName
+from lakebed.flows.deployment_limits import HEARTBEAT_S, MIN_SILENT_S
+from lakebed.flows.deployments import DEPLOYMENTS, as_yaml, root_id
 from tests.docs.pages import ROOT
 from tests.flows.processes import python
 
 ENTRYPOINTS = """
 import json, sys
-from flows.deployments import DEPLOYMENTS
+from lakebed.flows.deployments import DEPLOYMENTS
 from prefect.flows import load_flow_from_entrypoint
 load = lambda name: load_flow_from_entrypoint(name, use_placeholder_flow=False)
 flows = {name: load(name) for name in {each.entrypoint for each in DEPLOYMENTS}}
@@ -27,7 +27,7 @@ print(json.dumps(sorted(flows)))
 
 
 def test_infra_prefect_yaml_is_in_step():
-    wanted = "run: python -m flows.deployments > infra/prefect.yaml"
+    wanted = "run: python -m lakebed.flows.deployments > infra/prefect.yaml"
     assert (ROOT / "infra" / "prefect.yaml").read_text() == as_yaml(), wanted
 
 
@@ -61,4 +61,4 @@ def test_roots_that_end_alike_have_queues_of_their_own():
 def test_entry_points_are_modules_and_work_from_any_folder(tmp_path):
     answer = python(ENTRYPOINTS, folder=tmp_path)
     assert answer.status == 0, answer.err
-    assert answer.json == ["flows.approval.approval_flow", "flows.lake.lake_flow"]
+    assert answer.json == ["lakebed.flows.approval.approval_flow", "lakebed.flows.lake.lake_flow"]

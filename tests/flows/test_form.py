@@ -4,9 +4,9 @@ import json
 
 from pydantic import SecretStr
 
-from flows.config import NOT_OF_RUNS, LakebedConfig, load_config
-from flows.form import ContainmentForm, without_secrets
-from tasks.containment.config import PUBLIC_KEY, ContainmentConfig
+from lakebed.flows.config import NOT_OF_RUNS, LakebedConfig, load_config
+from lakebed.flows.form import ContainmentForm, without_secrets
+from lakebed.tasks.containment.config import PUBLIC_KEY, ContainmentConfig
 
 KEY = "0123456789abcdef" * 2
 

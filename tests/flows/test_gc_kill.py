@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.record import RECORD, RUNS
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.record import RECORD, RUNS
 from tests.flows.processes import environment, lakebed
 from tests.tasks.runtime.lakes import STAGES, key, publish, record_run, snapshot
 
@@ -21,7 +21,7 @@ N_OLD = 60
 # tells when it begins to remove, and dies at the removal of this number
 DYING = """
 import os, signal, sys
-from connectors import storage
+from lakebed.connectors import storage
 at, n = int(sys.argv[1]), 0
 def dying(method):
     def call(self, path):
@@ -33,7 +33,7 @@ def dying(method):
     return call
 for name in ("delete_file", "delete_folder"):
     setattr(storage.LocalStorage, name, dying(getattr(storage.LocalStorage, name)))
-from flows.cli.main import main
+from lakebed.flows.cli.main import main
 main(sys.argv[2:])
 """
 ARGUMENTS = ("gc", "--artifacts", "artifacts", "--keep", "1", "--keep-days", "0", "--yes")
@@ -100,7 +100,7 @@ def test_killed_at_any_time_too(template, swept, tmp_path):
     chosen, n_killed = random.Random(11), 0
     for _ in range(4):
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.cli.main", *ARGUMENTS],
+            [sys.executable, "-m", "lakebed.flows.cli.main", *ARGUMENTS],
             cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         n_before = len(list((tmp_path / "artifacts" / RUNS).iterdir()))

@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from connectors.errors import SourceError, visible
-from flows.cli.output import print_json, print_table, print_text
-from flows.cli.summarize import decode
-from flows.markdown import code_cell
-from tasks.report.text import shown as shown_in_report
-from tasks.retention.recipes.sql_text import identifier
-from tasks.runtime.progress import Progress
+from lakebed.connectors.errors import SourceError, visible
+from lakebed.flows.cli.output import print_json, print_table, print_text
+from lakebed.flows.cli.summarize import decode
+from lakebed.flows.markdown import code_cell
+from lakebed.tasks.report.text import shown as shown_in_report
+from lakebed.tasks.retention.recipes.sql_text import identifier
+from lakebed.tasks.runtime.progress import Progress
 
 NAMES = (
     "\x1b[2J\x1b]0;owned\x07",

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 import uvicorn
 
-import flows.http
-from connectors.errors import ArtifactError
-from flows.http import app_from_environment, create_app
-from tasks.search.config import SearchConfig
-from tasks.search.query_file import TOO_LARGE, ask_file
+import lakebed.flows.http
+from lakebed.connectors.errors import ArtifactError
+from lakebed.flows.http import app_from_environment, create_app
+from lakebed.tasks.search.config import SearchConfig
+from lakebed.tasks.search.query_file import TOO_LARGE, ask_file
 from tests.tasks.search.lakes import HOSTILE, lake_tables, publish_lake, record_run
 
 
@@ -96,7 +96,7 @@ def test_a_body_that_is_no_parquet_file_is_refused_without_a_path(client, body):
 
 
 def test_a_body_over_the_bound_is_refused(client, monkeypatch):
-    monkeypatch.setattr(flows.http, "_BOUNDS", SearchConfig(max_file_bytes=1 << 10))
+    monkeypatch.setattr(lakebed.flows.http, "_BOUNDS", SearchConfig(max_file_bytes=1 << 10))
     answer = client.post("/similar", content=bytes(1 << 11))
     assert (answer.status_code, answer.json()["what"]) == (413, TOO_LARGE)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.chain import chosen_links
-from tasks.runtime.artifacts import MANIFEST, ArtifactStore
-from tasks.runtime.lease import is_held, read_holder
-from tasks.runtime.record import list_runs
+from lakebed.flows.chain import chosen_links
+from lakebed.tasks.runtime.artifacts import MANIFEST, ArtifactStore
+from lakebed.tasks.runtime.lease import is_held, read_holder
+from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import snapshot
 from tests.flows.processes import Running, lakebed
 from tests.flows.test_run import watched

@@ -5,7 +5,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.runtime.artifacts import MANIFEST
+from lakebed.tasks.runtime.artifacts import MANIFEST
 from tests.flows.processes import Running, lakebed
 
 pytestmark = [pytest.mark.flow, pytest.mark.heavy]

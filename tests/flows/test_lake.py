@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from flows.chain import STAGES, chosen_links
-from flows.config import NOT_OF_RUNS, LakebedConfig
-from tasks.runtime.record import list_runs
+from lakebed.flows.chain import STAGES, chosen_links
+from lakebed.flows.config import NOT_OF_RUNS, LakebedConfig
+from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import write_parquet_lake
 from tests.flows.processes import python
 
@@ -15,15 +15,15 @@ pytestmark = pytest.mark.flow
 DIRECT = """
 import json, os, sys
 from pathlib import Path
-from flows.prefect_home import database_template
+from lakebed.flows.prefect_home import database_template
 home = Path("home")
 home.mkdir()
 # a home that has been used before: a fresh one takes its time to migrate
 if database_template().is_file():
     (home / "prefect.db").write_bytes(database_template().read_bytes())
 os.environ["PREFECT_HOME"] = str(home.resolve())
-from flows.lake import lake_flow
-from connectors.lake.config import LakeConfig
+from lakebed.flows.lake import lake_flow
+from lakebed.connectors.lake.config import LakeConfig
 refs = [lake_flow(lake=LakeConfig(root="lake"), artifacts="artifacts") for _ in range(2)]
 print(json.dumps([{name: ref.model_dump() for name, ref in each.items()} for each in refs]))
 """
@@ -32,7 +32,7 @@ REFUSED = """
 import json
 from pydantic import ValidationError
 from prefect.exceptions import ParameterTypeError, ParameterBindError
-from flows.lake import lake_flow
+from lakebed.flows.lake import lake_flow
 seen = []
 for given in ({"lake": {"root": "x", "nope": 1}}, {"lake": {"root": "x"}, "spark": {"driver_memory_mib": 1}}):
     try:
@@ -44,7 +44,7 @@ print(json.dumps(seen))
 
 SCHEMA = """
 import json
-from flows.lake import lake_flow
+from lakebed.flows.lake import lake_flow
 print(json.dumps(lake_flow.parameters.model_dump()))
 """
 
@@ -52,13 +52,13 @@ print(json.dumps(lake_flow.parameters.model_dump()))
 TRIED = """
 import json, os, sys
 from pathlib import Path
-from flows.prefect_home import EphemeralServer
+from lakebed.flows.prefect_home import EphemeralServer
 server = EphemeralServer(Path("home"))
 server.start(); server.wait()
-import tasks.inventory.task as module
-from connectors.errors import SourceError, Transient
-from flows.lake import lake_flow
-from flows.scope import RunScope
+import lakebed.tasks.inventory.task as module
+from lakebed.connectors.errors import SourceError, Transient
+from lakebed.flows.lake import lake_flow
+from lakebed.flows.scope import RunScope
 RunScope.start_beside = lambda self, **_: None
 class Flaky(SourceError, Transient): pass
 calls = []

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.markdown import code, code_cell, plain
+from lakebed.flows.markdown import code, code_cell, plain
 
 
 def test_a_name_stays_one_piece_of_code():

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
-from connectors.storage import Storage
-from tasks.runtime.artifacts import MANIFEST
-from tasks.runtime.lease import is_held
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.artifacts import MANIFEST
+from lakebed.tasks.runtime.lease import is_held
 from tests.flows.lakes import EDGES, orders, write_mixed_lake
 from tests.flows.processes import Running, lakebed
 from tests.services.versitygw import BUCKET, s3_server

@@ -4,13 +4,13 @@ import sys
 
 import pytest
 
-from connectors.spark.jars import S3_JARS
-from connectors.storage import Storage
-from data_samples.generator import generate_sample_lake
-from data_samples.truth import check_against_truth
-from flows.chain import STAGES
-from tasks.runtime.artifacts import MANIFEST
-from tasks.runtime.lease import is_held
+from lakebed.connectors.spark.jars import S3_JARS
+from lakebed.connectors.storage import Storage
+from lakebed.data_samples.generator import generate_sample_lake
+from lakebed.data_samples.truth import check_against_truth
+from lakebed.flows.chain import STAGES
+from lakebed.tasks.runtime.artifacts import MANIFEST
+from lakebed.tasks.runtime.lease import is_held
 from tests.flows.processes import Running, lakebed
 from tests.services.jars import require_jar_set
 from tests.services.versitygw import BUCKET, s3_server

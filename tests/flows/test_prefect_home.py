@@ -9,9 +9,15 @@ import time
 import psutil
 import pytest
 
-from connectors.errors import StageError
-from flows import prefect_home
-from flows.prefect_home import EphemeralServer, configured_api_url, database_template, prepare_environment, users_server
+from lakebed.connectors.errors import StageError
+from lakebed.flows import prefect_home
+from lakebed.flows.prefect_home import (
+    EphemeralServer,
+    configured_api_url,
+    database_template,
+    prepare_environment,
+    users_server,
+)
 
 
 @pytest.fixture
@@ -79,7 +85,7 @@ RUN = """
 import json, sys, time
 from pathlib import Path
 import psutil
-from flows.prefect_home import EphemeralServer, users_server
+from lakebed.flows.prefect_home import EphemeralServer, users_server
 server = EphemeralServer(Path(sys.argv[1]))
 server.start()
 from prefect import flow, task

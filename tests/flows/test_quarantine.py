@@ -5,10 +5,10 @@ import json
 import pytest
 
 import lakebed
-from connectors.lake.config import LakeConfig
-from connectors.lake.discovery import discover
-from connectors.lake.listing import list_lake
-from data_samples.generator import generate_sample_lake
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.discovery import discover
+from lakebed.connectors.lake.listing import list_lake
+from lakebed.data_samples.generator import generate_sample_lake
 from tests.flows.lakes import snapshot
 from tests.flows.processes import lakebed as call
 

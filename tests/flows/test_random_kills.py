@@ -15,9 +15,9 @@ import httpx
 import psutil
 import pytest
 
-from tasks.runtime.artifacts import MANIFEST, ArtifactStore
-from tasks.runtime.lease import is_held
-from tasks.runtime.record import list_runs
+from lakebed.tasks.runtime.artifacts import MANIFEST, ArtifactStore
+from lakebed.tasks.runtime.lease import is_held
+from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import snapshot
 from tests.flows.processes import Running, lakebed
 from tests.services.postgresql import postgresql_server

@@ -4,14 +4,14 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import ConfigError, StageError
-from flows.chain import chosen_links
-from flows.config import load_config
-from flows.run import run
-from tasks.containment.stage import containment_stage
-from tasks.inventory.stage import run_inventory
-from tasks.runtime.lease import is_held
-from tasks.runtime.record import list_runs
+from lakebed.connectors.errors import ConfigError, StageError
+from lakebed.flows.chain import chosen_links
+from lakebed.flows.config import load_config
+from lakebed.flows.run import run
+from lakebed.tasks.containment.stage import containment_stage
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.runtime.lease import is_held
+from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import orders, replace_in_place, snapshot, write_mixed_lake, write_parquet_lake
 from tests.flows.processes import lakebed, python
 
@@ -28,7 +28,7 @@ heavy = ("pyspark", "prefect", "great_expectations", "numba")
 def tell():
     sys.stderr.write("WATCHED " + json.dumps([started, [name for name in heavy if name in sys.modules]]))
 atexit.register(tell)
-from flows.cli.main import main
+from lakebed.flows.cli.main import main
 main(sys.argv[1:])
 """
 
@@ -200,8 +200,8 @@ def test_two_runs_in_one_process(tmp_path):
     write_parquet_lake(tmp_path / "lake")
     code = """
 import json
-from flows.config import load_config
-from flows.run import run
+from lakebed.flows.config import load_config
+from lakebed.flows.run import run
 def one(**more):
     return run(load_config(None, {"lake": {"root": "lake"}, "artifacts": "artifacts", **more})).as_dict()
 print(json.dumps([one(), one(containment={"semantics": "bag"})]))

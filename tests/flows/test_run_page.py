@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.runtime.record import StageRecord
+from lakebed.tasks.runtime.record import StageRecord
 
 pytestmark = pytest.mark.flow
 
@@ -20,14 +20,14 @@ def stage(name, *, reused=False, seconds=1.5):
 
 
 def test_a_run_without_work_says_so():
-    from flows.run_page import NOTHING_DONE, run_message
+    from lakebed.flows.run_page import NOTHING_DONE, run_message
 
     assert run_message([stage("inventory", reused=True)], COUNTS) == NOTHING_DONE
     assert NOTHING_DONE == "all artifacts are up to date; nothing was done"
 
 
 def test_the_message_tells_what_was_built_reused_and_found():
-    from flows.run_page import run_message
+    from lakebed.flows.run_page import run_message
 
     told = run_message([stage("inventory", reused=True), stage("containment")], COUNTS)
     assert told.startswith("built containment; reused inventory; 1,200 tables, 2 unreadable; 30 containments proven")
@@ -35,7 +35,7 @@ def test_the_message_tells_what_was_built_reused_and_found():
 
 
 def test_the_page_lists_stages_and_edges_and_names_cannot_break_it():
-    from flows.run_page import SHOWN_EDGES, summary_page
+    from lakebed.flows.run_page import SHOWN_EDGES, summary_page
 
     edges = [("a|b`c\n# d", "<b>x</b>", True)] + [(f"t{i}", "p", False) for i in range(SHOWN_EDGES)]
     page = summary_page([stage("inventory", reused=True), stage("containment", seconds=1234.56)], COUNTS, edges)
@@ -48,8 +48,8 @@ def test_the_page_lists_stages_and_edges_and_names_cannot_break_it():
 
 
 def test_decisions_come_from_the_artifact_those_that_go_first(finished):
-    from flows.artifacts import newest_refs
-    from flows.run_page import decisions
+    from lakebed.flows.artifacts import newest_refs
+    from lakebed.flows.run_page import decisions
 
     store, refs = newest_refs(str(finished[0] / "artifacts"), "retention")
     rows = decisions(store, refs)

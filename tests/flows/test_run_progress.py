@@ -2,13 +2,13 @@
 
 import pytest
 
-from tasks.runtime.progress import Progress
+from lakebed.tasks.runtime.progress import Progress
 
 pytestmark = pytest.mark.flow
 
 
 def server_progress(*names):
-    from flows.run_progress import ServerProgress
+    from lakebed.flows.run_progress import ServerProgress
 
     return ServerProgress(Progress(is_quiet=True), names, "lakebed-progress-x")
 
@@ -41,7 +41,7 @@ def test_it_never_goes_back_within_a_stage():
 def test_steps_and_notes_reach_the_other_progress():
     import io
 
-    from flows.run_progress import ServerProgress
+    from lakebed.flows.run_progress import ServerProgress
 
     out = io.StringIO()
     progress = ServerProgress(Progress(out), ("inventory",), "lakebed-progress-x")
@@ -51,7 +51,7 @@ def test_steps_and_notes_reach_the_other_progress():
 
 
 def test_a_server_that_does_not_answer_costs_the_run_nothing(monkeypatch):
-    import flows.run_progress as module
+    import lakebed.flows.run_progress as module
 
     def gone(*_, **__):
         raise ConnectionError("gone")
@@ -63,7 +63,7 @@ def test_a_server_that_does_not_answer_costs_the_run_nothing(monkeypatch):
 
 
 def test_what_the_server_is_told_ends_at_the_end(monkeypatch):
-    import flows.run_progress as module
+    import lakebed.flows.run_progress as module
 
     told = []
     monkeypatch.setattr(module, "UPDATE_S", 0.01)
@@ -78,7 +78,7 @@ def test_what_the_server_is_told_ends_at_the_end(monkeypatch):
 
 
 def test_the_run_log_has_steps_that_took_long(monkeypatch):
-    import flows.run_progress as module
+    import lakebed.flows.run_progress as module
 
     lines = []
 

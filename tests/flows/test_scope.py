@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import ArtifactError, ConfigError, ContractError, LeaseError
-from flows.config import load_config
-from flows.scope import RunScope
-from tasks.inventory.stage import run_inventory
-from tasks.runtime.config import SecurityConfig
-from tasks.runtime.lease import is_held
-from tasks.runtime.processes import RUN_VARIABLE
-from tasks.runtime.progress import Progress, show
-from tasks.runtime.provenance import source_commit
-from tasks.runtime.record import list_runs
+from lakebed.connectors.errors import ArtifactError, ConfigError, ContractError, LeaseError
+from lakebed.flows.config import load_config
+from lakebed.flows.scope import RunScope
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.runtime.config import SecurityConfig
+from lakebed.tasks.runtime.lease import is_held
+from lakebed.tasks.runtime.processes import RUN_VARIABLE
+from lakebed.tasks.runtime.progress import Progress, show
+from lakebed.tasks.runtime.provenance import source_commit
+from lakebed.tasks.runtime.record import list_runs
 from tests.services.openlineage import require_valid
 
 
@@ -158,6 +158,6 @@ def test_the_event_of_a_stage_names_the_lakes_tables_and_its_own(config):
     ],
 )
 def test_where_a_table_of_the_lake_lies(row, place):
-    from flows.lineage import _place
+    from lakebed.flows.lineage import _place
 
     assert _place(row, "/lake", {"shop": "jdbc:postgresql://db:1/d"}) == place

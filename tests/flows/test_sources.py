@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.spark.jars import POSTGRESQL_JARS
-from flows.artifacts import newest_refs
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.connectors.spark.jars import POSTGRESQL_JARS
+from lakebed.flows.artifacts import newest_refs
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.flows.processes import lakebed
 from tests.services import shop
 from tests.services.jars import require_jar_set

@@ -29,7 +29,7 @@ DRIVER = {
 
 def jars():
     """The option that brings Delta's."""
-    from connectors.spark.jars import find_jars
+    from lakebed.connectors.spark.jars import find_jars
 
     return ["--jars", ",".join(map(str, find_jars()))]
 
@@ -91,7 +91,7 @@ class Killer(threading.Thread):
 def gate(folder):
     """Settings and variables under which tasks stand at gates in `folder`."""
     import tests.services.worker_gate as module
-    from connectors.spark.config import SparkConfig
+    from lakebed.connectors.spark.config import SparkConfig
 
     folder.mkdir()
     shutil.copy(module.__file__, folder / "worker_gate.py")

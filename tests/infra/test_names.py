@@ -12,8 +12,8 @@ import pytest
 import typer.main
 import yaml
 
-from flows.cli.main import app
-from flows.config import LakebedConfig, load_config
+from lakebed.flows.cli.main import app
+from lakebed.flows.config import LakebedConfig, load_config
 from tests.docs.pages import ROOT
 from tests.infra.places import CHART, IMAGE_ROOT, INFRA, SECRETS, compose_services, image_environment
 
@@ -129,7 +129,7 @@ def test_one_version_everywhere():
 def test_the_pool_is_that_of_the_deployments():
     if not (ROOT / "flows" / "deployments.py").exists():
         pytest.skip("flows/deployments.py is not there yet")
-    assert VALUES["worker"]["workPool"] == importlib.import_module("flows.deployment_limits").POOL
+    assert VALUES["worker"]["workPool"] == importlib.import_module("lakebed.flows.deployment_limits").POOL
 
 
 def test_secrets_of_the_compose_file_are_the_tests():

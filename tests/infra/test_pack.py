@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.spark.code import EXECUTOR_PACKAGES
 from infra import pack
 from infra.pack import copy_jars, properties, write_environment
+from lakebed.connectors.spark.code import EXECUTOR_PACKAGES
 
 LOOK = """
 import importlib, json, sys

@@ -45,5 +45,5 @@ def test_the_reference_has_every_module_of_a_kernel():
     pages = hooks.api_pages()
     for path in (ROOT / "tasks").glob("*/kernel/[a-z]*.py"):
         if not path.stem.startswith("compile"):
-            assert f"::: tasks.{path.parts[-3]}.kernel.{path.stem}\n" in pages[path.parts[-3]]
+            assert f"::: lakebed.tasks.{path.parts[-3]}.kernel.{path.stem}\n" in pages[path.parts[-3]]
     assert pages["inventory"].count(":::") >= 1

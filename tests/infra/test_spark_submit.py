@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from data_samples.generator import generate_sample_lake
+from lakebed.data_samples.generator import generate_sample_lake
 from tests.flows.lakes import write_mixed_lake
 from tests.flows.processes import lakebed
 from tests.infra.clusters import DRIVER, Killer, Watch, fetched, gate, jars, lost_tasks, submitted

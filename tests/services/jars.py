@@ -2,9 +2,9 @@
 
 import pytest
 
-from connectors.errors import ConfigError
-from connectors.spark.fetch import fetch_set
-from connectors.spark.jars import find_set
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.spark.fetch import fetch_set
+from lakebed.connectors.spark.jars import find_set
 
 
 def require_jar_set(jar_set):

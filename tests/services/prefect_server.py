@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from flows.prefect_home import build_database
+from lakebed.flows.prefect_home import build_database
 from tests.flows.processes import environment
 
 START_S = 300

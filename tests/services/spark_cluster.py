@@ -92,7 +92,7 @@ def java_command(*options):
     """Java with Spark's classes, as Spark's own programs start it."""
     import pyspark
 
-    from connectors.spark.java import find_java
+    from lakebed.connectors.spark.java import find_java
 
     jars = Path(pyspark.__file__).parent / "jars" / "*"
     return [find_java().path, "-Xmx512m", *options, "-cp", str(jars)]
@@ -128,8 +128,8 @@ def spark_cluster(folder, *, n_workers=2, cores=1, memory="700m", environment=No
     """
     import pyspark
 
-    from connectors.spark.config import SparkConfig
-    from connectors.spark.settings import worker_environment
+    from lakebed.connectors.spark.config import SparkConfig
+    from lakebed.connectors.spark.settings import worker_environment
 
     page, port = free_port(), free_port()
     variables = dict(worker_environment(SparkConfig()) if environment is None else environment)

@@ -80,7 +80,7 @@ class S3Server:
 
     def upload(self, source, prefix):
         """A folder's files as objects below a prefix, put as any client would; its address."""
-        from connectors.storage import Storage
+        from lakebed.connectors.storage import Storage
 
         storage = Storage.at(f"s3://{BUCKET}/{prefix}")
         for path in sorted(Path(source).rglob("*")):

@@ -15,15 +15,15 @@ FOLDER_VARIABLE = "LAKEBED_TEST_GATE"
 HOLD_S = 300
 # what tasks of each stage call in their middle, found by name when they call it
 GATES = {
-    "inventory": ("tasks.inventory.worker", "_stage_text"),
-    "containment": ("tasks.containment.scan", "_add_files"),
-    "comparison": ("tasks.containment.spark", "compare_bucket"),
-    "relations": ("tasks.relations.worker", "_add_files"),
-    "retention": ("tasks.retention.recipes.pairs", "solve_pairs"),
-    "lakegraph": ("tasks.lakegraph.scan", "_scan"),
-    "summary": ("tasks.summary.kernel.partial", "merge_part"),
-    "embeddings": ("tasks.embeddings.kernel.tiles", "multiply_tile"),
-    "index": ("tasks.index.folder", "build_one"),
+    "inventory": ("lakebed.tasks.inventory.worker", "_stage_text"),
+    "containment": ("lakebed.tasks.containment.scan", "_add_files"),
+    "comparison": ("lakebed.tasks.containment.spark", "compare_bucket"),
+    "relations": ("lakebed.tasks.relations.worker", "_add_files"),
+    "retention": ("lakebed.tasks.retention.recipes.pairs", "solve_pairs"),
+    "lakegraph": ("lakebed.tasks.lakegraph.scan", "_scan"),
+    "summary": ("lakebed.tasks.summary.kernel.partial", "merge_part"),
+    "embeddings": ("lakebed.tasks.embeddings.kernel.tiles", "multiply_tile"),
+    "index": ("lakebed.tasks.index.folder", "build_one"),
 }
 
 

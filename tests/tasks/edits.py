@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable as Log
 from deltalake import write_deltalake
 
-from data_samples.delta_log import SparkLikeDelta
-from data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetFile, ParquetParts
+from lakebed.data_samples.delta_log import SparkLikeDelta
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetFile, ParquetParts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyarrow import csv
 
-from connectors.errors import SourceError
-from connectors.lake.text.sniff import SAMPLE_BYTES, sniff_csv
-from connectors.lake.text.stream import encoding_error
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.text.sniff import SAMPLE_BYTES, sniff_csv
+from lakebed.connectors.lake.text.stream import encoding_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from connectors.lake.config import TextConfig
-    from connectors.lake.text.sniff import CsvShape
-    from connectors.lake.text.stream import TextStream
+    from lakebed.connectors.lake.config import TextConfig
+    from lakebed.connectors.lake.text.sniff import CsvShape
+    from lakebed.connectors.lake.text.stream import TextStream
 
 
 class RowTooLong(Exception):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pyarrow as pa
 
-from connectors.errors import SourceError
-from connectors.lake.text.json_text import RawJson, json_text
-from connectors.lake.text.shapes import JSON, NULL, Shape, list_of
-from connectors.lake.text.types import parse_canonical, survives_as_float
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.text.json_text import RawJson, json_text
+from lakebed.connectors.lake.text.shapes import JSON, NULL, Shape, list_of
+from lakebed.connectors.lake.text.types import parse_canonical, survives_as_float
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

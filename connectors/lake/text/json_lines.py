@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
-from connectors.errors import SourceError
-from connectors.lake.text.json_exact import parse_exactly
-from connectors.lake.text.json_literals import literals_survive
-from connectors.lake.text.shapes import NULL, Shape, arrow_type, reshape, shape_of, skeleton, storable, unite
-from connectors.lake.text.stream import BLOCK_BYTES, encoding_error
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.text.json_exact import parse_exactly
+from lakebed.connectors.lake.text.json_literals import literals_survive
+from lakebed.connectors.lake.text.shapes import NULL, Shape, arrow_type, reshape, shape_of, skeleton, storable, unite
+from lakebed.connectors.lake.text.stream import BLOCK_BYTES, encoding_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from connectors.lake.text.stream import TextStream
+    from lakebed.connectors.lake.text.stream import TextStream
 
 MAX_LINE_BYTES = 1 << 28
 SPOOL_BYTES = 1 << 25

@@ -11,7 +11,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.lake.text.types import parse_canonical
+from lakebed.connectors.lake.text.types import parse_canonical
 
 _CHANGED = r"[:,\[\s]-?(?:[0-9]+\.[0-9]*0[,\]}\s]|[0-9]+(?:\.[0-9]+)?[eE])|[:,\[\s]-0[,\]}\s]"
 _STRING = r'"(?:[^"\\]|\\.)*"'

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from connectors.lake.config import ColumnType
+    from lakebed.connectors.lake.config import ColumnType
 
 TextFormat = Literal["csv", "json"]
 BoundValue = bool | int | float | str | date | datetime

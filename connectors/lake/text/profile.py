@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, ColumnScan
-from connectors.lake.text.types import (
+from lakebed.connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, ColumnScan
+from lakebed.connectors.lake.text.types import (
     CANDIDATE_TYPES,
     MAX_SAFE_INTEGER,
     cast_staged,
@@ -20,8 +20,8 @@ from connectors.lake.text.types import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from connectors.lake.config import ColumnType
-    from connectors.lake.text.model import ColumnKind
+    from lakebed.connectors.lake.config import ColumnType
+    from lakebed.connectors.lake.text.model import ColumnKind
 
 
 class UncastableCell(ValueError):

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from connectors.errors import SourceError
-from connectors.lake.leaves import path_of, schema_leaves
-from connectors.lake.text.model import Bounds, ResolvedColumn
-from connectors.lake.text.types import CANDIDATE_TYPES
-from connectors.lake.type_text import column_type
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.leaves import path_of, schema_leaves
+from lakebed.connectors.lake.text.model import Bounds, ResolvedColumn
+from lakebed.connectors.lake.text.types import CANDIDATE_TYPES
+from lakebed.connectors.lake.type_text import column_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connectors.lake.config import ColumnType
-    from connectors.lake.text.model import ColumnScan, StagedCast, TextScan
+    from lakebed.connectors.lake.config import ColumnType
+    from lakebed.connectors.lake.text.model import ColumnScan, StagedCast, TextScan
 
 _NUMBERS = {"int", "float", "number_text"}
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from connectors.errors import SourceError
-from connectors.lake.leaves import batch_leaves, path_of, schema_leaves
-from connectors.lake.text.csv_lines import CsvReader, RowTooLong
-from connectors.lake.text.json_lines import JsonReader
-from connectors.lake.text.model import TextScan
-from connectors.lake.text.profile import ColumnProfile, UncastableCell
-from connectors.lake.text.staged import StagedWriter
-from connectors.lake.text.stream import BLOCK_BYTES, TextStream
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.leaves import batch_leaves, path_of, schema_leaves
+from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
+from lakebed.connectors.lake.text.json_lines import JsonReader
+from lakebed.connectors.lake.text.model import TextScan
+from lakebed.connectors.lake.text.profile import ColumnProfile, UncastableCell
+from lakebed.connectors.lake.text.staged import StagedWriter
+from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
-    from connectors.lake.config import ColumnType, TextConfig
-    from connectors.lake.leaves import Leaf
-    from connectors.lake.text.model import ColumnKind, TextFormat
-    from connectors.lake.text.shapes import Shape
+    from lakebed.connectors.lake.config import ColumnType, TextConfig
+    from lakebed.connectors.lake.leaves import Leaf
+    from lakebed.connectors.lake.text.model import ColumnKind, TextFormat
+    from lakebed.connectors.lake.text.shapes import Shape
 
 MAX_ROW_BYTES = 1 << 28
 

@@ -8,8 +8,8 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.lake.text.json_text import RawJson, json_text, json_texts
-from connectors.lake.text.types import float_texts, survives_as_float
+from lakebed.connectors.lake.text.json_text import RawJson, json_text, json_texts
+from lakebed.connectors.lake.text.types import float_texts, survives_as_float
 
 # `int` survives as float64, `bigint` does not; `number_text` and `json` as in `ColumnKind`
 ShapeKind = Literal["null", "bool", "int", "bigint", "float", "number_text", "string", "list", "struct", "json"]

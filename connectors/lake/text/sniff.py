@@ -9,12 +9,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from connectors.errors import ConfigError
+from lakebed.connectors.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connectors.lake.config import TextConfig
+    from lakebed.connectors.lake.config import TextConfig
 
 SAMPLE_BYTES = 1 << 20
 N_SAMPLE_ROWS = 500

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.errors import ArtifactError
-from connectors.lake.files import local_path
-from connectors.object_storage import arrow_file_system
-from connectors.storage import is_object_store
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.lake.files import local_path
+from lakebed.connectors.object_storage import arrow_file_system
+from lakebed.connectors.storage import is_object_store
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -7,8 +7,8 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from connectors.errors import ConfigError, SourceError
-from connectors.lake.files import open_file
+from lakebed.connectors.errors import ConfigError, SourceError
+from lakebed.connectors.lake.files import open_file
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.lake.text.json_text import json_texts
-from connectors.lake.type_text import column_type
+from lakebed.connectors.lake.text.json_text import json_texts
+from lakebed.connectors.lake.type_text import column_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from connectors.lake.config import ColumnType
-    from connectors.lake.text.model import StagedCast
+    from lakebed.connectors.lake.config import ColumnType
+    from lakebed.connectors.lake.text.model import StagedCast
 
 # preferred first: a column of 0 and 1 is int64, not float64
 CANDIDATE_TYPES: tuple[ColumnType, ...] = ("bool", "int64", "float64", "date", "timestamp", "string")

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tasks.containment.kernel.chance import ValueSketches, column_chances
-from tasks.containment.kernel.min_max import ColumnBounds, refute_pairs, survey
-from tasks.containment.kernel.proof import HashRows, compare_pairs
-from tasks.containment.kernel.schema_graph import group_schemas, schema_edges
-from tasks.containment.kernel.sketches import RowSketches, sketch_pairs
+from lakebed.tasks.containment.kernel.chance import ValueSketches, column_chances
+from lakebed.tasks.containment.kernel.min_max import ColumnBounds, refute_pairs, survey
+from lakebed.tasks.containment.kernel.proof import HashRows, compare_pairs
+from lakebed.tasks.containment.kernel.schema_graph import group_schemas, schema_edges
+from lakebed.tasks.containment.kernel.sketches import RowSketches, sketch_pairs
 
 
 def compile_kernels() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.encoding.hashes import add_column, column_hashes, finish, start_sums, value_hashes, value_is_null
-from tasks.encoding.multiset import distinct_counts
+from lakebed.tasks.encoding.hashes import add_column, column_hashes, finish, start_sums, value_hashes, value_is_null
+from lakebed.tasks.encoding.multiset import distinct_counts
 
 UInt64 = NDArray[np.uint64]
 Int64 = NDArray[np.int64]

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups
 
 UNKNOWN = -1
 HIGHEST = np.iinfo(np.int32).max

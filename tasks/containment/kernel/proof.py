@@ -9,9 +9,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.schema_graph import Int32, Int64
-from tasks.encoding.multiset import multiset_hash
-from tasks.encoding.postings import find_rows
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
+from lakebed.tasks.encoding.multiset import multiset_hash
+from lakebed.tasks.encoding.postings import find_rows
 
 UInt64 = NDArray[np.uint64]
 LANES = 4

@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.min_max import ColumnBounds, refute_pairs
-from tasks.containment.kernel.schema_graph import Int32, Int64
-from tasks.encoding.postings import Members, SketchEntries, candidate_parents
+from lakebed.tasks.containment.kernel.min_max import ColumnBounds, refute_pairs
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
+from lakebed.tasks.encoding.postings import Members, SketchEntries, candidate_parents
 
 UInt64 = NDArray[np.uint64]
 

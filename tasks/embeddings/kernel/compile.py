@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
 
 
 def compile_kernels() -> None:

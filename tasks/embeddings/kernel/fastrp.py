@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.errors import GraphError
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.kernel.features import NodeFeatures
-from tasks.embeddings.kernel.projection import Float32, UInt64, project, sparsity
-from tasks.embeddings.kernel.sums import add_power, standardize, zero_rows
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.kernel.features import NodeFeatures
+from lakebed.tasks.embeddings.kernel.projection import Float32, UInt64, project, sparsity
+from lakebed.tasks.embeddings.kernel.sums import add_power, standardize, zero_rows
 
 Product = Callable[[Float32], Float32]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.embeddings.kernel.projection import Float32, UInt64, project, sparsity
+from lakebed.tasks.embeddings.kernel.projection import Float32, UInt64, project, sparsity
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

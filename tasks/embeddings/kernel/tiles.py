@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.embeddings.kernel.projection import Float32
+from lakebed.tasks.embeddings.kernel.projection import Float32
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tasks.index.kernel.flat import Neighbours
-from tasks.index.kernel.twins import collapse, expand
+from lakebed.tasks.index.kernel.flat import Neighbours
+from lakebed.tasks.index.kernel.twins import collapse, expand
 
 
 def compile_kernels() -> None:

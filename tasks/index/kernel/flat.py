@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.errors import ConfigError, GraphError
+from lakebed.connectors.errors import ConfigError, GraphError
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]

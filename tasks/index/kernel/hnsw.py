@@ -11,8 +11,8 @@ from typing import Any
 import hnswlib  # type: ignore[import-untyped]
 import numpy as np
 
-from tasks.index.config import IndexConfig
-from tasks.index.kernel.flat import Float32, Neighbours, flat_search
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.index.kernel.flat import Float32, Neighbours, flat_search
 
 MAX_EF = 1 << 14
 _TIE = 1e-6

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.index.kernel.flat import Neighbours
+from lakebed.tasks.index.kernel.flat import Neighbours
 
 
 def merge(parts: Sequence[Neighbours], k: int) -> Neighbours:

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tasks.index.kernel.flat import Float32, Int64, Neighbours
+from lakebed.tasks.index.kernel.flat import Float32, Int64, Neighbours
 
 
 @dataclass(frozen=True)

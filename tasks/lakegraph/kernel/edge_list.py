@@ -9,9 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from connectors.errors import GraphError
-from tasks.lakegraph.kernel.graph import EdgeTable, Float32, Graph, Int64, NodeTable, UInt64, hex_texts, repeated
-from tasks.lakegraph.kernel.samples import ValueSample, merge_samples
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.lakegraph.kernel.graph import (
+    EdgeTable,
+    Float32,
+    Graph,
+    Int64,
+    NodeTable,
+    UInt64,
+    hex_texts,
+    repeated,
+)
+from lakebed.tasks.lakegraph.kernel.samples import ValueSample, merge_samples
 
 
 @dataclass(frozen=True)

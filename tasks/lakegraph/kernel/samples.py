@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types as t
 
-from tasks.encoding.hashes import value_hashes, value_is_null
-from tasks.encoding.types import type_class
+from lakebed.tasks.encoding.hashes import value_hashes, value_is_null
+from lakebed.tasks.encoding.types import type_class
 
 UInt64 = NDArray[np.uint64]
 

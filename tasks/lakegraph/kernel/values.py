@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tasks.lakegraph.config import LakeGraphConfig
-from tasks.lakegraph.kernel.graph import (
+from lakebed.tasks.lakegraph.config import LakeGraphConfig
+from lakebed.tasks.lakegraph.kernel.graph import (
     EdgeTable,
     Graph,
     Int64,
@@ -22,7 +22,7 @@ from tasks.lakegraph.kernel.graph import (
     table_key,
     value_keys,
 )
-from tasks.lakegraph.kernel.samples import ValueSample
+from lakebed.tasks.lakegraph.kernel.samples import ValueSample
 
 
 @dataclass(frozen=True)

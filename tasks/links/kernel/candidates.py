@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.index.config import IndexConfig
-from tasks.index.kernel.flat import prepared
-from tasks.index.kernel.hnsw import build_shard
-from tasks.index.vector_index import MAX_EXACT_VECTORS, FlatIndex, HnswIndex, VectorIndex
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.index.kernel.flat import prepared
+from lakebed.tasks.index.kernel.hnsw import build_shard
+from lakebed.tasks.index.vector_index import MAX_EXACT_VECTORS, FlatIndex, HnswIndex, VectorIndex
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links.kernel.neighbours import SMOOTHING, resource_allocation
+from lakebed.tasks.links.kernel.neighbours import SMOOTHING, resource_allocation
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]

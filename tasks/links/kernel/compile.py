@@ -9,11 +9,11 @@ def compile_kernels() -> None:
     """Calls each kernel once on a triangle; nothing is to be done where the extra `links` is not installed."""
     if find_spec("torch") is None:
         return
-    from tasks.links.kernel.neighbours import adjacency, common_neighbours, shared_neighbour_scores
-    from tasks.links.kernel.propagation import transition_matrix
-    from tasks.links.kernel.reweighting import Reweighting
-    from tasks.links.kernel.sampling import NeighbourSampler
-    from tasks.links.kernel.topology import concentration
+    from lakebed.tasks.links.kernel.neighbours import adjacency, common_neighbours, shared_neighbour_scores
+    from lakebed.tasks.links.kernel.propagation import transition_matrix
+    from lakebed.tasks.links.kernel.reweighting import Reweighting
+    from lakebed.tasks.links.kernel.sampling import NeighbourSampler
+    from lakebed.tasks.links.kernel.topology import concentration
 
     edges = np.array([[0, 1], [0, 2], [1, 2]], np.int64)
     graph = adjacency(edges, 3)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from connectors.errors import GraphError
+from lakebed.connectors.errors import GraphError
 
 Float32 = NDArray[np.float32]
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links.config import LinksConfig
-from tasks.links.kernel.features import smooth, unit_vectors
-from tasks.links.kernel.ladder import LadderInputs, inner_products, labelled_pairs
-from tasks.links.kernel.propagation import transition_matrix
-from tasks.links.kernel.split import TooFewLinksError
-from tasks.links.kernel.stack import fit_logistic
+from lakebed.tasks.links.config import LinksConfig
+from lakebed.tasks.links.kernel.features import smooth, unit_vectors
+from lakebed.tasks.links.kernel.ladder import LadderInputs, inner_products, labelled_pairs
+from lakebed.tasks.links.kernel.propagation import transition_matrix
+from lakebed.tasks.links.kernel.split import TooFewLinksError
+from lakebed.tasks.links.kernel.stack import fit_logistic
 
 Float32 = NDArray[np.float32]
 Float = NDArray[np.float64]

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links.config import LinksConfig, Rung
-from tasks.links.kernel import neighbours
-from tasks.links.kernel.column_pairs import table_overlaps
-from tasks.links.kernel.features import NodeFeatures, smooth, unit_vectors
-from tasks.links.kernel.metrics import LinkMetrics, measure
-from tasks.links.kernel.propagation import transition_matrix
-from tasks.links.kernel.split import EdgeSplit, TooFewLinksError
-from tasks.links.kernel.stack import Logistic, Stack, fit_gated_stack, fit_logistic, sigmoid
+from lakebed.tasks.links.config import LinksConfig, Rung
+from lakebed.tasks.links.kernel import neighbours
+from lakebed.tasks.links.kernel.column_pairs import table_overlaps
+from lakebed.tasks.links.kernel.features import NodeFeatures, smooth, unit_vectors
+from lakebed.tasks.links.kernel.metrics import LinkMetrics, measure
+from lakebed.tasks.links.kernel.propagation import transition_matrix
+from lakebed.tasks.links.kernel.split import EdgeSplit, TooFewLinksError
+from lakebed.tasks.links.kernel.stack import Logistic, Stack, fit_gated_stack, fit_logistic, sigmoid
 
 Float32 = NDArray[np.float32]
 Float = NDArray[np.float64]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links.config import LakeLinksConfig, SplitConfig
-from tasks.links.kernel.neighbours import shared_neighbour_scores
-from tasks.links.kernel.split import EdgeSplit, TooFewLinksError, pair_keys
+from lakebed.tasks.links.config import LakeLinksConfig, SplitConfig
+from lakebed.tasks.links.kernel.neighbours import shared_neighbour_scores
+from lakebed.tasks.links.kernel.split import EdgeSplit, TooFewLinksError, pair_keys
 
 Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]

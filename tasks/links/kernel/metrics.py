@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.errors import GraphError
+from lakebed.connectors.errors import GraphError
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]

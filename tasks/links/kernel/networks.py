@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links.kernel.propagation import Propagation
+from lakebed.tasks.links.kernel.propagation import Propagation
 
 Kind = Literal["gcn", "sage"]
 

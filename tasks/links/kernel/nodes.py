@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links.kernel.features import unit_vectors
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.propagation import transition_matrix
-from tasks.links.kernel.split import EdgeSplit
-from tasks.links.kernel.topology import approximate_concentration, concentration, recall_of_nodes
+from lakebed.tasks.links.kernel.features import unit_vectors
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.propagation import transition_matrix
+from lakebed.tasks.links.kernel.split import EdgeSplit
+from lakebed.tasks.links.kernel.topology import approximate_concentration, concentration, recall_of_nodes
 
 Float32 = NDArray[np.float32]
 Float = NDArray[np.float64]
@@ -78,7 +78,7 @@ def _likeness(pairs: Int64, unit: Float32, n_nodes: int) -> Float:
 
 def _recall(vectors: Float32, split: EdgeSplit, asked: Int64, k: int) -> Float:
     """Recall of the asked nodes with test partners, whose known training partners are out of the ranking."""
-    from tasks.links.kernel.ranking import rank_among
+    from lakebed.tasks.links.kernel.ranking import rank_among
 
     partners = adjacency(split.test, split.n_nodes)
     measured = asked[np.diff(partners.indptr)[asked] > 0]

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from tasks.links.kernel.networks import Kind
-from tasks.links.kernel.propagation import Propagation
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.blocks import Form
-from tasks.summary.kernel.cost_model import Choice
-from tasks.summary.kernel.csr import CsrGraph
-from tasks.summary.kernel.layout import Layout, lay_out
-from tasks.summary.kernel.operator import ProductOperator, chosen_operator
-from tasks.summary.kernel.summarize import summarize
+from lakebed.tasks.links.kernel.networks import Kind
+from lakebed.tasks.links.kernel.propagation import Propagation
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.blocks import Form
+from lakebed.tasks.summary.kernel.cost_model import Choice
+from lakebed.tasks.summary.kernel.csr import CsrGraph
+from lakebed.tasks.summary.kernel.layout import Layout, lay_out
+from lakebed.tasks.summary.kernel.operator import ProductOperator, chosen_operator
+from lakebed.tasks.summary.kernel.summarize import summarize
 
 FORMS: dict[Kind, Form] = {"gcn": "symmetric", "sage": "walk"}
 

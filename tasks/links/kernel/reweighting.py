@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links.kernel.propagation import Propagation
+from lakebed.tasks.links.kernel.propagation import Propagation
 
 Float32 = NDArray[np.float32]
 EDGE_WEIGHTS = "edge_weights"

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links.kernel.networks import AnyInputs, Network
-from tasks.links.kernel.propagation import Propagation
+from lakebed.tasks.links.kernel.networks import AnyInputs, Network
+from lakebed.tasks.links.kernel.propagation import Propagation
 
 Int64 = NDArray[np.int64]
 

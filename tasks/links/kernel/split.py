@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.errors import GraphError
-from tasks.links.config import SplitConfig
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.links.config import SplitConfig
 
 Int64 = NDArray[np.int64]
 MIN_EDGES = 20

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.links.kernel.metrics import average_precision
+from lakebed.tasks.links.kernel.metrics import average_precision
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]

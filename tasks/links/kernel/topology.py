@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tasks.links.kernel.features import unit_vectors
+from lakebed.tasks.links.kernel.features import unit_vectors
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]

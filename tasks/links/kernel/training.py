@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import softplus
 
-from tasks.links.config import GnnConfig
-from tasks.links.kernel.metrics import auc
-from tasks.links.kernel.networks import AnyInputs, Kind, Network, Outputs, derived_random, pair_logits
-from tasks.links.kernel.propagation import Propagation
-from tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
-from tasks.links.kernel.sampling import NeighbourSampler
+from lakebed.tasks.links.config import GnnConfig
+from lakebed.tasks.links.kernel.metrics import auc
+from lakebed.tasks.links.kernel.networks import AnyInputs, Kind, Network, Outputs, derived_random, pair_logits
+from lakebed.tasks.links.kernel.propagation import Propagation
+from lakebed.tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
+from lakebed.tasks.links.kernel.sampling import NeighbourSampler
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]

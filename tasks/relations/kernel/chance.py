@@ -10,9 +10,9 @@ tables of the lake for a map, the subsets of the candidates for a union. It is a
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.min_max import ColumnBounds
-from tasks.containment.kernel.schema_graph import Int64
-from tasks.relations.kernel.columns import ColumnSamples, count_containing
+from lakebed.tasks.containment.kernel.min_max import ColumnBounds
+from lakebed.tasks.containment.kernel.schema_graph import Int64
+from lakebed.tasks.relations.kernel.columns import ColumnSamples, count_containing
 
 Float64 = NDArray[np.float64]
 

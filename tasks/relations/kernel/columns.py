@@ -11,9 +11,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.min_max import ColumnBounds
-from tasks.containment.kernel.schema_graph import Int32, Int64
-from tasks.relations.kernel.overlap import Postings, post
+from lakebed.tasks.containment.kernel.min_max import ColumnBounds
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
+from lakebed.tasks.relations.kernel.overlap import Postings, post
 
 UInt64 = NDArray[np.uint64]
 Float64 = NDArray[np.float64]

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tasks.containment.kernel.min_max import ColumnBounds
-from tasks.containment.kernel.schema_graph import group_schemas, schema_edges
-from tasks.relations.kernel.columns import ColumnSamples, count_containing, match_columns, propose_tables
-from tasks.relations.kernel.overlap import ItemSamples, count_uncovered, find_overlaps, post_rows
-from tasks.relations.kernel.related import related_roles
+from lakebed.tasks.containment.kernel.min_max import ColumnBounds
+from lakebed.tasks.containment.kernel.schema_graph import group_schemas, schema_edges
+from lakebed.tasks.relations.kernel.columns import ColumnSamples, count_containing, match_columns, propose_tables
+from lakebed.tasks.relations.kernel.overlap import ItemSamples, count_uncovered, find_overlaps, post_rows
+from lakebed.tasks.relations.kernel.related import related_roles
 
 
 def compile_kernels() -> None:

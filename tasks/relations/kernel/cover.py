@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.schema_graph import Int64
-from tasks.encoding.postings import find_rows
+from lakebed.tasks.containment.kernel.schema_graph import Int64
+from lakebed.tasks.encoding.postings import find_rows
 
 UInt64 = NDArray[np.uint64]
 Bools = NDArray[np.bool_]

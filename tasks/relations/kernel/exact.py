@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.proof import LANES, HashRows, PairCounts
-from tasks.containment.kernel.schema_graph import Int32, Int64
-from tasks.encoding.multiset import distinct_counts, multiset_hash
-from tasks.encoding.postings import find_rows
-from tasks.relations.kernel.cover import Signatures, row_signatures
+from lakebed.tasks.containment.kernel.proof import LANES, HashRows, PairCounts
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
+from lakebed.tasks.encoding.multiset import distinct_counts, multiset_hash
+from lakebed.tasks.encoding.postings import find_rows
+from lakebed.tasks.relations.kernel.cover import Signatures, row_signatures
 
 UInt64 = NDArray[np.uint64]
 Rows = tuple[UInt64, Int64]

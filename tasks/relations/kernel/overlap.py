@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tasks.containment.kernel.schema_graph import Int32, Int64
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
 
 UInt64 = NDArray[np.uint64]
 Bools = NDArray[np.bool_]

@@ -8,8 +8,8 @@ outside the parent's, the two share no row at all.
 import numpy as np
 from numba import njit
 
-from tasks.containment.kernel.min_max import ColumnBounds, with_role
-from tasks.containment.kernel.schema_graph import Int32, SchemaGroups
+from lakebed.tasks.containment.kernel.min_max import ColumnBounds, with_role
+from lakebed.tasks.containment.kernel.schema_graph import Int32, SchemaGroups
 
 
 def related_roles(groups: SchemaGroups, schema_pairs: tuple[Int32, Int32], bounds: ColumnBounds) -> Int32:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.report.charts import offline
-from tasks.report.config import ReportConfig
-from tasks.report.model import Chart, Charts, Listing, Section, Tile, Tiles
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.search.config import SearchConfig
-from tasks.search.lake_search import LakeSearch
+from lakebed.tasks.report.charts import offline
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import Chart, Charts, Listing, Section, Tile, Tiles
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.search.config import SearchConfig
+from lakebed.tasks.search.lake_search import LakeSearch
 
 MAX_POINTS = 2_000
 MAX_LABELS = 25

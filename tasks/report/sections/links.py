@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tasks.report.charts import Spec, offline
-from tasks.report.model import Block, Chart, Charts, Listing, Prose, Section, Tile, Tiles
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.report.charts import Spec, offline
+from lakebed.tasks.report.model import Block, Chart, Charts, Listing, Prose, Section, Tile, Tiles
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 if TYPE_CHECKING:
-    from tasks.report.config import ReportConfig
+    from lakebed.tasks.report.config import ReportConfig
 
 STAGE = "links"
 MAX_PREDICTIONS = 50

@@ -5,10 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.relations.explain import proof_in_words, short
-from tasks.report.config import ReportConfig
-from tasks.report.model import Block, Listing, Prose, Section, Tile, Tiles
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.relations.explain import proof_in_words, short
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import Block, Listing, Prose, Section, Tile, Tiles
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 TITLES = {
     "union": "Tables that several others cover together",

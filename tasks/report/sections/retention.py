@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.report.charts import Spec, offline
-from tasks.report.config import ReportConfig
-from tasks.report.model import Block, Chart, Charts, Listing, Prose, Section, Tile, Tiles
-from tasks.report.text import bytes_text, count_text, seconds_text
-from tasks.retention.words import money_text
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.report.charts import Spec, offline
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import Block, Chart, Charts, Listing, Prose, Section, Tile, Tiles
+from lakebed.tasks.report.text import bytes_text, count_text, seconds_text
+from lakebed.tasks.retention.words import money_text
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 MAX_ROWS = 200
 REASONS = {

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.report.charts import Spec, offline
-from tasks.report.model import Chart, Charts, Listing, Section, Tile, Tiles
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.report.charts import Spec, offline
+from lakebed.tasks.report.model import Chart, Charts, Listing, Section, Tile, Tiles
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 if TYPE_CHECKING:
-    from tasks.report.config import ReportConfig
+    from lakebed.tasks.report.config import ReportConfig
 
 STAGE = "summary"
 MAX_LEVELS = 40

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tasks.retention.kernel.greedy import greedy_choice
-from tasks.retention.kernel.model import retention_graph
-from tasks.retention.kernel.solve import Effort, solve
+from lakebed.tasks.retention.kernel.greedy import greedy_choice
+from lakebed.tasks.retention.kernel.model import retention_graph
+from lakebed.tasks.retention.kernel.solve import Effort, solve
 
 
 def compile_kernels() -> None:

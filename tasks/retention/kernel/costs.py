@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.retention.config import PricesConfig, ThroughputConfig
-from tasks.retention.kernel.model import Bool, Float64, Int64
+from lakebed.tasks.retention.config import PricesConfig, ThroughputConfig
+from lakebed.tasks.retention.kernel.model import Bool, Float64, Int64
 
 GB = 1e9
 MB = 1e6

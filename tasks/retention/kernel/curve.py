@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.retention.kernel.model import NOTHING, Float64, Int64, RetentionGraph, retention_graph
-from tasks.retention.kernel.solve import Effort, solve
+from lakebed.tasks.retention.kernel.model import NOTHING, Float64, Int64, RetentionGraph, retention_graph
+from lakebed.tasks.retention.kernel.solve import Effort, solve
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import heapq
 import numba as nb
 import numpy as np
 
-from tasks.retention.kernel.model import Bool, Float64, Int64
+from lakebed.tasks.retention.kernel.model import Bool, Float64, Int64
 
 
 def greedy_choice(keep_cost: Float64, sure_cost: Float64, edges: tuple[Int64, Int64, Float64]) -> Bool:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import csc_array, csr_array
 
-from tasks.retention.kernel.model import Bool, Float64, Int64
+from lakebed.tasks.retention.kernel.model import Bool, Float64, Int64
 
 # HiGHS stops at an absolute gap of 1e-6: costs are scaled so that this is nothing beside the largest
 _LARGEST_COST = 100.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.errors import GraphError
+from lakebed.connectors.errors import GraphError
 
 Bool = NDArray[np.bool_]
 Float64 = NDArray[np.float64]

@@ -3,7 +3,7 @@
 import numba as nb
 import numpy as np
 
-from tasks.retention.kernel.model import Bool, RetentionGraph
+from lakebed.tasks.retention.kernel.model import Bool, RetentionGraph
 
 MAX_PASSES = 8
 # two costs closer than this, relatively, are equal: sums of a few thousand terms err less

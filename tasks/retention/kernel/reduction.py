@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.retention.kernel.model import Bool, Float64, Int64, RetentionGraph
+from lakebed.tasks.retention.kernel.model import Bool, Float64, Int64, RetentionGraph
 
 
 @dataclass(frozen=True)

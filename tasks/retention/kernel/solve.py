@@ -7,9 +7,9 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from tasks.retention.kernel.greedy import greedy_choice
-from tasks.retention.kernel.ilp import Programme, linear_bound, solve_ilp
-from tasks.retention.kernel.model import (
+from lakebed.tasks.retention.kernel.greedy import greedy_choice
+from lakebed.tasks.retention.kernel.ilp import Programme, linear_bound, solve_ilp
+from lakebed.tasks.retention.kernel.model import (
     NOTHING,
     Bool,
     Component,
@@ -20,9 +20,9 @@ from tasks.retention.kernel.model import (
     cheapest_edges,
     total_cost,
 )
-from tasks.retention.kernel.polish import polish
-from tasks.retention.kernel.reduction import Reduced, local_choice, reduce_graph
-from tasks.retention.kernel.tree import solve_forest
+from lakebed.tasks.retention.kernel.polish import polish
+from lakebed.tasks.retention.kernel.reduction import Reduced, local_choice, reduce_graph
+from lakebed.tasks.retention.kernel.tree import solve_forest
 
 # the greedy choice's bound gets this share of the time, so that it can be stated at all
 _BOUND_SHARE = 0.5

@@ -14,7 +14,7 @@ read from the other end.
 import numba as nb
 import numpy as np
 
-from tasks.retention.kernel.model import Bool, Float64, Int64
+from lakebed.tasks.retention.kernel.model import Bool, Float64, Int64
 
 _KEPT, _INSIDE, _ABOVE = 0, 1, 2
 

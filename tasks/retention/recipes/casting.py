@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
-from connectors.errors import SourceError
+from lakebed.connectors.errors import SourceError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,9 +7,9 @@ import base64
 import pyarrow as pa
 from pyarrow import types as t
 
-from connectors.lake.canonical import is_binarylike, is_stringlike
-from connectors.lake.type_text import type_from_text
-from tasks.retention.recipes.model import Constant
+from lakebed.connectors.lake.canonical import is_binarylike, is_stringlike
+from lakebed.connectors.lake.type_text import type_from_text
+from lakebed.tasks.retention.recipes.model import Constant
 
 
 def constant_of(value: pa.Scalar) -> Constant:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from connectors.lake.config import LakeConfig
-from tasks.containment.config import ContainmentConfig
-from tasks.retention.recipes.config import RecipeConfig
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.retention.recipes.config import RecipeConfig
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from connectors.errors import SourceError
-from tasks.encoding import ENCODING_ID, column_hashes, multiset_hash, row_hashes
-from tasks.retention.recipes.model import StrictDigest
-from tasks.retention.recipes.reader import TableReader
-from tasks.retention.recipes.shapes import columns_text, table_leaves
+from lakebed.connectors.errors import SourceError
+from lakebed.tasks.encoding import ENCODING_ID, column_hashes, multiset_hash, row_hashes
+from lakebed.tasks.retention.recipes.model import StrictDigest
+from lakebed.tasks.retention.recipes.reader import TableReader
+from lakebed.tasks.retention.recipes.shapes import columns_text, table_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pyarrow as pa
 
-    from connectors.lake.leaves import LeafArray
-    from tasks.encoding.hashes import Hashes
-    from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.model import TableRef
+    from lakebed.connectors.lake.leaves import LeafArray
+    from lakebed.tasks.encoding.hashes import Hashes
+    from lakebed.tasks.retention.recipes.context import RecipeContext
+    from lakebed.tasks.retention.recipes.model import TableRef
 
 
 def strict_hashes(cells: Mapping[str, LeafArray], key: bytes) -> Hashes:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from connectors.errors import SourceError
-from connectors.lake.leaves import path_of, schema_leaves, storage_type
-from connectors.storage import join_uri
-from tasks.retention.recipes.model import Positions
-from tasks.retention.recipes.shapes import schema_from_text
-from tasks.retention.recipes.sql_text import (
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.leaves import path_of, schema_leaves, storage_type
+from lakebed.connectors.storage import join_uri
+from lakebed.tasks.retention.recipes.model import Positions
+from lakebed.tasks.retention.recipes.shapes import schema_from_text
+from lakebed.tasks.retention.recipes.sql_text import (
     column,
     condition,
     identifier,
@@ -30,8 +30,8 @@ from tasks.retention.recipes.sql_text import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.model import Part, Recipe, TableRef
+    from lakebed.tasks.retention.recipes.context import RecipeContext
+    from lakebed.tasks.retention.recipes.model import Part, Recipe, TableRef
 
 _POSITION = "`lakebed position`"
 _ROW = "`lakebed row`"

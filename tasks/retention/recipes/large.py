@@ -17,15 +17,15 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, StructField, StructType
 
-from connectors.errors import LakeError
-from connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
-from tasks.encoding import add_multiset_hashes, multiset_hash
-from tasks.retention.recipes.casting import cast_where_same
-from tasks.retention.recipes.constants import constant_of
-from tasks.retention.recipes.digest import digest_of, strict_hashes
-from tasks.retention.recipes.emit import relation_of, sql_statements
-from tasks.retention.recipes.kernel.ranks import can_rank
-from tasks.retention.recipes.model import (
+from lakebed.connectors.errors import LakeError
+from lakebed.connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
+from lakebed.tasks.encoding import add_multiset_hashes, multiset_hash
+from lakebed.tasks.retention.recipes.casting import cast_where_same
+from lakebed.tasks.retention.recipes.constants import constant_of
+from lakebed.tasks.retention.recipes.digest import digest_of, strict_hashes
+from lakebed.tasks.retention.recipes.emit import relation_of, sql_statements
+from lakebed.tasks.retention.recipes.kernel.ranks import can_rank
+from lakebed.tasks.retention.recipes.model import (
     ColumnMap,
     Equals,
     In,
@@ -38,19 +38,19 @@ from tasks.retention.recipes.model import (
     StrictDigest,
     Where,
 )
-from tasks.retention.recipes.pairs import refused
-from tasks.retention.recipes.reader import FooterReader
-from tasks.retention.recipes.shapes import schema_from_text
-from tasks.retention.recipes.sql_text import condition, identifier
+from lakebed.tasks.retention.recipes.pairs import refused
+from lakebed.tasks.retention.recipes.reader import FooterReader
+from lakebed.tasks.retention.recipes.shapes import schema_from_text
+from lakebed.tasks.retention.recipes.sql_text import condition, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pyspark.sql import DataFrame, SparkSession
 
-    from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.model import TableRef, Term
-    from tasks.retention.recipes.pairs import PairRefs
+    from lakebed.tasks.retention.recipes.context import RecipeContext
+    from lakebed.tasks.retention.recipes.model import TableRef, Term
+    from lakebed.tasks.retention.recipes.pairs import PairRefs
 
 SPARK_ERRORS = (PySparkException, Py4JJavaError)
 _HASH, _MEMBER = "hash", "member"

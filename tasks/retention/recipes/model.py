@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from connectors.config import FrozenConfig
-from connectors.paths import InsidePath
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.paths import InsidePath
 
 RECIPE_VERSION = 1
 

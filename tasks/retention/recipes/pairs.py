@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tasks.retention.recipes.model import Outcome, Refusal
-from tasks.retention.recipes.synthesis import Readers, synthesise
+from lakebed.tasks.retention.recipes.model import Outcome, Refusal
+from lakebed.tasks.retention.recipes.synthesis import Readers, synthesise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.model import TableRef
+    from lakebed.tasks.retention.recipes.context import RecipeContext
+    from lakebed.tasks.retention.recipes.model import TableRef
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from connectors.errors import PlanError, SourceError
-from connectors.lake.delta_log import live_rows, physical_tokens
-from connectors.lake.files import open_file
-from connectors.lake.leaves import LeafArray, path_of, schema_leaves
-from connectors.lake.read import (
+from lakebed.connectors.errors import PlanError, SourceError
+from lakebed.connectors.lake.delta_log import live_rows, physical_tokens
+from lakebed.connectors.lake.files import open_file
+from lakebed.connectors.lake.leaves import LeafArray, path_of, schema_leaves
+from lakebed.connectors.lake.read import (
     ReadCounter,
     Split,
     open_parquet,
@@ -20,10 +20,10 @@ from connectors.lake.read import (
     read_split,
     source_errors,
 )
-from connectors.lake.type_text import type_from_text
-from connectors.storage import join_uri
-from tasks.retention.recipes.shapes import joined, leaf_refs, schema_from_text, schema_to_text
-from tasks.retention.recipes.text import TextTable, read_text
+from lakebed.connectors.lake.type_text import type_from_text
+from lakebed.connectors.storage import join_uri
+from lakebed.tasks.retention.recipes.shapes import joined, leaf_refs, schema_from_text, schema_to_text
+from lakebed.tasks.retention.recipes.text import TextTable, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
     from deltalake import DeltaTable
 
-    from connectors.lake.config import LakeConfig
-    from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.model import FileRef, TableRef
+    from lakebed.connectors.lake.config import LakeConfig
+    from lakebed.tasks.retention.recipes.context import RecipeContext
+    from lakebed.tasks.retention.recipes.model import FileRef, TableRef
 
 
 _DIGEST_BLOCK = 1 << 22
@@ -178,7 +178,7 @@ class TableReader:
 
     def _opened(self) -> DeltaTable:
         if self._delta is None:
-            from connectors.delta import open_table
+            from lakebed.connectors.delta import open_table
 
             path = "" if self._given.path == "." else self._given.path
             self._delta = open_table(join_uri(self._lake.root, path))

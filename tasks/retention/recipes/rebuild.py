@@ -9,22 +9,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import LakeError, PlanError
-from connectors.lake.leaves import LeafArray, schema_leaves
-from connectors.storage import Storage
-from tasks.retention.recipes.casting import cast_exactly
-from tasks.retention.recipes.constants import scalar_of
-from tasks.retention.recipes.digest import strict_hashes
-from tasks.retention.recipes.model import Equals, In, Positions, Refusal
-from tasks.retention.recipes.reader import TableReader, moved_error
-from tasks.retention.recipes.shapes import assembled, joined, schema_from_text, taken
-from tasks.retention.recipes.stored import read_rows
+from lakebed.connectors.errors import LakeError, PlanError
+from lakebed.connectors.lake.leaves import LeafArray, schema_leaves
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.retention.recipes.casting import cast_exactly
+from lakebed.tasks.retention.recipes.constants import scalar_of
+from lakebed.tasks.retention.recipes.digest import strict_hashes
+from lakebed.tasks.retention.recipes.model import Equals, In, Positions, Refusal
+from lakebed.tasks.retention.recipes.reader import TableReader, moved_error
+from lakebed.tasks.retention.recipes.shapes import assembled, joined, schema_from_text, taken
+from lakebed.tasks.retention.recipes.stored import read_rows
 
 if TYPE_CHECKING:
-    from tasks.encoding.hashes import Hashes
-    from tasks.encoding.signatures import Integers
-    from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.model import Part, Range, Recipe, Selector, StoredRows, TableRef, Term
+    from lakebed.tasks.encoding.hashes import Hashes
+    from lakebed.tasks.encoding.signatures import Integers
+    from lakebed.tasks.retention.recipes.context import RecipeContext
+    from lakebed.tasks.retention.recipes.model import Part, Range, Recipe, Selector, StoredRows, TableRef, Term
 
 RowReader = Callable[["StoredRows"], "Integers"]
 Cells = Mapping[str, LeafArray]
@@ -53,7 +53,7 @@ def verify(context: RecipeContext, recipe: Recipe) -> Refusal | None:
 
 def compare(recipe: Recipe, table: pa.Table, context: RecipeContext) -> Refusal | None:
     """Whether rows in memory are the recipe's child, by strict digest; the order counts where the recipe keeps it."""
-    from tasks.retention.recipes.digest import strict_digest
+    from lakebed.tasks.retention.recipes.digest import strict_digest
 
     found = strict_digest(table, context.key, ignore_case=context.lake.ignore_column_case)
     if found.key_id != recipe.digest.key_id or found.encoding != recipe.digest.encoding:
@@ -95,7 +95,7 @@ def check_table(context: RecipeContext, ref: TableRef) -> None:
         if there is None or there.size != file.size:
             raise moved_error(ref.name, file.path)
     if ref.format == "delta":
-        from connectors.delta import open_table
+        from lakebed.connectors.delta import open_table
 
         try:
             version = open_table(storage.uri(*([] if ref.path == "." else [ref.path]))).version()

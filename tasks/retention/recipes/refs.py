@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import PlanError
-from connectors.lake.discovery import Discovery, discover
-from connectors.lake.listing import list_lake, list_table
-from connectors.lake.parquet import read_footers
-from connectors.lake.text.scan import scan_text_file
-from tasks.inventory.kernel import TableFacts, describe_tables, unify_schema
-from tasks.inventory.metadata import read_metadata, type_overrides, with_partitions
-from tasks.inventory.scanned import text_facts
-from tasks.retention.recipes.model import FileRef, LeafRef, TableRef
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.discovery import Discovery, discover
+from lakebed.connectors.lake.listing import list_lake, list_table
+from lakebed.connectors.lake.parquet import read_footers
+from lakebed.connectors.lake.text.scan import scan_text_file
+from lakebed.tasks.inventory.kernel import TableFacts, describe_tables, unify_schema
+from lakebed.tasks.inventory.metadata import read_metadata, type_overrides, with_partitions
+from lakebed.tasks.inventory.scanned import text_facts
+from lakebed.tasks.retention.recipes.model import FileRef, LeafRef, TableRef
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from connectors.lake.config import LakeConfig
-    from connectors.lake.listing import Listing
-    from connectors.lake.model import TableSource
-    from tasks.inventory.splits import InventoryTables
+    from lakebed.connectors.lake.config import LakeConfig
+    from lakebed.connectors.lake.listing import Listing
+    from lakebed.connectors.lake.model import TableSource
+    from lakebed.tasks.inventory.splits import InventoryTables
 
 _VIA = {"arrow": "arrow", "spark": "spark", "staged": "text"}
 Row = dict[str, object]

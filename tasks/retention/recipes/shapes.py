@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
-from connectors.lake.leaves import LeafArray, batch_leaves, schema_leaves, storage_type
-from tasks.encoding.types import type_text
-from tasks.retention.recipes.model import LeafRef
+from lakebed.connectors.lake.leaves import LeafArray, batch_leaves, schema_leaves, storage_type
+from lakebed.tasks.encoding.types import type_text
+from lakebed.tasks.retention.recipes.model import LeafRef
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.spark.task_counts import counted_tasks
-from tasks.retention.recipes.model import Outcome
-from tasks.retention.recipes.pairs import pack_pairs, solve_pairs
-from tasks.runtime.progress import shown
+from lakebed.connectors.spark.task_counts import counted_tasks
+from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.retention.recipes.pairs import pack_pairs, solve_pairs
+from lakebed.tasks.runtime.progress import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
-    from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.pairs import PairRefs
+    from lakebed.tasks.retention.recipes.context import RecipeContext
+    from lakebed.tasks.retention.recipes.pairs import PairRefs
 
 OUTCOME_DDL = "number int not null, outcome string not null"
 
@@ -38,7 +38,7 @@ def synthesise_on_spark(session: SparkSession, context: RecipeContext, pairs: Se
     if small:
         outcomes |= _in_workers(session, context, pairs, small)
     for number in large:
-        from tasks.retention.recipes.large import synthesise_large
+        from lakebed.tasks.retention.recipes.large import synthesise_large
 
         outcomes[number] = synthesise_large(session, context, pairs[number])
     return [outcomes[number] for number in range(len(pairs))]

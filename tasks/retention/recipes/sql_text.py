@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyarrow import types as t
 
-from connectors.errors import SourceError
-from connectors.lake.canonical import is_binarylike, is_stringlike
-from connectors.lake.leaves import storage_type
-from connectors.lake.text.types import float_texts
-from tasks.retention.recipes.constants import scalar_of
-from tasks.retention.recipes.model import Equals, Range
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.canonical import is_binarylike, is_stringlike
+from lakebed.connectors.lake.leaves import storage_type
+from lakebed.connectors.lake.text.types import float_texts
+from lakebed.tasks.retention.recipes.constants import scalar_of
+from lakebed.tasks.retention.recipes.model import Equals, Range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tasks.retention.recipes.model import Constant, Term
+    from lakebed.tasks.retention.recipes.model import Constant, Term
 
 _NAMES = {
     pa.bool_(): "BOOLEAN", pa.int8(): "TINYINT", pa.int16(): "SMALLINT", pa.int32(): "INT", pa.int64(): "BIGINT",

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.errors import PlanError
-from connectors.storage import Storage
-from tasks.retention.recipes.model import StoredRows
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.retention.recipes.model import StoredRows
 
 if TYPE_CHECKING:
-    from tasks.encoding.signatures import Integers
+    from lakebed.tasks.encoding.signatures import Integers
 
 
 MAX_INLINE_ROWS = 64

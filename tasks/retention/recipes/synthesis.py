@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from connectors.errors import LakeError, PlanError, SourceError
-from connectors.lake.leaves import schema_leaves
-from tasks.encoding.hashes import add_column, column_hashes, finish, start_sums
-from tasks.retention.recipes.casting import cast_where_same
-from tasks.retention.recipes.constants import constant_of
-from tasks.retention.recipes.digest import digest_of, strict_hashes
-from tasks.retention.recipes.kernel.matching import Match, match_rows, occurrence, positions_of
-from tasks.retention.recipes.kernel.ranks import can_rank, rank_column
-from tasks.retention.recipes.kernel.search import Found, find_all_rows, find_condition
-from tasks.retention.recipes.model import (
+from lakebed.connectors.errors import LakeError, PlanError, SourceError
+from lakebed.connectors.lake.leaves import schema_leaves
+from lakebed.tasks.encoding.hashes import add_column, column_hashes, finish, start_sums
+from lakebed.tasks.retention.recipes.casting import cast_where_same
+from lakebed.tasks.retention.recipes.constants import constant_of
+from lakebed.tasks.retention.recipes.digest import digest_of, strict_hashes
+from lakebed.tasks.retention.recipes.kernel.matching import Match, match_rows, occurrence, positions_of
+from lakebed.tasks.retention.recipes.kernel.ranks import can_rank, rank_column
+from lakebed.tasks.retention.recipes.kernel.search import Found, find_all_rows, find_condition
+from lakebed.tasks.retention.recipes.model import (
     ColumnMap,
     Equals,
     In,
@@ -32,22 +32,22 @@ from tasks.retention.recipes.model import (
     RowOrder,
     Where,
 )
-from tasks.retention.recipes.reader import TableReader
-from tasks.retention.recipes.rebuild import compare, execute, first_rows
-from tasks.retention.recipes.shapes import schema_from_text
-from tasks.retention.recipes.stored import PackedRows, pack_rows, write_rows
-from tasks.retention.recipes.write import write_table_as
+from lakebed.tasks.retention.recipes.reader import TableReader
+from lakebed.tasks.retention.recipes.rebuild import compare, execute, first_rows
+from lakebed.tasks.retention.recipes.shapes import schema_from_text
+from lakebed.tasks.retention.recipes.stored import PackedRows, pack_rows, write_rows
+from lakebed.tasks.retention.recipes.write import write_table_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tasks.encoding.hashes import Hashes
-    from tasks.encoding.signatures import Integers
-    from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.kernel.matching import Mask
-    from tasks.retention.recipes.kernel.ranks import RankedColumn
-    from tasks.retention.recipes.kernel.search import RankTerm
-    from tasks.retention.recipes.model import RefusalCode, StoredRows, TableRef, Term
+    from lakebed.tasks.encoding.hashes import Hashes
+    from lakebed.tasks.encoding.signatures import Integers
+    from lakebed.tasks.retention.recipes.context import RecipeContext
+    from lakebed.tasks.retention.recipes.kernel.matching import Mask
+    from lakebed.tasks.retention.recipes.kernel.ranks import RankedColumn
+    from lakebed.tasks.retention.recipes.kernel.search import RankTerm
+    from lakebed.tasks.retention.recipes.model import RefusalCode, StoredRows, TableRef, Term
 
 
 class Refused(Exception):

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
-from connectors.errors import SourceError
-from connectors.lake.files import open_file
-from connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
-from connectors.lake.text.csv_lines import CsvReader, RowTooLong
-from connectors.lake.text.json_lines import JsonReader
-from connectors.lake.text.scan import MAX_ROW_BYTES
-from connectors.lake.text.stream import BLOCK_BYTES, TextStream
-from connectors.lake.text.types import cast_staged, timestamp_form
-from connectors.lake.type_text import column_type
-from tasks.retention.recipes.model import TextDialect
-from tasks.retention.recipes.shapes import joined
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.files import open_file
+from lakebed.connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
+from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
+from lakebed.connectors.lake.text.json_lines import JsonReader
+from lakebed.connectors.lake.text.scan import MAX_ROW_BYTES
+from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream
+from lakebed.connectors.lake.text.types import cast_staged, timestamp_form
+from lakebed.connectors.lake.type_text import column_type
+from lakebed.tasks.retention.recipes.model import TextDialect
+from lakebed.tasks.retention.recipes.shapes import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from connectors.lake.config import LakeConfig, TextConfig
-    from connectors.lake.text.model import StagedCast
-    from connectors.lake.text.shapes import Shape
-    from tasks.retention.recipes.model import FileRef, TableRef
+    from lakebed.connectors.lake.config import LakeConfig, TextConfig
+    from lakebed.connectors.lake.text.model import StagedCast
+    from lakebed.connectors.lake.text.shapes import Shape
+    from lakebed.tasks.retention.recipes.model import FileRef, TableRef
 
 _HEAD_BYTES = 1 << 16
 _RAW_KINDS = {"int", "bigint", "float", "number_text", "json"}

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from connectors.errors import LakeError, PlanError
-from connectors.lake.leaves import path_of
-from connectors.lake.read import partition_scalar
-from connectors.lake.write import TextStyle, csv_bytes, json_bytes, parquet_bytes, rows_where, split_rows
-from connectors.object_client import delta_options
-from connectors.storage import Storage, join_uri
-from tasks.retention.recipes.digest import digest_table
-from tasks.retention.recipes.rebuild import compare, rebuild
-from tasks.retention.recipes.refs import observe_again
+from lakebed.connectors.errors import LakeError, PlanError
+from lakebed.connectors.lake.leaves import path_of
+from lakebed.connectors.lake.read import partition_scalar
+from lakebed.connectors.lake.write import TextStyle, csv_bytes, json_bytes, parquet_bytes, rows_where, split_rows
+from lakebed.connectors.object_client import delta_options
+from lakebed.connectors.storage import Storage, join_uri
+from lakebed.tasks.retention.recipes.digest import digest_table
+from lakebed.tasks.retention.recipes.rebuild import compare, rebuild
+from lakebed.tasks.retention.recipes.refs import observe_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pyarrow as pa
 
-    from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.model import FileRef, Recipe, TableRef
+    from lakebed.tasks.retention.recipes.context import RecipeContext
+    from lakebed.tasks.retention.recipes.model import FileRef, Recipe, TableRef
 
 
 def write_rebuilt(context: RecipeContext, recipe: Recipe, destination: str) -> tuple[str, ...]:

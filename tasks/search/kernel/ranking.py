@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.index.kernel.postings import (
+from lakebed.tasks.index.kernel.postings import (
     ColumnSizes,
     Float64,
     Int64,

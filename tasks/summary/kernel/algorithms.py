@@ -7,11 +7,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from connectors.errors import GraphError
-from tasks.summary.kernel.layout import Layout
-from tasks.summary.kernel.model import Int8, Int32, Int64
-from tasks.summary.kernel.operator import SummaryOperator
-from tasks.summary.kernel.queries import degrees, list_neighbours, query_arrays, require_vertices
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.kernel.layout import Layout
+from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64
+from lakebed.tasks.summary.kernel.operator import SummaryOperator
+from lakebed.tasks.summary.kernel.queries import degrees, list_neighbours, query_arrays, require_vertices
 
 Float64 = NDArray[np.float64]
 

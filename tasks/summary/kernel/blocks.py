@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from connectors.errors import GraphError
+from lakebed.connectors.errors import GraphError
 
 Dense = NDArray[Any]
 Form = Literal["adjacency", "walk", "walk_transposed", "symmetric"]

@@ -7,11 +7,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.graph import Graph
-from tasks.summary.kernel.hashing import hash_ids, stream_key
-from tasks.summary.kernel.model import Int32, Int64
-from tasks.summary.kernel.threads import spread
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.graph import Graph
+from lakebed.tasks.summary.kernel.hashing import hash_ids, stream_key
+from lakebed.tasks.summary.kernel.model import Int32, Int64
+from lakebed.tasks.summary.kernel.threads import spread
 
 UInt32 = NDArray[np.uint32]
 NONE = np.uint32(0xFFFFFFFF)

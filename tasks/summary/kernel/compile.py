@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.compile_products import compile_products
-from tasks.summary.kernel.graph import build_graph
-from tasks.summary.kernel.profile import level_profile
-from tasks.summary.kernel.summarize import summarize
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.compile_products import compile_products
+from lakebed.tasks.summary.kernel.graph import build_graph
+from lakebed.tasks.summary.kernel.profile import level_profile
+from lakebed.tasks.summary.kernel.summarize import summarize
 
 
 def compile_kernels() -> None:

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from tasks.summary.kernel.algorithms import components, count_triangles, distances, page_rank
-from tasks.summary.kernel.blocks import NARROW, SINGLE, WIDE
-from tasks.summary.kernel.csr import CsrGraph
-from tasks.summary.kernel.layout import lay_out
-from tasks.summary.kernel.model import SignedEdges, Summary
-from tasks.summary.kernel.operator import CsrOperator, SummaryOperator
-from tasks.summary.kernel.queries import has_edge, neighbours
+from lakebed.tasks.summary.kernel.algorithms import components, count_triangles, distances, page_rank
+from lakebed.tasks.summary.kernel.blocks import NARROW, SINGLE, WIDE
+from lakebed.tasks.summary.kernel.csr import CsrGraph
+from lakebed.tasks.summary.kernel.layout import lay_out
+from lakebed.tasks.summary.kernel.model import SignedEdges, Summary
+from lakebed.tasks.summary.kernel.operator import CsrOperator, SummaryOperator
+from lakebed.tasks.summary.kernel.queries import has_edge, neighbours
 
 
 def compile_products() -> None:

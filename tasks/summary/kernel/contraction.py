@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from tasks.summary.kernel.encoding import Placed
-from tasks.summary.kernel.forest import Forest
-from tasks.summary.kernel.model import Int8, Int32, Int64, SignedEdges, Summary
+from lakebed.tasks.summary.kernel.encoding import Placed
+from lakebed.tasks.summary.kernel.forest import Forest
+from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64, SignedEdges, Summary
 
 GONE = -2
 

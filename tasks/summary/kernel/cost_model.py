@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.summary.kernel.blocks import column_blocks
-from tasks.summary.kernel.csr import is_packed
-from tasks.summary.kernel.layout import Layout
+from lakebed.tasks.summary.kernel.blocks import column_blocks
+from lakebed.tasks.summary.kernel.csr import is_packed
+from lakebed.tasks.summary.kernel.layout import Layout
 
 Way = Literal["summary", "csr"]
 CACHE_BYTES = 1 << 19

@@ -9,10 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from connectors.errors import GraphError
-from tasks.summary.kernel.blocks import Dense, Scaling, Scratch, block_product
-from tasks.summary.kernel.model import Int32, Int64
-from tasks.summary.kernel.row_sums import combine_rows, sum_rows, sum_weighted_rows
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.kernel.blocks import Dense, Scaling, Scratch, block_product
+from lakebed.tasks.summary.kernel.model import Int32, Int64
+from lakebed.tasks.summary.kernel.row_sums import combine_rows, sum_rows, sum_weighted_rows
 
 # columns: up to rows of 512 bytes nothing is copied
 MAX_STRIDE = 128

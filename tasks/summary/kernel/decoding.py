@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from tasks.summary.kernel.model import Int32, Int64, Summary
+from lakebed.tasks.summary.kernel.model import Int32, Int64, Summary
 
 
 def decode(summary: Summary) -> Int32:

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tasks.summary.kernel.model import Int8, Int32, Int64
+from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64
 
 PLACE_0, PLACE_1, SPLIT_OTHER_0, SPLIT_OTHER_1, DONE_0, DONE_1 = 1, 2, 4, 8, 16, 32
 """What to do with a block, for c = 0 and c = 1: place an edge, split the other node instead of x, nothing more."""

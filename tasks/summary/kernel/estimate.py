@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from connectors.errors import GraphError
+from lakebed.connectors.errors import GraphError
 
 _EDGE_BYTES, _EDGE_PEAK_BYTES = 8, 150
 _NODE_BYTES, _NODE_PEAK_BYTES = 8, 120

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from tasks.summary.kernel.merging import MergeLog
-from tasks.summary.kernel.model import Int32
+from lakebed.tasks.summary.kernel.merging import MergeLog
+from lakebed.tasks.summary.kernel.model import Int32
 
 
 class Forest(NamedTuple):

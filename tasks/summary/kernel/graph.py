@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from connectors.errors import GraphError
-from tasks.summary.config import MAX_NODES
-from tasks.summary.kernel.model import Int32, Int64
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.config import MAX_NODES
+from lakebed.tasks.summary.kernel.model import Int32, Int64
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _as_pairs(edges: ArrayLike) -> NDArray[np.integer]:
         hint = "pass two columns; this summary is unweighted, keep weights in an array beside it"
         raise GraphError("edges are no pairs", value=f"shape {pairs.shape}", expected="(m, 2)", hint=hint)
     if not np.issubdtype(pairs.dtype, np.integer):
-        hint = "number string keys with tasks.summary.kernel.keys.from_edges"
+        hint = "number string keys with lakebed.tasks.summary.kernel.keys.from_edges"
         raise GraphError("node ids are no integers", value=pairs.dtype, expected="an integer type", hint=hint)
     return pairs
 
@@ -87,7 +87,7 @@ def _require_ids(pairs: NDArray[np.integer], n: int) -> None:
         "node ids are out of range",
         value=f"{len(rows):,} of {len(pairs):,} edges",
         expected=f"0 ... {n - 1:,}",
-        hint="number the nodes with tasks.summary.kernel.keys.from_edges",
+        hint="number the nodes with lakebed.tasks.summary.kernel.keys.from_edges",
         examples=examples,
     )
 

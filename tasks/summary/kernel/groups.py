@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from tasks.summary.kernel.hashing import hashed
-from tasks.summary.kernel.model import Int32, Int64
-from tasks.summary.kernel.rows import FREE, Rows, gather, merge_rows, scatter
+from lakebed.tasks.summary.kernel.hashing import hashed
+from lakebed.tasks.summary.kernel.model import Int32, Int64
+from lakebed.tasks.summary.kernel.rows import FREE, Rows, gather, merge_rows, scatter
 
 MIN_SAVING = 2.0
 """A merge adds two edges to the hierarchy, so it must save two elsewhere."""

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from connectors.errors import GraphError
-from tasks.summary.kernel.graph import Graph, build_graph
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.kernel.graph import Graph, build_graph
 
 Keys = NDArray[Any]
 

@@ -8,15 +8,15 @@ from queue import SimpleQueue
 import numpy as np
 from numba import njit
 
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.candidates import Groups, candidate_groups
-from tasks.summary.kernel.graph import Graph
-from tasks.summary.kernel.groups import Merges, Rule, merge_groups
-from tasks.summary.kernel.hashing import hashed, stream_key
-from tasks.summary.kernel.model import Int32, Int64
-from tasks.summary.kernel.pair_states import StateTables, state_tables
-from tasks.summary.kernel.rows import Rows, Scratch, empty_view, graph_rows, new_scratch, replay
-from tasks.summary.kernel.threads import start_threads
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.candidates import Groups, candidate_groups
+from lakebed.tasks.summary.kernel.graph import Graph
+from lakebed.tasks.summary.kernel.groups import Merges, Rule, merge_groups
+from lakebed.tasks.summary.kernel.hashing import hashed, stream_key
+from lakebed.tasks.summary.kernel.model import Int32, Int64
+from lakebed.tasks.summary.kernel.pair_states import StateTables, state_tables
+from lakebed.tasks.summary.kernel.rows import Rows, Scratch, empty_view, graph_rows, new_scratch, replay
+from lakebed.tasks.summary.kernel.threads import start_threads
 
 DRAWS = 1 << 20
 """The level, in the hashes' streams, of the draws inside groups."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from tasks.summary.kernel.layout import Layout
+    from lakebed.tasks.summary.kernel.layout import Layout
 
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
@@ -64,7 +64,7 @@ class Summary:
 
     def decode(self) -> Int32:
         """Every edge of the graph, lower id first, ascending. Shapes: result (n_edges, 2)."""
-        from tasks.summary.kernel.decoding import decode
+        from lakebed.tasks.summary.kernel.decoding import decode
 
         return decode(self)
 
@@ -74,14 +74,14 @@ class Summary:
         Raises:
             GraphError: if there is no such vertex.
         """
-        from tasks.summary.kernel.queries import neighbours
+        from lakebed.tasks.summary.kernel.queries import neighbours
 
         return neighbours(self.layout, vertex)
 
     @cached_property
     def layout(self) -> "Layout":
         """The forest as products and queries walk over it."""
-        from tasks.summary.kernel.layout import lay_out
+        from lakebed.tasks.summary.kernel.layout import lay_out
 
         return lay_out(self)
 

@@ -14,8 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from connectors.errors import GraphError
-from tasks.summary.kernel.blocks import (
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.kernel.blocks import (
     TRANSPOSED,
     Dense,
     Form,
@@ -25,12 +25,12 @@ from tasks.summary.kernel.blocks import (
     form_scaling,
     require_dense,
 )
-from tasks.summary.kernel.cost_model import Choice, Way, choose
-from tasks.summary.kernel.csr import CsrGraph, csr_product
-from tasks.summary.kernel.layout import Layout, lay_out
-from tasks.summary.kernel.model import Summary
-from tasks.summary.kernel.queries import degrees
-from tasks.summary.kernel.row_sums import combine_rows, sum_rows
+from lakebed.tasks.summary.kernel.cost_model import Choice, Way, choose
+from lakebed.tasks.summary.kernel.csr import CsrGraph, csr_product
+from lakebed.tasks.summary.kernel.layout import Layout, lay_out
+from lakebed.tasks.summary.kernel.model import Summary
+from lakebed.tasks.summary.kernel.queries import degrees
+from lakebed.tasks.summary.kernel.row_sums import combine_rows, sum_rows
 
 
 class ProductOperator(LinearOperator[np.float32]):

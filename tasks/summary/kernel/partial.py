@@ -10,16 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.candidates import Groups
-from tasks.summary.kernel.encoding import Placed, encode
-from tasks.summary.kernel.forest import Forest
-from tasks.summary.kernel.groups import Merges, Rule, merge_groups
-from tasks.summary.kernel.hashing import stream_key
-from tasks.summary.kernel.merging import DRAWS, MergeLog, draw_keys, threshold
-from tasks.summary.kernel.model import Int32, Int64
-from tasks.summary.kernel.pair_states import EDGE, state_tables
-from tasks.summary.kernel.rows import FREE, Rows, empty_view, new_scratch, replay
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.candidates import Groups
+from lakebed.tasks.summary.kernel.encoding import Placed, encode
+from lakebed.tasks.summary.kernel.forest import Forest
+from lakebed.tasks.summary.kernel.groups import Merges, Rule, merge_groups
+from lakebed.tasks.summary.kernel.hashing import stream_key
+from lakebed.tasks.summary.kernel.merging import DRAWS, MergeLog, draw_keys, threshold
+from lakebed.tasks.summary.kernel.model import Int32, Int64
+from lakebed.tasks.summary.kernel.pair_states import EDGE, state_tables
+from lakebed.tasks.summary.kernel.rows import FREE, Rows, empty_view, new_scratch, replay
 
 
 class Pairs(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from tasks.summary.kernel.model import Int32, Int64, Summary
+from lakebed.tasks.summary.kernel.model import Int32, Int64, Summary
 
 
 @dataclass(frozen=True)

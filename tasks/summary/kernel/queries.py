@@ -12,9 +12,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from connectors.errors import GraphError
-from tasks.summary.kernel.layout import Layout
-from tasks.summary.kernel.model import Int8, Int32, Int64
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.kernel.layout import Layout
+from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64
 
 Bool = NDArray[np.bool_]
 

@@ -13,8 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tasks.summary.kernel.model import Int8, Int32, Int64
-from tasks.summary.kernel.pair_states import EDGE
+from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64
+from lakebed.tasks.summary.kernel.pair_states import EDGE
 
 FREE, MERGED = -1, -2
 

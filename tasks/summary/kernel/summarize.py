@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from numpy.typing import ArrayLike
 
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.contraction import contract
-from tasks.summary.kernel.encoding import Placed, encode
-from tasks.summary.kernel.forest import Forest, binary_forest
-from tasks.summary.kernel.graph import Graph, build_graph
-from tasks.summary.kernel.merging import MergeLog, merge_graph
-from tasks.summary.kernel.model import Summary
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.contraction import contract
+from lakebed.tasks.summary.kernel.encoding import Placed, encode
+from lakebed.tasks.summary.kernel.forest import Forest, binary_forest
+from lakebed.tasks.summary.kernel.graph import Graph, build_graph
+from lakebed.tasks.summary.kernel.merging import MergeLog, merge_graph
+from lakebed.tasks.summary.kernel.model import Summary
 
 
 def summarize(edges: ArrayLike, n_nodes: int | None = None, config: SummaryConfig | None = None) -> Summary:

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from connectors.lake.canonical import canonical_values, has_order, min_max_of
+from lakebed.connectors.lake.canonical import canonical_values, has_order, min_max_of
 
 CASES = [
     (pa.array([3, None, 1]), [3, None, 1], (1, 3)),

@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from connectors.lake.config import LakeConfig
-from connectors.lake.databases import DatabaseConfig
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.databases import DatabaseConfig
 
 URL = "jdbc:postgresql://host:5432/shop"
 

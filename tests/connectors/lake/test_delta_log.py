@@ -6,11 +6,11 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, WriterProperties, write_deltalake
 
-from connectors.errors import SourceError
-from connectors.lake.config import LakeConfig
-from connectors.lake.delta_log import DeltaFacts, read_delta
-from connectors.lake.discovery import discover
-from connectors.lake.listing import list_lake, table_of_log
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.delta_log import DeltaFacts, read_delta
+from lakebed.connectors.lake.discovery import discover
+from lakebed.connectors.lake.listing import list_lake, table_of_log
 
 
 def read(root: Path) -> DeltaFacts:

@@ -1,7 +1,7 @@
-from connectors.lake.config import LakeConfig
-from connectors.lake.discovery import discover, format_of, partition_of
-from connectors.lake.listing import Listing
-from connectors.lake.model import FileEntry
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.discovery import discover, format_of, partition_of
+from lakebed.connectors.lake.listing import Listing
+from lakebed.connectors.lake.model import FileEntry
 
 
 def names(*paths: str, **settings: object) -> dict[str, tuple[str, int]]:

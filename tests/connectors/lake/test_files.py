@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import LakeError
-from connectors.lake.files import local_path, open_file
+from lakebed.connectors.errors import LakeError
+from lakebed.connectors.lake.files import local_path, open_file
 
 
 def test_a_local_file_is_read_at_any_place(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from connectors.lake.globs import matches_any
+from lakebed.connectors.lake.globs import matches_any
 
 
 @pytest.mark.parametrize(

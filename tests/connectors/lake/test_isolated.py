@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from connectors.lake import isolated
-from connectors.lake.isolated import isolated_map
+from lakebed.connectors.lake import isolated
+from lakebed.connectors.lake.isolated import isolated_map
 
 
 @pytest.mark.parametrize("n_processes", [1, 3])

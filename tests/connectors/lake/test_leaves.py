@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from connectors.lake.leaves import batch_leaves, missing_leaf, path_of, schema_leaves, token_of, top_level_of
+from lakebed.connectors.lake.leaves import batch_leaves, missing_leaf, path_of, schema_leaves, token_of, top_level_of
 
 
 def tokens(schema: pa.Schema, ignore_case: bool = False) -> list[str]:

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import ConfigError, SourceError
-from connectors.lake.config import LakeConfig
-from connectors.lake.listing import Listing, list_lake, list_table, table_of_log
+from lakebed.connectors.errors import ConfigError, SourceError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.listing import Listing, list_lake, list_table, table_of_log
 
 
 def write(root: Path, *paths: str) -> None:
@@ -93,7 +93,7 @@ def test_the_identity_changes_with_any_file(tmp_path: Path, change: str) -> None
 
 def test_part_boundaries_cannot_move_in_the_identity(tmp_path: Path) -> None:
     def identity(*names: str) -> str:
-        from connectors.lake.model import FileEntry
+        from lakebed.connectors.lake.model import FileEntry
 
         return Listing("r", tuple(FileEntry(name, 1, 1) for name in names), ()).identity
 

@@ -1,4 +1,4 @@
-from connectors.lake.model import FileEntry, TableSource, Unreadable
+from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 
 
 def test_the_values_are_equal_by_content_and_can_be_sent() -> None:

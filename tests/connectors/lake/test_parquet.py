@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import SourceError
-from connectors.lake.leaves import schema_leaves
-from connectors.lake.model import FileEntry, Unreadable
-from connectors.lake.parquet import read_footer, read_footers
-from connectors.lake.read import ReadCounter, Split, read_split
-from connectors.lake.statistics import FileFacts
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.leaves import schema_leaves
+from lakebed.connectors.lake.model import FileEntry, Unreadable
+from lakebed.connectors.lake.parquet import read_footer, read_footers
+from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.connectors.lake.statistics import FileFacts
 
 
 def write(root: Path, table: pa.Table, name: str = "t.parquet", **options: object) -> FileEntry:

@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
-from connectors.errors import SourceError
-from connectors.lake.partitions import partition_type
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.partitions import partition_type
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import SourceError
-from connectors.lake.read import MAX_BATCH_ROWS, ReadCounter, Split, read_split, reads_whole
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.read import MAX_BATCH_ROWS, ReadCounter, Split, read_split, reads_whole
 
 
 def split(path: str = "t.parquet", **settings: object) -> Split:

@@ -1,6 +1,6 @@
 from decimal import Decimal
 
-from connectors.lake.statistics import cut_bytes, cut_text, rounded, tight, widen, within
+from lakebed.connectors.lake.statistics import cut_bytes, cut_text, rounded, tight, widen, within
 
 
 def test_each_kind_of_bound_says_what_is_sure() -> None:

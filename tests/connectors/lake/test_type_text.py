@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
-from connectors.errors import SourceError
-from connectors.lake.type_text import cast_text, column_type, type_from_text
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.type_text import cast_text, column_type, type_from_text
 
 FLAT = [
     pa.null(), pa.bool_(), pa.int8(), pa.uint64(), pa.float16(), pa.float64(), pa.string(), pa.large_string(),

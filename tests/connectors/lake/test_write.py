@@ -11,13 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import ConfigError
-from connectors.lake.config import TextConfig
-from connectors.lake.leaves import batch_leaves, schema_leaves
-from connectors.lake.text.resolve import resolve_types
-from connectors.lake.text.scan import scan_text_file
-from connectors.lake.text.types import cast_staged, timestamp_form
-from connectors.lake.write import TextStyle, cell_texts, csv_bytes, json_bytes, parquet_bytes, rows_where, split_rows
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
+from lakebed.connectors.lake.text.resolve import resolve_types
+from lakebed.connectors.lake.text.scan import scan_text_file
+from lakebed.connectors.lake.text.types import cast_staged, timestamp_form
+from lakebed.connectors.lake.write import (
+    TextStyle,
+    cell_texts,
+    csv_bytes,
+    json_bytes,
+    parquet_bytes,
+    rows_where,
+    split_rows,
+)
 
 TABLE = pa.table(
     {

@@ -2,10 +2,10 @@
 
 import pytest
 
-from connectors.lake.databases import DatabaseConfig
-from connectors.postgresql.database import open_database
-from connectors.spark.jars import POSTGRESQL_JARS
-from connectors.storage import Storage
+from lakebed.connectors.lake.databases import DatabaseConfig
+from lakebed.connectors.postgresql.database import open_database
+from lakebed.connectors.spark.jars import POSTGRESQL_JARS
+from lakebed.connectors.storage import Storage
 from tests.services.jars import require_jar_set
 from tests.services.postgresql import postgresql_server
 

@@ -4,9 +4,9 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from connectors.errors import SourceError
-from connectors.postgresql.cells import table_schema, typed_batch
-from connectors.postgresql.columns import Column
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.postgresql.cells import table_schema, typed_batch
+from lakebed.connectors.postgresql.columns import Column
 
 
 def typed(type_, texts, *, is_list=False):

@@ -1,7 +1,7 @@
 import pytest
 
-from connectors.errors import SourceError
-from connectors.postgresql.columns import Column, Types, make_column, quote, text_literal
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.postgresql.columns import Column, Types, make_column, quote, text_literal
 
 
 def type_(name, **more):

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from connectors.errors import ConfigError, SourceError
-from connectors.lake.databases import DatabaseConfig
-from connectors.postgresql.client import DatabaseBusyError, database_error
-from connectors.postgresql.database import _properties
+from lakebed.connectors.errors import ConfigError, SourceError
+from lakebed.connectors.lake.databases import DatabaseConfig
+from lakebed.connectors.postgresql.client import DatabaseBusyError, database_error
+from lakebed.connectors.postgresql.database import _properties
 from tests.connectors.postgresql.conftest import SECRET
 from tests.services.machine import free_port
 
@@ -115,12 +115,12 @@ def test_a_password_may_stand_in_a_prefect_block(monkeypatch):
 def test_without_the_driver_the_command_is_named(place_without_driver):
     with pytest.raises(ConfigError) as caught:
         place_without_driver()
-    assert "python -m connectors.spark.fetch postgresql" in caught.value.hint
+    assert "python -m lakebed.connectors.spark.fetch postgresql" in caught.value.hint
 
 
 @pytest.fixture
 def place_without_driver(tmp_path, monkeypatch):
-    from connectors.spark import jars
+    from lakebed.connectors.spark import jars
 
     monkeypatch.setattr(jars, "share_folder", lambda: tmp_path)
     monkeypatch.delenv(jars.JARS_VARIABLE, raising=False)

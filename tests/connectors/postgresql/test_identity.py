@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from connectors.postgresql.identity import KnownState, Snapshot, _is_comparable, _nothing_since
+from lakebed.connectors.postgresql.identity import KnownState, Snapshot, _is_comparable, _nothing_since
 
 TABLES = """
 CREATE TABLE plain (id int PRIMARY KEY, v text); INSERT INTO plain SELECT i, 'v' || i FROM generate_series(1, 500) i;

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from connectors.errors import SourceError
-from connectors.postgresql.columns import Column
-from connectors.postgresql.reading import plan_queries, session_statement, settled_columns
-from connectors.postgresql.tables import Heap, Table
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.postgresql.columns import Column
+from lakebed.connectors.postgresql.reading import plan_queries, session_statement, settled_columns
+from lakebed.connectors.postgresql.tables import Heap, Table
 
 MIB = 1 << 20
 

@@ -1,9 +1,9 @@
 import shutil
 
-from connectors.spark import archive
-from connectors.spark.archive import archive_flags, archive_path, is_usable
-from connectors.spark.jars import find_jars
-from connectors.spark.java import Java, find_java
+from lakebed.connectors.spark import archive
+from lakebed.connectors.spark.archive import archive_flags, archive_path, is_usable
+from lakebed.connectors.spark.jars import find_jars
+from lakebed.connectors.spark.java import Java, find_java
 
 
 def test_the_archive_of_set_up_is_accepted_by_the_jvm():

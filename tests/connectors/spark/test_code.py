@@ -6,8 +6,9 @@ import sys
 import tomllib
 import zipfile
 
-from connectors.spark import code
-from connectors.spark.code import ZIP_NAME, code_digest, code_root, unpacked_code, write_code_zip
+from lakebed.connectors.python_process import code_root
+from lakebed.connectors.spark import code
+from lakebed.connectors.spark.code import ZIP_NAME, code_digest, unpacked_code, write_code_zip
 
 
 def test_the_same_code_is_the_same_zip(tmp_path):
@@ -18,14 +19,19 @@ def test_the_same_code_is_the_same_zip(tmp_path):
 
 
 def test_the_zip_holds_code_data_files_and_kernels_and_no_byte_code(tmp_path):
-    from tasks.encoding.compile import compile_kernels
+    from lakebed.tasks.encoding.compile import compile_kernels
 
     compile_kernels()
     with zipfile.ZipFile(write_code_zip(tmp_path)) as packed:
         names = packed.namelist()
-    assert {name.split("/")[0] for name in names} == set(code.PACKAGES)
-    for name in ("tasks/report/templates/report.html.j2", "connectors/spark/log4j2.properties", "flows/py.typed"):
-        assert name in names
+    assert {name.split("/")[0] for name in names} == {code.PACKAGE}
+    for name in (
+        "tasks/report/templates/report.html.j2",
+        "connectors/spark/log4j2.properties",
+        "flows/py.typed",
+        "py.typed",
+    ):
+        assert f"lakebed/{name}" in names
     assert not any(name.endswith(".pyc") for name in names)
     assert {name.rsplit(".", 1)[1] for name in names if "__pycache__" in name} == {"nbi", "nbc"}
 
@@ -33,19 +39,19 @@ def test_the_zip_holds_code_data_files_and_kernels_and_no_byte_code(tmp_path):
 LOOK = """
 import json, sys
 from pathlib import Path
-from connectors.spark import daemon
+from lakebed.connectors.spark import daemon
 daemon.leave_the_zip()
-import connectors, tasks.encoding.siphash as kernels
-from connectors.spark.code import code_digest
+import lakebed.connectors, lakebed.tasks.encoding.siphash as kernels
+from lakebed.connectors.spark.code import code_digest
 hits = sum(sum(kernel.stats.cache_hits.values()) for kernel in kernels.KERNELS)
 misses = sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels.KERNELS)
-found = [Path(connectors.__file__).parts[-3], code_digest(), hits, misses]
+found = [Path(lakebed.connectors.__file__).parts[-4], code_digest(), hits, misses]
 print(json.dumps(found))
 """
 
 
 def test_an_executor_unpacks_the_zip_and_compiles_nothing_again(tmp_path):
-    from tasks.encoding.compile import compile_kernels
+    from lakebed.tasks.encoding.compile import compile_kernels
 
     compile_kernels()
     write_code_zip(tmp_path)
@@ -63,13 +69,13 @@ def test_an_executor_unpacks_the_zip_and_compiles_nothing_again(tmp_path):
 
 def test_code_that_is_files_stays_where_it_is(tmp_path):
     assert unpacked_code(code.__file__, tmp_path) is None
-    assert (code_root() / "connectors" / "spark").is_dir()
+    assert (code_root() / "lakebed" / "connectors" / "spark").is_dir()
 
 
 def test_other_code_has_another_digest(tmp_path, monkeypatch):
     write_code_zip(tmp_path)
     with zipfile.ZipFile(tmp_path / ZIP_NAME, "a") as packed:
-        packed.writestr("tasks/added.py", "")
+        packed.writestr("lakebed/tasks/added.py", "")
     digest = code_digest()
     monkeypatch.setattr(code, "code_root", lambda: tmp_path / ZIP_NAME)
     assert code_digest() != digest
@@ -93,10 +99,10 @@ for name in sys.argv[1].split():
 def test_what_tasks_import_is_shipped():
     """Functions reach executors by the name of their module, so each stage's Spark module must load there."""
     root = code_root()
-    wanted = [".".join(path.relative_to(root).with_suffix("").parts) for path in root.glob("tasks/*/spark.py")]
-    wanted += ["tasks.inventory.worker", "tasks.relations.worker", "connectors.spark.daemon"]
+    wanted = [".".join(path.relative_to(root).with_suffix("").parts) for path in root.glob("lakebed/tasks/*/spark.py")]
+    wanted += ["lakebed.tasks.inventory.worker", "lakebed.tasks.relations.worker", "lakebed.connectors.spark.daemon"]
     # links trains on the driver or on machines with the extra
-    wanted.remove("tasks.links.spark")
+    wanted.remove("lakebed.tasks.links.spark")
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
     named = {re.split(r"[<>=!\\[]", line)[0].replace("-", "_") for line in project}
     refused = named - {*code.EXECUTOR_PACKAGES, "pyspark", "pandas"} | {"great_expectations", "torch", "openlineage"}

@@ -2,7 +2,7 @@ import json
 import subprocess
 import sys
 
-from connectors.spark import daemon
+from lakebed.connectors.spark import daemon
 
 
 def test_what_fails_to_load_is_told_and_not_fatal():
@@ -12,7 +12,7 @@ def test_what_fails_to_load_is_told_and_not_fatal():
 
 
 def test_a_function_is_called():
-    assert daemon.preload("connectors.spark.daemon:preload") != []  # called without its argument
+    assert daemon.preload("lakebed.connectors.spark.daemon:preload") != []  # called without its argument
 
 
 def test_nothing_preloaded_has_threads_that_a_fork_would_lose():
@@ -20,8 +20,8 @@ def test_nothing_preloaded_has_threads_that_a_fork_would_lose():
     code = """
 import json, os
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
-from connectors.spark.config import SparkConfig
-from connectors.spark.daemon import ALWAYS, preload
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.daemon import ALWAYS, preload
 failed = preload(",".join(ALWAYS)) + preload(",".join(SparkConfig().worker_preload))
 names = [open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")]
 print(json.dumps([failed, sorted(name for name in names if name != "jemalloc_bg_thd")]))

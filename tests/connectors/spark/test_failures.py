@@ -2,9 +2,9 @@ import pytest
 from py4j.protocol import Py4JNetworkError
 from pyspark.errors import PythonException
 
-from connectors.errors import ArtifactError, ConfigError, LakeError, StageError
-from connectors.spark.failures import typed_failure
-from connectors.storage import LocalStorage
+from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, StageError
+from lakebed.connectors.spark.failures import typed_failure
+from lakebed.connectors.storage import LocalStorage
 
 
 def test_errors_of_others_are_left_alone():

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import ConfigError
-from connectors.spark import jars
-from connectors.spark.jars import (
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.spark import jars
+from lakebed.connectors.spark.jars import (
     DELTA_JARS,
     JARS_VARIABLE,
     S3_JARS,
@@ -65,7 +65,7 @@ def test_a_set_that_is_not_there_is_named_with_its_command(tmp_path, monkeypatch
     assert s3_jars() == []
     with pytest.raises(ConfigError) as caught:
         find_set(S3_JARS)
-    assert "python -m connectors.spark.fetch s3 (690 MB)" in caught.value.hint
+    assert "python -m lakebed.connectors.spark.fetch s3 (690 MB)" in caught.value.hint
 
 
 def test_a_set_is_found_in_the_folder_of_the_variable(tmp_path, monkeypatch):

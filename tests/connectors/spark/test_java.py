@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import ConfigError
-from connectors.spark.java import find_java
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.spark.java import find_java
 
 
 def fake_jdk(folder: Path, version: str, *, is_released: bool = True) -> Path:

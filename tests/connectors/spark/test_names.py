@@ -1,4 +1,4 @@
-from connectors.spark.names import quoted
+from lakebed.connectors.spark.names import quoted
 
 
 def test_each_part_stays_one_name():

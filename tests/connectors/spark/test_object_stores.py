@@ -1,8 +1,8 @@
 import pytest
 
-from connectors.errors import SourceError
-from connectors.spark import object_stores
-from connectors.spark.object_stores import read_delta, require_connector, spark_uri
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.spark import object_stores
+from lakebed.connectors.spark.object_stores import read_delta, require_connector, spark_uri
 
 
 def test_addresses_as_hadoop_knows_them():
@@ -15,7 +15,11 @@ def test_addresses_as_hadoop_knows_them():
 
 @pytest.mark.parametrize(
     ("uri", "fix"),
-    [("s3://bucket/t", "connectors.spark.fetch s3"), ("abfss://c@a/t", "hadoop-azure"), ("gs://bucket/t", "Google")],
+    [
+        ("s3://bucket/t", "lakebed.connectors.spark.fetch s3"),
+        ("abfss://c@a/t", "hadoop-azure"),
+        ("gs://bucket/t", "Google"),
+    ],
 )
 def test_a_missing_connector_is_told_with_what_brings_it(uri, fix, monkeypatch):
     monkeypatch.setattr(object_stores, "has_connector", lambda session, asked: False)

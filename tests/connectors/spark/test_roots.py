@@ -2,9 +2,9 @@
 
 import pytest
 
-from connectors.errors import ConfigError
-from connectors.spark import roots
-from connectors.spark.roots import require_shared_roots
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.spark import roots
+from lakebed.connectors.spark.roots import require_shared_roots
 
 
 @pytest.fixture

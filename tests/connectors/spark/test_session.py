@@ -6,11 +6,11 @@ import time
 import pyarrow as pa
 import pytest
 
-from connectors.errors import ConfigError
-from connectors.spark.config import SparkConfig
-from connectors.spark.memory import jvm_pid
-from connectors.spark.session import SessionStarter, shared_session
-from tasks.runtime.memory import peak_memory_bytes
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.memory import jvm_pid
+from lakebed.connectors.spark.session import SessionStarter, shared_session
+from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 MIB = 1 << 20
 
@@ -78,9 +78,9 @@ def test_stopping_what_was_not_started_does_nothing():
 
 RUN = """
 import os, signal, sys
-from connectors.spark.config import SparkConfig
-from connectors.spark.memory import jvm_pid
-from connectors.spark.session import SessionStarter
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.memory import jvm_pid
+from lakebed.connectors.spark.session import SessionStarter
 starter = SessionStarter(SparkConfig(worker_preload=()))
 session = starter.get()
 starter.warm_up().result()

@@ -1,8 +1,8 @@
 import sys
 from pathlib import Path
 
-from connectors.spark.config import SparkConfig
-from connectors.spark.settings import s3_settings, session_settings, worker_environment, worker_python
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.settings import s3_settings, session_settings, worker_environment, worker_python
 
 JARS = [Path("/jars/a.jar"), Path("/jars/b.jar")]
 
@@ -11,9 +11,9 @@ def test_a_cluster_gets_jars_and_code_and_keeps_its_own_jvm_and_network():
     settings = session_settings(SparkConfig(master="spark://host:7077", driver_memory_mib=2048), JARS)
     assert settings["spark.jars"] == "/jars/a.jar,/jars/b.jar"
     assert settings["spark.driver.memory"] == "2048m"
-    assert settings["spark.python.daemon.module"] == "connectors.spark.daemon"
+    assert settings["spark.python.daemon.module"] == "lakebed.connectors.spark.daemon"
     assert settings["spark.executorEnv.PYTHONPATH"] == "lakebed.zip"
-    assert "tasks.encoding" in settings["spark.executorEnv.LAKEBED_WORKER_PRELOAD"]
+    assert "lakebed.tasks.encoding" in settings["spark.executorEnv.LAKEBED_WORKER_PRELOAD"]
     for name in ("spark.driver.host", "spark.driver.bindAddress", "spark.ui.enabled", "spark.sql.shuffle.partitions"):
         assert name not in settings
     assert not any("extraJavaOptions" in name for name in settings)

@@ -7,11 +7,11 @@ import signal
 
 import pytest
 
-from flows.cli.main import STOPS, main
-from tasks.retention.config import RetentionConfig
-from tasks.retention.plan import Plan, write_plan
-from tasks.retention.planning import PlanSource, make_plan
-from tasks.runtime.progress import Progress, show
+from lakebed.flows.cli.main import STOPS, main
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.plan import Plan, write_plan
+from lakebed.tasks.retention.planning import PlanSource, make_plan
+from lakebed.tasks.runtime.progress import Progress, show
 from tests.flows.lakes import snapshot
 from tests.flows.processes import Answer
 from tests.tasks.retention.lakes import contained_lake, decide_here

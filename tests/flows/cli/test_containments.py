@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from connectors.errors import ArtifactError
-from flows.cli.containments import containments, edges
+from lakebed.connectors.errors import ArtifactError
+from lakebed.flows.cli.containments import containments, edges
 from tests.flows.lakes import EDGES
 from tests.flows.processes import lakebed
 

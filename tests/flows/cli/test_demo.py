@@ -1,6 +1,6 @@
 import pytest
 
-from flows.cli.demo import _differences, _print_check
+from lakebed.flows.cli.demo import _differences, _print_check
 from tests.flows.processes import lakebed
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from flows.cli.doctor import doctor
+from lakebed.flows.cli.doctor import doctor
 from tests.flows.processes import lakebed
 
 

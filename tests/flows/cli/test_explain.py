@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from connectors.errors import LakeError
-from flows.cli.explain import explain
+from lakebed.connectors.errors import LakeError
+from lakebed.flows.cli.explain import explain
 from tests.flows.processes import lakebed
 
 

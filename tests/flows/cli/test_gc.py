@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from connectors.errors import ArtifactError, LeaseError
-from flows.cli.main import main
-from flows.quarantine import apply
-from tasks.quarantine.config import QuarantineConfig
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.lease import Lease
-from tasks.runtime.record import RUNS
+from lakebed.connectors.errors import ArtifactError, LeaseError
+from lakebed.flows.cli.main import main
+from lakebed.flows.quarantine import apply
+from lakebed.tasks.quarantine.config import QuarantineConfig
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.lease import Lease
+from lakebed.tasks.runtime.record import RUNS
 from tests.tasks.quarantine.conftest import Case
 from tests.tasks.quarantine.lakes import write_lake
 from tests.tasks.runtime.lakes import key, publish, record_run, snapshot
@@ -112,11 +112,11 @@ def lake(tmp_path):
 
 
 def test_artifacts_of_receipts_stay_and_neither_lake_nor_quarantine_is_touched(root, lake, capsys, monkeypatch):
-    monkeypatch.setattr("tasks.quarantine.evidence.require_evidence", lambda plan: None)
-    monkeypatch.setattr("tasks.quarantine.recipes.RecipeRebuilder", _slices)
+    monkeypatch.setattr("lakebed.tasks.quarantine.evidence.require_evidence", lambda plan: None)
+    monkeypatch.setattr("lakebed.tasks.quarantine.recipes.RecipeRebuilder", _slices)
     pinned = ArtifactStore(str(root)).find("inventory", key(1))
     plan = lake.plan.model_copy(update={"artifacts": {"inventory": pinned}, "artifact_root": str(root)}).sealed("")
-    from flows.config import load_config
+    from lakebed.flows.config import load_config
 
     settings = load_config(None, {"lake": {"root": str(lake.root)}, "artifacts": str(root)})
     apply(plan, settings)
@@ -137,7 +137,7 @@ def _slices(*_, **__):
 
 
 def test_artifacts_of_a_plan_that_is_named_stay(root, lake, capsys, tmp_path):
-    from tasks.retention.plan import write_plan
+    from lakebed.tasks.retention.plan import write_plan
 
     pinned = ArtifactStore(str(root)).find("inventory", key(1))
     plan = lake.plan.model_copy(update={"artifacts": {"inventory": pinned}}).sealed("")

@@ -3,10 +3,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from connectors.delta import open_table
-from connectors.errors import ArtifactError
-from flows.cli.main import app
-from tasks.links.stage import run_links
+from lakebed.connectors.delta import open_table
+from lakebed.connectors.errors import ArtifactError
+from lakebed.flows.cli.main import app
+from lakebed.tasks.links.stage import run_links
 from tests.tasks.links.artifacts import SMALL, publish_lake_graph, workspace
 from tests.tasks.search.lakes import record_run
 

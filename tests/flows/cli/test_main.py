@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from connectors.errors import ArtifactError, ConfigError, ContractError, PlanError, StageError
-from flows.cli import main as module
-from flows.cli.main import VERBS, Stopped, main
+from lakebed.connectors.errors import ArtifactError, ConfigError, ContractError, PlanError, StageError
+from lakebed.flows.cli import main as module
+from lakebed.flows.cli.main import VERBS, Stopped, main
 from tests.flows.processes import REPOSITORY, lakebed, python
 
 HEAVY = ("pyspark", "great_expectations", "prefect", "numba", "pyarrow", "deltalake", "pandas", "torch")
@@ -127,7 +127,7 @@ def loaded(arguments, folder):
     code = f"""
 import atexit, sys
 atexit.register(lambda: sys.stderr.write("LOADED " + " ".join(n for n in {HEAVY} if n in sys.modules)))
-from flows.cli.main import main
+from lakebed.flows.cli.main import main
 main(sys.argv[1:])
 """
     answer = python(code, *arguments, folder=folder)
@@ -136,7 +136,7 @@ main(sys.argv[1:])
 
 
 def test_a_closed_pipe_is_no_traceback(tmp_path):
-    command = ["bash", "-c", f"{sys.executable} -m flows.cli.main config | head -n 1"]
+    command = ["bash", "-c", f"{sys.executable} -m lakebed.flows.cli.main config | head -n 1"]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("#")

@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
-from connectors.errors import ArtifactError, GraphError
-from flows.cli.neighbours import find_node, newest_summary
+from lakebed.connectors.errors import ArtifactError, GraphError
+from lakebed.flows.cli.neighbours import find_node, newest_summary
 
 NODES = pa.table(
     {

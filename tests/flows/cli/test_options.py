@@ -1,7 +1,7 @@
 import pytest
 
-from connectors.errors import ConfigError
-from flows.cli.options import artifact_root, overrides
+from lakebed.connectors.errors import ConfigError
+from lakebed.flows.cli.options import artifact_root, overrides
 
 
 def test_only_what_is_given_overrides():

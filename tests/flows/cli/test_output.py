@@ -2,7 +2,15 @@ import json
 
 import pytest
 
-from flows.cli.output import changes_text, human_bytes, print_json, print_lines, print_table, print_text, printable
+from lakebed.flows.cli.output import (
+    changes_text,
+    human_bytes,
+    print_json,
+    print_lines,
+    print_table,
+    print_text,
+    printable,
+)
 
 
 @pytest.mark.parametrize(

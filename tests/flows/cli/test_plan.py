@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from connectors.errors import ConfigError, PlanError
-from flows.cli.plan import plan
-from tasks.retention.plan import read_plan
+from lakebed.connectors.errors import ConfigError, PlanError
+from lakebed.flows.cli.plan import plan
+from lakebed.tasks.retention.plan import read_plan
 from tests.flows.lakes import snapshot
 from tests.flows.processes import lakebed
 

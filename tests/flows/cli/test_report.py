@@ -3,8 +3,8 @@ import shutil
 
 import pytest
 
-from connectors.errors import ArtifactError
-from flows.cli.report import report
+from lakebed.connectors.errors import ArtifactError
+from lakebed.flows.cli.report import report
 
 
 def test_an_empty_root_names_the_next_command(tmp_path):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from flows.cli.run import print_summary
+from lakebed.flows.cli.run import print_summary
 from tests.flows.processes import lakebed
 
 STAGE = {"stage": "inventory", "key": "k" * 64, "reused": True, "seconds": 0.25, "bytes_read": 1500}

@@ -10,8 +10,8 @@ from tests.flows.processes import lakebed, python
 NOWHERE = "http://127.0.0.1:9/api"
 SCHEDULES = """
 import json
-from connectors.errors import ConfigError
-from flows.serving import Schedule
+from lakebed.connectors.errors import ConfigError
+from lakebed.flows.serving import Schedule
 seen = []
 for given in [("x y", 0, ""), ("* * * *", 0, ""), ("", 3, ""), ("0 3 * * *", 60, ""), ("", 0, "UTC"),
               ("0 3 * * *", 0, "Mars/Base"), ("", 60, "Mars/Base")]:

@@ -4,10 +4,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import ConfigError
-from flows.cli.joinable import joinable
-from flows.cli.search import search
-from flows.cli.similar import similar
+from lakebed.connectors.errors import ConfigError
+from lakebed.flows.cli.joinable import joinable
+from lakebed.flows.cli.search import search
+from lakebed.flows.cli.similar import similar
 from tests.flows.processes import lakebed
 from tests.tasks.search.lakes import HOSTILE
 

@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from connectors.errors import ArtifactError
-from flows.cli.status import status
-from flows.config import load_config
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.record import RunLog, StageRecord
+from lakebed.connectors.errors import ArtifactError
+from lakebed.flows.cli.status import status
+from lakebed.flows.config import load_config
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.record import RunLog, StageRecord
 
 
 def run_of(root, run_id):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.main import main
+from lakebed.flows.cli.main import main
 from tests.tasks.summary.graphs import planted_graph
 
 

@@ -6,15 +6,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from connectors.lake.config import LakeConfig
-from data_samples.delta_log import SparkLikeDelta
-from data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetFile
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.stage import run_containment
-from tasks.inventory.config import InventoryConfig
-from tasks.inventory.stage import run_inventory
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.data_samples.delta_log import SparkLikeDelta
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetFile
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 
 N_ROWS = 300
 

@@ -7,20 +7,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.lake.config import LakeConfig
-from tasks.containment import outcome
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.kernel.proof import PairCounts
-from tasks.containment.plan import ScanPlaces, plan_scan
-from tasks.containment.samples import gather
-from tasks.containment.scan import SCAN_SCHEMA, scan_splits
-from tasks.containment.search import ContentScan, Verified, sketch, view_lake
-from tasks.containment.spark import PairList, compare_here
-from tasks.inventory.config import InventoryConfig
-from tasks.inventory.splits import pack_splits, plan_splits
-from tasks.inventory.stage import run_inventory
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.containment import outcome
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.kernel.proof import PairCounts
+from lakebed.tasks.containment.plan import ScanPlaces, plan_scan
+from lakebed.tasks.containment.samples import gather
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, scan_splits
+from lakebed.tasks.containment.search import ContentScan, Verified, sketch, view_lake
+from lakebed.tasks.containment.spark import PairList, compare_here
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.splits import pack_splits, plan_splits
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.oracle.brute_force import Leaves, contained_pairs
 
 # bounds are taken from metadata alone, so that the inventory needs no Spark

@@ -5,10 +5,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import SourceError
-from data_samples.layouts import DeltaTable, ParquetFile
-from tasks.containment import search
-from tasks.containment.config import ContainmentConfig, SampledConfig
+from lakebed.connectors.errors import SourceError
+from lakebed.data_samples.layouts import DeltaTable, ParquetFile
+from lakebed.tasks.containment import search
+from lakebed.tasks.containment.config import ContainmentConfig, SampledConfig
 from tests.tasks.containment.conftest import BASE, inventoried, mixed_tables, pairs_of
 from tests.tasks.containment.lakes import true_pairs
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from connectors.errors import ArtifactError
-from connectors.storage import Storage
-from tasks.containment import carry
-from tasks.containment.carry import HashFolders, carry_hashes
-from tasks.containment.hash_files import HashFiles, read_hash_rows
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.containment import carry
+from lakebed.tasks.containment.carry import HashFolders, carry_hashes
+from lakebed.tasks.containment.hash_files import HashFiles, read_hash_rows
 from tests.tasks.containment.test_hash_files import fingerprint, rows_of
 
 ADDED = [(-7, 0, fingerprint(40)), (-7, 3, fingerprint(9, 1)), (5, 0, fingerprint(25, 2)), (5, 4, fingerprint(30, 3))]

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.containment.config import ContainmentConfig, SampledConfig
+from lakebed.tasks.containment.config import ContainmentConfig, SampledConfig
 
 
 @pytest.mark.parametrize(

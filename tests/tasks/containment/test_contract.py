@@ -1,9 +1,9 @@
 import pyarrow as pa
 import pytest
 
-from connectors.errors import ContractError
-from tasks.containment.contract import CANDIDATES, CONTRACTS, EDGES, FUNNEL
-from tasks.runtime.checks import check_table
+from lakebed.connectors.errors import ContractError
+from lakebed.tasks.containment.contract import CANDIDATES, CONTRACTS, EDGES, FUNNEL
+from lakebed.tasks.runtime.checks import check_table
 
 FUNNEL_ROW = {"position": 0, "step": "schema", "n_pairs": 1, "n_tables": None}
 CANDIDATE = {"child_id": 0, "parent_id": 1, "verdict": "refuted_by_rows", "n_compared": 3, "n_missing": 1} | {

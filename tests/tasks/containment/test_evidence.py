@@ -5,9 +5,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.evidence import edge_table, table_facts
-from tasks.encoding import ENCODING_ID
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.evidence import edge_table, table_facts
+from lakebed.tasks.encoding import ENCODING_ID
 from tests.tasks.containment.lakes import search_here, write_lake
 
 

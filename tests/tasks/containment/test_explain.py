@@ -2,10 +2,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import SourceError
-from data_samples.layouts import ParquetFile
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.explain import explain_table
+from lakebed.connectors.errors import SourceError
+from lakebed.data_samples.layouts import ParquetFile
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.explain import explain_table
 from tests.tasks.containment.conftest import inventoried
 
 pytestmark = pytest.mark.spark

@@ -2,11 +2,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from connectors.errors import ArtifactError
-from connectors.storage import Storage
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.former import load_state, save_state, state_paths
-from tasks.runtime.artifacts import Manifest
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.former import load_state, save_state, state_paths
+from lakebed.tasks.runtime.artifacts import Manifest
 from tests.tasks.containment.lakes import search_here, write_lake
 
 ROWS = pa.table({"x": list(range(40)), "y": [f"y{n}" for n in range(40)]})

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.containment import hash_files
-from tasks.containment.contract import ROW_HASHES
-from tasks.containment.hash_files import HashFiles, n_below_bucket, read_hash_rows
-from tasks.containment.kernel.fingerprint import Fingerprint
-from tasks.runtime.digest import digest_table
+from lakebed.tasks.containment import hash_files
+from lakebed.tasks.containment.contract import ROW_HASHES
+from lakebed.tasks.containment.hash_files import HashFiles, n_below_bucket, read_hash_rows
+from lakebed.tasks.containment.kernel.fingerprint import Fingerprint
+from lakebed.tasks.runtime.digest import digest_table
 
 
 def fingerprint(n_rows, seed=0):

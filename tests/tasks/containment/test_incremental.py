@@ -2,13 +2,13 @@
 
 import pytest
 
-from connectors.lake.config import LakeConfig
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.stage import run_containment
-from tasks.inventory.config import InventoryConfig
-from tasks.inventory.stage import run_inventory
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.containment.conftest import BASE
 from tests.tasks.edits import EditedLake
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.plan import ScanPlaces, bucket_bits, plan_scan, projection_of
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.plan import ScanPlaces, bucket_bits, plan_scan, projection_of
 from tests.tasks.containment.lakes import view_of, workspace_of, write_lake
 
 

@@ -2,11 +2,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.containment.kernel.fingerprint import HashSettings
-from tasks.containment.plan import projection_of
-from tasks.containment.probe import DrawnSplit, draw_cells, draw_rows, probe_cells, probe_splits
-from tasks.containment.scan import ScanPlan, TableScan
-from tasks.inventory.splits import plan_splits
+from lakebed.tasks.containment.kernel.fingerprint import HashSettings
+from lakebed.tasks.containment.plan import projection_of
+from lakebed.tasks.containment.probe import DrawnSplit, draw_cells, draw_rows, probe_cells, probe_splits
+from lakebed.tasks.containment.scan import ScanPlan, TableScan
+from lakebed.tasks.inventory.splits import plan_splits
 from tests.tasks.containment.lakes import view_of, workspace_of, write_lake
 from tests.tasks.containment.test_scan import leaves
 
@@ -17,7 +17,7 @@ LAKE = {"child": DATA.slice(40, 30), "parent": DATA}
 @pytest.fixture
 def planned(tmp_path):
     """A plan in which both tables are hashed on all columns, and their splits by name."""
-    from tasks.containment.config import ContainmentConfig
+    from lakebed.tasks.containment.config import ContainmentConfig
 
     write_lake(tmp_path / "lake", LAKE, row_group_size=8)
     workspace = workspace_of(tmp_path)

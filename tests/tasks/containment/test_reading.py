@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.reading import table_readings
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.reading import table_readings
 from tests.tasks.containment.lakes import view_of, workspace_of
 
 ROWS = pa.table({"x": [1, 2, 3]})

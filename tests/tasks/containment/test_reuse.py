@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.config import ContainmentConfig
 from tests.tasks.containment.lakes import write_lake
 from tests.tasks.containment.test_taken import Scans, assert_same_scan
 

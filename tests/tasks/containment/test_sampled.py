@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from connectors.errors import StageError
-from tasks.containment.config import ContainmentConfig, SampledConfig
-from tasks.containment.sampled import _answer, _Job, _judged, sample_content
-from tasks.containment.scan import SCAN_SCHEMA
+from lakebed.connectors.errors import StageError
+from lakebed.tasks.containment.config import ContainmentConfig, SampledConfig
+from lakebed.tasks.containment.sampled import _answer, _Job, _judged, sample_content
+from lakebed.tasks.containment.scan import SCAN_SCHEMA
 from tests.oracle.brute_force import Leaves
 from tests.tasks.containment.lakes import true_pairs, view_of, workspace_of, write_lake
 from tests.tasks.containment.test_search import lakes

@@ -2,10 +2,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.plan import ScanPlaces, plan_scan
-from tasks.containment.samples import distinct_rows, gather
-from tasks.containment.scan import SCAN_SCHEMA, ScanRows
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.plan import ScanPlaces, plan_scan
+from lakebed.tasks.containment.samples import distinct_rows, gather
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanRows
 from tests.tasks.containment.lakes import view_of, workspace_of, write_lake
 
 

@@ -3,13 +3,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from connectors.lake.leaves import batch_leaves, schema_leaves
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.hash_files import read_hash_rows
-from tasks.containment.plan import ScanPlaces, plan_scan
-from tasks.containment.samples import gather
-from tasks.containment.scan import SCAN_SCHEMA, scan_cells, scan_splits
-from tasks.inventory.splits import plan_splits
+from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.hash_files import read_hash_rows
+from lakebed.tasks.containment.plan import ScanPlaces, plan_scan
+from lakebed.tasks.containment.samples import gather
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, scan_cells, scan_splits
+from lakebed.tasks.inventory.splits import plan_splits
 from tests.tasks.containment.lakes import view_of, workspace_of, write_lake
 
 RNG = np.random.default_rng(3)

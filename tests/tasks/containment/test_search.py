@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_samples.layouts import DeltaTable
-from tasks.containment.config import ContainmentConfig
+from lakebed.data_samples.layouts import DeltaTable
+from lakebed.tasks.containment.config import ContainmentConfig
 from tests.oracle.brute_force import Leaves, schema_pairs
 from tests.tasks.containment.lakes import search_here, true_pairs, write_lake
 

@@ -7,20 +7,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.lake.config import LakeConfig
-from connectors.lake.read import Split
-from data_samples.delta_log import SparkLikeDelta, inline_deletion_vector
-from data_samples.layouts import DeltaTable, HivePartitions, ParquetFile
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.hash_files import HashFiles
-from tasks.containment.kernel.fingerprint import Fingerprint
-from tasks.containment.scan import SCAN_SCHEMA, ScanPlan
-from tasks.containment.spark import PairList, compare_on_spark, run_on_tables, scan_lake
-from tasks.containment.stage import run_containment
-from tasks.inventory.config import InventoryConfig
-from tasks.inventory.stage import run_inventory
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.read import Split
+from lakebed.data_samples.delta_log import SparkLikeDelta, inline_deletion_vector
+from lakebed.data_samples.layouts import DeltaTable, HivePartitions, ParquetFile
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.hash_files import HashFiles
+from lakebed.tasks.containment.kernel.fingerprint import Fingerprint
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan
+from lakebed.tasks.containment.spark import PairList, compare_on_spark, run_on_tables, scan_lake
+from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.containment.conftest import inventoried, pairs_of, write_tables
 from tests.tasks.containment.lakes import true_pairs
 

@@ -3,8 +3,8 @@ import shutil
 
 import pytest
 
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.stage import containment_stage, run_containment
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.stage import containment_stage, run_containment
 
 pytestmark = pytest.mark.spark
 

@@ -2,10 +2,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.containment.kernel.min_max import Refutation, refute_pairs
-from tasks.containment.statistics import load_statistics
-from tasks.encoding import order_key
-from tasks.inventory.contract import COLUMNS, FILE_BOUNDS, FILES, PARTITION_VALUES, TABLES
+from lakebed.tasks.containment.kernel.min_max import Refutation, refute_pairs
+from lakebed.tasks.containment.statistics import load_statistics
+from lakebed.tasks.encoding import order_key
+from lakebed.tasks.inventory.contract import COLUMNS, FILE_BOUNDS, FILES, PARTITION_VALUES, TABLES
 
 
 def key(value):

@@ -4,17 +4,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.former import load_state, save_state
-from tasks.containment.hash_files import read_hash_rows
-from tasks.containment.plan import ScanPlaces, plan_scan
-from tasks.containment.samples import gather
-from tasks.containment.scan import SCAN_SCHEMA, scan_splits
-from tasks.containment.search import ContentScan, sketch
-from tasks.containment.spark import PairList
-from tasks.containment.taken import Earlier, take
-from tasks.inventory.splits import pack_splits, plan_splits
-from tasks.runtime.artifacts import ArtifactStore, Manifest
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.former import load_state, save_state
+from lakebed.tasks.containment.hash_files import read_hash_rows
+from lakebed.tasks.containment.plan import ScanPlaces, plan_scan
+from lakebed.tasks.containment.samples import gather
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, scan_splits
+from lakebed.tasks.containment.search import ContentScan, sketch
+from lakebed.tasks.containment.spark import PairList
+from lakebed.tasks.containment.taken import Earlier, take
+from lakebed.tasks.inventory.splits import pack_splits, plan_splits
+from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
 from tests.tasks.containment.conftest import BASE
 from tests.tasks.containment.lakes import scan_here, verify_here, view_of, workspace_of
 from tests.tasks.edits import EditedLake

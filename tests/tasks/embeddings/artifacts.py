@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from connectors.lake.config import LakeConfig
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.contract import Column, Contract
-from tasks.runtime.stage import Stage, StageMetrics, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.contract import Column, Contract
+from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 
 NODES = Contract(
     name="nodes",

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition
-from tasks.embeddings.kernel.features import NodeFeatures
-from tasks.summary.kernel.csr import CsrGraph
-from tasks.summary.kernel.operator import CsrOperator
+from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition
+from lakebed.tasks.embeddings.kernel.features import NodeFeatures
+from lakebed.tasks.summary.kernel.csr import CsrGraph
+from lakebed.tasks.summary.kernel.operator import CsrOperator
 
 
 def hashes(n_nodes: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
 
 WRONG = ({"weights": ()}, {"weights": (0.0, 0.0)}, {"weights": (float("nan"),)}, {"dim": 1}, {"sparsity": -1})
 WRONG_MORE = ({"edge_types": {"a": 0.0}}, {"property_ratio": 1.0}, {"unknown": 1})

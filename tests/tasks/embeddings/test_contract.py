@@ -1,8 +1,8 @@
 import pyarrow as pa
 
-from tasks.embeddings.contract import CONTRACTS, EMBEDDINGS
-from tasks.embeddings.vectors import vector_table
-from tasks.runtime.checks import check_table
+from lakebed.tasks.embeddings.contract import CONTRACTS, EMBEDDINGS
+from lakebed.tasks.embeddings.vectors import vector_table
+from lakebed.tasks.runtime.checks import check_table
 from tests.tasks.embeddings.graphs import hashes
 
 

@@ -1,4 +1,4 @@
-from tasks.embeddings.estimate import estimate
+from lakebed.tasks.embeddings.estimate import estimate
 
 
 def test_memory_is_three_matrices_and_the_graph() -> None:

@@ -2,10 +2,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from connectors.errors import ConfigError
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.graph import is_weighted, node_features, node_hashes, prepare
-from tasks.embeddings.kernel.fastrp import embed
+from lakebed.connectors.errors import ConfigError
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.graph import is_weighted, node_features, node_hashes, prepare
+from lakebed.tasks.embeddings.kernel.fastrp import embed
 from tests.tasks.embeddings.artifacts import N_NODES, tables
 
 CONFIG = EmbeddingsConfig(dim=16, weights=(0.5, 1.0), threads=1)

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from connectors.delta import read_table
-from connectors.errors import GraphError, StageError
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.contract import EMBEDDINGS
-from tasks.embeddings.graph import prepare
-from tasks.embeddings.kernel.fastrp import embed
-from tasks.embeddings.spark import GraphTables, embed_on_spark
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.stage import check_written
+from lakebed.connectors.delta import read_table
+from lakebed.connectors.errors import GraphError, StageError
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.contract import EMBEDDINGS
+from lakebed.tasks.embeddings.graph import prepare
+from lakebed.tasks.embeddings.kernel.fastrp import embed
+from lakebed.tasks.embeddings.spark import GraphTables, embed_on_spark
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.stage import check_written
 from tests.tasks.embeddings.artifacts import publish_graph, tables, workspace
 
 if TYPE_CHECKING:

@@ -3,15 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from connectors.errors import ConfigError, GraphError
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.graph import prepare
-from tasks.embeddings.kernel.fastrp import embed
-from tasks.embeddings.stage import embeddings_stage, powers_stage, run_embeddings
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.workspace import Workspace
-from tasks.summary.config import SummaryConfig
-from tasks.summary.stage import run_summary
+from lakebed.connectors.errors import ConfigError, GraphError
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.graph import prepare
+from lakebed.tasks.embeddings.kernel.fastrp import embed
+from lakebed.tasks.embeddings.stage import embeddings_stage, powers_stage, run_embeddings
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.stage import run_summary
 from tests.tasks.embeddings.artifacts import N_NODES, publish_graph, tables, workspace
 
 CONFIG = EmbeddingsConfig(dim=16, weights=(0.5, 1.0), threads=1)

@@ -1,4 +1,4 @@
-from tasks.embeddings.task import build_embeddings
+from lakebed.tasks.embeddings.task import build_embeddings
 
 
 def test_it_is_tried_again_after_transient_errors_only() -> None:

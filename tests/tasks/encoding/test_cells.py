@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import SourceError
-from tasks.encoding.cells import cells
-from tasks.encoding.nested import to_words
+from lakebed.connectors.errors import SourceError
+from lakebed.tasks.encoding.cells import cells
+from lakebed.tasks.encoding.nested import to_words
 from tests.tasks.encoding.arrays import FLAT_TYPES, FLOAT_TYPES, array_of, quick, raw_values
 from tests.tasks.encoding.reference import cell_words
 

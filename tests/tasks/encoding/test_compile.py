@@ -6,9 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 SECOND_RUN = """
-import json, tasks.encoding as e
+import json, lakebed.tasks.encoding as e
 n = e.compile_kernels()
-from tasks.encoding import multiset, nested, numeric, postings, siphash
+from lakebed.tasks.encoding import multiset, nested, numeric, postings, siphash
 kernels = [*siphash.KERNELS, *numeric.KERNELS, *nested.KERNELS, *multiset.KERNELS, *postings.KERNELS]
 stats = [kernel.stats for kernel in kernels]
 print(json.dumps([n, sum(sum(s.cache_misses.values()) for s in stats), sum(sum(s.cache_hits.values()) for s in stats)]))
@@ -23,7 +23,7 @@ def run(code: str, **variables: str) -> str:
 
 
 def test_a_second_process_compiles_nothing():
-    run("import tasks.encoding as e; e.compile_kernels()")
+    run("import lakebed.tasks.encoding as e; e.compile_kernels()")
     n_kernels, n_compiled, n_loaded = json.loads(run(SECOND_RUN))
     assert n_compiled == 0
     assert n_loaded == n_kernels > 10
@@ -31,6 +31,6 @@ def test_a_second_process_compiles_nothing():
 
 def test_the_package_imports_without_numba():
     loaded = run(
-        "import sys, tasks.encoding as e; e.ENCODING_ID; print('numba' in sys.modules, 'numpy' in sys.modules)"
+        "import sys, lakebed.tasks.encoding as e; e.ENCODING_ID; print('numba' in sys.modules, 'numpy' in sys.modules)"
     )
     assert loaded.split() == ["False", "False"]

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks import encoding
+from lakebed.tasks import encoding
 
 
 def test_every_public_name_is_there_and_no_other():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.encoding.hashes import (
+from lakebed.tasks.encoding.hashes import (
     add_column,
     column_hashes,
     finish,
@@ -13,7 +13,7 @@ from tasks.encoding.hashes import (
     value_hashes,
     value_is_null,
 )
-from tasks.encoding.multiset import multiset_hash
+from lakebed.tasks.encoding.multiset import multiset_hash
 from tests.tasks.encoding.arrays import FLAT_TYPES, KEY, NESTED_TYPES, array_of, quick, raw_values
 from tests.tasks.encoding.reference import cell_words, column_hash, row_hash
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.encoding.multiset import add_multiset_hashes, distinct_counts, multiset_hash
+from lakebed.tasks.encoding.multiset import add_multiset_hashes, distinct_counts, multiset_hash
 from tests.tasks.encoding.arrays import quick
 
 WORDS = st.integers(0, 2**64 - 1) | st.integers(0, 3) | st.integers(2**64 - 3, 2**64 - 1)

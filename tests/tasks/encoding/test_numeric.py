@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.encoding.numeric import decimal_cells, float_cells, number_words, scaled_halves
+from lakebed.tasks.encoding.numeric import decimal_cells, float_cells, number_words, scaled_halves
 from tests.tasks.encoding.arrays import quick
 from tests.tasks.encoding.reference import number_words as reference_words
 

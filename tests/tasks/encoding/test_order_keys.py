@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.encoding.order_keys import CUT_BYTES, array_order_keys, order_key, order_keys
+from lakebed.tasks.encoding.order_keys import CUT_BYTES, array_order_keys, order_key, order_keys
 
 NUMBERS = st.one_of(
     st.integers(-(2**64), 2**64),

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.encoding.multiset import distinct_counts
-from tasks.encoding.postings import (
+from lakebed.tasks.encoding.multiset import distinct_counts
+from lakebed.tasks.encoding.postings import (
     Candidates,
     Members,
     SketchEntries,
@@ -15,7 +15,7 @@ from tasks.encoding.postings import (
     n_missing,
     n_missing_bag,
 )
-from tasks.encoding.sketch import threshold
+from lakebed.tasks.encoding.sketch import threshold
 from tests.tasks.encoding.arrays import quick
 
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=60)

@@ -1,7 +1,7 @@
 import numpy as np
 from numba.core.types import Tuple, UniTuple
 
-from tasks.encoding.signatures import INTEGERS, READ_WORDS, WORDS, int64, kernel, tuple_of
+from lakebed.tasks.encoding.signatures import INTEGERS, READ_WORDS, WORDS, int64, kernel, tuple_of
 
 
 def test_tuples_of_one_type_and_of_several():

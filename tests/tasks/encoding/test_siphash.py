@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.encoding.siphash import absorb_words, add_hashes, hash_bytes, hash_fixed, hash_words, remix
+from lakebed.tasks.encoding.siphash import absorb_words, add_hashes, hash_bytes, hash_fixed, hash_words, remix
 from tests.tasks.encoding.arrays import quick
 from tests.tasks.encoding.reference import hash_of_words, siphash
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from tasks.encoding.sketch import MAX_LEVEL, containment_interval, sketch, sketch_level, threshold
+from lakebed.tasks.encoding.sketch import MAX_LEVEL, containment_interval, sketch, sketch_level, threshold
 from tests.tasks.encoding.arrays import quick
 
 

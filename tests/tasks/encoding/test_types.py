@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from tasks.encoding.types import is_binary, type_class, type_text, value_type
+from lakebed.tasks.encoding.types import is_binary, type_class, type_text, value_type
 from tests.tasks.encoding.arrays import (
     BYTES_TYPES,
     DECIMAL_TYPES,

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import types as t
 
-from tasks.encoding import ENCODING_ID
-from tasks.encoding.hashes import column_hashes, row_hashes
-from tasks.encoding.multiset import multiset_hash
-from tasks.encoding.words import GOLDEN, bytes_words, signed_halves, tag_with_scale
+from lakebed.tasks.encoding import ENCODING_ID
+from lakebed.tasks.encoding.hashes import column_hashes, row_hashes
+from lakebed.tasks.encoding.multiset import multiset_hash
+from lakebed.tasks.encoding.words import GOLDEN, bytes_words, signed_halves, tag_with_scale
 from tests.tasks.encoding.arrays import FLAT_TYPES, KEY, NESTED_TYPES, array_of, quick, raw_values
 from tests.tasks.encoding.reference import PER_SECOND
 from tests.tasks.encoding.test_cells import words_of

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from connectors.errors import GraphError, StageError
-from connectors.lake.config import LakeConfig
-from tasks.index.config import IndexConfig
-from tasks.index.folder import open_folder, read_head
-from tasks.index.stage import index_stage, run_index
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.errors import GraphError, StageError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.index.folder import open_folder, read_head
+from lakebed.tasks.index.stage import index_stage, run_index
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.search.lakes import publish_lake, publish_trained_vectors, publish_vectors
 
 
@@ -104,8 +104,8 @@ def test_trained_vectors_without_a_predictor_are_a_typed_error(trained):
 
 @pytest.mark.spark
 def test_shards_on_spark_are_those_built_here(tmp_path, spark):
-    from tasks.index.spark import build_on_spark
-    from tasks.index.versions import build_folder
+    from lakebed.tasks.index.spark import build_on_spark
+    from lakebed.tasks.index.versions import build_folder
     from tests.tasks.index.test_folder import items_of, vectors_of
 
     config, ids = IndexConfig(max_flat=100, shard_vectors=400), [f"{i:04d}" for i in range(1_000)]

@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import connectors.hnsw
-from connectors.errors import ArtifactError, ConfigError, GraphError
-from tasks.index.config import IndexConfig
-from tasks.index.folder import HEAD, folder_files, open_folder, read_head
-from tasks.index.kernel.flat import flat_search, prepared
-from tasks.index.kernel.hnsw import recall_by_distance
-from tasks.index.versions import build_folder
+import lakebed.connectors.hnsw
+from lakebed.connectors.errors import ArtifactError, ConfigError, GraphError
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.index.folder import HEAD, folder_files, open_folder, read_head
+from lakebed.tasks.index.kernel.flat import flat_search, prepared
+from lakebed.tasks.index.kernel.hnsw import recall_by_distance
+from lakebed.tasks.index.versions import build_folder
 
 SMALL = IndexConfig(max_flat=100, shard_vectors=400)
 
@@ -57,13 +57,13 @@ def test_the_order_of_the_rows_changes_no_byte(folder, tmp_path):
 
 def test_a_thousand_damages_are_refused_before_anything_is_loaded(folder, tmp_path, monkeypatch):
     loads = []
-    real = connectors.hnsw.hnswlib.Index
+    real = lakebed.connectors.hnsw.hnswlib.Index
 
     def counted(*args, **kwargs):
         loads.append(args)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(connectors.hnsw.hnswlib, "Index", counted)
+    monkeypatch.setattr(lakebed.connectors.hnsw.hnswlib, "Index", counted)
     copy, rng = tmp_path / "copy", np.random.default_rng(12)
     shutil.copytree(folder, copy)
     names = sorted(folder_files(read_head(str(folder))))
@@ -99,7 +99,7 @@ OTHERS = [("format", 99, "another version"), ("library", "hnswlib 9", "another v
 
 @pytest.mark.parametrize(("key", "value", "what"), OTHERS)
 def test_other_versions_and_dimensions(folder, tmp_path, key, value, what):
-    from tasks.index.folder import _digest
+    from lakebed.tasks.index.folder import _digest
 
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import ConfigError
-from tasks.index.config import IndexConfig
-from tasks.index.kernel.flat import flat_search, prepared
-from tasks.index.kernel.hnsw import build_shard
-from tasks.index.kernel.twins import collapse
-from tasks.index.named import Changes, NamedIndex
-from tasks.index.vector_index import FlatIndex, HnswIndex
+from lakebed.connectors.errors import ConfigError
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.index.kernel.flat import flat_search, prepared
+from lakebed.tasks.index.kernel.hnsw import build_shard
+from lakebed.tasks.index.kernel.twins import collapse
+from lakebed.tasks.index.named import Changes, NamedIndex
+from lakebed.tasks.index.vector_index import FlatIndex, HnswIndex
 
 
 def named(vectors, n_shards=0):
@@ -49,7 +49,7 @@ def test_filters_and_twins_answer_as_brute_force(n, k, seed, n_shards, share):
 
 
 def test_wide_filters_go_through_the_shards(monkeypatch):
-    from tasks.index import vector_index
+    from lakebed.tasks.index import vector_index
 
     monkeypatch.setattr(vector_index, "MAX_EXACT_VECTORS", 10)
     vectors = random_vectors(900, 3)

@@ -1,4 +1,4 @@
-from tasks.index.task import build_index
+from lakebed.tasks.index.task import build_index
 
 
 def test_only_transient_errors_are_tried_again():

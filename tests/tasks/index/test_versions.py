@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from connectors.errors import ArtifactError, ConfigError
-from tasks.index.config import IndexConfig
-from tasks.index.versions import IndexReader, change, current_version, fold, is_fold_due, publish
+from lakebed.connectors.errors import ArtifactError, ConfigError
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.index.versions import IndexReader, change, current_version, fold, is_fold_due, publish
 
 CONFIG = IndexConfig(max_flat=50)
 

@@ -1,8 +1,8 @@
 from itertools import product
 
-from connectors.lake.statistics import Interval, tight, widen
-from tasks.encoding.order_keys import order_key
-from tasks.inventory.bounds import FileColumn, describe, merge_bounds
+from lakebed.connectors.lake.statistics import Interval, tight, widen
+from lakebed.tasks.encoding.order_keys import order_key
+from lakebed.tasks.inventory.bounds import FileColumn, describe, merge_bounds
 
 
 def column(interval: Interval, tightness: str, n_rows: int = 2, n_nulls: int | None = 0) -> FileColumn:

@@ -1,5 +1,5 @@
-from tasks.inventory.config import InventoryConfig
-from tasks.inventory.contract import CONTRACTS
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.contract import CONTRACTS
 
 
 def test_every_column_says_what_it_means_and_the_tables_are_those_of_the_artifact() -> None:

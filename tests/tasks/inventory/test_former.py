@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.lake.config import LakeConfig
-from tasks.inventory import stage
-from tasks.inventory.config import InventoryConfig
-from tasks.inventory.missing import Gap, TableGaps, choose_gaps
-from tasks.inventory.stage import run_inventory
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.inventory import stage
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.missing import Gap, TableGaps, choose_gaps
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.containment.conftest import BASE
 from tests.tasks.containment.lakes import METADATA_ONLY
 from tests.tasks.edits import EditedLake

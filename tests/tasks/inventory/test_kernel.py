@@ -1,12 +1,12 @@
 import pyarrow as pa
 import pytest
 
-from connectors.errors import SourceError
-from connectors.lake.leaves import schema_leaves
-from connectors.lake.model import TableSource
-from connectors.lake.statistics import FileFacts, LeafStatistics, tight
-from tasks.encoding.order_keys import order_key
-from tasks.inventory.kernel import TableFacts, describe_tables, schema_digest, unify_schema
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.leaves import schema_leaves
+from lakebed.connectors.lake.model import TableSource
+from lakebed.connectors.lake.statistics import FileFacts, LeafStatistics, tight
+from lakebed.tasks.encoding.order_keys import order_key
+from lakebed.tasks.inventory.kernel import TableFacts, describe_tables, schema_digest, unify_schema
 
 
 def file(path: str, schema: dict[str, pa.DataType], n_rows: int = 2, **values: tuple[int, int]) -> FileFacts:

@@ -4,13 +4,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import write_deltalake
 
-from connectors.errors import SourceError
-from connectors.lake.config import LakeConfig, TextConfig
-from connectors.lake.discovery import discover
-from connectors.lake.listing import list_lake
-from connectors.lake.parquet import read_footers
-from tasks.inventory.kernel import describe_tables
-from tasks.inventory.metadata import LakeFacts, partition_token, read_metadata, reason_text, type_overrides
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.config import LakeConfig, TextConfig
+from lakebed.connectors.lake.discovery import discover
+from lakebed.connectors.lake.listing import list_lake
+from lakebed.connectors.lake.parquet import read_footers
+from lakebed.tasks.inventory.kernel import describe_tables
+from lakebed.tasks.inventory.metadata import LakeFacts, partition_token, read_metadata, reason_text, type_overrides
 
 
 def facts_of(config: LakeConfig) -> LakeFacts:

@@ -3,16 +3,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.lake.config import LakeConfig, TextConfig
-from connectors.lake.discovery import discover
-from connectors.lake.listing import list_lake
-from connectors.lake.parquet import read_footers
-from connectors.lake.statistics import FileFacts
-from tasks.inventory.config import InventoryConfig
-from tasks.inventory.kernel import TableFacts
-from tasks.inventory.metadata import read_metadata
-from tasks.inventory.missing import apply_bounds, choose_gaps, plan_missing, table_gaps
-from tasks.inventory.worker import BoundsUnit, Outcome, WorkContext, do_unit
+from lakebed.connectors.lake.config import LakeConfig, TextConfig
+from lakebed.connectors.lake.discovery import discover
+from lakebed.connectors.lake.listing import list_lake
+from lakebed.connectors.lake.parquet import read_footers
+from lakebed.connectors.lake.statistics import FileFacts
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.kernel import TableFacts
+from lakebed.tasks.inventory.metadata import read_metadata
+from lakebed.tasks.inventory.missing import apply_bounds, choose_gaps, plan_missing, table_gaps
+from lakebed.tasks.inventory.worker import BoundsUnit, Outcome, WorkContext, do_unit
 
 
 def tables_of(root: Path) -> list[TableFacts]:

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from connectors.lake.config import TextConfig
-from connectors.lake.read import ReadCounter, Split, read_split
-from tasks.inventory.scanned import fold_tokens, text_facts
-from tasks.inventory.worker import TextUnit, WorkContext, do_unit
+from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.tasks.inventory.scanned import fold_tokens, text_facts
+from lakebed.tasks.inventory.worker import TextUnit, WorkContext, do_unit
 
 
 def stage(root: Path, name: str, text: str, ignore_case: bool = False) -> tuple[object, tuple[list[int], list[int]]]:

@@ -2,12 +2,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import ConfigError
-from connectors.lake.config import LakeConfig
-from connectors.lake.listing import Listing, list_lake
-from connectors.lake.model import FileEntry, TableSource
-from tasks.inventory.sources import listed_lake
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.listing import Listing, list_lake
+from lakebed.connectors.lake.model import FileEntry, TableSource
+from lakebed.tasks.inventory.sources import listed_lake
+from lakebed.tasks.runtime.workspace import Workspace
 
 
 def workspace(tmp_path, **more):

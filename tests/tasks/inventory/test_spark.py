@@ -4,16 +4,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.lake.config import LakeConfig
-from connectors.lake.leaves import batch_leaves, schema_leaves
-from connectors.spark.config import SparkConfig
-from connectors.spark.session import shared_session
-from tasks.inventory.config import InventoryConfig
-from tasks.inventory.spark import share_out
-from tasks.inventory.stage import run_inventory
-from tasks.inventory.worker import FooterUnit, TextUnit
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.session import shared_session
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.spark import share_out
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.worker import FooterUnit, TextUnit
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 
 
 def units(*sizes: int) -> list[TextUnit]:

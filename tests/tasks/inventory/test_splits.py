@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.lake.read import Split
-from tasks.inventory.contract import COLUMNS, FILES, TABLES
-from tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
+from lakebed.connectors.lake.read import Split
+from lakebed.tasks.inventory.contract import COLUMNS, FILES, TABLES
+from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
 
 
 def file_row(table_id, file_id, groups, **facts):

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
-from connectors.errors import ConfigError, SourceError
-from connectors.lake.config import LakeConfig
-from tasks.inventory.config import InventoryConfig
-from tasks.inventory.stage import run_inventory
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.errors import ConfigError, SourceError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 
 
 def workspace(root: Path, **lake: object) -> Workspace:

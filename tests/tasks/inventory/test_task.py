@@ -1,5 +1,5 @@
-from tasks.inventory.task import build_inventory
-from tasks.runtime.transient import is_transient
+from lakebed.tasks.inventory.task import build_inventory
+from lakebed.tasks.runtime.transient import is_transient
 
 
 def test_only_transient_failures_are_tried_again_and_prefect_caches_nothing() -> None:

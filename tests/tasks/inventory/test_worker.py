@@ -3,10 +3,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.lake.config import TextConfig
-from connectors.lake.model import FileEntry, Unreadable
-from connectors.lake.statistics import FileFacts
-from tasks.inventory.worker import FooterUnit, TextUnit, WorkContext, do_unit
+from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.model import FileEntry, Unreadable
+from lakebed.connectors.lake.statistics import FileFacts
+from lakebed.tasks.inventory.worker import FooterUnit, TextUnit, WorkContext, do_unit
 
 
 def test_footers_and_failures_are_outcomes(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 import pyarrow as pa
 import pytest
 
-from connectors.errors import GraphError, SourceError
-from data_samples.layouts import CsvFile, ParquetFile
-from tasks.lakegraph import spark as lakegraph_spark
-from tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
-from tasks.lakegraph.stage import lakegraph_stage, run_lakegraph
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.connectors.errors import GraphError, SourceError
+from lakebed.data_samples.layouts import CsvFile, ParquetFile
+from lakebed.tasks.lakegraph import spark as lakegraph_spark
+from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
+from lakebed.tasks.lakegraph.stage import lakegraph_stage, run_lakegraph
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.tasks.containment.conftest import BASE, inventoried, mixed_tables
 
 pytestmark = pytest.mark.spark

@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
-from tasks.lakegraph.contract import CONTRACTS, EDGE_KINDS, NODE_KINDS
+from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
+from lakebed.tasks.lakegraph.contract import CONTRACTS, EDGE_KINDS, NODE_KINDS
 
 
 def test_one_column_is_no_edge_table():

@@ -1,4 +1,4 @@
-from tasks.lakegraph.task import build_lakegraph
+from lakebed.tasks.lakegraph.task import build_lakegraph
 
 
 def test_only_transient_errors_are_tried_again():

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from connectors.lake.config import LakeConfig
-from tasks.lakegraph.build import column_table, graph_tables
-from tasks.lakegraph.config import LakeGraphConfig
-from tasks.lakegraph.contract import CONTRACTS, EDGES, GRAPH_COLUMNS, NODES
-from tasks.lakegraph.kernel.samples import FloatRule, sample_values
-from tasks.lakegraph.kernel.values import LakeColumn, lake_graph
-from tasks.links.config import GnnConfig, LinksConfig, SplitConfig
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.stage import Stage, StageMetrics, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.lakegraph.build import column_table, graph_tables
+from lakebed.tasks.lakegraph.config import LakeGraphConfig
+from lakebed.tasks.lakegraph.contract import CONTRACTS, EDGES, GRAPH_COLUMNS, NODES
+from lakebed.tasks.lakegraph.kernel.samples import FloatRule, sample_values
+from lakebed.tasks.lakegraph.kernel.values import LakeColumn, lake_graph
+from lakebed.tasks.links.config import GnnConfig, LinksConfig, SplitConfig
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.links.graphs import communities
 
 SMALL = LinksConfig(

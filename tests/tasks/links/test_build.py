@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from tasks.links.contract import CARD, MODELS
-from tasks.links.stage import links_stage, run_links
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.links.contract import CARD, MODELS
+from lakebed.tasks.links.stage import links_stage, run_links
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.tasks.links.artifacts import SMALL, publish_edge_graph, publish_lake_graph, workspace
 
 

@@ -1,11 +1,11 @@
 import pyarrow as pa
 import pytest
 
-from tasks.links.card import model_card
-from tasks.links.config import LinksConfig
-from tasks.links.contract import DECILES
-from tasks.links.kernel.ladder import RungResult
-from tasks.links.kernel.metrics import LinkMetrics
+from lakebed.tasks.links.card import model_card
+from lakebed.tasks.links.config import LinksConfig
+from lakebed.tasks.links.contract import DECILES
+from lakebed.tasks.links.kernel.ladder import RungResult
+from lakebed.tasks.links.kernel.metrics import LinkMetrics
 
 FACTS = {"train": 1_700, "pairs": 2_000, "nodes": 900, "valid": 100, "test": 200, "tails": 500, "rule": "Cut."}
 ROW = {"n_nodes": 1_000, "n_measured": 3, "atc_mean": 0.5, "degree_mean": 2.0}

@@ -4,10 +4,10 @@ import shutil
 import numpy as np
 import pytest
 
-from connectors.errors import ArtifactError
-from tasks.links import checkpoint
-from tasks.links.checkpoint import ARRAYS, MANIFEST, STATE, Checkpoints, Identity
-from tasks.links.kernel.training import MOMENTS, TrainingState
+from lakebed.connectors.errors import ArtifactError
+from lakebed.tasks.links import checkpoint
+from lakebed.tasks.links.checkpoint import ARRAYS, MANIFEST, STATE, Checkpoints, Identity
+from lakebed.tasks.links.kernel.training import MOMENTS, TrainingState
 
 IDENTITY = Identity("config", "data", 1)
 

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.links.config import LinksConfig, SplitConfig
+from lakebed.tasks.links.config import LinksConfig, SplitConfig
 
 
 def test_a_small_graph_gets_what_the_config_says():

@@ -2,10 +2,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from connectors.errors import ContractError
-from tasks.links.contract import CONTRACTS, NODE_METRICS, PREDICTIONS, RUNGS
-from tasks.links.stage import SPEC
-from tasks.runtime.checks import check_table
+from lakebed.connectors.errors import ContractError
+from lakebed.tasks.links.contract import CONTRACTS, NODE_METRICS, PREDICTIONS, RUNGS
+from lakebed.tasks.links.stage import SPEC
+from lakebed.tasks.runtime.checks import check_table
 
 
 def test_every_table_of_the_stage_has_a_contract_of_its_name():

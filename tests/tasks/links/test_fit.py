@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from connectors.errors import ArtifactError, GraphError
-from tasks.links.config import GnnConfig, LinksConfig, SplitConfig
-from tasks.links.fit import CheckpointPlace, edge_task, fit_links, inputs_on
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.split import TooFewLinksError
+from lakebed.connectors.errors import ArtifactError, GraphError
+from lakebed.tasks.links.config import GnnConfig, LinksConfig, SplitConfig
+from lakebed.tasks.links.fit import CheckpointPlace, edge_task, fit_links, inputs_on
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.split import TooFewLinksError
 from tests.tasks.links.graphs import communities, group_features
 
 CONFIG = LinksConfig(

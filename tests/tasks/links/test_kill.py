@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.links.stage import links_stage, run_links
+from lakebed.tasks.links.stage import links_stage, run_links
 from tests.tasks.links.artifacts import SMALL, publish_edge_graph, workspace
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -21,7 +21,7 @@ MAX_WAIT_S = 300
 CHILD = """
 import sys
 from pathlib import Path
-from tasks.links.stage import run_links
+from lakebed.tasks.links.stage import run_links
 from tests.tasks.links.artifacts import publish_edge_graph, workspace
 from tests.tasks.links.test_kill import CONFIG
 

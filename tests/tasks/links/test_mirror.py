@@ -1,9 +1,9 @@
 import pytest
 
-from connectors.errors import ArtifactError
-from connectors.storage import Storage
-from tasks.links.checkpoint import ARRAYS, MANIFEST, Identity
-from tasks.links.mirror import MirroredCheckpoints
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.links.checkpoint import ARRAYS, MANIFEST, Identity
+from lakebed.tasks.links.mirror import MirroredCheckpoints
 from tests.tasks.links.test_checkpoint import IDENTITY, state
 
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pyarrow as pa
 
-from tasks.links import outcome
-from tasks.links.contract import DECILES, NODE_METRICS, PREDICTIONS, VECTORS
-from tasks.links.kernel.nodes import NodeMetrics
-from tasks.runtime.checks import check_table
+from lakebed.tasks.links import outcome
+from lakebed.tasks.links.contract import DECILES, NODE_METRICS, PREDICTIONS, VECTORS
+from lakebed.tasks.links.kernel.nodes import NodeMetrics
+from lakebed.tasks.runtime.checks import check_table
 
 NAN = np.nan
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.links.config import GnnConfig, LinksConfig, SplitConfig
-from tasks.links.fit import edge_task, embed_nodes, make_products
-from tasks.links.kernel.ladder import inner_products
-from tasks.links.kernel.metrics import auc, measure
-from tasks.links.kernel.training import Shard
-from tasks.links.spark import SharedTask, train_shard
+from lakebed.tasks.links.config import GnnConfig, LinksConfig, SplitConfig
+from lakebed.tasks.links.fit import edge_task, embed_nodes, make_products
+from lakebed.tasks.links.kernel.ladder import inner_products
+from lakebed.tasks.links.kernel.metrics import auc, measure
+from lakebed.tasks.links.kernel.training import Shard
+from lakebed.tasks.links.spark import SharedTask, train_shard
 from tests.benchmarks.links import SHARED, load
 from tests.services.spark_cluster import spark_cluster
 from tests.tasks.links.graphs import communities
@@ -105,7 +105,7 @@ def figures(trained, task):
 DRIVER = """
 import json, sys, time
 from pyspark.sql import SparkSession
-from tasks.links.spark import train_on_spark, train_shard
+from lakebed.tasks.links.spark import train_on_spark, train_shard
 from tests.tasks.links import test_spark
 
 settings = {

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tasks.links.stage import SPEC, links_stage
+from lakebed.tasks.links.stage import SPEC, links_stage
 from tests.flows.processes import REPOSITORY, environment, lakebed
 from tests.tasks.links.artifacts import SMALL, publish_edge_graph, publish_lake_graph, workspace
 
@@ -15,8 +15,8 @@ STAGE = (
     WITHOUT
     + """
 from pathlib import Path
-from connectors.errors import StageError
-from tasks.links.stage import run_links
+from lakebed.connectors.errors import StageError
+from lakebed.tasks.links.stage import run_links
 from tests.tasks.links.artifacts import SMALL, publish_lake_graph, workspace
 space = workspace(Path(sys.argv[1]))
 graph = publish_lake_graph(space)
@@ -27,15 +27,16 @@ except StageError as error:
 print(sorted(path.name for path in Path(space.artifacts).iterdir()))
 """
 )
-VERBS = WITHOUT + "from flows.cli.main import main; main(sys.argv[1:])"
+VERBS = WITHOUT + "from lakebed.flows.cli.main import main; main(sys.argv[1:])"
 IMPORTS = (
     WITHOUT
     + """
 import pkgutil
 from importlib import import_module
-from connectors.errors import StageError
-import flows.cli, tasks.embeddings, tasks.index, tasks.links, tasks.search, tasks.summary
-packages = flows.cli, tasks.embeddings, tasks.index, tasks.links, tasks.search, tasks.summary
+from lakebed.connectors.errors import StageError
+import lakebed.flows.cli
+from lakebed.tasks import embeddings, index, links, search, summary
+packages = lakebed.flows.cli, embeddings, index, links, search, summary
 names = [m.name for p in packages for m in pkgutil.walk_packages(p.__path__, p.__name__ + '.')]
 needing = []
 for name in names:
@@ -68,8 +69,13 @@ def test_without_torch_only_what_trains_cannot_be_imported(tmp_path):
     assert done.returncode == 0, done.stderr
     needing = json.loads(done.stdout.splitlines()[-1].replace("'", '"'))
     assert needing
-    assert all(name.startswith(("tasks.links.", "tasks.summary.torch")) for name in needing), needing
-    assert not {"tasks.links.stage", "tasks.links.task", "tasks.links.config", "tasks.links.contract"} & {*needing}
+    assert all(name.startswith(("lakebed.tasks.links.", "lakebed.tasks.summary.torch")) for name in needing), needing
+    assert not {
+        "lakebed.tasks.links.stage",
+        "lakebed.tasks.links.task",
+        "lakebed.tasks.links.config",
+        "lakebed.tasks.links.contract",
+    } & {*needing}
 
 
 def test_without_torch_links_predict_names_the_extra_and_search_works(searchable, tmp_path):

@@ -1,6 +1,6 @@
-from connectors.errors import StageError
-from tasks.links.task import build_links
-from tasks.runtime.transient import is_transient
+from lakebed.connectors.errors import StageError
+from lakebed.tasks.links.task import build_links
+from lakebed.tasks.runtime.transient import is_transient
 
 
 def test_only_transient_errors_are_tried_again():

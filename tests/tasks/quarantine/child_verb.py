@@ -12,14 +12,14 @@ import sys
 import traceback
 from pathlib import Path
 
-from tasks.quarantine.apply import apply_plan
-from tasks.quarantine.config import QuarantineConfig
-from tasks.quarantine.journal import FileJournal, ObjectJournal, encode
-from tasks.quarantine.mover import LocalMover, ObjectMover
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.purge import purge
-from tasks.quarantine.restore import restore
-from tasks.retention.plan import read_plan
+from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.config import QuarantineConfig
+from lakebed.tasks.quarantine.journal import FileJournal, ObjectJournal, encode
+from lakebed.tasks.quarantine.mover import LocalMover, ObjectMover
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.purge import purge
+from lakebed.tasks.quarantine.restore import restore
+from lakebed.tasks.retention.plan import read_plan
 from tests.tasks.quarantine.lakes import SliceRebuilder
 
 

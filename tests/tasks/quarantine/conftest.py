@@ -2,9 +2,9 @@ import shutil
 
 import pytest
 
-from connectors.lake.config import LakeConfig
-from connectors.storage import Storage
-from tasks.quarantine.config import QuarantineConfig
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.config import QuarantineConfig
 from tests.tasks.quarantine.lakes import make_plan, make_real_plan, snapshot, write_lake
 
 

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from connectors.errors import PlanError
-from connectors.lake.config import LakeConfig
-from connectors.storage import Storage
-from tasks.quarantine.mover import file_sha256
-from tasks.retention.identity import LakeState, digested
-from tasks.retention.plan import Plan, PlannedTable
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.mover import file_sha256
+from lakebed.tasks.retention.identity import LakeState, digested
+from lakebed.tasks.retention.plan import Plan, PlannedTable
 
 PARENT = "all"
 # name of the child, its format, the rows of the parent that it has
@@ -84,11 +84,11 @@ def make_plan(lake: LakeConfig, names=tuple(CHILDREN), parents=(PARENT,)) -> Pla
 
 def make_real_plan(lake: LakeConfig, rows_folder: str) -> Plan:
     """The same with recipes that were synthesised, executed and compared."""
-    from tasks.containment.config import ContainmentConfig
-    from tasks.retention.recipes.context import RecipeContext
-    from tasks.retention.recipes.reader import describe
-    from tasks.retention.recipes.refs import observe
-    from tasks.retention.recipes.synthesis import synthesise
+    from lakebed.tasks.containment.config import ContainmentConfig
+    from lakebed.tasks.retention.recipes.context import RecipeContext
+    from lakebed.tasks.retention.recipes.reader import describe
+    from lakebed.tasks.retention.recipes.refs import observe
+    from lakebed.tasks.retention.recipes.synthesis import synthesise
 
     plan, context = make_plan(lake), RecipeContext.of(lake, rows_folder, ContainmentConfig())
     parent = describe(context, observe(lake, PARENT))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-from connectors.storage import Storage
+from lakebed.connectors.storage import Storage
 
 BUCKET = "lakes"
 SETTINGS = {

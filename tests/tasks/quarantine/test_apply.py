@@ -5,15 +5,15 @@ import subprocess
 
 import pytest
 
-from connectors.errors import PlanError
-from connectors.lake.discovery import discover
-from connectors.lake.listing import list_lake
-from tasks.quarantine.apply import apply_plan
-from tasks.quarantine.config import QuarantineConfig
-from tasks.quarantine.kernel import Phase
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.purge import purge
-from tasks.quarantine.restore import restore
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.discovery import discover
+from lakebed.connectors.lake.listing import list_lake
+from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.config import QuarantineConfig
+from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.purge import purge
+from lakebed.tasks.quarantine.restore import restore
 from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, read_place
 
 
@@ -180,7 +180,7 @@ def test_a_pinned_parent_is_refused(case):
 
 
 def test_a_table_that_is_written_while_it_moves_is_brought_back(case, monkeypatch):
-    from tasks.quarantine.mover import LocalMover
+    from lakebed.tasks.quarantine.mover import LocalMover
 
     rename = LocalMover.rename
 
@@ -199,7 +199,7 @@ def test_a_table_that_is_written_while_it_moves_is_brought_back(case, monkeypatc
 
 
 def test_a_second_plan_waits_for_what_the_first_left_half_done(case, monkeypatch):
-    from tasks.quarantine.journal import FileJournal
+    from lakebed.tasks.quarantine.journal import FileJournal
     from tests.tasks.quarantine.lakes import make_plan
 
     write = FileJournal._write
@@ -254,7 +254,7 @@ def test_a_full_disk_is_refused(lake_template, small_disk, n_free):
 
 
 def test_a_disk_that_gets_full_in_the_middle_leaves_every_table_restorable(case, monkeypatch):
-    from connectors.storage import LocalStorage
+    from lakebed.connectors.storage import LocalStorage
 
     write, n_written = LocalStorage.write_bytes_atomic, []
 

@@ -1,8 +1,8 @@
 import pytest
 
-from connectors.errors import PlanError
-from tasks.quarantine.checks import require_possible, require_unmoved
-from tasks.quarantine.place import Quarantine
+from lakebed.connectors.errors import PlanError
+from lakebed.tasks.quarantine.checks import require_possible, require_unmoved
+from lakebed.tasks.quarantine.place import Quarantine
 from tests.tasks.quarantine.lakes import CHILDREN
 
 

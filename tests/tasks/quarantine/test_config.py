@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.quarantine.config import QUARANTINE, QuarantineConfig
+from lakebed.tasks.quarantine.config import QUARANTINE, QuarantineConfig
 
 
 def test_the_default_waits_a_month_in_a_hidden_folder():

@@ -2,10 +2,10 @@ import hashlib
 
 import pytest
 
-from connectors.errors import PlanError
-from tasks.quarantine.evidence import require_evidence
-from tasks.retention.plan import Evidence
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.connectors.errors import PlanError
+from lakebed.tasks.quarantine.evidence import require_evidence
+from lakebed.tasks.retention.plan import Evidence
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tests.tasks.retention.lakes import contained_lake
 
 

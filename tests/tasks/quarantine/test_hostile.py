@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from connectors.errors import ArtifactError, LakeError, PlanError
-from connectors.storage import Storage
-from tasks.quarantine.apply import apply_plan
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.purge import purge
-from tasks.quarantine.receipt import RECEIPT, read_receipt
-from tasks.quarantine.recipes import recipe_of
-from tasks.quarantine.restore import restore
-from tasks.retention.plan import Plan, read_plan
+from lakebed.connectors.errors import ArtifactError, LakeError, PlanError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.purge import purge
+from lakebed.tasks.quarantine.receipt import RECEIPT, read_receipt
+from lakebed.tasks.quarantine.recipes import recipe_of
+from lakebed.tasks.quarantine.restore import restore
+from lakebed.tasks.retention.plan import Plan, read_plan
 from tests.tasks.quarantine.lakes import SliceRebuilder, snapshot
 
 OUTSIDE = ("../secret.parquet", "/etc/passwd", "part/../../secret.parquet", "..", "part\0")
@@ -30,7 +30,7 @@ def written(case, tmp_path, change):
     """The plan with one change, sealed anew by whoever made it, as a file."""
     facts = case.plan.model_dump(mode="json")
     change(facts["tables"])
-    from tasks.runtime.keys import canonical_json, sha256_of_parts
+    from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
 
     content = {name: value for name, value in facts.items() if name not in {"plan_id", "created_at"}}
     facts["plan_id"] = sha256_of_parts([b"lakebed plan", canonical_json(content).encode()])

@@ -1,9 +1,9 @@
 import pytest
 
-from connectors.errors import ArtifactError
-from connectors.storage import Storage
-from tasks.quarantine.journal import JOURNAL_FILE, Journal, ObjectJournal, decode, encode
-from tasks.quarantine.kernel import Event, Phase, Step
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.journal import JOURNAL_FILE, Journal, ObjectJournal, decode, encode
+from lakebed.tasks.quarantine.kernel import Event, Phase, Step
 
 
 @pytest.fixture(params=["file", "objects"])

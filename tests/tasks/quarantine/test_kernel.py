@@ -2,8 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import ArtifactError
-from tasks.quarantine.kernel import INTERRUPTED, Event, Phase, Step, advance, allowed_steps, live, live_of, replay
+from lakebed.connectors.errors import ArtifactError
+from lakebed.tasks.quarantine.kernel import (
+    INTERRUPTED,
+    Event,
+    Phase,
+    Step,
+    advance,
+    allowed_steps,
+    live,
+    live_of,
+    replay,
+)
 
 
 def events(*steps, entry="e", **facts):

@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from tasks.quarantine.apply import apply_plan
-from tasks.quarantine.kernel import Phase
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.purge import purge
-from tasks.quarantine.restore import restore
-from tasks.retention.plan import write_plan
+from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.purge import purge
+from lakebed.tasks.quarantine.restore import restore
+from lakebed.tasks.retention.plan import write_plan
 from tests.tasks.quarantine.children import children
 from tests.tasks.quarantine.conftest import Case
 from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, read_place

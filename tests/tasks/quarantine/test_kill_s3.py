@@ -2,15 +2,15 @@
 
 import pytest
 
-from connectors.lake.config import LakeConfig
-from connectors.storage import Storage
-from tasks.quarantine.apply import apply_plan
-from tasks.quarantine.config import QuarantineConfig
-from tasks.quarantine.kernel import Phase
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.purge import purge
-from tasks.quarantine.restore import restore
-from tasks.retention.plan import write_plan
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.config import QuarantineConfig
+from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.purge import purge
+from lakebed.tasks.quarantine.restore import restore
+from lakebed.tasks.retention.plan import write_plan
 from tests.tasks.quarantine.children import children
 from tests.tasks.quarantine.lakes import SliceRebuilder, make_plan, snapshot
 from tests.tasks.quarantine.s3 import s3_server, upload

@@ -5,15 +5,15 @@ import sys
 
 import pytest
 
-from connectors.errors import PlanError
-from connectors.storage import Storage
-from tasks.quarantine.lease import LEASE, quarantine_lease
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.lease import LEASE, quarantine_lease
 from tests.flows.processes import environment
 
 CODE = """
 import sys, time
-from connectors.storage import Storage
-from tasks.quarantine.lease import quarantine_lease
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.lease import quarantine_lease
 with quarantine_lease(Storage.at(sys.argv[1]), "apply"):
     print("held", flush=True)
     time.sleep(600)

@@ -2,12 +2,12 @@ import os
 
 import pytest
 
-from connectors.errors import ArtifactError, PlanError
-from connectors.storage import Storage
-from tasks.quarantine.checks import moving_files
-from tasks.quarantine.mover import LocalMover, is_whole_at
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.receipt import make_receipt
+from lakebed.connectors.errors import ArtifactError, PlanError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.checks import moving_files
+from lakebed.tasks.quarantine.mover import LocalMover, is_whole_at
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.receipt import make_receipt
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ import shutil
 
 import pytest
 
-from connectors.errors import PlanError
-from tasks.quarantine.journal import FileJournal
-from tasks.quarantine.pins import pins, require_pins, warnings
-from tasks.quarantine.place import Quarantine
+from lakebed.connectors.errors import PlanError
+from lakebed.tasks.quarantine.journal import FileJournal
+from lakebed.tasks.quarantine.pins import pins, require_pins, warnings
+from lakebed.tasks.quarantine.place import Quarantine
 from tests.tasks.quarantine.lakes import CHILDREN, make_plan
 from tests.tasks.quarantine.test_apply import applied, purged, restored
 

@@ -2,10 +2,10 @@ import os
 
 import pytest
 
-from connectors.errors import ConfigError, PlanError
-from tasks.quarantine.config import QuarantineConfig
-from tasks.quarantine.place import Quarantine, quarantine_root
-from tasks.runtime.lease import Lease
+from lakebed.connectors.errors import ConfigError, PlanError
+from lakebed.tasks.quarantine.config import QuarantineConfig
+from lakebed.tasks.quarantine.place import Quarantine, quarantine_root
+from lakebed.tasks.runtime.lease import Lease
 from tests.tasks.quarantine.test_apply import applied, restored
 
 

@@ -1,9 +1,9 @@
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import PlanError
-from tasks.quarantine.config import QuarantineConfig
-from tasks.quarantine.kernel import Phase
+from lakebed.connectors.errors import PlanError
+from lakebed.tasks.quarantine.config import QuarantineConfig
+from lakebed.tasks.quarantine.kernel import Phase
 from tests.tasks.quarantine.lakes import CHILDREN, parent_rows
 from tests.tasks.quarantine.test_apply import applied, phases, purged, restored
 

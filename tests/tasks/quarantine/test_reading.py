@@ -6,14 +6,14 @@ import pyarrow as pa
 import pytest
 
 import lakebed
-from connectors.errors import PlanError, SourceError
-from tasks.containment.config import ContainmentConfig
-from tasks.quarantine.apply import apply_plan
-from tasks.quarantine.kernel import Step
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.purge import purge
-from tasks.quarantine.recipes import RecipeRebuilder
-from tasks.quarantine.restore import restore
+from lakebed.connectors.errors import PlanError, SourceError
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.kernel import Step
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.purge import purge
+from lakebed.tasks.quarantine.recipes import RecipeRebuilder
+from lakebed.tasks.quarantine.restore import restore
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, parent_rows
 
 KEY = ContainmentConfig().key

@@ -1,8 +1,15 @@
 import pytest
 
-from connectors.errors import ArtifactError
-from connectors.storage import Storage
-from tasks.quarantine.receipt import entry_id, make_pointer, make_receipt, read_pointer, read_receipt, receipt_address
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.receipt import (
+    entry_id,
+    make_pointer,
+    make_receipt,
+    read_pointer,
+    read_receipt,
+    receipt_address,
+)
 
 
 @pytest.fixture

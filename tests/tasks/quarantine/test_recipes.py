@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import lakebed
-from connectors.errors import PlanError
-from tasks.quarantine.apply import apply_plan
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.recipes import RecipeRebuilder, recipe_of
+from lakebed.connectors.errors import PlanError
+from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.recipes import RecipeRebuilder, recipe_of
 from tests.tasks.quarantine.conftest import Case
 from tests.tasks.quarantine.lakes import PARENT, make_real_plan, parent_rows
 from tests.tasks.quarantine.test_reading import applied, purged, restored

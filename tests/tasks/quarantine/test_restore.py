@@ -2,8 +2,8 @@ import shutil
 
 import pytest
 
-from connectors.errors import ArtifactError, PlanError
-from tasks.quarantine.kernel import Phase
+from lakebed.connectors.errors import ArtifactError, PlanError
+from lakebed.tasks.quarantine.kernel import Phase
 from tests.tasks.quarantine.test_apply import applied, phases, purged, restored
 
 

@@ -3,17 +3,17 @@
 import pytest
 
 import lakebed
-from connectors.errors import PlanError
-from connectors.lake.config import LakeConfig
-from connectors.storage import Storage
-from tasks.containment.config import ContainmentConfig
-from tasks.quarantine.apply import apply_plan
-from tasks.quarantine.config import QuarantineConfig
-from tasks.quarantine.kernel import Phase
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.purge import purge
-from tasks.quarantine.recipes import RecipeRebuilder
-from tasks.quarantine.restore import restore
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.config import QuarantineConfig
+from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.purge import purge
+from lakebed.tasks.quarantine.recipes import RecipeRebuilder
+from lakebed.tasks.quarantine.restore import restore
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_real_plan, snapshot
 from tests.tasks.quarantine.s3 import BUCKET, s3_server, upload
 
@@ -110,7 +110,7 @@ def test_two_at_once_are_refused_and_a_dead_claim_is_not_in_the_way(case):
 
 
 def test_an_object_overwritten_while_it_moves_is_not_lost(case, monkeypatch):
-    from tasks.quarantine.mover import ObjectMover
+    from lakebed.tasks.quarantine.mover import ObjectMover
 
     copy = ObjectMover.copy_object
 
@@ -127,7 +127,7 @@ def test_an_object_overwritten_while_it_moves_is_not_lost(case, monkeypatch):
 
 
 def test_another_bucket_is_refused(case):
-    from connectors.errors import ConfigError
+    from lakebed.connectors.errors import ConfigError
 
     case.config = QuarantineConfig(folder="s3://elsewhere/aside")
     with pytest.raises(ConfigError, match="another store"):

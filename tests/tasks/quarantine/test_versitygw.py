@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from connectors.object_client import delta_options
+from lakebed.connectors.object_client import delta_options
 from tests.services.versitygw import BUCKET, s3_server
 from tests.tasks.quarantine.lakes import CHILDREN
 from tests.tasks.quarantine.test_s3 import Case, assert_answers

@@ -2,11 +2,11 @@ import shutil
 
 import pytest
 
-from tasks.containment.config import ContainmentConfig
-from tasks.quarantine.apply import apply_plan
-from tasks.quarantine.place import Quarantine
-from tasks.quarantine.recipes import RecipeRebuilder
-from tasks.quarantine.views import create_views, drop_views, view_name
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.recipes import RecipeRebuilder
+from lakebed.tasks.quarantine.views import create_views, drop_views, view_name
 from tests.tasks.quarantine.conftest import Case
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_real_plan
 

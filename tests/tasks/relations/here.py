@@ -4,19 +4,19 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from tasks.containment import outcome as containment_outcome
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.evidence import table_facts
-from tasks.containment.plan import ScanPlaces
-from tasks.containment.scan import SCAN_SCHEMA
-from tasks.inventory.splits import pack_splits
-from tasks.inventory.stage import run_inventory
-from tasks.relations import outcome
-from tasks.relations.config import RelationsConfig
-from tasks.relations.evidence import Judge
-from tasks.relations.search import Setting, find_candidates, sample_lake, verify, view_relations
-from tasks.relations.spark import WORK, compare_bucket, merge_buckets
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.containment import outcome as containment_outcome
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.evidence import table_facts
+from lakebed.tasks.containment.plan import ScanPlaces
+from lakebed.tasks.containment.scan import SCAN_SCHEMA
+from lakebed.tasks.inventory.splits import pack_splits
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.relations import outcome
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.evidence import Judge
+from lakebed.tasks.relations.search import Setting, find_candidates, sample_lake, verify, view_relations
+from lakebed.tasks.relations.spark import WORK, compare_bucket, merge_buckets
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.tasks.containment.lakes import METADATA_ONLY, search_here, workspace_of
 
 

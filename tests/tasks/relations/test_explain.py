@@ -1,14 +1,14 @@
 import pyarrow as pa
 import pytest
 
-from connectors.delta import write_table
-from tasks.relations.contract import CONTRACTS
-from tasks.relations.explain import explain_relations, renamed_columns, short
-from tasks.relations.stage import SPEC
-from tasks.report.config import ReportConfig
-from tasks.report.model import Listing, Tiles
-from tasks.report.sections.relations import section
-from tasks.runtime.artifacts import ArtifactStore, Manifest, TableEntry
+from lakebed.connectors.delta import write_table
+from lakebed.tasks.relations.contract import CONTRACTS
+from lakebed.tasks.relations.explain import explain_relations, renamed_columns, short
+from lakebed.tasks.relations.stage import SPEC
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import Listing, Tiles
+from lakebed.tasks.report.sections.relations import section
+from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest, TableEntry
 from tests.tasks.containment.lakes import write_lake
 from tests.tasks.relations.here import relate_here
 from tests.tasks.relations.test_search import orders

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.config import RelationsConfig
 from tests.tasks.containment.lakes import write_lake
 from tests.tasks.relations.here import relate_here
 

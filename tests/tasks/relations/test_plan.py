@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tasks.relations.config import RelationsConfig
-from tasks.relations.plan import sample_levels
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.plan import sample_levels
 
 
 def levels(rows, **config):

@@ -4,16 +4,16 @@ import json
 
 import pytest
 
-from connectors.lake.config import LakeConfig
-from data_samples.generator import generate_sample_lake, sample_families
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.stage import run_containment
-from tasks.inventory.config import InventoryConfig
-from tasks.inventory.stage import run_inventory
-from tasks.relations.config import RelationsConfig
-from tasks.relations.stage import run_relations
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.data_samples.generator import generate_sample_lake, sample_families
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.stage import run_relations
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.oracle.brute_force import Leaves
 from tests.oracle.relations import fraction, holds_under, is_covered
 

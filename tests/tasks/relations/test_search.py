@@ -11,8 +11,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tasks.containment.config import ContainmentConfig
-from tasks.relations.config import RelationsConfig
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.relations.config import RelationsConfig
 from tests.oracle.brute_force import Leaves
 from tests.oracle.relations import fraction, holds_under, is_covered
 from tests.tasks.containment.lakes import write_lake

@@ -6,15 +6,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from connectors.lake.config import LakeConfig
-from data_samples.delta_log import SparkLikeDelta
-from data_samples.layouts import DeltaTable, HivePartitions, JsonLines, ParquetFile
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.stage import run_containment
-from tasks.relations.config import RelationsConfig
-from tasks.relations.stage import relations_stage, run_relations
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.data_samples.delta_log import SparkLikeDelta
+from lakebed.data_samples.layouts import DeltaTable, HivePartitions, JsonLines, ParquetFile
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.stage import relations_stage, run_relations
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.containment.conftest import BASE, N_ROWS, STRANGE, inventoried
 
 CONTAINMENT = ContainmentConfig()

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.lake.leaves import LeafArray
-from tasks.containment.kernel.fingerprint import HashSettings
-from tasks.containment.scan import ScanPlan
-from tasks.encoding.hashes import value_hashes
-from tasks.relations.kernel.columns import MAX_VALUES
-from tasks.relations.worker import ValueSample, sample_splits
+from lakebed.connectors.lake.leaves import LeafArray
+from lakebed.tasks.containment.kernel.fingerprint import HashSettings
+from lakebed.tasks.containment.scan import ScanPlan
+from lakebed.tasks.encoding.hashes import value_hashes
+from lakebed.tasks.relations.kernel.columns import MAX_VALUES
+from lakebed.tasks.relations.worker import ValueSample, sample_splits
 
 SETTINGS = HashSettings(bytes(16))
 

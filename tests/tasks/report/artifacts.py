@@ -7,14 +7,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.lake.config import LakeConfig
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.contract import CONTRACTS as CONTAINMENT
-from tasks.inventory.contract import CONTRACTS as INVENTORY
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.contract import Contract
-from tasks.runtime.stage import Stage, StageMetrics, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.contract import CONTRACTS as CONTAINMENT
+from lakebed.tasks.inventory.contract import CONTRACTS as INVENTORY
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.contract import Contract
+from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 
 NAMES = ("all", "all/2024", "ages", "copy")
 SIZES = (4000, 2000, 100, 4100)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tasks.report.model import (
+from lakebed.tasks.report.model import (
     Check,
     Edge,
     FunnelStep,

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tasks.report.stage import write_report
+from lakebed.tasks.report.stage import write_report
 from tests.tasks.report.browser import Tab, browser
 from tests.tasks.report.lakes import HOSTILE, big_lake, empty_lake, hostile_lake, small_lake
 

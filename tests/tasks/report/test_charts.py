@@ -1,7 +1,7 @@
 import json
 
-from tasks.report.charts import bytes_chart, funnel_chart, seconds_chart, step_title
-from tasks.report.model import FunnelStep
+from lakebed.tasks.report.charts import bytes_chart, funnel_chart, seconds_chart, step_title
+from lakebed.tasks.report.model import FunnelStep
 
 STEPS = (FunnelStep("schema", 12_182, 1530, 0.5, None), FunnelStep("proof", 0, 0, 1.25, 15_000_000))
 

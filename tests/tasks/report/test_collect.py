@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from connectors.errors import ArtifactError
-from tasks.report.collect import _in_order, collect
-from tasks.report.config import ReportConfig
-from tasks.report.model import Check, FunnelStep, NearMiss, Problem, ReportData, RunFacts, Table
-from tasks.report.render import render
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Verdict
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.errors import ArtifactError
+from lakebed.tasks.report.collect import _in_order, collect
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import Check, FunnelStep, NearMiss, Problem, ReportData, RunFacts, Table
+from lakebed.tasks.report.render import render
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Verdict
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.report.artifacts import candidate, edge, publish_containment, publish_inventory, workspace
 
 Refs = tuple[ArtifactRef, ArtifactRef]

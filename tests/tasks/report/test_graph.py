@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.report.config import ReportConfig
-from tasks.report.graph import NODE_HEIGHT, NODE_WIDTH, Drawing, draw, kept_bytes
-from tasks.report.model import Relation
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.graph import NODE_HEIGHT, NODE_WIDTH, Drawing, draw, kept_bytes
+from lakebed.tasks.report.model import Relation
 from tests.tasks.report.lakes import big_lake, relation
 
 N = 9

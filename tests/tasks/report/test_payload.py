@@ -1,8 +1,8 @@
 import json
 from dataclasses import replace
 
-from tasks.report.config import ReportConfig
-from tasks.report.payload import payload, script_json
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.payload import payload, script_json
 from tests.tasks.report.lakes import HOSTILE, hostile_lake, small_lake
 
 

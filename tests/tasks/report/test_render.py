@@ -7,10 +7,10 @@ from pathlib import Path
 import altair
 import pytest
 
-import tasks.report
-from tasks.report.config import ReportConfig
-from tasks.report.model import ReportData, RunFacts
-from tasks.report.render import render
+import lakebed.tasks.report
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import ReportData, RunFacts
+from lakebed.tasks.report.render import render
 from tests.tasks.report.lakes import (
     HOSTILE,
     big_lake,
@@ -149,7 +149,7 @@ def test_data_docs_are_linked_from_the_runs_folder() -> None:
 
 
 def test_the_vendored_libraries_fit_altair_and_the_size_that_is_allowed() -> None:
-    static = Path(tasks.report.__file__).parent / "static"
+    static = Path(lakebed.tasks.report.__file__).parent / "static"
     assert (static / f"vega-lite-{altair.VEGALITE_VERSION}.min.js").exists()
     assert list(static.glob(f"vega-{altair.VEGA_VERSION}.*.min.js"))
     assert sum(path.stat().st_size for path in static.iterdir()) < 1_500_000

@@ -1,9 +1,9 @@
 import json
 from pathlib import Path
 
-from tasks.report.model import RunFacts, StageFacts
-from tasks.report.run_record import read_run_record, run_record
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.report.model import RunFacts, StageFacts
+from lakebed.tasks.report.run_record import read_run_record, run_record
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 
 RUN = {
     "command": ["lakebed", "run", "--to", "containment"],

@@ -3,11 +3,11 @@ from types import ModuleType
 
 import pytest
 
-from tasks.report import sections
-from tasks.report.config import ReportConfig
-from tasks.report.model import Chart, Charts, Listing, Prose, Section, Tile, Tiles
-from tasks.report.render import render
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.report import sections
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import Chart, Charts, Listing, Prose, Section, Tile, Tiles
+from lakebed.tasks.report.render import render
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from tests.tasks.report.lakes import HOSTILE, small_lake
 
 SPEC = {"$schema": "https://example.org/schema.json", "mark": "bar", "data": {"values": []}}
@@ -55,7 +55,7 @@ def test_only_stages_that_were_reached_speak(monkeypatch: pytest.MonkeyPatch, tm
     module = ModuleType("stand-in")
     module.section = lambda store, refs, config: asked.append(refs) or SHOWN  # type: ignore[attr-defined]
     monkeypatch.setattr(sections, "SECTIONS", ("retention", "summary"))
-    monkeypatch.setattr(sections, "import_module", {"tasks.report.sections.retention": module}.__getitem__)
+    monkeypatch.setattr(sections, "import_module", {"lakebed.tasks.report.sections.retention": module}.__getitem__)
     refs = {"retention": ArtifactRef(stage="retention", key="k", digest="d")}
     found = sections.collect_sections(ArtifactStore(str(tmp_path)), refs, ReportConfig())
     assert found == (SHOWN,)

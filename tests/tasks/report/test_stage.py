@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import ArtifactError
-from tasks.report.render import render
-from tasks.report.stage import write_report
+from lakebed.connectors.errors import ArtifactError
+from lakebed.tasks.report.render import render
+from lakebed.tasks.report.stage import write_report
 from tests.tasks.report.lakes import hostile_lake, small_lake
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.report.text import bytes_text, cut, flattened, shortened, shown
+from lakebed.tasks.report.text import bytes_text, cut, flattened, shortened, shown
 
 
 @pytest.mark.parametrize(

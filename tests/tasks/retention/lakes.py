@@ -5,17 +5,17 @@ from functools import partial
 
 import pyarrow as pa
 
-from tasks.containment import stage as containment
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.contract import CONTRACTS
-from tasks.inventory.stage import run_inventory
-from tasks.retention.build import ROWS_FOLDER, decide
-from tasks.retention.config import RetentionConfig
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.synthesis import synthesise
-from tasks.retention.stage import retention_stage
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.stage import StageMetrics
+from lakebed.tasks.containment import stage as containment
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.contract import CONTRACTS
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.retention.build import ROWS_FOLDER, decide
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.synthesis import synthesise
+from lakebed.tasks.retention.stage import retention_stage
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.stage import StageMetrics
 from tests.tasks.containment.lakes import METADATA_ONLY, search_here, workspace_of, write_lake
 
 ROWS = 400

@@ -4,10 +4,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import write_deltalake
 
-from connectors.lake.config import LakeConfig
-from tasks.retention.identity import LakeState, digested
-from tasks.retention.plan import Plan, PlannedTable
-from tasks.runtime.artifacts import ArtifactRef
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.retention.identity import LakeState, digested
+from lakebed.tasks.retention.plan import Plan, PlannedTable
+from lakebed.tasks.runtime.artifacts import ArtifactRef
 
 ROWS = pa.table({"id": list(range(20)), "city": [f"c{row % 3}" for row in range(20)]})
 

@@ -3,9 +3,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
-from connectors.errors import ConfigError
-from tasks.retention.accesses import DAYS_PER_MONTH, log_identity, table_accesses
-from tasks.retention.config import AccessConfig
+from lakebed.connectors.errors import ConfigError
+from lakebed.tasks.retention.accesses import DAYS_PER_MONTH, log_identity, table_accesses
+from lakebed.tasks.retention.config import AccessConfig
 
 NAMES = ["a", "b", "c"]
 QUERIES = pa.table({"table": ["a", "b", "a", "gone", "a"], "user": ["x"] * 5})

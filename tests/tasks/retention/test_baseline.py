@@ -1,13 +1,13 @@
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.lake.config import LakeConfig
-from tasks.retention.baseline import find_duplicates
-from tasks.retention.config import RetentionConfig
-from tasks.retention.memory import Memory
-from tasks.retention.problem import load_problem
-from tasks.retention.recipes.context import RecipeContext
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.retention.baseline import find_duplicates
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.memory import Memory
+from lakebed.tasks.retention.problem import load_problem
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.tasks.retention.lakes import BASE, contained_lake
 
 

@@ -2,8 +2,8 @@ import hashlib
 
 import pytest
 
-from tasks.retention.config import RetentionConfig
-from tasks.retention.recipes.model import Recipe
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.recipes.model import Recipe
 from tests.tasks.retention.lakes import TABLES, by_name, contained_lake, decide_here
 
 

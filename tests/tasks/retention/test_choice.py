@@ -4,13 +4,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.inventory.splits import InventoryTables
-from tasks.retention.choice import choose
-from tasks.retention.kernel.costs import TableCosts
-from tasks.retention.kernel.model import NOTHING
-from tasks.retention.kernel.solve import Effort, solve
-from tasks.retention.problem import Edges, Problem, Tables
-from tasks.retention.recipes.model import Outcome, Refusal
+from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.retention.choice import choose
+from lakebed.tasks.retention.kernel.costs import TableCosts
+from lakebed.tasks.retention.kernel.model import NOTHING
+from lakebed.tasks.retention.kernel.solve import Effort, solve
+from lakebed.tasks.retention.problem import Edges, Problem, Tables
+from lakebed.tasks.retention.recipes.model import Outcome, Refusal
 from tests.tasks.retention.kernel.graphs import random_graph
 
 NO_TABLE = pa.table({})
@@ -70,7 +70,7 @@ def test_the_choice_is_the_optimum_over_the_edges_that_have_recipes(seed):
     choice = choose(problem_of(graph), maker(refused, stored, calls), Effort(60.0), 0.5)
     good = np.array([pair not in refused for pair in pairs], bool)
     cost = graph.edge_cost + np.array([0.5 * stored[pair] for pair in pairs])
-    from tasks.retention.kernel.model import retention_graph
+    from lakebed.tasks.retention.kernel.model import retention_graph
 
     edges = (graph.child[good], graph.parent[good], cost[good])
     best = solve(retention_graph(graph.keep_cost, graph.is_pinned, edges, graph.rank), Effort(60.0))
@@ -85,7 +85,7 @@ def test_the_choice_is_the_optimum_over_the_edges_that_have_recipes(seed):
 def test_a_child_refused_by_all_its_parents_needs_few_rounds():
     n = 60
     child, parent = np.zeros(n, np.int64), np.arange(1, n + 1)
-    from tasks.retention.kernel.model import retention_graph
+    from lakebed.tasks.retention.kernel.model import retention_graph
 
     graph = retention_graph(np.full(n + 1, 10.0), np.zeros(n + 1, bool), (child, parent, np.linspace(1, 2, n)))
     calls = []
@@ -96,7 +96,7 @@ def test_a_child_refused_by_all_its_parents_needs_few_rounds():
 
 
 def test_copies_of_a_parent_are_not_tried_in_turn_for_the_hope_of_fewer_row_numbers():
-    from tasks.retention.kernel.model import retention_graph
+    from lakebed.tasks.retention.kernel.model import retention_graph
 
     n = 40
     pairs = [(child, parent) for child in range(n) for parent in range(n) if child != parent]

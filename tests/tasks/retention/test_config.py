@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.config import RetentionConfig
 
 
 def test_everything_has_a_default_and_a_description():

@@ -1,6 +1,6 @@
-from tasks.report.sections.retention import REASONS as SHOWN
-from tasks.retention.contract import CONTRACTS, REASONS
-from tasks.retention.recipes.model import Outcome
+from lakebed.tasks.report.sections.retention import REASONS as SHOWN
+from lakebed.tasks.retention.contract import CONTRACTS, REASONS
+from lakebed.tasks.retention.recipes.model import Outcome
 
 
 def test_names_say_the_stage():

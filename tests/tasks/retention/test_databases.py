@@ -4,12 +4,12 @@ from functools import partial
 
 import pyarrow as pa
 
-from tasks.containment.config import ContainmentConfig
-from tasks.retention.build import ROWS_FOLDER, decide
-from tasks.retention.config import RetentionConfig
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.stage import retention_stage
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.retention.build import ROWS_FOLDER, decide
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.stage import retention_stage
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.tasks.retention.lakes import BASE, TABLES, contained_lake, make_here
 
 

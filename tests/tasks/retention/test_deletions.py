@@ -3,14 +3,14 @@ import json
 import pyarrow as pa
 import pytest
 
-from tasks.containment.config import ContainmentConfig
-from tasks.relations import stage as relations
-from tasks.relations.config import RelationsConfig
-from tasks.relations.contract import CONTRACTS
-from tasks.retention.config import RetentionConfig
-from tasks.retention.planning import PlanSource, make_plan
-from tasks.retention.recipes.model import Recipe
-from tasks.runtime.stage import StageMetrics
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.relations import stage as relations
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.contract import CONTRACTS
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.planning import PlanSource, make_plan
+from lakebed.tasks.retention.recipes.model import Recipe
+from lakebed.tasks.runtime.stage import StageMetrics
 from tests.tasks.retention.lakes import BASE, by_name, contained_lake, decide_here
 
 # `whole` lies in no single table and holds none, but lies in three together; `named` is `days/1` under other names

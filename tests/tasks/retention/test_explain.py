@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.retention.explain import explain_decision
+from lakebed.tasks.retention.explain import explain_decision
 from tests.tasks.retention.lakes import contained_lake, decide_here
 
 

@@ -4,9 +4,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
-from connectors.errors import PlanError
-from connectors.lake.config import LakeConfig
-from tasks.retention.identity import LakeState, require_unmoved
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.retention.identity import LakeState, require_unmoved
 from tests.tasks.retention.plans import ROWS, plan_of, write_lake
 
 NAMES = ("all", "delta", "some")

@@ -3,8 +3,8 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.retention.config import RetentionConfig
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.tasks.retention.lakes import BASE, TABLES, by_name, contained_lake, decide_here
 
 ODD = BASE.take([row for row in range(400) if row * row % 7 in (1, 2)])

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from connectors.errors import PlanError
-from tasks.retention.plan import read_plan, require_lake, write_plan
+from lakebed.connectors.errors import PlanError
+from lakebed.tasks.retention.plan import read_plan, require_lake, write_plan
 from tests.tasks.retention.plans import plan_of, write_lake
 
 

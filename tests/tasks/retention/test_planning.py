@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import PlanError
-from tasks.retention.config import RetentionConfig
-from tasks.retention.identity import require_unmoved
-from tasks.retention.plan import read_plan, write_plan
-from tasks.retention.planning import PlanSource, make_plan
+from lakebed.connectors.errors import PlanError
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.identity import require_unmoved
+from lakebed.tasks.retention.plan import read_plan, write_plan
+from lakebed.tasks.retention.planning import PlanSource, make_plan
 from tests.tasks.retention.lakes import contained_lake, decide_here
 
 

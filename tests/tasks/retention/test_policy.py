@@ -1,7 +1,7 @@
 import numpy as np
 
-from tasks.retention.config import RetentionConfig
-from tasks.retention.policy import attribute_groups, attributes_of, pin_reasons, preference, rebuild_limits
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.policy import attribute_groups, attributes_of, pin_reasons, preference, rebuild_limits
 
 NAMES = ["hr/people", "hr/archive/people", "sales/orders"]
 

@@ -2,9 +2,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.retention.config import RetentionConfig
-from tasks.retention.problem import load_problem
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.problem import load_problem
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.tasks.retention.lakes import BASE, contained_lake
 
 AGES = pa.table({"age": pa.array([row % 40 for row in range(200)], pa.int64())})

@@ -1,11 +1,11 @@
 import pytest
 
-from tasks.containment.config import ContainmentConfig
-from tasks.retention.config import RetentionConfig
-from tasks.retention.problem import load_problem
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.spark import pair_refs, recipes_on_spark
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.problem import load_problem
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.spark import pair_refs, recipes_on_spark
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.tasks.retention.lakes import contained_lake, make_here
 
 COSTS = {"seconds", "rebuild_s", "bytes_read", "rebuild_bytes_read"}

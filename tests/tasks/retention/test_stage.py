@@ -1,5 +1,5 @@
-from tasks.retention.config import RetentionConfig
-from tasks.retention.stage import retention_stage, run_retention
+from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.stage import retention_stage, run_retention
 from tests.tasks.retention.lakes import contained_lake, decide_here
 
 
@@ -21,7 +21,7 @@ def test_the_key_follows_inputs_config_and_the_access_log(tmp_path):
 
 
 def test_an_artifact_that_is_there_is_reused(tmp_path):
-    from tasks.containment.config import ContainmentConfig
+    from lakebed.tasks.containment.config import ContainmentConfig
 
     lake = contained_lake(tmp_path)
     _, ref = decide_here(lake)

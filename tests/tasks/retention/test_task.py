@@ -1,5 +1,5 @@
-from tasks.retention.task import build_retention
-from tasks.runtime.transient import is_transient
+from lakebed.tasks.retention.task import build_retention
+from lakebed.tasks.runtime.transient import is_transient
 
 
 def test_only_transient_errors_are_tried_again():

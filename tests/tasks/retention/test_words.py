@@ -1,4 +1,4 @@
-from tasks.retention.words import money_text
+from lakebed.tasks.retention.words import money_text
 
 
 def test_amounts_have_the_digits_that_they_need():

@@ -4,11 +4,11 @@ import os
 import signal
 import sys
 
-from connectors.config import FrozenConfig
-from connectors.lake.config import LakeConfig
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Manifest
-from tasks.runtime.stage import Stage, StageMetrics, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Manifest
+from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.runtime.conftest import EDGES, edge_rows
 
 

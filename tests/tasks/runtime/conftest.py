@@ -1,9 +1,9 @@
 import pyarrow as pa
 import pytest
 
-from connectors.lake.config import LakeConfig
-from tasks.runtime.contract import AtLeast, AtMost, AtMostColumn, Column, Contract, Matches, OneOf
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.runtime.contract import AtLeast, AtMost, AtMostColumn, Column, Contract, Matches, OneOf
+from lakebed.tasks.runtime.workspace import Workspace
 
 EDGES = Contract(
     "edges",

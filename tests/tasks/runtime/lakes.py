@@ -4,9 +4,9 @@ import hashlib
 
 import pyarrow as pa
 
-from connectors.delta import write_table
-from tasks.runtime.artifacts import ArtifactStore, Manifest, TableEntry, TableFile
-from tasks.runtime.record import RECORD, RUNS, RunRecord, StageRecord
+from lakebed.connectors.delta import write_table
+from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest, TableEntry, TableFile
+from lakebed.tasks.runtime.record import RECORD, RUNS, RunRecord, StageRecord
 
 STAGES = ("inventory", "containment", "summary")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from deltalake import write_deltalake
 
-from connectors.errors import ArtifactError
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Verdict
+from lakebed.connectors.errors import ArtifactError
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Verdict
 from tests.tasks.runtime.child_publish import make_stage, publish
 from tests.tasks.runtime.conftest import EDGES, edge_rows
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import ContractError
-from tasks.runtime.checks import ArrowChecks, check_frame, check_table
+from lakebed.connectors.errors import ContractError
+from lakebed.tasks.runtime.checks import ArrowChecks, check_frame, check_table
 from tests.tasks.runtime.conftest import EDGES, ROW, edge_rows
 
 BROKEN = [

@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
-from connectors.errors import ContractError
-from tasks.runtime.contract import AtMostColumn, Column, Contract
+from lakebed.connectors.errors import ContractError
+from lakebed.tasks.runtime.contract import AtMostColumn, Column, Contract
 
 
 def test_arrow_schema(edges):

@@ -1,4 +1,4 @@
-from tasks.runtime.contract_docs import find_contracts, write_pages
+from lakebed.tasks.runtime.contract_docs import find_contracts, write_pages
 
 
 def test_every_contract_of_every_stage_has_its_section(tmp_path):

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.runtime.digest import digest_table, file_digest, table_digest, table_multisets
+from lakebed.tasks.runtime.digest import digest_table, file_digest, table_digest, table_multisets
 from tests.tasks.runtime.conftest import EDGES, edge_rows
 
 

@@ -13,17 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import ArtifactError, ContractError
-from connectors.storage import Storage
-from tasks.runtime.expectations import ExpectationsProcess, Verdicts, verdict
-from tasks.runtime.expectations_queue import Request, TableRequest, enqueue, install_suites
+from lakebed.connectors.errors import ArtifactError, ContractError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.expectations import ExpectationsProcess, Verdicts, verdict
+from lakebed.tasks.runtime.expectations_queue import Request, TableRequest, enqueue, install_suites
 from tests.tasks.runtime.child_publish import make_stage, publish
 
 pytestmark = pytest.mark.flow
 
 PARENT = """
 import sys, time
-from tasks.runtime.expectations import ExpectationsProcess
+from lakebed.tasks.runtime.expectations import ExpectationsProcess
 print(ExpectationsProcess.start(sys.argv[1]).pid, flush=True)
 time.sleep(60)
 """

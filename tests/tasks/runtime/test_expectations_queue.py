@@ -4,9 +4,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import ConfigError
-from connectors.storage import Storage
-from tasks.runtime.expectations_queue import has_requests, install_suites, queued
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.expectations_queue import has_requests, install_suites, queued
 from tests.tasks.runtime.child_publish import make_stage, publish
 
 POSITIVE = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "n", "min_value": 0}}

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.errors import ArtifactError
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.config import GcConfig
-from tasks.runtime.garbage import find_garbage, kept_runs, remove
-from tasks.runtime.record import RECORD, RUNS, RunLog, RunRecord, StageRecord
+from lakebed.connectors.errors import ArtifactError
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.config import GcConfig
+from lakebed.tasks.runtime.garbage import find_garbage, kept_runs, remove
+from lakebed.tasks.runtime.record import RECORD, RUNS, RunLog, RunRecord, StageRecord
 from tests.tasks.runtime.lakes import STAGES, key, publish, record_run, snapshot
 
 FEW = GcConfig(keep_runs=1, keep_days=0)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.config import GcConfig
-from tasks.runtime.garbage import find_garbage, remove
-from tasks.runtime.record import RUNS
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.config import GcConfig
+from lakebed.tasks.runtime.garbage import find_garbage, remove
+from lakebed.tasks.runtime.record import RUNS
 from tests.tasks.quarantine.s3 import s3_server, upload
 from tests.tasks.runtime.lakes import STAGES, key, publish, record_run
 

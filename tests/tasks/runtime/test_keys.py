@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.config import FrozenConfig
-from tasks.runtime.keys import canonical_json, sha256_of_parts
+from lakebed.connectors.config import FrozenConfig
+from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
 
 PARTS = st.lists(st.binary(max_size=12), max_size=5)
 

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from connectors.errors import ArtifactError, LeaseError
-from tasks.runtime.lease import Lease, is_held, read_holder
+from lakebed.connectors.errors import ArtifactError, LeaseError
+from lakebed.tasks.runtime.lease import Lease, is_held, read_holder
 
 HOLD = """
 import sys, time
-from tasks.runtime.lease import Lease
+from lakebed.tasks.runtime.lease import Lease
 with Lease(sys.argv[1], "run-a"):
     print("held", flush=True)
     time.sleep(60)

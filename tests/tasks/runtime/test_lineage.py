@@ -5,10 +5,10 @@ import time
 import jsonschema
 import pytest
 
-from connectors.storage import Storage
-from tasks.runtime.artifacts import Manifest, TableEntry
-from tasks.runtime.config import LineageConfig
-from tasks.runtime.lineage import (
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime.artifacts import Manifest, TableEntry
+from lakebed.tasks.runtime.config import LineageConfig
+from lakebed.tasks.runtime.lineage import (
     EVENTS,
     MAX_FIELDS,
     LakeTable,
@@ -19,8 +19,8 @@ from tasks.runtime.lineage import (
     lineage_id,
     open_events,
 )
-from tasks.runtime.lineage_post import API_KEY, MAX_FAILURES
-from tasks.runtime.progress import Progress, show
+from lakebed.tasks.runtime.lineage_post import API_KEY, MAX_FAILURES
+from lakebed.tasks.runtime.progress import Progress, show
 from tests.services.openlineage import Receiver, require_valid
 
 LAKE = "/data/lake"

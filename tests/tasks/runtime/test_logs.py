@@ -5,9 +5,9 @@ from datetime import datetime
 
 import pytest
 
-from tasks.runtime.config import LoggingConfig
-from tasks.runtime.logs import EventLog, configure, log, redact_logging
-from tasks.runtime.progress import shown
+from lakebed.tasks.runtime.config import LoggingConfig
+from lakebed.tasks.runtime.logs import EventLog, configure, log, redact_logging
+from lakebed.tasks.runtime.progress import shown
 
 KEYS = {"time", "level", "run_id", "stage", "event", "fields"}
 

@@ -2,10 +2,11 @@ import os
 import subprocess
 import sys
 
-from tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 GROW = (
-    "from tasks.runtime.memory import peak_memory_bytes as p; a = p(); x = bytearray(200 << 20); del x; print(a, p())"
+    "from lakebed.tasks.runtime.memory import peak_memory_bytes as p; "
+    "a = p(); x = bytearray(200 << 20); del x; print(a, p())"
 )
 
 
@@ -23,7 +24,7 @@ def test_of_another_process():
 CHURN = """
 import resource
 import numpy as np
-from tasks.runtime.memory import freed_memory_kept
+from lakebed.tasks.runtime.memory import freed_memory_kept
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(10):

@@ -12,14 +12,14 @@ from datetime import timedelta
 import psutil
 import pytest
 
-from connectors.conditional import ConditionalObjects
-from connectors.errors import ArtifactError, LeaseError
-from connectors.storage import Storage
-from tasks.runtime import object_lease
-from tasks.runtime.artifacts import ArtifactStore, Manifest
-from tasks.runtime.holder import LEASE, Holder
-from tasks.runtime.lease import Lease, is_held, read_holder, require_lease
-from tasks.runtime.object_lease import LeaseState
+from lakebed.connectors.conditional import ConditionalObjects
+from lakebed.connectors.errors import ArtifactError, LeaseError
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime import object_lease
+from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
+from lakebed.tasks.runtime.holder import LEASE, Holder
+from lakebed.tasks.runtime.lease import Lease, is_held, read_holder, require_lease
+from lakebed.tasks.runtime.object_lease import LeaseState
 from tests.services.versitygw import BUCKET, s3_server
 
 pytestmark = pytest.mark.heavy
@@ -27,7 +27,7 @@ WAIT_S = 60
 
 HOLD = """
 import sys, time
-from tasks.runtime.lease import Lease
+from lakebed.tasks.runtime.lease import Lease
 with Lease(sys.argv[1], "run-a"):
     print("held", flush=True)
     time.sleep(600)
@@ -211,7 +211,9 @@ def test_a_signal_to_all_processes_of_a_service_does_not_end_the_keeper(root, mo
     with Lease(root, "run-a") as _:
         first = Storage.at(root).read_bytes(LEASE)
         wait_until(lambda: Storage.at(root).read_bytes(LEASE) != first)
-        (keeper,) = (child for child in psutil.Process().children() if "tasks.runtime.lease_keeper" in child.cmdline())
+        (keeper,) = (
+            child for child in psutil.Process().children() if "lakebed.tasks.runtime.lease_keeper" in child.cmdline()
+        )
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             keeper.send_signal(number)
         second = Storage.at(root).read_bytes(LEASE)

@@ -7,8 +7,8 @@ import time
 import psutil
 import pytest
 
-from tasks.runtime.processes import RUN_VARIABLE, STALE_AFTER_S, end, orphans, stale_folders
-from tasks.runtime.record import RunRecord
+from lakebed.tasks.runtime.processes import RUN_VARIABLE, STALE_AFTER_S, end, orphans, stale_folders
+from lakebed.tasks.runtime.record import RunRecord
 
 SLEEP = "import time; print('up', flush=True); time.sleep(120)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
@@ -77,7 +77,7 @@ def test_a_run_that_lives_or_is_elsewhere_has_no_orphans(child, facts):
 def test_this_process_and_those_above_it_are_never_orphans(monkeypatch, child):
     code = (
         "import sys; from tests.tasks.runtime.test_processes import record, RUN; "
-        "from tasks.runtime.processes import orphans; print('up', flush=True); n = len(orphans([record()])); "
+        "from lakebed.tasks.runtime.processes import orphans; print('up', flush=True); n = len(orphans([record()])); "
         "print(n, flush=True)"
     )
     process = child(code, **{RUN_VARIABLE: RUN})

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tasks.runtime.progress import Progress
+from lakebed.tasks.runtime.progress import Progress
 
 
 class Terminal(io.StringIO):

@@ -2,8 +2,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tasks.runtime.prometheus import metrics_text, write_metrics
-from tasks.runtime.record import StageRecord
+from lakebed.tasks.runtime.prometheus import metrics_text, write_metrics
+from lakebed.tasks.runtime.record import StageRecord
 from tests.tasks.runtime.test_record import METRICS, REF, begin
 
 

@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from tasks.runtime.provenance import commit_of, package_versions, prefect_ids, seeds_of
+from lakebed.tasks.runtime.provenance import commit_of, package_versions, prefect_ids, seeds_of
 
 
 def git(*arguments, folder):

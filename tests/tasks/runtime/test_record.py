@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from connectors.config import FrozenConfig
-from connectors.errors import ArtifactError
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.record import RunLog, StageRecord, find_run, last_run, list_runs, new_run_id
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.errors import ArtifactError
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.record import RunLog, StageRecord, find_run, last_run, list_runs, new_run_id
 
 BEGIN = """
 import sys, time
-from tasks.runtime.record import RunLog
+from lakebed.tasks.runtime.record import RunLog
 from tests.tasks.runtime.test_record import Config
 RunLog.begin(sys.argv[1], "20260101T000000-dead00", ["lakebed", "run"], Config())
 print("begun", flush=True)

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.config import FrozenConfig
-from connectors.delta import DataFile, commit_files
-from connectors.errors import ContractError
-from connectors.lake.config import LakeConfig
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.digest import batch_multiset
-from tasks.runtime.stage import Stage, StageMetrics, StageSpec, stage_key
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.delta import DataFile, commit_files
+from lakebed.connectors.errors import ContractError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.digest import batch_multiset
+from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec, stage_key
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.runtime.child_publish import make_stage, publish
 from tests.tasks.runtime.conftest import EDGES, ROW, edge_rows
 
@@ -139,7 +139,7 @@ def test_an_artifact_without_verdict_is_queued_again_by_the_next_run(tmp_path):
 
 @pytest.mark.spark
 def test_a_large_written_table_is_checked_by_spark(spark, tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.runtime.stage.MAX_DRIVER_ROWS", 2)
+    monkeypatch.setattr("lakebed.tasks.runtime.stage.MAX_DRIVER_ROWS", 2)
     tables = [EDGES.table(edge_rows(7)[i : i + 3]) for i in range(0, 7, 3)]
     stage, small = make_stage(str(tmp_path / "large")), make_stage(str(tmp_path / "small"))
     ref = stage.publish({"edges": write_parts(stage, tables)}, {}, StageMetrics())

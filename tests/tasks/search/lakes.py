@@ -6,22 +6,22 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
-from connectors.lake.config import LakeConfig
-from tasks.index.config import IndexConfig
-from tasks.index.stage import run_index
-from tasks.lakegraph.build import column_table, graph_tables
-from tasks.lakegraph.config import LakeGraphConfig
-from tasks.lakegraph.contract import CONTRACTS
-from tasks.lakegraph.kernel.samples import FloatRule, sample_values
-from tasks.lakegraph.kernel.values import LakeColumn, lake_graph
-from tasks.links.config import LinksConfig, SplitConfig
-from tasks.links.contract import CONTRACTS as LINKS
-from tasks.links.stage import links_stage
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.contract import Column, Contract
-from tasks.runtime.record import RunRecord, StageRecord
-from tasks.runtime.stage import Stage, StageMetrics, StageSpec
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.index.stage import run_index
+from lakebed.tasks.lakegraph.build import column_table, graph_tables
+from lakebed.tasks.lakegraph.config import LakeGraphConfig
+from lakebed.tasks.lakegraph.contract import CONTRACTS
+from lakebed.tasks.lakegraph.kernel.samples import FloatRule, sample_values
+from lakebed.tasks.lakegraph.kernel.values import LakeColumn, lake_graph
+from lakebed.tasks.links.config import LinksConfig, SplitConfig
+from lakebed.tasks.links.contract import CONTRACTS as LINKS
+from lakebed.tasks.links.stage import links_stage
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.contract import Column, Contract
+from lakebed.tasks.runtime.record import RunRecord, StageRecord
+from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
 
 HOSTILE = '<script>alert("x")</script>\n'
 EMBEDDINGS = Contract(

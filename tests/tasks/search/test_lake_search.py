@@ -4,10 +4,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import ArtifactError, ConfigError, SourceError
-from tasks.search.config import SearchConfig
-from tasks.search.lake_search import LakeSearch
-from tasks.search.query_file import ask_file
+from lakebed.connectors.errors import ArtifactError, ConfigError, SourceError
+from lakebed.tasks.search.config import SearchConfig
+from lakebed.tasks.search.lake_search import LakeSearch
+from lakebed.tasks.search.query_file import ask_file
 from tests.tasks.search.lakes import HOSTILE, lake_tables, publish_lake
 
 

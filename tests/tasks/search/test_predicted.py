@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from connectors.lake.config import LakeConfig
-from flows.artifacts import search_refs
-from flows.cli.similar import why_text
-from tasks.runtime.workspace import Workspace
-from tasks.search.lake_search import LakeSearch
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.flows.artifacts import search_refs
+from lakebed.flows.cli.similar import why_text
+from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.search.lake_search import LakeSearch
 from tests.tasks.search.lakes import publish_lake, publish_predictions, record_run
 
 PAIRS = [

@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from connectors.lake.config import LakeConfig
-from tasks.runtime.artifacts import ArtifactRef
-from tasks.runtime.contract import AtLeast, Column, Contract
-from tasks.runtime.stage import Stage, StageMetrics, StageSpec
-from tasks.runtime.workspace import Workspace
-from tasks.summary.config import SummaryConfig
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.contract import AtLeast, Column, Contract
+from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
+from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.summary.config import SummaryConfig
 from tests.tasks.summary.graphs import planted_graph
 
 N_NODES = 303

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from connectors.storage import Storage
-from tasks.summary.checkpoint import Checkpoint
-from tasks.summary.kernel.merging import MergeLog
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.summary.checkpoint import Checkpoint
+from lakebed.tasks.summary.kernel.merging import MergeLog
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.config import SummaryConfig
 
 
 def test_what_does_not_show_in_the_result_is_left_out() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from connectors.errors import ArtifactError, ConfigError
-from tasks.summary import build
-from tasks.summary.config import SummaryConfig
-from tasks.summary.export import StoredSummary, edge_text, load, to_networkx, to_scipy, write_graph
-from tasks.summary.files import EdgeFile, summarize_file
+from lakebed.connectors.errors import ArtifactError, ConfigError
+from lakebed.tasks.summary import build
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.export import StoredSummary, edge_text, load, to_networkx, to_scipy, write_graph
+from lakebed.tasks.summary.files import EdgeFile, summarize_file
 from tests.tasks.summary.graphs import planted_graph
 
 

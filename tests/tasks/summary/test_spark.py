@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from connectors.errors import GraphError
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.graph import build_graph
-from tasks.summary.kernel.merging import MergeLog, merge_graph
-from tasks.summary.kernel.model import SignedEdges, Summary
-from tasks.summary.kernel.summarize import encode_log
-from tasks.summary.spark import encode_on_spark, merge_on_spark, prepare, verify_on_spark
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.graph import build_graph
+from lakebed.tasks.summary.kernel.merging import MergeLog, merge_graph
+from lakebed.tasks.summary.kernel.model import SignedEdges, Summary
+from lakebed.tasks.summary.kernel.summarize import encode_log
+from lakebed.tasks.summary.spark import encode_on_spark, merge_on_spark, prepare, verify_on_spark
 from tests.tasks.summary.graphs import planted_graph
 
 pytestmark = pytest.mark.spark

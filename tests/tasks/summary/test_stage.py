@@ -7,24 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from connectors.errors import StageError
-from tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from tasks.runtime.workspace import Workspace
-from tasks.summary import build
-from tasks.summary.checkpoint import Checkpoint
-from tasks.summary.config import SummaryConfig
-from tasks.summary.contract import ARRAYS
-from tasks.summary.export import load_arrays
-from tasks.summary.kernel.merging import MergeLog
-from tasks.summary.stage import run_summary, summary_stage
+from lakebed.connectors.errors import StageError
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.summary import build
+from lakebed.tasks.summary.checkpoint import Checkpoint
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.contract import ARRAYS
+from lakebed.tasks.summary.export import load_arrays
+from lakebed.tasks.summary.kernel.merging import MergeLog
+from lakebed.tasks.summary.stage import run_summary, summary_stage
 from tests.tasks.summary.conftest import N_NODES, edges, publish_graph, workspace_at
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tasks.summary import build
-from tasks.summary.config import SummaryConfig
-from tasks.summary.stage import run_summary
+from lakebed.tasks.summary import build
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.stage import run_summary
 from tests.tasks.summary.conftest import publish_graph, workspace_at
 
 real = build.Checkpoint.save

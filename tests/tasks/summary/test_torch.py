@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tasks.summary.kernel.blocks import FORMS, Form
-from tasks.summary.kernel.csr import CsrGraph
-from tasks.summary.kernel.operator import CsrOperator, ProductOperator, SummaryOperator
+from lakebed.tasks.summary.kernel.blocks import FORMS, Form
+from lakebed.tasks.summary.kernel.csr import CsrGraph
+from lakebed.tasks.summary.kernel.operator import CsrOperator, ProductOperator, SummaryOperator
 from tests.tasks.summary.kernel.forms import dense_form
 from tests.tasks.summary.kernel.summaries import random_sample
 
@@ -17,7 +17,7 @@ def operators(form: Form) -> list[ProductOperator]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_gradients_pass_torch_s_own_check(form: Form) -> None:
-    from tasks.summary.torch import multiply
+    from lakebed.tasks.summary.torch import multiply
 
     for operator in operators(form):
         dense = torch.randn(12, 3, dtype=torch.float64, requires_grad=True)
@@ -27,7 +27,7 @@ def test_gradients_pass_torch_s_own_check(form: Form) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_products_and_types(form: Form) -> None:
-    from tasks.summary.torch import multiply
+    from lakebed.tasks.summary.torch import multiply
 
     expected = dense_form(random_sample(11, 12, 200).adjacency.astype(np.float64), form)
     for operator in operators(form):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from connectors.errors import StageError
-from tasks.summary import verify
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.graph import build_graph
-from tasks.summary.kernel.model import SignedEdges, Summary
-from tasks.summary.kernel.summarize import summarize
-from tasks.summary.verify import require_lossless
+from lakebed.connectors.errors import StageError
+from lakebed.tasks.summary import verify
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.graph import build_graph
+from lakebed.tasks.summary.kernel.model import SignedEdges, Summary
+from lakebed.tasks.summary.kernel.summarize import summarize
+from lakebed.tasks.summary.verify import require_lossless
 from tests.tasks.summary.graphs import SHAPES, graphs, planted_graph
 
 

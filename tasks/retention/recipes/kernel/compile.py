@@ -1,6 +1,6 @@
 """Fills numba's disk cache with the kernels of recipes."""
 
-from tasks.retention.recipes.kernel import matching, search
+from lakebed.tasks.retention.recipes.kernel import matching, search
 
 
 def compile_kernels() -> int:

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.encoding.hashes import Hashes
-from tasks.encoding.multiset import distinct_counts
-from tasks.encoding.signatures import INTEGERS, READ_TABLE, Integers, Words, kernel
+from lakebed.tasks.encoding.hashes import Hashes
+from lakebed.tasks.encoding.multiset import distinct_counts
+from lakebed.tasks.encoding.signatures import INTEGERS, READ_TABLE, Integers, Words, kernel
 
 Mask = NDArray[np.bool_]
 Multiplicity = Literal["as_is", "distinct"]

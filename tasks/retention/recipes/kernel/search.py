@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.encoding.signatures import READ_TABLE, Integers, Words, int64, kernel
-from tasks.retention.recipes.kernel.matching import Mask, Match, Multiplicity
-from tasks.retention.recipes.kernel.ranks import NULL, UNUSABLE, RankedColumn
+from lakebed.tasks.encoding.signatures import READ_TABLE, Integers, Words, int64, kernel
+from lakebed.tasks.retention.recipes.kernel.matching import Mask, Match, Multiplicity
+from lakebed.tasks.retention.recipes.kernel.ranks import NULL, UNUSABLE, RankedColumn
 
 Shape = Literal["all", "partition", "range", "in", "conjunction"]
 MAX_PAIR_COLUMNS = 256

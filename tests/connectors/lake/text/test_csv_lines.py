@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import SourceError
-from connectors.lake.config import TextConfig
-from connectors.lake.text.csv_lines import CsvReader, RowTooLong
-from connectors.lake.text.stream import TextStream
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
+from lakebed.connectors.lake.text.stream import TextStream
 
 
 def rows(folder: Path, data: bytes, block_bytes: int, **config: object) -> list[tuple[str | None, ...]]:

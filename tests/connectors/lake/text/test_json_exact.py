@@ -1,8 +1,8 @@
 import pytest
 
-from connectors.errors import SourceError
-from connectors.lake.text.json_exact import parse_exactly
-from connectors.lake.text.shapes import Shape
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.text.json_exact import parse_exactly
+from lakebed.connectors.lake.text.shapes import Shape
 
 
 def test_lines_are_parsed_exactly() -> None:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.errors import SourceError
-from connectors.lake.config import TextConfig
-from connectors.lake.text import json_lines as text_json
-from connectors.lake.text.json_text import RawJson, json_text
-from connectors.lake.text.model import Bounds, TextScan
-from connectors.lake.text.resolve import resolve_types
-from connectors.lake.text.scan import scan_text_file
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.text import json_lines as text_json
+from lakebed.connectors.lake.text.json_text import RawJson, json_text
+from lakebed.connectors.lake.text.model import Bounds, TextScan
+from lakebed.connectors.lake.text.resolve import resolve_types
+from lakebed.connectors.lake.text.scan import scan_text_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.lake.text.json_lines import _read
-from connectors.lake.text.json_literals import literals_survive
+from lakebed.connectors.lake.text.json_lines import _read
+from lakebed.connectors.lake.text.json_literals import literals_survive
 
 
 def survive(*lines: str) -> bool:
@@ -80,7 +80,7 @@ def test_no_changed_literal_is_missed(literals: list[str]) -> None:
     block = "\n".join(f'{{"a":{literal}}}' for literal in literals).encode()
     parsed = _read(block, None)
     if literals_survive(block, parsed):
-        from connectors.lake.text.types import float_texts
+        from lakebed.connectors.lake.text.types import float_texts
 
         values = parsed.field(0)
         texts = float_texts(values) if pa.types.is_floating(values.type) else values.cast(pa.string())

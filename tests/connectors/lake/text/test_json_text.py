@@ -4,7 +4,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.lake.text.json_text import RawJson, json_text, json_texts
+from lakebed.connectors.lake.text.json_text import RawJson, json_text, json_texts
 
 
 @given(st.lists(st.text() | st.none()))

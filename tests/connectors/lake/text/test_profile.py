@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds
-from connectors.lake.text.profile import ColumnProfile, UncastableCell, bounds_of
+from lakebed.connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds
+from lakebed.connectors.lake.text.profile import ColumnProfile, UncastableCell, bounds_of
 
 
 @given(st.lists(st.sampled_from(["1", "-3", "2.5", "1.0", "9007199254740993", "x", "", None]), max_size=12), st.data())

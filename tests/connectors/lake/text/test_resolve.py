@@ -4,12 +4,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import SourceError
-from connectors.lake.config import TextConfig
-from connectors.lake.text.model import Bounds, ResolvedColumn, TextScan
-from connectors.lake.text.resolve import resolve_types
-from connectors.lake.text.scan import scan_text_file
-from connectors.lake.text.types import cast_staged
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.text.model import Bounds, ResolvedColumn, TextScan
+from lakebed.connectors.lake.text.resolve import resolve_types
+from lakebed.connectors.lake.text.scan import scan_text_file
+from lakebed.connectors.lake.text.types import cast_staged
 
 
 def scans(folder: Path, format_: str, texts: list[str], types: dict[str, str] | None = None) -> list[TextScan]:

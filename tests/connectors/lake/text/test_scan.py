@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.errors import ArtifactError, ConfigError, SourceError
-from connectors.lake.config import TextConfig
-from connectors.lake.text import scan as text_scan
-from connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, TextScan
-from connectors.lake.text.resolve import resolve_types
-from connectors.lake.text.scan import scan_text_file
-from connectors.lake.text.types import cast_staged
+from lakebed.connectors.errors import ArtifactError, ConfigError, SourceError
+from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.text import scan as text_scan
+from lakebed.connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, TextScan
+from lakebed.connectors.lake.text.resolve import resolve_types
+from lakebed.connectors.lake.text.scan import scan_text_file
+from lakebed.connectors.lake.text.types import cast_staged
 
 OUT = "staged.parquet"
 

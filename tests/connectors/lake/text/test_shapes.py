@@ -4,9 +4,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.lake.text.json_exact import build
-from connectors.lake.text.json_text import RawJson
-from connectors.lake.text.shapes import JSON, NULL, Shape, arrow_type, reshape, shape_of, storable, unite
+from lakebed.connectors.lake.text.json_exact import build
+from lakebed.connectors.lake.text.json_text import RawJson
+from lakebed.connectors.lake.text.shapes import JSON, NULL, Shape, arrow_type, reshape, shape_of, storable, unite
 
 SHAPES = st.recursive(
     st.sampled_from(["null", "bool", "int", "bigint", "float", "number_text", "string", "json"]).map(Shape),

@@ -1,8 +1,8 @@
 import pytest
 
-from connectors.errors import ConfigError
-from connectors.lake.config import TextConfig
-from connectors.lake.text.sniff import is_header, sniff_csv
+from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.text.sniff import is_header, sniff_csv
 
 
 def sniff(text: str, path: str = "t.csv", **config: object) -> tuple[str, bool, tuple[str, ...]]:

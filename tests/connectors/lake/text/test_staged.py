@@ -4,9 +4,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import ArtifactError
-from connectors.lake.text import staged
-from connectors.lake.text.staged import StagedWriter
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.lake.text import staged
+from lakebed.connectors.lake.text.staged import StagedWriter
 
 SCHEMA = pa.schema([("a", pa.string())])
 

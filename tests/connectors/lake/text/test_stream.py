@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import SourceError
-from connectors.lake.text import stream as text_stream
-from connectors.lake.text.stream import TextStream
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.text import stream as text_stream
+from lakebed.connectors.lake.text.stream import TextStream
 
 
 def whole(folder: Path, data: bytes, encoding: str = "utf-8", name: str = "t") -> bytes:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.lake.text.types import (
+from lakebed.connectors.lake.text.types import (
     CANDIDATE_TYPES,
     cast_staged,
     float_texts,

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tasks.containment.kernel.min_max import ColumnBounds
-from tasks.containment.kernel.schema_graph import group_schemas
+from lakebed.tasks.containment.kernel.min_max import ColumnBounds
+from lakebed.tasks.containment.kernel.schema_graph import group_schemas
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
 

@@ -4,9 +4,9 @@ import pkgutil
 import pyarrow as pa
 from numba.core.dispatcher import Dispatcher
 
-from tasks.containment import kernel
-from tasks.containment.config import ContainmentConfig
-from tasks.containment.kernel.compile import compile_kernels
+from lakebed.tasks.containment import kernel
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.kernel.compile import compile_kernels
 from tests.tasks.containment.lakes import search_here, write_lake
 
 

@@ -5,8 +5,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.lake.leaves import LeafArray
-from tasks.containment.kernel.fingerprint import Fingerprint, HashSettings, TableHasher
+from lakebed.connectors.lake.leaves import LeafArray
+from lakebed.tasks.containment.kernel.fingerprint import Fingerprint, HashSettings, TableHasher
 
 SETTINGS = HashSettings(bytes(range(16)))
 rows = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b", None])), min_size=1, max_size=30)

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.containment.kernel.min_max import Refutation, refute_pairs, survey
-from tasks.containment.kernel.schema_graph import schema_edges
+from lakebed.tasks.containment.kernel.min_max import Refutation, refute_pairs, survey
+from lakebed.tasks.containment.kernel.schema_graph import schema_edges
 from tests.tasks.containment.kernel.builders import Column, bounds_of, tight
 
 

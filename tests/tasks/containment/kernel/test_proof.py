@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.containment.kernel.proof import HashRows, PairCounts, compare_pairs
+from lakebed.tasks.containment.kernel.proof import HashRows, PairCounts, compare_pairs
 from tests.tasks.containment.kernel.builders import hash_words
 
 bags = st.lists(st.dictionaries(st.integers(0, 12), st.integers(1, 3), max_size=8).map(Counter), min_size=2, max_size=5)

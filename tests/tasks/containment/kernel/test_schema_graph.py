@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.containment.kernel.schema_graph import count_table_pairs, group_schemas, schema_edges
+from lakebed.tasks.containment.kernel.schema_graph import count_table_pairs, group_schemas, schema_edges
 
 schemas = st.lists(st.frozensets(st.integers(0, 12), max_size=6), min_size=1, max_size=30)
 

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.containment.kernel.schema_graph import group_schemas
-from tasks.containment.kernel.sketches import RowSketches, SketchedPairs, sketch_pairs, unrefuted_pairs
+from lakebed.tasks.containment.kernel.schema_graph import group_schemas
+from lakebed.tasks.containment.kernel.sketches import RowSketches, SketchedPairs, sketch_pairs, unrefuted_pairs
 from tests.tasks.containment.kernel.builders import Column, bounds_of, hash_words
 
 # tables of two schemas: {0} or {0, 1}; rows are numbers, a projection of one is its third

@@ -1,4 +1,4 @@
-from tasks.embeddings.kernel.compile import compile_kernels
+from lakebed.tasks.embeddings.kernel.compile import compile_kernels
 
 
 def test_everything_compiles() -> None:

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from connectors.errors import GraphError
-from tasks.embeddings.config import EmbeddingsConfig
-from tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, combine, damping, embed, powers
-from tasks.embeddings.kernel.features import NodeFeatures
-from tasks.embeddings.kernel.projection import project
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.csr import CsrGraph
-from tasks.summary.kernel.operator import CsrOperator, SummaryOperator
-from tasks.summary.kernel.summarize import summarize
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.embeddings.config import EmbeddingsConfig
+from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, combine, damping, embed, powers
+from lakebed.tasks.embeddings.kernel.features import NodeFeatures
+from lakebed.tasks.embeddings.kernel.projection import project
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.csr import CsrGraph
+from lakebed.tasks.summary.kernel.operator import CsrOperator, SummaryOperator
+from lakebed.tasks.summary.kernel.summarize import summarize
 from tests.tasks.embeddings.graphs import embedding_graph, hashes, random_graph
 from tests.tasks.summary.kernel.forms import scipy_adjacency
 

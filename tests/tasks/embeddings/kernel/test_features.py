@@ -1,7 +1,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from tasks.embeddings.kernel.features import NodeFeatures
+from lakebed.tasks.embeddings.kernel.features import NodeFeatures
 from tests.tasks.embeddings.graphs import hashes
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.embeddings.kernel.projection import philox, project, sparsity
+from lakebed.tasks.embeddings.kernel.projection import philox, project, sparsity
 from tests.tasks.embeddings.graphs import hashes
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.embeddings.kernel.sums import add_power, column_sums, standardize, zero_rows
+from lakebed.tasks.embeddings.kernel.sums import add_power, column_sums, standardize, zero_rows
 
 
 def random_rows(n: int = 500, d: int = 40) -> np.ndarray:

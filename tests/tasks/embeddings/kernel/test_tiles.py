@@ -1,6 +1,6 @@
 import numpy as np
 
-from tasks.embeddings.kernel.tiles import make_tile, multiply_tile
+from lakebed.tasks.embeddings.kernel.tiles import make_tile, multiply_tile
 
 
 def test_a_tile_is_a_block_of_the_matrix() -> None:

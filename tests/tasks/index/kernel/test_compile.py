@@ -1,5 +1,5 @@
-from tasks.index.kernel.compile import compile_kernels
-from tasks.index.kernel.twins import expand_groups, group_sorted
+from lakebed.tasks.index.kernel.compile import compile_kernels
+from lakebed.tasks.index.kernel.twins import expand_groups, group_sorted
 
 
 def test_kernels_are_compiled_for_one_signature_each():

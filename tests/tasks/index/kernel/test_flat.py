@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import ConfigError, GraphError
-from tasks.index.kernel import flat
-from tasks.index.kernel.flat import flat_search, prepared, require_queries
+from lakebed.connectors.errors import ConfigError, GraphError
+from lakebed.tasks.index.kernel import flat
+from lakebed.tasks.index.kernel.flat import flat_search, prepared, require_queries
 
 
 def brute(vectors, query, space):

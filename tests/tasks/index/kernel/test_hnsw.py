@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from connectors.hnsw import index_bytes
-from tasks.index.config import IndexConfig
-from tasks.index.kernel.flat import flat_search, prepared
-from tasks.index.kernel.hnsw import build_shard, recall_by_distance, search_shard
+from lakebed.connectors.hnsw import index_bytes
+from lakebed.tasks.index.config import IndexConfig
+from lakebed.tasks.index.kernel.flat import flat_search, prepared
+from lakebed.tasks.index.kernel.hnsw import build_shard, recall_by_distance, search_shard
 
 
 def points(n=3_000, dim=16, seed=0):

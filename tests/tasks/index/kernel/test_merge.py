@@ -1,7 +1,7 @@
 import numpy as np
 
-from tasks.index.kernel.flat import Neighbours
-from tasks.index.kernel.merge import keep, merge
+from lakebed.tasks.index.kernel.flat import Neighbours
+from lakebed.tasks.index.kernel.merge import keep, merge
 
 
 def of(position, distance):

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.index.kernel.ngrams import buckets, index_texts, match
+from lakebed.tasks.index.kernel.ngrams import buckets, index_texts, match
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=12), st.integers(0, 11))

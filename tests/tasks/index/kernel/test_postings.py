@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.index.kernel.postings import (
+from lakebed.tasks.index.kernel.postings import (
     FULL,
     ColumnSizes,
     best_in_table,

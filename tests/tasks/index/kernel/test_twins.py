@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.index.kernel.flat import Neighbours, flat_search
-from tasks.index.kernel.twins import collapse, expand
+from lakebed.tasks.index.kernel.flat import Neighbours, flat_search
+from lakebed.tasks.index.kernel.twins import collapse, expand
 
 
 @given(st.lists(st.integers(0, 5), max_size=40), st.integers(0, 9))

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import GraphError
-from connectors.lake.leaves import LeafArray
-from tasks.lakegraph.kernel.edge_list import edge_list_graph
-from tasks.lakegraph.scan import EdgeTask, edge_bytes, edge_part, edges_of
+from lakebed.connectors.errors import GraphError
+from lakebed.connectors.lake.leaves import LeafArray
+from lakebed.tasks.lakegraph.kernel.edge_list import edge_list_graph
+from lakebed.tasks.lakegraph.scan import EdgeTask, edge_bytes, edge_part, edges_of
 
 
 def part(source, target, weight=None):

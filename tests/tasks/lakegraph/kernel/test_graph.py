@@ -1,6 +1,6 @@
 import numpy as np
 
-from tasks.lakegraph.kernel.graph import column_key, hex_texts, value_keys
+from lakebed.tasks.lakegraph.kernel.graph import column_key, hex_texts, value_keys
 
 
 def test_keys_of_values_sort_as_their_hashes():

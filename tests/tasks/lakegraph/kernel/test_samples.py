@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.lakegraph.kernel.samples import FloatRule, ValueSample, merge_samples, sample_values
+from lakebed.tasks.lakegraph.kernel.samples import FloatRule, ValueSample, merge_samples, sample_values
 
 EXACT = FloatRule("exact")
 

@@ -4,9 +4,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.lakegraph.config import LakeGraphConfig
-from tasks.lakegraph.kernel.samples import FloatRule, sample_values
-from tasks.lakegraph.kernel.values import LakeColumn, lake_graph
+from lakebed.tasks.lakegraph.config import LakeGraphConfig
+from lakebed.tasks.lakegraph.kernel.samples import FloatRule, sample_values
+from lakebed.tasks.lakegraph.kernel.values import LakeColumn, lake_graph
 
 PLAIN = LakeGraphConfig(names=False)
 

@@ -1,8 +1,8 @@
 import numpy as np
 
-from tasks.links.kernel import candidates
-from tasks.links.kernel.candidates import candidate_pairs, without
-from tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel import candidates
+from lakebed.tasks.links.kernel.candidates import candidate_pairs, without
+from lakebed.tasks.links.kernel.neighbours import adjacency
 from tests.tasks.links.graphs import communities
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tasks.links.kernel import column_pairs
-from tasks.links.kernel.column_pairs import table_overlaps
-from tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel import column_pairs
+from lakebed.tasks.links.kernel.column_pairs import table_overlaps
+from lakebed.tasks.links.kernel.neighbours import adjacency
 
 N_COLUMNS, N_TABLES, N_VALUES = 24, 8, 60
 N_NODES = N_COLUMNS + N_TABLES + N_VALUES

@@ -1,5 +1,5 @@
-from tasks.links.kernel import neighbours, reweighting, sampling, topology
-from tasks.links.kernel.compile import compile_kernels
+from lakebed.tasks.links.kernel import neighbours, reweighting, sampling, topology
+from lakebed.tasks.links.kernel.compile import compile_kernels
 
 
 def test_kernels_are_compiled_for_one_signature_each():

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from connectors.errors import GraphError
-from tasks.links.kernel.features import prepare_features, smooth, unit_vectors
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.propagation import transition_matrix
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.links.kernel.features import prepare_features, smooth, unit_vectors
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.propagation import transition_matrix
 from tests.tasks.links.graphs import communities, group_features
 
 

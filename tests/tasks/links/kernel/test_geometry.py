@@ -3,18 +3,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tasks.links.config import LinksConfig, SplitConfig
-from tasks.links.kernel.features import unit_vectors
-from tasks.links.kernel.geometry import (
+from lakebed.tasks.links.config import LinksConfig, SplitConfig
+from lakebed.tasks.links.kernel.features import unit_vectors
+from lakebed.tasks.links.kernel.geometry import (
     _weights,
     neighbourhood_sketch,
     rung_directions,
     rung_weights,
     stacked_vectors,
 )
-from tasks.links.kernel.ladder import LadderInputs
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.split import split_edges
+from lakebed.tasks.links.kernel.ladder import LadderInputs
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.split import split_edges
 from tests.tasks.links.graphs import communities
 
 CONFIG = LinksConfig(split=SplitConfig(valid_share=0.15))

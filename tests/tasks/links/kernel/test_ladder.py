@@ -3,19 +3,27 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from tasks.lakegraph.build import graph_tables
-from tasks.lakegraph.config import LakeGraphConfig
-from tasks.lakegraph.kernel.samples import FloatRule, sample_values
-from tasks.lakegraph.kernel.values import LakeColumn
-from tasks.lakegraph.kernel.values import lake_graph as build_graph
-from tasks.links.build import lake_graph as as_arrays
-from tasks.links.config import LakeLinksConfig, LinksConfig, SplitConfig
-from tasks.links.kernel.features import prepare_features
-from tasks.links.kernel.ladder import LadderInputs, PlainRungs, build_ladder, climb, fit_pairs, score_pairs, stop_pairs
-from tasks.links.kernel.lake_pairs import hold_values_out, lake_tails, split_pairs
-from tasks.links.kernel.metrics import auc, sample_tails
-from tasks.links.kernel.neighbours import adjacency, neighbourhoods
-from tasks.links.kernel.split import TooFewLinksError, split_edges
+from lakebed.tasks.lakegraph.build import graph_tables
+from lakebed.tasks.lakegraph.config import LakeGraphConfig
+from lakebed.tasks.lakegraph.kernel.samples import FloatRule, sample_values
+from lakebed.tasks.lakegraph.kernel.values import LakeColumn
+from lakebed.tasks.lakegraph.kernel.values import lake_graph as build_graph
+from lakebed.tasks.links.build import lake_graph as as_arrays
+from lakebed.tasks.links.config import LakeLinksConfig, LinksConfig, SplitConfig
+from lakebed.tasks.links.kernel.features import prepare_features
+from lakebed.tasks.links.kernel.ladder import (
+    LadderInputs,
+    PlainRungs,
+    build_ladder,
+    climb,
+    fit_pairs,
+    score_pairs,
+    stop_pairs,
+)
+from lakebed.tasks.links.kernel.lake_pairs import hold_values_out, lake_tails, split_pairs
+from lakebed.tasks.links.kernel.metrics import auc, sample_tails
+from lakebed.tasks.links.kernel.neighbours import adjacency, neighbourhoods
+from lakebed.tasks.links.kernel.split import TooFewLinksError, split_edges
 from tests.tasks.links.artifacts import grouped_tables
 from tests.tasks.links.graphs import communities, group_features
 
@@ -94,7 +102,7 @@ def test_scores_do_not_depend_on_the_block(monkeypatch):
     inputs, _ = made()
     pairs = np.random.default_rng(0).integers(0, 120, (70, 2))
     whole = PlainRungs(inputs, CONFIG).scores(pairs)
-    monkeypatch.setattr("tasks.links.kernel.ladder.BLOCK_PAIRS", 9)
+    monkeypatch.setattr("lakebed.tasks.links.kernel.ladder.BLOCK_PAIRS", 9)
     parts = PlainRungs(inputs, CONFIG).scores(pairs)
     assert all(np.array_equal(whole[rung], parts[rung]) for rung in whole)
 

@@ -1,10 +1,17 @@
 import numpy as np
 import pytest
 
-from tasks.links.config import LakeLinksConfig, SplitConfig
-from tasks.links.kernel import lake_pairs
-from tasks.links.kernel.lake_pairs import LakeGraph, LakePairs, hold_values_out, lake_tails, linked_pairs, split_pairs
-from tasks.links.kernel.split import TooFewLinksError
+from lakebed.tasks.links.config import LakeLinksConfig, SplitConfig
+from lakebed.tasks.links.kernel import lake_pairs
+from lakebed.tasks.links.kernel.lake_pairs import (
+    LakeGraph,
+    LakePairs,
+    hold_values_out,
+    lake_tails,
+    linked_pairs,
+    split_pairs,
+)
+from lakebed.tasks.links.kernel.split import TooFewLinksError
 
 CONFIG = LakeLinksConfig(held_share=0.5)
 N_TABLES, N_GROUPS = 30, 5

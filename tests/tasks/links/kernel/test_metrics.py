@@ -4,8 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from connectors.errors import GraphError
-from tasks.links.kernel.metrics import auc, average_precision, hits_at, mean_reciprocal_rank, measure, sample_tails
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.links.kernel.metrics import (
+    auc,
+    average_precision,
+    hits_at,
+    mean_reciprocal_rank,
+    measure,
+    sample_tails,
+)
 from tests.tasks.links.graphs import communities
 
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0]), min_size=1, max_size=30).map(np.array)

@@ -2,7 +2,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from tasks.links.kernel.neighbours import (
+from lakebed.tasks.links.kernel.neighbours import (
     adamic_adar,
     adjacency,
     common_neighbours,

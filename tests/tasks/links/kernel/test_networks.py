@@ -3,9 +3,9 @@ import pytest
 import torch
 from scipy import sparse
 
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.networks import DenseInputs, Inputs, Network, Outputs, derived_random, pair_logits
-from tasks.links.kernel.propagation import Propagation, normalised_adjacency
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.networks import DenseInputs, Inputs, Network, Outputs, derived_random, pair_logits
+from lakebed.tasks.links.kernel.propagation import Propagation, normalised_adjacency
 from tests.tasks.links.graphs import communities, group_features
 
 

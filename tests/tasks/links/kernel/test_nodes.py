@@ -1,10 +1,10 @@
 import numpy as np
 
-from tasks.links.config import SplitConfig
-from tasks.links.kernel import nodes
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.nodes import deciles, node_metrics
-from tasks.links.kernel.split import split_edges
+from lakebed.tasks.links.config import SplitConfig
+from lakebed.tasks.links.kernel import nodes
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.nodes import deciles, node_metrics
+from lakebed.tasks.links.kernel.split import split_edges
 from tests.tasks.links.graphs import communities
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.products import GraphProducts
-from tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.products import GraphProducts
+from lakebed.tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
 from tests.tasks.links.graphs import communities
 
 

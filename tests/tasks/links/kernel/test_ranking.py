@@ -1,8 +1,8 @@
 import numpy as np
 
-from tasks.links.kernel import ranking
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.ranking import rank_candidates
+from lakebed.tasks.links.kernel import ranking
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.ranking import rank_candidates
 
 
 def test_ranking_equals_a_full_sort_and_leaves_known_links_out(monkeypatch):

@@ -3,15 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tasks.links.config import GnnConfig, SplitConfig
-from tasks.links.kernel.ladder import stop_pairs
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.networks import Inputs
-from tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
-from tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
-from tasks.links.kernel.sampling import NeighbourSampler
-from tasks.links.kernel.split import split_edges
-from tasks.links.kernel.training import NegativePool, TrainingData, train
+from lakebed.tasks.links.config import GnnConfig, SplitConfig
+from lakebed.tasks.links.kernel.ladder import stop_pairs
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.networks import Inputs
+from lakebed.tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
+from lakebed.tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
+from lakebed.tasks.links.kernel.sampling import NeighbourSampler
+from lakebed.tasks.links.kernel.split import split_edges
+from lakebed.tasks.links.kernel.training import NegativePool, TrainingData, train
 from tests.tasks.links.graphs import communities, group_features
 from tests.tasks.links.kernel.test_training import copied
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.propagation import transition_matrix
-from tasks.links.kernel.sampling import NeighbourSampler
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.propagation import transition_matrix
+from lakebed.tasks.links.kernel.sampling import NeighbourSampler
 from tests.tasks.links.graphs import communities
 
 

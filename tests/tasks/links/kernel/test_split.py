@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import GraphError
-from tasks.links.config import SplitConfig
-from tasks.links.kernel.split import draw_non_edges, pair_keys, simple_edges, split_edges
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.links.config import SplitConfig
+from lakebed.tasks.links.kernel.split import draw_non_edges, pair_keys, simple_edges, split_edges
 from tests.tasks.links.graphs import communities
 
 

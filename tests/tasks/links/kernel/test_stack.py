@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tasks.links.kernel.metrics import average_precision
-from tasks.links.kernel.stack import fit_gated_stack, fit_logistic, fit_stack, fold_of, sigmoid
+from lakebed.tasks.links.kernel.metrics import average_precision
+from lakebed.tasks.links.kernel.stack import fit_gated_stack, fit_logistic, fit_stack, fold_of, sigmoid
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.propagation import transition_matrix
-from tasks.links.kernel.topology import approximate_concentration, concentration, recall_of_nodes
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.propagation import transition_matrix
+from lakebed.tasks.links.kernel.topology import approximate_concentration, concentration, recall_of_nodes
 from tests.tasks.links.graphs import communities
 
 BETA = 0.5

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from tasks.links.config import GnnConfig, SplitConfig
-from tasks.links.kernel.ladder import stop_pairs
-from tasks.links.kernel.metrics import auc
-from tasks.links.kernel.neighbours import adjacency
-from tasks.links.kernel.networks import Inputs
-from tasks.links.kernel.propagation import Propagation, transition_matrix
-from tasks.links.kernel.sampling import NeighbourSampler
-from tasks.links.kernel.split import split_edges
-from tasks.links.kernel.training import NegativePool, TrainingData, epoch_batches, epoch_negatives, train
+from lakebed.tasks.links.config import GnnConfig, SplitConfig
+from lakebed.tasks.links.kernel.ladder import stop_pairs
+from lakebed.tasks.links.kernel.metrics import auc
+from lakebed.tasks.links.kernel.neighbours import adjacency
+from lakebed.tasks.links.kernel.networks import Inputs
+from lakebed.tasks.links.kernel.propagation import Propagation, transition_matrix
+from lakebed.tasks.links.kernel.sampling import NeighbourSampler
+from lakebed.tasks.links.kernel.split import split_edges
+from lakebed.tasks.links.kernel.training import NegativePool, TrainingData, epoch_batches, epoch_negatives, train
 from tests.tasks.links.graphs import communities, group_features
 
 SMALL = GnnConfig(n_hidden=16, n_epochs=40, patience=40, batch_edges=64, n_sampled=4)

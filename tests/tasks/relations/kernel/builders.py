@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tasks.containment.kernel.min_max import ColumnBounds
-from tasks.relations.kernel.columns import MAX_VALUES, ColumnSamples
+from lakebed.tasks.containment.kernel.min_max import ColumnBounds
+from lakebed.tasks.relations.kernel.columns import MAX_VALUES, ColumnSamples
 
 
 def hash_of(value):

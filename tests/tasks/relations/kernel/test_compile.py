@@ -4,8 +4,8 @@ import pkgutil
 import pyarrow as pa
 from numba.core.dispatcher import Dispatcher
 
-from tasks.relations import kernel
-from tasks.relations.kernel.compile import compile_kernels
+from lakebed.tasks.relations import kernel
+from lakebed.tasks.relations.kernel.compile import compile_kernels
 from tests.tasks.containment.lakes import write_lake
 from tests.tasks.relations.here import relate_here
 

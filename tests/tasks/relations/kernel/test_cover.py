@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.relations.kernel import cover
-from tasks.relations.kernel.cover import Signatures, choose_cover, row_signatures
+from lakebed.tasks.relations.kernel import cover
+from lakebed.tasks.relations.kernel.cover import Signatures, choose_cover, row_signatures
 
 
 def rows_of(numbers, counts=None):

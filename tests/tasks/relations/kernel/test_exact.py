@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.containment.kernel.proof import HashRows, compare_pairs
-from tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, compare_items, compare_union
+from lakebed.tasks.containment.kernel.proof import HashRows, compare_pairs
+from lakebed.tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, compare_items, compare_union
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 1), st.integers(0, 3), st.integers(0, 5), st.integers(1, 2)), min_size=1, max_size=30

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.relations.kernel.overlap import ItemSamples, count_uncovered, find_overlaps, post_rows
+from lakebed.tasks.relations.kernel.overlap import ItemSamples, count_uncovered, find_overlaps, post_rows
 
 
 def samples_of(entries, n_tables=100):

@@ -1,8 +1,8 @@
 import numpy as np
 from hypothesis import given
 
-from tasks.containment.kernel.schema_graph import group_schemas, schema_edges
-from tasks.relations.kernel.related import related_roles
+from lakebed.tasks.containment.kernel.schema_graph import group_schemas, schema_edges
+from lakebed.tasks.relations.kernel.related import related_roles
 from tests.tasks.relations.kernel.builders import lake_of
 from tests.tasks.relations.kernel.test_columns import small_lakes
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tasks.report.config import ReportConfig
-from tasks.report.model import Charts, Listing, Tiles
-from tasks.report.render import render
-from tasks.report.sections import collect_sections
-from tasks.report.sections.index import principal_plane, section
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import Charts, Listing, Tiles
+from lakebed.tasks.report.render import render
+from lakebed.tasks.report.sections import collect_sections
+from lakebed.tasks.report.sections.index import principal_plane, section
 from tests.tasks.report.lakes import small_lake
 from tests.tasks.search.lakes import HOSTILE, lake_tables, publish_lake
 

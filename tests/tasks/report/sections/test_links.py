@@ -2,11 +2,11 @@
 
 import pytest
 
-from tasks.links.stage import run_links
-from tasks.report.config import ReportConfig
-from tasks.report.model import Charts, Listing, Prose, Tiles
-from tasks.report.sections.links import decile_chart, section
-from tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.links.stage import run_links
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import Charts, Listing, Prose, Tiles
+from lakebed.tasks.report.sections.links import decile_chart, section
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.tasks.links.artifacts import SMALL, publish_lake_graph, workspace
 
 

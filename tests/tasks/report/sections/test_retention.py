@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from tasks.report.config import ReportConfig
-from tasks.report.model import Charts, Listing, Tiles
-from tasks.report.sections.retention import section
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import Charts, Listing, Tiles
+from lakebed.tasks.report.sections.retention import section
 from tests.tasks.retention.lakes import by_name, contained_lake, decide_here
 
 
@@ -51,7 +51,7 @@ def test_charts_hold_every_point_and_no_address(made):
 def test_the_page_takes_the_section(made):
     from dataclasses import replace
 
-    from tasks.report.render import render
+    from lakebed.tasks.report.render import render
     from tests.tasks.report.lakes import small_lake
 
     html = render(replace(small_lake(), sections=(made[2],)))

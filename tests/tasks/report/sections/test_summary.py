@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.report.config import ReportConfig
-from tasks.report.model import Charts, Listing, Tiles
-from tasks.report.sections.summary import TOP_NODES, section, top_of_forest
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.summary.config import SummaryConfig
-from tasks.summary.stage import run_summary
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import Charts, Listing, Tiles
+from lakebed.tasks.report.sections.summary import TOP_NODES, section, top_of_forest
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.stage import run_summary
 from tests.tasks.summary.conftest import N_NODES, publish_graph, workspace_at
 
 

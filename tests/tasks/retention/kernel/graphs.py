@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from tasks.retention.kernel.model import retention_graph
+from lakebed.tasks.retention.kernel.model import retention_graph
 
 
 def random_graph(rng, n, density=0.3, *, ties=False):

@@ -1,5 +1,5 @@
-from tasks.retention.kernel import greedy, polish, tree
-from tasks.retention.kernel.compile import compile_kernels
+from lakebed.tasks.retention.kernel import greedy, polish, tree
+from lakebed.tasks.retention.kernel.compile import compile_kernels
 
 
 def test_every_kernel_gets_compiled():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tasks.retention.config import PricesConfig, ThroughputConfig
-from tasks.retention.kernel.costs import ColumnSizes, bytes_read, rebuild_costs, table_costs
+from lakebed.tasks.retention.config import PricesConfig, ThroughputConfig
+from lakebed.tasks.retention.kernel.costs import ColumnSizes, bytes_read, rebuild_costs, table_costs
 
 PRICES = PricesConfig(
     storage_per_gb_month=2.0, read_per_gb=3.0, write_per_gb=5.0, maintenance_per_gb=7.0, compute_per_cpu_hour=36.0

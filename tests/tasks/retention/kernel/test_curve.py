@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tasks.retention.kernel.curve import curve_budgets, savings_curve
-from tasks.retention.kernel.model import retention_graph
-from tasks.retention.kernel.solve import Effort, solve
+from lakebed.tasks.retention.kernel.curve import curve_budgets, savings_curve
+from lakebed.tasks.retention.kernel.model import retention_graph
+from lakebed.tasks.retention.kernel.solve import Effort, solve
 from tests.tasks.retention.kernel.graphs import random_graph
 
 

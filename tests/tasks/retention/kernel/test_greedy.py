@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.retention.kernel.greedy import greedy_choice
+from lakebed.tasks.retention.kernel.greedy import greedy_choice
 from tests.tasks.retention.kernel.graphs import random_graph
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.retention.kernel.ilp import Programme, linear_bound, solve_ilp
+from lakebed.tasks.retention.kernel.ilp import Programme, linear_bound, solve_ilp
 from tests.tasks.retention.kernel.graphs import optimum, random_graph
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tasks.retention.kernel.model import Component, retention_graph, total_cost
+from lakebed.tasks.retention.kernel.model import Component, retention_graph, total_cost
 
 
 def test_edges_are_ordered_by_child_then_cost_then_the_parents_rank():

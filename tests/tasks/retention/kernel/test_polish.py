@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tasks.retention.kernel.model import retention_graph, total_cost
-from tasks.retention.kernel.polish import polish
+from lakebed.tasks.retention.kernel.model import retention_graph, total_cost
+from lakebed.tasks.retention.kernel.polish import polish
 from tests.tasks.retention.kernel.graphs import random_graph
 
 

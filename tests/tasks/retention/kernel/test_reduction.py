@@ -1,7 +1,7 @@
 import numpy as np
 
-from tasks.retention.kernel.model import retention_graph
-from tasks.retention.kernel.reduction import local_choice, reduce_graph
+from lakebed.tasks.retention.kernel.model import retention_graph
+from lakebed.tasks.retention.kernel.reduction import local_choice, reduce_graph
 
 
 def reduced(keep, pins, edges):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from connectors.errors import GraphError
-from tasks.retention.kernel.model import NOTHING, cheapest_edges, retention_graph, total_cost
-from tasks.retention.kernel.solve import Effort, solve
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.retention.kernel.model import NOTHING, cheapest_edges, retention_graph, total_cost
+from lakebed.tasks.retention.kernel.solve import Effort, solve
 from tests.tasks.retention.kernel.graphs import optimum, random_graph, random_tree
 
 PATIENT = 60.0
@@ -138,8 +138,8 @@ def test_a_graph_that_makes_no_sense_is_refused(parts, message):
 @pytest.mark.parametrize("seed", range(100))
 @pytest.mark.parametrize("is_line", [True, False])
 def test_trees_and_lines_by_dynamic_programming_equal_the_ilp(seed, is_line):
-    from tasks.retention.kernel.ilp import Programme, solve_ilp
-    from tasks.retention.kernel.tree import solve_forest
+    from lakebed.tasks.retention.kernel.ilp import Programme, solve_ilp
+    from lakebed.tasks.retention.kernel.tree import solve_forest
 
     rng = np.random.default_rng(seed)
     graph = random_tree(rng, int(rng.integers(2, 60)), is_line=is_line)

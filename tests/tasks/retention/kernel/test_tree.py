@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.retention.kernel.tree import solve_forest
+from lakebed.tasks.retention.kernel.tree import solve_forest
 
 
 def dyn_lin(keep, rebuild):

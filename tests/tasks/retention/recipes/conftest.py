@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from data_samples.generator import generate_sample_lake
-from data_samples.truth import Truth
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.model import Outcome
-from tasks.retention.recipes.pairs import PairRefs, solve_pairs
+from lakebed.data_samples.generator import generate_sample_lake
+from lakebed.data_samples.truth import Truth
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.retention.recipes.pairs import PairRefs, solve_pairs
 from tests.tasks.retention.recipes.lakes import KEY, SmallLake
 
 
@@ -39,7 +39,7 @@ def sample_context(sample_root: Path, sample_truth: Truth) -> RecipeContext:
 @pytest.fixture(scope="package")
 def sample_pairs(sample_context: RecipeContext, sample_truth: Truth) -> list[PairRefs]:
     """Every true pair of tables that have something to compare."""
-    from tasks.retention.recipes.refs import observe
+    from lakebed.tasks.retention.recipes.refs import observe
 
     empty = {table.name for table in sample_truth.tables if table.is_vacuous}
     pairs = [pair for pair in sample_truth.pairs if pair.is_set_contained and pair.child not in empty]

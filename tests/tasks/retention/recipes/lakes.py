@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from connectors.lake.config import LakeConfig
-from data_samples.layouts import ParquetFile
-from data_samples.model import Layout
-from tasks.retention.recipes.config import RecipeConfig
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.model import Outcome, Recipe, TableRef
-from tasks.retention.recipes.refs import observe
-from tasks.retention.recipes.synthesis import synthesise
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.data_samples.layouts import ParquetFile
+from lakebed.data_samples.model import Layout
+from lakebed.tasks.retention.recipes.config import RecipeConfig
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.model import Outcome, Recipe, TableRef
+from lakebed.tasks.retention.recipes.refs import observe
+from lakebed.tasks.retention.recipes.synthesis import synthesise
 
 KEY = bytes(range(16))
 

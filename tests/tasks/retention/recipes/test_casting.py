@@ -3,8 +3,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from connectors.errors import SourceError
-from tasks.retention.recipes.casting import cast_exactly, cast_where_same
+from lakebed.connectors.errors import SourceError
+from lakebed.tasks.retention.recipes.casting import cast_exactly, cast_where_same
 
 NAN = float("nan")
 

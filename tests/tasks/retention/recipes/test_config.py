@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.retention.recipes.config import RecipeConfig
+from lakebed.tasks.retention.recipes.config import RecipeConfig
 
 
 def test_every_setting_has_a_description() -> None:

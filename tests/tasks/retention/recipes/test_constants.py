@@ -4,7 +4,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from tasks.retention.recipes.constants import constant_of, scalar_of
+from lakebed.tasks.retention.recipes.constants import constant_of, scalar_of
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 import pyarrow as pa
 import pytest
 
-from connectors.errors import SourceError
-from data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetParts
-from tasks.retention.recipes.digest import digest_table, strict_digest
+from lakebed.connectors.errors import SourceError
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetParts
+from lakebed.tasks.retention.recipes.digest import digest_table, strict_digest
 from tests.tasks.retention.recipes.lakes import KEY, SmallLake
 
 TABLE = pa.table({"a": [1, 2, 3], "b": ["x", None, ""], "c": [0.5, 0.25, None]})

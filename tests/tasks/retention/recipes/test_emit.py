@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from connectors.errors import SourceError
-from data_samples.layouts import CsvFile, DeltaTable, HivePartitions
-from tasks.retention.recipes.emit import sql_statements, to_pyspark, to_sql, to_view
+from lakebed.connectors.errors import SourceError
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions
+from lakebed.tasks.retention.recipes.emit import sql_statements, to_pyspark, to_sql, to_view
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 BASE = pa.table({"id": pa.array(range(90)), "kind": [f"k{n % 3}" for n in range(90)]})

@@ -7,12 +7,12 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
-from data_samples.layouts import CsvFile, DeltaTable, HivePartitions
-from tasks.retention.recipes.config import RecipeConfig
-from tasks.retention.recipes.model import Outcome
-from tasks.retention.recipes.pairs import PairRefs
-from tasks.retention.recipes.rebuild import verify
-from tasks.retention.recipes.spark import synthesise_on_spark
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions
+from lakebed.tasks.retention.recipes.config import RecipeConfig
+from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.retention.recipes.pairs import PairRefs
+from lakebed.tasks.retention.recipes.rebuild import verify
+from lakebed.tasks.retention.recipes.spark import synthesise_on_spark
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 pytestmark = pytest.mark.spark

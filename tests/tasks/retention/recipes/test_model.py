@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from tasks.retention.recipes.model import Recipe
+from lakebed.tasks.retention.recipes.model import Recipe
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 BASE = pa.table({"id": pa.array(range(300)), "x": [n * n % 11 for n in range(300)]})

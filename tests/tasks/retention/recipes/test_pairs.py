@@ -1,7 +1,7 @@
 import pyarrow as pa
 
-from tasks.retention.recipes.model import FileRef, Outcome, TableRef
-from tasks.retention.recipes.pairs import PairRefs, pack_pairs, solve_pairs
+from lakebed.tasks.retention.recipes.model import FileRef, Outcome, TableRef
+from lakebed.tasks.retention.recipes.pairs import PairRefs, pack_pairs, solve_pairs
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 

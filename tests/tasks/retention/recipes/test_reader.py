@@ -1,12 +1,12 @@
 import pyarrow as pa
 import pytest
 
-from connectors.errors import PlanError, SourceError
-from data_samples.layouts import DeltaTable, ParquetParts
-from data_samples.truth import Truth
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.reader import TableReader, describe
-from tasks.retention.recipes.refs import observe
+from lakebed.connectors.errors import PlanError, SourceError
+from lakebed.data_samples.layouts import DeltaTable, ParquetParts
+from lakebed.data_samples.truth import Truth
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.reader import TableReader, describe
+from lakebed.tasks.retention.recipes.refs import observe
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 TABLE = pa.table({"id": pa.array(range(60)), "kind": [f"k{n % 3}" for n in range(60)]})

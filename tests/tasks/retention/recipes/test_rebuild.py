@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from connectors.errors import PlanError
-from data_samples.layouts import DeltaTable
-from tasks.retention.recipes.constants import constant_of
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.model import Equals, In, Outcome, Range, Term
-from tasks.retention.recipes.rebuild import check_parents, compare, first_rows, holds, rebuild, verify
+from lakebed.connectors.errors import PlanError
+from lakebed.data_samples.layouts import DeltaTable
+from lakebed.tasks.retention.recipes.constants import constant_of
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.model import Equals, In, Outcome, Range, Term
+from lakebed.tasks.retention.recipes.rebuild import check_parents, compare, first_rows, holds, rebuild, verify
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 BASE = pa.table({"id": pa.array(range(300)), "x": [n * n % 11 for n in range(300)]})

@@ -1,15 +1,15 @@
 import pyarrow as pa
 import pytest
 
-from connectors.errors import PlanError
-from data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines
-from tasks.inventory.config import InventoryConfig
-from tasks.inventory.splits import InventoryTables
-from tasks.inventory.stage import run_inventory
-from tasks.retention.recipes.reader import describe
-from tasks.retention.recipes.refs import observe, observe_again, table_refs
-from tasks.runtime.artifacts import ArtifactStore
-from tasks.runtime.workspace import Workspace
+from lakebed.connectors.errors import PlanError
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.retention.recipes.reader import describe
+from lakebed.tasks.retention.recipes.refs import observe, observe_again, table_refs
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 TABLE = pa.table({"id": pa.array(range(60)), "kind": [f"k{n % 3}" for n in range(60)]})

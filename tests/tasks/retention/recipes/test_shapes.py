@@ -3,7 +3,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.retention.recipes.shapes import (
+from lakebed.tasks.retention.recipes.shapes import (
     assembled,
     columns_text,
     leaf_refs,

@@ -8,15 +8,15 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
-from connectors.lake.leaves import storage_type
-from data_samples.layouts import CsvFile, DeltaTable
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.digest import strict_digest
-from tasks.retention.recipes.emit import sql_statements, to_pyspark, to_sql, to_view
-from tasks.retention.recipes.model import Outcome, Recipe
-from tasks.retention.recipes.pairs import PairRefs
-from tasks.retention.recipes.shapes import schema_from_text
-from tasks.retention.recipes.spark import synthesise_on_spark
+from lakebed.connectors.lake.leaves import storage_type
+from lakebed.data_samples.layouts import CsvFile, DeltaTable
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.digest import strict_digest
+from lakebed.tasks.retention.recipes.emit import sql_statements, to_pyspark, to_sql, to_view
+from lakebed.tasks.retention.recipes.model import Outcome, Recipe
+from lakebed.tasks.retention.recipes.pairs import PairRefs
+from lakebed.tasks.retention.recipes.shapes import schema_from_text
+from lakebed.tasks.retention.recipes.spark import synthesise_on_spark
 from tests.tasks.retention.recipes.lakes import KEY, SmallLake
 
 pytestmark = pytest.mark.spark

@@ -4,10 +4,18 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from connectors.errors import SourceError
-from tasks.retention.recipes.constants import constant_of
-from tasks.retention.recipes.model import Equals, In, Range, Term
-from tasks.retention.recipes.sql_text import column, condition, identifier, literal, spark_path, sql_type, text_literal
+from lakebed.connectors.errors import SourceError
+from lakebed.tasks.retention.recipes.constants import constant_of
+from lakebed.tasks.retention.recipes.model import Equals, In, Range, Term
+from lakebed.tasks.retention.recipes.sql_text import (
+    column,
+    condition,
+    identifier,
+    literal,
+    spark_path,
+    sql_type,
+    text_literal,
+)
 
 X = "x"
 MIDNIGHT = datetime(2024, 1, 2, tzinfo=UTC)

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetParts
-from data_samples.truth import Truth
-from tasks.retention.recipes.config import RecipeConfig
-from tasks.retention.recipes.model import Equals, In, Outcome, Positions, Range, Recipe, Where
-from tasks.retention.recipes.rebuild import rebuild, verify
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetParts
+from lakebed.data_samples.truth import Truth
+from lakebed.tasks.retention.recipes.config import RecipeConfig
+from lakebed.tasks.retention.recipes.model import Equals, In, Outcome, Positions, Range, Recipe, Where
+from lakebed.tasks.retention.recipes.rebuild import rebuild, verify
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 BASE = pa.table(
@@ -273,7 +273,7 @@ def test_a_column_that_the_parent_lacks_is_named(small: SmallLake) -> None:
 
 
 def test_renamed_columns_are_mapped(small: SmallLake) -> None:
-    from tasks.retention.recipes.synthesis import synthesise
+    from lakebed.tasks.retention.recipes.synthesis import synthesise
 
     small.put("child", BASE.slice(0, 50).select(["id", "kind"]).rename_columns(["number", "sort"]))
     small.put("parent", BASE)
@@ -363,7 +363,7 @@ def test_parents_that_do_not_cover_the_child_are_refused(small: SmallLake) -> No
 def test_a_file_that_changed_since_the_inventory_is_refused(small: SmallLake) -> None:
     small.put("child", BASE.slice(0, 10))
     small.put("parent", BASE)
-    from tasks.retention.recipes.synthesis import synthesise
+    from lakebed.tasks.retention.recipes.synthesis import synthesise
 
     child, parent = small.ref("child"), small.ref("parent")
     small.put("parent", BASE.slice(0, 150))
@@ -376,7 +376,7 @@ def test_a_file_that_changed_since_the_inventory_is_refused(small: SmallLake) ->
 def test_a_damaged_file_is_refused(small: SmallLake) -> None:
     small.put("child", BASE.slice(0, 10))
     small.put("parent", BASE)
-    from tasks.retention.recipes.synthesis import synthesise
+    from lakebed.tasks.retention.recipes.synthesis import synthesise
 
     child, parent = small.ref("child"), small.ref("parent")
     path = small.root / "parent.parquet"

@@ -1,9 +1,9 @@
 import pyarrow as pa
 import pytest
 
-from data_samples.layouts import TextFile
-from tasks.retention.recipes.digest import digest_table
-from tasks.retention.recipes.reader import describe
+from lakebed.data_samples.layouts import TextFile
+from lakebed.tasks.retention.recipes.digest import digest_table
+from lakebed.tasks.retention.recipes.reader import describe
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 NOTHING = pa.table({})

@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.errors import PlanError
-from connectors.lake.write import parquet_bytes
-from data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetParts, TextFile
-from tasks.retention.recipes.config import RecipeConfig
-from tasks.retention.recipes.context import RecipeContext
-from tasks.retention.recipes.model import Outcome
-from tasks.retention.recipes.rebuild import rebuild
-from tasks.retention.recipes.refs import observe
-from tasks.retention.recipes.synthesis import synthesise
-from tasks.retention.recipes.write import write_rebuilt, write_table_as
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.write import parquet_bytes
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetParts, TextFile
+from lakebed.tasks.retention.recipes.config import RecipeConfig
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.retention.recipes.rebuild import rebuild
+from lakebed.tasks.retention.recipes.refs import observe
+from lakebed.tasks.retention.recipes.synthesis import synthesise
+from lakebed.tasks.retention.recipes.write import write_rebuilt, write_table_as
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 BASE = pa.table(
@@ -130,7 +130,9 @@ def test_a_table_that_cannot_be_written_again_has_no_recipe(tmp_path: Path) -> N
     small.put("parent", pa.table({"t": ["x", "y", "z"], "n": [1, 2, 3]}))
     ref = small.ref("child")
     assert synthesise(small.context, ref, [small.ref("parent")]).recipe is not None
-    with patch("tasks.retention.recipes.write.parquet_bytes", return_value=parquet_bytes(pa.table({"n": [1, 2]}))):
+    with patch(
+        "lakebed.tasks.retention.recipes.write.parquet_bytes", return_value=parquet_bytes(pa.table({"n": [1, 2]}))
+    ):
         outcome = synthesise(small.context, ref, [small.ref("parent")])
     assert outcome.refusal is not None and outcome.refusal.code == "cannot_be_written"
 

@@ -1,7 +1,7 @@
 import numpy as np
 
-from tasks.index.kernel.postings import FULL, ColumnSizes, make_postings
-from tasks.search.kernel.ranking import AskedColumn, column_shares, rank_columns, score_tables
+from lakebed.tasks.index.kernel.postings import FULL, ColumnSizes, make_postings
+from lakebed.tasks.search.kernel.ranking import AskedColumn, column_shares, rank_columns, score_tables
 
 # columns 0-1 of table 0, 2 of table 1, 3-4 of table 2
 COLUMNS = [{0, 1, 2, 3}, {8, 9}, {0, 1, 2}, {0, 1, 2, 3, 4, 5}, {9}]

@@ -4,8 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tasks.summary.kernel.blocks import Form
-from tasks.summary.kernel.csr import CsrGraph
+from lakebed.tasks.summary.kernel.blocks import Form
+from lakebed.tasks.summary.kernel.csr import CsrGraph
 
 
 def scipy_adjacency(graph: CsrGraph) -> sp.csr_matrix:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tasks.summary.kernel.model import SignedEdges, Summary
+from lakebed.tasks.summary.kernel.model import SignedEdges, Summary
 
 
 @dataclass(frozen=True)

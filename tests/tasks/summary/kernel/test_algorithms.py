@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from connectors.errors import GraphError
-from tasks.summary.kernel.algorithms import components, count_triangles, distances, page_rank
-from tasks.summary.kernel.layout import lay_out
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.kernel.algorithms import components, count_triangles, distances, page_rank
+from lakebed.tasks.summary.kernel.layout import lay_out
 from tests.tasks.summary.kernel.summaries import EMPTY, Sample, random_sample, samples
 
 

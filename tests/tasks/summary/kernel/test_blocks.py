@@ -1,8 +1,15 @@
 import numpy as np
 import pytest
 
-from connectors.errors import GraphError
-from tasks.summary.kernel.blocks import TRANSPOSED, Scratch, block_product, column_blocks, form_scaling, require_dense
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.kernel.blocks import (
+    TRANSPOSED,
+    Scratch,
+    block_product,
+    column_blocks,
+    form_scaling,
+    require_dense,
+)
 
 
 @pytest.mark.parametrize("n_columns", [1, 16, 48, 64, 80, 128, 512])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.candidates import Groups, candidate_groups
-from tasks.summary.kernel.graph import build_graph
-from tasks.summary.kernel.threads import start_threads
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.candidates import Groups, candidate_groups
+from lakebed.tasks.summary.kernel.graph import build_graph
+from lakebed.tasks.summary.kernel.threads import start_threads
 from tests.tasks.summary.graphs import bipartite, planted_graph, star
 
 

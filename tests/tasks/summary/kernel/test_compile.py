@@ -2,9 +2,19 @@
 
 import numpy as np
 
-from tasks.summary.kernel import candidates, contraction, decoding, encoding, forest, graph, groups, merging, rows
-from tasks.summary.kernel.compile import compile_kernels
-from tasks.summary.kernel.summarize import summarize
+from lakebed.tasks.summary.kernel import (
+    candidates,
+    contraction,
+    decoding,
+    encoding,
+    forest,
+    graph,
+    groups,
+    merging,
+    rows,
+)
+from lakebed.tasks.summary.kernel.compile import compile_kernels
+from lakebed.tasks.summary.kernel.summarize import summarize
 from tests.tasks.summary.graphs import planted_graph
 
 MODULES = (candidates, contraction, decoding, encoding, forest, graph, groups, merging, rows)

@@ -1,5 +1,5 @@
-from tasks.summary.kernel import layout
-from tasks.summary.kernel.compile_products import compile_products
+from lakebed.tasks.summary.kernel import layout
+from lakebed.tasks.summary.kernel.compile_products import compile_products
 
 
 def test_everything_compiles() -> None:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tasks.summary.kernel.contraction import canonical_edges, contract
-from tasks.summary.kernel.encoding import Placed
-from tasks.summary.kernel.forest import binary_forest
-from tasks.summary.kernel.merging import MergeLog
-from tasks.summary.kernel.model import Summary
+from lakebed.tasks.summary.kernel.contraction import canonical_edges, contract
+from lakebed.tasks.summary.kernel.encoding import Placed
+from lakebed.tasks.summary.kernel.forest import binary_forest
+from lakebed.tasks.summary.kernel.merging import MergeLog
+from lakebed.tasks.summary.kernel.model import Summary
 
 
 def log_of(*merges: tuple[int, int]) -> MergeLog:

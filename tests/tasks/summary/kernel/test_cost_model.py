@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tasks.summary.kernel.cost_model import Choice, choose
-from tasks.summary.kernel.layout import Layout, lay_out
-from tasks.summary.kernel.model import SignedEdges, Summary
+from lakebed.tasks.summary.kernel.cost_model import Choice, choose
+from lakebed.tasks.summary.kernel.layout import Layout, lay_out
+from lakebed.tasks.summary.kernel.model import SignedEdges, Summary
 
 
 def clique(n_nodes: int) -> Layout:

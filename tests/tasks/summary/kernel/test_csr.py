@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import GraphError
-from tasks.summary.kernel.blocks import FORMS, Form, form_scaling
-from tasks.summary.kernel.csr import CsrGraph, csr_product
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.kernel.blocks import FORMS, Form, form_scaling
+from lakebed.tasks.summary.kernel.csr import CsrGraph, csr_product
 from tests.tasks.summary.kernel.forms import dense_form, scipy_adjacency
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tasks.summary.kernel.decoding import decode, leaf_slices
-from tasks.summary.kernel.model import SignedEdges, Summary
+from lakebed.tasks.summary.kernel.decoding import decode, leaf_slices
+from lakebed.tasks.summary.kernel.model import SignedEdges, Summary
 
 
 def test_the_definition_on_a_small_summary() -> None:

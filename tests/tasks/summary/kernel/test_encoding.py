@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.summary.kernel.encoding import encode
-from tasks.summary.kernel.forest import binary_forest
-from tasks.summary.kernel.graph import build_graph
-from tasks.summary.kernel.merging import MergeLog
+from lakebed.tasks.summary.kernel.encoding import encode
+from lakebed.tasks.summary.kernel.forest import binary_forest
+from lakebed.tasks.summary.kernel.graph import build_graph
+from lakebed.tasks.summary.kernel.merging import MergeLog
 from tests.tasks.summary.graphs import clique
 
 Tree = int | tuple["Tree", "Tree"]

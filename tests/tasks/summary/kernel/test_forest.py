@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tasks.summary.kernel.forest import binary_forest, children
-from tasks.summary.kernel.merging import MergeLog
+from lakebed.tasks.summary.kernel.forest import binary_forest, children
+from lakebed.tasks.summary.kernel.merging import MergeLog
 
 
 def test_three_merges() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tasks.summary.kernel.hashing import hash_ids, stream_key
+from lakebed.tasks.summary.kernel.hashing import hash_ids, stream_key
 
 KNOWN = [2632516684, 1963323977, 1622254963]
 

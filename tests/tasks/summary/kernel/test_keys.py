@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from connectors.errors import GraphError
-from tasks.summary.kernel.keys import from_edges
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.kernel.keys import from_edges
 
 
 def test_strings() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 from hypothesis import given
 
-from tasks.summary.kernel.layout import lay_out
+from lakebed.tasks.summary.kernel.layout import lay_out
 from tests.tasks.summary.kernel.summaries import EMPTY, Sample, random_sample, samples
 
 

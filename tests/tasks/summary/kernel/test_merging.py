@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.merging import MergeLog, next_iteration, threshold
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.merging import MergeLog, next_iteration, threshold
 
 
 @pytest.mark.parametrize(("iterations", "n_final"), [(1, 1), (5, 1), (12, 2), (20, 3), (50, 3)])

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse.linalg import aslinearoperator, eigsh
 
-from connectors.errors import GraphError
-from tasks.summary.kernel.blocks import FORMS, Form
-from tasks.summary.kernel.csr import CsrGraph
-from tasks.summary.kernel.layout import lay_out
-from tasks.summary.kernel.operator import CsrOperator, ProductOperator, SummaryOperator, chosen_operator
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.kernel.blocks import FORMS, Form
+from lakebed.tasks.summary.kernel.csr import CsrGraph
+from lakebed.tasks.summary.kernel.layout import lay_out
+from lakebed.tasks.summary.kernel.operator import CsrOperator, ProductOperator, SummaryOperator, chosen_operator
 from tests.tasks.summary.kernel.forms import dense_form
 from tests.tasks.summary.kernel.summaries import EMPTY, Sample, random_sample, samples
 

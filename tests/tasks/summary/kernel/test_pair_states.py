@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from tasks.summary.kernel.pair_states import EDGE, EMPTY, Cells, _finish, pack, state_tables
+from lakebed.tasks.summary.kernel.pair_states import EDGE, EMPTY, Cells, _finish, pack, state_tables
 
 WIDE = [tuple(cells) for cells in product((-1, 0, 1), repeat=4)]
 

@@ -5,14 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.candidates import candidate_groups
-from tasks.summary.kernel.encoding import encode
-from tasks.summary.kernel.forest import binary_forest
-from tasks.summary.kernel.graph import build_graph
-from tasks.summary.kernel.merging import MergeLog, merge_graph
-from tasks.summary.kernel.partial import Pairs, encode_part, heights_of, merge_part, pairs_of_edges, roots_of
-from tasks.summary.kernel.threads import start_threads
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.candidates import candidate_groups
+from lakebed.tasks.summary.kernel.encoding import encode
+from lakebed.tasks.summary.kernel.forest import binary_forest
+from lakebed.tasks.summary.kernel.graph import build_graph
+from lakebed.tasks.summary.kernel.merging import MergeLog, merge_graph
+from lakebed.tasks.summary.kernel.partial import Pairs, encode_part, heights_of, merge_part, pairs_of_edges, roots_of
+from lakebed.tasks.summary.kernel.threads import start_threads
 from tests.tasks.summary.graphs import planted_graph
 
 N = 240

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from connectors.errors import GraphError
-from tasks.summary.kernel import estimate
-from tasks.summary.kernel.model import SignedEdges, Summary
-from tasks.summary.kernel.profile import level_profile
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.kernel import estimate
+from lakebed.tasks.summary.kernel.model import SignedEdges, Summary
+from lakebed.tasks.summary.kernel.profile import level_profile
 
 
 def test_levels_of_a_small_forest() -> None:

@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import GraphError
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.layout import lay_out
-from tasks.summary.kernel.queries import degrees, has_edge, have_edges, neighbours, neighbours_of
-from tasks.summary.kernel.summarize import summarize
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.layout import lay_out
+from lakebed.tasks.summary.kernel.queries import degrees, has_edge, have_edges, neighbours, neighbours_of
+from lakebed.tasks.summary.kernel.summarize import summarize
 from tests.tasks.summary.kernel.summaries import EMPTY, Sample, random_sample, samples
 
 

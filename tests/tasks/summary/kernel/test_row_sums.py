@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from tasks.summary.kernel.row_sums import sum_rows, sum_weighted_rows
+from lakebed.tasks.summary.kernel.row_sums import sum_rows, sum_weighted_rows
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 

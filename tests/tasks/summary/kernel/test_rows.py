@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.summary.kernel.graph import build_graph
-from tasks.summary.kernel.pair_states import state_tables
-from tasks.summary.kernel.rows import Rows, graph_rows, new_scratch, replay, resized
+from lakebed.tasks.summary.kernel.graph import build_graph
+from lakebed.tasks.summary.kernel.pair_states import state_tables
+from lakebed.tasks.summary.kernel.rows import Rows, graph_rows, new_scratch, replay, resized
 from tests.tasks.summary.graphs import clique, graphs, random_graph
 
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.errors import GraphError
-from tasks.summary.config import SummaryConfig
-from tasks.summary.kernel.graph import build_graph
-from tasks.summary.kernel.merging import MergeLog, merge_graph
-from tasks.summary.kernel.model import Summary
-from tasks.summary.kernel.summarize import encode_log, summarize, summarize_graph
+from lakebed.connectors.errors import GraphError
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel.graph import build_graph
+from lakebed.tasks.summary.kernel.merging import MergeLog, merge_graph
+from lakebed.tasks.summary.kernel.model import Summary
+from lakebed.tasks.summary.kernel.summarize import encode_log, summarize, summarize_graph
 from tests.tasks.summary.graphs import SHAPES, clique, graphs, planted_graph, random_graph, star
 
 

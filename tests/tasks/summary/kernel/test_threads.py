@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.summary.kernel.threads import spread, start_threads
+from lakebed.tasks.summary.kernel.threads import spread, start_threads
 
 
 @pytest.mark.parametrize("n", [0, 1, 10, 1_000, 1_003])

@@ -1,4 +1,4 @@
-from tasks.retention.recipes.kernel.compile import compile_kernels
+from lakebed.tasks.retention.recipes.kernel.compile import compile_kernels
 
 
 def test_every_kernel_is_compiled_once() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.retention.recipes.kernel.matching import locate, match_rows, occurrence, positions_of
+from lakebed.tasks.retention.recipes.kernel.matching import locate, match_rows, occurrence, positions_of
 
 rows = st.lists(st.integers(0, 6), max_size=30)
 

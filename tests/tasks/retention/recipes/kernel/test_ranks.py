@@ -4,7 +4,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from tasks.retention.recipes.kernel.ranks import NULL, UNUSABLE, can_rank, rank_column
+from lakebed.tasks.retention.recipes.kernel.ranks import NULL, UNUSABLE, can_rank, rank_column
 
 ZONED = pa.timestamp("us", "Europe/Berlin")
 

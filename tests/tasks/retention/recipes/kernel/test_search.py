@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.retention.recipes.kernel.matching import Match, match_rows
-from tasks.retention.recipes.kernel.ranks import RankedColumn, rank_column
-from tasks.retention.recipes.kernel.search import Found, disjoint_pairs, find_all_rows, find_condition
+from lakebed.tasks.retention.recipes.kernel.matching import Match, match_rows
+from lakebed.tasks.retention.recipes.kernel.ranks import RankedColumn, rank_column
+from lakebed.tasks.retention.recipes.kernel.search import Found, disjoint_pairs, find_all_rows, find_condition
 
 Cell = int | None
 Row = tuple[Cell, ...]

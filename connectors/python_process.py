@@ -1,0 +1,30 @@
+"""Child processes that run a module of ours: from this process's code, never from the working folder."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+# with it Python puts neither the working folder nor a script's folder before its own packages
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+
+
+def code_root() -> Path:
+    """The folder that lakebed is imported from: a checkout, site-packages, or a zip."""
+    return Path(__file__).absolute().parents[2]
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of lakebed with this interpreter."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def python_path(first: str = "") -> str:
+    """PYTHONPATH of a child: our code before what this process was given; relative places are left out."""
+    given = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(path)]
+    return os.pathsep.join(dict.fromkeys([first or str(code_root()), *given]))
+
+
+def module_environment(**more: str) -> Mapping[str, str]:
+    """The environment of such a child, with further variables."""
+    return os.environ | SAFE_PATH | {"PYTHONPATH": python_path()} | more
