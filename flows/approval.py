@@ -15,11 +15,11 @@ from pydantic import Field
 
 from lakebed.connectors.errors import LeaseError, PlanError
 from lakebed.flows.markdown import code, code_cell
-from lakebed.flows.quarantine import apply, apply_settings
+from lakebed.quarantine import apply, apply_settings
 from lakebed.tasks.retention.plan import Plan, PlannedTable, read_plan, require_sealed
 
 if TYPE_CHECKING:
-    from lakebed.flows.config import LakebedConfig
+    from lakebed.config import LakebedConfig
     from lakebed.tasks.quarantine.apply import Applied
 
 SHOWN_TABLES = 100

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from lakebed.flows.chain import CHAIN
+from lakebed.chain import CHAIN
 from lakebed.flows.deployment_limits import HEARTBEAT_S, POOL
 
 TAG = "lakebed"

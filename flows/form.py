@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import EnvSettingsSource
 
-from lakebed.flows.config import NOT_OF_RUNS, LakebedConfig
+from lakebed.config import NOT_OF_RUNS, LakebedConfig
 from lakebed.tasks.containment.config import PUBLIC_KEY, ContainmentConfig
 
 

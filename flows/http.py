@@ -18,8 +18,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from lakebed.artifacts import search_refs
 from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
-from lakebed.flows.artifacts import search_refs
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.search.config import SearchConfig
 from lakebed.tasks.search.lake_search import LakeSearch

@@ -8,21 +8,21 @@ from typing import cast
 from prefect import flow, get_run_logger, runtime
 from prefect.states import Completed
 
+from lakebed.chain import Link, StageName, chosen_links, gets_report
+from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.failures import typed_failure
 from lakebed.connectors.storage import is_object_store
-from lakebed.flows.chain import Link, StageName, chosen_links, gets_report
-from lakebed.flows.config import LakebedConfig
 from lakebed.flows.deployments import FLOW_COMMAND
 from lakebed.flows.form import ContainmentForm
 from lakebed.flows.prefect_home import users_server
-from lakebed.flows.quarantine import quarantine_warnings
-from lakebed.flows.run import begin, report_of
 from lakebed.flows.run_page import NOTHING_DONE, publish_run, run_message
 from lakebed.flows.run_progress import RunLogProgress, ServerProgress
-from lakebed.flows.scope import RunScope, run_links
+from lakebed.quarantine import quarantine_warnings
+from lakebed.run import begin, report_of
+from lakebed.scope import RunScope, run_links
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.index.config import IndexConfig
 from lakebed.tasks.inventory.config import InventoryConfig

@@ -11,7 +11,7 @@ from lakebed.connectors.errors import LakeError
 from lakebed.connectors.storage import is_object_store
 from lakebed.flows.cli.output import human_bytes
 from lakebed.flows.markdown import code, code_cell
-from lakebed.flows.scope import RunScope
+from lakebed.scope import RunScope
 from lakebed.tasks.retention.words import money_text
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.record import StageRecord

@@ -67,3 +67,23 @@ def search(searchable: "Searchable") -> "LakeSearch":
 
     _, store, refs = searchable
     return LakeSearch(store, refs)
+
+
+@pytest.fixture
+def parquet_lake(tmp_path):
+    from tests.flows.lakes import write_parquet_lake
+
+    return write_parquet_lake(tmp_path / "lake")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A finished run on the mixed lake: its folder (`lake`, `artifacts`) and answer. Not to be changed."""
+    from tests.flows.lakes import write_mixed_lake
+    from tests.flows.processes import lakebed
+
+    folder = tmp_path_factory.mktemp("finished")
+    write_mixed_lake(folder / "lake")
+    answer = lakebed("run", "--lake", "lake", "--artifacts", "artifacts", "--json", folder=folder)
+    assert answer.status == 0, answer.err
+    return folder, answer

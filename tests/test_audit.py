@@ -12,8 +12,8 @@ from pydantic import BaseModel
 import lakebed.connectors
 import lakebed.flows
 import lakebed.tasks
+from lakebed.config import LakebedConfig
 from lakebed.connectors.config import FrozenConfig
-from lakebed.flows.config import LakebedConfig
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("connectors", "flows", "tasks", "lakebed", "infra")

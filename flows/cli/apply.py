@@ -27,8 +27,8 @@ def apply(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Set the tables of a plan aside: verify, rebuild and compare, then move to quarantine. Deletes nothing."""
-    from lakebed.flows.quarantine import apply as apply_plan
-    from lakebed.flows.quarantine import apply_settings
+    from lakebed.quarantine import apply as apply_plan
+    from lakebed.quarantine import apply_settings
     from lakebed.tasks.retention.plan import read_plan
 
     follow_config(config)

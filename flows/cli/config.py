@@ -12,7 +12,7 @@ from lakebed.flows.cli.output import print_json, print_text
 
 def config(as_json: AsJson = False) -> None:
     """Print every setting with its default, range and meaning, as TOML; with --json, as a JSON schema."""
-    from lakebed.flows.config import LakebedConfig
+    from lakebed.config import LakebedConfig
 
     if as_json:
         print_json(LakebedConfig.model_json_schema())

@@ -50,7 +50,7 @@ def edges(root: str) -> list[dict[str, Any]]:
     """
     import json
 
-    from lakebed.flows.artifacts import newest_refs
+    from lakebed.artifacts import newest_refs
 
     store, refs = newest_refs(root, "containment")
     columns = ["child", "parent", "semantics", "n_child_rows", "n_child_distinct", "n_parent_rows", "coincidental"]

@@ -21,8 +21,8 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Make the sample lake, run the chain on it, and check the result against the known truth."""
-    from lakebed.flows.config import load_config
-    from lakebed.flows.run import run
+    from lakebed.config import load_config
+    from lakebed.run import run
     from lakebed.tasks.runtime.progress import shown
 
     follow_config(None)
@@ -73,7 +73,7 @@ def _differences(truth: Any, artifacts: str) -> list[str]:
 
 def _print_neighbours(artifacts: str) -> None:
     """The nearest tables of the biggest ones, as `lakebed similar` answers."""
-    from lakebed.flows.artifacts import newest_refs
+    from lakebed.artifacts import newest_refs
     from lakebed.flows.cli.output import print_table
     from lakebed.flows.cli.similar import opened, why_text
 

@@ -16,8 +16,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check Java, Python, Delta's jars, memory, disk and Prefect; say the fix for each. Quick without --spark."""
+    from lakebed.config import load_config
     from lakebed.connectors.doctor import check_spark, quick_checks
-    from lakebed.flows.config import load_config
 
     values = {"lake": {"root": "."}} | ({"spark": {"master": master}} if master else {})
     settings = load_config(config, values).spark

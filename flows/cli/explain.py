@@ -26,7 +26,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say of one table what each step found: proven edges, near misses, and why the others are out."""
-    from lakebed.flows.artifacts import newest_refs, newest_run
+    from lakebed.artifacts import newest_refs, newest_run
     from lakebed.tasks.containment.explain import explain_table
     from lakebed.tasks.retention.explain import explain_decision
 

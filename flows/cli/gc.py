@@ -13,7 +13,7 @@ from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_
 from lakebed.flows.cli.output import human_bytes, print_json, print_table, print_text
 
 if TYPE_CHECKING:
-    from lakebed.flows.gc import Cleaning
+    from lakebed.gc import Cleaning
 
 SHOWN = 40
 
@@ -34,7 +34,7 @@ def gc(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Remove runs and artifacts that no kept run, receipt or plan needs, and what killed runs left. Never the lake."""
-    from lakebed.flows.gc import clean, preview, settings_for
+    from lakebed.gc import clean, preview, settings_for
 
     follow_config(config)
     root, plans = artifact_root(artifacts, config), plan or []

@@ -60,7 +60,7 @@ def predictions(root: str) -> "tuple[pa.Table, str]":
         ArtifactError: if no run has reached the links stage.
         StageError: if none has, and torch is not installed either.
     """
-    from lakebed.flows.artifacts import newest_refs
+    from lakebed.artifacts import newest_refs
     from lakebed.tasks.links.stage import require_torch
 
     try:

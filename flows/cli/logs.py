@@ -27,7 +27,7 @@ def follow_config(path: Path | None) -> LoggingConfig:
     Raises:
         ConfigError: if they cannot be read.
     """
-    from lakebed.flows.config import logging_config
+    from lakebed.config import logging_config
 
     config = logging_config(path)
     configure(config)

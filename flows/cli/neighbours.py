@@ -45,7 +45,7 @@ def newest_summary(root: str) -> tuple["pa.Table", "Summary"]:
     Raises:
         ArtifactError: if no run has reached the summary stage, or its files are damaged.
     """
-    from lakebed.flows.artifacts import newest_refs
+    from lakebed.artifacts import newest_refs
     from lakebed.tasks.summary.export import load_arrays
 
     store, refs = newest_refs(root, "summary")

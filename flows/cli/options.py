@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from lakebed.flows.config import LakebedConfig
+    from lakebed.config import LakebedConfig
 
 ConfigFile = Annotated[
     Path | None,
@@ -38,7 +38,7 @@ def artifact_root(artifacts: str | None, config: Path | None = None) -> str:
     """
     if artifacts is not None:
         return artifacts
-    from lakebed.flows.config import load_config
+    from lakebed.config import load_config
 
     settings: LakebedConfig = load_config(config, {"lake": {"root": "."}})
     return settings.artifacts

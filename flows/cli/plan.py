@@ -52,8 +52,8 @@ def make(root: str) -> tuple["Plan", dict[str, Any]]:
     """
     from datetime import UTC, datetime
 
+    from lakebed.artifacts import newest_refs, newest_run
     from lakebed.connectors.lake.config import LakeConfig
-    from lakebed.flows.artifacts import newest_refs, newest_run
     from lakebed.tasks.retention.config import RetentionConfig
     from lakebed.tasks.retention.planning import PlanSource, make_plan
 

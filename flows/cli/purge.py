@@ -18,8 +18,8 @@ def purge(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Delete tables in quarantine whose days of grace are over. The only verb that deletes; with --all those due."""
-    from lakebed.flows.quarantine import lake_settings
-    from lakebed.flows.quarantine import purge as purge_tables
+    from lakebed.quarantine import lake_settings
+    from lakebed.quarantine import purge as purge_tables
 
     follow_config(config)
     chosen = chosen_tables(tables, everything, "purge")

@@ -6,8 +6,8 @@ from lakebed.flows.cli.output import print_json, print_text
 
 def report(artifacts: Artifacts = None, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Write the HTML report of the newest run that reached containment anew, and say where it lies."""
-    from lakebed.flows.artifacts import newest_run
-    from lakebed.flows.run import write_run_report
+    from lakebed.artifacts import newest_run
+    from lakebed.run import write_run_report
     from lakebed.tasks.report.config import ReportConfig
     from lakebed.tasks.runtime.artifacts import ArtifactStore
 

@@ -17,8 +17,8 @@ def restore(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Bring tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged."""
-    from lakebed.flows.quarantine import lake_settings
-    from lakebed.flows.quarantine import restore as restore_tables
+    from lakebed.quarantine import lake_settings
+    from lakebed.quarantine import restore as restore_tables
 
     follow_config(config)
     chosen = chosen_tables(tables, everything, "restore")

@@ -25,8 +25,8 @@ def run(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Runs the chain and prints what it found."""
-    from lakebed.flows.config import load_config
-    from lakebed.flows.run import run as run_chain
+    from lakebed.config import load_config
+    from lakebed.run import run as run_chain
     from lakebed.tasks.runtime.logs import configure
     from lakebed.tasks.runtime.progress import shown
 

@@ -35,8 +35,8 @@ def serve(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Registers the deployments at the Prefect server of PREFECT_API_URL, then works for them until it is stopped."""
-    from lakebed.flows.chain import chosen_links
-    from lakebed.flows.config import DEFAULT_FILE, load_config
+    from lakebed.chain import chosen_links
+    from lakebed.config import DEFAULT_FILE, load_config
     from lakebed.flows.serving import Schedule, Serving, register, require_server, work
 
     settings = load_config(config, overrides(lake, artifacts))

@@ -45,7 +45,7 @@ def opened(root: str) -> "LakeSearch":
     Raises:
         ArtifactError: if no run has made one.
     """
-    from lakebed.flows.artifacts import search_refs
+    from lakebed.artifacts import search_refs
     from lakebed.tasks.search.lake_search import LakeSearch
 
     return LakeSearch(*search_refs(root))

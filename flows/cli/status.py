@@ -35,7 +35,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Lists what needs attention first, then the newest runs, the stages of the last, and the quarantine."""
-    from lakebed.flows.artifacts import all_runs
+    from lakebed.artifacts import all_runs
     from lakebed.tasks.runtime.prometheus import metrics_text
     from lakebed.tasks.runtime.record import find_run
 
@@ -54,7 +54,7 @@ def status(
 
 def _overview(root: str, config: Any, runs: "list[RunRecord]", *, is_json: bool) -> None:
     from lakebed.connectors.rights import weakness_of
-    from lakebed.flows.quarantine import lake_settings, quarantine_facts, quarantine_warnings
+    from lakebed.quarantine import lake_settings, quarantine_facts, quarantine_warnings
 
     settings = lake_settings(config, overrides(None, root))
     warnings, aside = quarantine_warnings(settings), quarantine_facts(settings)

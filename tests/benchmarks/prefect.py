@@ -24,10 +24,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lakebed.chain import chosen_links
+from lakebed.config import LakebedConfig, load_config
 from lakebed.data_samples.generator import generate_sample_lake
-from lakebed.flows.chain import chosen_links
-from lakebed.flows.config import LakebedConfig, load_config
-from lakebed.flows.scope import RunScope
+from lakebed.scope import RunScope
 from lakebed.tasks.runtime.record import new_run_id
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "benchmarks"

@@ -12,8 +12,8 @@ import time
 from collections import defaultdict
 from typing import Any
 
-from lakebed.flows.artifacts import newest_refs
-from lakebed.flows.config import load_config
+from lakebed.artifacts import newest_refs
+from lakebed.config import load_config
 from lakebed.tasks.index.config import IndexConfig, Vectors
 from lakebed.tasks.index.folder import open_folder
 from lakebed.tasks.index.stage import run_index

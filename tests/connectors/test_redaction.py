@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lakebed.config import load_config
 from lakebed.connectors.errors import ConfigError, LakeError
 from lakebed.connectors.redaction import (
     HIDDEN,
@@ -17,7 +18,6 @@ from lakebed.connectors.redaction import (
     remember_secrets,
     secret_variables,
 )
-from lakebed.flows.config import load_config
 
 # what passwords look like in URLs and files; long enough not to be a part of the text around them
 SECRETS = st.text(string.ascii_letters + string.digits + "-_.~%+!", min_size=8, max_size=40).filter(

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from lakebed.flows.config import LakebedConfig
+from lakebed.config import LakebedConfig
 from tests.docs.pages import PAGES, ROOT, code_lines
 
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (none, required|`[^`]*`) \|", re.MULTILINE)

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
+from lakebed.config import load_config
 from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
 from lakebed.connectors.spark.failures import typed_failure
-from lakebed.flows.config import load_config
 from lakebed.tasks.containment.stage import run_containment
 from lakebed.tasks.inventory.stage import run_inventory
 from lakebed.tasks.runtime.artifacts import ArtifactStore

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from lakebed.flows.chain import STAGES, StageName
+from lakebed.chain import STAGES, StageName
 from lakebed.flows.deployment_limits import HEARTBEAT_S, MIN_SILENT_S
 from lakebed.flows.deployments import DEPLOYMENTS, as_yaml, root_id
 from tests.docs.pages import ROOT

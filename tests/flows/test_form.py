@@ -4,7 +4,7 @@ import json
 
 from pydantic import SecretStr
 
-from lakebed.flows.config import NOT_OF_RUNS, LakebedConfig, load_config
+from lakebed.config import NOT_OF_RUNS, LakebedConfig, load_config
 from lakebed.flows.form import ContainmentForm, without_secrets
 from lakebed.tasks.containment.config import PUBLIC_KEY, ContainmentConfig
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lakebed.flows.chain import chosen_links
+from lakebed.chain import chosen_links
 from lakebed.tasks.runtime.artifacts import MANIFEST, ArtifactStore
 from lakebed.tasks.runtime.lease import is_held, read_holder
 from lakebed.tasks.runtime.record import list_runs

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lakebed.flows.chain import STAGES, chosen_links
-from lakebed.flows.config import NOT_OF_RUNS, LakebedConfig
+from lakebed.chain import STAGES, chosen_links
+from lakebed.config import NOT_OF_RUNS, LakebedConfig
 from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import write_parquet_lake
 from tests.flows.processes import python
@@ -58,7 +58,7 @@ server.start(); server.wait()
 import lakebed.tasks.inventory.task as module
 from lakebed.connectors.errors import SourceError, Transient
 from lakebed.flows.lake import lake_flow
-from lakebed.flows.scope import RunScope
+from lakebed.scope import RunScope
 RunScope.start_beside = lambda self, **_: None
 class Flaky(SourceError, Transient): pass
 calls = []

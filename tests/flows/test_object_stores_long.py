@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
+from lakebed.chain import STAGES
 from lakebed.connectors.spark.jars import S3_JARS
 from lakebed.connectors.storage import Storage
 from lakebed.data_samples.generator import generate_sample_lake
 from lakebed.data_samples.truth import check_against_truth
-from lakebed.flows.chain import STAGES
 from lakebed.tasks.runtime.artifacts import MANIFEST
 from lakebed.tasks.runtime.lease import is_held
 from tests.flows.processes import Running, lakebed

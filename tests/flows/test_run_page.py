@@ -48,7 +48,7 @@ def test_the_page_lists_stages_and_edges_and_names_cannot_break_it():
 
 
 def test_decisions_come_from_the_artifact_those_that_go_first(finished):
-    from lakebed.flows.artifacts import newest_refs
+    from lakebed.artifacts import newest_refs
     from lakebed.flows.run_page import decisions
 
     store, refs = newest_refs(str(finished[0] / "artifacts"), "retention")

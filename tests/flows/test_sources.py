@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lakebed.artifacts import newest_refs
 from lakebed.connectors.spark.jars import POSTGRESQL_JARS
-from lakebed.flows.artifacts import newest_refs
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.flows.processes import lakebed
 from tests.services import shop

@@ -12,8 +12,8 @@ import pytest
 import typer.main
 import yaml
 
+from lakebed.config import LakebedConfig, load_config
 from lakebed.flows.cli.main import app
-from lakebed.flows.config import LakebedConfig, load_config
 from tests.docs.pages import ROOT
 from tests.infra.places import CHART, IMAGE_ROOT, INFRA, SECRETS, compose_services, image_environment
 

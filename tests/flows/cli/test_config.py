@@ -1,8 +1,8 @@
 import json
 import tomllib
 
+from lakebed.config import LakebedConfig, load_config
 from lakebed.flows.cli.config import config
-from lakebed.flows.config import LakebedConfig, load_config
 
 
 def shown(capsys, **options):

@@ -8,7 +8,7 @@ import pytest
 
 from lakebed.connectors.errors import ArtifactError, LeaseError
 from lakebed.flows.cli.main import main
-from lakebed.flows.quarantine import apply
+from lakebed.quarantine import apply
 from lakebed.tasks.quarantine.config import QuarantineConfig
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.lease import Lease
@@ -116,7 +116,7 @@ def test_artifacts_of_receipts_stay_and_neither_lake_nor_quarantine_is_touched(r
     monkeypatch.setattr("lakebed.tasks.quarantine.recipes.RecipeRebuilder", _slices)
     pinned = ArtifactStore(str(root)).find("inventory", key(1))
     plan = lake.plan.model_copy(update={"artifacts": {"inventory": pinned}, "artifact_root": str(root)}).sealed("")
-    from lakebed.flows.config import load_config
+    from lakebed.config import load_config
 
     settings = load_config(None, {"lake": {"root": str(lake.root)}, "artifacts": str(root)})
     apply(plan, settings)

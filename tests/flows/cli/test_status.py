@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from lakebed.config import load_config
 from lakebed.connectors.errors import ArtifactError
 from lakebed.flows.cli.status import status
-from lakebed.flows.config import load_config
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.record import RunLog, StageRecord
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from lakebed.artifacts import search_refs
 from lakebed.connectors.lake.config import LakeConfig
-from lakebed.flows.artifacts import search_refs
 from lakebed.flows.cli.similar import why_text
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.search.lake_search import LakeSearch

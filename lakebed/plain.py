@@ -3,10 +3,10 @@
 import time
 from collections.abc import Sequence
 
+from lakebed.chain import Link
 from lakebed.connectors.errors import Transient
 from lakebed.connectors.spark.failures import typed_failure
-from lakebed.flows.chain import Link
-from lakebed.flows.scope import RunScope, run_links
+from lakebed.scope import RunScope, run_links
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 

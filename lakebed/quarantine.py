@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakebed.config import LakebedConfig, load_config, merged
 from lakebed.connectors.errors import LakeError
 from lakebed.connectors.lake.listing import canonical_root
 from lakebed.connectors.storage import Storage, is_object_store
-from lakebed.flows.config import LakebedConfig, load_config, merged
 
 Given = Mapping[str, Any]
 

@@ -1,8 +1,8 @@
 import pytest
 
+from lakebed.artifacts import all_runs, newest_refs, newest_run
+from lakebed.config import load_config
 from lakebed.connectors.errors import ArtifactError
-from lakebed.flows.artifacts import all_runs, newest_refs, newest_run
-from lakebed.flows.config import load_config
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.record import RunLog, StageRecord
 

@@ -9,10 +9,10 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from lakebed.config import LakebedConfig, require_apart, require_no_credentials
 from lakebed.connectors.errors import ContractError, LakeError
 from lakebed.connectors.redaction import redacted, remember_secrets
 from lakebed.connectors.rights import forbid_shared_writes, require_own, weakness_of
-from lakebed.flows.config import LakebedConfig, require_apart, require_no_credentials
 from lakebed.flows.deployments import root_id
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.expectations import ExpectationsProcess
@@ -28,8 +28,8 @@ from lakebed.tasks.runtime.provenance import prefect_ids
 from lakebed.tasks.runtime.record import RUNS, ExpectationsRecord, RunLog, StageRecord
 
 if TYPE_CHECKING:
+    from lakebed.chain import Link
     from lakebed.connectors.spark.session import SessionStarter
-    from lakebed.flows.chain import Link
 
 SUITES_TIMEOUT_S = 1800.0
 _open_scopes: dict[str, "RunScope"] = {}
@@ -207,7 +207,7 @@ class RunScope:
             log().event("stage_finished", **facts)
 
     def _trace(self, ref: ArtifactRef, is_reused: bool) -> None:
-        from lakebed.flows.lineage import made_by
+        from lakebed.lineage import made_by
 
         self.lineage.complete(ref.stage, lambda: made_by(self, ref, is_reused=is_reused))
 

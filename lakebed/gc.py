@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lakebed.chain import STAGES
+from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import LakeError
-from lakebed.flows.chain import STAGES
-from lakebed.flows.config import LakebedConfig
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.config import GcConfig
 from lakebed.tasks.runtime.garbage import Garbage, Sweep, find_garbage, read_all_records, remove
@@ -127,7 +127,7 @@ def _pinned_by_quarantines(records: Sequence[RunRecord]) -> Iterator[ArtifactRef
 
 def settings_for(config: Path | None, root: str, given: dict[str, Any]) -> LakebedConfig:
     """The settings; no lake need be named."""
-    from lakebed.flows.config import load_config, merged
+    from lakebed.config import load_config, merged
 
     values = merged({"artifacts": root, "gc": given}, {})
     try:

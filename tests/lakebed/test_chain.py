@@ -3,9 +3,9 @@ from inspect import signature
 
 import pytest
 
+from lakebed.chain import CHAIN, STAGES, chosen_links, find_reusable, gets_report, require_inputs
+from lakebed.config import load_config
 from lakebed.connectors.errors import ConfigError, StageError
-from lakebed.flows.chain import CHAIN, STAGES, chosen_links, find_reusable, gets_report, require_inputs
-from lakebed.flows.config import load_config
 from lakebed.tasks.inventory.stage import run_inventory
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lakebed.connectors.errors import ConfigError, PlanError
-from lakebed.flows.quarantine import apply_settings, lake_settings, quarantine_facts, quarantine_warnings
+from lakebed.quarantine import apply_settings, lake_settings, quarantine_facts, quarantine_warnings
 from lakebed.tasks.quarantine.apply import apply_plan
 from lakebed.tasks.quarantine.place import Quarantine
 from tests.tasks.quarantine.conftest import case, lake_template  # noqa: F401 - fixtures

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
+from lakebed.config import LakebedConfig, load_config, merged, require_apart
 from lakebed.connectors.errors import ConfigError
-from lakebed.flows.config import LakebedConfig, load_config, merged, require_apart
 
 
 def written(tmp_path, text):

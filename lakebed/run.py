@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakebed.chain import Link, chosen_links, find_reusable, gets_report, require_inputs
+from lakebed.config import NOT_OF_RUNS, LakebedConfig
 from lakebed.connectors.errors import StageError
 from lakebed.connectors.spark.submitted import is_submitted
-from lakebed.flows.chain import Link, chosen_links, find_reusable, gets_report, require_inputs
-from lakebed.flows.config import NOT_OF_RUNS, LakebedConfig
-from lakebed.flows.quarantine import quarantine_warnings
-from lakebed.flows.scope import RunScope
+from lakebed.quarantine import quarantine_warnings
+from lakebed.scope import RunScope
 from lakebed.tasks.report.config import REPORT, ReportConfig
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.expectations_queue import has_requests
@@ -146,7 +146,7 @@ def _run_scoped(
     elif has_prefect:
         _run_flow(scope, choice, progress)
     else:
-        from lakebed.flows.plain import run_plain
+        from lakebed.plain import run_plain
 
         run_plain(scope, links)
         scope.note_costs(0.0)

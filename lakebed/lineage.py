@@ -12,7 +12,7 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Manifest
 from lakebed.tasks.runtime.lineage import LakeTable, Made, database_name, dataset_name
 
 if TYPE_CHECKING:
-    from lakebed.flows.scope import RunScope
+    from lakebed.scope import RunScope
 
 INVENTORY = "inventory"
 # these read rows or footers of the lake, the others artifacts only

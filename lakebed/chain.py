@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Literal
 
+from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError, StageError
-from lakebed.flows.config import LakebedConfig
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.stage import Stage
 from lakebed.tasks.runtime.workspace import Workspace

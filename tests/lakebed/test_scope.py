@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lakebed.config import load_config
 from lakebed.connectors.errors import ArtifactError, ConfigError, ContractError, LeaseError
-from lakebed.flows.config import load_config
-from lakebed.flows.scope import RunScope
+from lakebed.scope import RunScope
 from lakebed.tasks.inventory.stage import run_inventory
 from lakebed.tasks.runtime.config import SecurityConfig
 from lakebed.tasks.runtime.lease import is_held
@@ -158,6 +158,6 @@ def test_the_event_of_a_stage_names_the_lakes_tables_and_its_own(config):
     ],
 )
 def test_where_a_table_of_the_lake_lies(row, place):
-    from lakebed.flows.lineage import _place
+    from lakebed.lineage import _place
 
     assert _place(row, "/lake", {"shop": "jdbc:postgresql://db:1/d"}) == place

@@ -2,10 +2,10 @@ import contextlib
 
 import pytest
 
+from lakebed import plain
 from lakebed.connectors.errors import SourceError, StageError, Transient
-from lakebed.flows import plain
-from lakebed.flows.plain import run_plain
-from lakebed.flows.run import uses_prefect
+from lakebed.plain import run_plain
+from lakebed.run import uses_prefect
 
 
 class Scope:

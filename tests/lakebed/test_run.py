@@ -4,10 +4,10 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
+from lakebed.chain import chosen_links
+from lakebed.config import load_config
 from lakebed.connectors.errors import ConfigError, StageError
-from lakebed.flows.chain import chosen_links
-from lakebed.flows.config import load_config
-from lakebed.flows.run import run
+from lakebed.run import run
 from lakebed.tasks.containment.stage import containment_stage
 from lakebed.tasks.inventory.stage import run_inventory
 from lakebed.tasks.runtime.lease import is_held
@@ -200,8 +200,8 @@ def test_two_runs_in_one_process(tmp_path):
     write_parquet_lake(tmp_path / "lake")
     code = """
 import json
-from lakebed.flows.config import load_config
-from lakebed.flows.run import run
+from lakebed.config import load_config
+from lakebed.run import run
 def one(**more):
     return run(load_config(None, {"lake": {"root": "lake"}, "artifacts": "artifacts", **more})).as_dict()
 print(json.dumps([one(), one(containment={"semantics": "bag"})]))

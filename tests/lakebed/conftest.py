@@ -1,0 +1,3 @@
+from tests.settings import no_settings
+
+__all__ = ["no_settings"]
