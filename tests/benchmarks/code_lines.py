@@ -1,7 +1,7 @@
 """Production lines that hold code, by folder: `python -m tests.benchmarks.code_lines [CHECKOUT]`.
 
-Python alone, all but `tests/`. Blank lines, comments and docstrings are not counted; a string over several lines that is
-no docstring is.
+Python alone, all but `tests/`. Blank lines, comments and docstrings are not counted; a string over several lines that
+is no docstring is.
 """
 
 import ast
