@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 class Graph:
     """A summarised graph; its nodes go by the keys of the edge file.
 
+    >>> graph = lakebed.summarize("edges.tsv", progress=False)
+    >>> len(graph), graph.decode().tolist()
+    (4, [['a', 'b'], ['a', 'c'], ['c', 'd']])
+    >>> names, vectors = graph.embed(dim=8)
+    >>> names.tolist(), vectors.shape
+    (['a', 'b', 'c', 'd'], (4, 8))
+
     Attributes:
         summary: the arrays, for products, walks and other tools.
         keys: of each node, ascending. Shapes: (n_nodes,) integers or strings.

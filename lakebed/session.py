@@ -132,6 +132,9 @@ class Lake(Answers):
     def restore(self, *tables: str, everything: bool = False, dry_run: bool = False) -> "Restored":
         """Brings tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged.
 
+        >>> lake.restore(everything=True, dry_run=True).moved
+        ()
+
         Raises:
             ConfigError: if neither names nor `everything` are given, or both.
             PlanError: if it is refused.
@@ -152,6 +155,10 @@ class Lake(Answers):
     def status(self, n: int = 10) -> "Status":
         """What needs attention, the newest runs, the quarantine and what it pins.
 
+        >>> status = lake.status()
+        >>> status[0].status, len(status.quarantine)
+        ('completed', 0)
+
         Raises:
             ArtifactError: if no run has been made.
         """
@@ -162,6 +169,9 @@ class Lake(Answers):
     def open_table(self, name: str) -> "pa.Table":
         """The rows of a table: at its place, from quarantine, or, once purged, rebuilt in memory.
 
+        >>> lake.open_table("names").num_rows
+        120
+
         Raises:
             SourceError: if there is neither a table nor a pointer to one, or it cannot be read.
             PlanError: if it was purged and its parents have moved since.
@@ -171,7 +181,7 @@ class Lake(Answers):
 
 
 def open(
-    lake: str | Path | None = None,
+    lake: str | Path | Mapping[str, Any] | None = None,
     artifacts: str | Path | None = None,
     *,
     config: str | Path | None = None,
@@ -185,7 +195,8 @@ def open(
     'bag'
 
     Args:
-        lake: its folder or prefix; where nothing names one, that of the newest run on the artifact root.
+        lake: its folder or prefix, or the section `lake` of the config; where nothing names one, it is that of the
+            newest run on the artifact root.
         artifacts: folder or prefix of artifacts and run records.
         config: TOML file; `lakebed.toml` of the working folder where none is named and there is one.
         progress: whether work that takes long says on standard error how far it is.
@@ -194,7 +205,8 @@ def open(
     Raises:
         ConfigError: if a setting is wrong.
     """
-    named: dict[str, Any] = {"lake": {"root": str(lake)}} if lake is not None else {}
-    named |= {"artifacts": str(artifacts)} if artifacts is not None else {}
+    section = {"root": str(lake)} if isinstance(lake, str | Path) else lake
+    given = {"lake": section, "artifacts": None if artifacts is None else str(artifacts)}
+    named = {name: value for name, value in given.items() if value is not None}
     file = Path(config or DEFAULT_FILE)
     return Lake(file.resolve() if config or file.exists() else None, merged(settings, named), progress=progress)
