@@ -66,9 +66,12 @@ class Run(Answers):
 
 
 class Lake(Answers):
-    """A lake and its artifact root; questions are answered from the newest run that came far enough.
+    """A lake and its artifact root, as `open` gives it; questions are answered from the newest run that came far enough.
 
-    Args: as `open`.
+    Args:
+        config: TOML file.
+        given: nested values that win over the file.
+        progress: whether standard error says how far work is, or who says it.
     """
 
     def __init__(self, config: Path | None, given: Mapping[str, Any], *, progress: bool | Progress = True) -> None:
@@ -127,7 +130,8 @@ class Lake(Answers):
         from lakebed.planning import LakePlan, make
         from lakebed.tasks.retention.plan import read_plan
 
-        return LakePlan(make(self._root) if file is None else read_plan(Path(file)), self._file, self._given)
+        plan = make(self._root) if file is None else read_plan(Path(file))
+        return LakePlan(plan, self._file, self._given, progress=self._progress)
 
     def restore(self, *tables: str, everything: bool = False, dry_run: bool = False) -> "Restored":
         """Brings tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged.
