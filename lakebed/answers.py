@@ -169,7 +169,7 @@ class Answers:
         """The k columns of other tables that hold most of a column's distinct values, with why.
 
         >>> lake.joinable("names.id", k=1)[0].why_text()
-        'contained in it; 120 shared values, 100%; …'
+        'contained in it; 120 shared values, 100%; such as 122, 14, 8'
 
         Args:
             column: `TABLE.COLUMN`, or the JSON text of the list of table and path.

@@ -66,7 +66,7 @@ class Run(Answers):
 
 
 class Lake(Answers):
-    """A lake and its artifact root, as `open` gives it; questions are answered from the newest run that came far enough.
+    """A lake and its artifact root, as `open` gives it; it answers from the newest run that came far enough.
 
     Args:
         config: TOML file.
