@@ -15,7 +15,6 @@ from lakebed.chain import STAGES
 from lakebed.config import NOT_OF_RUNS, LakebedConfig
 from lakebed.tasks.containment.config import PUBLIC_KEY, ContainmentConfig
 
-
 Flow = TypeVar("Flow", bound=Callable[..., Any])
 
 

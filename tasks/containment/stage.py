@@ -30,7 +30,6 @@ def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:
 
 
 def _warm() -> None:
-    import lakebed.tasks.containment.build
     from lakebed.tasks.containment.kernel.compile import compile_kernels
 
     compile_kernels()

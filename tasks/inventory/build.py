@@ -20,10 +20,8 @@ from lakebed.tasks.inventory.kernel import TableFacts, describe_tables
 from lakebed.tasks.inventory.metadata import LakeFacts, read_metadata, reason_text, type_overrides, with_partitions
 from lakebed.tasks.inventory.missing import Gap, TableGaps, apply_bounds, choose_gaps, plan_missing, table_gaps
 from lakebed.tasks.inventory.scanned import text_facts
-from lakebed.tasks.inventory.sources import OpenLake
 from lakebed.tasks.inventory.worker import FooterUnit, Outcome, TextUnit, Unit, WorkContext
 from lakebed.tasks.runtime.progress import shown
-from lakebed.tasks.runtime.stage import Stage, StageMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +34,9 @@ if TYPE_CHECKING:
     from lakebed.connectors.lake.statistics import FileFacts
     from lakebed.tasks.inventory.config import InventoryConfig
     from lakebed.tasks.inventory.kernel import InventoryRows
+    from lakebed.tasks.inventory.sources import OpenLake
     from lakebed.tasks.runtime.artifacts import ArtifactRef
+    from lakebed.tasks.runtime.stage import Stage, StageMetrics
 
 STAGED = "staged"
 _FILES_PER_UNIT = 500

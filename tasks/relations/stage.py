@@ -32,7 +32,6 @@ def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:
 
 
 def _warm() -> None:
-    import lakebed.tasks.relations.build
     from lakebed.tasks.relations.kernel.compile import compile_kernels
 
     compile_kernels()

@@ -36,7 +36,6 @@ def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:
 
 
 def _warm() -> None:
-    import lakebed.tasks.retention.build
     from lakebed.tasks.retention.kernel.compile import compile_kernels
 
     compile_kernels()
