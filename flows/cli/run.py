@@ -26,6 +26,7 @@ def run(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Runs the chain and prints what it found."""
     from lakebed.config import load_config
+    from lakebed.flows.runner import chosen_runner
     from lakebed.run import run as run_chain
     from lakebed.tasks.runtime.logs import configure
     from lakebed.tasks.runtime.progress import shown
@@ -35,7 +36,7 @@ def run(  # noqa: PLR0913 - one argument an option
     values |= {"spark": {"master": master}} if master else {}
     settings = load_config(config, values)
     configure(settings.logging)
-    result = run_chain(settings, to=to, only=only, progress=shown())
+    result = run_chain(settings, to=to, only=only, progress=shown(), runner=chosen_runner())
     if as_json:
         print_json(result.as_dict())
     else:
