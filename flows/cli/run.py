@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, Master, overrides
-from lakebed.flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
+from lakebed.flows.cli.output import print_json, print_table, print_text
 from lakebed.tasks.retention.words import money_text
+from lakebed.words import changes_text, human_bytes
 
 
 def run(  # noqa: PLR0913 - one argument an option
