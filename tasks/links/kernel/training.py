@@ -38,8 +38,8 @@ class TrainingData:
     """What a network is trained on.
 
     `stop` are pairs for early stopping alone: links, and as many that are none. `sampler` is None where an epoch is
-    one step on the whole graph; `reweighting` where edges may be weighted anew; `outputs` are all nodes that a pair may hold, where
-    these are few and neither of them is given.
+    one step on the whole graph; `reweighting` where edges may be weighted anew; `outputs` are all nodes that a pair
+    may hold, where these are few and neither of them is given.
     Shapes: edges (m, 2) pairs that are scored high; stop two (k, 2).
     """
 
