@@ -14,7 +14,7 @@ TABLE = pa.table({"id": pa.array(range(60)), "kind": [f"k{n % 3}" for n in range
 
 def test_plain_files_are_read_once(small: SmallLake) -> None:
     small.put("t", TABLE, ParquetParts(3))
-    reader = TableReader(small.lake, small.ref("t")).describe()
+    reader = TableReader(small.lake, small.ref("t"))
     ref = reader.describe()
     assert reader.cells(['["id"]'])['["id"]'].values.to_pylist() == list(range(60))
     reader.cells(['["kind"]'])
@@ -27,7 +27,7 @@ def test_plain_files_are_read_once(small: SmallLake) -> None:
 def test_delta_tables_are_read_by_column(small: SmallLake) -> None:
     wide = pa.table({f"c{n}": pa.array([n * 1000 + row for row in range(2_000)]) for n in range(20)})
     small.put("t", wide, DeltaTable())
-    reader = TableReader(small.lake, small.ref("t")).describe()
+    reader = TableReader(small.lake, small.ref("t"))
     reader.cells(['["c3"]'])
     assert 0 < reader.n_bytes_read < small.ref("t").n_bytes / 5
 
@@ -64,7 +64,7 @@ def test_renamed_delta_columns_are_read_by_their_own_names(small: SmallLake) -> 
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
     ref = small.ref("t")
     assert ref.read_via == "spark"
-    cells = TableReader(small.lake, ref).describe().cells(['["kind"]'])
+    cells = TableReader(small.lake, ref).cells(['["kind"]'])
     assert cells['["kind"]'].values.to_pylist() == TABLE["kind"].to_pylist()
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_is_not_the_one_meant_is_refused(small: SmallLake) -> None:
     ref = TableReader(small.lake, small.ref("t")).describe()
     other = ref.model_copy(update={"files": (ref.files[0].model_copy(update={"sha256": "0" * 64}),)})
     with pytest.raises(PlanError, match="t has changed"):
-        TableReader(small.lake, other).describe().cells(['["id"]'])
+        TableReader(small.lake, other).cells(['["id"]'])
 
 
 def test_files_without_a_common_type_are_refused(small: SmallLake) -> None:
