@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from lakebed.connectors.errors import ArtifactError
 from lakebed.answers import Answers
+from lakebed.connectors.errors import ArtifactError
 from lakebed.flows.cli.containments import containments
 from tests.flows.lakes import EDGES
 from tests.flows.processes import lakebed
