@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
-from lakebed.connectors.lake.listing import is_visible
+from lakebed.connectors.lake.hidden import is_visible
 from lakebed.connectors.storage import LocalStorage, StoredFile
 from lakebed.tasks.quarantine.kernel import EntryState, Phase
 from lakebed.tasks.quarantine.mover import file_sha256

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.discovery import discover
-from lakebed.connectors.lake.listing import POINTER_ENDING, canonical_root, list_table
+from lakebed.connectors.lake.hidden import POINTER_ENDING
+from lakebed.connectors.lake.listing import canonical_root, list_table
 from lakebed.connectors.lake.model import TableSource
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.quarantine.mover import is_whole_at

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from lakebed.connectors.config import FrozenConfig
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.lake.config import LakeConfig
-from lakebed.connectors.lake.listing import POINTER_ENDING
+from lakebed.connectors.lake.hidden import POINTER_ENDING
 from lakebed.connectors.paths import PathPart
 from lakebed.connectors.storage import Storage, is_object_store
 from lakebed.tasks.retention.plan import FileIdentity, Plan, PlannedTable, TableIdentity
