@@ -1,7 +1,8 @@
 """What of a lake's files is a table.
 
-In this order: a folder with a Delta log; what the globs group or split; a folder of Hive partitions (`k=v/`); the
-`part-*` files of a folder, a table for each format; every other file by itself.
+In this order: a folder with a Delta log; the folder of a streaming sink; what the globs group or split; a folder of
+Hive partitions (`k=v/`); the `part-*` files of a folder, a table for each format; every other file by itself. What lies
+in a managed table (see `managed`) is not listed in the first place.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ _TEXT_COMPRESSIONS = (".gz",)
 
 @dataclass(frozen=True)
 class Discovery:
-    """The tables of a lake by name, and the folders that look like tables but cannot be read as one."""
+    """The tables of a lake by name, folders that look like tables but cannot be read as one, and files of no kind."""
 
     tables: tuple[TableSource, ...]
     unreadable: tuple[Unreadable, ...]
+    others: tuple[FileEntry, ...] = ()
 
 
 def discover(listing: Listing, config: LakeConfig) -> Discovery:
@@ -47,18 +49,22 @@ def discover(listing: Listing, config: LakeConfig) -> Discovery:
     deltas = {folder for folder in deltas if not _is_inside(folder, deltas)}
     groups: dict[tuple[str, TableFormat], list[FileEntry]] = defaultdict(list)
     delta_files: dict[str, list[FileEntry]] = {folder: [] for folder in deltas}
+    others = []
     for entry in listing.files:
         delta = next((folder for folder in folders_above(entry.path) if folder in deltas), None)
         format_ = format_of(entry.path)
         if delta is not None:
             delta_files[delta].append(entry)
-        elif format_ is not None:
-            groups[_table_path(entry.path, config), format_].append(entry)
+        elif format_ is None:
+            others.append(entry)
+        else:
+            sink = next((above for above in folders_above(entry.path) if above in listing.sinks), None)
+            groups[_table_path(entry.path, config) if sink is None else sink, format_].append(entry)
     shared = _shared(deltas, listing.problems)
     tables = [TableSource("", "delta", tuple(f), folder) for folder, f in delta_files.items() if folder not in shared]
     tables += [TableSource("", format_, tuple(files), path) for (path, format_), files in groups.items()]
     found = _with_partitions(_named(tables))
-    return replace(found, unreadable=(*found.unreadable, *shared.values()))
+    return replace(found, unreadable=(*found.unreadable, *shared.values()), others=tuple(others))
 
 
 def format_of(path: str) -> TableFormat | None:

@@ -18,7 +18,7 @@ from lakebed.connectors.lake.managed import (
     SIGN_FOLDERS,
     SINK_LOG,
     Managed,
-    folders_above,
+    ManagedFolders,
     managed_folders,
     owner_above,
     require_no_owner,
@@ -28,7 +28,7 @@ from lakebed.connectors.lake.sink import committed_files
 from lakebed.connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from lakebed.connectors.lake.config import LakeConfig
 
@@ -42,7 +42,7 @@ class Listing:
     """The files of a lake that count, sorted by path; `problems` are folders and files that could not be looked at.
 
     `files` hold the data; `logs` what lies in the folders of Delta logs; `sources` are the tables of databases and
-    catalogs beside the folder.
+    catalogs beside the folder; `sinks` the folders that Spark's streaming sink writes, each of which is one table.
     """
 
     root: str
@@ -50,6 +50,7 @@ class Listing:
     logs: tuple[FileEntry, ...]
     problems: tuple[Unreadable, ...] = ()
     sources: tuple[TableSource, ...] = ()
+    sinks: frozenset[str] = frozenset()
 
     @cached_property
     def identity(self) -> str:
@@ -114,22 +115,23 @@ def _counted(root: str, found: Sequence[FileEntry], config: LakeConfig | None = 
     chosen = _select(chosen, config) if config else chosen
     owners = {entry.path: owner for entry in chosen if (owner := managed.owner(entry.path)) is not None}
     problems = {owner.folder: owner.as_unreadable() for owner in owners.values()}
-    entries, torn = _committed(root, [entry for entry in chosen if entry.path not in owners], found, managed.sinks)
+    entries, torn = _committed(root, [entry for entry in chosen if entry.path not in owners], found, managed)
     return Listing(
         root,
         tuple(entry for entry in entries if not is_log(entry.path)),
         tuple(entry for entry in entries if is_log(entry.path)),
         (*problems.values(), *torn),
+        sinks=frozenset(managed.sinks),
     )
 
 
 def _committed(
-    root: str, entries: list[FileEntry], found: Sequence[FileEntry], sinks: Collection[str]
+    root: str, entries: list[FileEntry], found: Sequence[FileEntry], managed: ManagedFolders
 ) -> tuple[list[FileEntry], list[Unreadable]]:
     """Leaves out what the logs of streaming sinks do not name, and sinks that Spark could not read either."""
-    if not sinks:
+    if not managed.sinks:
         return entries, []
-    owners = {entry.path: next((up for up in folders_above(entry.path) if up in sinks), None) for entry in entries}
+    owners = {entry.path: managed.sink(entry.path) for entry in entries}
     sizes = {entry.path: entry.size for entry in found}
     logs = [path for path in sizes if f"{SINK_LOG}/" in path]
     committed: set[str] = set()

@@ -8,7 +8,7 @@ by what lies in it, never by its name alone:
 | Iceberg | `metadata/*.metadata.json` (also gz), `metadata/version-hint.text` |
 | Hudi | `.hoodie/` |
 | Lance | `_versions/` in a folder `*.lance`, or beside `_transactions/` |
-| DuckLake | a folder `*.ducklake.files`, a folder with its data files beside `*.ducklake`, files `ducklake-UUID.parquet` |
+| DuckLake | files `ducklake-UUID.parquet`, a folder that has them beside `*.ducklake`, a folder `*.ducklake.files` |
 | Paimon | `schema/schema-N` and `snapshot/` |
 | Kudu | `tablet-meta/` and `consensus-meta/` |
 | ClickHouse | folders of parts: `checksums.txt`, `columns.txt` and `count.txt` in one |
@@ -62,13 +62,13 @@ class Managed:
 
     @property
     def told(self) -> str:
-        """For messages: `Iceberg (t/metadata/v1.metadata.json)`."""
-        return f"{NAMES[self.format]} ({self.sign})"
+        """For messages: `Iceberg (metadata/v1.metadata.json)`."""
+        return f"{NAMES[self.format]} ({self.sign.removeprefix(self.folder).strip('/')})"
 
     def as_unreadable(self) -> Unreadable:
         """How it is listed."""
-        reason = f"its files are kept by {self.told}, which is not read; nothing below this folder is a table"
-        hint = f"read it with its own engine, or name it in `exclude`: {self.folder or '.'}"
+        reason = f"its files are kept by {self.told}, which is not read; nothing in this folder is a table of its own"
+        hint = "no part of it is read, planned or moved; `exclude` leaves it out of this list"
         return Unreadable(self.folder or ".", self.format, reason, hint)
 
 
@@ -88,6 +88,10 @@ class ManagedFolders:
         if "ducklake-" in path and _LAKE_FILE.fullmatch(path.rpartition("/")[2]) and is_visible(path):
             return Managed(_without_partitions(path.rpartition("/")[0]), "ducklake", path)
         return None
+
+    def sink(self, path: str) -> str | None:
+        """The folder of the streaming sink that a file lies in."""
+        return next((above for above in folders_above(path) if above in self.sinks), None) if self.sinks else None
 
     def below(self, folder: str) -> Managed | None:
         """A managed table that lies in a folder."""

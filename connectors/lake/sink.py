@@ -1,7 +1,7 @@
 """The log of Spark's streaming file sink: `_spark_metadata/` names the files that a query has committed.
 
-Spark reads these and no other, so that what a failed attempt left is in no table. Batch `N` is a file `N`, or `N.compact`
-with all that is committed up to it; each has a line with the version and then a JSON object a line.
+Spark reads these and no other, so that what a failed attempt left is in no table. Batch `N` is a file `N`, or
+`N.compact` with all that is committed up to it; each has a line with the version and then a JSON object a line.
 """
 
 from __future__ import annotations

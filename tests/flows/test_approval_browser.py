@@ -86,5 +86,5 @@ def test_a_person_decides_in_the_ui(server, folder, tmp_path, approve):  # noqa:
         return
     for name in CHILDREN:
         assert name in out
-        assert (folder / "lake" / f"{name}.lakebed.json").is_file()
+        assert (folder / "lake" / pointer_path(name)).is_file()
         assert not (folder / "lake" / f"{name}.parquet").exists()

@@ -73,7 +73,7 @@ def test_there_and_back(case):
     assert len(done.receipts) == len(CHILDREN)
     assert set(case.phases().values()) == {Phase.SET_ASIDE}
     lying = [path for path in case.snapshot() if not path.startswith("_lakebed_quarantine/")]
-    pointers = {f"{name}.lakebed.json" for name in CHILDREN}
+    pointers = {pointer_path(name) for name in CHILDREN}
     assert set(lying) == pointers | {"all.parquet", "mixed/notes.txt"}
     assert_answers(case)
     assert set(case.restore().moved) == set(CHILDREN)
