@@ -18,7 +18,7 @@ from lakebed.connectors.lake.managed import NAMES, folders_above
 from lakebed.connectors.lake.model import TableSource, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from lakebed.connectors.lake.config import LakeConfig
     from lakebed.connectors.lake.listing import Listing
@@ -58,8 +58,7 @@ def discover(listing: Listing, config: LakeConfig) -> Discovery:
         elif format_ is None:
             others.append(entry)
         else:
-            sink = next((above for above in folders_above(entry.path) if above in listing.sinks), None)
-            groups[_table_path(entry.path, config) if sink is None else sink, format_].append(entry)
+            groups[_table_path(entry.path, config, listing.sinks), format_].append(entry)
     shared = _shared(deltas, listing.problems)
     tables = [TableSource("", "delta", tuple(f), folder) for folder, f in delta_files.items() if folder not in shared]
     tables += [TableSource("", format_, tuple(files), path) for (path, format_), files in groups.items()]
@@ -100,11 +99,14 @@ def _is_inside(folder: str, others: set[str]) -> bool:
     return folder != "" and any(above in others for above in folders_above(folder))
 
 
-def _table_path(path: str, config: LakeConfig) -> str:
+def _table_path(path: str, config: LakeConfig, sinks: Collection[str]) -> str:
     """The path of the table that a file belongs to: the file itself, or a folder above it."""
     folder, _, name = path.rpartition("/")
-    folders = [above for above in folders_above(path) if above]
-    for above in folders:
+    folders = list(folders_above(path))
+    for above in folders if sinks else ():
+        if above in sinks:
+            return above
+    for above in folders[1:]:
         if matches_any(above, config.group):
             return above
     if folder and matches_any(folder, config.split):

@@ -61,7 +61,7 @@ def require_deletable(quarantine: Quarantine, entries: Iterable[tuple[EntryState
         return
     managed = managed_files(quarantine.lake, (file.path for receipt in receipts for file in receipt.files))
     above = owner_above(quarantine.lake.root)
-    found = {}
+    found: dict[str, str] = {}
     for receipt in receipts:
         whats = [f"{receipt.table.name}: in {above.folder}, kept by {above.told}"] if above else []
         whats += _owned(receipt.table.name, receipt.table.identity, managed)

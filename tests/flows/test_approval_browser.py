@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lakebed.tasks.quarantine.receipt import pointer_path
 from tests.flows.cli.test_apply import CHILDREN, files, folder  # noqa: F401 - a fixture
 from tests.flows.prefect_ui import button, click, field, fill
 from tests.services.prefect_server import START_S, prefect_server, wait_for

@@ -12,6 +12,7 @@ from lakebed.tasks.quarantine.config import QuarantineConfig
 from lakebed.tasks.quarantine.kernel import Phase
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.purge import purge
+from lakebed.tasks.quarantine.receipt import pointer_path
 from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 from lakebed.tasks.quarantine.restore import restore
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_real_plan, snapshot
