@@ -32,11 +32,13 @@ from lakebed.flows.cli.search import joinable, search, similar
 from lakebed.flows.cli.serve import serve
 from lakebed.flows.cli.status import status
 from lakebed.flows.cli.summarize import decode, summarize
+from lakebed.flows.cli.tables import tables
 
 VERBS = (
     doctor,
     demo,
     run,
+    tables,
     containments,
     plan,
     apply,
