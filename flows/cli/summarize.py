@@ -28,10 +28,12 @@ def summarize(
     as_json: AsJson = False,
 ) -> None:
     """Summarises a graph without loss; stopped, the same command goes on where it ended."""
+    from lakebed.first_use import compile_kernels_once
     from lakebed.tasks.summary.config import SummaryConfig
     from lakebed.tasks.summary.files import EdgeFile, summarize_file
 
     follow_config(None)
+    compile_kernels_once()
     config = SummaryConfig(iterations=iterations, seed=seed)
     stored = summarize_file(EdgeFile(str(edges), weights.value), config, None if out is None else str(out))
     facts = dict(stored.facts)
