@@ -1,10 +1,20 @@
-"""The artifacts that the newest run left, for verbs that only read."""
+"""The artifact root: its short name, its runs, and the artifacts that the newest one left."""
+
+import hashlib
+import os
+import re
 
 from lakebed.connectors.errors import ArtifactError
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.record import RunRecord, iterate_runs, list_runs
 
 Reached = tuple[ArtifactStore, dict[str, ArtifactRef]]
+
+
+def root_id(artifacts: str) -> str:
+    """A short name of an artifact root: the end of its path and a digest, so that no two roots share it."""
+    last = re.sub(r"[^a-z0-9]+", "-", os.path.basename(artifacts.rstrip("/")).lower()).strip("-")[:24]
+    return "-".join(filter(None, [last, hashlib.sha256(artifacts.encode()).hexdigest()[:8]]))
 
 
 def all_runs(root: str) -> list[RunRecord]:

@@ -41,7 +41,7 @@ class LakebedConfig(BaseSettings):
         env_prefix="LAKEBED_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
-    lake: LakeConfig
+    lake: LakeConfig = Field(description="Where the tables lie.")
     artifacts: str = Field(".lakebed", description="Folder or object-store prefix of the artifacts and run records.")
     spark: SparkConfig = Field(default_factory=SparkConfig, description="The Spark session.")
     inventory: InventoryConfig = Field(default_factory=InventoryConfig, description="What is a table.")

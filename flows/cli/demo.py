@@ -22,6 +22,7 @@ def demo(
 ) -> None:
     """Make the sample lake, run the chain on it, and check the result against the known truth."""
     from lakebed.config import load_config
+    from lakebed.flows.runner import chosen_runner
     from lakebed.run import run
     from lakebed.tasks.runtime.progress import shown
 
@@ -31,7 +32,7 @@ def demo(
     with progress.step(f"Making the {lake} lake"):
         truth = _make_lake(lake, root)
     config = load_config(None, {"lake": {"root": str(root)}, "artifacts": str(artifacts)})
-    result = run(config, progress=progress)
+    result = run(config, progress=progress, runner=chosen_runner())
     differences = _differences(truth, str(artifacts))
     if as_json:
         print_json({**result.as_dict(), "differences": differences})

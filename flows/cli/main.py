@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from lakebed.connectors.errors import ConfigError, LakeError
+from lakebed.connectors.places import keep_kernels_in_cache
 from lakebed.connectors.redaction import redacted
 from lakebed.connectors.rights import forbid_shared_writes
 from lakebed.flows.cli.apply import apply
@@ -32,11 +33,13 @@ from lakebed.flows.cli.search import joinable, search, similar
 from lakebed.flows.cli.serve import serve
 from lakebed.flows.cli.status import status
 from lakebed.flows.cli.summarize import decode, summarize
+from lakebed.flows.cli.tables import tables
 
 VERBS = (
     doctor,
     demo,
     run,
+    tables,
     containments,
     plan,
     apply,
@@ -104,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     is_json = "--json" in given
     forbid_shared_writes()
+    keep_kernels_in_cache()
     for number in STOPS:
         signal.signal(number, _stop)
     try:
