@@ -130,7 +130,9 @@ def summarize(
         GraphError: if the file has wrong rows or is too large.
     """
     from lakebed.config import section
+    from lakebed.first_use import compile_kernels_once
 
     config = section(SummaryConfig, "summary", settings)
     with telling(progress):
+        compile_kernels_once()
         return Graph(summarize_file(EdgeFile(str(edges), weights), config, None if out is None else str(out)))

@@ -12,7 +12,7 @@ from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.storage import join_uri
 from lakebed.quarantine import chosen_tables, lake_settings, purge, restore
 from lakebed.results import Result
-from lakebed.run import RunResult, run
+from lakebed.run import Runner, RunResult, run
 from lakebed.tasks.quarantine.reading import open_table
 from lakebed.tasks.runtime.progress import Progress, telling
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lakebed.planning import LakePlan
     from lakebed.status import Status
+    from lakebed.tables import LakeTables
     from lakebed.tasks.quarantine.purge import Purged
     from lakebed.tasks.quarantine.restore import Restored
 
@@ -103,13 +104,16 @@ class Lake(Answers):
             # nothing names a lake, all else was read before
             return lake_settings(self._file, self._given)
 
-    def run(self, to: str | None = None, only: str | None = None, *, full: bool = False) -> Run:
+    def run(
+        self, to: str | None = None, only: str | None = None, *, full: bool = False, runner: Runner | None = None
+    ) -> Run:
         """Runs the chain as `lakebed run` does: the same lease, record, checks and report; what is there is reused.
 
         Args:
             to: last stage to run; the index where none is named.
             only: the one stage to run.
             full: whether nothing is taken from earlier runs.
+            runner: runs the stages, as `lakebed.flows.runner.run_flow` does through Prefect; this process without one.
 
         Raises:
             ConfigError: if there is no such stage, or nothing names a lake.
@@ -118,7 +122,7 @@ class Lake(Answers):
         """
         config = self.config.model_copy(update={"full": full or self.config.full})
         with telling(self._progress) as progress:
-            return Run(self.artifacts, run(config, to=to, only=only, progress=progress))
+            return Run(self.artifacts, run(config, to=to, only=only, progress=progress, runner=runner))
 
     def plan(self, file: str | Path | None = None) -> "LakePlan":
         """Table by table what may go, how it is rebuilt and what that saves; or a plan that was saved.
@@ -169,6 +173,19 @@ class Lake(Answers):
         from lakebed.status import status_of
 
         return status_of(self.artifacts, all_runs(self.artifacts)[:n], lake_settings(self._file, self._given))
+
+    def tables(self) -> "LakeTables":
+        """Every table: those that the newest run read, those that it could not read, those that were set aside.
+
+        >>> [row.name for row in lake.tables().of_state("unreadable")]
+        ['broken']
+
+        Raises:
+            ArtifactError: if no run has made an inventory.
+        """
+        from lakebed.tables import lake_tables
+
+        return lake_tables(lake_settings(self._file, self._given))
 
     def open_table(self, name: str) -> "pa.Table":
         """The rows of a table: at its place, from quarantine, or, once purged, rebuilt in memory.

@@ -1,12 +1,13 @@
 """Every table of a lake: those that were read, those that could not be, those that were set aside."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lakebed.artifacts import newest_run
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import LakeError
+from lakebed.results import Result
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.record import RunRecord
 
@@ -34,27 +35,32 @@ class TableRow:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class LakeTables:
+class LakeTables(Result[TableRow]):
     """All tables by name, as the newest run found them and as the quarantine is now.
 
-    Attributes:
-        n_other_files: files of other kinds, which were not looked at; None where an older run did not count them.
-        other_bytes: theirs.
+    Args:
+        run_id: of that run.
+        rows: the tables, in any order.
+        other_files: files of other kinds, which were not looked at, and their bytes; None where an older run did not
+            count them.
     """
 
-    run_id: str
-    tables: tuple[TableRow, ...]
-    n_other_files: int | None
-    other_bytes: int | None
+    def __init__(
+        self, run_id: str, rows: Iterable[TableRow], other_files: tuple[int | None, int | None] = (None, None)
+    ) -> None:
+        self.run_id = run_id
+        self.n_other_files, self.other_bytes = other_files
+        super().__init__(TableRow, sorted(rows, key=lambda row: row.name), "tables")
 
-    def of_state(self, state: str) -> tuple[TableRow, ...]:
+    def of_state(self, state: str) -> "LakeTables":
         """The tables of one state."""
-        return tuple(row for row in self.tables if row.state == state)
+        kept = (row for row in self if row.state == state)
+        return LakeTables(self.run_id, kept, (self.n_other_files, self.other_bytes))
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return {**vars(self), "tables": [vars(row) for row in self.tables]}
+        others = {"n_other_files": self.n_other_files, "other_bytes": self.other_bytes}
+        return {"run_id": self.run_id, "tables": [vars(row) for row in self], **others}
 
 
 def lake_tables(settings: LakebedConfig) -> LakeTables:
@@ -70,12 +76,8 @@ def lake_tables(settings: LakebedConfig) -> LakeTables:
     names = {row.name for row in aside}
     rows = [TableRow(**row, state="readable") for row in found if row["name"] not in names]
     summary = store.manifest(ref).summary
-    return LakeTables(
-        record.run_id,
-        tuple(sorted([*rows, *unreadable_tables(settings.artifacts, record), *aside], key=lambda row: row.name)),
-        summary.get("other_files"),
-        summary.get("other_bytes"),
-    )
+    every = [*rows, *unreadable_tables(settings.artifacts, record), *aside]
+    return LakeTables(record.run_id, every, (summary.get("other_files"), summary.get("other_bytes")))
 
 
 def unreadable_tables(root: str, record: RunRecord) -> Sequence[TableRow]:

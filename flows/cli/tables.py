@@ -1,6 +1,5 @@
 """`lakebed tables`: every table of the lake, and what was not looked at."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,13 +28,13 @@ def tables(
 
     found = lake_tables(lake_settings(config, overrides(None, artifacts)))
     if unreadable:
-        found = replace(found, tables=found.of_state("unreadable"))
+        found = found.of_state("unreadable")
     if as_json:
         print_json(found.as_dict())
         return
     if not unreadable:
-        title, header = f"{len(found.tables):,} tables", ("table", "format", "rows", "bytes", "columns", "state")
-        print_table(title, header, map(_cells, found.tables), right=(2, 3, 4))
+        title, header = f"{len(found):,} tables", ("table", "format", "rows", "bytes", "columns", "state")
+        print_table(title, header, map(_cells, found), right=(2, 3, 4))
     for row in found.of_state("unreadable"):
         print_text(_told(row) + (f"; {row.hint}" if row.hint else ""))
     if others := others_text(found.n_other_files, found.other_bytes):
