@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lakebed.artifacts import newest_run
+from lakebed.artifacts import newest_refs, newest_run
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import LakeError
 from lakebed.results import Result
-from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.record import RunRecord
 
 INVENTORY = "inventory"
@@ -70,7 +69,8 @@ def lake_tables(settings: LakebedConfig) -> LakeTables:
         ArtifactError: if no run has made an inventory.
     """
     record = newest_run(settings.artifacts, INVENTORY)
-    store, ref = _inventory(settings.artifacts, record)
+    store, refs = newest_refs(settings.artifacts, INVENTORY, record)
+    ref = refs[INVENTORY]
     found = store.read(ref, "tables", ["name", "format", "n_rows", "n_bytes", "n_columns"]).to_pylist()
     aside = _set_aside(settings)
     names = {row.name for row in aside}
@@ -84,16 +84,12 @@ def unreadable_tables(root: str, record: RunRecord) -> Sequence[TableRow]:
     """What a run could not read, by name; nothing where it has no inventory."""
     if all(stage.stage != INVENTORY for stage in record.stages):
         return ()
-    store, ref = _inventory(root, record)
-    return [TableRow(**row, **_UNKNOWN, state="unreadable") for row in store.read(ref, "unreadable").to_pylist()]
+    store, refs = newest_refs(root, INVENTORY, record)
+    rows = store.read(refs[INVENTORY], "unreadable").to_pylist()
+    return [TableRow(**row, **_UNKNOWN, state="unreadable") for row in rows]
 
 
 _UNKNOWN: dict[str, Any] = {"n_rows": None, "n_bytes": None, "n_columns": None}
-
-
-def _inventory(root: str, record: RunRecord) -> tuple[ArtifactStore, ArtifactRef]:
-    entry = next(stage for stage in record.stages if stage.stage == INVENTORY)
-    return ArtifactStore(root), ArtifactRef(stage=INVENTORY, key=entry.key, digest=entry.digest)
 
 
 def _set_aside(settings: LakebedConfig) -> list[TableRow]:
