@@ -133,15 +133,14 @@ class Lineage:
         begun = open_events([json.loads(line) for line in lines])
         facet = _dumped({"errorMessage": _error_facet("the process ended without saying why; the next run saw it")})
         ends = [
-            json.dumps(
-                {**event, "eventType": "ABORT", "eventTime": utc_now(), "run": _with_facets(event["run"], facet)}
-            )
+            {**event, "eventType": "ABORT", "eventTime": utc_now(), "run": _with_facets(event["run"], facet)}
             for event in begun
         ]
         if ends:
-            storage.write_bytes_atomic(path, "".join(f"{line}\n" for line in (*lines, *ends)).encode())
-            for line in ends:
-                self._post(line)
+            lines += map(json.dumps, ends)
+            storage.write_bytes_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+            for end in ends:
+                self._post(end)
 
     def _send(
         self,
@@ -155,14 +154,14 @@ class Lineage:
             return
         event = run_event(self.run_id, stage, kind, self.config.namespace, facets)
         event.inputs, event.outputs = list(inputs), list(outputs)
-        line = json.dumps(redacted_value(_as_dict(event)), ensure_ascii=True)
-        self._lines.append(line)
+        facts = redacted_value(_as_dict(event))
+        self._lines.append(json.dumps(facts))
         self._storage.write_bytes_atomic(EVENTS, "".join(f"{one}\n" for one in self._lines).encode())
-        self._post(line)
+        self._post(facts)
 
-    def _post(self, line: str) -> None:
+    def _post(self, event: dict[str, Any]) -> None:
         if self._poster is not None:
-            self._poster.put(line)
+            self._poster.put(event)
 
 
 @dataclass(frozen=True)
