@@ -84,8 +84,8 @@ def test_records_of_logging_become_events():
 
 
 def test_what_others_log_wrongly_is_one_object_too(capsys):
-    _, stream = structured()
-    logging.getLogger("somebody").warning("%d of %d", "one", extra={"fields": {"a": 1}, "event": "theirs"})
+    told, stream = structured()
+    told.handle(logging.LogRecord("somebody", logging.WARNING, "", 0, "%d of %d", ("one",), None))
     (one,) = lines(stream)
     assert (one["event"], one["fields"]["message"]) == ("log", "%d of %d ('one',)")
     assert capsys.readouterr() == ("", "")
