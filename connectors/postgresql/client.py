@@ -12,14 +12,13 @@ import os
 import re
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakebed.connectors.errors import SourceError, Transient
 from lakebed.connectors.postgresql.address import connection_address
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
-    from types import TracebackType
 
     from lakebed.connectors.lake.databases import DatabaseConfig
 
@@ -111,12 +110,6 @@ class Connection:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.close()
 
     def _ask(self, answer: Coroutine[Any, Any, T]) -> T:
         import asyncpg

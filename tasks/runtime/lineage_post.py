@@ -80,8 +80,7 @@ def _is_of_others(record: logging.LogRecord) -> bool:
 
 def _transport(config: LineageConfig) -> "HttpTransport":
     """Follows no redirect, takes no login from .netrc, and trusts whom this machine trusts."""
-    from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpSslContextConfig, HttpTransport
-    from openlineage.client.transport.http import TokenProvider as NoKey
+    from openlineage.client.transport import http
     from requests import Session
 
     # what is tried again is told once, by `close`
@@ -89,15 +88,9 @@ def _transport(config: LineageConfig) -> "HttpTransport":
     session, key, trusted = Session(), os.environ.get(API_KEY), ssl.get_default_verify_paths()
     session.max_redirects = 0
     session.auth = lambda request: request
-    return HttpTransport(
-        HttpConfig(
-            url=config.url,
-            endpoint="",
-            timeout=config.timeout_s,
-            auth=ApiKeyTokenProvider({"api_key": key}) if key else NoKey({}),
-            session=session,
-            custom_headers={"User-Agent": "lakebed"},
-            retry=_RETRY,
-            ssl_context=HttpSslContextConfig(ca_cert_path=trusted.cafile or trusted.capath),
-        )
-    )
+    return http.HttpTransport(http.HttpConfig(
+        url=config.url, endpoint="", timeout=config.timeout_s, session=session, retry=_RETRY,
+        auth=http.ApiKeyTokenProvider({"api_key": key}) if key else http.TokenProvider({}),
+        custom_headers={"User-Agent": "lakebed"},
+        ssl_context=http.HttpSslContextConfig(ca_cert_path=trusted.cafile or trusted.capath),
+    ))  # fmt: skip

@@ -166,11 +166,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _clean(record: logging.LogRecord) -> None:
-    try:
-        text = record.getMessage()
-    except (TypeError, ValueError):
-        # the handler tells of arguments that do not fit
-        return
+    text = _message(record)
     if (clean := redacted(text)) != text:
         record.msg, record.args = clean, None
     if record.exc_info and record.exc_info[1] is not None:

@@ -8,7 +8,7 @@ from lakebed.connectors.storage import Storage
 from lakebed.tasks.runtime.record import RUNS, RunRecord, list_runs
 
 if TYPE_CHECKING:
-    from prometheus_client.metrics_core import GaugeMetricFamily
+    from prometheus_client.metrics_core import Metric
 
 METRICS_FILE = "lakebed.prom"
 
@@ -26,26 +26,23 @@ def write_metrics(root: str) -> str:
 def metrics_text(runs: Sequence[RunRecord]) -> str:
     """The figures of the newest run; `runs` are all of an artifact root, newest first."""
     from prometheus_client import generate_latest
+    from prometheus_client.metrics_core import GaugeMetricFamily
 
-    return generate_latest(_Figures(runs)).decode() if runs else ""
+    if not runs:
+        return ""
+    figures = _Figures()
+    for name, meaning, samples in (*_of_run(runs[0]), *_of_all(runs), *_of_stages(runs[0])):
+        figures.append(GaugeMetricFamily(name, meaning, labels=list(samples[0][0]) if samples else []))
+        for labels, value in samples:
+            figures[-1].add_metric(list(labels.values()), value)
+    return generate_latest(figures).decode()
 
 
-class _Figures:
+class _Figures(list["Metric"]):
     """What the library collects; no registry of the process, which others may serve, holds it."""
 
-    def __init__(self, runs: Sequence[RunRecord]) -> None:
-        self._runs = runs
-
-    def collect(self) -> "Iterator[GaugeMetricFamily]":
-        """One family of gauges per figure."""
-        from prometheus_client.metrics_core import GaugeMetricFamily
-
-        newest = self._runs[0]
-        for name, meaning, samples in (*_of_run(newest), *_of_all(self._runs), *_of_stages(newest)):
-            family = GaugeMetricFamily(name, meaning, labels=list(samples[0][0]) if samples else [])
-            for labels, value in samples:
-                family.add_metric(list(labels.values()), value)
-            yield family
+    def collect(self) -> "list[Metric]":
+        return self
 
 
 def _of_run(run: RunRecord) -> Iterator[tuple[str, str, list[Sample]]]:

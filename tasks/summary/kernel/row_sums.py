@@ -36,16 +36,14 @@ def sum_rows(
     """
     stride, offset = place
     begin, middle, end = runs
-    for j in range(width):
-        into[into_at + j] = base[base_at + j]
+    total = into[into_at : into_at + width]
+    total[:] = base[base_at : base_at + width]
     for k in range(begin, middle):
         start = np.int64(index[k]) * stride + offset
-        for j in range(width):
-            into[into_at + j] += source[start + j]
+        total += source[start : start + width]
     for k in range(middle, end):
         start = np.int64(index[k]) * stride + offset
-        for j in range(width):
-            into[into_at + j] -= source[start + j]
+        total -= source[start : start + width]
 
 
 def sum_weighted_rows(
@@ -54,12 +52,11 @@ def sum_weighted_rows(
     """into[into_at + j] = Σ weights[k] · source[index[k] · stride + offset + j], for begin ≤ k < end; as `sum_rows`."""
     stride, offset = place
     begin, end = runs
-    for j in range(width):
-        into[into_at + j] = 0
+    total = into[into_at : into_at + width]
+    total[:] = 0
     for k in range(begin, end):
         start = np.int64(index[k]) * stride + offset
-        for j in range(width):
-            into[into_at + j] += weights[k] * source[start + j]
+        total += weights[k] * source[start : start + width]
 
 
 def combine_rows(
@@ -80,8 +77,8 @@ def combine_rows(
         width: as in `sum_rows`.
     """
     scale, share = factors
-    for j in range(width):
-        into[into_at + j] = scale * (base[base_at + j] + share * row[row_at + j])
+    sums = base[base_at : base_at + width] + share * row[row_at : row_at + width]
+    into[into_at : into_at + width] = scale * sums
 
 
 @cache

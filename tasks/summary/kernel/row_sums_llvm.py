@@ -16,22 +16,19 @@ _allocate: Any = cgutils.alloca_once
 def _sum_rows(
     _: Any, into: Any, into_at: Any, base: Any, base_at: Any, source: Any, place: Any, index: Any, runs: Any, width: Any
 ) -> tuple[Any, Callable[..., Any]]:
-    signature = types.void(into, into_at, base, base_at, source, place, index, runs, width)
-    return signature, _emitter(width.literal_value)
+    return types.void(into, into_at, base, base_at, source, place, index, runs, width), _emit_sum
 
 
 def _sum_weighted_rows(
     _: Any, into: Any, into_at: Any, weights: Any, source: Any, place: Any, index: Any, runs: Any, width: Any
 ) -> tuple[Any, Callable[..., Any]]:
-    signature = types.void(into, into_at, weights, source, place, index, runs, width)
-    return signature, _weighted_emitter(width.literal_value)
+    return types.void(into, into_at, weights, source, place, index, runs, width), _emit_weighted
 
 
 def _combine_rows(
     _: Any, into: Any, into_at: Any, base: Any, base_at: Any, row: Any, row_at: Any, factors: Any, width: Any
 ) -> tuple[Any, Callable[..., Any]]:
-    signature = types.void(into, into_at, base, base_at, row, row_at, factors, width)
-    return signature, _combiner(width.literal_value)
+    return types.void(into, into_at, base, base_at, row, row_at, factors, width), _emit_combined
 
 
 emit_sum: Any = intrinsic(prefer_literal=True)(_sum_rows)
@@ -60,60 +57,52 @@ def combine_rows(
     emit_combination(into, into_at, base, base_at, row, row_at, factors, width)
 
 
-def _emitter(width: int) -> Callable[..., Any]:
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        into, into_at, base, base_at, source, place, index, runs, _ = args
-        row = _Rows(context, builder, signature.args[0].dtype, width)
-        begin, middle, end = _unpack(builder, runs)
-        gather = _Gather(row, signature, (source, place, index), (4, 6))
-        row.load_sums(row.pointer(signature.args[2], base, base_at))
-        gather.loop(begin, middle, lambda total, value, _: builder.fadd(total, value))
-        gather.loop(middle, end, lambda total, value, _: builder.fsub(total, value))
-        row.store_sums(row.pointer(signature.args[0], into, into_at))
-        return context.get_dummy_value()
-
-    return emit
+def _emit_sum(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    into, into_at, base, base_at, source, place, index, runs, _ = args
+    row = _Rows(context, builder, signature)
+    begin, middle, end = _unpack(builder, runs)
+    gather = _Gather(row, signature, (source, place, index), (4, 6))
+    row.load_sums(row.pointer(signature.args[2], base, base_at))
+    gather.loop(begin, middle, lambda total, value, _: builder.fadd(total, value))
+    gather.loop(middle, end, lambda total, value, _: builder.fsub(total, value))
+    row.store_sums(row.pointer(signature.args[0], into, into_at))
+    return context.get_dummy_value()
 
 
-def _weighted_emitter(width: int) -> Callable[..., Any]:
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        into, into_at, weights, source, place, index, runs, _ = args
-        row = _Rows(context, builder, signature.args[0].dtype, width)
-        begin, end = _unpack(builder, runs)
-        gather = _Gather(row, signature, (source, place, index), (3, 5))
-        row.clear_sums()
+def _emit_weighted(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    into, into_at, weights, source, place, index, runs, _ = args
+    row = _Rows(context, builder, signature)
+    begin, end = _unpack(builder, runs)
+    gather = _Gather(row, signature, (source, place, index), (3, 5))
+    row.clear_sums()
 
-        def add(total: Any, value: Any, k: Any) -> Any:
-            weight = builder.load(row.pointer(signature.args[2], weights, k))
-            return builder.fadd(total, builder.fmul(row.splat(weight), value))
+    def add(total: Any, value: Any, k: Any) -> Any:
+        weight = builder.load(row.pointer(signature.args[2], weights, k))
+        return builder.fadd(total, builder.fmul(row.splat(weight), value))
 
-        gather.loop(begin, end, add)
-        row.store_sums(row.pointer(signature.args[0], into, into_at))
-        return context.get_dummy_value()
-
-    return emit
+    gather.loop(begin, end, add)
+    row.store_sums(row.pointer(signature.args[0], into, into_at))
+    return context.get_dummy_value()
 
 
-def _combiner(width: int) -> Callable[..., Any]:
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        into, into_at, base, base_at, other, other_at, factors, _ = args
-        row = _Rows(context, builder, signature.args[0].dtype, width)
-        scale, share = (row.splat(value) for value in _unpack(builder, factors))
-        to = row.pointer(signature.args[0], into, into_at)
-        left, right = row.pointer(signature.args[2], base, base_at), row.pointer(signature.args[4], other, other_at)
-        for part in range(len(row.sums)):
-            total = builder.fadd(row.load(left, part), builder.fmul(share, row.load(right, part)))
-            builder.store(builder.fmul(scale, total), row.part(to, part), align=row.align)
-        return context.get_dummy_value()
-
-    return emit
+def _emit_combined(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    into, into_at, base, base_at, other, other_at, factors, _ = args
+    row = _Rows(context, builder, signature)
+    scale, share = (row.splat(value) for value in _unpack(builder, factors))
+    to = row.pointer(signature.args[0], into, into_at)
+    left, right = row.pointer(signature.args[2], base, base_at), row.pointer(signature.args[4], other, other_at)
+    for part in range(len(row.sums)):
+        total = builder.fadd(row.load(left, part), builder.fmul(share, row.load(right, part)))
+        builder.store(builder.fmul(scale, total), row.part(to, part), align=row.align)
+    return context.get_dummy_value()
 
 
 class _Rows:
     """`width` running sums of one type, as vectors."""
 
-    def __init__(self, context: Any, builder: Any, dtype: Any, width: int) -> None:
+    def __init__(self, context: Any, builder: Any, signature: Any) -> None:
         self.context, self.builder = context, builder
+        dtype, width = signature.args[0].dtype, signature.args[-1].literal_value
         self.scalar = context.get_value_type(dtype)
         self.lanes = min(width, LANES)
         self.vector = ir.VectorType(self.scalar, self.lanes)

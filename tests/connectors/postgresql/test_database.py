@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import CancelledError
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -153,7 +154,7 @@ def test_a_query_that_is_interrupted_holds_nothing_up(place):
 @pytest.mark.heavy
 def test_a_transaction_may_only_read(place):
     place.sql("CREATE TABLE open_to_all (id int); GRANT ALL ON open_to_all TO reader")
-    with Connection(place.config(), {"user": "reader", "password": SECRET}) as connection:
+    with closing(Connection(place.config(), {"user": "reader", "password": SECRET})) as connection:
         with pytest.raises(DatabaseError, match="cannot be read") as caught:
             connection.tried("INSERT INTO public.open_to_all VALUES (1) RETURNING id::text")
         assert caught.value.state == "25006"
