@@ -196,7 +196,7 @@ def _marks(path: str) -> Iterator[tuple[str, str]]:
     elif name in _PART_FILES or name == "_latest.manifest":
         yield folder, name
     elif name.endswith(".ducklake"):
-        yield folder, "catalog"
+        yield folder, name
     elif _LAKE_FILE.fullmatch(name):
         yield folder, "data"
 
@@ -219,11 +219,19 @@ def _recognised(folder: str, own: dict[str, str], marks: dict[str, dict[str, str
     for mark, format_ in ((".hoodie", "hudi"), ("__XLOG", "unknown")):
         if mark in own:
             yield Managed(folder, format_, own[mark].rstrip("/"))
-    if "data" in own:
-        beside = next((above for above in _strictly_above(folder) if "catalog" in marks.get(above, {})), None)
-        if beside is not None:
-            below = folder[len(beside) :].strip("/").partition("/")[0]
-            yield Managed(f"{beside}/{below}".strip("/"), "ducklake", marks[beside]["catalog"])
+    if "data" in own and (catalog := _catalog_beside(folder, marks)) is not None:
+        beside = catalog.rpartition("/")[0]
+        below = folder[len(beside) :].strip("/").partition("/")[0]
+        yield Managed(f"{beside}/{below}".strip("/"), "ducklake", catalog)
+
+
+def _catalog_beside(folder: str, marks: dict[str, dict[str, str]]) -> str | None:
+    """DuckLake's metadata beside a folder or one above it; metadata with its own folder of files has no other."""
+    for above in reversed(list(_strictly_above(folder))):
+        for mark, path in marks.get(above, {}).items():
+            if mark.endswith(".ducklake") and f"{path}.files" not in marks:
+                return path
+    return None
 
 
 def _without_partitions(folder: str) -> str:
