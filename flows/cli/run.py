@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, Master, overrides
-from lakebed.flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
+from lakebed.flows.cli.output import print_json, print_table, print_text
 from lakebed.flows.cli.tables import others_text, print_unreadable
 from lakebed.tasks.retention.words import money_text
+from lakebed.words import changes_text, human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ def run(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Runs the chain and prints what it found."""
     from lakebed.config import load_config
+    from lakebed.flows.runner import chosen_runner
     from lakebed.run import run as run_chain
     from lakebed.tables import unreadable_tables
     from lakebed.tasks.runtime.logs import configure
@@ -42,7 +44,7 @@ def run(  # noqa: PLR0913 - one argument an option
     values |= {"spark": {"master": master}} if master else {}
     settings = load_config(config, values)
     configure(settings.logging)
-    result = run_chain(settings, to=to, only=only, progress=shown())
+    result = run_chain(settings, to=to, only=only, progress=shown(), runner=chosen_runner())
     if as_json:
         print_json(result.as_dict())
     else:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root, overrides
-from lakebed.flows.cli.output import human_bytes, print_json, print_table, print_text
+from lakebed.flows.cli.output import print_json, print_table, print_text
+from lakebed.words import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
