@@ -1,5 +1,6 @@
 """Plans and quarantines of a lakebed that took parts of other systems' tables for tables of their own."""
 
+import json
 import shutil
 
 import pytest
@@ -11,12 +12,13 @@ from lakebed.tasks.quarantine.apply import apply_plan, preview
 from lakebed.tasks.quarantine.journal import FileJournal
 from lakebed.tasks.quarantine.kernel import Phase
 from lakebed.tasks.quarantine.mover import file_sha256
+from lakebed.tasks.quarantine.pins import warnings
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.purge import due_entries, purge
 from lakebed.tasks.quarantine.receipt import RECEIPT, write_model
 from lakebed.tasks.quarantine.restore import restore
 from lakebed.tasks.retention.plan import FileIdentity
-from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, make_plan
+from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, make_plan, parent_rows
 
 # what makes a folder of the lake a part of a managed table: child → sign, managed folder, format
 SIGNS = {
@@ -170,3 +172,19 @@ def test_a_managed_table_in_the_folder_of_a_plain_one_stays(case):
     assert (case.root / "mixed" / "ice" / ".hoodie" / "hoodie.properties").exists()
     states = Quarantine.look(str(case.root), case.config).states.values()
     assert [state.phase for state in states] == [Phase.SET_ASIDE]
+
+
+def test_a_sink_that_is_a_parent_has_moved_only_when_more_is_committed(case):
+    write_sink(case.root / "stream", parent_rows(), child_rows("part"))
+    plan = make_plan(LakeConfig(root=str(case.root)), ("part",), ("stream",))
+    applied(case, plan)
+    quarantine = Quarantine.look(str(case.root), case.config)
+    assert warnings(quarantine) == []
+    write_sink(case.root / "stream", parent_rows(), child_rows("days"))
+    (case.root / "stream" / "day=1").mkdir()
+    late = case.root / "stream" / "day=1" / "part-1.parquet"
+    late.write_bytes(b"1234")
+    assert not any("day=1" in line for line in warnings(quarantine))
+    line = {"path": late.as_uri(), "size": 4, "action": "add"}
+    (case.root / "stream" / "_spark_metadata" / "1").write_text(f"v1\n{json.dumps(line)}")
+    assert any("stream/day=1/part-1.parquet is new" in line for line in warnings(quarantine))
