@@ -132,7 +132,7 @@ def owner_above(uri: str) -> Managed | None:
     base, path = _split(uri)
     with suppress(LakeError):
         storage = Storage.at(base, SourceError)
-        for above in reversed(list(folders_above(path))):
+        for above in reversed(list(_strictly_above(path))):
             if (owner := _owner_at(storage, above)) is not None:
                 return owner
     return None
@@ -156,11 +156,12 @@ def require_no_owner(root: str) -> None:
     """
     places = [root] if is_object_store(root) else dict.fromkeys([root, os.path.realpath(root)])
     if owner := next(filter(None, map(owner_above, places)), None):
+        above = owner.folder.rpartition("/")[0] or "/"
         raise ConfigError(
             f"the lake lies inside a table of {NAMES[owner.format]}",
             value=root,
             expected=f"a folder that is no part of a table; {owner.folder} is one as a whole",
-            hint=f"lakebed run --lake {owner.folder.rpartition('/')[0] or '/'}",
+            hint="choose another folder" if above.endswith(":/") else f"lakebed run --lake {above}",
         )
 
 
