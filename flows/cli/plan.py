@@ -33,9 +33,12 @@ def plan(
     _require_outside(out, made.lake.root)
     write_plan(made, out)
     if as_json:
-        print_json({**totals(made, summary), "out": str(out), "tables": [_facts(table) for table in made.tables]})
+        copies = [group.model_dump(mode="json") for group in made.copies]
+        tables = [_facts(table) for table in made.tables]
+        print_json({**totals(made, summary), "out": str(out), "tables": tables, "copies": copies})
         return
     _print_deleted(made)
+    _print_copies(made)
     _print_kept(made, everything=everything)
     _print_totals(totals(made, summary), made)
     print_text(f"plan {made.plan_id[:HASH_DIGITS]} written to {out}; nothing was changed")
@@ -133,6 +136,12 @@ def _print_deleted(made: "Plan") -> None:
     print_table(
         f"{len(made.deleted):,} tables to delete; each rebuild was run and compared", header, rows, right=(2, 3, 4)
     )
+
+
+def _print_copies(made: "Plan") -> None:
+    """Of each group of equal copies the one that stays, and why it is that one."""
+    rows = ((group.keeper, ", ".join(group.deleted), group.because) for group in made.copies)
+    print_table(f"{len(made.copies):,} groups of equal copies", ("stays", "goes", "kept because"), rows)
 
 
 def _print_kept(made: "Plan", *, everything: bool) -> None:
