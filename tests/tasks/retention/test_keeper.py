@@ -1,5 +1,7 @@
 """The keeper rank: what each signal says, in the order in which they count."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -196,10 +198,9 @@ def planned(tmp_path):
 def renamed(plan, old, new, **facts):
     """The plan with another name for a table, sealed."""
     changes = {"name": new, "identity": plan.table(old).identity.model_copy(update={"name": new, **facts})}
+    parents = tuple(new if name == old else name for name in plan.table("some").parents)
     tables = [
-        one.model_copy(
-            update=changes if one.name == old else {"parents": tuple(new if p == old else p for p in one.parents)}
-        )
+        one.model_copy(update=changes if one.name == old else {"parents": parents if one.parents else ()})
         for one in plan.tables
     ]
     return plan.model_copy(update={"tables": tuple(tables)}).sealed()
@@ -237,8 +238,6 @@ def test_history_and_use_count_only_where_the_plan_itself_says_that_tables_are_e
 
 
 def test_fields_of_today_do_not_change_the_id_of_an_older_plan(planned, tmp_path):
-    import json
-
     write_plan(planned, tmp_path / "plan.json")
     values = json.loads((tmp_path / "plan.json").read_text())
     assert values.pop("copies") == [] and values.pop("ranking") is None
