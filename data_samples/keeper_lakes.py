@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from lakebed.data_samples.layouts import CsvFile, DeltaTable, JsonLines, ParquetFile
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, ParquetFile
 from lakebed.data_samples.model import Layout
 from lakebed.data_samples.randomness import generator, picked
 
@@ -25,7 +25,7 @@ PLAIN_WORDS = (
     "final", "do_not_use", "shadow", "kopie", "sauvegarde", "yesterday",
 )  # fmt: skip
 _LAYOUTS: dict[str, Layout] = {
-    "parquet": ParquetFile(), "delta": DeltaTable(), "csv": CsvFile(), "json": JsonLines(),
+    "parquet": ParquetFile(), "delta": DeltaTable(), "csv": CsvFile(),
 }  # fmt: skip
 _THINGS = (
     ("sales", "orders"), ("crm", "customers"), ("finance", "invoices"), ("logistics", "shipments"), ("hr", "people"),
@@ -36,7 +36,7 @@ _AREAS = ("production", "warehouse", "core", "dwh/main", "data")
 _PEOPLE = ("alice", "bob", "chen", "dana")
 _DAY_S = 86_400
 _EPOCH_S = 1_700_000_000
-_FORMATS = ("json", "csv", "parquet", "delta")
+_FORMATS = ("csv", "parquet", "delta")
 _AMBIGUOUS_SHARE = 0.07
 
 

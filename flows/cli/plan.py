@@ -140,6 +140,8 @@ def _print_deleted(made: "Plan") -> None:
 
 def _print_copies(made: "Plan") -> None:
     """Of each group of equal copies the one that stays, and why it is that one."""
+    if not made.copies:
+        return
     rows = ((group.keeper, ", ".join(group.deleted), group.because) for group in made.copies)
     print_table(f"{len(made.copies):,} groups of equal copies", ("stays", "goes", "kept because"), rows)
 

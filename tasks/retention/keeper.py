@@ -8,6 +8,7 @@ name and format alone decide. What no signal tells apart is left to the cost.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -19,8 +20,8 @@ from lakebed.tasks.retention.kernel.model import Int64
 from lakebed.tasks.retention.plan import MAKE_AGAIN, Plan, PlannedTable
 
 SIGNALS_OF_PARTS = ("zone", "name", "format")
-# tables first written within a minute are of one age: one job, one load or one copy of a whole lake wrote both
-SAME_AGE_NS = 60 * 10**9
+# tables first written within ten seconds are of one age: one job or one load wrote both, and clocks differ
+SAME_AGE_NS = 10 * 10**9
 
 _TEXT = 3
 _FORMATS: Mapping[str, int] = {
@@ -59,12 +60,15 @@ class Standing:
         zone = f"zone {self.zone_glob}; " if self.zone_glob else ""
         return f"{zone}{self.n_accesses:,.3g} accesses a month; {named}; {self.format}"
 
-    def worth(self, signal: str) -> float:
-        """A number for one signal but history: the lower, the better."""
-        worths = {
-            "zone": self.zone, "use": -self.n_accesses, "name": bool(self.signs), "format": _format_rank(self.format),
-        }  # fmt: skip
-        return float(worths[signal])
+    @cached_property
+    def worths(self) -> Mapping[str, float]:
+        """A number for each signal but history: the lower, the better."""
+        return {
+            "zone": self.zone,
+            "use": -self.n_accesses,
+            "name": bool(self.signs),
+            "format": _FORMATS.get(self.format, _TEXT),
+        }
 
 
 def standing(
@@ -135,7 +139,7 @@ def require_keepers(plan: Plan, config: KeeperConfig, hint: str = MAKE_AGAIN) ->
 def preference(standings: Sequence[Standing], paths: Sequence[str]) -> Int64:
     """(n,) a permutation that orders what costs the same: by rank but history, then fewer signs, shorter path, name."""
     keys = [
-        (*(one.worth(signal) for signal in SIGNALS[:-1]), len(one.signs), len(path), one.name)
+        (*(one.worths[signal] for signal in SIGNALS[:-1]), len(one.signs), len(path), one.name)
         for one, path in zip(standings, paths, strict=True)
     ]
     order = sorted(range(len(keys)), key=keys.__getitem__)
@@ -186,14 +190,10 @@ def _zone(name: str, zones: Sequence[str]) -> int:
     return min(found)[1] if found else len(zones)
 
 
-def _format_rank(format_: str) -> int:
-    return _FORMATS.get(format_, _TEXT)
-
-
 def _difference(signal: str, parent: Standing, child: Standing) -> float:
     """Above 0 where the parent is the worse one."""
     if signal != "history":
-        return parent.worth(signal) - child.worth(signal)
+        return parent.worths[signal] - child.worths[signal]
     if parent.first_written_ns is None or child.first_written_ns is None:
         return 0.0
     younger_by = parent.first_written_ns - child.first_written_ns

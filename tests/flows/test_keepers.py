@@ -46,6 +46,11 @@ def test_the_original_stays_and_every_copy_may_go(tmp_path, seed):
             why = next(table for table in plan["tables"] if table["name"] == part.table.name)
             assert why["reason"] == "lesser_keeper"
             assert f"{part.parent.name}: it ranks lower by its name" in why["why"]
+    group = next(one for one in plan["copies"] if one["deleted"])
+    text = call("plan", "--out", "again.json", folder=tmp_path).out
+    assert f"{len(plan['copies'])} groups of equal copies" in text and "kept because" in text
+    told = call("explain", group["deleted"][0], folder=tmp_path).out
+    assert f"equal copies; {group['keeper']} is kept because {group['because']}" in told and "rank: " in told
     dry = call("apply", "plan.json", "--dry-run", "--json", folder=tmp_path)
     assert dry.status == 0, dry.err
     assert {one["table"] for one in dry.json["tables"]} == gone.keys()
