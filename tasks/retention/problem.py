@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from lakebed.connectors.errors import LakeError
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
-from lakebed.connectors.lake.listing import DELTA_LOG
+from lakebed.connectors.lake.hidden import DELTA_LOG
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.retention.accesses import table_accesses
