@@ -83,7 +83,7 @@ class KeeperConfig(FrozenConfig):
         "its folders only.",
     )
     allow_lesser_keeper: bool = Field(
-        False, description="Whether a table may be deleted in favour of one that ranks lower by zone, name or format."
+        False, description="Whether a table may be deleted in favour of one of lower rank."
     )
 
 

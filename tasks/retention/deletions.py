@@ -32,7 +32,7 @@ class Deletion:
         cost: of a month's rebuilds, row numbers kept with the recipe included.
         seconds: estimate of one rebuild.
         source: stage that proved it; `semantics` and `certificate` are the proof's.
-            outcome: the recipe that was run; None before it was.
+        outcome: the recipe that was run; None before it was.
         lesser: the parent that ranks lower than the table, and by what; it must not go then.
     """
 

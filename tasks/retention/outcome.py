@@ -206,9 +206,10 @@ class _Reasons:
         if children := self._needed_by.get(table):
             others = f" and {len(children) - 1:,} more" if len(children) > 1 else ""
             return "parent", f"{children[0]}{others} will be rebuilt from it" + (f"; {why}" if why else "")
-        if lesser := why or self._lesser.get(table):
-            return LESSER, lesser
-        return self._economic(table, usable) if usable else ("not_contained", _WORDS["not_contained"])
+        if usable:
+            return self._economic(table, usable)
+        lesser = why or self._lesser.get(table)
+        return (LESSER, lesser) if lesser else ("not_contained", _WORDS["not_contained"])
 
     def _rebuilt(self, deletion: Deletion) -> str:
         names = ", ".join(self._problem.tables.names[parent] for parent in deletion.parents)
