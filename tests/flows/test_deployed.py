@@ -126,12 +126,9 @@ def test_neither_worker_nor_flow_imports_from_the_folder_in_which_serve_was_call
     served = Served(server, tmp_path / "project", "planted", "--to", "inventory")
     planted = Planted(served.folder)
     with served.worker() as running:
-        run = served.start()
-        wait_for(
-            lambda: server.runs("lakebed/chain-planted", "COMPLETED", "FAILED", "CRASHED"), process=running.process
-        )
+        run = server.wait_for_run(served.start(), *ENDED)
         stopped(running)
-    assert server.runs("lakebed/chain-planted")[0]["state_type"] == "COMPLETED", server.logs(run["id"])
+    assert run["state_type"] == "COMPLETED", server.logs(run["id"])
     assert planted.imported == ""
     served.check_lake()
 
