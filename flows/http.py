@@ -19,10 +19,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from lakebed.artifacts import search_refs
+from lakebed.answers import Answers
 from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
 from lakebed.connectors.extras import extra_hint
-from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.search.config import SearchConfig
 from lakebed.tasks.search.lake_search import LakeSearch
 from lakebed.tasks.search.model import Neighbour
@@ -74,18 +73,14 @@ class _Newest:
     """The search over the newest run's index; looks for a newer one at most once a second."""
 
     def __init__(self, root: str, refresh_s: float) -> None:
-        self._root, self._refresh_s = root, refresh_s
+        self._answers, self._refresh_s = Answers(root), refresh_s
         self._lock = threading.Lock()
-        self._looked, self._refs = -float("inf"), dict[str, ArtifactRef]()
-        self._search: LakeSearch | None = None
+        self._looked = -float("inf")
 
     def get(self) -> LakeSearch:
         with self._lock:
-            if self._search is None or time.monotonic() - self._looked >= self._refresh_s:
-                store, refs = search_refs(self._root)
-                if self._search is None or refs != self._refs:
-                    self._search, self._refs = LakeSearch(store, refs, _BOUNDS), refs
-                self._looked = time.monotonic()
+            if time.monotonic() - self._looked >= self._refresh_s:
+                self._search, self._looked = self._answers.search_index, time.monotonic()
             return self._search
 
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from lakebed.artifacts import root_id
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError, StageError
 from lakebed.connectors.python_process import SAFE_PATH, python_path
 from lakebed.flows.deployment_limits import MIN_INTERVAL_S, POOL, QUEUE_LIMIT, SILENT_S
-from lakebed.flows.deployments import DEPLOYMENTS, FLOW_COMMAND, HEARTBEAT, SCHEDULE_SLUG, TAG, Deployment, root_id
+from lakebed.flows.deployments import DEPLOYMENTS, FLOW_COMMAND, HEARTBEAT, SCHEDULE_SLUG, TAG, Deployment
 from lakebed.flows.form import without_secrets
 from lakebed.flows.prefect_home import configured_api_url
 

@@ -21,7 +21,6 @@ from lakebed.flows.cli.demo import demo
 from lakebed.flows.cli.doctor import doctor
 from lakebed.flows.cli.explain import explain
 from lakebed.flows.cli.gc import gc
-from lakebed.flows.cli.joinable import joinable
 from lakebed.flows.cli.links import links
 from lakebed.flows.cli.logs import begin_logging
 from lakebed.flows.cli.neighbours import neighbours
@@ -30,16 +29,17 @@ from lakebed.flows.cli.purge import purge
 from lakebed.flows.cli.report import report
 from lakebed.flows.cli.restore import restore
 from lakebed.flows.cli.run import run
-from lakebed.flows.cli.search import search
+from lakebed.flows.cli.search import joinable, search, similar
 from lakebed.flows.cli.serve import serve
-from lakebed.flows.cli.similar import similar
 from lakebed.flows.cli.status import status
 from lakebed.flows.cli.summarize import decode, summarize
+from lakebed.flows.cli.tables import tables
 
 VERBS = (
     doctor,
     demo,
     run,
+    tables,
     containments,
     plan,
     apply,
