@@ -1,31 +1,33 @@
-"""What a scan leaves for the next run: kept beside the artifact's tables, held to its size, in no digest.
-
-A later run takes from it what still holds (`reuse.py`). All of it can be made anew from the lake.
-"""
+"""What a scan keeps for the next run, which reuses of it what still holds (`reuse.py`)."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from lakebed.tasks.containment.hash_files import HashFile, damaged
+from lakebed.connectors.lake.change import mark
+from lakebed.tasks.containment.hash_files import HashFile
 from lakebed.tasks.containment.kernel.proof import PairCounts
-from lakebed.tasks.containment.reading import TableReading, table_readings
+from lakebed.tasks.runtime.keys import canonical_json
+from lakebed.tasks.runtime.previous import FOLDER, read_kept, write_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lakebed.connectors.storage import Storage
     from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
-    from lakebed.tasks.containment.search import ContentScan, LakeView, Verified
+    from lakebed.tasks.containment.samples import ContentScan, Verified
+    from lakebed.tasks.containment.statistics import LakeView
+    from lakebed.tasks.inventory.splits import InventoryTables
     from lakebed.tasks.runtime.artifacts import Manifest
 
-FOLDER = "former"
 NAMES = ("tables", "samples", "hash_files", "pairs")
+PATHS = tuple(f"{FOLDER}/{name}.parquet" for name in NAMES)
 ROW_HASHES_FOLDER = "row_hashes"
 
 _TABLES = pa.schema(
@@ -56,8 +58,31 @@ _PAIRS = pa.schema(
 )
 
 
+_READ_COLUMNS = ("path", "size", "n_rows", "row_group_rows", "row_group_bytes", "partition_values", "casts")
+_FILE_COLUMNS = (*_READ_COLUMNS, "sha256", "mtime_ns", "etag", "staged_path")
+
+
 @dataclass(frozen=True)
-class FormerTable:
+class TableReading:
+    """Equal readings give equal row hashes under every projection.
+
+    Attributes:
+        how: digest of what all files share: reader, path, types of partition columns, for Spark the version.
+        files: path → digest of identity, row groups, constants and casts.
+    """
+
+    how: str
+    files: Mapping[str, str]
+
+    def gained_since(self, previous: TableReading) -> frozenset[str] | None:
+        """The paths of the files that came since; None where anything else has changed or is gone."""
+        if self.how != previous.how or not previous.files.items() <= self.files.items():
+            return None
+        return frozenset(self.files.keys() - previous.files.keys())
+
+
+@dataclass(frozen=True)
+class PreviousTable:
     """A table that was read, with the id it had.
 
     Attributes:
@@ -88,7 +113,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class FormerPairs:
+class PreviousPairs:
     """Pairs that were compared exactly. Shapes: child, parent, projection (k,)."""
 
     child: Int32
@@ -98,8 +123,8 @@ class FormerPairs:
 
 
 @dataclass(frozen=True)
-class FormerScan:
-    """The scan of an earlier run. Ids are those of its inventory.
+class PreviousScan:
+    """The scan of the previous artifact. Ids are those of its inventory.
 
     Attributes:
         hash_folder: of its row-hash files, below the artifact root.
@@ -108,25 +133,20 @@ class FormerScan:
 
     hash_folder: str
     bucket_bits: int
-    tables: Mapping[str, FormerTable]
+    tables: Mapping[str, PreviousTable]
     samples: Sequence[Sample]
     hash_files: Sequence[HashFile]
-    pairs: FormerPairs
-
-
-def state_paths() -> list[str]:
-    """The files below an artifact's folder."""
-    return [f"{FOLDER}/{name}.parquet" for name in NAMES]
+    pairs: PreviousPairs
 
 
 def save_state(storage: Storage, folder: str, view: LakeView, content: ContentScan, verified: Verified) -> None:
-    """Writes what the next run may take; tables that did not hold still are left out.
+    """Writes what the next run may reuse; tables that did not hold still are left out.
 
     Args:
         storage: of the artifact root.
         folder: of the artifact, below it.
         view: of the lake.
-        content: of the scan, whatever it took from an earlier one.
+        content: of the scan, whatever it reused of the previous one.
         verified: the exact counts.
     """
     kept = np.array(sorted(set(content.plan.tables) - set(content.unstable)), np.int32)
@@ -138,37 +158,28 @@ def save_state(storage: Storage, folder: str, view: LakeView, content: ContentSc
         "hash_files": pa.Table.from_pylist(files),
         "pairs": _pairs_table(view, content, verified),
     }
-    for name, path in zip(NAMES, state_paths(), strict=True):
-        with storage.open_output(f"{folder}/{path}") as stream:
-            pq.write_table(tables[name], stream, compression="zstd", write_page_checksum=True)
+    for name, path in zip(NAMES, PATHS, strict=True):
+        write_kept(storage, f"{folder}/{path}", tables[name])
 
 
-def load_state(storage: Storage, manifest: Manifest) -> FormerScan:
+def load_state(storage: Storage, manifest: Manifest) -> PreviousScan:
     """Reads what `save_state` wrote.
 
     Raises:
         ArtifactError: if a file is not there, or is damaged.
     """
     base = f"{manifest.stage}/{manifest.key}"
-    tables, samples, files, pairs = (_read(storage, f"{base}/{path}") for path in state_paths())
+    tables, samples, files, pairs = (read_kept(storage, f"{base}/{path}") for path in PATHS)
     hash_files = [HashFile(**{k: v for k, v in row.items() if k != "bucket_bits"}) for row in files.to_pylist()]
     columns = (samples[name].to_pylist() for name in samples.column_names)
-    return FormerScan(
+    return PreviousScan(
         hash_folder=f"{base}/{ROW_HASHES_FOLDER}",
         bucket_bits=files["bucket_bits"][0].as_py(),
-        tables={row["name"]: _former_table(row) for row in tables.to_pylist()},
+        tables={row["name"]: _previous_table(row) for row in tables.to_pylist()},
         samples=[Sample(*row) for row in zip(*columns, strict=True)],
         hash_files=[file for file in hash_files if file.path],
-        pairs=_former_pairs(pairs),
+        pairs=_previous_pairs(pairs),
     )
-
-
-def _read(storage: Storage, path: str) -> pa.Table:
-    with storage.open(path) as stream:
-        try:
-            return pq.read_table(stream, page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
-            raise damaged(storage.uri(path), error) from error
 
 
 def _no_file(bits: int) -> dict[str, Any]:
@@ -195,9 +206,9 @@ def _table_rows(view: LakeView, content: ContentScan, kept: Int32) -> Iterator[d
         }
 
 
-def _former_table(row: dict[str, Any]) -> FormerTable:
+def _previous_table(row: dict[str, Any]) -> PreviousTable:
     found = zip(row["paths"], row["digests"], strict=True)
-    return FormerTable(
+    return PreviousTable(
         table_id=row["table_id"],
         reading=TableReading(row["reading"], dict(zip(row["paths"], row["states"], strict=True))),
         tokens=frozenset(row["tokens"]),
@@ -249,8 +260,45 @@ def _pairs_table(view: LakeView, content: ContentScan, verified: Verified) -> pa
     return pa.table(arrays, schema=_PAIRS)
 
 
-def _former_pairs(pairs: pa.Table) -> FormerPairs:
+def _previous_pairs(pairs: pa.Table) -> PreviousPairs:
     numbers = np.frombuffer(b"".join(pairs["numbers"].to_pylist()), np.int64).reshape(-1, 5).T
     hashes = np.frombuffer(b"".join(pairs["hashes"].to_pylist()), np.uint64).reshape(-1, 2, 4).transpose(1, 0, 2)
     child, parent, projection = (pairs[name].to_numpy() for name in ("child_id", "parent_id", "projection"))
-    return FormerPairs(child, parent, projection, PairCounts.of(numbers.copy(), hashes.copy()))
+    return PreviousPairs(child, parent, projection, PairCounts.of(numbers.copy(), hashes.copy()))
+
+
+def table_readings(inventory: InventoryTables, table_ids: Sequence[int]) -> dict[int, TableReading]:
+    """The readings of the given tables, by table_id. O(their files)."""
+    wanted = pa.array(table_ids, pa.int32())
+    tables = inventory.tables.filter(pc.is_in(inventory.tables["table_id"], value_set=wanted))
+    is_partition = pc.and_(inventory.columns["is_partition"], pc.is_in(inventory.columns["table_id"], value_set=wanted))
+    partitions: dict[int, list[tuple[str, str]]] = {}
+    for row in inventory.columns.filter(is_partition).select(["table_id", "token", "type"]).to_pylist():
+        partitions.setdefault(row["table_id"], []).append((row["token"], row["type"]))
+    files: dict[int, dict[str, str]] = {}
+    found = inventory.files.filter(pc.is_in(inventory.files["table_id"], value_set=wanted))
+    for row in found.select(["table_id", *_FILE_COLUMNS]).sort_by("path").to_pylist():
+        files.setdefault(row.pop("table_id"), {})[row["path"]] = _state(row)
+    return {
+        row["table_id"]: TableReading(
+            _how(row, partitions.get(row["table_id"], [])),
+            files.get(row["table_id"], {}),
+        )
+        for row in tables.to_pylist()
+    }
+
+
+def _how(row: dict[str, Any], partitions: list[tuple[str, str]]) -> str:
+    via = row["read_via"]
+    version = row["delta_version"] if via == "spark" else None
+    return _digest([via, row["path"], version, sorted(partitions)])
+
+
+def _state(row: dict[str, Any]) -> str:
+    """A copy of text may lie under another name in each artifact; its bytes follow from those of the text."""
+    read = {name: row[name] for name in _READ_COLUMNS}
+    return _digest([read, mark(row["sha256"], row["etag"], row["mtime_ns"]), row["staged_path"] is not None])
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
