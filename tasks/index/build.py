@@ -43,7 +43,7 @@ Inputs = tuple[ArtifactRef, ArtifactRef, ArtifactRef | None]
 def build_artifact(stage: Stage, inputs: Inputs, workspace: Workspace, config: IndexConfig) -> ArtifactRef:
     """Reads vectors and graph, builds every kind's index, writes the evidence, publishes.
 
-    Raises: as `run_index`.
+    Raises: as the stage's `build`.
     """
     metrics = StageMetrics()
     lakegraph = inputs[0]

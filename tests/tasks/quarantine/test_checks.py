@@ -55,7 +55,7 @@ def test_the_root_and_the_quarantines_own_folder_cannot_move(case):
 
 
 def test_a_pointers_place_must_be_free(case):
-    (case.root / "part.lakebed.json").write_text("{}")
+    (case.root / "_part.lakebed.json").write_text("{}")
     with pytest.raises(PlanError, match="where its pointer goes"):
         require_possible(Quarantine.look(str(case.root), case.config), case.plan, [case.plan.table("part")])
 
