@@ -33,11 +33,13 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file: its path below the storage's root, size in bytes and time of its last change."""
+    """One file: path below the storage's root, size in bytes, time of its last change; tag and digest if known."""
 
     path: str
     size: int
     mtime_ns: int
+    etag: str = ""
+    sha256: str = ""
 
 
 def is_object_store(uri: str) -> bool:

@@ -6,7 +6,7 @@ since these do not tell which file they come from.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -91,9 +91,7 @@ class Reuse:
         return count_changes(len(self.unchanged), self.scan.tables, lake.names, **others)
 
 
-def plan_reuse(
-    previous: Previous | None, inventory: InventoryTables, lake: LakeStatistics, plan: ScanPlan
-) -> Reuse:
+def plan_reuse(previous: Previous | None, inventory: InventoryTables, lake: LakeStatistics, plan: ScanPlan) -> Reuse:
     """Which of the planned tables answer from the previous scan; takes over what holds, row hashes included.
 
     O(files of these tables).

@@ -24,14 +24,22 @@ from lakebed.tasks.containment.kernel.schema_graph import Int32
 from lakebed.tasks.containment.kernel.sketches import RowSketches, SketchedPairs, compare_entries
 from lakebed.tasks.containment.samples import distinct_rows
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows, TableScan, new_hasher, projection_of
-from lakebed.tasks.containment.search import LakeView, spark_sources
-from lakebed.tasks.containment.spark import CellWork, SplitWork, run_on_tables
+from lakebed.tasks.containment.spark import CellWork, SplitWork, plan_sources, run_on_tables
+from lakebed.tasks.containment.statistics import LakeView
 from lakebed.tasks.encoding.postings import find_rows
 from lakebed.tasks.inventory.splits import pack_splits, plan_splits
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.workspace import Workspace
 
 UInt64 = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class DrawnSplit:
+    """A split of a child and the rows drawn of it: positions within the split, ascending."""
+
+    split: Split
+    positions: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -157,8 +165,7 @@ class _Job:
     def _run(self, plan: ScanPlan, splits: Sequence[Split], work: tuple[SplitWork, CellWork]) -> _Answer:
         session = shared_session(self._workspace.spark).get()
         tasks = pack_splits(splits, session.sparkContext.defaultParallelism)
-        sources = spark_sources(self._view, plan, self._workspace.lake.root)
-        return _answer(run_on_tables(session, plan, tasks, sources, work))
+        return _answer(run_on_tables(session, plan, tasks, plan_sources(self._view.tables, plan), work))
 
 
 def _draws(splits: Sequence[Split], view: LakeView, sampled: SampledConfig) -> Iterator[tuple[Split, DrawnSplit]]:
@@ -220,14 +227,6 @@ def _answer(scanned: pa.Table) -> _Answer:
 def _random(seed: int, purpose: str, name: str) -> np.random.Generator:
     """A generator of its own for each table and purpose, so that one draw does not move another."""
     return np.random.default_rng([seed, *f"{purpose}\0{name}".encode()])
-
-
-@dataclass(frozen=True)
-class DrawnSplit:
-    """A split of a child and the rows drawn of it: positions within the split, ascending."""
-
-    split: Split
-    positions: tuple[int, ...]
 
 
 def draw_rows(plan: ScanPlan, draws: Sequence[DrawnSplit]) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""The first two steps, schemas and bounds: the inventory as the arrays that the kernels work on, and what they leave."""
+"""Schemas and bounds, the first two steps: the inventory as the arrays that kernels work on, and what they leave."""
 
 from dataclasses import dataclass
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceError
-from lakebed.tasks.inventory.splits import InventoryTables, plan_splits
+from lakebed.tasks.containment.spark import plan_sources
+from lakebed.tasks.inventory.splits import InventoryTables, plan_splits, require_read
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.contract import CONTRACTS, GRAPH_COLUMNS
 from lakebed.tasks.lakegraph.kernel.edge_list import edge_list_graph
@@ -22,7 +23,6 @@ from lakebed.tasks.lakegraph.plan import (
     find_edge_table,
     plan_columns,
     scan_plan,
-    spark_sources,
 )
 from lakebed.tasks.lakegraph.scan import EdgeTask, SampleTask
 from lakebed.tasks.lakegraph.spark import Scanned, scan_on_spark
@@ -135,16 +135,11 @@ def _scan(lake: _Lake, tokens: Mapping[int, list[str]], task: SampleTask | EdgeT
     plan = scan_plan(dict(tokens), lake.workspace, lake.staged_root)
     splits = plan_splits(lake.tables, sorted(tokens), lake.config.target_split_bytes)
     with metrics.step("scan") as cost:
-        scanned = scan_on_spark(plan, splits, spark_sources(lake.tables, plan), task, lake.workspace)
+        scanned = scan_on_spark(plan, splits, plan_sources(lake.tables, plan), task, lake.workspace)
         cost.bytes_read = scanned.bytes_read
     metrics.peak_worker_bytes = scanned.peak_worker_bytes
-    if scanned.errors and lake.workspace.lake.strict:
-        raise SourceError(
-            f"{len(scanned.errors)} tables could not be read as they were listed",
-            expected="files that are whole and do not change while the run reads them",
-            hint="run again, or without --strict to leave them out and go on",
-            examples=[reason for _, reason in sorted(scanned.errors.items())],
-        )
+    if lake.workspace.lake.strict:
+        require_read(scanned.errors, lake.tables.tables.sort_by("table_id")["name"].to_pylist())
     return scanned
 
 

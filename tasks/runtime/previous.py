@@ -70,11 +70,12 @@ def damaged(uri: str, error: Exception) -> ArtifactError:
 
 
 def count_changes(n_reused: int, previous: Collection[str], now: Collection[str], **others: int) -> dict[str, int]:
-    """Counts of tables for the run's record, given the names of those that the previous artifact has and those of now.
+    """Counts of tables for the run's record, in the words of all stages.
 
     Args:
         n_reused: tables of which nothing was read.
-        previous, now: names.
+        previous: names of the previous artifact's tables.
+        now: names of the tables there are now.
         others: further counts, such as `tables_changed`.
     """
     return {"tables_reused": n_reused, **others, "tables_dropped": len(set(previous) - set(now))}

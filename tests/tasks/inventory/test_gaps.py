@@ -9,9 +9,9 @@ from lakebed.connectors.lake.listing import list_lake
 from lakebed.connectors.lake.parquet import read_footers
 from lakebed.connectors.lake.statistics import FileFacts
 from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.gaps import apply_bounds, choose_gaps, plan_missing, table_gaps
 from lakebed.tasks.inventory.kernel import TableFacts
 from lakebed.tasks.inventory.metadata import read_metadata
-from lakebed.tasks.inventory.missing import apply_bounds, choose_gaps, plan_missing, table_gaps
 from lakebed.tasks.inventory.worker import BoundsUnit, Outcome, WorkContext, do_unit
 
 

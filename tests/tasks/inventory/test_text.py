@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from lakebed.connectors.lake.config import TextConfig
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
-from lakebed.tasks.inventory.scanned import fold_tokens, text_facts
+from lakebed.tasks.inventory.text import fold_tokens, text_facts
 from lakebed.tasks.inventory.worker import TextUnit, WorkContext, do_unit
 
 

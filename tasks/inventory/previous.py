@@ -1,7 +1,6 @@
-"""What an inventory leaves for the next run, and what that run takes from it.
+"""What an inventory keeps for the next run, and what that run reuses of it.
 
-A table all of whose files are as they were keeps its rows: nothing of it is opened. What is kept for this lies beside
-the artifact's tables, held to its size, in no digest.
+A table all of whose files are as they were keeps its rows: nothing of it is opened.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.lake.change import stamp
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.connectors.lake.listing import table_of_log
 from lakebed.connectors.linking import link_file
 from lakebed.tasks.inventory.contract import CONTRACTS
-from lakebed.tasks.inventory.missing import Gap, TableGaps
+from lakebed.tasks.inventory.gaps import Gap, TableGaps
 from lakebed.tasks.runtime.keys import canonical_json
+from lakebed.tasks.runtime.previous import FOLDER, count_changes, previous_artifact, read_kept, write_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +29,9 @@ if TYPE_CHECKING:
     from lakebed.connectors.lake.model import TableSource
     from lakebed.connectors.storage import Storage
     from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
+    from lakebed.tasks.runtime.stage import Stage
 
-STATE = "former/tables.parquet"
+STATE = f"{FOLDER}/tables.parquet"
 TABLES = ("tables", "columns", "files", "file_bounds", "partition_values")
 
 _GAP = pa.struct([("token", pa.string()), ("n_bytes", pa.int64()), ("is_chosen", pa.bool_())])
@@ -48,7 +48,7 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class KnownTable:
-    """A table as an earlier run found it.
+    """A table as the run that read it found it.
 
     Attributes:
         state: digest of what was listed of it.
@@ -63,31 +63,32 @@ class KnownTable:
 
 
 @dataclass
-class Kept:
-    """The tables whose rows are taken from an earlier inventory, by name.
+class Reuse:
+    """The tables whose rows are reused of the previous inventory, by name.
 
     Attributes:
         states: of every table of the lake now.
-        former: of every table of the earlier lake.
-        tables: the kept ones.
+        previous: every table of the previous inventory.
+        tables: the reused ones.
     """
 
     states: Mapping[str, str]
     store: ArtifactStore
     manifest: Manifest | None = None
-    former: Mapping[str, KnownTable] = field(default_factory=dict)
+    previous: Mapping[str, KnownTable] = field(default_factory=dict)
     tables: dict[str, KnownTable] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, store: ArtifactStore, manifest: Manifest | None, states: Mapping[str, str]) -> Kept:
-        """Compares the lake with the earlier one."""
-        former = load_state(store.storage, manifest) if manifest else {}
-        tables = {name: known for name, known in former.items() if states.get(name) == known.state}
-        return cls(states, store, manifest, former, tables)
+    def of(cls, stage: Stage, states: Mapping[str, str]) -> Reuse:
+        """Compares the lake with the one of the previous inventory."""
+        manifest = previous_artifact(stage, [STATE])
+        previous = load_state(stage.store.storage, manifest) if manifest else {}
+        tables = {name: known for name, known in previous.items() if states.get(name) == known.state}
+        return cls(states, stage.store, manifest, previous, tables)
 
     @property
     def gaps(self) -> list[TableGaps]:
-        """Of the kept tables."""
+        """Of the reused tables."""
         return [known.gaps for known in self.tables.values() if known.gaps is not None]
 
     def reopen(self, chosen: Mapping[str, Sequence[Gap]]) -> list[str]:
@@ -101,7 +102,7 @@ class Kept:
         return names
 
     def move_copies(self, folder: str, copies: Mapping[str, str]) -> None:
-        """Gives the staged copies of kept text files their names in a new artifact.
+        """Gives the staged copies of reused text files their names in a new artifact.
 
         Args:
             folder: of the new artifact, below the artifact root.
@@ -116,7 +117,7 @@ class Kept:
             link_file(self.store.storage, f"{base}/{old[path]}", f"{folder}/{copy}")
 
     def link_copies(self, folder: str, sources: Iterable[TableSource]) -> list[str]:
-        """Links the staged copies of kept tables of databases, which have the same names everywhere; names them.
+        """Links the staged copies of reused tables of databases, which have the same names everywhere; names them.
 
         Args:
             folder: of the new artifact, below the artifact root.
@@ -136,24 +137,23 @@ class Kept:
         return paths
 
     def changes(self, opened: Iterable[str]) -> dict[str, int]:
-        """Counts for the run's record, of the tables that can be read; none where there is no earlier inventory."""
+        """Counts for the run's record, of the tables that can be read; none where there is no previous inventory."""
         if self.manifest is None:
             return {}
-        known = [self.former.get(name) for name in opened]
-        states = [table.state for table in known if table is not None]
-        return {
-            "tables_taken": len(self.tables),
-            "tables_changed": len(set(states) - set(self.states.values())),
+        known = [self.previous.get(name) for name in opened]
+        states = {table.state for table in known if table is not None}
+        others = {
+            "tables_changed": len(states - set(self.states.values())),
             "tables_new": sum(table is None for table in known),
-            "tables_dropped": len(self.former.keys() - self.states.keys()),
         }
+        return count_changes(len(self.tables), self.previous, self.states, **others)
 
     def merged(self, made: Mapping[str, pa.Table], staged: Mapping[str, str]) -> dict[str, pa.Table]:
-        """The rows that were made now, and the kept ones, under one numbering by name.
+        """The rows that were made now, and the reused ones, under one numbering by name.
 
         Args:
             made: tables of the inventory, of the tables that were opened.
-            staged: where the copies of kept text files lie now, by path of the text file.
+            staged: where the copies of reused text files lie now, by path of the text file.
         """
         if self.manifest is None or not self.tables:
             return dict(made)
@@ -177,16 +177,16 @@ def tokens_of(gaps: Iterable[Gap]) -> frozenset[str]:
 
 def table_states(listing: Listing, sources: Iterable[TableSource]) -> dict[str, str]:
     """A digest of what is listed of each table, by name: what it is taken for, its files, its log. O(files)."""
-    logs: dict[str, list[object]] = {}
+    logs: dict[str, list[list[str | int]]] = {}
     for entry in listing.logs:
-        logs.setdefault(table_of_log(entry.path), []).append(_identity(entry))
+        logs.setdefault(table_of_log(entry.path), []).append(stamp(entry))
     return {
         source.name: _digest(
             [
                 source.format,
                 source.path,
                 list(source.partition_columns),
-                [_identity(entry) for entry in source.files],
+                [stamp(entry) for entry in source.files],
                 logs.get(source.path, []) if source.format == "delta" else [],
             ]
         )
@@ -195,7 +195,7 @@ def table_states(listing: Listing, sources: Iterable[TableSource]) -> dict[str, 
 
 
 def save_state(storage: Storage, path: str, tables: Iterable[KnownTable]) -> None:
-    """Writes what the next run may take."""
+    """Writes what the next run may reuse."""
     rows = [
         {
             "name": table.name,
@@ -209,8 +209,7 @@ def save_state(storage: Storage, path: str, tables: Iterable[KnownTable]) -> Non
         }
         for table in tables
     ]
-    with storage.open_output(path) as stream:
-        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), stream, compression="zstd", write_page_checksum=True)
+    write_kept(storage, path, pa.Table.from_pylist(rows, schema=_SCHEMA))
 
 
 def load_state(storage: Storage, manifest: Manifest) -> dict[str, KnownTable]:
@@ -219,17 +218,7 @@ def load_state(storage: Storage, manifest: Manifest) -> dict[str, KnownTable]:
     Raises:
         ArtifactError: if it is not there, or is damaged.
     """
-    path = f"{manifest.stage}/{manifest.key}/{STATE}"
-    with storage.open(path) as stream:
-        try:
-            rows = pq.read_table(stream, page_checksum_verification=True).to_pylist()
-        except (pa.ArrowException, OSError) as error:
-            raise ArtifactError(
-                f"a file of an artifact is damaged: {str(error).splitlines()[0][:200]}",
-                value=storage.uri(path),
-                expected="the file as the run has left it",
-                hint="run once with `--full`: lakebed run --full",
-            ) from error
+    rows = read_kept(storage, f"{manifest.stage}/{manifest.key}/{STATE}").to_pylist()
     return {row["name"]: _known(row) for row in rows}
 
 
@@ -239,10 +228,6 @@ def _known(row: dict[str, object]) -> KnownTable:
     name, state, n_bytes = str(row["name"]), str(row["state"]), int(row["n_bytes"])  # type: ignore[call-overload]
     chosen = frozenset(str(gap["token"]) for gap in gaps if gap["is_chosen"])
     return KnownTable(name, state, TableGaps(name, n_bytes, found) if row["is_arrow"] else None, chosen)
-
-
-def _identity(entry: object) -> list[object]:
-    return [getattr(entry, name) for name in ("path", "size", "mtime_ns", "etag", "sha256")]
 
 
 def _digest(value: object) -> str:

@@ -1,13 +1,16 @@
+import os
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.former import load_state, save_state, state_paths
+from lakebed.tasks.containment.previous import PATHS, load_state, save_state, table_readings
 from lakebed.tasks.runtime.artifacts import Manifest
-from tests.tasks.containment.lakes import search_here, write_lake
+from tests.tasks.containment.lakes import search_here, view_of, workspace_of, write_lake
 
 ROWS = pa.table({"x": list(range(40)), "y": [f"y{n}" for n in range(40)]})
 MANIFEST = Manifest(stage="containment", key="k", digest="", version=1)
@@ -18,7 +21,7 @@ def saved(folder, found, unstable=()):
     content.unstable.update(dict.fromkeys(unstable, "moved"))
     storage = Storage.at(str(folder / "artifacts"))
     save_state(storage, "containment/k", found.view, content, found.verified)
-    assert all(storage.exists(f"containment/k/{path}") for path in state_paths())
+    assert all(storage.exists(f"containment/k/{path}") for path in PATHS)
     return load_state(storage, MANIFEST)
 
 
@@ -58,8 +61,54 @@ def test_a_damaged_file_is_an_error_that_says_what_to_do(tmp_path):
     write_lake(tmp_path / "lake", {"a": ROWS, "b": ROWS.slice(0, 9)})
     found = search_here(tmp_path, ContainmentConfig())
     saved(tmp_path, found)
-    path = tmp_path / "artifacts" / "containment" / "k" / state_paths()[1]
+    path = tmp_path / "artifacts" / "containment" / "k" / PATHS[1]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ArtifactError, match="damaged") as caught:
         load_state(Storage.at(str(tmp_path / "artifacts")), MANIFEST)
     assert "--full" in caught.value.hint
+
+
+THREE = pa.table({"x": [1, 2, 3]})
+
+
+def reading(folder, name="t"):
+    view, _ = view_of(workspace_of(folder), ContainmentConfig())
+    table = view.lake.names.index(name)
+    return table_readings(view.tables, [table])[table]
+
+
+@pytest.fixture
+def parts(tmp_path):
+    folder = tmp_path / "lake" / "t" / "k=1"
+    folder.mkdir(parents=True)
+    pq.write_table(THREE, folder / "part-0.parquet")
+    return folder
+
+
+def test_a_table_reads_the_same_wherever_it_stands_among_others(tmp_path, parts):
+    before = reading(tmp_path)
+    pq.write_table(THREE, tmp_path / "lake" / "a.parquet")
+    assert reading(tmp_path) == before
+    assert list(before.files) == ["t/k=1/part-0.parquet"]
+
+
+def test_a_touched_file_is_another(tmp_path, parts):
+    before = reading(tmp_path)
+    os.utime(parts / "part-0.parquet", ns=(1, 1))
+    after = reading(tmp_path)
+    assert after.how == before.how and after.files != before.files
+
+
+def test_a_gained_file_leaves_the_others_as_they_were(tmp_path, parts):
+    before = reading(tmp_path)
+    pq.write_table(THREE, parts / "part-1.parquet")
+    after = reading(tmp_path)
+    assert after.how == before.how
+    assert before.files.items() < after.files.items()
+
+
+def test_another_type_of_a_partition_column_changes_every_row(tmp_path, parts):
+    before = reading(tmp_path)
+    (tmp_path / "lake" / "t" / "k=x").mkdir()
+    pq.write_table(THREE, tmp_path / "lake" / "t" / "k=x" / "part-0.parquet")
+    assert reading(tmp_path).how != before.how

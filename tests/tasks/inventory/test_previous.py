@@ -10,7 +10,7 @@ import pytest
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.inventory import build
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.missing import Gap, TableGaps, choose_gaps
+from lakebed.tasks.inventory.gaps import Gap, TableGaps, choose_gaps
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
