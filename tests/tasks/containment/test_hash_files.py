@@ -37,16 +37,16 @@ def rows_of(read):
     return Counter(zip(*columns, strict=True))
 
 
-CARRIED = [(-7, 0, fingerprint(40)), (-7, 3, fingerprint(9, 1)), (5, 0, fingerprint(25, 2)), (5, 4, fingerprint(0))]
+ADDED = [(-7, 0, fingerprint(40)), (-7, 3, fingerprint(9, 1)), (5, 0, fingerprint(25, 2)), (5, 4, fingerprint(0))]
 
 
 @pytest.mark.parametrize("bits", [0, 1, 3])
 def test_what_is_written_is_read_and_every_row_lies_in_its_bucket(tmp_path, bits):
-    files = written(tmp_path, bits, CARRIED)
+    files = written(tmp_path, bits, ADDED)
     wanted = np.array([0, 3, 4], np.int32)
     expected = Counter(
         (projection, table, tuple(row), n)
-        for projection, table, rows in CARRIED
+        for projection, table, rows in ADDED
         for row, n in zip(rows.hashes.tolist(), rows.counts.tolist(), strict=True)
     )
     assert rows_of(read_hash_rows(str(tmp_path), [file.path for file in files], wanted)) == expected
@@ -57,7 +57,7 @@ def test_what_is_written_is_read_and_every_row_lies_in_its_bucket(tmp_path, bits
 
 
 def test_only_the_asked_tables_are_read(tmp_path):
-    files = written(tmp_path, 1, CARRIED)
+    files = written(tmp_path, 1, ADDED)
     read = read_hash_rows(str(tmp_path), [file.path for file in files], np.array([3], np.int32))
     assert set(read.table.tolist()) == {3}
     assert len(read.table) == 9
@@ -66,9 +66,9 @@ def test_only_the_asked_tables_are_read(tmp_path):
 
 
 def test_digests_of_files_do_not_depend_on_how_rows_are_grouped(tmp_path, monkeypatch):
-    whole = written(tmp_path / "a", 0, CARRIED)
+    whole = written(tmp_path / "a", 0, ADDED)
     monkeypatch.setattr(hash_files, "ROWS_PER_GROUP", 16)
-    grouped = written(tmp_path / "b", 0, list(reversed(CARRIED)))
+    grouped = written(tmp_path / "b", 0, list(reversed(ADDED)))
     assert [file.multiset for file in whole] == [file.multiset for file in grouped]
     one, many = (pq.ParquetFile(tmp_path / name / files[0].path) for name, files in (("a", whole), ("b", grouped)))
     assert (one.num_row_groups, many.num_row_groups > 1) == (1, True)
@@ -76,7 +76,7 @@ def test_digests_of_files_do_not_depend_on_how_rows_are_grouped(tmp_path, monkey
 
 
 def test_two_tasks_never_write_the_same_file(tmp_path):
-    paths = [file.path for _ in range(2) for file in written(tmp_path, 0, CARRIED)]
+    paths = [file.path for _ in range(2) for file in written(tmp_path, 0, ADDED)]
     assert len(set(paths)) == 2
     assert len(list(Path(tmp_path).rglob("*.parquet"))) == 2
 
