@@ -106,7 +106,7 @@ class Lake(Answers):
         Args:
             to: last stage to run; the index where none is named.
             only: the one stage to run.
-            full: whether nothing is taken from earlier runs.
+            full: whether nothing of earlier runs is reused.
 
         Raises:
             ConfigError: if there is no such stage, or nothing names a lake.

@@ -1,4 +1,4 @@
-from lakebed.tasks.embeddings.estimate import estimate
+from lakebed.tasks.embeddings.build import estimate
 
 
 def test_memory_is_three_matrices_and_the_graph() -> None:

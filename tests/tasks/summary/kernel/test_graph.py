@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lakebed.connectors.errors import GraphError
-from lakebed.tasks.summary.kernel.keys import from_edges
+from lakebed.tasks.summary.kernel.graph import from_edges
 
 
 def test_strings() -> None:
