@@ -78,8 +78,6 @@ def _likeness(pairs: Int64, unit: Float32, n_nodes: int) -> Float:
 
 def _recall(vectors: Float32, split: EdgeSplit, asked: Int64, k: int) -> Float:
     """Recall of the asked nodes with test partners, whose known training partners are out of the ranking."""
-    from lakebed.tasks.links.kernel.nodes import rank_among
-
     partners = adjacency(split.test, split.n_nodes)
     measured = asked[np.diff(partners.indptr)[asked] > 0]
     ranked = np.full((split.n_nodes, k), -1, np.int64)
@@ -88,8 +86,6 @@ def _recall(vectors: Float32, split: EdgeSplit, asked: Int64, k: int) -> Float:
     return recall_of_nodes(ranked, partners)[asked]
 
 
-Float32 = NDArray[np.float32]
-Int64 = NDArray[np.int64]
 BLOCK_CELLS = 1 << 24
 
 

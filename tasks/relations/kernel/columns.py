@@ -274,9 +274,6 @@ def _count_containing(columns, also_known_as, share, facts, samples, postings): 
     return n_containing, n_compared
 
 
-Float64 = NDArray[np.float64]
-
-
 def mapped_chances(
     bounds: ColumnBounds, samples: ColumnSamples, columns: Int64, targets: Int64, share: float = 1.0
 ) -> Float64:
