@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.change import file_changes
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.retention.config import KeeperConfig, RetentionConfig
 from lakebed.tasks.retention.identity import LakeState, digested
@@ -131,11 +132,7 @@ def _is_same(was: TableIdentity, now: TableIdentity) -> bool:
         return False
     commits = [int(match[1]) for file in now.log_files if (match := _COMMIT.search(file.path))]
     is_same_version = was.format != "delta" or max(commits, default=-1) == was.delta_version
-    return is_same_version and [_stamp(file) for file in was.files] == [_stamp(file) for file in now.files]
-
-
-def _stamp(file: FileIdentity) -> tuple[str, int, str]:
-    return file.path, file.size, file.etag or str(file.mtime_ns)
+    return is_same_version and not file_changes(was.files, now.files)
 
 
 def _require_recipes_fit(known: _Known, now: Mapping[str, TableIdentity]) -> None:

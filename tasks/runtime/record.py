@@ -51,7 +51,7 @@ class StageRecord(BaseModel):
     rows: int = 0
     peak_driver_bytes: int = 0
     peak_worker_bytes: int = 0
-    changes: dict[str, int] = Field(default_factory=dict, description="what was taken from an earlier artifact")
+    changes: dict[str, int] = Field(default_factory=dict, description="what was reused of the previous artifact")
     steps: list[tuple[str, float, int]] = Field(default_factory=list, description="(step, seconds, bytes read)")
     task_run_id: str = ""
 
