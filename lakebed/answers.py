@@ -240,10 +240,12 @@ class Answers:
             GraphError: if there is none, or several have the label.
             ArtifactError: if no run has reached the summary stage, or its files are damaged.
         """
+        from lakebed.tasks.summary.kernel.queries import neighbours
+
         nodes, summary = self._summary()
         number = find_node(nodes, node)
         (asked,) = nodes.slice(number, 1).to_pylist()
-        return Neighbours(Node(**asked), nodes.take(summary.neighbours(number)))
+        return Neighbours(Node(**asked), nodes.take(neighbours(summary.layout, number)))
 
     @property
     def search_index(self) -> "LakeSearch":

@@ -63,12 +63,14 @@ class Graph:
         Raises:
             GraphError: if there is no such node.
         """
+        from lakebed.tasks.summary.kernel.queries import neighbours
+
         is_integer = self.keys.dtype.kind in "iu"
         if not is_integer or str(node).removeprefix("-").isdecimal():
             wanted = int(node) if is_integer else str(node)
             place = int(np.searchsorted(self.keys, wanted))
             if place < len(self) and self.keys[place] == wanted:
-                found: list[Any] = self.keys[self.summary.neighbours(place)].tolist()
+                found: list[Any] = self.keys[neighbours(self.summary.layout, place)].tolist()
                 return found
         first, last = self.keys[[0, -1]] if len(self) else ("none", "none")
         raise GraphError(

@@ -112,7 +112,7 @@ class Lake(Answers):
         Args:
             to: last stage to run; the index where none is named.
             only: the one stage to run.
-            full: whether nothing is taken from earlier runs.
+            full: whether nothing of earlier runs is reused.
             runner: runs the stages, as `lakebed.flows.runner.run_flow` does through Prefect; this process without one.
 
         Raises:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, overrides
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
 from lakebed.words import human_bytes
 
@@ -23,9 +23,11 @@ def tables(
     as_json: AsJson = False,
 ) -> None:
     """List every table: format, rows, bytes, columns, and whether it was read, why not, or set aside."""
+    from lakebed.artifacts import newest_run
     from lakebed.quarantine import lake_settings
-    from lakebed.tables import lake_tables
+    from lakebed.tables import INVENTORY, lake_tables
 
+    newest_run(artifact_root(artifacts, config), INVENTORY)
     found = lake_tables(lake_settings(config, overrides(None, artifacts)))
     if unreadable:
         found = found.of_state("unreadable")

@@ -97,6 +97,6 @@ def _modules(folder: Path) -> list[Path]:
 
 
 def _module(path: Path) -> str:
-    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    name = ".".join(("lakebed", *path.relative_to(ROOT).with_suffix("").parts))
     options = "".join(f"        {line}\n" for line in ("heading_level: 3", "show_root_full_path: true"))
     return f"\n::: {name}\n    options:\n{options}"
