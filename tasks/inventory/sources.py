@@ -63,7 +63,7 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
     A source that cannot be reached is listed as unreadable.
 
     Raises:
-        ConfigError: as `list_lake`; if a folder of the lake has the name of a source; if the driver is missing.
+        ConfigError: as `list_lake`; if a folder of the lake has the name of a source.
         SourceError: if the folder cannot be listed.
     """
     lake = workspace.lake

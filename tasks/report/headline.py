@@ -28,6 +28,11 @@ class Headline:
     """Upper bound of what could be set aside: contained bytes less one table of each group of copies that lies in
     nothing else. Whether the rest can really go depends on how each table is rebuilt, which this stage does not ask."""
 
+    @property
+    def removable_share(self) -> float:
+        """Of all bytes of the lake."""
+        return self.removable_bytes / self.n_bytes if self.n_bytes else 0.0
+
 
 def headline(data: ReportData) -> Headline:
     """Sum up; coincidental containments count as proven and nowhere else."""

@@ -8,6 +8,7 @@ from lakebed.tasks.retention import outcome
 from lakebed.tasks.retention.baseline import baseline_table, find_duplicates
 from lakebed.tasks.retention.choice import Choice, RecipeMaker, choose
 from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.copies import copies_table
 from lakebed.tasks.retention.deletions import Deletion, add_wider, chosen_deletions, wider_deletions
 from lakebed.tasks.retention.kernel.costs import GB
 from lakebed.tasks.retention.kernel.curve import CurvePoint, curve_budgets, savings_curve
@@ -46,12 +47,13 @@ def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: 
     """
     metrics = StageMetrics()
     with metrics.step("problem"), shown().step("Pricing tables"):
-        problem = load_problem(stage.store, (stage.inputs[0], stage.inputs[1]), config)
+        problem = load_problem(stage.store, (stage.inputs[0], stage.inputs[1]), config, stage.workspace.lake.root)
         known = load_known(stage, context, problem.inventory.files)
         make = known.reusing(make)
     with metrics.step("choice") as cost:
         choice = _choose(problem, lambda pairs: make(pair_refs(problem, pairs)), config)
-        deletions = _widened(stage, problem, choice, config, make)
+        wider = _wider(stage, problem, config)
+        deletions = _widened(problem, choice, wider, config, make)
         cost.bytes_read = choice.bytes_read
     with metrics.step("curve"), shown().step("Working out the savings curve"):
         points = _curve(problem, choice, config)
@@ -59,7 +61,8 @@ def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: 
         duplicates = find_duplicates(problem, stage.workspace.lake.root, config.baseline_max_bytes, known)
         cost.bytes_read = duplicates.bytes_read
     tables = {
-        "decisions": outcome.decisions(problem, choice, deletions),
+        "decisions": outcome.decisions(problem, choice, deletions, wider),
+        "copies": copies_table(problem, deletions),
         "options": outcome.options(problem, choice),
         "rebuilds": outcome.rebuilds(problem, deletions, context),
         "savings_curve": outcome.curve(points),
@@ -86,15 +89,19 @@ def _curve(problem: Problem, choice: Choice, config: RetentionConfig) -> tuple[C
     return savings_curve(graph, edges.seconds[allowed], problem.tables.n_bytes, budgets, effort)
 
 
-def _widened(
-    stage: Stage, problem: Problem, choice: Choice, config: RetentionConfig, make: PairMaker
-) -> dict[int, Deletion]:
-    """The solver's deletions, and those over relations to several parents where that stage has run."""
-    deletions = chosen_deletions(problem, choice)
+def _wider(stage: Stage, problem: Problem, config: RetentionConfig) -> list[Deletion]:
+    """What relations to several parents would allow, where that stage has run."""
     if len(stage.inputs) < _INPUTS_WITH_RELATIONS:
-        return deletions
-    wider = wider_deletions(stage.store, stage.inputs[2], problem, config)
+        return []
+    return wider_deletions(stage.store, stage.inputs[2], problem, config)
+
+
+def _widened(
+    problem: Problem, choice: Choice, wider: Sequence[Deletion], config: RetentionConfig, make: PairMaker
+) -> dict[int, Deletion]:
+    """The solver's deletions, and those of `wider` that save."""
     price = config.prices.storage_per_gb_month / GB
+    deletions = chosen_deletions(problem, choice)
     return add_wider(problem, deletions, wider, lambda some: make(deletion_refs(problem, some)), price)
 
 

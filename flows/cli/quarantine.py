@@ -1,14 +1,14 @@
-"""`lakebed apply`: sets the tables of a plan aside."""
+"""`lakebed apply`, `lakebed restore` and `lakebed purge`: sets tables aside, brings them back, deletes them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakebed.flows.cli.confirm import DryRun, Yes, require_yes
+from lakebed.flows.cli.confirm import DryRun, Everything, Tables, Yes, require_yes
 from lakebed.flows.cli.logs import follow_config
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
-from lakebed.flows.cli.output import print_json, print_table, print_text
+from lakebed.flows.cli.output import print_json, print_table, print_text, printable
 from lakebed.words import human_bytes
 
 if TYPE_CHECKING:
@@ -47,6 +47,68 @@ def apply(  # noqa: PLR0913 - one argument an option
         print_json(_facts(done, is_dry=dry_run))
         return
     _print(done, settings.lake.root, is_dry=dry_run)
+
+
+def restore(  # noqa: PLR0913 - one argument an option
+    tables: Tables = None,
+    *,
+    everything: Everything = False,
+    dry_run: DryRun = False,
+    lake: Lake = None,
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged."""
+    from lakebed.quarantine import chosen_tables, lake_settings
+    from lakebed.quarantine import restore as restore_tables
+
+    follow_config(config)
+    chosen = chosen_tables(tables, everything, "restore")
+    done = restore_tables(chosen, lake_settings(config, overrides(lake, artifacts)), is_dry=dry_run)
+    if as_json:
+        counts = {"n_tables": len(done.moved) + len(done.rebuilt), "n_bytes": done.n_bytes}
+        print_json({"dry_run": dry_run, **counts, "moved": list(done.moved), "rebuilt": list(done.rebuilt)})
+        return
+    verb = "would come" if dry_run else "came"
+    print_text(
+        f"{len(done.moved):,} tables {verb} back from quarantine: {', '.join(map(printable, done.moved)) or 'none'}"
+    )
+    if done.rebuilt:
+        print_text(f"{len(done.rebuilt):,} tables {verb} back by rebuilding: {', '.join(map(printable, done.rebuilt))}")
+    print_text(f"{human_bytes(done.n_bytes)} in all")
+
+
+def purge(  # noqa: PLR0913 - one argument an option
+    tables: Tables = None,
+    *,
+    everything: Everything = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    lake: Lake = None,
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete tables in quarantine whose days of grace are over. The only verb that deletes; with --all those due."""
+    from lakebed.quarantine import chosen_tables, lake_settings
+    from lakebed.quarantine import purge as purge_tables
+
+    follow_config(config)
+    chosen = chosen_tables(tables, everything, "purge")
+    settings = lake_settings(config, overrides(lake, artifacts))
+    due = purge_tables(chosen, settings, is_dry=True)
+    if not dry_run:
+        what = f"delete {len(due.tables):,} tables ({human_bytes(due.n_bytes)}) for ever"
+        require_yes(what, yes, f"lakebed purge {' '.join(chosen or ['--all'])} --lake {settings.lake.root} --yes")
+    done = due if dry_run else purge_tables(chosen, settings)
+    if as_json:
+        print_json({"dry_run": dry_run, "n_tables": len(done.tables), "n_bytes": done.n_bytes, "tables": done.tables})
+        return
+    verb = "would be deleted" if dry_run else "deleted; their recipes stay, `lakebed restore` rebuilds them"
+    print_text(
+        f"{len(done.tables):,} tables, {human_bytes(done.n_bytes)}, {verb}: {', '.join(map(printable, done.tables))}"
+    )
 
 
 def _facts(done: "Applied", *, is_dry: bool) -> dict[str, Any]:
