@@ -1,8 +1,8 @@
 """The tables of the embeddings, and of the powers that they are sums of."""
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from lakebed.tasks.runtime.contract import AtLeast, Column, Contract
 
@@ -41,7 +41,7 @@ POWERS_CONTRACTS = {"powers": POWERS}
 _MAX_CHUNK_VALUES = 1 << 30
 
 
-def vector_table(vectors: NDArray[np.float32], first: int = 0) -> pa.Table:
+def vector_table(vectors: npt.NDArray[np.float32], first: int = 0) -> pa.Table:
     """Vectors as a table of the contract, numbered from `first`."""
     n, dim = vectors.shape
     size = max(1, _MAX_CHUNK_VALUES // dim)

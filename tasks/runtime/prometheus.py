@@ -32,9 +32,10 @@ def metrics_text(runs: Sequence[RunRecord]) -> str:
         return ""
     figures = _Figures()
     for name, meaning, samples in (*_of_run(runs[0]), *_of_all(runs), *_of_stages(runs[0])):
-        figures.append(GaugeMetricFamily(name, meaning, labels=list(samples[0][0]) if samples else []))
+        figure = GaugeMetricFamily(name, meaning, labels=list(samples[0][0]) if samples else [])
         for labels, value in samples:
-            figures[-1].add_metric(list(labels.values()), value)
+            figure.add_metric(list(labels.values()), value)
+        figures.append(figure)
     return generate_latest(figures).decode()
 
 
