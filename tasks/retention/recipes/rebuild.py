@@ -16,8 +16,8 @@ from lakebed.tasks.retention.recipes.constants import scalar_of
 from lakebed.tasks.retention.recipes.digest import strict_hashes
 from lakebed.tasks.retention.recipes.model import Equals, In, Positions, Refusal
 from lakebed.tasks.retention.recipes.reader import TableReader
+from lakebed.tasks.retention.recipes.row_numbers import read_rows
 from lakebed.tasks.retention.recipes.shapes import assembled, joined, schema_from_text, taken
-from lakebed.tasks.retention.recipes.stored import read_rows
 
 if TYPE_CHECKING:
     from lakebed.tasks.encoding.hashes import Hashes

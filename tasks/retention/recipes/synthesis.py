@@ -34,8 +34,8 @@ from lakebed.tasks.retention.recipes.model import (
 )
 from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.rebuild import compare, execute, first_rows
+from lakebed.tasks.retention.recipes.row_numbers import PackedRows, pack_rows, write_rows
 from lakebed.tasks.retention.recipes.shapes import schema_from_text
-from lakebed.tasks.retention.recipes.stored import PackedRows, pack_rows, write_rows
 from lakebed.tasks.retention.recipes.write import write_table_as
 
 if TYPE_CHECKING:
