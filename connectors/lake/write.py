@@ -9,7 +9,7 @@ import gzip
 import io
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 1 << 16
 _FORM = re.compile(r"\^.*?\[0-9\]\{2\}([ T])\[0-9\]\{2\}:\[0-9\]\{2\}(:\[0-9\]\{2\})?(?:\\\.\[0-9\]\{([1-6])\})?(Z?)\$")
 _QUOTE = '"'
+Quoting = Literal["needed", "text", "not_numbers", "all"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class TextStyle:
         forms: by token, the form of timestamps (see `timestamp_form`).
         raw: tokens of JSON columns whose text is JSON already.
         omits_nulls: whether JSON objects leave out the keys of nulls.
+        quotes: which CSV cells but nulls stand in quotes: those that need it; text too; all but numbers; all.
+        quotes_header: whether all names of the header do.
     """
 
     delimiter: str = ""
@@ -52,6 +55,8 @@ class TextStyle:
     forms: tuple[tuple[str, str], ...] = ()
     raw: tuple[str, ...] = ()
     omits_nulls: bool = False
+    quotes: Quoting = "needed"
+    quotes_header: bool = False
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -61,49 +66,43 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def csv_bytes(table: pa.Table, style: TextStyle, *, is_packed: bool = False) -> bytes:
-    """A CSV file of the table, gzipped where asked; cells are quoted where a reader would take them for something else.
-
-    Raises:
-        ConfigError: if a character has no place in the encoding.
-    """
+def csv_text(table: pa.Table, style: TextStyle) -> str:
+    """The table as CSV; cells are quoted as the style says, and where a reader would take them for something else."""
     header = [style.delimiter.join(_quoted_name(name, style) for name in style.names)] if style.names else []
-    lines = (text for batch in _batches(table) for text in _csv_lines(batch, style))
-    return _packed(_encoded([*header, *lines], style), is_packed)
+    return _lines([*header, *(text for batch in _batches(table) for text in _csv_lines(batch, style))], style)
 
 
-def json_bytes(table: pa.Table, style: TextStyle, *, is_packed: bool = False) -> bytes:
-    """A file of JSON lines of the table, gzipped where asked.
-
-    Raises:
-        ConfigError: if a character has no place in the encoding.
-    """
+def json_text(table: pa.Table, style: TextStyle) -> str:
+    """The table as JSON lines."""
     empty = {
         field.name
         for field, column in zip(table.schema, table.columns, strict=True)
         if column.null_count == len(column)
     }
-    lines = (text for batch in _batches(table) for text in _json_lines(batch, style, empty))
-    return _packed(_encoded(list(lines), style), is_packed)
+    return _lines([text for batch in _batches(table) for text in _json_lines(batch, style, empty)], style)
+
+
+def text_bytes(text: str, style: TextStyle, *, is_packed: bool = False) -> bytes:
+    """A file of text, gzipped where asked.
+
+    Raises:
+        ConfigError: if a character has no place in the encoding.
+    """
+    try:
+        data = (f"\ufeff{text}" if style.has_byte_order_mark else text).encode(style.encoding)
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            "a character has no place in the encoding", value=f"{style.encoding}: {error.reason}"
+        ) from error
+    return gzip.compress(data, mtime=0) if is_packed else data
 
 
 def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
     yield from table.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
 
 
-def _encoded(lines: Sequence[str], style: TextStyle) -> bytes:
-    text = "".join(f"{line}{style.line_end}" for line in lines)
-    try:
-        data = text.encode(style.encoding)
-    except UnicodeEncodeError as error:
-        raise ConfigError(
-            "a character has no place in the encoding", value=f"{style.encoding}: {error.reason}"
-        ) from error
-    return b"\xef\xbb\xbf" + data if style.has_byte_order_mark else data
-
-
-def _packed(data: bytes, is_packed: bool) -> bytes:
-    return gzip.compress(data, mtime=0) if is_packed else data
+def _lines(lines: Sequence[str], style: TextStyle) -> str:
+    return "".join(f"{line}{style.line_end}" for line in lines)
 
 
 def _csv_lines(batch: pa.RecordBatch, style: TextStyle) -> list[str]:
@@ -113,16 +112,24 @@ def _csv_lines(batch: pa.RecordBatch, style: TextStyle) -> list[str]:
     for name, values in zip(batch.schema.names, batch.columns, strict=True):
         seen[name] = seen.get(name, 0) + 1
         token = token_of((name,) if seen[name] == 1 else (name, seen[name]))
-        columns.append(_csv_cells(cell_texts(values, forms.get(token, "")), style))
+        is_quoted = _is_quoted(values.type, style.quotes)
+        columns.append(_csv_cells(cell_texts(values, forms.get(token, "")), style, is_quoted=is_quoted))
     lines: list[str] = pc.binary_join_element_wise(*columns, style.delimiter).to_pylist()
     return lines
 
 
-def _csv_cells(texts: pa.Array, style: TextStyle) -> pa.Array:
+def _is_quoted(type_: pa.DataType, quotes: Quoting) -> bool:
+    """Whether all cells of a column of this type stand in quotes."""
+    is_text = pa.types.is_string(type_)
+    is_number = pa.types.is_integer(type_) or pa.types.is_floating(type_)
+    return quotes == "all" or (quotes != "needed" and is_text) or (quotes == "not_numbers" and not is_number)
+
+
+def _csv_cells(texts: pa.Array, style: TextStyle, *, is_quoted: bool) -> pa.Array:
     special = f"[{re.escape(style.delimiter)}{_QUOTE}\r\n]"
     has_special = pc.match_substring_regex(texts, special)
     is_null_word = pc.is_in(texts, value_set=pa.array(style.null_values, pa.string()))
-    needs = pc.fill_null(pc.or_(has_special, is_null_word), False)
+    needs = pc.is_valid(texts) if is_quoted else pc.fill_null(pc.or_(has_special, is_null_word), False)
     if pc.any(needs).as_py():
         doubled = pc.replace_substring(texts, _QUOTE, _QUOTE * 2)
         texts = pc.if_else(needs, pc.binary_join_element_wise(_QUOTE, doubled, _QUOTE, ""), texts)
@@ -131,6 +138,7 @@ def _csv_cells(texts: pa.Array, style: TextStyle) -> pa.Array:
 
 def _quoted_name(name: str, style: TextStyle) -> str:
     is_special = any(char in name for char in (style.delimiter, _QUOTE, "\r", "\n")) or name in style.null_values
+    is_special = style.quotes_header or (is_special and (name != "" or len(style.names) == 1))
     return _QUOTE + name.replace(_QUOTE, _QUOTE * 2) + _QUOTE if is_special else name
 
 

@@ -7,7 +7,7 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.stage import Stage, StageSpec
 from lakebed.tasks.runtime.workspace import Workspace
 
-SPEC = StageSpec("retention", 1, CONTRACTS)
+SPEC = StageSpec("retention", 2, CONTRACTS)
 
 
 def retention_stage(

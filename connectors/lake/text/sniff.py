@@ -32,11 +32,12 @@ _TYPED = re.compile(
 
 @dataclass(frozen=True)
 class CsvShape:
-    """How a CSV file is to be read: its delimiter, whether the first row names the columns, and the names."""
+    """How a CSV file is to be read: its delimiter, whether the first row names the columns, the names, that first row."""
 
     delimiter: str
     has_header: bool
     names: tuple[str, ...]
+    first: tuple[str, ...]
 
 
 def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig) -> CsvShape:
@@ -56,7 +57,7 @@ def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig) -> C
     first = rows[0] if rows else [""]
     has_header = config.header == "yes" or (config.header == "auto" and is_header(first, rows[1:]))
     names = tuple(cell if has_header and cell else f"c{n}" for n, cell in enumerate(first, start=1))
-    return CsvShape(delimiter, has_header, names)
+    return CsvShape(delimiter, has_header, names, tuple(first))
 
 
 def is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
