@@ -32,7 +32,7 @@ _TYPED = re.compile(
 
 @dataclass(frozen=True)
 class CsvShape:
-    """How a CSV file is to be read: its delimiter, whether the first row names the columns, the names, that first row."""
+    """How a CSV file is to be read: its delimiter, whether its first row names the columns, the names, that row."""
 
     delimiter: str
     has_header: bool
