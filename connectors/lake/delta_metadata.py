@@ -154,9 +154,10 @@ def _commit(data: bytes, traits: DeltaTraits) -> bytes:
 
 
 def _physical(table: pa.Table, partition_columns: Sequence[str], traits: DeltaTraits) -> tuple[pa.Table, Sequence[str]]:
-    """Rows and partition columns under the names that files have where columns are mapped."""
-    if dict(traits.configuration).get(_MODE, "none") == "none":
-        return table, partition_columns
+    """Rows and partition columns under the names that files have; without what is said of columns, which the log gets.
+
+    delta-rs would check expressions of Spark, and write columns that are mapped under the names that readers see.
+    """
     fields = json.loads(traits.schema)["fields"]
     schema = pa.schema(_renamed(table.schema, fields))
     # a message of IPC holds no names: the same buffers are read under the other schema

@@ -9,7 +9,7 @@ import gzip
 import io
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 1 << 16
 _FORM = re.compile(r"\^.*?\[0-9\]\{2\}([ T])\[0-9\]\{2\}:\[0-9\]\{2\}(:\[0-9\]\{2\})?(?:\\\.\[0-9\]\{([1-6])\})?(Z?)\$")
 _QUOTE = '"'
-Quoting = Literal["needed", "text", "not_numbers", "all"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class TextStyle:
         forms: by token, the form of timestamps (see `timestamp_form`).
         raw: tokens of JSON columns whose text is JSON already.
         omits_nulls: whether JSON objects leave out the keys of nulls.
-        quotes: which CSV cells but nulls stand in quotes: those that need it; text too; all but numbers; all.
+        quoted: places of the CSV columns of which every cell but nulls stands in quotes, also where it need not.
         quotes_header: whether all names of the header do.
     """
 
@@ -55,7 +54,7 @@ class TextStyle:
     forms: tuple[tuple[str, str], ...] = ()
     raw: tuple[str, ...] = ()
     omits_nulls: bool = False
-    quotes: Quoting = "needed"
+    quoted: tuple[int, ...] = ()
     quotes_header: bool = False
 
 
@@ -109,20 +108,13 @@ def _csv_lines(batch: pa.RecordBatch, style: TextStyle) -> list[str]:
     forms = dict(style.forms)
     seen: dict[str, int] = {}
     columns = []
-    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+    for place, (name, values) in enumerate(zip(batch.schema.names, batch.columns, strict=True)):
         seen[name] = seen.get(name, 0) + 1
         token = token_of((name,) if seen[name] == 1 else (name, seen[name]))
-        is_quoted = _is_quoted(values.type, style.quotes)
-        columns.append(_csv_cells(cell_texts(values, forms.get(token, "")), style, is_quoted=is_quoted))
+        texts = cell_texts(values, forms.get(token, ""))
+        columns.append(_csv_cells(texts, style, is_quoted=place in style.quoted))
     lines: list[str] = pc.binary_join_element_wise(*columns, style.delimiter).to_pylist()
     return lines
-
-
-def _is_quoted(type_: pa.DataType, quotes: Quoting) -> bool:
-    """Whether all cells of a column of this type stand in quotes."""
-    is_text = pa.types.is_string(type_)
-    is_number = pa.types.is_integer(type_) or pa.types.is_floating(type_)
-    return quotes == "all" or (quotes != "needed" and is_text) or (quotes == "not_numbers" and not is_number)
 
 
 def _csv_cells(texts: pa.Array, style: TextStyle, *, is_quoted: bool) -> pa.Array:

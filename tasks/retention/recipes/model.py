@@ -58,6 +58,8 @@ class TextDialect(FrozenConfig):
     omits_nulls: bool = Field(False, description="Whether JSON objects leave out the keys of nulls.")
     forms: tuple[tuple[str, str], ...] = Field((), description="Token and form (a pattern) of columns of timestamps.")
     raw: tuple[str, ...] = Field((), description="Tokens of JSON columns whose text is JSON itself, such as numbers.")
+    quotes_header: bool = Field(False, description="Whether all names of CSV stand in quotes.")
+    quoted: tuple[int, ...] = Field((), description="Places of the CSV columns of which all cells but nulls do.")
     n_quotes: int = Field(-1, description="Quotation marks of all CSV files; -1 where they were not counted.")
     differs: tuple[str, ...] = Field((), description="Names of the facts above that are not the same in all files.")
 

@@ -131,6 +131,8 @@ def _read_csv_blocks(
             "delimiter": shape.delimiter,
             "has_header": shape.has_header,
             "names": shape.first if shape.has_header else (),
+            "quotes_header": shape.quotes_first and shape.has_header,
+            "quoted": shape.quoted,
         }
         seen.add(facts | _facts(stream, head))
         batches = list(reader.batches())

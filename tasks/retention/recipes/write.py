@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -15,7 +15,6 @@ from lakebed.connectors.lake.footer import ParquetTraits, parquet_traits, write_
 from lakebed.connectors.lake.leaves import path_of
 from lakebed.connectors.lake.read import partition_scalar
 from lakebed.connectors.lake.write import (
-    Quoting,
     TextStyle,
     csv_text,
     json_text,
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
 
     from lakebed.tasks.retention.recipes.context import RecipeContext
     from lakebed.tasks.retention.recipes.model import FileRef, Recipe, TableRef
-
-
-_QUOTINGS: tuple[Quoting, ...] = get_args(Quoting)
 
 
 def write_rebuilt(context: RecipeContext, recipe: Recipe, destination: str) -> tuple[str, ...]:
@@ -196,17 +192,9 @@ def parquet_with_traits(rows: pa.Table, traits: ParquetTraits) -> bytes:
 
 
 def _text_files(child: TableRef, files: Sequence[tuple[FileRef, pa.Table]]) -> Iterator[tuple[str, bytes]]:
-    """The bytes of each file, with as many quotation marks in all as there were, where a way to quote gives so many."""
-    style = style_of(child)
-    n_quotes = child.dialect.n_quotes if child.dialect else -1
-    ways = [replace(style, quotes=quotes, quotes_header=header) for quotes in _QUOTINGS for header in (False, True)]
-    for way in ways if child.format == "csv" and n_quotes >= 0 else [style]:
-        make = csv_text if child.format == "csv" else json_text
-        texts = [make(rows, way) for _, rows in files]
-        if n_quotes in (-1, sum(text.count('"') for text in texts)):
-            break
-    for (file, _), text in zip(files, texts, strict=True):
-        yield file.path, text_bytes(text, way, is_packed=file.path.lower().endswith(".gz"))
+    style, make = style_of(child), csv_text if child.format == "csv" else json_text
+    for file, rows in files:
+        yield file.path, text_bytes(make(rows, style), style, is_packed=file.path.lower().endswith(".gz"))
 
 
 def style_of(child: TableRef) -> TextStyle:
@@ -225,6 +213,8 @@ def style_of(child: TableRef) -> TextStyle:
         forms=dialect.forms,
         raw=dialect.raw,
         omits_nulls=dialect.omits_nulls,
+        quoted=dialect.quoted,
+        quotes_header=dialect.quotes_header,
     )
 
 

@@ -1,0 +1,186 @@
+"""The floor of traits: a table that has one goes plan, apply, purge, restore and has it again, or is not planned."""
+
+from pathlib import Path
+
+import pytest
+
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.config import QuarantineConfig
+from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.purge import purge
+from lakebed.tasks.quarantine.recipes import RecipeRebuilder, recipe_of
+from lakebed.tasks.quarantine.restore import restore
+from lakebed.tasks.retention.identity import LakeState, digested
+from lakebed.tasks.retention.plan import Plan, PlannedTable
+from lakebed.tasks.retention.recipes.context import RecipeContext
+from lakebed.tasks.retention.recipes.model import Outcome, Recipe
+from lakebed.tasks.retention.recipes.refs import observe
+from lakebed.tasks.retention.recipes.synthesis import synthesise
+from tests.tasks.quarantine.trait_tables import KEPT, REFUSED, annotated, content, seen, write
+
+KEY = ContainmentConfig().key
+ID = '["id"]'
+CONFIG = QuarantineConfig(grace_days=0)
+
+
+def outcome_of(root: Path) -> Outcome:
+    lake = LakeConfig(root=str(root))
+    context = RecipeContext(lake, str(root.parent / "rows"), KEY)
+    return synthesise(context, observe(lake, "part"), [observe(lake, "all")])
+
+
+def plan_of(root: Path, recipe: Recipe, **without: None) -> Plan:
+    """A plan that deletes `part`."""
+    lake = LakeConfig(root=str(root))
+    state = LakeState.of(lake)
+    identities = {one.name: one for one in digested(state.root, [state.identity(name) for name in ("all", "part")])}
+    facts = {"n_rows": recipe.child.n_rows, "n_bytes": recipe.child.n_bytes, "n_accesses": 0.0, "why": ""}
+    deletion = {
+        "parents": ("all",),
+        "recipe": recipe.model_dump(mode="json") | without,
+        "original_hash": recipe.digest.rows,
+    }
+    kept = PlannedTable(name="all", decision="keep", reason="parent", identity=identities["all"], **facts)
+    gone = PlannedTable(
+        name="part", decision="delete", reason="rebuilt", identity=identities["part"], **facts, **deletion
+    )
+    plan = Plan(
+        lake=lake, lake_identity=state.listing_identity, artifacts={}, config_digest="", currency="EUR",
+        prices_date="2026-11-01", tables=(kept, gone),
+    )  # fmt: skip
+    return plan.sealed("2026-11-26T00:00:00+00:00")
+
+
+def rebuilder(root: Path) -> RecipeRebuilder:
+    return RecipeRebuilder(KEY, str(root.parent / "rows"))
+
+
+def applied(root: Path, plan: Plan) -> None:
+    with Quarantine.hold(str(root), CONFIG, "apply") as quarantine:
+        apply_plan(quarantine, plan, rebuilder(root))
+
+
+def purged(root: Path) -> None:
+    with Quarantine.hold(str(root), CONFIG, "purge") as quarantine:
+        purge(quarantine, ["part"], rebuilder(root))
+
+
+def restored(root: Path) -> None:
+    with Quarantine.hold(str(root), CONFIG, "restore") as quarantine:
+        restore(quarantine, ["part"], rebuilder(root))
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_table_comes_back_with_what_readers_saw(name: str, tmp_path: Path) -> None:
+    root = tmp_path / "lake"
+    write(root, KEPT[name])
+    before, rows = seen(root), content(root)
+    outcome = outcome_of(root)
+    assert outcome.recipe is not None, outcome.refusal
+    applied(root, plan_of(root, outcome.recipe))
+    purged(root)
+    assert seen(root) == {}
+    restored(root)
+    assert seen(root) == before
+    assert content(root) == rows
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_come_back_has_no_recipe_and_says_why(name: str, tmp_path: Path) -> None:
+    writer, word = REFUSED[name]
+    write(tmp_path / "lake", writer)
+    outcome = outcome_of(tmp_path / "lake")
+    assert outcome.recipe is None and outcome.refusal is not None
+    assert word in outcome.refusal.reason
+
+
+def test_a_recipe_without_traits_gets_them_when_the_table_is_set_aside(tmp_path: Path) -> None:
+    root = tmp_path / "lake"
+    write(root, annotated(4, 4))
+    before, recipe = seen(root), outcome_of(root).recipe
+    assert recipe is not None
+    plan = plan_of(root, recipe, traits=None)
+    assert recipe_of(plan.table("part")).traits is None
+    applied(root, plan)
+    with Quarantine.hold(str(root), CONFIG, "look") as quarantine:
+        kept = recipe_of(quarantine.receipt(quarantine.live()[0]).table)
+    assert kept.traits == recipe.traits
+    purged(root)
+    restored(root)
+    assert seen(root) == before
+
+
+def older_receipt(root: Path, **changes: object) -> None:
+    """Makes the receipt of `part` one that knows no traits."""
+    import json
+
+    (path,) = (root / "_lakebed_quarantine" / "entries").glob("*/receipt.json")
+    receipt = json.loads(path.read_text())
+    receipt["table"]["recipe"] |= {"traits": None, **changes}
+    path.write_text(json.dumps(receipt))
+
+
+def test_a_table_set_aside_without_traits_gets_them_before_it_is_purged(tmp_path: Path) -> None:
+    root = tmp_path / "lake"
+    write(root, annotated(4, 4))
+    before, recipe = seen(root), outcome_of(root).recipe
+    assert recipe is not None
+    applied(root, plan_of(root, recipe))
+    older_receipt(root)
+    purged(root)
+    restored(root)
+    assert seen(root) == before
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_table_set_aside_without_traits_that_cannot_come_back_is_not_purged(name: str, tmp_path: Path) -> None:
+    root, other = tmp_path / "lake", tmp_path / "other" / "lake"
+    other.parent.mkdir()
+    writer, word = REFUSED[name]
+    write(root, writer)
+    # what an older version has set aside: its recipe compared the rows as Arrow reads them, and no more
+    recipe = older_recipe(root)
+    plan = plan_of(root, recipe)
+    with Quarantine.hold(str(root), CONFIG, "apply") as quarantine, pytest.raises(PlanError, match="nothing was done"):
+        apply_plan(quarantine, plan, rebuilder(root))
+    before = seen(root)
+    with Quarantine.hold(str(root), CONFIG, "apply") as quarantine:
+        apply_plan(quarantine, plan, Believing(KEY, str(root.parent / "rows")))
+    with Quarantine.hold(str(root), CONFIG, "purge") as quarantine:
+        with pytest.raises(PlanError, match="nothing was done") as caught:
+            purge(quarantine, ["part"], rebuilder(root))
+        assert {state.phase for state in quarantine.live()} == {Phase.SET_ASIDE}
+    assert word in f"{caught.value.what} {caught.value.value}"
+    assert "lakebed restore part" in caught.value.hint
+    restored(root)
+    assert seen(root) == before
+
+
+class Believing(RecipeRebuilder):
+    """A rebuilder of a version that compared less."""
+
+    def require_equal(self, table: PlannedTable, lake: LakeConfig, kept: str = "", data: str = "") -> PlannedTable:
+        return table
+
+
+def older_recipe(root: Path) -> Recipe:
+    """The recipe of `part` as 274a0e1 made it: rows, types and order are right, of traits it knows nothing."""
+    from lakebed.tasks.retention.recipes.digest import digest_read
+    from lakebed.tasks.retention.recipes.model import ColumnMap, Constant, Part, Range, RowOrder, Where
+    from lakebed.tasks.retention.recipes.reader import TableReader
+
+    lake = LakeConfig(root=str(root))
+    reader = TableReader(lake, observe(lake, "part"))
+    child, parent = reader.describe(), TableReader(lake, observe(lake, "all")).describe()
+    ends = [Constant(type="int64", value=str(end)) for end in (100, 199)]
+    where = Where(shape="range", terms=(Range(token=ID, low=ends[0], high=ends[1]),))
+    maps = tuple(ColumnMap(child=leaf.token, parent=leaf.token) for leaf in child.leaves)
+    digest = digest_read(RecipeContext(lake, "", KEY), reader, child)
+    if child.dialect is not None:
+        child = child.model_copy(update={"dialect": child.dialect.model_copy(update={"n_quotes": -1})})
+    part = Part(parent=parent, columns=maps, selector=where)
+    return Recipe(child=child, parts=(part,), order=RowOrder(state="kept"), digest=digest)
