@@ -3,14 +3,17 @@
 LakeError                   exit code 1
 ├── ConfigError             2   a config key or value, a path given on the command line
 ├── SourceError             1   a table or lake that cannot be read
+│   └── SourceBusyError     1   its object store does not answer, or asks to slow down; transient
 ├── ContractError           3   an artifact that breaks its contract
 ├── ArtifactError           1   an artifact that is missing, damaged or cannot be written
-│   └── LeaseError          1   another run holds the artifact root
+│   ├── LeaseError          1   another run holds the artifact root
+│   └── StoreBusyError      1   its object store does not answer, or asks to slow down; transient
 ├── StageError              1   a stage that cannot do its work
+│   └── SparkLostError      1   Spark's JVM or an executor is gone; transient
 ├── PlanError               4   a plan that is refused
 └── GraphError              1   a graph that cannot be used
 
-Transient                   mixin: trying again may help
+Transient                   mixin: trying again may help; `tasks/runtime/retry.py` says how often
 """
 
 from collections.abc import Sequence
@@ -98,6 +101,10 @@ class SourceError(LakeError):
     """A table or a lake cannot be read."""
 
 
+class SourceBusyError(SourceError, Transient):
+    """The object store of a lake does not answer, or asks to slow down."""
+
+
 class ContractError(LakeError):
     """An artifact breaks its contract."""
 
@@ -112,8 +119,16 @@ class LeaseError(ArtifactError):
     """Another run holds the artifact root."""
 
 
+class StoreBusyError(ArtifactError, Transient):
+    """The object store of an artifact root does not answer, or asks to slow down."""
+
+
 class StageError(LakeError):
     """A stage cannot do its work."""
+
+
+class SparkLostError(StageError, Transient):
+    """Spark's JVM, the way to it, or an executor is gone."""
 
 
 class PlanError(LakeError):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from lakebed.connectors.errors import ArtifactError, LakeError
+from lakebed.connectors.errors import ArtifactError, LakeError, SourceBusyError, SourceError, StoreBusyError
 from lakebed.connectors.storage import is_object_store
 
 if TYPE_CHECKING:
@@ -81,9 +81,16 @@ def store_error(text: str, action: str, path: str, kind: type[LakeError] = Artif
     """The typed error for what an object store, or the way to it, answered."""
     for signs, why, hint in _ANSWERS:
         if any(sign in text.lower() for sign in signs):
-            return kind(f"cannot {action}: {why}", value=path, hint=hint)
+            chosen = _BUSY_KINDS.get(kind, kind) if signs in (_BUSY, _SILENT) else kind
+            return chosen(f"cannot {action}: {why}", value=path, hint=hint)
     first = (text.strip() or "no reason given").splitlines()[0][:_MAX_TEXT]
     return kind(f"cannot {action}: {first}", value=path, hint="see the reason above, and docs/object-stores.md")
+
+
+def is_busy(text: str) -> bool:
+    """Whether what an object store, or the way to it, answered may be another answer soon."""
+    known = next((signs for signs, _, _ in _ANSWERS if any(sign in text.lower() for sign in signs)), None)
+    return known in (_BUSY, _SILENT)
 
 
 def is_only_missing(text: str) -> bool:
@@ -105,6 +112,11 @@ _SILENT = (
     *("connection refused", "error sending request", "curlcode", "could not connect", "timed out", "timeout"),
     *("network connection", "network_connection", "dns error", "couldn't resolve", "after 3 retries"),
 )
+_BUSY = (
+    *("slowdown", "slow_down", "slow down", "reduce your request rate", "throttl", "too many requests"),
+    *("toomanyrequests", "serviceunavailable", "service unavailable", "serverbusy", "internal server error"),
+)
+_BUSY_KINDS: dict[type[LakeError], type[LakeError]] = {ArtifactError: StoreBusyError, SourceError: SourceBusyError}
 _UNABLE = ("notimplemented", "not implemented")
 _ANSWERS = (
     (("path does not exist",), "nothing lies below this prefix", "check the address: bucket, prefix, capital letters"),
@@ -121,6 +133,7 @@ _ANSWERS = (
         "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or what docs/object-stores.md names for your store)",
     ),
     (_DENIED, "no permission", "give these credentials the right to list, read, write and delete below this prefix"),
+    (_BUSY, "the store asks to slow down", "run the same command again later: finished stages are kept"),
     (_SILENT, "the store does not answer", "check AWS_ENDPOINT_URL and that its server runs"),
     (_UNABLE, "the store cannot put under a condition", "use a store that can, or a local artifact root"),
 )

@@ -4,9 +4,6 @@
 points are module paths, so they work from an installed package in any folder. Nothing here imports Prefect.
 """
 
-import hashlib
-import os
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -69,7 +66,7 @@ DEPLOYMENTS = (
         "The whole chain; what is up to date is reused. `to` ends it earlier.",
         is_scheduled=True,
     ),
-    *(_only(link.name, link.requires) for link in CHAIN),
+    *(_only(stage.name, stage.requires) for stage in CHAIN),
     Deployment(
         "plan-with-approval",
         "lakebed-approval",
@@ -78,12 +75,6 @@ DEPLOYMENTS = (
         takes_config=False,
     ),
 )
-
-
-def root_id(artifacts: str) -> str:
-    """A short name of an artifact root: the end of its path and a digest, so that no two roots share it."""
-    last = re.sub(r"[^a-z0-9]+", "-", os.path.basename(artifacts.rstrip("/")).lower()).strip("-")[:24]
-    return "-".join(filter(None, [last, hashlib.sha256(artifacts.encode()).hexdigest()[:8]]))
 
 
 def as_yaml() -> str:

@@ -1,13 +1,21 @@
-"""What the form of a run in Prefect's UI leaves out: secrets, which come from the environment of the worker."""
+"""The form of a run in Prefect's UI: a field for each section of the configuration, but no secrets.
 
-from typing import Any
+Secrets come from the environment of the worker.
+"""
+
+from collections.abc import Callable, Mapping
+from inspect import Parameter, Signature
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import EnvSettingsSource
 
+from lakebed.chain import STAGES
 from lakebed.config import NOT_OF_RUNS, LakebedConfig
 from lakebed.tasks.containment.config import PUBLIC_KEY, ContainmentConfig
+
+Flow = TypeVar("Flow", bound=Callable[..., Any])
 
 
 class ContainmentForm(ContainmentConfig):
@@ -30,6 +38,47 @@ class ContainmentForm(ContainmentConfig):
         named = EnvSettingsSource(LakebedConfig)().get("containment") or {}
         key = named.get("hash_key") if self.hash_key == PUBLIC_KEY else None
         return ContainmentConfig.model_validate({**self.model_dump(), "hash_key": key or self.hash_key})
+
+
+_SHOWN = {name: field for name, field in LakebedConfig.model_fields.items() if name not in NOT_OF_RUNS}
+# these stand in the form in another shape
+_FORMS: Mapping[str, type[ContainmentForm]] = {"containment": ContainmentForm}
+_CHOICES = {
+    "to": (Literal[STAGES] | None, None, "last stage to run."),
+    "only": (Literal[STAGES] | None, None, "the one stage to run."),
+    "run_id": (str, "", "of a run that the caller has opened; empty opens one."),
+}
+
+
+def with_form(flow: Flow) -> Flow:
+    """Gives a flow that takes any keyword the parameters that its form shows.
+
+    They are read off the configuration, so that a new stage's section needs no word here.
+    """
+    parameters = [_parameter(name, field.annotation, _default(name)) for name, field in _SHOWN.items()]
+    parameters += [_parameter(name, kind, default) for name, (kind, default, _) in _CHOICES.items()]
+    told = {name: field.description for name, field in _SHOWN.items()}
+    told |= {name: description for name, (_, _, description) in _CHOICES.items()}
+    flow.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    flow.__doc__ = "\n".join([flow.__doc__ or "", "", "Args:", *(f"    {name}: {text}" for name, text in told.items())])
+    return flow
+
+
+def config_of(given: Mapping[str, Any]) -> LakebedConfig:
+    """The configuration that a filled form stands for."""
+    values = {name: given[name] for name in _SHOWN}
+    return LakebedConfig(**{name: value.config() if name in _FORMS else value for name, value in values.items()})
+
+
+def _parameter(name: str, kind: Any, default: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=_FORMS.get(name, kind), default=default)
+
+
+def _default(name: str) -> Any:
+    field = _SHOWN[name]
+    if field.is_required():
+        return Parameter.empty
+    return _FORMS[name]() if name in _FORMS else field.get_default(call_default_factory=True)
 
 
 def without_secrets(config: LakebedConfig) -> dict[str, Any]:

@@ -2,47 +2,82 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
-from prefect import flow, get_run_logger, runtime
+from prefect import Task, flow, get_run_logger, runtime, task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.states import Completed
 
-from lakebed.chain import Link, StageName, chosen_links, gets_report
+from lakebed.chain import CHAIN, chosen_stages, gets_report
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError
-from lakebed.connectors.lake.config import LakeConfig
-from lakebed.connectors.spark.config import SparkConfig
-from lakebed.connectors.spark.failures import typed_failure
 from lakebed.connectors.storage import is_object_store
 from lakebed.flows.deployments import FLOW_COMMAND
-from lakebed.flows.form import ContainmentForm
+from lakebed.flows.form import config_of, with_form
 from lakebed.flows.prefect_home import users_server
 from lakebed.flows.run_page import NOTHING_DONE, publish_run, run_message
 from lakebed.flows.run_progress import RunLogProgress, ServerProgress
 from lakebed.quarantine import quarantine_warnings
 from lakebed.run import begin, report_of
-from lakebed.scope import RunScope, run_links
-from lakebed.tasks.embeddings.config import EmbeddingsConfig
-from lakebed.tasks.index.config import IndexConfig
-from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.lakegraph.config import LakeGraphConfig
-from lakebed.tasks.links.config import LinksConfig
-from lakebed.tasks.relations.config import RelationsConfig
-from lakebed.tasks.report.config import ReportConfig
-from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.scope import RunScope
 from lakebed.tasks.runtime.artifacts import ArtifactRef
-from lakebed.tasks.runtime.config import LineageConfig, LoggingConfig, SecurityConfig
+from lakebed.tasks.runtime.definition import StageDef, run_stage
 from lakebed.tasks.runtime.logs import configure
 from lakebed.tasks.runtime.progress import Progress, show, shown
+from lakebed.tasks.runtime.provenance import tell_caller
 from lakebed.tasks.runtime.record import new_run_id
-from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.runtime.retry import DELAYS_S, is_transient
 
-SPARK, INVENTORY, CONTAINMENT, REPORT = SparkConfig(), InventoryConfig(), ContainmentForm(), ReportConfig()
-RELATIONS, RETENTION = RelationsConfig(), RetentionConfig()
-LAKEGRAPH, SUMMARY, EMBEDDINGS, INDEX = LakeGraphConfig(), SummaryConfig(), EmbeddingsConfig(), IndexConfig()
-LINKS = LinksConfig()
-LOGGING, LINEAGE, SECURITY = LoggingConfig(), LineageConfig(), SecurityConfig()
+
+def prefect_ids() -> dict[str, str]:
+    """Ids of the flow run and task run that this thread works for."""
+    found: dict[str, str] = {}
+    of_task, of_flow = TaskRunContext.get(), FlowRunContext.get()
+    if of_task is not None:
+        found["task_run_id"] = str(of_task.task_run.id)
+        if of_task.task_run.flow_run_id:
+            found["flow_run_id"] = str(of_task.task_run.flow_run_id)
+    if of_flow is not None and of_flow.flow_run is not None:
+        found |= {"flow_run_id": str(of_flow.flow_run.id), "flow_run": str(of_flow.flow_run.name)}
+        if of_flow.flow_run.deployment_id:
+            found["deployment_id"] = str(of_flow.flow_run.deployment_id)
+    return found
+
+
+tell_caller(prefect_ids)
+
+
+def _may_try_again(_task: Any, _task_run: Any, state: Any) -> bool:
+    """The retry policy as Prefect asks for it."""
+    try:
+        state.result()
+    except BaseException as error:
+        return is_transient(error)
+    return False
+
+
+TASKS: Mapping[str, Task[..., ArtifactRef]] = {
+    stage.name: task(
+        run_stage,
+        name=stage.name,
+        retries=len(DELAYS_S),
+        retry_delay_seconds=list(DELAYS_S),
+        retry_condition_fn=_may_try_again,
+        cache_policy=NO_CACHE,
+    )
+    for stage in CHAIN
+}
+
+
+@dataclass(frozen=True)
+class _FlowRun:
+    """The run that a call of the flow works for, and the stages that it goes through."""
+
+    scope: RunScope
+    stages: Sequence[StageDef]
 
 
 @flow(
@@ -52,128 +87,76 @@ LOGGING, LINEAGE, SECURITY = LoggingConfig(), LineageConfig(), SecurityConfig()
     # only a stage's task is tried again, and only after a transient error; no default of the server's changes that
     retries=0,
 )
-def lake_flow(  # noqa: PLR0913 - one parameter a config section, so that Prefect shows each as a form
-    *,
-    lake: LakeConfig,
-    artifacts: str = ".lakebed",
-    spark: SparkConfig = SPARK,
-    inventory: InventoryConfig = INVENTORY,
-    containment: ContainmentForm = CONTAINMENT,
-    relations: RelationsConfig = RELATIONS,
-    retention: RetentionConfig = RETENTION,
-    lakegraph: LakeGraphConfig = LAKEGRAPH,
-    summary: SummaryConfig = SUMMARY,
-    embeddings: EmbeddingsConfig = EMBEDDINGS,
-    index: IndexConfig = INDEX,
-    links: LinksConfig = LINKS,
-    report: ReportConfig = REPORT,
-    logging: LoggingConfig = LOGGING,
-    lineage: LineageConfig = LINEAGE,
-    security: SecurityConfig = SECURITY,
-    suites: str = "",
-    full: bool = False,
-    to: StageName | None = None,
-    only: StageName | None = None,
-    run_id: str = "",
-) -> dict[str, ArtifactRef]:
-    """Runs the chain, up to a stage or only one; a stage whose artifact exists is reused.
+@with_form
+def lake_flow(**given: Any) -> dict[str, ArtifactRef]:
+    """Runs the chain, up to a stage or only one; a stage whose artifact exists is reused."""
+    with _entered(given) as run:
+        for stage in run.stages:
+            with run.scope.making(stage) as done:
+                ref = TASKS[stage.name](stage, run.scope.inputs)
+                get_run_logger().info("stage %s: artifact %s", stage.name, ref.key[:12])
+                done(ref)
+    return _completed(run.scope)
 
-    Args:
-        lake: where the tables lie.
-        artifacts: root of the artifacts; in a deployment an absolute path.
-        spark: the session.
-        inventory: config of that stage.
-        containment: config of that stage.
-        relations: config of that stage.
-        retention: config of that stage.
-        lakegraph: config of that stage.
-        summary: config of that stage.
-        embeddings: config of that stage.
-        index: config of that stage.
-        links: config of that stage.
-        report: config of the report.
-        logging: what is said on standard error.
-        lineage: OpenLineage events.
-        security: what is borne of the artifact root's rights.
-        suites: folder of the user's own Great Expectations suites.
-        full: whether nothing is taken from earlier runs.
-        to: last stage to run.
-        only: the one stage to run.
-        run_id: of a run that the caller has opened; empty opens one.
-    """
-    scope = RunScope.joined(run_id)
+
+@contextlib.contextmanager
+def _entered(given: Mapping[str, Any]) -> Iterator[_FlowRun]:
+    """The run that the caller has opened, or one of the flow's own."""
+    to, only = given["to"], given["only"]
+    scope = RunScope.joined(given["run_id"])
     if scope is not None:
-        return _run_joined(scope, chosen_links(to, only, scope.config))
-    config = LakebedConfig(
-        lake=lake,
-        artifacts=artifacts,
-        spark=spark,
-        inventory=inventory,
-        containment=containment.config(),
-        relations=relations,
-        retention=retention,
-        lakegraph=lakegraph,
-        summary=summary,
-        embeddings=embeddings,
-        index=index,
-        links=links,
-        report=report,
-        logging=logging,
-        lineage=lineage,
-        security=security,
-        suites=suites,
-        full=full,
-    )
+        stages = chosen_stages(to, only, scope.config)
+        # the command line has opened the run; on the user's server it shows itself there too
+        with _shown_on_server(scope, stages, shown()):
+            _note_flow_run(scope)
+            yield _FlowRun(scope, stages)
+        _publish(scope)
+        return
+    config = config_of(given)
     _require_absolute(config)
-    return _run_alone(
-        RunScope(config.resolved(), run_id or new_run_id(), [*FLOW_COMMAND, str(runtime.flow_run.id)]), to, only
-    )
+    command = [*FLOW_COMMAND, str(runtime.flow_run.id)]
+    with _alone(RunScope(config.resolved(), given["run_id"] or new_run_id(), command), to, only) as run:
+        yield run
 
 
-def _run_joined(scope: RunScope, links: Sequence[Link]) -> dict[str, ArtifactRef]:
-    """Within a run of the command line, which has opened the scope; on the user's server it shows itself there."""
-    with _shown_on_server(scope, links, shown()):
-        _run_links(scope, links)
-    _publish(scope)
-    return _completed(scope)
-
-
-def _run_alone(scope: RunScope, to: str | None, only: str | None) -> dict[str, ArtifactRef]:
+@contextlib.contextmanager
+def _alone(scope: RunScope, to: str | None, only: str | None) -> Iterator[_FlowRun]:
     """What the command line does around the flow, for a run that a person or a schedule started in Prefect."""
-    links, logger = chosen_links(to, only, scope.config), get_run_logger()
+    stages, logger = chosen_stages(to, only, scope.config), get_run_logger()
     progress: Progress = RunLogProgress(logger)
     if scope.config.logging.format == "json":
         configure(scope.config.logging)
         progress = shown()
     for line in quarantine_warnings(scope.config):
         logger.warning(line)
-    with scope, _shown_on_server(scope, links, progress):
+    with scope, _shown_on_server(scope, stages, progress):
         _crash_dead_runs(scope)
-        if begin(scope, links, only):
-            _run_links(scope, links)
+        if begin(scope, stages, only):
+            _note_flow_run(scope)
+            yield _FlowRun(scope, stages)
             scope.note_costs(0.0)
         else:
             logger.info(NOTHING_DONE)
+            yield _FlowRun(scope, ())
         scope.judge()
     report = report_of(scope) if gets_report(to, only) else ""
     if report:
         logger.info("report: %s", report)
     _publish(scope, report)
-    return _completed(scope)
 
 
-def _run_links(scope: RunScope, links: Sequence[Link]) -> None:
-    scope.note_prefect()
-    run_links(scope, links, _build)
+def _note_flow_run(scope: RunScope) -> None:
+    """Writes the ids of the flow run into the run's record."""
+    scope.log.update(prefect={name: value for name, value in prefect_ids().items() if name != "task_run_id"})
 
 
 @contextlib.contextmanager
-def _shown_on_server(scope: RunScope, links: Sequence[Link], inner: Progress) -> Iterator[None]:
+def _shown_on_server(scope: RunScope, stages: Sequence[StageDef], inner: Progress) -> Iterator[None]:
     """What stages report goes to `inner`, and to the user's server where there is one."""
     before = shown()
     try:
         if users_server():
-            names = tuple(link.name for link in links)
+            names = tuple(stage.name for stage in stages)
             with ServerProgress(inner, names, f"lakebed-progress-{scope.workspace_id}").running() as progress:
                 show(progress)
                 yield
@@ -232,16 +215,3 @@ def _require_absolute(config: LakebedConfig) -> None:
                 expected="an absolute path: the run works in a temporary folder of its own",
                 hint="change the parameter in the form, or register again with lakebed serve",
             )
-
-
-def _build(scope: RunScope, link: Link) -> ArtifactRef:
-    """Builds the stage; what Spark raises, as when its JVM died or a worker's disk is full, becomes a typed error."""
-    try:
-        ref = link.build(scope.refs, scope.workspace, scope.config)
-    except Exception as error:
-        typed = typed_failure(error)
-        if typed is None:
-            raise
-        raise typed from error
-    get_run_logger().info("stage %s: artifact %s", link.name, ref.key[:12])
-    return ref

@@ -3,32 +3,42 @@
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from lakebed.chain import STAGE_OF
+from lakebed.config import LakebedConfig
 from lakebed.connectors.delta import open_table
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Manifest
 from lakebed.tasks.runtime.lineage import LakeTable, Made, database_name, dataset_name
 
-if TYPE_CHECKING:
-    from lakebed.scope import RunScope
 
-INVENTORY = "inventory"
-# these read rows or footers of the lake, the others artifacts only
-LAKE_READERS = frozenset({INVENTORY, "containment", "relations", "retention", "lakegraph"})
+def made_by(
+    store: ArtifactStore,
+    config: LakebedConfig,
+    refs: Mapping[str, ArtifactRef],
+    ref: ArtifactRef,
+    *,
+    is_reused: bool,
+) -> Made:
+    """What the stage of an artifact read and wrote.
 
-
-def made_by(scope: "RunScope", ref: ArtifactRef, *, is_reused: bool) -> Made:
-    """What the stage of an artifact read and wrote; `is_reused`: the artifact was there before."""
-    store, lake = scope.store, scope.config.lake
+    Args:
+        store: that the artifacts lie in.
+        config: of the run.
+        refs: the artifacts of the run so far, by stage.
+        ref: the artifact.
+        is_reused: whether it was there before.
+    """
+    lake = config.lake
     manifest = store.manifest(ref)
     tables: tuple[LakeTable, ...] = ()
     n_tables = None
-    if ref.stage in LAKE_READERS:
+    if STAGE_OF[ref.stage].reads_lake:
         urls = tuple((name, one.url) for name, one in lake.databases.items())
-        inventory = scope.refs.get(INVENTORY, ref)
-        tables, n_tables = _lake_tables(store.root, inventory, lake.root, urls, scope.config.lineage.max_datasets)
+        inventory = refs.get(INVENTORY.name, ref)
+        tables, n_tables = _lake_tables(store.root, inventory, lake.root, urls, config.lineage.max_datasets)
     return Made(
         root=store.root,
         manifest=manifest,

@@ -3,18 +3,21 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from lakebed.artifacts import root_id
+from lakebed.chain import CHAIN, STAGE_OF, inputs_for
 from lakebed.config import LakebedConfig, require_apart, require_no_credentials
 from lakebed.connectors.errors import ContractError, LakeError
 from lakebed.connectors.redaction import redacted, remember_secrets
 from lakebed.connectors.rights import forbid_shared_writes, require_own, weakness_of
-from lakebed.flows.deployments import root_id
+from lakebed.first_use import compile_kernels_once, fetch_jars_once
+from lakebed.lineage import made_by
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, StageDef
 from lakebed.tasks.runtime.expectations import ExpectationsProcess
 from lakebed.tasks.runtime.expectations_queue import install_suites
 from lakebed.tasks.runtime.lease import Lease
@@ -24,11 +27,9 @@ from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.processes import RUN_VARIABLE
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.prometheus import write_metrics
-from lakebed.tasks.runtime.provenance import prefect_ids
 from lakebed.tasks.runtime.record import RUNS, ExpectationsRecord, RunLog, StageRecord
 
 if TYPE_CHECKING:
-    from lakebed.chain import Link
     from lakebed.connectors.spark.session import SessionStarter
 
 SUITES_TIMEOUT_S = 1800.0
@@ -50,7 +51,8 @@ class RunScope:
     def __init__(self, config: LakebedConfig, run_id: str, command: list[str]) -> None:
         self.config = config
         self.run_id = run_id
-        self.workspace = config.workspace(run_id)
+        self._inputs = inputs_for(config, run_id)
+        self.workspace = self._inputs.workspace
         self.store = ArtifactStore(config.artifacts)
         self.refs: dict[str, ArtifactRef] = {}
         self.found: Mapping[str, ArtifactRef] = {}
@@ -119,6 +121,11 @@ class RunScope:
         return root_id(self.config.artifacts)
 
     @property
+    def inputs(self) -> Inputs:
+        """What the next stage is called with: all that was found before the run and has been made since."""
+        return self._inputs.with_refs({**self.found, **self.refs})
+
+    @property
     def session(self) -> "SessionStarter":
         """The process's Spark session, started or not."""
         from lakebed.connectors.spark.session import shared_session
@@ -141,12 +148,15 @@ class RunScope:
 
     def start_beside(self, *, needs_spark: bool) -> None:
         """Starts what takes long to start, in parallel: Great Expectations, Spark, its Python workers, our kernels."""
+        if needs_spark:
+            fetch_jars_once(self.config.spark)
+        compile_kernels_once()
         if self._expectations is None:
             self._expectations = ExpectationsProcess.start(self.log.folder)
         if needs_spark:
             self.session.start()
             self.session.warm_up()
-            self._kernels = threading.Thread(target=_load_kernels, name="kernels", daemon=True)
+            self._kernels = threading.Thread(target=_warm_up, name="kernels", daemon=True)
             self._kernels.start()
 
     def _require_roots(self) -> None:
@@ -183,6 +193,23 @@ class RunScope:
             )
 
     @contextmanager
+    def making(self, stage: StageDef) -> Iterator[Callable[[ArtifactRef], None]]:
+        """A stage in its turn: what it must wait for, what is shown and noted of it.
+
+        Yields: what is to be called with the stage's artifact.
+
+        Raises: as `require_lake_suites`.
+        """
+        self.settle()
+        if stage.needs_rows:
+            self.require_lake_suites()
+        started = time.monotonic()
+        made: list[ArtifactRef] = []
+        with self.stage(stage.name), shown().stage(stage.name):
+            yield made.append
+        self.done(made[0], time.monotonic() - started)
+
+    @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """A stage works; one whose artifact was found before the run does not count as begun."""
         if name not in self.found:
@@ -200,20 +227,12 @@ class RunScope:
         self.refs[ref.stage] = ref
         record = StageRecord.of(ref, metrics, reused=is_reused, seconds=seconds)
         record.bytes_written = 0 if is_reused else self.store.manifest(ref).n_bytes
-        self.log.add_stage(record)
-        self._trace(ref, is_reused)
+        self.log.add_stage(record, STAGE_OF[ref.stage].packages)
+        refs = dict(self.refs)
+        self.lineage.complete(ref.stage, lambda: made_by(self.store, self.config, refs, ref, is_reused=is_reused))
         facts = record.model_dump(include={"key", "digest", "reused", "seconds", "rows", "bytes_read", "bytes_written"})
         with log().within(ref.stage):
             log().event("stage_finished", **facts)
-
-    def _trace(self, ref: ArtifactRef, is_reused: bool) -> None:
-        from lakebed.lineage import made_by
-
-        self.lineage.complete(ref.stage, lambda: made_by(self, ref, is_reused=is_reused))
-
-    def note_prefect(self) -> None:
-        """Writes the ids of the flow run that this thread works for into the record."""
-        self.log.update(prefect={name: value for name, value in prefect_ids().items() if name != "task_run_id"})
 
     def judge(self) -> None:
         """Waits for the verdicts on all that was published.
@@ -265,32 +284,11 @@ class RunScope:
         return peak_memory_bytes() + (peak_memory_bytes(jvm) if jvm else 0)
 
 
-def run_links(scope: RunScope, links: "Sequence[Link]", build: "Callable[[RunScope, Link], ArtifactRef]") -> None:
-    """Runs the links one after the other and notes each in the record.
-
-    Args:
-        scope: of the run, open.
-        links: of the chain, in order.
-        build: makes or reuses a stage's artifact, through Prefect or without it.
-    """
-    scope.settle()
-    for link in links:
-        if link.reads_lake_rows:
-            scope.require_lake_suites()
-        started = time.monotonic()
-        with scope.stage(link.name), shown().stage(link.name):
-            ref = build(scope, link)
-        scope.done(ref, time.monotonic() - started)
-
-
-def _load_kernels() -> None:
+def _warm_up() -> None:
     """Imports what the stages call, while Spark and Prefect start; a failure shows where the stage imports it."""
     with suppress(Exception):
-        for stage in ("containment", "relations", "retention"):
-            import_module(f"lakebed.tasks.{stage}.build")
-            import_module(f"lakebed.tasks.{stage}.kernel.compile").compile_kernels()
-        for stage in ("lakegraph", "summary"):
-            import_module(f"lakebed.tasks.{stage}.build")
+        for stage in CHAIN:
+            stage.warm()
 
 
 def _error_facts(error: BaseException) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lakebed.connectors.blocks import block_secret
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.databases import POSTGRESQL
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
@@ -187,22 +188,10 @@ def _properties(config: DatabaseConfig) -> dict[str, str]:
             )  # fmt: skip
         found["password"] = password
     elif config.password_block:
-        found["password"] = _block_secret(config.password_block)
+        found["password"] = block_secret(config.password_block)
     # whatever its variable is called: no text of this process may show it
     remember_secrets(found)
     return found
-
-
-def _block_secret(name: str) -> str:
-    from prefect.blocks.system import Secret
-
-    try:
-        return str(Secret.load(name).get())  # type: ignore[union-attr]
-    except Exception as error:
-        raise SourceError(
-            "the password is missing", value=f"the Prefect block {name}: {type(error).__name__}",
-            hint="make a Secret block of that name on the server that PREFECT_API_URL names",
-        ) from error  # fmt: skip
 
 
 def _memory_path(name: str) -> str:

@@ -4,13 +4,15 @@ import re
 import traceback
 
 from lakebed.connectors import errors
-from lakebed.connectors.errors import LakeError, StageError
+from lakebed.connectors.errors import LakeError, SparkLostError, StageError
 
 _GATEWAY = ("py4j.", "pyspark.")
 # the text of an error of ours, at the end of a worker's traceback
-_OURS = re.compile(r"^connectors\.errors\.(\w+): (.+)$((?:\n +(?:found|expected|next): +.*$)*)", re.MULTILINE)
+_OURS = re.compile(r"^lakebed\.connectors\.errors\.(\w+): (.+)$((?:\n +(?:found|expected|next): +.*$)*)", re.MULTILINE)
 _FACT = re.compile(r"^ +(found|expected|next): +(.*)$", re.MULTILINE)
 _CAUSE = re.compile(r"^(?:Caused by: )?([\w.]+(?:Error|Exception|Killed)\b.*)$", re.MULTILINE)
+# what is lost comes again: executors by themselves, a local JVM with the next session
+_LOST = re.compile(r"ExecutorLost|ExecutorDeadException|Executor heartbeat timed out|SparkContext was shut down")
 _MAX_TEXT = 300
 
 
@@ -25,7 +27,8 @@ def typed_failure(error: BaseException) -> LakeError | None:
     if found := _OURS.findall(text):
         return _ours(*found[-1])
     causes = _CAUSE.findall(text) or text.splitlines()
-    return StageError(
+    kind = SparkLostError if _is_way_lost(error) or _LOST.search(text) else StageError
+    return kind(
         "a Spark job failed",
         value=causes[-1][:_MAX_TEXT],
         expected="a JVM and workers that live until the stage is done",
@@ -40,6 +43,11 @@ def _is_of_spark(error: BaseException) -> bool:
     frames = traceback.walk_tb(error.__traceback__)
     is_lost = isinstance(error, ConnectionError | EOFError)
     return is_lost and any(str(frame.f_globals.get("__name__", "")).startswith(_GATEWAY) for frame, _ in frames)
+
+
+def _is_way_lost(error: BaseException) -> bool:
+    """Whether the JVM no longer answers."""
+    return isinstance(error, ConnectionError | EOFError) or type(error).__name__ == "Py4JNetworkError"
 
 
 def _ours(name: str, what: str, facts: str) -> LakeError:

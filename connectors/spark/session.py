@@ -17,6 +17,7 @@ from lakebed.connectors.errors import ConfigError, LakeError, StageError, first_
 from lakebed.connectors.spark.archive import archive_flags
 from lakebed.connectors.spark.cluster import adopted, join_cluster, require_delta, submitted_settings
 from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.fetch import present_jars
 from lakebed.connectors.spark.gateway import SHORT_RUN, jvm_command, start_gateway
 from lakebed.connectors.spark.jars import class_path, find_jars, s3_jars
 from lakebed.connectors.spark.java import find_java
@@ -69,9 +70,9 @@ class SessionStarter:
             StageError: if the JVM or Spark does not start.
         """
         session = self._started().result()
-        if session.sparkContext._jsc is not None:
+        if session.sparkContext._jsc is not None and not _is_jvm_gone():
             return session
-        # somebody has stopped it, as `spark.stop()` in a notebook does
+        # somebody has stopped it, as `spark.stop()` in a notebook does, or its JVM has died
         self.stop()
         return self._started().result()
 
@@ -97,7 +98,7 @@ class SessionStarter:
             session, self._session, self._warm = self._session, None, None
             self.seconds = self.ready_at = None
         if session is not None and session.exception() is None:
-            session.result().stop()
+            _stop_session(session.result())
             _stop_jvm()
         elif session is not None and (active := SparkContext._active_spark_context) is not None:
             active.stop()
@@ -136,7 +137,7 @@ def shared_session(config: SparkConfig) -> SessionStarter:
 
 
 def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> SparkSession:
-    jars = [] if is_submitted() else [*find_jars(config.jars), *s3_jars()]
+    jars = [] if is_submitted() else [*present_jars(config.jars), *s3_jars()]
     submitted = submitted_settings()
     config = adopted(config, submitted)
     settings = session_settings(config, jars, submitted)
@@ -200,6 +201,23 @@ def _check(session: SparkSession, settings: Mapping[str, str]) -> None:
             hint="stop it (SparkSession.getActiveSession().stop()) before lakebed starts its own",
             examples=wrong,
         )
+
+
+def _is_jvm_gone() -> bool:
+    """Whether the JVM that this process has started has ended."""
+    process = getattr(SparkContext._gateway, "proc", None)
+    return process is not None and process.poll() is not None
+
+
+def _stop_session(session: SparkSession) -> None:
+    """Stops a session; one whose JVM is gone cannot be told, so Python's side of it is only forgotten."""
+    if not _is_jvm_gone():
+        session.stop()
+        return
+    context = session.sparkContext
+    context._jsc = None
+    context.stop()
+    SparkSession._instantiatedSession = SparkSession._activeSession = None
 
 
 def _stop_jvm() -> None:

@@ -35,12 +35,12 @@ def serve(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Registers the deployments at the Prefect server of PREFECT_API_URL, then works for them until it is stopped."""
-    from lakebed.chain import chosen_links
+    from lakebed.chain import chosen_stages
     from lakebed.config import DEFAULT_FILE, load_config
     from lakebed.flows.serving import Schedule, Serving, register, require_server, work
 
     settings = load_config(config, overrides(lake, artifacts))
-    chosen_links(to or None)
+    chosen_stages(to or None)
     require_server()
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")

@@ -25,7 +25,7 @@ def build_artifact(
 ) -> ArtifactRef:
     """Statistics first, then one job that reads only the tables still in question; then publishes.
 
-    Raises: as `run_containment`.
+    Raises: as the stage's `build`.
     """
     metrics = StageMetrics()
     with metrics.step("min_max"), shown().step("Comparing schemas and bounds"):

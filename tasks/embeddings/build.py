@@ -7,16 +7,15 @@ import numpy as np
 from lakebed.connectors.errors import GraphError, StageError
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
-from lakebed.tasks.embeddings.contract import POWERS
+from lakebed.tasks.embeddings.contract import POWERS, POWERS_CONTRACTS
 from lakebed.tasks.embeddings.estimate import estimate
 from lakebed.tasks.embeddings.graph import Prepared, prepare
 from lakebed.tasks.embeddings.kernel.fastrp import Embeddings, combine, embed
 from lakebed.tasks.embeddings.kernel.projection import Float32
-from lakebed.tasks.embeddings.stage import powers_stage
 from lakebed.tasks.embeddings.vectors import vector_table
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
-from lakebed.tasks.runtime.stage import Stage, StageMetrics
+from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
 from lakebed.tasks.summary.kernel.model import Summary
 
 
@@ -25,7 +24,7 @@ def build_artifact(
 ) -> ArtifactRef:
     """Here up to `local_max_values`, on Spark beyond, and says which.
 
-    Raises: as `run_embeddings`.
+    Raises: as the stage's `build`.
     """
     tables = stage.store.manifest(lakegraph).tables
     n_nodes, n_edges = tables["nodes"].n_rows, tables["edges"].n_rows
@@ -72,6 +71,17 @@ def read_summary(stage: Stage, ref: ArtifactRef, n_nodes: int) -> Summary:
                          expected=f"at least {n_nodes}", hint=hint)  # fmt: skip
     ends = [edges[name].to_numpy() for name in ("source", "target", "sign")]
     return Summary(n_nodes, forest["parent"].to_numpy(), SignedEdges(*ends))
+
+
+POWERS_SPEC = StageSpec("powers", 1, POWERS_CONTRACTS)
+
+
+def powers_stage(stage: Stage, config: EmbeddingsConfig, *, is_local: bool) -> Stage:
+    """Where the powers of an embeddings stage lie: under a key without weights, so that other weights find them."""
+    identity = [b"local" if is_local else f"spark {config.rows_per_block}".encode()]
+    return Stage(
+        POWERS_SPEC, inputs=stage.inputs, config=config.powers_part(), workspace=stage.workspace, identity=identity
+    )
 
 
 def _embed(stage: Stage, prepared: Prepared, config: EmbeddingsConfig) -> Embeddings:

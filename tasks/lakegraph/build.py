@@ -50,7 +50,7 @@ Found = tuple[Graph, pa.Table, dict[str, object]]
 def build_artifact(stage: Stage, inventory: ArtifactRef, workspace: Workspace, config: LakeGraphConfig) -> ArtifactRef:
     """Estimates, reads the lake once, makes the graph and publishes it.
 
-    Raises: as `run_lakegraph`.
+    Raises: as the stage's `build`.
     """
     metrics = StageMetrics()
     tables = InventoryTables(*(stage.store.read(inventory, name) for name in ("tables", "columns", "files")))

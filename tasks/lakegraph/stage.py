@@ -3,21 +3,19 @@
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.contract import CONTRACTS
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from lakebed.tasks.runtime.stage import Stage, StageSpec
-from lakebed.tasks.runtime.workspace import Workspace
-
-SPEC = StageSpec("lakegraph", 1, CONTRACTS)
+from lakebed.tasks.runtime.definition import Inputs, KeyParts, StageDef
+from lakebed.tasks.runtime.stage import Stage
 
 
-def lakegraph_stage(inventory: ArtifactRef, workspace: Workspace, config: LakeGraphConfig) -> Stage:
-    """The stage under its key; the identity of the lake's files is part of it, because data is read again."""
-    summary = ArtifactStore(workspace.artifacts).manifest(inventory).summary
-    identity = [str(summary["source_identity"]).encode(), str(workspace.lake.ignore_column_case).encode()]
-    return Stage(SPEC, inputs=[inventory], config=config, workspace=workspace, identity=identity)
+def _key_parts(inputs: Inputs) -> KeyParts:
+    """The identity of the lake's files, because data is read again."""
+    summary = ArtifactStore(inputs.workspace.artifacts).manifest(inputs.ref("inventory")).summary
+    is_folded = str(inputs.workspace.lake.ignore_column_case).encode()
+    return KeyParts(inputs.section(LakeGraphConfig), (str(summary["source_identity"]).encode(), is_folded))
 
 
-def run_lakegraph(inventory: ArtifactRef, workspace: Workspace, config: LakeGraphConfig) -> ArtifactRef:
-    """Makes the graph of the lake's tables, columns and values, or of an edge table, or reuses it.
+def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:
+    """Makes the graph of the lake's tables, columns and values, or of an edge table.
 
     Raises:
         ConfigError: if the edge table or one of its columns is not there.
@@ -26,9 +24,23 @@ def run_lakegraph(inventory: ArtifactRef, workspace: Workspace, config: LakeGrap
         ContractError: if the result breaks its contract.
         ArtifactError: if it cannot be written.
     """
-    stage = lakegraph_stage(inventory, workspace, config)
-    if ref := stage.reuse():
-        return ref
     from lakebed.tasks.lakegraph.build import build_artifact
 
-    return build_artifact(stage, inventory, workspace, config)
+    return build_artifact(stage, inputs.ref("inventory"), inputs.workspace, inputs.section(LakeGraphConfig))
+
+
+def _warm() -> None:
+    import lakebed.tasks.lakegraph.build  # noqa: F401 - what it imports takes long
+
+
+LAKEGRAPH = StageDef(
+    name="lakegraph",
+    version=1,
+    contracts=CONTRACTS,
+    requires=("inventory",),
+    key_parts=_key_parts,
+    build=_build,
+    warm=_warm,
+    needs_spark=True,
+    reads_lake=True,
+)

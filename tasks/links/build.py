@@ -50,7 +50,7 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, workspace: Workspace, c
     """Trains and measures on what may be read, then scores candidates on the whole graph.
 
     A graph with too few links to learn from is no failure: the tables are empty, and the summary says why.
-    Raises: as `run_links`.
+    Raises: as the stage's `build`.
     """
     metrics = StageMetrics()
     nodes, edges = stage.read(lakegraph, "nodes").sort_by("node_id"), stage.read(lakegraph, "edges")

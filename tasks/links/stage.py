@@ -3,35 +3,26 @@
 from importlib.util import find_spec
 
 from lakebed.connectors.errors import StageError
+from lakebed.connectors.extras import extra_hint
 from lakebed.tasks.links.config import LinksConfig
 from lakebed.tasks.links.contract import CONTRACTS
 from lakebed.tasks.runtime.artifacts import ArtifactRef
-from lakebed.tasks.runtime.stage import Stage, StageSpec
-from lakebed.tasks.runtime.workspace import Workspace
-
-SPEC = StageSpec("links", 2, CONTRACTS)
+from lakebed.tasks.runtime.definition import Inputs, KeyParts, StageDef
+from lakebed.tasks.runtime.stage import Stage
 
 
-def links_stage(lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig) -> Stage:
-    """The stage under its key: it reads the graph alone, and embeds and summarises the training part of it itself."""
-    return Stage(SPEC, inputs=[lakegraph], config=config.in_key(), workspace=workspace)
-
-
-def run_links(lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig) -> ArtifactRef:
-    """Trains the ladder on a graph and predicts missing links, or reuses the artifact that has them.
+def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:
+    """Trains the ladder on a graph and predicts missing links.
 
     Raises:
         StageError: if torch is not installed.
         ContractError: if the result breaks its contract.
         ArtifactError: if a checkpoint is of another training, or something cannot be written.
     """
-    stage = links_stage(lakegraph, workspace, config)
-    if ref := stage.reuse():
-        return ref
     require_torch()
     from lakebed.tasks.links.build import build_artifact
 
-    return build_artifact(stage, lakegraph, workspace, config)
+    return build_artifact(stage, inputs.ref("lakegraph"), inputs.workspace, inputs.section(LinksConfig))
 
 
 def require_torch() -> None:
@@ -42,5 +33,17 @@ def require_torch() -> None:
             "the links stage needs packages that are not installed",
             value=", ".join(missing),
             expected="the extra `links`",
-            hint="pip install 'lakebed[links]', or end the run before, with --to index and index.vectors = \"fastrp\"",
+            hint=f'{extra_hint("links")}, or end the run before, with --to index and index.vectors = "fastrp"',
         )
+
+
+LINKS = StageDef(
+    name="links",
+    version=2,
+    contracts=CONTRACTS,
+    # it embeds and summarises the training part of the graph itself
+    requires=("lakegraph",),
+    key_parts=lambda inputs: KeyParts(inputs.section(LinksConfig).in_key()),
+    build=_build,
+    packages=("torch", "safetensors", "scipy"),
+)

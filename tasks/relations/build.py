@@ -34,7 +34,7 @@ def build_artifact(
 ) -> ArtifactRef:
     """Samples, proposes, hashes what was proposed, compares; then publishes. Inputs: inventory, containment.
 
-    Raises: as `run_relations`.
+    Raises: as the stage's `build`.
     """
     metrics = StageMetrics()
     inventory, containment = stage.inputs

@@ -3,8 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -25,11 +24,10 @@ from lakebed.tasks.report.model import (
 )
 from lakebed.tasks.report.sections import collect_sections
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.contract import Contract
 from lakebed.tasks.runtime.expectations import DOCS
 
-if TYPE_CHECKING:
-    from lakebed.tasks.runtime.contract import Contract
-
+Contracts = Mapping[str, Mapping[str, Contract]]
 _DOCS_PAGE = f"{DOCS}/index.html"
 _TABLE_COLUMNS = ("table_id", "name", "format", "n_rows", "n_columns", "n_bytes", "n_files", "delta_version")
 
@@ -38,6 +36,7 @@ _TABLE_COLUMNS = ("table_id", "name", "format", "n_rows", "n_columns", "n_bytes"
 class _Source:
     store: ArtifactStore
     refs: Mapping[str, ArtifactRef]
+    contracts: Contracts
     config: ReportConfig
 
     def read(self, stage: Literal["inventory", "containment"], table: str) -> pa.Table:
@@ -50,6 +49,7 @@ def collect(
     run: RunFacts,
     *,
     lake: str,
+    contracts: Contracts,
     config: ReportConfig | None = None,
 ) -> ReportData:
     """Read what the report shows; only what is listed leaves Arrow.
@@ -59,11 +59,12 @@ def collect(
         refs: the artifacts by stage; inventory and containment are needed, each further one adds its section.
         run: the run's record.
         lake: root of the lake, as it is shown.
+        contracts: of each stage, by the name of its table.
         config: what the report shows at most.
 
     Raises: ArtifactError: if an artifact is missing or damaged.
     """
-    source = _Source(store, refs, config or ReportConfig())
+    source = _Source(store, refs, contracts, config or ReportConfig())
     tables = _tables(source.read("inventory", "tables"))
     candidates = source.read("containment", "candidates")
     edges = source.read("containment", "edges")
@@ -249,7 +250,7 @@ def _problems(table: pa.Table, config: ReportConfig) -> tuple[Problem, ...]:
 def _checks(source: _Source) -> tuple[Check, ...]:
     checks: list[Check] = []
     for ref in source.refs.values():
-        contracts: Mapping[str, Contract] = import_module(f"lakebed.tasks.{ref.stage}.contract").CONTRACTS
+        contracts = source.contracts[ref.stage]
         n_native = sum(len(contract.expectations()) for contract in contracts.values())
         # a manifest is written only after these have passed
         checks.append(Check("native", ref.stage, "passed", n_native, f"{len(contracts)} tables"))

@@ -27,7 +27,7 @@ _INPUTS_WITH_RELATIONS = 3
 def build_artifact(stage: Stage, config: RetentionConfig, containment_config: ContainmentConfig) -> ArtifactRef:
     """Prices, chooses, rebuilds what is to go and compares; then publishes.
 
-    Raises: as `run_retention`.
+    Raises: as the stage's `build`.
     """
     context = RecipeContext.of(
         stage.workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", containment_config, config.recipes
@@ -39,7 +39,7 @@ def build_artifact(stage: Stage, config: RetentionConfig, containment_config: Co
 def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: PairMaker) -> ArtifactRef:
     """The stage's work, given what makes and compares recipes.
 
-    Raises: as `run_retention`.
+    Raises: as the stage's `build`.
     """
     metrics = StageMetrics()
     with metrics.step("problem"), shown().step("Pricing tables"):

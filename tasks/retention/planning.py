@@ -12,11 +12,11 @@ from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.identity import LakeState, digested
 from lakebed.tasks.retention.plan import Evidence, FileIdentity, Plan, PlannedTable, Saving, TableIdentity
 from lakebed.tasks.retention.recipes.model import Recipe
+from lakebed.tasks.retention.stage import RETENTION
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.keys import canonical_json
 
 RUN_AGAIN = "lakebed run"
-_STAGES = ("inventory", "containment", "relations", "retention")
 _COMMIT = re.compile(r"(\d{20})\.json$")
 Row = dict[str, Any]
 
@@ -56,7 +56,7 @@ def make_plan(source: PlanSource, created_at: str = "") -> Plan:
     plan = Plan(
         lake=source.lake,
         lake_identity=str(source.store.manifest(source.refs["inventory"]).summary["source_identity"]),
-        artifacts={stage: ref for stage, ref in source.refs.items() if stage in _STAGES},
+        artifacts={stage: ref for stage, ref in source.refs.items() if stage in (*RETENTION.requires, RETENTION.name)},
         artifact_root=source.store.root,
         config_digest=hashlib.sha256(canonical_json(source.config).encode()).hexdigest(),
         currency=source.config.prices.currency,

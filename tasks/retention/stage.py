@@ -4,58 +4,54 @@ from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.contract import CONTRACTS
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from lakebed.tasks.runtime.stage import Stage, StageSpec
-from lakebed.tasks.runtime.workspace import Workspace
-
-SPEC = StageSpec("retention", 2, CONTRACTS)
+from lakebed.tasks.runtime.definition import Inputs, KeyParts, StageDef
+from lakebed.tasks.runtime.stage import Stage
 
 
-def retention_stage(
-    inventory: ArtifactRef,
-    containment: ArtifactRef,
-    workspace: Workspace,
-    config: RetentionConfig,
-    relations: ArtifactRef | None = None,
-) -> Stage:
-    """The stage under its key: the lake's files are part of it, because data is read again, and the access log.
+def _key_parts(inputs: Inputs) -> KeyParts:
+    """The identity of the lake's files, because data is read again, and that of the access log.
 
     Raises:
         ConfigError: if the access log is not there.
     """
     from lakebed.tasks.retention.accesses import log_identity
 
-    summary = ArtifactStore(workspace.artifacts).manifest(inventory).summary
-    identity = [str(summary["source_identity"]).encode(), log_identity(config.accesses).encode()]
-    inputs = [inventory, containment, *([relations] if relations else [])]
-    return Stage(SPEC, inputs=inputs, config=config, workspace=workspace, identity=identity)
+    config = inputs.section(RetentionConfig)
+    summary = ArtifactStore(inputs.workspace.artifacts).manifest(inputs.ref("inventory")).summary
+    identity = (str(summary["source_identity"]).encode(), log_identity(config.accesses).encode())
+    return KeyParts(config, identity)
 
 
-def run_retention(
-    inventory: ArtifactRef,
-    containment: ArtifactRef,
-    workspace: Workspace,
-    config: RetentionConfig,
-    containment_config: ContainmentConfig,
-    relations: ArtifactRef | None = None,
-) -> ArtifactRef:
-    """Decides what to keep, with a rebuild that was run for each table that may go; or reuses the artifact.
-
-    Args:
-        inventory: artifact of that stage.
-        containment: artifact of that stage.
-        workspace: lake, artifacts and session.
-        config: of this stage.
-        containment_config: whose hash key the strict hashes use.
-        relations: artifact of that stage, where tables may be rebuilt from several others.
+def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:
+    """Decides what to keep, with a rebuild that was run for each table that may go.
 
     Raises:
         ConfigError: if the access log cannot be read.
         ContractError: if the result breaks its contract.
         ArtifactError: if it cannot be written.
     """
-    stage = retention_stage(inventory, containment, workspace, config, relations)
-    if ref := stage.reuse():
-        return ref
     from lakebed.tasks.retention.build import build_artifact
 
-    return build_artifact(stage, config, containment_config)
+    return build_artifact(stage, inputs.section(RetentionConfig), inputs.section(ContainmentConfig))
+
+
+def _warm() -> None:
+    from lakebed.tasks.retention.kernel.compile import compile_kernels
+
+    compile_kernels()
+
+
+RETENTION = StageDef(
+    name="retention",
+    version=2,
+    contracts=CONTRACTS,
+    requires=("inventory", "containment", "relations"),
+    # without it no table may be rebuilt from several others
+    may_lack=("relations",),
+    key_parts=_key_parts,
+    build=_build,
+    warm=_warm,
+    needs_spark=True,
+    reads_lake=True,
+    packages=("scipy",),
+)

@@ -3,8 +3,7 @@
 import contextlib
 import functools
 import os
-import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,20 +24,14 @@ _PACKAGES = (
     "numba",
     "openlineage-python",
 )
-# what only these stages load
-_STAGE_PACKAGES = {
-    "retention": ("scipy",),
-    "embeddings": ("scipy",),
-    "index": ("hnswlib",),
-    "links": ("torch", "safetensors", "scipy"),
-}
+# what this thread works for, as whoever started the run tells it
+_told: list[Callable[[], Mapping[str, str]]] = []
 
 
-def package_versions(stages: Collection[str] = ()) -> dict[str, str]:
-    """Versions of the packages that every run uses, and of those that these stages use."""
-    names = [*_PACKAGES, *(name for stage in stages for name in _STAGE_PACKAGES.get(stage, ()))]
+def package_versions(further: Collection[str] = ()) -> dict[str, str]:
+    """Versions of the packages that every run uses, and of further ones, as those that only one stage uses."""
     found = {}
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys((*_PACKAGES, *further)):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found
@@ -81,22 +74,14 @@ def seeds_of(config: Mapping[str, Any]) -> dict[str, int]:
     return dict(_seeds(config, ""))
 
 
-def prefect_ids() -> dict[str, str]:
-    """Ids of the flow run and task run that this thread works for; empty outside Prefect, which is not imported."""
-    context: Any = sys.modules.get("prefect.context")
-    if context is None:
-        return {}
-    found: dict[str, str] = {}
-    task, flow = context.TaskRunContext.get(), context.FlowRunContext.get()
-    if task is not None:
-        found["task_run_id"] = str(task.task_run.id)
-        if task.task_run.flow_run_id:
-            found["flow_run_id"] = str(task.task_run.flow_run_id)
-    if flow is not None and flow.flow_run is not None:
-        found |= {"flow_run_id": str(flow.flow_run.id), "flow_run": str(flow.flow_run.name)}
-        if flow.flow_run.deployment_id:
-            found["deployment_id"] = str(flow.flow_run.deployment_id)
-    return found
+def tell_caller(ids: Callable[[], Mapping[str, str]]) -> None:
+    """Takes the function that knows what this thread works for, such as a flow run of Prefect and its task run."""
+    _told[:] = [ids]
+
+
+def caller_ids() -> dict[str, str]:
+    """Ids of what this thread works for; empty where nobody tells."""
+    return {name: value for ids in _told for name, value in ids().items()}
 
 
 def _seeds(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, int]]:

@@ -7,7 +7,7 @@ import platform
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Any, Literal
@@ -149,10 +149,10 @@ class RunLog:
         log.save()
         return log
 
-    def add_stage(self, stage: StageRecord) -> None:
-        """Note a stage that is done."""
+    def add_stage(self, stage: StageRecord, packages: Collection[str] = ()) -> None:
+        """Note a stage that is done, and the versions of the packages that only this stage loads."""
         self.record.stages = [*self.record.stages, stage]
-        self.record.versions = self.record.versions | package_versions([stage.stage])
+        self.record.versions = self.record.versions | package_versions(packages)
         self.save()
 
     def update(self, **facts: object) -> None:

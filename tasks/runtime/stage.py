@@ -29,7 +29,7 @@ from lakebed.tasks.runtime.digest import batch_multiset, digest_table, file_dige
 from lakebed.tasks.runtime.expectations_queue import artifact_request, enqueue
 from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
 from lakebed.tasks.runtime.memory import peak_memory_bytes
-from lakebed.tasks.runtime.provenance import prefect_ids
+from lakebed.tasks.runtime.provenance import caller_ids
 from lakebed.tasks.runtime.workspace import Workspace
 
 
@@ -257,7 +257,7 @@ class Stage:
         metrics.peak_driver_bytes = metrics.peak_driver_bytes or peak_memory_bytes()
         facts: dict[str, Any] = asdict(metrics)
         facts |= {"run_id": self.workspace.run_id, "created_at": datetime.now(UTC).isoformat(timespec="seconds")}
-        facts |= {"task_run_id": prefect_ids().get("task_run_id", "")}
+        facts |= {"task_run_id": caller_ids().get("task_run_id", "")}
         self.store.write_metrics(self.spec.name, self.key, facts)
 
     def _enqueue(self, manifest: Manifest) -> None:

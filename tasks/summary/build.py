@@ -28,7 +28,7 @@ from lakebed.tasks.summary.verify import require_lossless
 def build_artifact(stage: Stage, graph: ArtifactRef, workspace: Workspace, config: SummaryConfig) -> ArtifactRef:
     """Takes the local kernel up to `local_max_edges`, Spark beyond; both make the same summary.
 
-    Raises: as `run_summary`.
+    Raises: as the stage's `build`.
     """
     manifest = stage.store.manifest(graph)
     n_nodes, n_rows = manifest.tables["nodes"].n_rows, manifest.tables["edges"].n_rows

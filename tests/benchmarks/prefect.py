@@ -20,14 +20,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from lakebed.chain import chosen_links
+from lakebed import run
 from lakebed.config import LakebedConfig, load_config
 from lakebed.data_samples.generator import generate_sample_lake
+from lakebed.run import run_here
 from lakebed.scope import RunScope
+from lakebed.tasks.runtime.definition import run_stage
 from lakebed.tasks.runtime.record import new_run_id
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "benchmarks"
@@ -126,26 +128,21 @@ def run_flow(config: LakebedConfig, scope: RunScope) -> None:
 
 
 def run_direct(config: LakebedConfig, scope: RunScope) -> None:
-    """The same stages in the same order, each task's own function, called."""
-    with without_tasks():
-        for link in chosen_links():
-            started = time.monotonic()
-            scope.done(link.build(scope.refs, scope.workspace, scope.config), time.monotonic() - started)
+    """The same stages in the same order, without Prefect."""
+    run_here(scope, None, None)
 
 
 @contextlib.contextmanager
 def timed_stages() -> Iterator[list[float]]:
     """The seconds inside each stage's own function, whoever calls it."""
+    from lakebed.flows.lake import TASKS
+
     seconds: list[float] = []
-    tasks = [getattr(import_module(f"lakebed.tasks.{link.name}.task"), f"build_{link.name}") for link in chosen_links()]
-    functions = [task.fn for task in tasks]
-    for task, function in zip(tasks, functions, strict=True):
-        task.fn = _timed(function, seconds)
-    try:
+    call = _timed(run_stage, seconds)
+    with contextlib.ExitStack() as stack:
+        for place, name in [(run, "run_stage"), *((task, "fn") for task in TASKS.values())]:
+            stack.enter_context(mock.patch.object(place, name, call))
         yield seconds
-    finally:
-        for task, function in zip(tasks, functions, strict=True):
-            task.fn = function
 
 
 def _timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
@@ -158,20 +155,6 @@ def _timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., 
             seconds.append(time.monotonic() - started)
 
     return call
-
-
-@contextlib.contextmanager
-def without_tasks() -> Iterator[None]:
-    """Each stage's task replaced by the function that it wraps."""
-    modules = [(import_module(f"lakebed.tasks.{link.name}.task"), f"build_{link.name}") for link in chosen_links()]
-    tasks = [getattr(module, name) for module, name in modules]
-    for (module, name), task in zip(modules, tasks, strict=True):
-        setattr(module, name, task.fn)
-    try:
-        yield
-    finally:
-        for (module, name), task in zip(modules, tasks, strict=True):
-            setattr(module, name, task)
 
 
 def say(facts: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.benchmarks.prefect import overhead, without_tasks
+from lakebed.tasks.runtime.definition import run_stage
+from tests.benchmarks.prefect import overhead, timed_stages
 
 
 def test_overhead_is_a_share_of_the_flow():
@@ -13,12 +14,11 @@ def test_overhead_is_a_share_of_the_flow():
 
 
 @pytest.mark.flow
-def test_every_stage_is_called_without_its_task():
-    import lakebed.tasks.index.task
-    import lakebed.tasks.inventory.task
+def test_the_same_function_is_timed_both_ways():
+    from lakebed import run
+    from lakebed.flows.lake import TASKS
 
-    task = lakebed.tasks.inventory.task.build_inventory
-    with without_tasks():
-        assert lakebed.tasks.inventory.task.build_inventory is task.fn
-        assert not hasattr(lakebed.tasks.index.task.build_index, "fn")
-    assert lakebed.tasks.inventory.task.build_inventory is task
+    with timed_stages():
+        assert {task.fn for task in TASKS.values()} == {run.run_stage}
+        assert run.run_stage is not run_stage
+    assert {task.fn for task in TASKS.values()} == {run_stage} == {run.run_stage}

@@ -16,9 +16,10 @@ from lakebed.artifacts import newest_refs
 from lakebed.config import load_config
 from lakebed.tasks.index.config import IndexConfig, Vectors
 from lakebed.tasks.index.folder import open_folder
-from lakebed.tasks.index.stage import run_index
-from lakebed.tasks.links.stage import run_links
+from lakebed.tasks.index.stage import INDEX
+from lakebed.tasks.links.stage import LINKS
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 K = 10
@@ -33,11 +34,13 @@ def main() -> None:
     config = load_config(None, {"lake": {"root": "-"}, "artifacts": root})
     workspace = config.workspace()
     started, cpu = time.monotonic(), time.process_time()
-    links = run_links(refs["lakegraph"], workspace, config.links)
+    links = run_stage(LINKS, Inputs.of(workspace, refs["lakegraph"], config.links))
     cost = {"links_wall_s": time.monotonic() - started, "links_cpu_s": time.process_time() - cpu}
     say({**cost, "peak_gib": peak_memory_bytes() / 2**30, **store.manifest(links).summary})
     for vectors in SOURCES:
-        index = run_index(refs["lakegraph"], refs["embeddings"], workspace, IndexConfig(vectors=vectors), links)
+        index = run_stage(
+            INDEX, Inputs.of(workspace, refs["lakegraph"], refs["embeddings"], IndexConfig(vectors=vectors), links)
+        )
         say({"vectors": vectors, **parents_found(store, refs["containment"], index)})
 
 

@@ -15,9 +15,10 @@ from deltalake import write_deltalake
 from lakebed.config import load_config
 from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
 from lakebed.connectors.spark.failures import typed_failure
-from lakebed.tasks.containment.stage import run_containment
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.containment.stage import CONTAINMENT
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from tests.flows.lakes import EDGES, orders, snapshot, write_parquet_lake
 from tests.flows.processes import lakebed
 
@@ -27,7 +28,7 @@ def config_of(lake, artifacts, **lake_values):
 
 
 def inventory_of(config):
-    return run_inventory(config.workspace(), config.inventory)
+    return run_stage(INVENTORY, Inputs.of(config.workspace(), config.inventory))
 
 
 def published(root):
@@ -178,7 +179,7 @@ def test_flipped_bits_in_data_cost_only_their_table(tmp_path, spark):
     before = snapshot(lake)
     config = config_of(lake, tmp_path / "a")
     inventory = inventory_of(config)
-    ref = run_containment(inventory, config.workspace(), config.containment)
+    ref = run_stage(CONTAINMENT, Inputs.of(config.workspace(), inventory, config.containment))
     store = ArtifactStore(config.artifacts)
     edges = {(row["child"], row["parent"]) for row in store.read(ref, "edges", ["child", "parent"]).to_pylist()}
     assert edges >= EDGES
@@ -263,13 +264,13 @@ def test_a_disk_that_fills_up_leaves_no_half_containment(parquet_lake, disk, spa
     inventory = inventory_of(config)
     fill(folder)
     with pytest.raises(Exception, match=r"full|space") as caught:
-        run_containment(inventory, config.workspace(), config.containment)
+        run_stage(CONTAINMENT, Inputs.of(config.workspace(), inventory, config.containment))
     typed = typed_failure(caught.value) or caught.value
     assert isinstance(typed, ArtifactError), typed
     assert "full" in typed.what
     assert len(published(folder / "artifacts")) == 1
     (folder / "filler").unlink()
-    ref = run_containment(inventory, config.workspace(), config.containment)
+    ref = run_stage(CONTAINMENT, Inputs.of(config.workspace(), inventory, config.containment))
     assert ArtifactStore(config.artifacts).read(ref, "edges").num_rows == len(EDGES)
 
 

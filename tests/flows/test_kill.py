@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lakebed.chain import chosen_links
+from lakebed.chain import chosen_stages
 from lakebed.tasks.runtime.artifacts import MANIFEST, ArtifactStore
 from lakebed.tasks.runtime.lease import is_held, read_holder
 from lakebed.tasks.runtime.record import list_runs
@@ -26,7 +26,7 @@ ORPHANS_END_WITHIN_S = 10
 ATTEMPTS = 4
 N_RANDOM = 5
 
-STAGES = tuple(link.name for link in chosen_links())
+STAGES = tuple(stage.name for stage in chosen_stages())
 
 
 def reused(*names):

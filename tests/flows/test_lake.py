@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lakebed.chain import STAGES, chosen_links
+from lakebed.chain import STAGES, chosen_stages
 from lakebed.config import NOT_OF_RUNS, LakebedConfig
 from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import write_parquet_lake
@@ -106,7 +106,7 @@ def test_called_from_python_it_does_all_that_the_command_line_does(tmp_path):
     assert answer.status == 0, answer.err
     first, second = json.loads(answer.out.splitlines()[-1])
     assert first == second
-    assert list(first) == [link.name for link in chosen_links()]
+    assert list(first) == [stage.name for stage in chosen_stages()]
     newest, oldest = list_runs(str(tmp_path / "artifacts"))
     assert (oldest.status, newest.status) == ("completed", "completed")
     assert [stage.reused for stage in oldest.stages] == [False] * len(first)

@@ -4,12 +4,13 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from lakebed.chain import chosen_links
+from lakebed.chain import chosen_stages
 from lakebed.config import load_config
 from lakebed.connectors.errors import ConfigError, StageError
 from lakebed.run import run
-from lakebed.tasks.containment.stage import containment_stage
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.containment.stage import CONTAINMENT
+from lakebed.tasks.inventory.stage import INVENTORY
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.lease import is_held
 from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import orders, replace_in_place, snapshot, write_mixed_lake, write_parquet_lake
@@ -64,8 +65,8 @@ def test_paranoid_catches_a_file_changed_in_place(parquet_lake, tmp_path):
     def inventory(is_paranoid):
         lake = {"root": str(parquet_lake), "paranoid": is_paranoid}
         config = load_config(None, {"lake": lake, "artifacts": str(tmp_path / "a")})
-        ref = run_inventory(config.workspace(), config.inventory)
-        return ref.key, containment_stage(ref, config.workspace(), config.containment).key
+        ref = run_stage(INVENTORY, Inputs.of(config.workspace(), config.inventory))
+        return ref.key, CONTAINMENT.open(Inputs.of(config.workspace(), ref, config.containment)).key
 
     trusting, paranoid = inventory(False), inventory(True)
     assert inventory(True) == paranoid
@@ -81,7 +82,7 @@ def test_one_run_gives_one_json_object(finished):
     found = answer.json
     assert found.keys() >= NEEDED
     assert all(stage.keys() >= OF_STAGE for stage in found["stages"])
-    assert [stage["stage"] for stage in found["stages"]] == [link.name for link in chosen_links()]
+    assert [stage["stage"] for stage in found["stages"]] == [stage.name for stage in chosen_stages()]
     assert (found["tables"], found["unreadable"], found["proven"]) == (4, 1, 2)
     assert found["schema_edges"] >= found["after_min_max"] >= found["after_sketches"] >= found["proven"]
     assert not any(stage["reused"] for stage in found["stages"])
@@ -115,7 +116,7 @@ def test_an_unchanged_lake_starts_and_reads_nothing(finished):
     assert (started, imported) == ([], [])
     assert again.digests == first.digests
     assert all(again.reused.values())
-    assert [stage["bytes_read"] for stage in again.json["stages"]] == [0] * len(chosen_links())
+    assert [stage["bytes_read"] for stage in again.json["stages"]] == [0] * len(chosen_stages())
     assert again.json["report"] == first.json["report"]
     counts = {name for name in NEEDED if isinstance(first.json[name], int)} - {"peak_driver_bytes"}
     assert {name: again.json[name] for name in counts} == {name: first.json[name] for name in counts}

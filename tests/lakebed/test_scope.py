@@ -8,8 +8,9 @@ import pytest
 from lakebed.config import load_config
 from lakebed.connectors.errors import ArtifactError, ConfigError, ContractError, LeaseError
 from lakebed.scope import RunScope
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.config import SecurityConfig
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.lease import is_held
 from lakebed.tasks.runtime.processes import RUN_VARIABLE
 from lakebed.tasks.runtime.progress import Progress, show
@@ -70,7 +71,7 @@ def test_the_lease_is_free_again_when_the_record_cannot_be_written(config, tmp_p
 
 def test_stages_of_this_run_and_reused_ones_are_told_apart(config):
     with RunScope(config, "r1", ["x"]) as scope:
-        ref = run_inventory(scope.workspace, config.inventory)
+        ref = run_stage(INVENTORY, Inputs.of(scope.workspace, config.inventory))
         scope.done(ref, 2.0)
     with RunScope(config, "r2", ["x"]) as scope:
         scope.done(ref, 0.1)
@@ -126,7 +127,7 @@ def test_what_is_written_beside_the_record(config):
 def test_the_event_of_a_stage_names_the_lakes_tables_and_its_own(config):
     with RunScope(config, "r1", ["x"]) as scope:
         with scope.stage("inventory"):
-            ref = run_inventory(scope.workspace, config.inventory)
+            ref = run_stage(INVENTORY, Inputs.of(scope.workspace, config.inventory))
         scope.done(ref, 1.0)
     path = Path(config.artifacts) / "runs" / "r1" / "openlineage.jsonl"
     events = [json.loads(line) for line in path.read_text().splitlines()]

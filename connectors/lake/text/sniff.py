@@ -76,7 +76,8 @@ def _quoted(text: str, delimiter: str) -> tuple[bool, tuple[int, ...]]:
     """Whether all cells of the first row stand in quotes, and the columns of which all but empty cells do."""
     cell = re.compile(rf'("(?:[^"]|"")*")?([^{re.escape(delimiter)}\r\n]*)({re.escape(delimiter)}|\r?\n|\Z)')
     first: list[bool] = []
-    plain, quoted = set(), set()
+    plain: set[int] = set()
+    quoted: set[int] = set()
     place = row = 0
     for match in cell.finditer(text):
         is_quoted = bool(match[1] and not match[2])

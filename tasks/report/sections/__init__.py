@@ -4,19 +4,26 @@ A stage adds its section with a module of its name in this folder that has one f
 
     section(store: ArtifactStore, refs: Mapping[str, ArtifactRef], config: ReportConfig) -> Section
 
-and a line in `SECTIONS`, in the order of the page. The function reads the artifacts of the run (`refs` by stage; the
+and its entry in `SECTIONS`, in the order of the page. The function reads the artifacts of the run (`refs` by stage; the
 stage's own is there when it is called) and answers with blocks of `lakebed.tasks.report.model`: tiles, charts,
 listings, prose. The page's style, escaping, navigation and drawing are the renderer's.
 """
 
-from collections.abc import Mapping
-from importlib import import_module
+from collections.abc import Callable, Mapping
 
 from lakebed.tasks.report.config import ReportConfig
 from lakebed.tasks.report.model import Section
+from lakebed.tasks.report.sections import index, links, relations, retention, summary
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
-SECTIONS: tuple[str, ...] = ("relations", "retention", "summary", "index", "links")
+MakeSection = Callable[[ArtifactStore, Mapping[str, ArtifactRef], ReportConfig], Section]
+SECTIONS: Mapping[str, MakeSection] = {
+    "relations": relations.section,
+    "retention": retention.section,
+    "summary": summary.section,
+    "index": index.section,
+    "links": links.section,
+}
 
 
 def collect_sections(
@@ -26,5 +33,4 @@ def collect_sections(
 
     Raises: ArtifactError: if an artifact is missing or damaged.
     """
-    reached = [stage for stage in SECTIONS if stage in refs]
-    return tuple(import_module(f"{__name__}.{stage}").section(store, refs, config) for stage in reached)
+    return tuple(section(store, refs, config) for stage, section in SECTIONS.items() if stage in refs)

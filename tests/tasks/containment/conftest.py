@@ -10,10 +10,11 @@ from lakebed.connectors.lake.config import LakeConfig
 from lakebed.data_samples.delta_log import SparkLikeDelta
 from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetFile
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.containment.stage import CONTAINMENT
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 
 N_ROWS = 300
@@ -89,7 +90,7 @@ class Inventoried:
     def run(self, name: str, config: ContainmentConfig, **lake) -> tuple[ArtifactStore, ArtifactRef]:
         """The stage's artifact, and the store it is in."""
         workspace = self.workspace(name, **lake)
-        ref = run_containment(self.inventory, workspace, config)
+        ref = run_stage(CONTAINMENT, Inputs.of(workspace, self.inventory, config))
         return ArtifactStore(workspace.artifacts), ref
 
 
@@ -97,7 +98,7 @@ def inventoried(root, tables) -> Inventoried:
     """Writes the tables below `root`/lake and takes their inventory."""
     write_tables(root / "lake", tables)
     workspace = Workspace(lake=LakeConfig(root=str(root / "lake")), artifacts=str(root / "artifacts"))
-    return Inventoried(root, run_inventory(workspace, InventoryConfig()))
+    return Inventoried(root, run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig())))
 
 
 def pairs_of(edges):

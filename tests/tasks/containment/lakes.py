@@ -18,8 +18,9 @@ from lakebed.tasks.containment.search import ContentScan, Verified, sketch, view
 from lakebed.tasks.containment.spark import PairList, compare_here
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.splits import pack_splits, plan_splits
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from tests.oracle.brute_force import Leaves, contained_pairs
 
@@ -58,7 +59,7 @@ def workspace_of(folder, **lake):
 
 def view_of(workspace, config):
     """The inventory of the lake, and what statistics leave of its pairs."""
-    inventory = run_inventory(workspace, METADATA_ONLY)
+    inventory = run_stage(INVENTORY, Inputs.of(workspace, METADATA_ONLY))
     store = ArtifactStore(workspace.artifacts)
     return view_lake(store, inventory, config), store.folder(inventory.stage, inventory.key)
 

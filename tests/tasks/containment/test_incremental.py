@@ -4,10 +4,11 @@ import pytest
 
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.containment.stage import CONTAINMENT
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.containment.conftest import BASE
 from tests.tasks.edits import EditedLake
@@ -20,8 +21,8 @@ N_ROUNDS = 5
 def run_both(root, artifacts, config):
     """The two artifacts of a run, and the store they lie in."""
     workspace = Workspace(lake=LakeConfig(root=str(root)), artifacts=str(artifacts))
-    inventory = run_inventory(workspace, InventoryConfig())
-    return ArtifactStore(str(artifacts)), (inventory, run_containment(inventory, workspace, config))
+    inventory = run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig()))
+    return ArtifactStore(str(artifacts)), (inventory, run_stage(CONTAINMENT, Inputs.of(workspace, inventory, config)))
 
 
 @pytest.mark.parametrize(("seed", "semantics"), [(1, "set"), (2, "bag"), (3, "set")])

@@ -16,10 +16,11 @@ from lakebed.tasks.containment.hash_files import HashFiles
 from lakebed.tasks.containment.kernel.fingerprint import Fingerprint
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan
 from lakebed.tasks.containment.spark import PairList, compare_on_spark, run_on_tables, scan_lake
-from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.containment.stage import CONTAINMENT
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.containment.conftest import inventoried, pairs_of, write_tables
 from tests.tasks.containment.lakes import true_pairs
@@ -167,6 +168,9 @@ def test_names_that_are_syntax_to_spark_are_read(tmp_path, spark):
             lake=LakeConfig(root=str(tmp_path / "lake"), ignore_column_case=ignore_case),
             artifacts=str(tmp_path / "all"),
         )
-        ref = run_containment(run_inventory(workspace, InventoryConfig()), workspace, ContainmentConfig())
+        ref = run_stage(
+            CONTAINMENT,
+            Inputs.of(workspace, run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig())), ContainmentConfig()),
+        )
         found = pairs_of(ArtifactStore(workspace.artifacts).read(ref, "edges"))
         assert found == {("parquet", "spark"), ("spark", "parquet")}

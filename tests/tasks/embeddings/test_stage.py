@@ -7,11 +7,12 @@ from lakebed.connectors.errors import ConfigError, GraphError
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.embeddings.graph import prepare
 from lakebed.tasks.embeddings.kernel.fastrp import embed
-from lakebed.tasks.embeddings.stage import embeddings_stage, powers_stage, run_embeddings
+from lakebed.tasks.embeddings.stage import EMBEDDINGS, powers_stage
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.summary.config import SummaryConfig
-from lakebed.tasks.summary.stage import run_summary
+from lakebed.tasks.summary.stage import SUMMARY
 from tests.tasks.embeddings.artifacts import N_NODES, publish_graph, tables, workspace
 
 CONFIG = EmbeddingsConfig(dim=16, weights=(0.5, 1.0), threads=1)
@@ -29,7 +30,7 @@ def vectors_of(space: Workspace, ref: ArtifactRef) -> np.ndarray:
 
 
 def test_vectors_are_the_kernel_s(space: Workspace) -> None:
-    ref = run_embeddings(publish_graph(space), None, space, CONFIG)
+    ref = run_stage(EMBEDDINGS, Inputs.of(space, publish_graph(space), CONFIG))
     expected = embed(prepare(*tables(), None, CONFIG).graph, CONFIG)
     np.testing.assert_array_equal(vectors_of(space, ref), expected.vectors)
     facts = ArtifactStore(space.artifacts).manifest(ref).summary
@@ -38,58 +39,62 @@ def test_vectors_are_the_kernel_s(space: Workspace) -> None:
 
 def test_it_is_reused_whatever_the_threads(space: Workspace) -> None:
     graph = publish_graph(space)
-    ref = run_embeddings(graph, None, space, CONFIG)
+    ref = run_stage(EMBEDDINGS, Inputs.of(space, graph, CONFIG))
     many = CONFIG.model_copy(update={"threads": 2})
-    assert embeddings_stage(graph, None, space, many).reuse() == ref
-    assert embeddings_stage(graph, None, space, CONFIG.model_copy(update={"seed": 1})).reuse() is None
+    assert EMBEDDINGS.open(Inputs.of(space, graph, many)).reuse() == ref
+    assert EMBEDDINGS.open(Inputs.of(space, graph, CONFIG.model_copy(update={"seed": 1}))).reuse() is None
 
 
 def test_other_weights_take_the_kept_powers(space: Workspace) -> None:
     graph, other = publish_graph(space), CONFIG.model_copy(update={"weights": (3.0, 0.25), "self_weight": 0.5})
-    run_embeddings(graph, None, space, CONFIG)
-    kept = powers_stage(embeddings_stage(graph, None, space, other), other, is_local=True)
+    run_stage(EMBEDDINGS, Inputs.of(space, graph, CONFIG))
+    kept = powers_stage(EMBEDDINGS.open(Inputs.of(space, graph, other)), other, is_local=True)
     assert kept.reuse() is not None
     path = Path(kept.folder) / "files" / "1.npy"
     changed = np.load(path) * 2
     np.save(path, changed)
-    found = vectors_of(space, run_embeddings(graph, None, space, other.model_copy(update={"normalize": False})))
+    found = vectors_of(
+        space, run_stage(EMBEDDINGS, Inputs.of(space, graph, other.model_copy(update={"normalize": False})))
+    )
     fresh = embed(prepare(*tables(), None, other).graph, other.model_copy(update={"normalize": False})).vectors
     assert np.abs(found - fresh).max() > 1e-3
 
 
 def test_kept_powers_give_the_same_bytes(space: Workspace, tmp_path: Path) -> None:
     graph, other = publish_graph(space), CONFIG.model_copy(update={"weights": (3.0, 0.25)})
-    run_embeddings(graph, None, space, CONFIG)
-    again = run_embeddings(graph, None, space, other)
+    run_stage(EMBEDDINGS, Inputs.of(space, graph, CONFIG))
+    again = run_stage(EMBEDDINGS, Inputs.of(space, graph, other))
     alone = workspace(tmp_path / "alone")
-    first = run_embeddings(publish_graph(alone), None, alone, other.model_copy(update={"keep_powers": False}))
+    first = run_stage(
+        EMBEDDINGS, Inputs.of(alone, publish_graph(alone), other.model_copy(update={"keep_powers": False}))
+    )
     assert again.digest == first.digest
     assert not (tmp_path / "alone" / "artifacts" / "powers").exists()
 
 
 def test_a_summary_serves_where_it_is_cheaper_and_is_named(space: Workspace) -> None:
     graph = publish_graph(space)
-    summary = run_summary(graph, space, SummaryConfig(threads=1))
-    ref = run_embeddings(graph, summary, space, CONFIG)
+    summary = run_stage(SUMMARY, Inputs.of(space, graph, SummaryConfig(threads=1)))
+    ref = run_stage(EMBEDDINGS, Inputs.of(space, graph, summary, CONFIG))
     assert ArtifactStore(space.artifacts).manifest(ref).summary["way"] in ("summary", "csr")
-    plain = vectors_of(space, run_embeddings(graph, None, space, CONFIG))
+    plain = vectors_of(space, run_stage(EMBEDDINGS, Inputs.of(space, graph, CONFIG)))
     np.testing.assert_allclose(vectors_of(space, ref), plain, atol=1e-4)
 
 
 def test_weights_count_unless_told_otherwise(space: Workspace) -> None:
     graph = publish_graph(space, is_weighted=True)
-    weighted = vectors_of(space, run_embeddings(graph, None, space, CONFIG))
-    plain = run_embeddings(graph, None, space, CONFIG.model_copy(update={"use_weights": False}))
+    weighted = vectors_of(space, run_stage(EMBEDDINGS, Inputs.of(space, graph, CONFIG)))
+    plain = run_stage(EMBEDDINGS, Inputs.of(space, graph, CONFIG.model_copy(update={"use_weights": False})))
     assert np.abs(weighted - vectors_of(space, plain)).max() > 1e-2
 
 
 def test_an_empty_graph_is_refused(space: Workspace) -> None:
     with pytest.raises(GraphError, match="empty graph"):
-        run_embeddings(publish_graph(space, 0), None, space, CONFIG)
+        run_stage(EMBEDDINGS, Inputs.of(space, publish_graph(space, 0), CONFIG))
 
 
 @pytest.mark.parametrize("wrong", [{"features": ("size",)}, {"edge_types": {"likes": 1.0}}])
 def test_what_the_graph_lacks_is_named(space: Workspace, wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError) as raised:
-        run_embeddings(publish_graph(space), None, space, CONFIG.model_copy(update=wrong))
+        run_stage(EMBEDDINGS, Inputs.of(space, publish_graph(space), CONFIG.model_copy(update=wrong)))
     assert "embeddings." in raised.value.hint

@@ -5,7 +5,8 @@ from lakebed.connectors.errors import GraphError, StageError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.index.config import IndexConfig
 from lakebed.tasks.index.folder import open_folder, read_head
-from lakebed.tasks.index.stage import index_stage, run_index
+from lakebed.tasks.index.stage import INDEX
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.search.lakes import publish_lake, publish_trained_vectors, publish_vectors
 
@@ -18,9 +19,9 @@ def test_an_index_of_each_kind_is_published_and_reused(tmp_path):
     uri = store.folder("index", refs["index"].key)
     assert len(open_folder(f"{uri}/vectors/table")) == rows["table"]["n_items"]
     space = Workspace(lake=LakeConfig(root=str(tmp_path / "lake")), artifacts=str(tmp_path))
-    stage = index_stage(refs["lakegraph"], refs["embeddings"], space, IndexConfig())
+    stage = INDEX.open(Inputs.of(space, refs["lakegraph"], refs["embeddings"], IndexConfig()))
     assert stage.reuse() == refs["index"]
-    assert index_stage(refs["lakegraph"], refs["embeddings"], space, IndexConfig(links=8)).reuse() is None
+    assert INDEX.open(Inputs.of(space, refs["lakegraph"], refs["embeddings"], IndexConfig(links=8))).reuse() is None
 
 
 def test_the_same_vectors_give_the_same_digest(tmp_path):
@@ -38,14 +39,14 @@ def test_vectors_that_are_none_publish_nothing(tmp_path, row, what):
     vectors[0] = row
     embeddings = publish_vectors(space, refs["lakegraph"], vectors)
     with pytest.raises(GraphError, match=what):
-        run_index(refs["lakegraph"], embeddings, space, IndexConfig())
+        run_stage(INDEX, Inputs.of(space, refs["lakegraph"], embeddings, IndexConfig()))
 
 
 def test_kinds_that_are_not_there_are_nothing_to_index(tmp_path):
     _, refs = publish_lake(tmp_path, {"a": {"x": [1]}})
     space = Workspace(lake=LakeConfig(root=str(tmp_path / "lake")), artifacts=str(tmp_path))
     with pytest.raises(GraphError, match="nothing to index"):
-        run_index(refs["lakegraph"], refs["embeddings"], space, IndexConfig(kinds=("value",)))
+        run_stage(INDEX, Inputs.of(space, refs["lakegraph"], refs["embeddings"], IndexConfig(kinds=("value",))))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def trained(tmp_path_factory):
 def test_an_index_of_trained_vectors(trained, vectors, dim):
     store, refs, space, links, (asked, held) = trained
     config, inputs = IndexConfig(vectors=vectors), (refs["lakegraph"], refs["embeddings"])
-    ref = run_index(*inputs, space, config, links)
+    ref = run_stage(INDEX, Inputs.of(space, *inputs, config, links))
     rows = {row["kind"]: row for row in store.read(ref, "indexes").to_pylist()}
     assert {*rows} == {"table", "column"}
     assert {row["dim"] for row in rows.values()} == {dim}
@@ -79,9 +80,9 @@ def test_an_index_of_trained_vectors(trained, vectors, dim):
     expected = (held if vectors == "gnn" else np.repeat(held, 2, axis=1))[3]
     found = columns.vector(columns.items["id"][place].as_py())
     assert found == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
-    assert index_stage(*inputs, space, config, links).reuse() == ref
+    assert INDEX.open(Inputs.of(space, *inputs, config, links)).reuse() == ref
     other = links.model_copy(update={"digest": "0" * 64})
-    assert index_stage(*inputs, space, config, other).reuse() is None
+    assert INDEX.open(Inputs.of(space, *inputs, config, other)).reuse() is None
 
 
 def test_where_no_predictor_was_trained_the_embeddings_are_indexed(trained):
@@ -89,7 +90,9 @@ def test_where_no_predictor_was_trained_the_embeddings_are_indexed(trained):
     untrained = publish_trained_vectors(
         space, refs["lakegraph"], np.empty(0, np.int64), np.empty((0, 1)), np.empty((0, 1))
     )
-    ref = run_index(refs["lakegraph"], refs["embeddings"], space, IndexConfig(vectors="stack"), untrained)
+    ref = run_stage(
+        INDEX, Inputs.of(space, refs["lakegraph"], refs["embeddings"], IndexConfig(vectors="stack"), untrained)
+    )
     assert store.manifest(ref).summary["source"] == "fastrp"
     plain = store.read(refs["index"], "indexes", ["kind", "n_vectors", "dim"])
     assert store.read(ref, "indexes", ["kind", "n_vectors", "dim"]).equals(plain)
@@ -98,14 +101,14 @@ def test_where_no_predictor_was_trained_the_embeddings_are_indexed(trained):
 def test_trained_vectors_without_a_predictor_are_a_typed_error(trained):
     _, refs, space, _, _ = trained
     with pytest.raises(StageError, match="there is none") as caught:
-        run_index(refs["lakegraph"], refs["embeddings"], space, IndexConfig(vectors="gnn"))
+        run_stage(INDEX, Inputs.of(space, refs["lakegraph"], refs["embeddings"], IndexConfig(vectors="gnn")))
     assert "--to index" in caught.value.hint
 
 
 @pytest.mark.spark
 def test_shards_on_spark_are_those_built_here(tmp_path, spark):
+    from lakebed.tasks.index.folder import build_folder
     from lakebed.tasks.index.spark import build_on_spark
-    from lakebed.tasks.index.versions import build_folder
     from tests.tasks.index.test_folder import items_of, vectors_of
 
     config, ids = IndexConfig(max_flat=100, shard_vectors=400), [f"{i:04d}" for i in range(1_000)]

@@ -7,10 +7,11 @@ import pytest
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.databases import CatalogConfig
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.containment.stage import CONTAINMENT
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 
 pytestmark = pytest.mark.spark
@@ -36,8 +37,8 @@ def catalog(spark, tmp_path_factory):
 
 
 def found(workspace):
-    inventory = run_inventory(workspace, InventoryConfig())
-    containment = run_containment(inventory, workspace, ContainmentConfig())
+    inventory = run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig()))
+    containment = run_stage(CONTAINMENT, Inputs.of(workspace, inventory, ContainmentConfig()))
     store = ArtifactStore(workspace.artifacts)
     tables = {row["name"]: row for row in store.read(inventory, "tables").to_pylist()}
     edges = {(row["child"], row["parent"]) for row in store.read(containment, "edges").to_pylist()}
@@ -66,7 +67,7 @@ def test_tables_of_known_files_are_read_as_files_and_the_others_by_spark(catalog
     assert edges == chain | {("few", parent) for parent in bigger[1:]}
     [view] = store.read(inventory, "unreadable").to_pylist()
     assert (view["name"], view["format"], view["reason"]) == ("hive/mart.seen", "view", "a view is not read")
-    assert run_inventory(workspace, InventoryConfig()) == inventory
+    assert run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig())) == inventory
 
 
 def test_a_changed_table_is_read_again_and_the_others_are_not(catalog, spark, spark_config, tmp_path):
@@ -80,7 +81,7 @@ def test_a_changed_table_is_read_again_and_the_others_are_not(catalog, spark, sp
         assert not any(child == "hive/mart.columnar" for child, _ in edges)
         changes = store.metrics(after)["changes"]
         assert (changes["tables_taken"], changes["tables_changed"]) == (5, 1)
-        whole = run_inventory(workspace.model_copy(update={"is_full": True}), InventoryConfig())
+        whole = run_stage(INVENTORY, Inputs.of(workspace.model_copy(update={"is_full": True}), InventoryConfig()))
         assert whole.digest == after.digest
     finally:
         spark.sql(f"INSERT OVERWRITE mart.columnar {ROWS.format(50)}")

@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.lake.config import LakeConfig
-from lakebed.tasks.inventory import stage
+from lakebed.tasks.inventory import build
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.missing import Gap, TableGaps, choose_gaps
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.containment.conftest import BASE
 from tests.tasks.containment.lakes import METADATA_ONLY
@@ -21,7 +22,7 @@ from tests.tasks.edits import EditedLake
 
 def inventory(lake: Path, artifacts: Path, config: InventoryConfig = METADATA_ONLY, **more: object) -> ArtifactRef:
     space = Workspace(lake=LakeConfig(root=str(lake)), artifacts=str(artifacts), **more)  # type: ignore[arg-type]
-    return run_inventory(space, config)
+    return run_stage(INVENTORY, Inputs.of(space, config))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -43,13 +44,13 @@ def test_only_what_changed_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyP
     lake = EditedLake(tmp_path / "lake", BASE, 0, has_text=False)
     inventory(lake.root, tmp_path / "artifacts")
     opened: list[str] = []
-    read = stage.read_footers
+    read = build.read_footers
 
     def noted(root, entries, *rest, **options):  # type: ignore[no-untyped-def]
         opened.extend(entry.path for entry in entries)
         return read(root, entries, *rest, **options)
 
-    monkeypatch.setattr(stage, "read_footers", noted)
+    monkeypatch.setattr(build, "read_footers", noted)
     pq.write_table(BASE.slice(0, 7), lake.root / "new.parquet")
     (lake.root / "narrow.parquet").unlink()
     os.utime(lake.root / "parquet_part.parquet", ns=(1, 1))

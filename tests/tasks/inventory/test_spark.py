@@ -10,9 +10,10 @@ from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.session import shared_session
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.spark import share_out
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.inventory.worker import FooterUnit, TextUnit
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 
 
@@ -49,7 +50,7 @@ def test_text_missing_statistics_and_deletion_vectors_in_one_lake(workspace: Wor
     (folder / "j.jsonl").write_text('{"n": {"x": 1.5}, "l": [1]}\n{"n": null}\n')
     (folder / "bad.csv").write_text('a,b\n1,2\n"unclosed,3\n')
     pq.write_table(pa.table({"i": [9, 4]}), folder / "nostats.parquet", write_statistics=False)
-    ref = run_inventory(workspace, InventoryConfig(max_driver_footers=0))
+    ref = run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig(max_driver_footers=0)))
     tables = {str(table["name"]): table for table in rows(workspace, ref, "tables")}
     via = {name: (table["read_via"], table["n_rows"]) for name, table in tables.items()}
     assert via == {"dv": ("spark", 15), "c": ("staged", 3), "j": ("staged", 2), "nostats": ("arrow", 2)}
@@ -71,7 +72,7 @@ def test_text_missing_statistics_and_deletion_vectors_in_one_lake(workspace: Wor
     assert columns["nostats", '["i"]'] == ("number", "4", "9", "tight")
     assert columns["dv", '["id"]'] == ("number", "0", "19", "wide")
     _check_staged(workspace, ref)
-    assert run_inventory(workspace, InventoryConfig(max_driver_footers=0)) == ref
+    assert run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig(max_driver_footers=0))) == ref
 
 
 def _check_staged(space: Workspace, ref: ArtifactRef) -> None:

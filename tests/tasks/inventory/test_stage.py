@@ -13,8 +13,9 @@ from deltalake import write_deltalake
 from lakebed.connectors.errors import ConfigError, SourceError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 
 
@@ -58,7 +59,7 @@ def lake(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_lake_with_statistics_is_described_without_spark_and_reused(lake: Path) -> None:
     space = workspace(lake)
-    ref = run_inventory(space, InventoryConfig())
+    ref = run_stage(INVENTORY, Inputs.of(space, InventoryConfig()))
     tables = rows(space, ref, "tables")
     assert [(t["table_id"], t["name"], t["n_rows"], t["read_via"]) for t in tables] == [
         (0, "d", 2, "arrow"), (1, "empty", 0, "arrow"), (2, "hive", 6, "arrow"),
@@ -67,7 +68,7 @@ def test_a_lake_with_statistics_is_described_without_spark_and_reused(lake: Path
     assert [bad["name"] for bad in rows(space, ref, "unreadable")] == ["broken", "d_lost"]
     assert ArtifactStore(space.artifacts).metrics(ref)["bytes_read"] == 0
     assert "pyspark" not in sys.modules or not _is_session_running()
-    assert run_inventory(space, InventoryConfig()) == ref
+    assert run_stage(INVENTORY, Inputs.of(space, InventoryConfig())) == ref
     summary = ArtifactStore(space.artifacts).manifest(ref).summary
     assert (summary["tables"], summary["unreadable"], summary["rows"]) == (5, 2, 12)
 
@@ -80,7 +81,7 @@ def _is_session_running() -> bool:
 
 def test_partitions_have_exact_values_types_and_bounds(lake: Path) -> None:
     space = workspace(lake)
-    ref = run_inventory(space, InventoryConfig())
+    ref = run_stage(INVENTORY, Inputs.of(space, InventoryConfig()))
     columns = {(c["table_id"], c["token"]): c for c in rows(space, ref, "columns")}
     key = columns[2, '["k"]']
     assert (key["type"], key["n_nulls"], key["min_text"], key["max_text"], key["is_partition"]) == (
@@ -101,16 +102,16 @@ def test_partitions_have_exact_values_types_and_bounds(lake: Path) -> None:
 
 def test_strict_names_the_broken_tables(lake: Path) -> None:
     with pytest.raises(SourceError, match="broken") as raised:
-        run_inventory(workspace(lake, strict=True), InventoryConfig())
+        run_stage(INVENTORY, Inputs.of(workspace(lake, strict=True), InventoryConfig()))
     assert raised.value.hint
     assert not list((lake / "artifacts").glob("inventory/*/manifest.json"))
 
 
 def test_the_content_digest_does_not_depend_on_times(lake: Path) -> None:
-    ref = run_inventory(workspace(lake), InventoryConfig())
+    ref = run_stage(INVENTORY, Inputs.of(workspace(lake), InventoryConfig()))
     facts = os.stat(lake / "lake" / "one.parquet")
     os.utime(lake / "lake" / "one.parquet", ns=(1, 1))
-    again = run_inventory(workspace(lake), InventoryConfig())
+    again = run_stage(INVENTORY, Inputs.of(workspace(lake), InventoryConfig()))
     os.utime(lake / "lake" / "one.parquet", ns=(facts.st_atime_ns, facts.st_mtime_ns))
     assert again.key != ref.key
     assert again.digest == ref.digest
@@ -120,7 +121,7 @@ def test_a_lake_without_any_table_is_a_config_error(tmp_path: Path) -> None:
     (tmp_path / "lake").mkdir()
     (tmp_path / "lake" / "README.md").write_text("nothing here")
     with pytest.raises(ConfigError, match="no table"):
-        run_inventory(workspace(tmp_path), InventoryConfig())
+        run_stage(INVENTORY, Inputs.of(workspace(tmp_path), InventoryConfig()))
 
 
 def test_files_that_disagree_on_a_type_make_their_table_unreadable(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_files_that_disagree_on_a_type_make_their_table_unreadable(tmp_path: Pat
     pq.write_table(pa.table({"a": ["x"]}), folder / "part-1.parquet")
     pq.write_table(pa.table({"a": [1]}), tmp_path / "lake" / "u.parquet")
     space = workspace(tmp_path)
-    ref = run_inventory(space, InventoryConfig())
+    ref = run_stage(INVENTORY, Inputs.of(space, InventoryConfig()))
     (bad,) = rows(space, ref, "unreadable")
     assert bad["name"] == "t"
     assert "int64" in str(bad["reason"])
@@ -142,7 +143,7 @@ def test_a_column_that_some_files_lack_reads_as_null_there(tmp_path: Path) -> No
     pq.write_table(pa.table({"a": pa.array([1], pa.int32())}), folder / "part-0.parquet")
     pq.write_table(pa.table({"a": [7.5, 8.0], "b": ["x", "y"]}), folder / "part-1.parquet")
     space = workspace(tmp_path)
-    ref = run_inventory(space, InventoryConfig())
+    ref = run_stage(INVENTORY, Inputs.of(space, InventoryConfig()))
     columns = {c["token"]: c for c in rows(space, ref, "columns")}
     assert (columns['["a"]']["type"], columns['["a"]']["min_text"], columns['["a"]']["max_text"]) == (
         "double",

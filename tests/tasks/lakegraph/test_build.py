@@ -5,8 +5,9 @@ from lakebed.connectors.errors import GraphError, SourceError
 from lakebed.data_samples.layouts import CsvFile, ParquetFile
 from lakebed.tasks.lakegraph import spark as lakegraph_spark
 from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
-from lakebed.tasks.lakegraph.stage import lakegraph_stage, run_lakegraph
+from lakebed.tasks.lakegraph.stage import LAKEGRAPH
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from tests.tasks.containment.conftest import BASE, inventoried, mixed_tables
 
 pytestmark = pytest.mark.spark
@@ -19,7 +20,7 @@ def lake(tmp_path_factory, spark):
 
 def build(lake, name, config=None, **options):
     workspace = lake.workspace(name, **options)
-    ref = run_lakegraph(lake.inventory, workspace, config or LakeGraphConfig())
+    ref = run_stage(LAKEGRAPH, Inputs.of(workspace, lake.inventory, config or LakeGraphConfig()))
     return ArtifactStore(workspace.artifacts), ref
 
 
@@ -49,8 +50,10 @@ def test_the_number_of_tasks_changes_no_digest_and_reuse_finds_it(lake, monkeypa
     monkeypatch.setattr(lakegraph_spark, "TASKS_PER_CORE", n)
     _, other = build(lake, f"{n} tasks", LakeGraphConfig())
     assert other == ref
-    assert lakegraph_stage(lake.inventory, lake.workspace("all"), LakeGraphConfig()).reuse() == ref
-    assert lakegraph_stage(lake.inventory, lake.workspace("all"), LakeGraphConfig(floats="out")).reuse() is None
+    assert LAKEGRAPH.open(Inputs.of(lake.workspace("all"), lake.inventory, LakeGraphConfig())).reuse() == ref
+    assert (
+        LAKEGRAPH.open(Inputs.of(lake.workspace("all"), lake.inventory, LakeGraphConfig(floats="out"))).reuse() is None
+    )
 
 
 def test_an_edge_table_becomes_the_graph(tmp_path, spark):

@@ -6,13 +6,14 @@ import pytest
 from lakebed.connectors.errors import ConfigError
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
 from lakebed.tasks.lakegraph.kernel.samples import FloatRule
 from lakebed.tasks.lakegraph.plan import capped, estimate, find_edge_table, plan_columns, scan_plan, spark_sources
 from lakebed.tasks.lakegraph.scan import SampleTask
 from lakebed.tasks.lakegraph.spark import gather, scan_on_spark
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from tests.tasks.containment.lakes import workspace_of, write_lake
 
 TABLES = {
@@ -28,7 +29,7 @@ def lake(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lake")
     write_lake(folder / "lake", TABLES, row_group_size=50)
     workspace = workspace_of(folder)
-    inventory = run_inventory(workspace, InventoryConfig(statistics_mib=0, statistics_share=0.0))
+    inventory = run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig(statistics_mib=0, statistics_share=0.0)))
     store = ArtifactStore(workspace.artifacts)
     tables = InventoryTables(*(store.read(inventory, name) for name in ("tables", "columns", "files")))
     return workspace, tables
@@ -62,7 +63,7 @@ def test_samples_are_the_same_for_any_cut(lake, n_tasks, target):
 def test_a_file_that_is_gone_costs_its_table_only(tmp_path):
     write_lake(tmp_path / "lake", TABLES)
     workspace = workspace_of(tmp_path)
-    inventory = run_inventory(workspace, InventoryConfig(statistics_mib=0, statistics_share=0.0))
+    inventory = run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig(statistics_mib=0, statistics_share=0.0)))
     store = ArtifactStore(workspace.artifacts)
     tables = InventoryTables(*(store.read(inventory, name) for name in ("tables", "columns", "files")))
     (tmp_path / "lake" / "orders.parquet").write_bytes(b"PAR1 broken PAR1")

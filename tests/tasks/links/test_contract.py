@@ -4,12 +4,12 @@ import pytest
 
 from lakebed.connectors.errors import ContractError
 from lakebed.tasks.links.contract import CONTRACTS, NODE_METRICS, PREDICTIONS, RUNGS
-from lakebed.tasks.links.stage import SPEC
+from lakebed.tasks.links.stage import LINKS
 from lakebed.tasks.runtime.checks import check_table
 
 
 def test_every_table_of_the_stage_has_a_contract_of_its_name():
-    assert SPEC.contracts == CONTRACTS
+    assert LINKS.contracts == CONTRACTS
     assert {name: contract.name for name, contract in CONTRACTS.items()} == {
         name: f"links.{name}" for name in CONTRACTS
     }

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lakebed.tasks.links.stage import links_stage, run_links
+from lakebed.tasks.links.stage import LINKS
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from tests.tasks.links.artifacts import SMALL, publish_edge_graph, workspace
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -21,7 +22,8 @@ MAX_WAIT_S = 300
 CHILD = """
 import sys
 from pathlib import Path
-from lakebed.tasks.links.stage import run_links
+from lakebed.tasks.links.stage import LINKS
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from tests.tasks.links.artifacts import publish_edge_graph, workspace
 from tests.tasks.links.test_kill import CONFIG
 
@@ -33,7 +35,7 @@ run_links(publish_edge_graph(space), space, CONFIG)
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     space = workspace(tmp_path_factory.mktemp("undisturbed"))
-    return run_links(publish_edge_graph(space), space, CONFIG)
+    return run_stage(LINKS, Inputs.of(space, publish_edge_graph(space), CONFIG))
 
 
 def checkpoints(root, key):
@@ -64,9 +66,9 @@ def ends_as_undisturbed(root, undisturbed, kind, epoch):
     space = workspace(root)
     graph = publish_edge_graph(space)
     if killed:
-        assert links_stage(graph, space, CONFIG).reuse() is None
+        assert LINKS.open(Inputs.of(space, graph, CONFIG)).reuse() is None
         assert checkpoints(root, undisturbed.key)
-    assert run_links(graph, space, CONFIG) == undisturbed
+    assert run_stage(LINKS, Inputs.of(space, graph, CONFIG)) == undisturbed
     return killed
 
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from lakebed.tasks.links.stage import SPEC, links_stage
+from lakebed.tasks.links.stage import LINKS
+from lakebed.tasks.runtime.definition import Inputs
 from tests.flows.processes import REPOSITORY, environment, lakebed
 from tests.tasks.links.artifacts import SMALL, publish_edge_graph, publish_lake_graph, workspace
 
@@ -16,7 +17,8 @@ STAGE = (
     + """
 from pathlib import Path
 from lakebed.connectors.errors import StageError
-from lakebed.tasks.links.stage import run_links
+from lakebed.tasks.links.stage import LINKS
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from tests.tasks.links.artifacts import SMALL, publish_lake_graph, workspace
 space = workspace(Path(sys.argv[1]))
 graph = publish_lake_graph(space)
@@ -60,7 +62,7 @@ def test_without_torch_the_stage_names_the_extra_and_leaves_nothing(tmp_path):
     done = child(STAGE, tmp_path, folder=REPOSITORY)
     assert done.returncode == 0, done.stderr
     told, left = done.stdout.splitlines()
-    assert "torch, safetensors | the extra `links` | pip install 'lakebed[links]'" in told
+    assert "torch, safetensors | the extra `links` | pip install 'torch>=2.9' 'safetensors>=0.5' (the extra " in told
     assert left == "['lakegraph']"
 
 
@@ -72,7 +74,6 @@ def test_without_torch_only_what_trains_cannot_be_imported(tmp_path):
     assert all(name.startswith(("lakebed.tasks.links.", "lakebed.tasks.summary.torch")) for name in needing), needing
     assert not {
         "lakebed.tasks.links.stage",
-        "lakebed.tasks.links.task",
         "lakebed.tasks.links.config",
         "lakebed.tasks.links.contract",
     } & {*needing}
@@ -114,8 +115,8 @@ def test_without_torch_a_run_to_links_ends_there_with_all_before_it_done(tmp_pat
 def test_the_key_follows_the_graph_and_the_config(tmp_path):
     space = workspace(tmp_path)
     lake, edges = publish_lake_graph(space), publish_edge_graph(space)
-    key = links_stage(lake, space, SMALL).key
-    assert SPEC.name == "links"
-    assert links_stage(lake, space, SMALL).key == key
-    assert links_stage(edges, space, SMALL).key != key
-    assert links_stage(lake, space, SMALL.model_copy(update={"n_tails": 21})).key != key
+    key = LINKS.open(Inputs.of(space, lake, SMALL)).key
+    assert LINKS.name == "links"
+    assert LINKS.open(Inputs.of(space, lake, SMALL)).key == key
+    assert LINKS.open(Inputs.of(space, edges, SMALL)).key != key
+    assert LINKS.open(Inputs.of(space, lake, SMALL.model_copy(update={"n_tails": 21}))).key != key

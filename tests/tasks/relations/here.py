@@ -10,13 +10,14 @@ from lakebed.tasks.containment.evidence import table_facts
 from lakebed.tasks.containment.plan import ScanPlaces
 from lakebed.tasks.containment.scan import SCAN_SCHEMA
 from lakebed.tasks.inventory.splits import pack_splits
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.relations import outcome
 from lakebed.tasks.relations.config import RelationsConfig
 from lakebed.tasks.relations.evidence import Judge
 from lakebed.tasks.relations.search import Setting, find_candidates, sample_lake, verify, view_relations
 from lakebed.tasks.relations.spark import WORK, compare_bucket, merge_buckets
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from tests.tasks.containment.lakes import METADATA_ONLY, search_here, workspace_of
 
 
@@ -68,7 +69,7 @@ def relate_here(folder, config=None, containment=None, *, engine=None, **lake):
     config, containment = config or RelationsConfig(), containment or ContainmentConfig()
     found = search_here(folder, containment, **lake)
     workspace = workspace_of(folder, **lake)
-    inventory = run_inventory(workspace, METADATA_ONLY)
+    inventory = run_stage(INVENTORY, Inputs.of(workspace, METADATA_ONLY))
     store = ArtifactStore(workspace.artifacts)
     places = ScanPlaces(store.folder(inventory.stage, inventory.key), str(folder / "item_hashes"))
     setting = Setting(config, containment, workspace, places)

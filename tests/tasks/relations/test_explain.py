@@ -4,7 +4,7 @@ import pytest
 from lakebed.connectors.delta import write_table
 from lakebed.tasks.relations.contract import CONTRACTS
 from lakebed.tasks.relations.explain import explain_relations, renamed_columns, short
-from lakebed.tasks.relations.stage import SPEC
+from lakebed.tasks.relations.stage import RELATIONS
 from lakebed.tasks.report.config import ReportConfig
 from lakebed.tasks.report.model import Listing, Tiles
 from lakebed.tasks.report.sections.relations import section
@@ -29,7 +29,7 @@ def artifact(tmp_path_factory):
     store = ArtifactStore(str(folder / "published"))
     entries = {}
     for name, table in found.tables.items():
-        written = write_table(f"{store.folder(SPEC.name, 'key')}/{name}", table)
+        written = write_table(f"{store.folder(RELATIONS.name, 'key')}/{name}", table)
         entries[name] = TableEntry(
             contract=name,
             contract_version=1,
@@ -40,7 +40,7 @@ def artifact(tmp_path_factory):
             writer=written.writer,
             files=(),
         )
-    return store, store.write_manifest(Manifest(stage=SPEC.name, key="key", digest="0", version=1, tables=entries))
+    return store, store.write_manifest(Manifest(stage=RELATIONS.name, key="key", digest="0", version=1, tables=entries))
 
 
 def said(artifact, table):

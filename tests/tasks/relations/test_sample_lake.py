@@ -7,12 +7,13 @@ import pytest
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.data_samples.generator import generate_sample_lake, sample_families
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.containment.stage import CONTAINMENT
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.relations.config import RelationsConfig
-from lakebed.tasks.relations.stage import run_relations
+from lakebed.tasks.relations.stage import RELATIONS
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from tests.oracle.brute_force import Leaves
 from tests.oracle.relations import fraction, holds_under, is_covered
@@ -33,9 +34,9 @@ def found(tmp_path_factory, spark):
     folder = tmp_path_factory.mktemp("sample")
     generate_sample_lake(folder / "lake")
     workspace = Workspace(lake=LakeConfig(root=str(folder / "lake")), artifacts=str(folder / "artifacts"))
-    inventory = run_inventory(workspace, InventoryConfig())
-    containment = run_containment(inventory, workspace, ContainmentConfig())
-    ref = run_relations(inventory, containment, workspace, RelationsConfig(), ContainmentConfig())
+    inventory = run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig()))
+    containment = run_stage(CONTAINMENT, Inputs.of(workspace, inventory, ContainmentConfig()))
+    ref = run_stage(RELATIONS, Inputs.of(workspace, inventory, containment, RelationsConfig(), ContainmentConfig()))
     return ArtifactStore(workspace.artifacts), ref
 
 

@@ -10,14 +10,15 @@ from lakebed.connectors.lake.config import LakeConfig
 from lakebed.data_samples.delta_log import SparkLikeDelta
 from lakebed.data_samples.layouts import DeltaTable, HivePartitions, JsonLines, ParquetFile
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.stage import run_containment
+from lakebed.tasks.containment.stage import CONTAINMENT
 from lakebed.tasks.relations.config import RelationsConfig
-from lakebed.tasks.relations.stage import relations_stage, run_relations
+from lakebed.tasks.relations.stage import RELATIONS
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.containment.conftest import BASE, N_ROWS, STRANGE, inventoried
 
-CONTAINMENT = ContainmentConfig()
+SETTINGS = ContainmentConfig()
 
 
 def related_tables():
@@ -46,8 +47,8 @@ def lake(tmp_path_factory, spark):
 @pytest.fixture(scope="module")
 def run(lake):
     workspace = lake.workspace("set")
-    containment = run_containment(lake.inventory, workspace, CONTAINMENT)
-    ref = run_relations(lake.inventory, containment, workspace, RelationsConfig(), CONTAINMENT)
+    containment = run_stage(CONTAINMENT, Inputs.of(workspace, lake.inventory, SETTINGS))
+    ref = run_stage(RELATIONS, Inputs.of(workspace, lake.inventory, containment, RelationsConfig(), SETTINGS))
     return ArtifactStore(workspace.artifacts), ref, containment, workspace
 
 
@@ -100,17 +101,17 @@ def test_near_miss_and_funnel(run):
 @pytest.mark.spark
 def test_the_artifact_is_reused_and_the_key_follows_the_kinds(run, lake):
     _, ref, containment, workspace = run
-    opened = (lake.inventory, containment, workspace)
-    assert run_relations(*opened, RelationsConfig(), CONTAINMENT) == ref
-    other = relations_stage(*opened, RelationsConfig(kinds=("near",)), CONTAINMENT)
-    bag = relations_stage(*opened, RelationsConfig(), ContainmentConfig(semantics="bag"))
+    opened = (workspace, lake.inventory, containment)
+    assert run_stage(RELATIONS, Inputs.of(*opened, RelationsConfig(), SETTINGS)) == ref
+    other = RELATIONS.open(Inputs.of(*opened, RelationsConfig(kinds=("near",)), SETTINGS))
+    bag = RELATIONS.open(Inputs.of(*opened, RelationsConfig(), ContainmentConfig(semantics="bag")))
     assert len({ref.key, other.key, bag.key}) == 3
 
 
 @pytest.mark.spark
 def test_no_kind_reads_nothing(run, lake):
     _, _, containment, workspace = run
-    ref = run_relations(lake.inventory, containment, workspace, RelationsConfig(kinds=()), CONTAINMENT)
+    ref = run_stage(RELATIONS, Inputs.of(workspace, lake.inventory, containment, RelationsConfig(kinds=()), SETTINGS))
     store = ArtifactStore(workspace.artifacts)
     assert all(store.read(ref, name).num_rows == 0 for name in ("proven", "refuted", "near", "funnel"))
     assert store.metrics(ref)["bytes_read"] == 0
@@ -121,9 +122,9 @@ def test_a_table_that_changed_is_left_out(tmp_path, spark):
     tables = related_tables()
     made = inventoried(tmp_path, {name: tables[name] for name in ("whole", "rest", "near")})
     workspace = Workspace(lake=LakeConfig(root=str(tmp_path / "lake")), artifacts=str(tmp_path / "artifacts"))
-    containment = run_containment(made.inventory, workspace, CONTAINMENT)
+    containment = run_stage(CONTAINMENT, Inputs.of(workspace, made.inventory, SETTINGS))
     (tmp_path / "lake" / "near.parquet").write_bytes(b"no longer Parquet")
-    ref = run_relations(made.inventory, containment, workspace, RelationsConfig(), CONTAINMENT)
+    ref = run_stage(RELATIONS, Inputs.of(workspace, made.inventory, containment, RelationsConfig(), SETTINGS))
     store = ArtifactStore(workspace.artifacts)
     assert store.read(ref, "unstable")["name"].to_pylist() == ["near"]
     assert "near" not in store.read(ref, "near")["child"].to_pylist()

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lakebed.chain import CHAIN
 from lakebed.connectors.errors import ArtifactError
 from lakebed.tasks.report.collect import _in_order, collect
 from lakebed.tasks.report.config import ReportConfig
@@ -12,6 +13,7 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Verdict
 from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.report.artifacts import candidate, edge, publish_containment, publish_inventory, workspace
 
+CONTRACTS = {stage.name: stage.contracts for stage in CHAIN}
 Refs = tuple[ArtifactRef, ArtifactRef]
 
 EDGES = (
@@ -44,7 +46,14 @@ def by_stage(refs: Refs) -> dict[str, ArtifactRef]:
 
 
 def collected(space: Workspace, refs: Refs, config: ReportConfig | None = None) -> ReportData:
-    return collect(ArtifactStore(space.artifacts), by_stage(refs), RunFacts("r1"), lake="lakes/small", config=config)
+    return collect(
+        ArtifactStore(space.artifacts),
+        by_stage(refs),
+        RunFacts("r1"),
+        lake="lakes/small",
+        contracts=CONTRACTS,
+        config=config,
+    )
 
 
 def test_tables_stand_at_their_id(space: Workspace, refs: Refs) -> None:
@@ -130,7 +139,7 @@ def test_edges_of_a_sampled_run_carry_no_proof(tmp_path: Path) -> None:
 
 def test_a_sampled_run_without_survivors_is_sampled(space: Workspace, refs: Refs) -> None:
     run = RunFacts(config={"containment": {"mode": "sampled"}})
-    data = collect(ArtifactStore(space.artifacts), by_stage(refs), run, lake="lakes/small")
+    data = collect(ArtifactStore(space.artifacts), by_stage(refs), run, lake="lakes/small", contracts=CONTRACTS)
     assert (data.mode, data.relation.n_edges) == ("sampled", 0)
 
 

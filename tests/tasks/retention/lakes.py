@@ -5,16 +5,17 @@ from functools import partial
 
 import pyarrow as pa
 
-from lakebed.tasks.containment import stage as containment
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.contract import CONTRACTS
-from lakebed.tasks.inventory.stage import run_inventory
+from lakebed.tasks.containment.stage import CONTAINMENT
+from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.retention.build import ROWS_FOLDER, decide
 from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.synthesis import synthesise
-from lakebed.tasks.retention.stage import retention_stage
+from lakebed.tasks.retention.stage import RETENTION
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.stage import StageMetrics
 from tests.tasks.containment.lakes import METADATA_ONLY, search_here, workspace_of, write_lake
 
@@ -42,9 +43,9 @@ def contained_lake(folder, tables=None):
     """Writes the tables, and publishes inventory and containment; the workspace and both references."""
     write_lake(folder / "lake", tables or TABLES)
     workspace = workspace_of(folder)
-    inventory = run_inventory(workspace, METADATA_ONLY)
+    inventory = run_stage(INVENTORY, Inputs.of(workspace, METADATA_ONLY))
     found = search_here(folder)
-    stage = containment.containment_stage(inventory, workspace, ContainmentConfig())
+    stage = CONTAINMENT.open(Inputs.of(workspace, inventory, ContainmentConfig()))
     others = {name: contract.arrow_schema().empty_table() for name, contract in CONTRACTS.items() if name != "edges"}
     return workspace, inventory, stage.publish({"edges": found.edges, **others}, {}, StageMetrics())
 
@@ -54,7 +55,7 @@ def decide_here(lake, config=None, *, refuse=()):
     workspace, inventory, containment, *relations = lake
     workspace = without_memory(workspace) if refuse else workspace
     config = config or RetentionConfig()
-    stage = retention_stage(inventory, containment, workspace, config, *relations)
+    stage = RETENTION.open(Inputs.of(workspace, inventory, containment, config, *relations))
     context = RecipeContext.of(workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)
     ref = decide(stage, config, context, partial(make_here, context, refuse))
     return ArtifactStore(workspace.artifacts), ref

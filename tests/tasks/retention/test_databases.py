@@ -8,8 +8,9 @@ from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.retention.build import ROWS_FOLDER, decide
 from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.recipes.context import RecipeContext
-from lakebed.tasks.retention.stage import retention_stage
+from lakebed.tasks.retention.stage import RETENTION
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs
 from tests.tasks.retention.lakes import BASE, TABLES, contained_lake, make_here
 
 
@@ -38,7 +39,7 @@ class Pretending:
 def decisions(folder, names, tables=None):
     workspace, inventory, containment = contained_lake(folder, tables)
     config = RetentionConfig()
-    stage = retention_stage(inventory, containment, workspace, config)
+    stage = RETENTION.open(Inputs.of(workspace, inventory, containment, config))
     stage.store = Pretending(stage.store, names)
     context = RecipeContext.of(workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)
     ref = decide(stage, config, context, partial(make_here, context, ()))

@@ -4,12 +4,13 @@ import pyarrow as pa
 import pytest
 
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.relations import stage as relations
 from lakebed.tasks.relations.config import RelationsConfig
 from lakebed.tasks.relations.contract import CONTRACTS
+from lakebed.tasks.relations.stage import RELATIONS
 from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.planning import PlanSource, make_plan
 from lakebed.tasks.retention.recipes.model import Recipe
+from lakebed.tasks.runtime.definition import Inputs
 from lakebed.tasks.runtime.stage import StageMetrics
 from tests.tasks.retention.lakes import BASE, by_name, contained_lake, decide_here
 
@@ -53,7 +54,7 @@ def related(lake, *rows):
     workspace, inventory, containment = lake
     # the limits only make a key of its own for every set of rows
     seed = RelationsConfig()
-    stage = relations.relations_stage(inventory, containment, workspace, seed, ContainmentConfig())
+    stage = RELATIONS.open(Inputs.of(workspace, inventory, containment, seed, ContainmentConfig()))
     numbered = [{"relation_id": place, **row} for place, row in enumerate(rows)]
     tables = {name: contract.table(numbered if name == "proven" else []) for name, contract in CONTRACTS.items()}
     return (*lake, stage.publish(tables, {}, StageMetrics()))

@@ -1,5 +1,6 @@
 from lakebed.tasks.retention.config import RetentionConfig
-from lakebed.tasks.retention.stage import retention_stage, run_retention
+from lakebed.tasks.retention.stage import RETENTION
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from tests.tasks.retention.lakes import contained_lake, decide_here
 
 
@@ -9,14 +10,14 @@ def test_the_key_follows_inputs_config_and_the_access_log(tmp_path):
     log.write_text("table\nalone\n")
 
     def key(**values):
-        return retention_stage(*refs, workspace, RetentionConfig.model_validate(values)).key
+        return RETENTION.open(Inputs.of(workspace, *refs, RetentionConfig.model_validate(values))).key
 
     assert key() == key()
     keys = [key(), key(max_rebuild_s=7.0), key(accesses={"log": str(log)})]
     log.write_text("table\nalone\nalone\n")
     keys.append(key(accesses={"log": str(log)}))
     other = refs[1].model_copy(update={"digest": "0" * 64})
-    keys.append(retention_stage(refs[0], other, workspace, RetentionConfig()).key)
+    keys.append(RETENTION.open(Inputs.of(workspace, refs[0], other, RetentionConfig())).key)
     assert len(set(keys)) == len(keys)
 
 
@@ -26,4 +27,4 @@ def test_an_artifact_that_is_there_is_reused(tmp_path):
     lake = contained_lake(tmp_path)
     _, ref = decide_here(lake)
     workspace, *refs = lake
-    assert run_retention(*refs, workspace, RetentionConfig(), ContainmentConfig()) == ref
+    assert run_stage(RETENTION, Inputs.of(workspace, *refs, RetentionConfig(), ContainmentConfig())) == ref

@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from lakebed.tasks.runtime.provenance import commit_of, package_versions, prefect_ids, seeds_of
+from lakebed.tasks.runtime.provenance import caller_ids, commit_of, package_versions, seeds_of, tell_caller
 
 
 def git(*arguments, folder):
@@ -44,8 +44,13 @@ def test_seeds_by_their_keys():
 
 def test_versions_of_what_a_stage_uses():
     assert "hnswlib" not in package_versions() and "lakebed" in package_versions()
-    assert "hnswlib" in package_versions(["index"])
+    assert "hnswlib" in package_versions(["hnswlib"])
 
 
-def test_outside_prefect_there_are_no_ids():
-    assert prefect_ids() == {}
+def test_ids_are_those_that_the_caller_tells():
+    assert caller_ids() == {}
+    try:
+        tell_caller(lambda: {"task_run_id": "t1"})
+        assert caller_ids() == {"task_run_id": "t1"}
+    finally:
+        tell_caller(dict)

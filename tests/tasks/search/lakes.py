@@ -8,17 +8,18 @@ import scipy.sparse as sp
 
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.index.config import IndexConfig
-from lakebed.tasks.index.stage import run_index
+from lakebed.tasks.index.stage import INDEX
 from lakebed.tasks.lakegraph.build import column_table, graph_tables
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.contract import CONTRACTS
 from lakebed.tasks.lakegraph.kernel.samples import FloatRule, sample_values
 from lakebed.tasks.lakegraph.kernel.values import LakeColumn, lake_graph
 from lakebed.tasks.links.config import LinksConfig, SplitConfig
-from lakebed.tasks.links.contract import CONTRACTS as LINKS
-from lakebed.tasks.links.stage import links_stage
+from lakebed.tasks.links.contract import CONTRACTS as LINK_TABLES
+from lakebed.tasks.links.stage import LINKS
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.contract import Column, Contract
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.record import RunRecord, StageRecord
 from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
 from lakebed.tasks.runtime.workspace import Workspace
@@ -81,7 +82,7 @@ def publish_lake(root: Path, tables=None, config=None) -> tuple[ArtifactStore, d
     lakegraph = stage.publish({**graph_tables(found.graph), "graph_columns": graph_columns}, {}, StageMetrics())
     embeddings = publish_vectors(space, lakegraph, vectors_of(found.graph))
     refs = {"lakegraph": lakegraph, "embeddings": embeddings}
-    refs["index"] = run_index(lakegraph, embeddings, space, config or IndexConfig())
+    refs["index"] = run_stage(INDEX, Inputs.of(space, lakegraph, embeddings, config or IndexConfig()))
     record_run(root, refs)
     return ArtifactStore(str(root)), refs
 
@@ -101,7 +102,7 @@ def publish_predictions(space, lakegraph, pairs, nodes):
     for rank, (kind, source, target, chance) in enumerate(pairs, 1):
         low, high = sorted([(number_of[kind, source], source), (number_of[kind, target], target)])
         rows.append([rank, low[0], high[0], kind, low[1], high[1], chance, "{}"])
-    schema = LINKS["predictions"].arrow_schema()
+    schema = LINK_TABLES["predictions"].arrow_schema()
     table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=schema)
     return publish_links(space, lakegraph, {"predictions": table})
 
@@ -109,15 +110,15 @@ def publish_predictions(space, lakegraph, pairs, nodes):
 def publish_trained_vectors(space, lakegraph, nodes, vectors, stacked):
     """A links artifact that holds nothing but vectors of these nodes."""
     columns = [pa.array(nodes), pa.array(vectors.tolist()), pa.array(stacked.tolist())]
-    table = pa.table(columns, schema=LINKS["vectors"].arrow_schema())
+    table = pa.table(columns, schema=LINK_TABLES["vectors"].arrow_schema())
     return publish_links(space, lakegraph, {"vectors": table}, seed=len(nodes))
 
 
 def publish_links(space, lakegraph, tables, seed=0):
     """A links artifact with some tables; the others are empty."""
-    empty = {name: contract.arrow_schema().empty_table() for name, contract in LINKS.items()}
+    empty = {name: contract.arrow_schema().empty_table() for name, contract in LINK_TABLES.items()}
     config = LinksConfig(split=SplitConfig(seed=seed))
-    return links_stage(lakegraph, space, config).publish(empty | tables, {}, StageMetrics())
+    return LINKS.open(Inputs.of(space, lakegraph, config)).publish(empty | tables, {}, StageMetrics())
 
 
 def record_run(root: Path, refs, run_id="20260101T000000-aaaaaa", started_at="2026-01-01T00:00:00+00:00"):

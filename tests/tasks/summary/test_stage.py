@@ -9,6 +9,7 @@ import pytest
 
 from lakebed.connectors.errors import StageError
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.summary import build
 from lakebed.tasks.summary.checkpoint import Checkpoint
@@ -16,7 +17,7 @@ from lakebed.tasks.summary.config import SummaryConfig
 from lakebed.tasks.summary.contract import ARRAYS
 from lakebed.tasks.summary.export import load_arrays
 from lakebed.tasks.summary.kernel.merging import MergeLog
-from lakebed.tasks.summary.stage import run_summary, summary_stage
+from lakebed.tasks.summary.stage import SUMMARY
 from tests.tasks.summary.conftest import N_NODES, edges, publish_graph, workspace_at
 
 KILLED = """
@@ -24,7 +25,8 @@ import os, signal, sys
 from pathlib import Path
 from lakebed.tasks.summary import build
 from lakebed.tasks.summary.config import SummaryConfig
-from lakebed.tasks.summary.stage import run_summary
+from lakebed.tasks.summary.stage import SUMMARY
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from tests.tasks.summary.conftest import publish_graph, workspace_at
 
 real = build.Checkpoint.save
@@ -39,7 +41,7 @@ run_summary(publish_graph(workspace), workspace, SummaryConfig())
 
 
 def test_published_tables_and_arrays(workspace: Workspace, graph: ArtifactRef) -> None:
-    ref = run_summary(graph, workspace, SummaryConfig())
+    ref = run_stage(SUMMARY, Inputs.of(workspace, graph, SummaryConfig()))
     store = ArtifactStore(workspace.artifacts)
     facts = store.manifest(ref).summary
     summary = load_arrays(store.folder(ref.stage, ref.key), N_NODES)
@@ -57,10 +59,10 @@ def test_published_tables_and_arrays(workspace: Workspace, graph: ArtifactRef) -
 
 
 def test_reuse_and_what_the_key_depends_on(workspace: Workspace, graph: ArtifactRef) -> None:
-    ref = run_summary(graph, workspace, SummaryConfig(threads=1))
-    again = summary_stage(graph, workspace, SummaryConfig(threads=2, local_max_edges=0))
+    ref = run_stage(SUMMARY, Inputs.of(workspace, graph, SummaryConfig(threads=1)))
+    again = SUMMARY.open(Inputs.of(workspace, graph, SummaryConfig(threads=2, local_max_edges=0)))
     assert again.reuse() == ref
-    assert summary_stage(graph, workspace, SummaryConfig(seed=1)).key != again.key
+    assert SUMMARY.open(Inputs.of(workspace, graph, SummaryConfig(seed=1))).key != again.key
 
 
 def test_killed_in_an_iteration_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +89,7 @@ def _run_counted(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> tuple
 
     with monkeypatch.context() as patch:
         patch.setattr(build.Checkpoint, "save", save)
-        return run_summary(publish_graph(workspace), workspace, SummaryConfig()), saved
+        return run_stage(SUMMARY, Inputs.of(workspace, publish_graph(workspace), SummaryConfig())), saved
 
 
 def test_a_wrong_summary_is_not_published(
@@ -102,13 +104,16 @@ def test_a_wrong_summary_is_not_published(
 
     monkeypatch.setattr(build, "summarize_graph", wrong)
     with pytest.raises(StageError, match="does not decode"):
-        run_summary(graph, workspace, SummaryConfig())
-    assert summary_stage(graph, workspace, SummaryConfig()).reuse() is None
+        run_stage(SUMMARY, Inputs.of(workspace, graph, SummaryConfig()))
+    assert SUMMARY.open(Inputs.of(workspace, graph, SummaryConfig())).reuse() is None
 
 
 @pytest.mark.spark
 def test_spark_makes_the_same_artifact(workspace: Workspace, graph: ArtifactRef, tmp_path: Path, spark: object) -> None:
     config = SummaryConfig(iterations=2)
-    local = run_summary(graph, workspace, config)
+    local = run_stage(SUMMARY, Inputs.of(workspace, graph, config))
     other = workspace_at(tmp_path / "spark")
-    assert run_summary(publish_graph(other), other, config.model_copy(update={"local_max_edges": 10})) == local
+    assert (
+        run_stage(SUMMARY, Inputs.of(other, publish_graph(other), config.model_copy(update={"local_max_edges": 10})))
+        == local
+    )

@@ -9,15 +9,16 @@ from lakebed.tasks.report.config import ReportConfig
 from lakebed.tasks.report.model import Charts, Listing, Tiles
 from lakebed.tasks.report.sections.summary import TOP_NODES, section, top_of_forest
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.summary.config import SummaryConfig
-from lakebed.tasks.summary.stage import run_summary
+from lakebed.tasks.summary.stage import SUMMARY
 from tests.tasks.summary.conftest import N_NODES, publish_graph, workspace_at
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, dict[str, object]]:
     workspace = workspace_at(Path(tmp_path_factory.mktemp("summary")))
-    ref = run_summary(publish_graph(workspace), workspace, SummaryConfig(iterations=4))
+    ref = run_stage(SUMMARY, Inputs.of(workspace, publish_graph(workspace), SummaryConfig(iterations=4)))
     store = ArtifactStore(workspace.artifacts)
     return section(store, {"summary": ref}, ReportConfig()), store.manifest(ref).summary
 

@@ -5,10 +5,11 @@ from lakebed.connectors.errors import PlanError
 from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.splits import InventoryTables
-from lakebed.tasks.inventory.stage import run_inventory
-from lakebed.tasks.retention.recipes.reader import describe
+from lakebed.tasks.inventory.stage import INVENTORY
+from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.refs import observe, observe_again, table_refs
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.retention.recipes.lakes import SmallLake
 
@@ -23,11 +24,11 @@ def test_the_inventory_and_the_files_say_the_same(small: SmallLake, spark_config
     for name, layout in LAYOUTS.items():
         small.put(name, TABLE, layout)  # type: ignore[arg-type]
     workspace = Workspace(lake=small.lake, artifacts=str(small.root.parent / "artifacts"), spark=spark_config)  # type: ignore[arg-type]
-    store, ref = ArtifactStore(workspace.artifacts), run_inventory(workspace, InventoryConfig())
+    store, ref = ArtifactStore(workspace.artifacts), run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig()))
     tables = InventoryTables(*(store.read(ref, name) for name in ("tables", "columns", "files")))
     refs = table_refs(tables, list(LAYOUTS))
     assert refs == {name: observe(small.lake, name) for name in LAYOUTS}
-    assert describe(small.context, refs["f"]).n_rows == 60
+    assert TableReader(small.lake, refs["f"]).describe().n_rows == 60
 
 
 def test_a_table_is_found_again_by_its_path(small: SmallLake) -> None:

@@ -1,0 +1,68 @@
+"""The runner of the command line: the stages of a run as Prefect's flow, on the user's server or one of its own."""
+
+import atexit
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from lakebed.config import NOT_OF_RUNS, LakebedConfig
+from lakebed.connectors.errors import StageError
+from lakebed.connectors.spark.submitted import is_submitted
+from lakebed.flows.prefect_home import EphemeralServer, configured_api_url
+from lakebed.run import Runner, run_here
+from lakebed.scope import RunScope
+from lakebed.tasks.runtime.progress import shown
+
+_servers: list[EphemeralServer] = []
+
+
+def chosen_runner() -> Runner:
+    """Through Prefect; but a driver that spark-submit started begins no server of its own."""
+    return run_flow if not is_submitted() or configured_api_url() else run_here
+
+
+def run_flow(scope: RunScope, to: str | None, only: str | None) -> None:
+    """Calls the flow, which joins the scope.
+
+    Raises:
+        StageError: if Prefect's server does not start or does not answer.
+        LakeError: whatever a stage raises.
+    """
+    # the command line prints a stage's error itself; Prefect would log it twice more, with its own traceback
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    server = _shared_server()
+    with shown().step("Starting Prefect"):
+        if server is not None:
+            server.start()
+        from lakebed.flows.lake import lake_flow
+
+        if server is not None:
+            server.wait()
+    ready_at = time.monotonic()
+    # no stage reads the settings of the quarantine and of `gc`
+    sections = {name: getattr(scope.config, name) for name in LakebedConfig.model_fields if name not in NOT_OF_RUNS}
+    try:
+        lake_flow(**sections, to=to, only=only, run_id=scope.run_id)
+    except RuntimeError as error:
+        if "Failed to reach API" not in str(error):
+            raise
+        raise StageError(
+            "Prefect's server does not answer",
+            value=configured_api_url() or error,
+            expected="a server that runs, or none named: then the run starts its own",
+            hint="start it, or unset PREFECT_API_URL",
+        ) from error
+    scope.note_costs((server.seconds if server else None) or 0.0, ready_at)
+
+
+def _shared_server() -> EphemeralServer | None:
+    """The one server of this process, which ends with it: Prefect reads its address only when it is imported.
+
+    None where Prefect is imported already by somebody else: then it looks after its server itself.
+    """
+    if not _servers and "prefect" not in sys.modules:
+        _servers.append(EphemeralServer(Path(tempfile.mkdtemp(prefix="lakebed-prefect-"))))
+        atexit.register(_servers[0].stop)
+    return _servers[0] if _servers else None
