@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakebed.connectors.errors import LakeError, PlanError
-from lakebed.connectors.lake.listing import DELTA_LOG
+from lakebed.connectors.lake.hidden import DELTA_LOG
 from lakebed.connectors.object_client import delta_options
 from lakebed.connectors.storage import Storage
 

@@ -1,7 +1,10 @@
 """The floor of traits: a table that has one goes plan, apply, purge, restore and has it again, or is not planned."""
 
+import json
+import tarfile
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import PlanError
@@ -116,8 +119,6 @@ def test_a_recipe_without_traits_gets_them_when_the_table_is_set_aside(tmp_path:
 
 def older_receipt(root: Path, **changes: object) -> None:
     """Makes the receipt of `part` one that knows no traits."""
-    import json
-
     (path,) = (root / "_lakebed_quarantine" / "entries").glob("*/receipt.json")
     receipt = json.loads(path.read_text())
     receipt["table"]["recipe"] |= {"traits": None, **changes}
@@ -184,3 +185,49 @@ def older_recipe(root: Path) -> Recipe:
         child = child.model_copy(update={"dialect": child.dialect.model_copy(update={"n_quotes": -1})})
     part = Part(parent=parent, columns=maps, selector=where)
     return Recipe(child=child, parts=(part,), order=RowOrder(state="kept"), digest=digest)
+
+
+@pytest.fixture
+def upgrade(tmp_path: Path) -> Path:
+    """What 274a0e1 left, moved to a folder of this test: receipts and plans name their lake by its path."""
+    with tarfile.open(Path(__file__).parents[2] / "fixtures" / "upgrade_274a0e1.tar.gz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    for path in [*tmp_path.rglob("receipt.json"), tmp_path / "plan.json"]:
+        path.write_text(path.read_text().replace("/tmp/lakebed-upgrade-274a0e1", str(tmp_path)))
+    return tmp_path
+
+
+def old_rebuilder(upgrade: Path) -> RecipeRebuilder:
+    (rows,) = (upgrade / "artifacts" / "retention").glob("*")
+    return RecipeRebuilder(KEY, str(rows / "recipes"))
+
+
+def test_tables_that_an_older_version_set_aside_are_compared_by_their_traits(upgrade: Path) -> None:
+    root, names = upgrade / "lake", ("exports/clicks", "sales/orders_first_half")
+    kept = {name: next(root.glob(f"_lakebed_quarantine/entries/*/data/{name}.parquet")) for name in names}
+    before = {name: seen(path.parent, path.stem) for name, path in kept.items()}
+    with Quarantine.hold(str(root), CONFIG, "purge") as quarantine:
+        assert purge(quarantine, names, old_rebuilder(upgrade)).tables == names
+        receipts = [quarantine.receipt(state) for state in quarantine.live() if state.table in names]
+        assert all(recipe_of(receipt.table).traits is not None for receipt in receipts)
+    with Quarantine.hold(str(root), CONFIG, "restore") as quarantine:
+        assert set(restore(quarantine, None, old_rebuilder(upgrade)).rebuilt) == {*names, "sales/orders_small"}
+    assert {name: seen((root / name).parent, (root / name).name) for name in names} == before
+    small = pq.read_table(root / "sales" / "orders_small.parquet")
+    assert small.num_rows and small.schema.equals(pq.read_schema(root / "sales" / "orders.parquet"))
+
+
+def test_a_plan_of_an_older_version_is_verified_with_traits(upgrade: Path) -> None:
+    root = upgrade / "lake"
+    older = Plan.model_validate_json((upgrade / "plan.json").read_text())
+    kept = {"decision": "keep", "parents": (), "recipe": None, "original_hash": "", "saving": None, "evidence": ()}
+    tables = [table if table.name == "exports/orders" else table.model_copy(update=kept) for table in older.tables]
+    plan = older.model_copy(update={"tables": tuple(tables)}).sealed(older.created_at)
+    assert recipe_of(plan.table("exports/orders")).traits is None
+    before = seen(root / "exports", "orders")
+    with Quarantine.hold(str(root), CONFIG, "apply") as quarantine:
+        (receipt,) = apply_plan(quarantine, plan, old_rebuilder(upgrade)).receipts
+        assert recipe_of(receipt.table).traits is not None
+        purge(quarantine, ["exports/orders"], old_rebuilder(upgrade))
+        restore(quarantine, ["exports/orders"], old_rebuilder(upgrade))
+    assert seen(root / "exports", "orders") == before
