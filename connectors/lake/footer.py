@@ -195,12 +195,10 @@ def _file(data: bytes, footer: Structure) -> bytes:
 def _unlike(written: Sequence[Structure], wanted: Sequence[Structure]) -> str:
     """Where pages of one schema cannot be read under another; empty if they can."""
     names = list(_described(wanted))
-    if len(written) != len(wanted):
-        return "the columns are nested otherwise"
-    for name, old, new in zip(names, written[1:], wanted[1:], strict=True):
+    for name, old, new in zip(names, written[1:], wanted[1:], strict=False):
         if _layout(old) != _layout(new):
             return f"{name} is {_words(new)}, and would be {_words(old)}"
-    return ""
+    return "" if len(written) == len(wanted) else "the columns are nested otherwise"
 
 
 def _layout(element: Structure) -> tuple[object, ...]:

@@ -111,14 +111,15 @@ def test_lists_of_two_levels_are_refused(tmp_path: Path) -> None:
 def test_differences_are_named(tmp_path: Path) -> None:
     one, other = tmp_path / "1.parquet", tmp_path / "2.parquet"
     table = pa.table({"a": pa.array([1], pa.int64()), "b": ["x"]})
-    pq.write_table(table, one, store_schema=False)
+    pq.write_table(table, one)
     schema = pa.schema([pa.field("a", pa.int64(), nullable=False), pa.field("c", pa.string())])
     changed = table.rename_columns(["a", "c"]).cast(schema)
-    pq.write_table(changed.replace_schema_metadata({"who": "me"}), other, store_schema=False)
+    pq.write_table(changed.replace_schema_metadata({"who": "me"}), other)
     assert traits(one).differences(traits(other)) == [
         "a is optional INT64, not required INT64",
         "b is optional BYTE_ARRAY STRING, not there",
         "c is new",
+        "the metadata ARROW:schema",
         "the metadata who",
     ]
 

@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from deltalake import DeltaTable, write_deltalake
 
 N_ROWS = 400
@@ -250,6 +251,19 @@ def moments(low: int, high: int) -> dict[str, object]:
     return {"at": pa.array([START + timedelta(hours=i) for i in range(low, high)], pa.timestamp("us"))}
 
 
+def polars_frame(root: Path, name: str, low: int, high: int) -> None:
+    polars = pytest.importorskip("polars", reason="Polars is no dependency; install it to test its files")
+    columns = {"id": range(low, high), "kind": [f"k{i % 3}" for i in range(low, high)]}
+    frame = polars.DataFrame(columns).with_columns(
+        polars.col("kind").cast(polars.Categorical).alias("category"),
+        polars.datetime(2024, 1, 1, time_zone="UTC").alias("at"),
+        polars.concat_list("id", "id").alias("list"),
+        polars.struct("id", "kind").alias("struct"),
+        (polars.col("id") / 4).cast(polars.Decimal(12, 2)).alias("money"),
+    )
+    frame.write_parquet(root / f"{name}.parquet")
+
+
 KEPT: dict[str, Writer] = {
     "plain": arrow(),
     "enum": annotated(4, 4),
@@ -313,6 +327,11 @@ REFUSED: dict[str, tuple[Writer, str]] = {
 }
 
 
+def is_hidden(path: Path) -> bool:
+    """Whether it is no data: of lakebed's, or a mark of Spark's."""
+    return "lakebed" in str(path) or path.name.startswith(("_", "."))
+
+
 def seen(root: Path, name: str = "part") -> dict[str, object]:
     """What readers see of a table: pyarrow's raw schema, DuckDB's types, key-value metadata, text, the Delta log."""
     folder = root / name
@@ -323,9 +342,7 @@ def seen(root: Path, name: str = "part") -> dict[str, object]:
         found["delta"] = (about.name, about.description, about.partition_columns, about.configuration)
         found["log"] = (repr(table.protocol()), json.loads(table.schema().to_json()))
         return found
-    paths = [
-        path for path in sorted(root.rglob("*")) if path.is_file() and "lakebed" not in str(path.relative_to(root))
-    ]
+    paths = [path for path in sorted(root.rglob("*")) if path.is_file() and not is_hidden(path.relative_to(root))]
     for path in paths:
         if not path.relative_to(root).parts[0].startswith(name):
             continue
@@ -333,7 +350,7 @@ def seen(root: Path, name: str = "part") -> dict[str, object]:
         if path.suffix == ".parquet":
             file = pq.ParquetFile(path)
             found[key] = (str(file.schema).partition("\n")[2], file.metadata.metadata, _described(path))
-        elif path.suffix == ".jsonl":
+        elif path.suffix in (".json", ".jsonl"):
             found[key] = [json.loads(line) for line in path.read_text().splitlines()]
         else:
             found[key] = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
