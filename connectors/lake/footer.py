@@ -31,7 +31,7 @@ _SCHEMA, _KEY_VALUES, _ROW_GROUPS = 2, 5, 4
 _TYPE, _LENGTH, _REPETITION, _NAME, _CHILDREN, _CONVERTED, _SCALE, _PRECISION, _FIELD_ID, _LOGICAL = range(1, 11)
 _COLUMNS, _META, _PATH, _STATISTICS = 1, 3, 3, 12
 _PHYSICAL = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
-_INT32, _INT64, _INT96 = 1, 2, 3
+_INTS, _INT96 = (1, 2), 3
 _REPETITIONS = ("required", "optional", "repeated")
 _LOGICALS = {
     1: "STRING", 2: "MAP", 3: "LIST", 4: "ENUM", 5: "DECIMAL", 6: "DATE", 7: "TIME", 8: "TIMESTAMP", 10: "INTEGER",
@@ -42,7 +42,7 @@ _CONVERTEDS = (
     "TIMESTAMP_MILLIS", "TIMESTAMP_MICROS", "UINT_8", "UINT_16", "UINT_32", "UINT_64", "INT_8", "INT_16", "INT_32",
     "INT_64", "JSON", "BSON", "INTERVAL",
 )  # fmt: skip
-_UNITS = {1: "MILLIS", 2: "MICROS", 3: "NANOS"}
+_UNITS, _UTC = {1: "MILLIS", 2: "MICROS", 3: "NANOS"}, " UTC"
 # whole seconds that 64 bits of nanoseconds hold
 _MAX_SECONDS = (1 << 63) // 1_000_000_000 - 1
 # annotations that leave the order of bytes, or of signed numbers, as it is
@@ -75,38 +75,33 @@ class ParquetTraits:
 
     def arrow_schema(self) -> pa.Schema:
         """The Arrow schema that a file with this footer has."""
-        return open_parquet(
-            pa.BufferReader(_file(b"", self._footer({1: (5, 1), 3: (6, 0), 4: (_LIST, (12, []))})))
-        ).schema_arrow
+        nothing: Structure = {1: (5, 1), 3: (6, 0), _ROW_GROUPS: (_LIST, (_STRUCT, []))}
+        return open_parquet(pa.BufferReader(self.in_file(b"", nothing))).schema_arrow
 
     @property
     def has_int96(self) -> bool:
         """Whether a column holds timestamps of 96 bits."""
-        return any(element.get(_TYPE, (0, -1))[1] == _INT96 for element in self.elements)
+        return any(_get(element, _TYPE) == _INT96 for element in self.elements)
 
     def differences(self, other: ParquetTraits) -> list[str]:
         """What another file lacks or has otherwise, for people."""
         mine, theirs = _described(self.elements), _described(other.elements)
-        found = [
-            f"{path} is {what}, not {theirs.get(path, 'there')}"
-            for path, what in mine.items()
-            if theirs.get(path) != what
-        ]
-        found += [f"{path} is new" for path in theirs.keys() - mine.keys()]
-        ours, others = dict(self.key_values), dict(other.key_values)
-        found += [
-            f"the metadata {key}" for key in sorted(ours.keys() | others.keys()) if ours.get(key) != others.get(key)
-        ]
+        unlike = [path for path, words in mine.items() if theirs.get(path) != words]
+        found = [f"{path} is {mine[path]}, not {theirs.get(path, 'there')}" for path in unlike]
+        found += [f"{path} is new" for path in sorted(theirs.keys() - mine.keys())]
+        keys = {key for key, _ in set(self.key_values) ^ set(other.key_values)}
+        found += [f"the metadata {key}" for key in sorted(keys)]
         return found or (["the schema's annotations"] if self != other else [])
 
-    def _footer(self, footer: Structure) -> Structure:
-        pairs = [
-            {1: (_BINARY, key.encode("latin-1")), 2: (_BINARY, text.encode("latin-1"))} for key, text in self.key_values
-        ]
-        changed = {**footer, _SCHEMA: (_LIST, (_STRUCT, self.elements)), _KEY_VALUES: (_LIST, (_STRUCT, pairs))}
-        if not pairs:
-            del changed[_KEY_VALUES]
-        return changed
+    def in_file(self, pages: bytes, footer: Structure) -> bytes:
+        """A whole file of these pages, with these traits in its footer."""
+        texts = [[text.encode("latin-1") for text in pair] for pair in self.key_values]
+        pairs = [{1: (_BINARY, key), 2: (_BINARY, value)} for key, value in texts]
+        changed = {number: value for number, value in footer.items() if number != _KEY_VALUES}
+        changed |= {_SCHEMA: (_LIST, (_STRUCT, self.elements))}
+        changed |= {_KEY_VALUES: (_LIST, (_STRUCT, pairs))} if pairs else {}
+        end = _structure(changed)
+        return b"".join((_MAGIC, pages, end, len(end).to_bytes(4, "little"), _MAGIC))
 
 
 def parquet_traits(source: pa.NativeFile) -> ParquetTraits:
@@ -163,33 +158,25 @@ def write_parquet(table: pa.Table, traits: ParquetTraits) -> bytes:
         PlanError: naming the column that cannot be written so.
     """
     wanted = traits.elements
-    has_integers = any(_kind(one) == "DECIMAL" and one.get(_TYPE, (0, 0))[1] in (_INT32, _INT64) for one in wanted)
+    options = {
+        "store_schema": False,
+        "store_decimal_as_integer": any(_kind(one) == "DECIMAL" and _get(one, _TYPE) in _INTS for one in wanted),
+        "use_deprecated_int96_timestamps": traits.has_int96,
+    }
     reasons = []
     for version in _VERSIONS:
         sink = io.BytesIO()
-        pq.write_table(
-            table,
-            sink,
-            version=version,
-            store_schema=False,
-            store_decimal_as_integer=has_integers,
-            use_deprecated_int96_timestamps=traits.has_int96,
-        )
+        pq.write_table(table, sink, version=version, **options)
         data = sink.getvalue()
         size = int.from_bytes(data[-_TAIL_BYTES:-4], "little")
         footer = _Reader(data[-_TAIL_BYTES - size :]).value(_STRUCT)
         written = footer[_SCHEMA][1][1]
-        reason = _unlike(written, wanted)
-        if not reason:
-            _rename_columns(footer, written, wanted)
-            return _file(data[4 : -_TAIL_BYTES - size], traits._footer(footer))
-        reasons.append(reason)
+        if reason := _unlike(written, wanted):
+            reasons.append(reason)
+            continue
+        _rename_columns(footer, written, wanted)
+        return traits.in_file(data[4 : -_TAIL_BYTES - size], footer)
     raise PlanError("a column cannot be written as it was", value=reasons[0], expected="what Arrow can write")
-
-
-def _file(data: bytes, footer: Structure) -> bytes:
-    end = _encoded(_STRUCT, footer)
-    return b"".join((_MAGIC, data, end, len(end).to_bytes(4, "little"), _MAGIC))
 
 
 def _unlike(written: Sequence[Structure], wanted: Sequence[Structure]) -> str:
@@ -203,8 +190,8 @@ def _unlike(written: Sequence[Structure], wanted: Sequence[Structure]) -> str:
 
 def _layout(element: Structure) -> tuple[object, ...]:
     """What decides how bytes are read as values: type, length, repetition, children, unit and scale."""
-    plain = (element.get(field, (0, None))[1] for field in (_TYPE, _LENGTH, _REPETITION, _CHILDREN))
-    return *(value or None for value in plain), _unit(element)
+    has_type, fields = _TYPE in element, (_TYPE, _LENGTH, _REPETITION, _CHILDREN)
+    return has_type, *(_get(element, field) for field in fields), _unit(element).removesuffix(_UTC)
 
 
 def _rename_columns(footer: Structure, written: Sequence[Structure], wanted: Sequence[Structure]) -> None:
@@ -212,7 +199,7 @@ def _rename_columns(footer: Structure, written: Sequence[Structure], wanted: Seq
     leaves = [
         (path, _kind(old) == _kind(new) or {_kind(old), _kind(new)} <= _SAME_ORDER)
         for path, old, new in zip(_paths(wanted), written, wanted, strict=True)
-        if not new.get(_CHILDREN, (0, 0))[1]
+        if not _get(new, _CHILDREN)
     ]
     for group in footer[_ROW_GROUPS][1][1]:
         for (path, is_same), chunk in zip(leaves, group[_COLUMNS][1][1], strict=True):
@@ -231,7 +218,7 @@ def _paths(elements: Sequence[Structure]) -> list[tuple[bytes, ...]]:
         path = (*above, element[_NAME][1]) if paths else ()
         if left > 1:
             open_groups.append((above, left - 1))
-        if n_children := element.get(_CHILDREN, (0, 0))[1]:
+        if n_children := _get(element, _CHILDREN):
             open_groups.append((path, n_children))
         paths.append(path)
     return paths
@@ -246,16 +233,21 @@ def _described(elements: Sequence[Structure]) -> dict[str, str]:
     return found
 
 
+def _get(element: Structure, field: int) -> int:
+    number: int = element[field][1] if field in element else 0
+    return number
+
+
 def _words(element: Structure) -> str:
-    type_ = element.get(_TYPE)
-    parts = [
-        _named(_REPETITIONS, element.get(_REPETITION, (0, 0))[1]),
-        _named(_PHYSICAL, type_[1]) if type_ else "group",
+    words = [
+        _named(_REPETITIONS, _get(element, _REPETITION)),
+        _named(_PHYSICAL, _get(element, _TYPE)) if _TYPE in element else "group",
+        f"({_get(element, _LENGTH)})" if _LENGTH in element else "",
+        _kind(element),
+        _unit(element),
+        f"with field id {_get(element, _FIELD_ID)}" if _FIELD_ID in element else "",
     ]
-    parts += [f"({element[_LENGTH][1]})"] if element.get(_LENGTH, (0, 0))[1] else []
-    parts += [word for word in (_kind(element), _unit(element)) if word]
-    parts += [f"with field id {element[_FIELD_ID][1]}"] if _FIELD_ID in element else []
-    return " ".join(parts)
+    return " ".join(word for word in words if word)
 
 
 def _named(names: Sequence[str], number: int) -> str:
@@ -269,37 +261,32 @@ def _logical(element: Structure) -> tuple[int, Structure]:
     return 0, {}
 
 
+def _converted(element: Structure) -> str:
+    return _named(_CONVERTEDS, _get(element, _CONVERTED)) if _CONVERTED in element else ""
+
+
 def _kind(element: Structure) -> str:
     """What values mean, in one word; empty if it is not said."""
     number, content = _logical(element)
-    if number == 10:
+    word = _LOGICALS.get(number, f"logical type {number}") if number else _converted(element)
+    if word == "INTEGER":
         return f"{'INT' if content[2][0] == _TRUE else 'UINT'}_{content[1][1]}"
-    if number:
-        return _LOGICALS.get(number, f"logical type {number}")
-    word = _named(_CONVERTEDS, element[_CONVERTED][1]) if _CONVERTED in element else ""
     return word.partition("_")[0] if word.startswith("TIME") else word
 
 
 def _unit(element: Structure) -> str:
-    """The unit of times and timestamps with their zone, the scale of decimals."""
-    number, content = _logical(element)
-    if number in (7, 8):
-        unit = next(iter(content[2][1]))
-        return f"{_UNITS.get(unit, unit)}{' UTC' if content[1][0] == _TRUE else ''}"
-    word = _named(_CONVERTEDS, element[_CONVERTED][1]) if _CONVERTED in element else ""
-    if word.startswith("TIME"):
-        return f"{word.partition('_')[2]} UTC"
-    is_decimal = _kind(element) == "DECIMAL"
-    scale, precision = (
-        (
-            (content[1][1], content[2][1])
-            if number
-            else (element.get(field, (0, 0))[1] for field in (_SCALE, _PRECISION))
+    """The unit of times and timestamps with their zone, precision and scale of decimals."""
+    kind, (number, content) = _kind(element), _logical(element)
+    if kind == "DECIMAL":
+        scale, precision = (
+            (content[1][1], content[2][1]) if number else (_get(element, f) for f in (_SCALE, _PRECISION))
         )
-        if is_decimal
-        else (0, 0)
-    )
-    return f"({precision}, {scale})" if is_decimal else ""
+        return f"({precision}, {scale})"
+    if not kind.startswith("TIME"):
+        return ""
+    if not number:
+        return f"{_converted(element).partition('_')[2]}{_UTC}"
+    return f"{_UNITS.get(next(iter(content[2][1])))}{_UTC if content[1][0] == _TRUE else ''}"
 
 
 class _Reader:

@@ -39,6 +39,7 @@ class CsvShape:
         has_header: whether the first row names the columns.
         names: of the columns.
         first: the first row.
+        line_end: behind the first row.
         quotes_first: whether all its cells stand in quotes.
         quoted: places of the columns of which all cells but empty ones stand in quotes, in the rows after it.
     """
@@ -47,6 +48,7 @@ class CsvShape:
     has_header: bool
     names: tuple[str, ...]
     first: tuple[str, ...]
+    line_end: str
     quotes_first: bool
     quoted: tuple[int, ...]
 
@@ -68,14 +70,14 @@ def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig) -> C
     first = rows[0] if rows else [""]
     has_header = config.header == "yes" or (config.header == "auto" and is_header(first, rows[1:]))
     names = tuple(cell if has_header and cell else f"c{n}" for n, cell in enumerate(first, start=1))
-    quotes_first, quoted = _quoted(text, delimiter)
-    return CsvShape(delimiter, has_header, names, tuple(first), quotes_first, quoted)
+    return CsvShape(delimiter, has_header, names, tuple(first), *_style(text, delimiter))
 
 
-def _quoted(text: str, delimiter: str) -> tuple[bool, tuple[int, ...]]:
-    """Whether all cells of the first row stand in quotes, and the columns of which all but empty cells do."""
-    cell = re.compile(rf'("(?:[^"]|"")*")?([^{re.escape(delimiter)}\r\n]*)({re.escape(delimiter)}|\r?\n|\Z)')
+def _style(text: str, delimiter: str) -> tuple[str, bool, tuple[int, ...]]:
+    """The first row's end, whether all its cells stand in quotes, and the columns of which all but empty cells do."""
+    cell = re.compile(rf'("(?:[^"]|"")*+")?([^{re.escape(delimiter)}\r\n]*)({re.escape(delimiter)}|\r?\n|\Z)')
     first: list[bool] = []
+    line_end = ""
     plain: set[int] = set()
     quoted: set[int] = set()
     place = row = 0
@@ -86,10 +88,11 @@ def _quoted(text: str, delimiter: str) -> tuple[bool, tuple[int, ...]]:
         elif match[1] or match[2]:
             (quoted if is_quoted else plain).add(place)
         place = place + 1 if match[3] == delimiter else 0
+        line_end = line_end or (match[3] if match[3] != delimiter else "")
         row += match[3] != delimiter
         if row > N_SAMPLE_ROWS or match.end() == len(text):
             break
-    return all(first), tuple(sorted(quoted - plain))
+    return line_end or "\n", all(first), tuple(sorted(quoted - plain))
 
 
 def is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

@@ -124,17 +124,17 @@ def _read_csv_blocks(
     lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen, block_bytes: int
 ) -> dict[str, LeafArray]:
     with TextStream(lake.root, file.path, config.encoding) as stream:
-        head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
         reader = CsvReader(stream, config, block_bytes)
         shape = reader.shape
         facts = {
             "delimiter": shape.delimiter,
             "has_header": shape.has_header,
             "names": shape.first if shape.has_header else (),
+            "line_end": shape.line_end,
             "quotes_header": shape.quotes_first and shape.has_header,
             "quoted": shape.quoted,
         }
-        seen.add(facts | _facts(stream, head))
+        seen.add(facts | _facts(stream))
         batches = list(reader.batches())
         seen.n_quotes += stream.n_quotes
         return _cells(batches, reader.schema, lake, file, seen)
@@ -146,7 +146,7 @@ def _read_json(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen)
         with JsonReader(stream) as reader:
             leaves = schema_leaves(reader.schema)
             seen.raw |= {leaf.token for leaf in leaves if _kind(reader.shape, leaf.path) in _RAW_KINDS}
-            seen.add(_facts(stream, head))
+            seen.add(_facts(stream) | {"line_end": "\r\n" if b"\r\n" in head else "\n"})
             seen.facts["omits_nulls"] = bool(seen.facts.get("omits_nulls", True)) and b"null" not in head
             return _cells(list(reader.batches()), reader.schema, lake, file, seen)
 
@@ -183,10 +183,8 @@ def _kind(shape: Shape, path: Sequence[str | int]) -> str:
     return shape.kind
 
 
-def _facts(stream: TextStream, head: bytes) -> dict[str, object]:
-    """What a file's beginning shows of any text."""
-    line_end = "\r\n" if b"\r\n" in head else "\n"
-    return {"encoding": stream.encoding, "has_byte_order_mark": stream.has_mark, "line_end": line_end}
+def _facts(stream: TextStream) -> dict[str, object]:
+    return {"encoding": stream.encoding, "has_byte_order_mark": stream.has_mark}
 
 
 def _fields(types: Mapping[tuple[str | int, ...], pa.DataType]) -> list[pa.Field]:
