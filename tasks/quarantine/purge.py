@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from lakebed.connectors.errors import PlanError
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
+from lakebed.tasks.quarantine.mover import is_whole_at
 from lakebed.tasks.quarantine.owners import require_deletable
 from lakebed.tasks.quarantine.pins import require_pins
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.rebuilding import Rebuilder
-from lakebed.tasks.quarantine.receipt import Receipt, quoted
+from lakebed.tasks.quarantine.receipt import DATA, RECEIPT, Receipt, quoted, write_model
 from lakebed.tasks.quarantine.restore import RECIPE, chosen_entries
 from lakebed.tasks.runtime.progress import shown
 
@@ -35,15 +36,24 @@ def purge(quarantine: Quarantine, tables: Sequence[str] | None, rebuilder: Rebui
     due = due_entries(quarantine, tables)
     with shown().step("Rebuilding and comparing", len(due)) as step:
         for state, receipt in due:
-            if state.phase is Phase.SET_ASIDE:
-                require_pins(quarantine, [receipt], with_bytes=True)
-                rebuilder.require_equal(receipt.table, receipt.lake, quarantine.storage.uri(receipt.folder, RECIPE))
+            if state.phase is Phase.SET_ASIDE or is_whole_at(quarantine.storage, receipt, is_back=False):
+                _require_rebuilt(quarantine, receipt, rebuilder)
             step.advance()
     with shown().step("Deleting tables", len(due)) as step:
         for state, receipt in due:
             _delete(quarantine, state, receipt)
             step.advance()
     return Purged(tuple(state.table for state, _ in due), sum(receipt.n_bytes for _, receipt in due))
+
+
+def _require_rebuilt(quarantine: Quarantine, receipt: Receipt, rebuilder: Rebuilder) -> None:
+    """Compares a rebuild with a table whose files are all there; the receipt keeps what it was compared by."""
+    require_pins(quarantine, [receipt], with_bytes=True)
+    recipe, data = (quarantine.storage.uri(receipt.folder, folder) for folder in (RECIPE, DATA))
+    table = rebuilder.require_equal(receipt.table, receipt.lake, recipe, data)
+    if table != receipt.table:
+        receipt = receipt.model_copy(update={"table": table})
+        write_model(quarantine.storage, f"{receipt.folder}/{RECEIPT}", receipt)
 
 
 def due_entries(quarantine: Quarantine, tables: Sequence[str] | None) -> list[tuple[EntryState, Receipt]]:

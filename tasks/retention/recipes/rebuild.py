@@ -41,14 +41,6 @@ def rebuild(context: RecipeContext, recipe: Recipe) -> pa.Table:
     return execute(recipe, readers, lambda stored: read_rows(context.folder, stored), context)
 
 
-def verify(context: RecipeContext, recipe: Recipe) -> Refusal | None:
-    """Executes the recipe and compares; None where the result equals the child that it was made for.
-
-    Raises: as `rebuild`.
-    """
-    return compare(recipe, rebuild(context, recipe), context)
-
-
 def compare(recipe: Recipe, table: pa.Table, context: RecipeContext) -> Refusal | None:
     """Whether rows in memory are the recipe's child, by strict digest; the order counts where the recipe keeps it."""
     from lakebed.tasks.retention.recipes.digest import strict_digest
