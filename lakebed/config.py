@@ -117,6 +117,15 @@ def load_config(
     return config
 
 
+def given_section(name: str, path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What file, environment and overrides say of a section, and nothing of its defaults.
+
+    Raises:
+        ConfigError: if they cannot be read.
+    """
+    return dict(merged(_file_values(path), merged(_environment(), overrides or {})).get(name) or {})
+
+
 def logging_config(path: Path | None = None) -> LoggingConfig:
     """What file and environment say of logging, for verbs that need nothing else of the config.
 
