@@ -37,11 +37,13 @@ class Applied:
         receipts: of all tables of the plan that are in quarantine now.
         n_before: how many of them were there already.
         quarantine: where they lie.
+        left: tables of the plan that stay where they are, each with why.
     """
 
     receipts: tuple[Receipt, ...]
     n_before: int
     quarantine: str
+    left: tuple[tuple[str, str], ...] = ()
 
     @property
     def n_bytes(self) -> int:
