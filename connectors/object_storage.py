@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, BinaryIO, cast
 
-from lakebed.connectors.errors import ArtifactError, LakeError
+from lakebed.connectors.errors import ArtifactError, LakeError, Transient
 from lakebed.connectors.object_client import address_error, client, store_error, typed
 from lakebed.connectors.storage import Storage, StoredFile, join_uri
 
@@ -33,7 +33,7 @@ class ObjectStorage(Storage):
             infos = self._arrow[0].get_file_info(selector)
         except OSError as error:
             failure = store_error(str(error), "list the prefix", join_uri(self.root, under), self._error)
-            if on_error is None:
+            if on_error is None or isinstance(failure, Transient):
                 raise failure from error
             on_error(under, failure.what)
             return []

@@ -46,7 +46,14 @@ def by_stage(refs: Refs) -> dict[str, ArtifactRef]:
 
 
 def collected(space: Workspace, refs: Refs, config: ReportConfig | None = None) -> ReportData:
-    return collect(ArtifactStore(space.artifacts), by_stage(refs), RunFacts("r1"), lake="lakes/small", contracts=CONTRACTS, config=config)
+    return collect(
+        ArtifactStore(space.artifacts),
+        by_stage(refs),
+        RunFacts("r1"),
+        lake="lakes/small",
+        contracts=CONTRACTS,
+        config=config,
+    )
 
 
 def test_tables_stand_at_their_id(space: Workspace, refs: Refs) -> None:
