@@ -5,7 +5,7 @@ LAKE ?= samples
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check bench docs lock
+.PHONY: help setup demo test test-all check bench docs wheel lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 docs: setup ## Build the documentation as a site: .lakebed/site/index.html
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict $(ARGS)
 	@echo .lakebed/site/index.html
+
+wheel: setup ## Build the wheel, which any environment can install: dist/lakebed-*.whl
+	@rm -rf build lakebed.egg-info
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@rm -rf build lakebed.egg-info
+	@ls dist/lakebed-*.whl
 
 lock: setup ## For developers: pin again after a change of pyproject.toml (ARGS=--upgrade moves all pins)
 	@$(COMPILE) $(ARGS) pyproject.toml --all-extras --group dev --group docs -o requirements/lock.txt

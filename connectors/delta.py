@@ -68,21 +68,6 @@ class ActiveFile:
     n_rows: int
 
 
-def write(uri: str, data: "pa.Table | DataFrame", estimated_rows: int | None = None) -> WrittenTable:
-    """Write a table with the writer that suits its size; `WrittenTable.writer` says which.
-
-    Args:
-        uri: folder of the new table.
-        data: an Arrow table, or a Spark frame.
-        estimated_rows: upper bound of a frame's rows; without it Spark writes.
-    """
-    if isinstance(data, pa.Table):
-        return write_table(uri, data)
-    if estimated_rows is not None and estimated_rows <= MAX_DRIVER_ROWS:
-        return write_table(uri, data.toArrow())
-    return write_frame(uri, data)
-
-
 def write_table(uri: str, table: pa.Table) -> WrittenTable:
     """Write a small table as one commit of delta-rs.
 

@@ -19,9 +19,10 @@ import psutil
 from lakebed.connectors.errors import LakeError
 from lakebed.connectors.spark.archive import is_usable
 from lakebed.connectors.spark.config import SparkConfig
-from lakebed.connectors.spark.jars import JARS_FIX, S3_JARS, find_jars, inspect_jars, jars_folder, s3_jars
+from lakebed.connectors.spark.jars import JARS_FIX, S3_JARS, are_wanting, find_jars, inspect_jars, jars_folder, s3_jars
 from lakebed.connectors.spark.java import find_java
 
+ARCHIVE_FIX = "`python -m lakebed.connectors.spark.training` builds it (in a checkout `make setup`)"
 _GIB = 1 << 30
 # beside the JVM's heap: its own needs, this process, and a Python worker on each core
 _BESIDE_HEAP_BYTES = _GIB
@@ -118,6 +119,8 @@ def _fault_of(host: str, port: int) -> str:
 
 def check_jars(config: SparkConfig) -> Check:
     """Delta's seven jars, with their digests' first digits; other digests than the pinned ones are a fault."""
+    if are_wanting(config.jars):
+        return Check("delta jars", True, f"not there yet: the first run fetches them to {jars_folder()}", JARS_FIX)
     try:
         jars = inspect_jars(config.jars)
     except LakeError as error:
@@ -139,11 +142,11 @@ def check_s3_jars() -> Check:
 def check_archive(config: SparkConfig) -> Check:
     """The class-data archive; a run works without it, and starts more slowly, so its lack is no fault."""
     try:
-        found = is_usable(find_java(), [Path(jar.path) for jar in inspect_jars(config.jars)])
+        found = not are_wanting(config.jars) and is_usable(find_java(), find_jars(config.jars))
     except LakeError as error:
         return _failed("class-data archive", error)
     slow = "none for this Java and these jars: sessions start seconds later"
-    return Check("class-data archive", True, "in use" if found else slow, "" if found else "`make setup` builds it")
+    return Check("class-data archive", True, "in use" if found else slow, "" if found else ARCHIVE_FIX)
 
 
 def check_memory(config: SparkConfig) -> Check:
@@ -175,18 +178,19 @@ def check_prefect() -> Check:
     try:
         installed = version("prefect")
     except PackageNotFoundError:
-        return Check("prefect", False, "not installed", "run `make setup`")
+        return Check("prefect", False, "not installed", "`pip install` lakebed's wheel, which brings it")
     named = os.environ.get("PREFECT_API_URL")
     return Check("prefect", True, f"{installed}, {f'server {named}' if named else 'a temporary server for each run'}")
 
 
 def check_spark(config: SparkConfig) -> Check:
     """Runs one Python job on a session; starting one takes 10 s or more. One that runs already is left running."""
+    from lakebed.connectors.spark.fetch import present_jars
     from lakebed.connectors.spark.session import shared_session
 
     starter, was_running = None, False
     try:
-        find_jars(config.jars)
+        present_jars(config.jars)
         starter = shared_session(config)
         was_running = starter.is_started
         session = starter.get()

@@ -1,6 +1,7 @@
 """Child processes that run a module of ours: from this process's code, never from the working folder."""
 
 import os
+import site
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,10 +20,15 @@ def module_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def python_path(first: str = "") -> str:
-    """PYTHONPATH of a child: our code before what this process was given; relative places are left out."""
+def python_path() -> str:
+    """PYTHONPATH of a child: our code before what this process was given; relative places are left out.
+
+    What is installed is found without, and must not come before the standard library.
+    """
+    installed = {os.path.realpath(path) for path in (*site.getsitepackages(), site.getusersitepackages())}
+    own = [] if os.path.realpath(code_root()) in installed else [str(code_root())]
     given = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(path)]
-    return os.pathsep.join(dict.fromkeys([first or str(code_root()), *given]))
+    return os.pathsep.join(dict.fromkeys([*own, *given]))
 
 
 def module_environment(**more: str) -> Mapping[str, str]:

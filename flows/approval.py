@@ -147,9 +147,9 @@ def plan_page(plan: Plan) -> str:
 def _plan(artifacts: str, plan_file: str) -> Plan:
     if plan_file:
         return read_plan(Path(plan_file))
-    from lakebed.flows.cli.plan import make
+    from lakebed.planning import make
 
-    return make(artifacts)[0]
+    return make(artifacts)
 
 
 def _kept(table: PlannedTable, names: Collection[str]) -> PlannedTable:

@@ -1,14 +1,15 @@
-"""The same questions over HTTP: `uvicorn --factory lakebed.flows.http:app_from_environment` (extra `http`).
+"""The same questions over HTTP: `python -P -m lakebed.flows.http` (extra `http`).
 
 `LAKEBED_ARTIFACTS` names the artifact root. `/docs` shows the OpenAPI description. A new run's index is picked up
 without a restart. Names and values are data: they are answered as JSON only.
 """
 
+import argparse
 import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,9 +19,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from lakebed.artifacts import search_refs
+from lakebed.answers import Answers
 from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
-from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.connectors.extras import extra_hint
 from lakebed.tasks.search.config import SearchConfig
 from lakebed.tasks.search.lake_search import LakeSearch
 from lakebed.tasks.search.model import Neighbour
@@ -72,18 +73,14 @@ class _Newest:
     """The search over the newest run's index; looks for a newer one at most once a second."""
 
     def __init__(self, root: str, refresh_s: float) -> None:
-        self._root, self._refresh_s = root, refresh_s
+        self._answers, self._refresh_s = Answers(root), refresh_s
         self._lock = threading.Lock()
-        self._looked, self._refs = -float("inf"), dict[str, ArtifactRef]()
-        self._search: LakeSearch | None = None
+        self._looked = -float("inf")
 
     def get(self) -> LakeSearch:
         with self._lock:
-            if self._search is None or time.monotonic() - self._looked >= self._refresh_s:
-                store, refs = search_refs(self._root)
-                if self._search is None or refs != self._refs:
-                    self._search, self._refs = LakeSearch(store, refs, _BOUNDS), refs
-                self._looked = time.monotonic()
+            if time.monotonic() - self._looked >= self._refresh_s:
+                self._search, self._looked = self._answers.search_index, time.monotonic()
             return self._search
 
 
@@ -127,7 +124,7 @@ def create_app(artifacts: str, refresh_s: float = 1.0) -> FastAPI:
 
 
 def app_from_environment() -> FastAPI:
-    """The application over `LAKEBED_ARTIFACTS`, for uvicorn's `--factory`.
+    """The application over `LAKEBED_ARTIFACTS`, for a server's factory.
 
     Raises:
         ArtifactError: if the variable is not set.
@@ -136,6 +133,24 @@ def app_from_environment() -> FastAPI:
     if not root:
         raise ArtifactError("LAKEBED_ARTIFACTS is not set", expected="the artifact root of a run")
     return create_app(root)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves it with uvicorn; uvicorn's own command would import from the working folder.
+
+    Raises:
+        ArtifactError: if `LAKEBED_ARTIFACTS` is not set.
+        ConfigError: if uvicorn is not installed.
+    """
+    parser = argparse.ArgumentParser(prog="lakebed.flows.http", description="Answers questions over HTTP.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; there is no authentication")
+    parser.add_argument("--port", type=int, default=8000)
+    given = parser.parse_args(arguments)
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise ConfigError("uvicorn is not installed", expected="the extra `http`", hint=extra_hint("http")) from error
+    uvicorn.run(app_from_environment(), host=given.host, port=given.port)
 
 
 def _status(error: LakeError) -> int:
@@ -183,3 +198,7 @@ def _like_file(newest: Callable[[], LakeSearch], path: Path, k: int) -> list[Tab
 def _answer(found: Neighbour) -> TableAnswer | ColumnAnswer:
     model = TableAnswer if found.kind == "table" else ColumnAnswer
     return model.model_validate(found.as_dict())
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ at once, beside Spark, on a copy of a database that set-up has migrated (decisio
 Nothing here imports Prefect, which takes seconds; `prepare_environment` must come before the import.
 """
 
+import contextlib
 import os
 import shutil
 import socket
@@ -22,8 +23,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lakebed.connectors.errors import StageError
+from lakebed.connectors.places import share_folder
 from lakebed.connectors.python_process import module_command, module_environment
-from lakebed.connectors.spark.jars import share_folder
+from lakebed.tasks.runtime.progress import shown
 
 START_TIMEOUT_S = 180
 _STOP_TIMEOUT_S = 5
@@ -109,6 +111,8 @@ class EphemeralServer:
 
     def start(self) -> None:
         """Starts the server in the background and names it in PREFECT_API_URL; before Prefect is imported."""
+        if self._process is None and not configured_api_url():
+            _make_template_once()
         prepare_environment(self.home)
         if self._process is not None or configured_api_url():
             return
@@ -182,7 +186,7 @@ def build_database() -> Path:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        environment = os.environ | _QUIET | {"PREFECT_HOME": folder}
+        environment = module_environment(**_QUIET, PREFECT_HOME=folder)
         code = "import asyncio; from prefect.server.database import provide_database_interface as db"
         command = [sys.executable, "-P", "-c", f"{code}; asyncio.run(db().create_db())"]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
@@ -195,6 +199,13 @@ def build_database() -> Path:
         connection.close()
         Path(folder, "whole.db").rename(target)
     return target
+
+
+def _make_template_once() -> None:
+    """At the first run of an installed wheel; where it fails, Prefect makes its database itself, at each run."""
+    if not database_template().is_file():
+        with shown().step("Making Prefect's database, once"), contextlib.suppress(StageError, OSError):
+            build_database()
 
 
 def _copy_database(home: Path) -> bool:

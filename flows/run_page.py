@@ -9,12 +9,12 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from lakebed.connectors.errors import LakeError
 from lakebed.connectors.storage import is_object_store
-from lakebed.flows.cli.output import human_bytes
 from lakebed.flows.markdown import code, code_cell
 from lakebed.scope import RunScope
 from lakebed.tasks.retention.words import money_text
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.record import StageRecord
+from lakebed.words import human_bytes
 
 SHOWN_DECISIONS = 50
 SHOWN_EDGES = 20

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from lakebed.artifacts import root_id
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError, StageError
+from lakebed.connectors.python_process import SAFE_PATH, python_path
 from lakebed.flows.deployment_limits import MIN_INTERVAL_S, POOL, QUEUE_LIMIT, SILENT_S
 from lakebed.flows.deployments import DEPLOYMENTS, FLOW_COMMAND, HEARTBEAT, SCHEDULE_SLUG, TAG, Deployment
 from lakebed.flows.form import without_secrets
@@ -224,7 +225,8 @@ def _worker_environment(serving: Serving) -> dict[str, str]:
     """What the worker's runs inherit: what no server should store goes this way."""
     secret = serving.config.containment.hash_key.get_secret_value()
     quarantine = json.dumps(serving.config.quarantine.model_dump(mode="json"))
-    return {"LAKEBED_CONTAINMENT__HASH_KEY": secret, "LAKEBED_QUARANTINE": quarantine, **HEARTBEAT}
+    own = {"LAKEBED_CONTAINMENT__HASH_KEY": secret, "LAKEBED_QUARANTINE": quarantine}
+    return {**own, **HEARTBEAT, **SAFE_PATH, "PYTHONPATH": python_path()}
 
 
 def _say(text: str) -> None:

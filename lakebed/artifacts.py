@@ -6,7 +6,9 @@ import re
 
 from lakebed.connectors.errors import ArtifactError
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-from lakebed.tasks.runtime.record import RunRecord, list_runs
+from lakebed.tasks.runtime.record import RunRecord, iterate_runs, list_runs
+
+Reached = tuple[ArtifactStore, dict[str, ArtifactRef]]
 
 
 def root_id(artifacts: str) -> str:
@@ -21,53 +23,47 @@ def all_runs(root: str) -> list[RunRecord]:
     Raises:
         ArtifactError: if there is none.
     """
-    runs = list_runs(root)
-    if not runs:
-        raise ArtifactError(
-            "no run has been made on this artifact root",
-            value=root,
-            expected="the artifact root of a run",
-            hint=f"lakebed run --lake PATH --artifacts {root}",
-        )
-    return runs
+    if runs := list_runs(root):
+        return runs
+    raise _nothing("no run has been made on this artifact root", root, "the artifact root of a run")
 
 
-def newest_run(root: str, stage: str) -> RunRecord:
-    """The newest run that has reached a stage.
+def newest_run(root: str, stage: str, only: RunRecord | None = None) -> RunRecord:
+    """The newest run that has reached a stage; with `only`, that one.
 
     Raises:
-        ArtifactError: if there is none.
+        ArtifactError: if there is none, or the one has not reached it.
     """
-    for record in list_runs(root):
+    for record in iterate_runs(root) if only is None else [only]:
         if any(entry.stage == stage for entry in record.stages):
             return record
-    raise ArtifactError(
-        f"no run on this artifact root has reached the stage {stage}",
-        value=root,
-        expected="the artifact root of a finished run",
-        hint=f"lakebed run --lake PATH --artifacts {root}",
-    )
+    what = "no run on this artifact root has" if only is None else f"run {only.run_id} has not"
+    raise _nothing(f"{what} reached the stage {stage}", root, "the artifact root of a finished run")
 
 
-def newest_refs(root: str, stage: str) -> tuple[ArtifactStore, dict[str, ArtifactRef]]:
+def newest_refs(root: str, stage: str, only: RunRecord | None = None) -> Reached:
     """The artifacts of that run, by stage."""
-    record = newest_run(root, stage)
+    record = newest_run(root, stage, only)
     refs = {entry.stage: ArtifactRef(stage=entry.stage, key=entry.key, digest=entry.digest) for entry in record.stages}
     return ArtifactStore(root), refs
 
 
-def search_refs(root: str) -> tuple[ArtifactStore, dict[str, ArtifactRef]]:
+def search_refs(root: str, only: RunRecord | None = None) -> Reached:
     """The artifacts of the newest run with an index, and the newest links that were trained on the same lake graph.
 
     Raises:
         ArtifactError: if no run has made an index.
     """
-    store, refs = newest_refs(root, "index")
+    store, refs = newest_refs(root, "index", only)
     if "links" in refs or "lakegraph" not in refs:
         return store, refs
-    for record in list_runs(root):
+    for record in iterate_runs(root):
         keys = {entry.stage: entry.key for entry in record.stages}
         if "links" in keys and keys.get("lakegraph") == refs["lakegraph"].key:
             found = store.find("links", keys["links"])
             return store, refs if found is None else {**refs, "links": found}
     return store, refs
+
+
+def _nothing(what: str, root: str, expected: str) -> ArtifactError:
+    return ArtifactError(what, value=root, expected=expected, hint=f"lakebed run --lake PATH --artifacts {root}")

@@ -4,9 +4,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from lakebed.connectors.errors import ConfigError
@@ -28,6 +28,7 @@ from lakebed.tasks.runtime.config import GcConfig, LineageConfig, LoggingConfig,
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.summary.config import SummaryConfig
 
+Section = TypeVar("Section", bound=BaseModel)
 DEFAULT_FILE = "lakebed.toml"
 # sections that no stage of a run reads
 NOT_OF_RUNS = frozenset({"quarantine", "gc"})
@@ -122,11 +123,19 @@ def logging_config(path: Path | None = None) -> LoggingConfig:
     Raises:
         ConfigError: as `load_config`.
     """
-    values = merged(_file_values(path), _environment()).get("logging", {})
+    return section(LoggingConfig, "logging", merged(_file_values(path), _environment()).get("logging", {}))
+
+
+def section(kind: type[Section], name: str, values: Mapping[str, Any]) -> Section:
+    """One section of the config by itself.
+
+    Raises:
+        ConfigError: naming the key, its value and what was expected.
+    """
     try:
-        return LoggingConfig.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise config_error(error, "logging.") from error
+        raise config_error(error, f"{name}.") from error
 
 
 def require_no_credentials(config: LakebedConfig) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lakebed.chain import STAGES
-from lakebed.config import LakebedConfig
-from lakebed.connectors.errors import LakeError
+from lakebed.config import LakebedConfig, load_config
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.config import GcConfig
 from lakebed.tasks.runtime.garbage import Garbage, Sweep, find_garbage, read_all_records, remove
@@ -127,13 +126,7 @@ def _pinned_by_quarantines(records: Sequence[RunRecord]) -> Iterator[ArtifactRef
 
 def settings_for(config: Path | None, root: str, given: dict[str, Any]) -> LakebedConfig:
     """The settings; no lake need be named."""
-    from lakebed.config import load_config, merged
-
-    values = merged({"artifacts": root, "gc": given}, {})
-    try:
-        return load_config(config, values)
-    except LakeError:
-        return load_config(config, merged(values, {"lake": {"root": "."}}))
+    return load_config(config, {"artifacts": root, "gc": given}, defaults={"lake": {"root": "."}})
 
 
 def _facts(one: Garbage) -> dict[str, Any]:

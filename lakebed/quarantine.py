@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakebed.config import LakebedConfig, load_config, merged
-from lakebed.connectors.errors import LakeError
+from lakebed.config import LakebedConfig, load_config
+from lakebed.connectors.errors import ConfigError, LakeError
 from lakebed.connectors.lake.listing import canonical_root
 from lakebed.connectors.storage import Storage, is_object_store
 
@@ -51,12 +51,22 @@ def lake_settings(config: Path | None, given: Given) -> LakebedConfig:
     Raises:
         ConfigError: if they cannot be read, or nothing names a lake.
     """
-    try:
-        root = load_config(config, given).artifacts
-    except LakeError:
-        # nothing names a lake: the record of the run does
-        root = load_config(config, merged(given, {"lake": {"root": "."}})).artifacts
+    root = load_config(config, given, defaults={"lake": {"root": "."}}).artifacts
     return load_config(config, given, defaults=_recorded(root))
+
+
+def chosen_tables(tables: Sequence[str] | None, everything: bool, verb: str) -> list[str] | None:
+    """The tables named; None for all.
+
+    Raises:
+        ConfigError: if neither or both are given.
+    """
+    if bool(tables) == everything:
+        raise ConfigError(
+            "say which tables", value="both names and --all" if tables else None, expected="names of tables, or --all",
+            hint=f"lakebed {verb} --all --artifacts DIR",
+        )  # fmt: skip
+    return list(tables or []) or None
 
 
 def apply(plan: "Plan", settings: LakebedConfig, *, is_dry: bool = False) -> "Applied":

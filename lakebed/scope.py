@@ -14,6 +14,7 @@ from lakebed.config import LakebedConfig, require_apart, require_no_credentials
 from lakebed.connectors.errors import ContractError, LakeError
 from lakebed.connectors.redaction import redacted, remember_secrets
 from lakebed.connectors.rights import forbid_shared_writes, require_own, weakness_of
+from lakebed.first_use import compile_kernels_once, fetch_jars_once
 from lakebed.lineage import made_by
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, StageDef
@@ -147,6 +148,9 @@ class RunScope:
 
     def start_beside(self, *, needs_spark: bool) -> None:
         """Starts what takes long to start, in parallel: Great Expectations, Spark, its Python workers, our kernels."""
+        if needs_spark:
+            fetch_jars_once(self.config.spark)
+        compile_kernels_once()
         if self._expectations is None:
             self._expectations = ExpectationsProcess.start(self.log.folder)
         if needs_spark:

@@ -24,8 +24,8 @@ from lakebed.connectors.delta import open_table
 from lakebed.connectors.errors import LakeError, SourceError
 from lakebed.connectors.lake.canonical import canonical_values, has_order, is_stringlike
 from lakebed.connectors.lake.files import place_uri
+from lakebed.connectors.lake.hidden import DELTA_LOG
 from lakebed.connectors.lake.leaves import schema_leaves, token_of
-from lakebed.connectors.lake.listing import DELTA_LOG
 from lakebed.connectors.lake.statistics import (
     AFTER_TEXT,
     UNKNOWN,

@@ -1,7 +1,8 @@
 """What of a lake's files is a table.
 
-In this order: a folder with a Delta log; what the globs group or split; a folder of Hive partitions (`k=v/`); the
-`part-*` files of a folder, a table for each format; every other file by itself.
+In this order: a folder with a Delta log; the folder of a streaming sink; what the globs group or split; a folder of
+Hive partitions (`k=v/`); the `part-*` files of a folder, a table for each format; every other file by itself. What lies
+in a managed table (see `managed`) is not listed in the first place.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from urllib.parse import unquote
 
 from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.listing import table_of_log
+from lakebed.connectors.lake.managed import NAMES, folders_above
 from lakebed.connectors.lake.model import TableSource, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from lakebed.connectors.lake.config import LakeConfig
     from lakebed.connectors.lake.listing import Listing
@@ -33,10 +35,11 @@ _TEXT_COMPRESSIONS = (".gz",)
 
 @dataclass(frozen=True)
 class Discovery:
-    """The tables of a lake by name, and the folders that look like tables but cannot be read as one."""
+    """The tables of a lake by name, folders that look like tables but cannot be read as one, and files of no kind."""
 
     tables: tuple[TableSource, ...]
     unreadable: tuple[Unreadable, ...]
+    others: tuple[FileEntry, ...] = ()
 
 
 def discover(listing: Listing, config: LakeConfig) -> Discovery:
@@ -46,16 +49,21 @@ def discover(listing: Listing, config: LakeConfig) -> Discovery:
     deltas = {folder for folder in deltas if not _is_inside(folder, deltas)}
     groups: dict[tuple[str, TableFormat], list[FileEntry]] = defaultdict(list)
     delta_files: dict[str, list[FileEntry]] = {folder: [] for folder in deltas}
+    others = []
     for entry in listing.files:
-        delta = next((folder for folder in _folders_above(entry.path) if folder in deltas), None)
+        delta = next((folder for folder in folders_above(entry.path) if folder in deltas), None)
         format_ = format_of(entry.path)
         if delta is not None:
             delta_files[delta].append(entry)
-        elif format_ is not None:
-            groups[_table_path(entry.path, config), format_].append(entry)
-    tables = [TableSource("", "delta", tuple(files), folder) for folder, files in delta_files.items()]
+        elif format_ is None:
+            others.append(entry)
+        else:
+            groups[_table_path(entry.path, config, listing.sinks), format_].append(entry)
+    shared = _shared(deltas, listing.problems)
+    tables = [TableSource("", "delta", tuple(f), folder) for folder, f in delta_files.items() if folder not in shared]
     tables += [TableSource("", format_, tuple(files), path) for (path, format_), files in groups.items()]
-    return _with_partitions(_named(tables))
+    found = _with_partitions(_named(tables))
+    return replace(found, unreadable=(*found.unreadable, *shared.values()), others=tuple(others))
 
 
 def format_of(path: str) -> TableFormat | None:
@@ -74,24 +82,31 @@ def _partition(folder: str) -> tuple[str, str | None]:
     return unquote(key), None if value == NULL_PARTITION else unquote(value)
 
 
+def _shared(deltas: Iterable[str], problems: Sequence[Unreadable]) -> dict[str, Unreadable]:
+    """The Delta tables in whose folder another system keeps a table: moving the one would move the other."""
+    managed = [problem for problem in problems if problem.format in NAMES and problem.name != "."]
+    found = {}
+    for folder in deltas if managed else ():
+        prefix = f"{folder}/" if folder else ""
+        if inner := next((one for one in managed if one.name.startswith(prefix)), None):
+            reason = f"another table lies in its folder: {inner.name}, kept by {NAMES[inner.format]}"
+            found[folder] = Unreadable(folder or ".", "delta", reason, "give each table a folder of its own")
+    return found
+
+
 def _is_inside(folder: str, others: set[str]) -> bool:
     """Whether a Delta table's folder lies in another one, which then owns it."""
-    return folder != "" and any(above in others for above in _folders_above(folder))
+    return folder != "" and any(above in others for above in folders_above(folder))
 
 
-def _folders_above(path: str) -> Iterable[str]:
-    """The folders that a path lies in, from the root ("") down."""
-    yield ""
-    for index, char in enumerate(path):
-        if char == "/":
-            yield path[:index]
-
-
-def _table_path(path: str, config: LakeConfig) -> str:
+def _table_path(path: str, config: LakeConfig, sinks: Collection[str]) -> str:
     """The path of the table that a file belongs to: the file itself, or a folder above it."""
     folder, _, name = path.rpartition("/")
-    folders = [above for above in _folders_above(path) if above]
-    for above in folders:
+    folders = list(folders_above(path))
+    for above in folders if sinks else ():
+        if above in sinks:
+            return above
+    for above in folders[1:]:
         if matches_any(above, config.group):
             return above
     if folder and matches_any(folder, config.split):

@@ -67,12 +67,6 @@ def path_of(token: str) -> Path:
     return tuple(json.loads(token))
 
 
-def top_level_of(token: str) -> str:
-    """The token of the top-level column that a leaf lies in."""
-    path = path_of(token)
-    return token_of(path[:2] if len(path) > 1 and isinstance(path[1], int) else path[:1])
-
-
 def storage_type(type_: pa.DataType) -> pa.DataType:
     """The type of the values: dictionaries, run-end encodings and extensions unwrapped."""
     while True:

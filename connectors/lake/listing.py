@@ -6,23 +6,33 @@ import hashlib
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lakebed.connectors.errors import ConfigError, LakeError, SourceError
 from lakebed.connectors.lake.files import local_path, open_file
 from lakebed.connectors.lake.globs import matches_any
+from lakebed.connectors.lake.hidden import DELTA_LOG, is_log, is_visible
+from lakebed.connectors.lake.managed import (
+    SIGN_FOLDERS,
+    SINK_LOG,
+    Managed,
+    ManagedFolders,
+    managed_folders,
+    owner_above,
+    require_no_owner,
+)
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
+from lakebed.connectors.lake.sink import committed_files
 from lakebed.connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lakebed.connectors.lake.config import LakeConfig
 
-DELTA_LOG = "_delta_log"
-POINTER_ENDING = ".lakebed.json"
+_STAND_IN = "._"
 _DIGEST_BLOCK = 1 << 20
 _DIGEST_THREADS = 4
 
@@ -32,7 +42,7 @@ class Listing:
     """The files of a lake that count, sorted by path; `problems` are folders and files that could not be looked at.
 
     `files` hold the data; `logs` what lies in the folders of Delta logs; `sources` are the tables of databases and
-    catalogs beside the folder.
+    catalogs beside the folder; `sinks` the folders that Spark's streaming sink writes, each of which is one table.
     """
 
     root: str
@@ -40,6 +50,7 @@ class Listing:
     logs: tuple[FileEntry, ...]
     problems: tuple[Unreadable, ...] = ()
     sources: tuple[TableSource, ...] = ()
+    sinks: frozenset[str] = frozenset()
 
     @cached_property
     def identity(self) -> str:
@@ -56,31 +67,29 @@ class Listing:
 
 
 def list_lake(config: LakeConfig) -> Listing:
-    """Walks the lake.
+    """Walks the lake once.
 
     Hidden files and folders (`.x`, `_x`) are left out, except Delta logs and partition folders such as `_day=1`, as
-    Spark does; so are the pointer files that stand in for tables set aside.
+    Spark does. What lies in a folder that another system manages is left out whatever the globs say; of a streaming
+    sink only the committed files count.
 
     Raises:
-        ConfigError: if the root does not exist, is a file, or holds no file that counts.
+        ConfigError: if the root does not exist, is a file, lies in a managed table, or holds no file that counts.
         SourceError: if the root may not be read.
     """
     root = canonical_root(config.root)
     if not root:
         return Listing("", (), ())
     found, problems = (_walk_store if is_object_store(root) else _walk_local)(root)
-    visible = sorted((entry for entry in found if _is_visible(entry.path)), key=lambda entry: entry.path)
-    selected = _select(visible, config)
-    if not selected and not problems and not config.has_sources:
-        raise empty_lake_error(root, bool(visible))
+    require_no_owner(root)
+    listing = _counted(root, found, config)
+    problems += listing.problems
+    if not (listing.files or listing.logs or problems or config.has_sources):
+        raise empty_lake_error(root, any(is_visible(entry.path) for entry in found))
     if config.paranoid:
-        selected, problems = _digest_all(root, selected, problems)
-    return Listing(
-        root,
-        tuple(entry for entry in selected if not _is_log(entry.path)),
-        tuple(entry for entry in selected if _is_log(entry.path)),
-        tuple(sorted(problems, key=lambda problem: problem.name)),
-    )
+        listing, unread = _digest_all(listing)
+        problems += unread
+    return replace(listing, problems=tuple(sorted(problems, key=lambda problem: problem.name)))
 
 
 def list_table(config: LakeConfig, path: str) -> Listing:
@@ -94,12 +103,48 @@ def list_table(config: LakeConfig, path: str) -> Listing:
     under = "" if path == "." else path
     one = storage.stat(under) if under and not _is_folder(root, under) else None
     found = [one] if one is not None else storage.list_files(under)
-    entries = [FileEntry(file.path, file.size, file.mtime_ns) for file in found if _is_visible(file.path)]
+    return _counted(root, [FileEntry(file.path, file.size, file.mtime_ns) for file in found])
+
+
+def _counted(root: str, found: Sequence[FileEntry], config: LakeConfig | None = None) -> Listing:
+    """Of all that lies there what counts; a managed table is a problem, as long as the globs leave any of it."""
+    managed = managed_folders(entry.path for entry in found)
+    # a managed table may have no file that counts
+    chosen = [FileEntry(f"{folder}/{_STAND_IN}".lstrip("/"), 0, 0) for folder in managed.folders]
+    chosen += sorted((entry for entry in found if is_visible(entry.path)), key=lambda entry: entry.path)
+    chosen = _select(chosen, config) if config else chosen
+    owners = {entry.path: owner for entry in chosen if (owner := managed.owner(entry.path)) is not None}
+    problems = {owner.folder: owner.as_unreadable() for owner in owners.values()}
+    entries, torn = _committed(root, [entry for entry in chosen if entry.path not in owners], found, managed)
     return Listing(
         root,
-        tuple(entry for entry in entries if not _is_log(entry.path)),
-        tuple(entry for entry in entries if _is_log(entry.path)),
+        tuple(entry for entry in entries if not is_log(entry.path)),
+        tuple(entry for entry in entries if is_log(entry.path)),
+        (*problems.values(), *torn),
+        sinks=frozenset(managed.sinks),
     )
+
+
+def _committed(
+    root: str, entries: list[FileEntry], found: Sequence[FileEntry], managed: ManagedFolders
+) -> tuple[list[FileEntry], list[Unreadable]]:
+    """Leaves out what the logs of streaming sinks do not name, and sinks that Spark could not read either."""
+    if not managed.sinks:
+        return entries, []
+    owners = {entry.path: managed.sink(entry.path) for entry in entries}
+    sizes = {entry.path: entry.size for entry in found}
+    logs = [path for path in sizes if f"{SINK_LOG}/" in path]
+    committed: set[str] = set()
+    torn = []
+    for folder in sorted({owner for owner in owners.values() if owner is not None}):
+        try:
+            named = committed_files(root, folder, logs)
+            if wrong := [path for path, size in named.items() if sizes.get(path) != size]:
+                raise SourceError("a file that the log of the streaming sink names is not as it says", value=wrong[0])
+            committed |= named.keys()
+        except SourceError as error:
+            torn.append(Unreadable(folder or ".", "sink", f"{error.what}: {error.value}", "see the job that writes it"))
+    return [entry for entry in entries if owners[entry.path] is None or entry.path in committed], torn
 
 
 def _is_folder(root: str, path: str) -> bool:
@@ -133,42 +178,63 @@ def _walk_store(root: str) -> tuple[list[FileEntry], list[Unreadable]]:
 
 def _walk_local(root: str) -> tuple[list[FileEntry], list[Unreadable]]:
     _check_root(root)
-    files: list[FileEntry] = []
-    problems: list[Unreadable] = []
-    folders, seen = [(root, "")], {_root_identity(root)}
-    while folders:
-        folder, prefix = folders.pop()
+    walk = _Walk([(root, "")], {_root_identity(root)})
+    while walk.folders:
+        folder, prefix = walk.folders.pop()
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    _visit(entry, prefix, (folders, seen), (files, problems))
+                    walk.visit(entry, prefix)
         except OSError as error:
             if not prefix:
                 raise _root_error(root, error) from error
-            problems.append(_problem(prefix.rstrip("/"), error))
-    return files, problems
+            walk.problems.append(_problem(prefix.rstrip("/"), error))
+    return walk.files, walk.problems
 
 
-def _visit(
-    entry: os.DirEntry[str],
-    prefix: str,
-    walk: tuple[list[tuple[str, str]], set[tuple[int, int]]],
-    result: tuple[list[FileEntry], list[Unreadable]],
-) -> None:
-    """Adds one entry of a folder to the walk or to the result; a folder reached twice by links is walked once."""
-    path = prefix + entry.name
-    try:
-        if not _is_text(path):
-            raise OSError("the name is not valid UTF-8, rename it")
-        facts = entry.stat()
-        if stat.S_ISDIR(facts.st_mode):
-            if _is_visible(f"{path}/x") and _identity(facts) not in walk[1]:
-                walk[1].add(_identity(facts))
-                walk[0].append((entry.path, f"{path}/"))
-        elif stat.S_ISREG(facts.st_mode) and _is_visible(path):
-            result[0].append(FileEntry(path, facts.st_size, facts.st_mtime_ns))
-    except OSError as error:
-        result[1].append(_problem(path, error))
+@dataclass
+class _Walk:
+    """A walk through local folders: those to look into, with their paths below the root, and what was found.
+
+    A folder reached twice by links is walked once. Of hidden folders those that tell a managed table are noted, with a
+    slash at their end.
+    """
+
+    folders: list[tuple[str, str]]
+    seen: set[tuple[int, int]]
+    files: list[FileEntry] = field(default_factory=list)
+    problems: list[Unreadable] = field(default_factory=list)
+    owners: dict[str, Managed | None] = field(default_factory=dict)
+
+    def visit(self, entry: os.DirEntry[str], prefix: str) -> None:
+        """Adds one entry of a folder."""
+        path = prefix + entry.name
+        try:
+            if not _is_text(path):
+                raise OSError("the name is not valid UTF-8, rename it")
+            facts = entry.stat()
+            is_folder = stat.S_ISDIR(facts.st_mode)
+            is_open = is_visible(f"{path}/x" if is_folder else path)
+            if is_open and entry.is_symlink() and (owner := self._owner(entry)) is not None:
+                self.problems.append(replace(owner.as_unreadable(), name=path))
+            elif is_folder and (is_open or entry.name == SINK_LOG) and _identity(facts) not in self.seen:
+                self.seen.add(_identity(facts))
+                self.folders.append((entry.path, f"{path}/"))
+            elif is_folder and entry.name in SIGN_FOLDERS:
+                self.files.append(FileEntry(f"{path}/", 0, facts.st_mtime_ns))
+            elif stat.S_ISREG(facts.st_mode) and (is_open or prefix.endswith(f"{SINK_LOG}/")):
+                self.files.append(FileEntry(path, facts.st_size, facts.st_mtime_ns))
+        except OSError as error:
+            self.problems.append(_problem(path, error))
+
+    def _owner(self, link: os.DirEntry[str]) -> Managed | None:
+        """The managed table into which a link leads."""
+        target = os.path.realpath(link.path)
+        place = f"{target}/x" if os.path.isdir(target) else target
+        folder = os.path.dirname(place)
+        if folder not in self.owners:
+            self.owners[folder] = owner_above(place)
+        return self.owners[folder]
 
 
 def _check_root(root: str) -> None:
@@ -232,48 +298,26 @@ def _identity(facts: os.stat_result) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def is_visible(path: str) -> bool:
-    """Whether a path below the root counts: no part of it is hidden, and it is no pointer file."""
-    return _is_visible(path)
-
-
-def _is_visible(path: str) -> bool:
-    *folders, name = path.split("/")
-    if DELTA_LOG in folders:
-        folders, name = folders[: folders.index(DELTA_LOG)], name.lstrip("_")
-    is_open = not any(part.startswith(("_", ".")) and not _is_open_folder(part) for part in folders)
-    return is_open and not name.startswith(("_", ".")) and not name.endswith(POINTER_ENDING)
-
-
-def _is_open_folder(name: str) -> bool:
-    """Whether a folder counts although its name begins with an underscore: a Delta log, or a partition as in Spark."""
-    return name == DELTA_LOG or (name.startswith("_") and "=" in name)
-
-
-def _is_log(path: str) -> bool:
-    return DELTA_LOG in path.split("/")[:-1]
-
-
 def _select(entries: Iterable[FileEntry], config: LakeConfig) -> list[FileEntry]:
     """The entries that the globs leave; a log follows its table, which counts as long as any part of it does."""
     include, exclude = config.include, config.exclude
     entries = [entry for entry in entries if not matches_any(entry.path, exclude)]
     if not include:
         return entries
-    tables = {table_of_log(entry.path) for entry in entries if _is_log(entry.path)}
+    tables = {table_of_log(entry.path) for entry in entries if is_log(entry.path)}
     chosen = [entry for entry in entries if matches_any(entry.path, include)]
     prefixes = [f"{table}/" if table else "" for table in tables]
     kept = tuple(prefix for prefix in prefixes if any(entry.path.startswith(prefix) for entry in chosen))
     return [entry for entry in entries if entry.path.startswith(kept) or matches_any(entry.path, include)]
 
 
-def _digest_all(
-    root: str, entries: list[FileEntry], problems: list[Unreadable]
-) -> tuple[list[FileEntry], list[Unreadable]]:
+def _digest_all(listing: Listing) -> tuple[Listing, list[Unreadable]]:
     with ThreadPoolExecutor(_DIGEST_THREADS) as pool:
-        results = list(pool.map(lambda entry: _digest(root, entry), entries))
+        results = list(pool.map(lambda entry: _digest(listing.root, entry), (*listing.files, *listing.logs)))
     digested = [result for result in results if isinstance(result, FileEntry)]
-    return digested, problems + [result for result in results if isinstance(result, Unreadable)]
+    files = tuple(entry for entry in digested if not is_log(entry.path))
+    logs = tuple(entry for entry in digested if is_log(entry.path))
+    return replace(listing, files=files, logs=logs), [bad for bad in results if isinstance(bad, Unreadable)]
 
 
 def _digest(root: str, entry: FileEntry) -> FileEntry | Unreadable:

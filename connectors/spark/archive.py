@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from lakebed.connectors.spark.jars import class_path, share_folder
+from lakebed.connectors.places import environment_folder
+from lakebed.connectors.spark.jars import class_path
 from lakebed.connectors.spark.java import Java
 
 
@@ -20,7 +21,7 @@ def archive_path(java: Java, jars: Sequence[Path]) -> Path:
     stamps = [f"{jar}:{jar.stat().st_size}:{jar.stat().st_mtime_ns}" for jar in jars]
     parts = [os.path.realpath(java.path), java.text, version("pyspark"), class_path(jars), *stamps]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    return share_folder() / "class-data" / f"{key}.jsa"
+    return environment_folder("class-data") / f"{key}.jsa"
 
 
 def archive_flags(java: Java, jars: Sequence[Path]) -> list[str]:

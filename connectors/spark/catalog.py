@@ -12,7 +12,7 @@ from pyspark.errors import PySparkException
 from lakebed.connectors.errors import LakeError, SourceError, first_line
 from lakebed.connectors.lake.databases import CATALOG, VIEW, state_token
 from lakebed.connectors.lake.globs import matches_any
-from lakebed.connectors.lake.listing import DELTA_LOG, is_visible
+from lakebed.connectors.lake.hidden import DELTA_LOG, is_visible
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 from lakebed.connectors.spark.names import quoted
 from lakebed.connectors.storage import Storage, is_object_store

@@ -12,19 +12,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.places import CACHE_VARIABLE, share_folder
+from lakebed.connectors.python_process import module_environment
 from lakebed.connectors.spark.jars import (
-    DELTA_COORDINATE,
-    DELTA_JARS,
+    DELTA_SET,
     JAR_SETS,
     JARS_VARIABLE,
     JarSet,
+    are_wanting,
     find_jars,
-    inspect_jars,
-    share_folder,
     spark_home,
 )
 from lakebed.connectors.spark.java import find_java
@@ -37,63 +36,61 @@ _FIX = (
 )
 
 
-def fetch_jars() -> Path:
-    """Fills set-up's folder with the seven pinned jars and answers it; does nothing where they are there already.
+def fetch_set(wanted: JarSet = DELTA_SET) -> Path:
+    """Fills the folder of a set of jars and answers it; does nothing where the pinned ones are there already.
+
+    Each jar appears under its name when it is whole and the pinned one; other versions may lie beside it.
 
     Raises: ConfigError: if Java is missing, the jars cannot be had, or one is not the pinned one.
     """
-    target = share_folder() / "jars"
-    if _is_complete(target):
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        source = os.environ.get(JARS_VARIABLE) or str(_resolve(Path(folder), DELTA_COORDINATE))
-        whole = Path(folder) / "whole"
-        whole.mkdir()
-        for name, path in zip(DELTA_JARS, find_jars(source), strict=True):
-            shutil.copyfile(path, whole / name)
-        _verify(whole, source, DELTA_JARS)
-        shutil.rmtree(target, ignore_errors=True)
-        whole.rename(target)
-    return target
-
-
-def fetch_set(wanted: JarSet) -> Path:
-    """Fills the folder of a set of jars and answers it; does nothing where they are there already.
-
-    Raises: ConfigError: as `fetch_jars`.
-    """
     target = share_folder() / wanted.name
-    if all((target / name).is_file() for name in wanted.jars):
+    if all((target / name).is_file() and _sha256(target / name) == wanted.jars[name] for name in wanted.jars):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        source, whole = _resolve(Path(folder), wanted.coordinate), Path(folder) / "whole"
-        whole.mkdir()
-        for name in wanted.jars:
-            found = next(iter([*source.glob(name), *source.glob(f"*_{name}")]), None)
-            if found is None:
-                raise ConfigError(f"{wanted.coordinate} came without a jar", value=name, hint=_FIX)
-            shutil.move(found, whole / name)
-        _verify(whole, str(source), wanted.jars)
-        shutil.rmtree(target, ignore_errors=True)
-        whole.rename(target)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            whole = Path(folder) / "whole"
+            whole.mkdir()
+            for name, path in _sources(wanted, Path(folder)).items():
+                shutil.copyfile(path, whole / name)
+            _verify(whole, wanted)
+            for name in wanted.jars:
+                (whole / name).replace(target / name)
+    except OSError as error:
+        raise ConfigError(
+            f"no room for the jars of {wanted.coordinate}", value=error, hint=f"{_FIX}; {CACHE_VARIABLE}=FOLDER"
+        ) from error
     return target
 
 
-def _is_complete(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in DELTA_JARS) and all(
-        jar.is_pinned for jar in inspect_jars(str(folder))
-    )
+def present_jars(configured: str = "") -> list[Path]:
+    """The seven jars of Delta; fetched now where nobody has named a folder and they are not there.
+
+    Raises: ConfigError: as `fetch_set`, or if a named folder lacks one.
+    """
+    if are_wanting(configured):
+        fetch_set()
+    return find_jars(configured)
 
 
-def _verify(folder: Path, source: str, pinned: Mapping[str, str]) -> None:
-    found = {name: _sha256(folder / name) for name in pinned}
-    wrong = [f"{name}: {found[name]}" for name in pinned if found[name] != pinned[name]]
+def _sources(wanted: JarSet, folder: Path) -> dict[str, Path]:
+    """File name → where it can be copied from: for Delta's the user's folder, else what Ivy brings."""
+    if wanted is DELTA_SET and (chosen := os.environ.get(JARS_VARIABLE)):
+        return dict(zip(wanted.jars, find_jars(chosen), strict=True))
+    source = _resolve(folder, wanted.coordinate)
+    found = {name: next(iter([*source.glob(name), *source.glob(f"*_{name}")]), None) for name in wanted.jars}
+    if missing := [name for name, path in found.items() if path is None]:
+        raise ConfigError(f"{wanted.coordinate} came without a jar", value=missing[0], hint=_FIX)
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def _verify(folder: Path, wanted: JarSet) -> None:
+    found = {name: _sha256(folder / name) for name in wanted.jars}
+    wrong = [f"{name}: {found[name]}" for name, pinned in wanted.jars.items() if found[name] != pinned]
     if wrong:
         raise ConfigError(
             "jars differ from the pinned ones",
-            value=source,
+            value=wanted.coordinate,
             expected="the SHA-256 digests in connectors/spark/jars.py",
             hint=_FIX,
             examples=wrong,
@@ -113,7 +110,7 @@ def _resolve(folder: Path, coordinate: str) -> Path:
     if settings := os.environ.get(IVY_SETTINGS_VARIABLE):
         options += ["--conf", f"spark.jars.ivySettings={settings}"]
     command = [find_java().path, "-cp", f"{spark_home()}/jars/*", "org.apache.spark.deploy.SparkSubmit", *options]
-    environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    environment = module_environment(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
     try:
         done = subprocess.run(
             [*command, str(program)],
@@ -138,9 +135,7 @@ def _cause(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for set_name in sys.argv[1:]:
+    for set_name in sys.argv[1:] or [DELTA_SET.name]:
         if set_name not in JAR_SETS:
             sys.exit(f"no such set of jars: {set_name}; there are {', '.join(JAR_SETS)}")
         sys.stderr.write(f"{fetch_set(JAR_SETS[set_name])}\n")
-    if not sys.argv[1:]:
-        sys.stderr.write(f"{fetch_jars()}\n")

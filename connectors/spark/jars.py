@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.places import share_folder
 
 DELTA_COORDINATE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 # file name → SHA-256, as Maven Central serves them
@@ -27,7 +28,7 @@ DELTA_JARS: Mapping[str, str] = {
 }
 JARS_VARIABLE = "LAKEBED_SPARK_JARS"
 JARS_FIX = (
-    "run `make setup` (or `python -m lakebed.connectors.spark.fetch`), or let "
+    "run `python -m lakebed.connectors.spark.fetch` (in a checkout `make setup`), or let "
     f"{JARS_VARIABLE} name a folder that holds the jars of {DELTA_COORDINATE}"
 )
 
@@ -56,6 +57,7 @@ class JarSet:
         return f"{command}{size}, or put them into the folder of {JARS_VARIABLE}"
 
 
+DELTA_SET = JarSet("jars", DELTA_COORDINATE, DELTA_JARS, 13_000_000)
 POSTGRESQL_JARS = JarSet(
     "postgresql",
     "org.postgresql:postgresql:42.7.10",
@@ -73,7 +75,7 @@ S3_JARS = JarSet(
     },
     690_000_000,
 )
-JAR_SETS = {one.name: one for one in (POSTGRESQL_JARS, S3_JARS)}
+JAR_SETS = {one.name: one for one in (DELTA_SET, POSTGRESQL_JARS, S3_JARS)}
 
 
 @dataclass(frozen=True)
@@ -86,22 +88,28 @@ class Jar:
     is_pinned: bool
 
 
-def share_folder() -> Path:
-    """Where set-up keeps what belongs to this Python environment: jars, the class-data archive, Prefect's database."""
-    return Path(sys.prefix) / "share" / "lakebed"
-
-
 def jars_folder(configured: str = "") -> Path:
-    """The folder of Delta's jars: the configured one, else `LAKEBED_SPARK_JARS`, else the one that set-up filled."""
+    """The folder of Delta's jars: the configured one, else `LAKEBED_SPARK_JARS`, else the one that is filled once."""
     chosen = configured or os.environ.get(JARS_VARIABLE, "")
-    return Path(chosen).expanduser().absolute() if chosen else share_folder() / "jars"
+    return Path(chosen).expanduser().absolute() if chosen else share_folder() / DELTA_SET.name
+
+
+def are_wanting(configured: str = "") -> bool:
+    """Whether Delta's jars are still to be fetched: nobody has named a folder, and the one of `fetch` lacks some."""
+    if configured or os.environ.get(JARS_VARIABLE):
+        return False
+    return any(_find(jars_folder(), name) is None for name in DELTA_JARS)
 
 
 def spark_home() -> Path:
     """The folder of the installed PySpark, which is a whole Spark; found without importing it."""
     spec = find_spec("pyspark")
     if spec is None or spec.origin is None:
-        raise ConfigError("PySpark is not installed", value=sys.executable, hint="run `make setup`")
+        raise ConfigError(
+            "PySpark is not installed",
+            value=sys.executable,
+            hint="install lakebed with its dependencies: `pip install` its wheel",
+        )
     return Path(spec.origin).parent
 
 

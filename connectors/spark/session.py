@@ -17,6 +17,7 @@ from lakebed.connectors.errors import ConfigError, LakeError, StageError, first_
 from lakebed.connectors.spark.archive import archive_flags
 from lakebed.connectors.spark.cluster import adopted, join_cluster, require_delta, submitted_settings
 from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.fetch import present_jars
 from lakebed.connectors.spark.gateway import SHORT_RUN, jvm_command, start_gateway
 from lakebed.connectors.spark.jars import class_path, find_jars, s3_jars
 from lakebed.connectors.spark.java import find_java
@@ -136,7 +137,7 @@ def shared_session(config: SparkConfig) -> SessionStarter:
 
 
 def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> SparkSession:
-    jars = [] if is_submitted() else [*find_jars(config.jars), *s3_jars()]
+    jars = [] if is_submitted() else [*present_jars(config.jars), *s3_jars()]
     submitted = submitted_settings()
     config = adopted(config, submitted)
     settings = session_settings(config, jars, submitted)

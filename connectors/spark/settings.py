@@ -136,6 +136,6 @@ def _cluster_settings(config: SparkConfig) -> dict[str, str]:
     return _worker_variables(config, ZIP_NAME)
 
 
-def _worker_variables(config: SparkConfig, python_path: str) -> dict[str, str]:
-    preload = ",".join(config.worker_preload)
-    return {"spark.executorEnv.PYTHONPATH": python_path, f"spark.executorEnv.{PRELOAD_VARIABLE}": preload}
+def _worker_variables(config: SparkConfig, path: str) -> dict[str, str]:
+    variables = {**SAFE_PATH, "PYTHONPATH": path, PRELOAD_VARIABLE: ",".join(config.worker_preload)}
+    return {f"spark.executorEnv.{name}": value for name, value in variables.items()}

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from lakebed.connectors.errors import StageError
 from lakebed.connectors.spark.archive import archive_path, is_usable
 from lakebed.connectors.spark.config import SparkConfig
-from lakebed.connectors.spark.jars import find_jars
+from lakebed.connectors.spark.fetch import present_jars
 from lakebed.connectors.spark.java import find_java
 from lakebed.connectors.spark.session import SessionStarter
 
@@ -26,7 +26,7 @@ def build_archive(config: SparkConfig) -> Path:
         ConfigError: if Java or the jars are missing.
         StageError: if the JVM leaves no archive.
     """
-    java, jars = find_java(), find_jars(config.jars)
+    java, jars = find_java(), present_jars(config.jars)
     target = archive_path(java, jars)
     if is_usable(java, jars):
         return target

@@ -26,17 +26,3 @@ def require_yes(what: str, yes: bool, command: str) -> None:
     raise ConfigError(
         f"this would {what}; it was not confirmed, nothing was done", expected="--yes, or --dry-run first", hint=command
     )
-
-
-def chosen_tables(tables: list[str] | None, everything: bool, verb: str) -> list[str] | None:
-    """The tables named; None for all.
-
-    Raises:
-        ConfigError: if neither or both are given.
-    """
-    if bool(tables) == everything:
-        raise ConfigError(
-            "say which tables", value="both names and --all" if tables else None, expected="names of tables, or --all",
-            hint=f"lakebed {verb} --all --artifacts DIR",
-        )  # fmt: skip
-    return tables or None

@@ -64,26 +64,26 @@ def _make_lake(lake: str, root: Path) -> Any:
 def _differences(truth: Any, artifacts: str) -> list[str]:
     if truth is None:
         return []
+    from lakebed.answers import Answers
     from lakebed.data_samples.truth import check_against_truth
-    from lakebed.flows.cli.containments import edges
 
-    rows = edges(artifacts)
-    semantics: Literal["set", "bag"] = rows[0]["semantics"] if rows else "set"
-    return check_against_truth(truth, {(row["child"], row["parent"]) for row in rows}, semantics)
+    found = Answers(artifacts).containments()
+    semantics: Literal["set", "bag"] = "bag" if found and found[0].semantics == "bag" else "set"
+    return check_against_truth(truth, {(row.child, row.parent) for row in found}, semantics)
 
 
 def _print_neighbours(artifacts: str) -> None:
     """The nearest tables of the biggest ones, as `lakebed similar` answers."""
+    from lakebed.answers import Answers
     from lakebed.artifacts import newest_refs
     from lakebed.flows.cli.output import print_table
-    from lakebed.flows.cli.similar import opened, why_text
 
-    search = opened(artifacts)
+    search = Answers(artifacts)
     store, refs = newest_refs(artifacts, "index")
     tables = store.read(refs["inventory"], "tables", ["name", "n_rows", "n_bytes"]).sort_by([("n_bytes", "descending")])
     biggest = [row["name"] for row in tables.to_pylist() if row["n_rows"]][:SHOWN_TABLES]
     rows = [
-        (name, found.name, why_text(found.why)) for name in biggest for found in search.similar(name, SHOWN_NEIGHBOURS)
+        (name, found.name, found.why_text()) for name in biggest for found in search.similar(name, SHOWN_NEIGHBOURS)
     ]
     print_table("Nearest tables of the biggest", ("table", "like", "why"), rows)
     print_text()

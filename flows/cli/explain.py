@@ -1,19 +1,18 @@
 """`lakebed explain`: why a table is contained, contains, or only nearly so."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from lakebed.flows.cli.output import human_bytes, print_json, print_table, print_text, printable
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, asked
+from lakebed.flows.cli.output import print_json, print_table, print_text, printable
 from lakebed.tasks.retention.words import money_text
+from lakebed.words import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from lakebed.results import Result
     from lakebed.tasks.relations.explain import RelationVerdict
     from lakebed.tasks.retention.explain import DecisionFacts
-    from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 SHOWN_PAIRS = 25
 
@@ -26,41 +25,24 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say of one table what each step found: proven edges, near misses, and why the others are out."""
-    from lakebed.artifacts import newest_refs, newest_run
-    from lakebed.tasks.containment.explain import explain_table
-    from lakebed.tasks.retention.explain import explain_decision
-
-    root = artifact_root(artifacts, config)
-    store, refs = newest_refs(root, "containment")
-    settings = newest_run(root, "containment").config["containment"]
-    found = explain_table(
-        store, refs["inventory"], refs["containment"], table, strict_types=bool(settings["strict_types"])
-    )
-    related = _relations(store, refs, found.table)
-    decided = explain_decision(store, refs["retention"], found.table) if "retention" in refs else None
+    answer = asked(artifacts, config).explain(table)
     if as_json:
-        head = {"table": found.table, "n_rows": found.n_rows, "n_bytes": found.n_bytes}
-        counts = {"n_schema_parents": found.n_schema_parents, "n_schema_children": found.n_schema_children}
-        facts = {**head, **counts, "pairs": [pair.as_dict() for pair in found.pairs]}
-        print_json({**facts, "relations": [one.as_dict() for one in related], **_decision(decided)})
+        print_json(answer.as_dict())
         return
+    found, limit = answer.found, None if everything else SHOWN_PAIRS
     print_text(f"{printable(found.table)}: {found.n_rows:,} rows, {human_bytes(found.n_bytes)}")
     print_text(
         f"its columns lie in {found.n_schema_parents:,} other tables; "
         f"{found.n_schema_children:,} other tables have no columns but its own"
     )
-    shown = found.pairs if everything else found.pairs[:SHOWN_PAIRS]
+    shown = answer[:limit]
     rows = ((pair.child, pair.parent, pair.verdict, pair.step, pair.reason) for pair in shown)
     print_table("", ("child", "parent", "verdict", "step", "why"), rows)
-    if decided is not None:
-        _print_decision(decided)
-    if len(shown) < len(found.pairs):
-        print_text(f"… and {len(found.pairs) - len(shown):,} more pairs; --all lists them")
-    _print_relations(related, everything=everything)
-
-
-def _decision(decided: "DecisionFacts | None") -> dict[str, Any]:
-    return {"decision": decided.as_dict()} if decided is not None else {}
+    if answer.decision is not None:
+        _print_decision(answer.decision)
+    if len(shown) < len(answer):
+        print_text(f"… and {len(answer) - len(shown):,} more pairs; --all lists them")
+    _print_relations(answer.relations, limit)
 
 
 def _print_decision(decided: "DecisionFacts") -> None:
@@ -77,20 +59,13 @@ def _print_decision(decided: "DecisionFacts") -> None:
         print_text(decided.rebuild["sql"])
 
 
-def _relations(store: "ArtifactStore", refs: "Mapping[str, ArtifactRef]", table: str) -> "list[RelationVerdict]":
-    """Of a run that has reached the stage; of an earlier one there are none."""
-    from lakebed.tasks.relations.explain import explain_relations
-
-    return explain_relations(store, refs["relations"], table) if "relations" in refs else []
-
-
-def _print_relations(related: "list[RelationVerdict]", *, everything: bool) -> None:
+def _print_relations(related: "Result[RelationVerdict]", limit: int | None) -> None:
     from lakebed.tasks.relations.explain import short
 
     if not related:
         return
     print_text("relations beyond one parent:")
-    shown = related if everything else related[:SHOWN_PAIRS]
+    shown = related[:limit]
     rows = ((one.child, short(one.parents), one.verdict, one.kind, one.reason) for one in shown)
     print_table("", ("child", "parents", "verdict", "kind", "why"), rows)
     if len(shown) < len(related):

@@ -10,7 +10,8 @@ from lakebed.connectors.errors import ArtifactError
 from lakebed.flows.cli.confirm import DryRun, Yes, require_yes
 from lakebed.flows.cli.logs import follow_config
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from lakebed.flows.cli.output import human_bytes, print_json, print_table, print_text
+from lakebed.flows.cli.output import print_json, print_table, print_text
+from lakebed.words import human_bytes
 
 if TYPE_CHECKING:
     from lakebed.gc import Cleaning

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from lakebed.connectors.errors import ConfigError, LakeError
+from lakebed.connectors.places import keep_kernels_in_cache
 from lakebed.connectors.redaction import redacted
 from lakebed.connectors.rights import forbid_shared_writes
 from lakebed.flows.cli.apply import apply
@@ -20,7 +21,6 @@ from lakebed.flows.cli.demo import demo
 from lakebed.flows.cli.doctor import doctor
 from lakebed.flows.cli.explain import explain
 from lakebed.flows.cli.gc import gc
-from lakebed.flows.cli.joinable import joinable
 from lakebed.flows.cli.links import links
 from lakebed.flows.cli.logs import begin_logging
 from lakebed.flows.cli.neighbours import neighbours
@@ -29,16 +29,17 @@ from lakebed.flows.cli.purge import purge
 from lakebed.flows.cli.report import report
 from lakebed.flows.cli.restore import restore
 from lakebed.flows.cli.run import run
-from lakebed.flows.cli.search import search
+from lakebed.flows.cli.search import joinable, search, similar
 from lakebed.flows.cli.serve import serve
-from lakebed.flows.cli.similar import similar
 from lakebed.flows.cli.status import status
 from lakebed.flows.cli.summarize import decode, summarize
+from lakebed.flows.cli.tables import tables
 
 VERBS = (
     doctor,
     demo,
     run,
+    tables,
     containments,
     plan,
     apply,
@@ -106,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     is_json = "--json" in given
     forbid_shared_writes()
+    keep_kernels_in_cache()
     for number in STOPS:
         signal.signal(number, _stop)
     try:

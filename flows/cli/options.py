@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from lakebed.answers import Answers
     from lakebed.config import LakebedConfig
 
 ConfigFile = Annotated[
@@ -42,3 +43,10 @@ def artifact_root(artifacts: str | None, config: Path | None = None) -> str:
 
     settings: LakebedConfig = load_config(config, {"lake": {"root": "."}})
     return settings.artifacts
+
+
+def asked(artifacts: str | None, config: Path | None = None) -> "Answers":
+    """Whom a verb asks that only reads artifacts; raises as `artifact_root`."""
+    from lakebed.answers import Answers
+
+    return Answers(artifact_root(artifacts, config))

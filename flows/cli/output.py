@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +14,6 @@ from lakebed.connectors.errors import visible
 
 # control characters, and those that hide or reorder what follows
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def print_json(value: object) -> None:
@@ -46,17 +45,3 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]
 def printable(text: str) -> str:
     """The text with control characters shown as escapes, so that a table's name cannot steer the terminal."""
     return visible(text)
-
-
-def human_bytes(n_bytes: float) -> str:
-    """1234567 → `1.2 MB`."""
-    size, unit = float(n_bytes), 0
-    while size >= 1000 and unit < len(UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    return f"{size:.0f} {UNITS[unit]}" if unit == 0 else f"{size:.1f} {UNITS[unit]}"
-
-
-def changes_text(changes: Mapping[str, int]) -> str:
-    """What a stage took from an earlier artifact: `tables: 2,292 taken, 1 changed`."""
-    told = [f"{n:,} {name.removeprefix('tables_')}" for name, n in changes.items() if n]
-    return f"tables: {', '.join(told)}" if told else ""

@@ -1,9 +1,10 @@
 """`lakebed purge`: deletes tables in quarantine after their time."""
 
-from lakebed.flows.cli.confirm import DryRun, Everything, Tables, Yes, chosen_tables, require_yes
+from lakebed.flows.cli.confirm import DryRun, Everything, Tables, Yes, require_yes
 from lakebed.flows.cli.logs import follow_config
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
-from lakebed.flows.cli.output import human_bytes, print_json, print_text, printable
+from lakebed.flows.cli.output import print_json, print_text, printable
+from lakebed.words import human_bytes
 
 
 def purge(  # noqa: PLR0913 - one argument an option
@@ -18,7 +19,7 @@ def purge(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Delete tables in quarantine whose days of grace are over. The only verb that deletes; with --all those due."""
-    from lakebed.quarantine import lake_settings
+    from lakebed.quarantine import chosen_tables, lake_settings
     from lakebed.quarantine import purge as purge_tables
 
     follow_config(config)

@@ -1,9 +1,10 @@
 """`lakebed restore`: brings tables back."""
 
-from lakebed.flows.cli.confirm import DryRun, Everything, Tables, chosen_tables
+from lakebed.flows.cli.confirm import DryRun, Everything, Tables
 from lakebed.flows.cli.logs import follow_config
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
-from lakebed.flows.cli.output import human_bytes, print_json, print_text, printable
+from lakebed.flows.cli.output import print_json, print_text, printable
+from lakebed.words import human_bytes
 
 
 def restore(  # noqa: PLR0913 - one argument an option
@@ -17,7 +18,7 @@ def restore(  # noqa: PLR0913 - one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Bring tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged."""
-    from lakebed.quarantine import lake_settings
+    from lakebed.quarantine import chosen_tables, lake_settings
     from lakebed.quarantine import restore as restore_tables
 
     follow_config(config)

@@ -1,12 +1,19 @@
 """`lakebed run`: the chain on a lake."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, Master, overrides
-from lakebed.flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
+from lakebed.flows.cli.output import print_json, print_table, print_text
+from lakebed.flows.cli.tables import others_text, print_unreadable
 from lakebed.tasks.retention.words import money_text
+from lakebed.words import changes_text, human_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakebed.tables import TableRow
 
 
 def run(  # noqa: PLR0913 - one argument an option
@@ -28,6 +35,7 @@ def run(  # noqa: PLR0913 - one argument an option
     from lakebed.config import load_config
     from lakebed.flows.runner import chosen_runner
     from lakebed.run import run as run_chain
+    from lakebed.tables import unreadable_tables
     from lakebed.tasks.runtime.logs import configure
     from lakebed.tasks.runtime.progress import shown
 
@@ -40,10 +48,10 @@ def run(  # noqa: PLR0913 - one argument an option
     if as_json:
         print_json(result.as_dict())
     else:
-        print_summary(result.as_dict())
+        print_summary(result.as_dict(), unreadable_tables(settings.artifacts, result.record), settings.artifacts)
 
 
-def print_summary(result: dict[str, Any]) -> None:
+def print_summary(result: dict[str, Any], unreadable: "Sequence[TableRow]" = (), artifacts: str = "") -> None:
     """What a person wants to know of a run."""
     print_table(
         "Stages",
@@ -68,6 +76,9 @@ def print_summary(result: dict[str, Any]) -> None:
         f"{result.get('tables', 0):,} tables in {result.get('distinct_schemas', 0):,} schemas, "
         f"{result.get('unreadable', 0):,} unreadable"
     )
+    print_unreadable(unreadable, artifacts)
+    if others := others_text(result.get("other_files"), result.get("other_bytes")):
+        print_text(others)
     if "proven" in result:
         print_text(
             f"pairs: {result['schema_edges']:,} by schema → {result['after_min_max']:,} after min-max → "

@@ -1,11 +1,41 @@
-"""`lakebed search`: tables and columns by a text in their names or values."""
+"""`lakebed similar`, `lakebed joinable` and `lakebed search`: the tables and columns that are near, with why."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
-from lakebed.flows.cli.similar import Number, opened, show
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, asked
+from lakebed.flows.cli.output import print_lines, print_table, print_text
+
+if TYPE_CHECKING:
+    from lakebed.results import Result
+    from lakebed.tasks.search.model import Neighbour
+
+Number = Annotated[int, typer.Option("--k", "-k", help="How many answers.", min=1, max=1_000)]
+
+
+def similar(
+    table: Annotated[str | None, typer.Argument(help="Name of the table, relative to the lake.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="A Parquet file that is not in the lake.")] = None,
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    k: Number = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Print the tables that hold most of a table's values, and those near it in the graph, with why."""
+    _show(asked(artifacts, config).similar(table, k, file=file), as_json=as_json)
+
+
+def joinable(
+    column: Annotated[str, typer.Argument(help="TABLE.COLUMN, or the JSON text of the list of table and path.")],
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    k: Number = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Print the columns of other tables that hold most of a column's distinct values, with why."""
+    _show(asked(artifacts, config).joinable(column, k), as_json=as_json)
 
 
 def search(
@@ -16,4 +46,15 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Print tables and columns whose names or shared values are most like a text."""
-    show(f"found for {text}", opened(artifact_root(artifacts, config)).search(text, k), as_json=as_json)
+    _show(asked(artifacts, config).search(text, k), as_json=as_json)
+
+
+def _show(found: "Result[Neighbour]", *, as_json: bool) -> None:
+    """One object a line, or a table."""
+    if as_json:
+        print_lines(row.as_dict() for row in found)
+    elif not found:
+        print_text("nothing is near")
+    else:
+        rows = ((row.name, "" if row.distance is None else f"{row.distance:.3f}", row.why_text()) for row in found)
+        print_table(found.title, ("", "distance", "why"), rows, right=(1,))

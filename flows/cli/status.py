@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root, overrides
-from lakebed.flows.cli.output import changes_text, human_bytes, print_json, print_table, print_text
+from lakebed.flows.cli.output import print_json, print_table, print_text
+from lakebed.words import changes_text, human_bytes
 
 if TYPE_CHECKING:
+    from lakebed.status import Status
     from lakebed.tasks.runtime.record import RunRecord
 
 
@@ -36,6 +38,8 @@ def status(
 ) -> None:
     """Lists what needs attention first, then the newest runs, the stages of the last, and the quarantine."""
     from lakebed.artifacts import all_runs
+    from lakebed.quarantine import lake_settings
+    from lakebed.status import status_of
     from lakebed.tasks.runtime.prometheus import metrics_text
     from lakebed.tasks.runtime.record import find_run
 
@@ -49,31 +53,19 @@ def status(
     if form is Format.prometheus:
         print_text(metrics_text(runs).rstrip())
         return
-    _overview(root, config, runs[:n], is_json=is_json)
+    found = status_of(root, runs[:n], lake_settings(config, overrides(None, root)))
+    print_json(found.as_dict()) if is_json else _overview(found)
 
 
-def _overview(root: str, config: Any, runs: "list[RunRecord]", *, is_json: bool) -> None:
-    from lakebed.connectors.rights import weakness_of
-    from lakebed.quarantine import lake_settings, quarantine_facts, quarantine_warnings
-
-    settings = lake_settings(config, overrides(None, root))
-    warnings, aside = quarantine_warnings(settings), quarantine_facts(settings)
-    if (weakness := weakness_of(root)) and settings.security.shared_root != "allow":
-        warnings.append(f"the artifact root {root} is not safe from others: {weakness}")
-    if is_json:
-        print_json({"warnings": warnings, "runs": [record.model_dump(mode="json") for record in runs], **aside})
-        return
-    for line in warnings:
+def _overview(found: "Status") -> None:
+    for line in found.warnings:
         print_text(f"warning: {line}")
-    rows = (
-        (record.run_id, record.status, f"{record.total_s:.1f}", " ".join(stage.stage for stage in record.stages))
-        for record in runs
-    )
+    rows = ((row.run_id, row.status, f"{row.seconds:.1f}", " ".join(row.stages)) for row in found)
     print_table("Runs, newest first", ("run", "status", "seconds", "stages"), rows, right=(2,))
     print_text()
-    _print_stages("Artifacts of the newest", runs[0])
-    if aside["quarantine"]:
-        _print_quarantine(aside)
+    _print_stages("Artifacts of the newest", found.records[0])
+    if found.quarantine:
+        _print_quarantine(found)
 
 
 def _print_stages(title: str, record: "RunRecord") -> None:
@@ -146,13 +138,12 @@ def _told(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _print_quarantine(aside: dict[str, list[dict[str, Any]]]) -> None:
+def _print_quarantine(found: "Status") -> None:
     tables = (
-        (entry["table"], entry["phase"], human_bytes(entry["n_bytes"]), entry["since"], entry["purge_not_before"])
-        for entry in aside["quarantine"]
+        (one.table, one.phase, human_bytes(one.n_bytes), one.since, one.purge_not_before) for one in found.quarantine
     )
     print_text()
     print_table("In quarantine", ("table", "", "bytes", "since", "purge not before"), tables, right=(2,))
-    pins = ((pin["parent"], ", ".join(pin["children"]), pin["problem"] or "as it was") for pin in aside["pins"])
+    pins = ((pin.parent, ", ".join(pin.children), pin.problem or "as it was") for pin in found.pins)
     print_text()
     print_table("Pinned: may not be dropped, overwritten or vacuumed", ("table", "needed by", "state"), pins)

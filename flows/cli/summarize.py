@@ -8,7 +8,8 @@ import typer
 
 from lakebed.flows.cli.logs import follow_config
 from lakebed.flows.cli.options import AsJson
-from lakebed.flows.cli.output import human_bytes, print_json, print_text
+from lakebed.flows.cli.output import print_json, print_text
+from lakebed.words import human_bytes
 
 
 class Weights(StrEnum):
@@ -28,13 +29,15 @@ def summarize(
     as_json: AsJson = False,
 ) -> None:
     """Summarises a graph without loss; stopped, the same command goes on where it ended."""
-    from lakebed.tasks.summary.config import SummaryConfig
-    from lakebed.tasks.summary.files import EdgeFile, summarize_file
+    from lakebed.first_use import compile_kernels_once
+    from lakebed.graph import summarize as summarize_edges
+    from lakebed.tasks.runtime.progress import shown
 
     follow_config(None)
-    config = SummaryConfig(iterations=iterations, seed=seed)
-    stored = summarize_file(EdgeFile(str(edges), weights.value), config, None if out is None else str(out))
-    facts = dict(stored.facts)
+    compile_kernels_once()
+    chosen = {"iterations": iterations, "seed": seed}
+    graph = summarize_edges(edges, out=out, weights=weights.value, progress=shown(), **chosen)
+    facts = dict(graph.facts)
     if as_json:
         print_json(facts)
         return
@@ -46,7 +49,7 @@ def summarize(
         f"+ {facts['h_edges']:,} hierarchy"
     )
     print_text(f"ratio {facts['ratio']:.4f}, {facts['bits_per_edge']:.2f} bits an edge ({facts['stored_form']})")
-    print_text(f"arrays: {human_bytes(stored.summary.n_bytes())}; decoded and compared with the input: lossless")
+    print_text(f"arrays: {human_bytes(graph.summary.n_bytes())}; decoded and compared with the input: lossless")
     if out is not None:
         print_text(f"written to {out}; `lakebed decode {out}` gives the edges back")
 

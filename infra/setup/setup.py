@@ -100,6 +100,8 @@ def _java_problem() -> str:
 
 
 def _run_steps(steps: Sequence[Step]) -> int:
+    # it also tells this environment from one that pip alone has filled: see connectors/places.py
+    STAMPS.parent.mkdir(parents=True, exist_ok=True)
     stamps = _read_stamps()
     for position, step in enumerate(steps, 1):
         digest = _digest(step.inputs())
@@ -213,11 +215,6 @@ def _say(line: str) -> None:
 
 
 _JARS = "connectors/spark/jars.py"
-_KERNELS = sorted(path.relative_to(ROOT).with_suffix("") for path in ROOT.glob("tasks/**/kernel/compile.py"))
-_COMPILE = "; ".join(
-    f"from {module} import compile_kernels; compile_kernels()"
-    for module in ("lakebed.tasks.encoding", *(".".join(("lakebed", *path.parts)) for path in _KERNELS))
-)
 STEPS = (
     Step("Python environment", _environment_inputs, _make_environment),
     Step(
@@ -234,7 +231,7 @@ STEPS = (
     Step(
         "compiled kernels",
         lambda: _contents("requirements/lock.txt", "tasks/encoding/*.py", "tasks/**/kernel/*.py"),
-        _module("-c", _COMPILE),
+        _module("-m", "lakebed.first_use"),
         is_optional=True,
     ),
     Step(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ class PairVerdict:
     step: str
     verdict: str
     reason: str
-    facts: dict[str, Any]
+    facts: dict[str, Any] = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""

@@ -12,7 +12,7 @@ from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, thread_count
 from lakebed.tasks.embeddings.kernel.features import NodeFeatures
 from lakebed.tasks.embeddings.kernel.projection import UInt64
-from lakebed.tasks.encoding import value_hashes
+from lakebed.tasks.encoding.hashes import value_hashes
 from lakebed.tasks.summary.kernel.cost_model import Choice
 from lakebed.tasks.summary.kernel.csr import CsrGraph
 from lakebed.tasks.summary.kernel.model import Summary
@@ -20,7 +20,6 @@ from lakebed.tasks.summary.kernel.operator import CsrOperator, chosen_operator
 
 # part of every vector: another key would be another projection
 _HASH_KEY = b"lakebed-node-key"
-EDGE_COLUMNS = ("source", "target", "weight")
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from lakebed.connectors.lake.canonical import Canonical, canonical_values, is_nan
-from lakebed.tasks.encoding.types import type_class
+from lakebed.connectors.lake.canonical import Canonical, is_nan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pyarrow as pa
 
 CUT_BYTES = 512
 NUMERIC_CLASSES = frozenset({"number", "date", "timestamp", "time", "duration"})
@@ -67,14 +65,6 @@ def order_keys(values: Sequence[Canonical | None], type_class: str, *, is_upper:
             for value in cast("Sequence[bytes | None]", values)
         ]
     return [order_key(value, type_class, is_upper=is_upper) for value in values]
-
-
-def array_order_keys(values: pa.Array, *, is_upper: bool = False) -> list[bytes | None]:
-    """The keys of an Arrow array of a flat type, in its order."""
-    kind = type_class(values.type)
-    if kind not in ORDERED_CLASSES:
-        return [None] * len(values)
-    return order_keys(canonical_values(values), kind, is_upper=is_upper)
 
 
 def _plain(value: object) -> object:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebed.tasks.encoding.hashes import Hashes
 from lakebed.tasks.encoding.signatures import (
     INTEGERS,
     READ_INTEGERS,
@@ -69,28 +68,6 @@ def find_rows(child: Words, parent: Words) -> Integers:
             break
         if parent[at, 0] == child[i, 0] and parent[at, 1] == child[i, 1]:
             out[i] = at
-    return out
-
-
-def n_missing(child: Hashes, parent: Hashes) -> int:
-    """How many of the child's distinct rows the parent has not.
-
-    Shapes: child (n, 2), parent (m, 2), each sorted by (high, low) and distinct. O(n · log(m / n)).
-    """
-    return int(np.count_nonzero(find_rows(child, parent) < 0))
-
-
-def n_missing_bag(child: Hashes, child_counts: Counts, parent: Hashes, parent_counts: Counts) -> int:
-    """How many of the child's rows the parent has not, multiplicities counted: Σ max(0, child count - parent count)."""
-    return int((child_counts - matched_multiset(child, child_counts, parent, parent_counts)).sum())
-
-
-def matched_multiset(child: Hashes, child_counts: Counts, parent: Hashes, parent_counts: Counts) -> Counts:
-    """(n,) the smaller of the two multiplicities of each of the child's distinct rows; 0 where the parent lacks it."""
-    at = find_rows(child, parent)
-    found = at >= 0
-    out: Counts = np.zeros(len(child), np.int64)
-    out[found] = np.minimum(child_counts[found], parent_counts[at[found]])
     return out
 
 

@@ -7,8 +7,6 @@ parent has it at all. So its absence refutes the containment for certain, and th
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebed.tasks.encoding.hashes import Hashes
-
 MAX_LEVEL = 63
 MIN_SAMPLE_ROWS = 30
 
@@ -28,25 +26,6 @@ def threshold(level: int) -> int:
     if not 0 <= level <= MAX_LEVEL:
         raise ValueError(f"there is no sketch level {level}, expected 0 … {MAX_LEVEL}")
     return (1 << 64) >> level
-
-
-def sketch(unique_hashes: Hashes, level: int) -> Hashes:
-    """The hashes that a level keeps: a prefix of the sorted ones, so level l + 1 lies in level l. Level 0 keeps all.
-
-    Shapes: unique_hashes (n, 2) sorted by (high, low); result (m, 2), a view.
-    """
-    if level == 0:
-        return unique_hashes
-    end = np.searchsorted(unique_hashes[:, 0], np.uint64(threshold(level)), side="left")
-    return unique_hashes[:end]
-
-
-def containment_interval(
-    n_compared: int, n_missing: int, confidence: float = 0.95
-) -> tuple[float, float, float] | None:
-    """`containment_intervals` of one pair; None below 30 compared rows."""
-    found = containment_intervals(np.array([n_compared]), np.array([n_missing]), confidence)
-    return None if np.isnan(found[0, 0]) else (float(found[0, 0]), float(found[1, 0]), float(found[2, 0]))
 
 
 def containment_intervals(

@@ -15,9 +15,16 @@ from lakebed.connectors.storage import Storage
 from lakebed.tasks.index.config import IndexConfig, Vectors
 from lakebed.tasks.index.contract import INDEXES
 from lakebed.tasks.index.evidence import FILES, write_evidence
-from lakebed.tasks.index.folder import IndexHead, ShardHead, ShardWork, folder_files, open_folder
+from lakebed.tasks.index.folder import (
+    IndexHead,
+    ShardHead,
+    ShardWork,
+    build_folder,
+    build_here,
+    folder_files,
+    open_folder,
+)
 from lakebed.tasks.index.kernel.flat import Float32
-from lakebed.tasks.index.versions import build_folder, build_here
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics

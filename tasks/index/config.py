@@ -36,5 +36,5 @@ class IndexConfig(FrozenConfig):
         1e-6, ge=0.0, le=0.1, description="Greatest difference of any coordinate at which two vectors are one."
     )
     delta_share: float = Field(
-        0.05, gt=0.0, le=1.0, description="Share of added and removed ids from which on a new build is due."
+        0.05, gt=0.0, le=1.0, description="Without effect; it is still taken since it is part of the index's key."
     )

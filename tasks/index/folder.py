@@ -9,7 +9,7 @@ shard-0000.hnsw …   hnswlib's graph of each shard; none where search is exact
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,14 +19,14 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from lakebed.connectors.config import FrozenConfig
-from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.errors import ArtifactError, ConfigError
 from lakebed.connectors.hnsw import LIBRARY, FileStamp, index_bytes, load_index, read_stamped, write_stamped
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.index.config import IndexConfig, Space
-from lakebed.tasks.index.kernel.flat import Float32
+from lakebed.tasks.index.kernel.flat import Float32, Floats, prepared
 from lakebed.tasks.index.kernel.hnsw import SPACES, build_shard
-from lakebed.tasks.index.kernel.twins import Twins
-from lakebed.tasks.index.named import Changes, NamedIndex
+from lakebed.tasks.index.kernel.twins import Twins, collapse
+from lakebed.tasks.index.named import NamedIndex
 from lakebed.tasks.index.vector_index import FlatIndex, HnswIndex, VectorIndex
 
 FORMAT = 1
@@ -96,7 +96,10 @@ class ShardWork:
     is_flat: bool
 
 
-def write_vectors(storage: Storage, vectors: Float32, n_shards: int) -> list[FileStamp]:
+BuildShards = Callable[[Sequence[ShardWork]], list[ShardHead]]
+
+
+def _write_vectors(storage: Storage, vectors: Float32, n_shards: int) -> list[FileStamp]:
     """The distinct vectors, those of each shard in a file of their own: vector p in shard p mod s."""
     return [
         write_stamped(storage, f"vectors-{number:04d}.npy", _npy(vectors[number::n_shards]))
@@ -124,7 +127,55 @@ def build_one(work: ShardWork) -> ShardHead:
     return ShardHead(count=len(vectors), vectors=stamp, graph=Stamp(**asdict(graph)), ef=built.ef, recall=built.recall)
 
 
-def finish_folder(
+def build_here(works: Sequence[ShardWork]) -> list[ShardHead]:
+    """Builds the shards one after the other, in this process."""
+    return [build_one(work) for work in works]
+
+
+def build_folder(
+    uri: str,
+    items: pa.Table,
+    vectors: Floats,
+    config: IndexConfig,
+    build: BuildShards = build_here,
+) -> IndexHead:
+    """Builds an index into an empty folder: sorted by id, twins collapsed, shards built, the head last.
+
+    Args:
+        uri: of the folder.
+        items: column `id`, each id once, and any metadata.
+        vectors: (n, dim), one a row of items.
+        config: of the index.
+        build: how the shards are built; on Spark where there are many.
+
+    Raises:
+        ConfigError: if an id stands twice, or items and vectors differ in number.
+        GraphError: if a vector has NaN or infinity, or no direction.
+        ArtifactError: if the folder cannot be written.
+    """
+    order = _order(items, len(vectors))
+    ready = prepared(vectors, config.space)[order]
+    twins = collapse(ready, config.twin_tolerance)
+    distinct, storage = ready[twins.first], Storage.at(uri)
+    is_flat = len(distinct) <= config.max_flat
+    n_shards = 1 if is_flat else -(-len(distinct) // config.shard_vectors)
+    stamps = _write_vectors(storage, distinct, n_shards)
+    works = [ShardWork(uri, number, stamp, config, is_flat) for number, stamp in enumerate(stamps)]
+    return _finish_folder(storage, items.take(pa.array(order)), twins, build(works), ready.shape[1], config)
+
+
+def _order(items: pa.Table, n_vectors: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    ids = items["id"].to_pylist()
+    if len(ids) != n_vectors or len(set(ids)) != len(ids):
+        raise ConfigError(
+            "ids and vectors do not fit",
+            value=f"{len(set(ids)):,} different ids of {len(ids):,}, {n_vectors:,} vectors",
+            expected="one vector an id, each id once",
+        )
+    return np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
+
+
+def _finish_folder(
     storage: Storage, items: pa.Table, twins: Twins, shards: Sequence[ShardHead], dim: int, config: IndexConfig
 ) -> IndexHead:
     """Writes items, then the head, last."""
@@ -210,8 +261,7 @@ def open_folder(uri: str) -> NamedIndex:
             for data, shard in zip(graphs, head.shards, strict=True)
         ]
         index = HnswIndex(vectors, loaded, [shard.ef for shard in head.shards], head.space)
-    kept = items.drop_columns("group")
-    return NamedIndex(kept, twins, index, Changes.none(head.dim, kept.drop_columns("id").schema))
+    return NamedIndex(items.drop_columns("group"), twins, index)
 
 
 def _interleaved(parts: Sequence[Float32], dim: int) -> Float32:

@@ -78,7 +78,7 @@ def build_artifact(stage: Stage, config: InventoryConfig, lake: OpenLake, metric
     metrics.changes = kept.changes(facts.tables)
     save_state(stage.store.storage, f"{stage.path}/{STATE}", gaps.known(facts, kept))
     staged += kept.link_copies(stage.path, discovery.tables)
-    return stage.publish(made, _summary(made, listing), metrics, side_files=[STATE, *staging.kept, *staged])
+    return stage.publish(made, _summary(made, listing, discovery), metrics, side_files=[STATE, *staging.kept, *staged])
 
 
 def _discovered(listing: Listing, stage: Stage) -> Discovery:
@@ -350,7 +350,7 @@ def _arrow_tables(rows: InventoryRows, facts: LakeFacts) -> dict[str, pa.Table]:
     return {name: contract.table(by_name[name]) for name, contract in CONTRACTS.items()}
 
 
-def _summary(made: Mapping[str, pa.Table], listing: Listing) -> dict[str, object]:
+def _summary(made: Mapping[str, pa.Table], listing: Listing, discovery: Discovery) -> dict[str, object]:
     tables = made["tables"]
     return {
         "tables": tables.num_rows,
@@ -359,5 +359,7 @@ def _summary(made: Mapping[str, pa.Table], listing: Listing) -> dict[str, object
         "columns": made["columns"].num_rows,
         "rows": sum(tables["n_rows"].to_pylist()),
         "bytes": sum(tables["n_bytes"].to_pylist()),
+        "other_files": len(discovery.others),
+        "other_bytes": sum(entry.size for entry in discovery.others),
         "source_identity": listing.identity,
     }

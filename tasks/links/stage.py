@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 from lakebed.connectors.errors import StageError
+from lakebed.connectors.extras import extra_hint
 from lakebed.tasks.links.config import LinksConfig
 from lakebed.tasks.links.contract import CONTRACTS
 from lakebed.tasks.runtime.artifacts import ArtifactRef
@@ -32,7 +33,7 @@ def require_torch() -> None:
             "the links stage needs packages that are not installed",
             value=", ".join(missing),
             expected="the extra `links`",
-            hint="pip install 'lakebed[links]', or end the run before, with --to index and index.vectors = \"fastrp\"",
+            hint=f'{extra_hint("links")}, or end the run before, with --to index and index.vectors = "fastrp"',
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from lakebed.connectors.errors import ArtifactError, PlanError
 from lakebed.tasks.quarantine.checks import moving_files, require_possible, require_unmoved
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
+from lakebed.tasks.quarantine.owners import require_unmanaged
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.rebuilding import Rebuilder
 from lakebed.tasks.quarantine.receipt import (
@@ -54,6 +55,7 @@ def apply_plan(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder) -> Appl
     Raises:
         PlanError: if the plan is refused. Tables that were set aside before stay so; no other is touched.
     """
+    require_unmanaged(quarantine, plan, _moving(quarantine, plan))
     resume(quarantine, plan)
     before = [table for table in plan.deleted if _state(quarantine, plan, table).phase is Phase.SET_ASIDE]
     todo = [table for table in plan.deleted if table not in before]
@@ -74,6 +76,7 @@ def preview(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder) -> Applied
     Raises:
         PlanError: if the plan would be refused.
     """
+    require_unmanaged(quarantine, plan, _moving(quarantine, plan))
     phases = {table.name: _state(quarantine, plan, table).phase for table in plan.deleted}
     todo = [table for table in plan.deleted if phases[table.name] is Phase.AT_PLACE]
     verify(quarantine, plan, todo, rebuilder)
@@ -163,6 +166,12 @@ def _prepare(quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable],
 def _new_receipt(quarantine: Quarantine, plan: Plan, table: PlannedTable) -> Receipt:
     moving = moving_files(quarantine, table)
     return make_receipt(plan, table, moving.files, moving.layout, quarantine.config.grace_days)
+
+
+def _moving(quarantine: Quarantine, plan: Plan) -> list[PlannedTable]:
+    """The tables that are at their place, or on their way."""
+    phases = {Phase.AT_PLACE, Phase.SETTING_ASIDE}
+    return [table for table in plan.deleted if _state(quarantine, plan, table).phase in phases]
 
 
 def _state(quarantine: Quarantine, plan: Plan, table: PlannedTable) -> EntryState:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
-from lakebed.connectors.lake.listing import is_visible
+from lakebed.connectors.lake.hidden import is_visible
+from lakebed.connectors.lake.managed import managed_folders
 from lakebed.connectors.storage import LocalStorage, StoredFile
 from lakebed.tasks.quarantine.kernel import EntryState, Phase
 from lakebed.tasks.quarantine.mover import file_sha256
@@ -97,7 +98,11 @@ def moving_files(quarantine: Quarantine, table: PlannedTable) -> Moving:
     if identity.path in known:
         return Moving("whole", tuple(known.values()))
     found = quarantine.lake.list_files(identity.path)
-    if identity.format != "delta" and any(file.path not in known and is_visible(file.path) for file in found):
+    managed = managed_folders(file.path for file in found)
+    is_whole = identity.format == "delta" or identity.path in managed.sinks
+    if managed.below(identity.path):
+        return Moving("files", tuple(known.values()))
+    if not is_whole and any(file.path not in known and is_visible(file.path) for file in found):
         return Moving("files", tuple(known.values()))
     return Moving("whole", tuple(known.get(file.path) or _digested(quarantine, file) for file in found))
 

@@ -156,8 +156,3 @@ def allowed_steps(phase: Phase) -> tuple[Step, ...]:
 def live(states: Mapping[str, EntryState]) -> tuple[EntryState, ...]:
     """The entries that are not wholly at their place."""
     return tuple(state for state in states.values() if state.is_live)
-
-
-def live_of(states: Mapping[str, EntryState], table: str) -> EntryState | None:
-    """The live entry of a table, of which there is at most one."""
-    return next((state for state in live(states) if state.table == table), None)

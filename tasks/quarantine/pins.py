@@ -114,7 +114,7 @@ def _new_file(lake: Storage, parent: TableIdentity) -> str:
     if parent.path in known or parent.path in {"", "."}:
         return ""
     from lakebed.connectors.lake.discovery import format_of
-    from lakebed.connectors.lake.listing import is_visible
+    from lakebed.connectors.lake.hidden import is_visible
 
     found = (file.path for file in lake.list_files(parent.path))
     folders = {path.rpartition("/")[0] for path in known}

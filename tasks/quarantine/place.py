@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lakebed.connectors.errors import ConfigError, LakeError, LeaseError, PlanError
-from lakebed.connectors.lake.listing import canonical_root, is_visible
+from lakebed.connectors.lake.hidden import is_visible
+from lakebed.connectors.lake.listing import canonical_root
 from lakebed.connectors.storage import Storage, is_object_store, join_uri
 from lakebed.tasks.quarantine.config import QUARANTINE, QuarantineConfig
 from lakebed.tasks.quarantine.journal import Journal

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from lakebed.connectors.errors import PlanError
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
+from lakebed.tasks.quarantine.owners import require_deletable
 from lakebed.tasks.quarantine.pins import require_pins
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.rebuilding import Rebuilder
@@ -72,6 +73,7 @@ def due_entries(quarantine: Quarantine, tables: Sequence[str] | None) -> list[tu
             expected="tables that were set aside",
             hint="lakebed status --artifacts DIR",
         )
+    require_deletable(quarantine, found)
     return found
 
 

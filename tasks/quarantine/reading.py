@@ -5,11 +5,19 @@ from typing import TYPE_CHECKING
 from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.discovery import discover
-from lakebed.connectors.lake.listing import POINTER_ENDING, canonical_root, list_table
+from lakebed.connectors.lake.hidden import POINTER_ENDING
+from lakebed.connectors.lake.listing import canonical_root, list_table
 from lakebed.connectors.lake.model import TableSource
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.quarantine.mover import is_whole_at
-from lakebed.tasks.quarantine.receipt import DATA, Receipt, read_pointer, read_receipt, receipt_address
+from lakebed.tasks.quarantine.receipt import (
+    DATA,
+    Receipt,
+    pointer_path,
+    read_pointer,
+    read_receipt,
+    receipt_address,
+)
 from lakebed.tasks.quarantine.recipes import recipe_of
 from lakebed.tasks.quarantine.restore import RECIPE
 
@@ -54,11 +62,11 @@ def open_table(path: str, lake: LakeConfig | None = None) -> "pa.Table":
 
 
 def _pointers(name: str) -> list[str]:
-    """The names that the pointer of a table may have, for a path with or without ending."""
+    """The names that the pointer of a table may have, hidden and as of old, for a path with or without ending."""
     if name.endswith(POINTER_ENDING):
-        return [name]
+        return [name, f"_{name}"]
     stems = [name] + [name[: -len(ending)] for ending in ENDINGS if ending and name.lower().endswith(ending)]
-    return [stem + POINTER_ENDING for stem in dict.fromkeys(stems) if stem]
+    return [pointer for stem in dict.fromkeys(stems) if stem for pointer in (pointer_path(stem), stem + POINTER_ENDING)]
 
 
 def _set_aside(storage: Storage, pointer: str, asked: str) -> "pa.Table | None":
@@ -66,8 +74,8 @@ def _set_aside(storage: Storage, pointer: str, asked: str) -> "pa.Table | None":
     root, below = receipt_address(storage.root, read_pointer(storage, pointer))
     quarantine = Storage.at(root, SourceError)
     receipt = read_receipt(quarantine, below)
-    names = {name.rpartition("/")[2] for name in (receipt.table.name, receipt.table.identity.path, receipt.pointer)}
-    if asked not in names:
+    names = (receipt.table.name, receipt.table.identity.path, receipt.pointer, receipt.table.name + POINTER_ENDING)
+    if asked not in {name.rpartition("/")[2] for name in names}:
         return None
     lake_root = storage.uri(pointer).removesuffix(f"/{receipt.pointer}")
     lake = receipt.lake.model_copy(update={"root": lake_root})
@@ -107,12 +115,15 @@ def _at_place(storage: Storage, name: str, lake: LakeConfig | None) -> "pa.Table
 
 
 def _source(config: LakeConfig, name: str) -> TableSource:
-    tables = [table for table in discover(list_table(config, name), config).tables if table.path == name]
+    listing = list_table(config, name)
+    found = discover(listing, config)
+    tables = [table for table in found.tables if table.path == name]
     if len(tables) == 1:
         return tables[0]
+    reasons = [problem.reason for problem in (*listing.problems, *found.unreadable) if problem.name == name]
     raise SourceError(
         "this is not one table",
-        value=f"{config.root}/{name}",
+        value=": ".join([f"{config.root}/{name}", *reasons[:1]]),
         expected="a file, a Delta table, or a folder with the files of one table",
         hint="give the path of one table",
     )

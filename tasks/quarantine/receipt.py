@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from lakebed.connectors.config import FrozenConfig
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.lake.config import LakeConfig
-from lakebed.connectors.lake.listing import POINTER_ENDING
+from lakebed.connectors.lake.hidden import POINTER_ENDING
 from lakebed.connectors.paths import PathPart
 from lakebed.connectors.storage import Storage, is_object_store
 from lakebed.tasks.retention.plan import FileIdentity, Plan, PlannedTable, TableIdentity
@@ -35,7 +35,8 @@ class Receipt(FrozenConfig):
         purge_not_before: UTC, ISO 8601.
     """
 
-    version: Literal[1] = 1
+    # before version 2 the pointer was no hidden file
+    version: Literal[1, 2] = 2
     entry: PathPart
     plan_id: str
     table: PlannedTable
@@ -56,7 +57,7 @@ class Receipt(FrozenConfig):
     @property
     def pointer(self) -> str:
         """Path of the pointer file below the lake's root."""
-        return pointer_path(self.table.name)
+        return pointer_path(self.table.name) if self.version > 1 else f"{self.table.name}{POINTER_ENDING}"
 
     @property
     def folder(self) -> str:
@@ -95,8 +96,12 @@ def entry_id(plan_id: str, table: str) -> str:
 
 
 def pointer_path(table: str) -> str:
-    """Where the pointer of a table lies, below the lake's root."""
-    return f"{table}{POINTER_ENDING}"
+    """Where the pointer of a table lies, below the lake's root: hidden, so that readers of its folder pass it over.
+
+    Spark passes over names that begin with an underscore unless they have a `=`.
+    """
+    folder, slash, name = table.rpartition("/")
+    return f"{folder}{slash}_{name.replace('=', '%3D')}{POINTER_ENDING}"
 
 
 def make_receipt(

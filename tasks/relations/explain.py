@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -31,7 +31,7 @@ class RelationVerdict:
     parents: tuple[str, ...]
     verdict: str
     reason: str
-    facts: dict[str, Any]
+    facts: dict[str, Any] = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""

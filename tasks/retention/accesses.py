@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from lakebed.connectors.delta import read_table
 from lakebed.connectors.errors import ConfigError, LakeError
-from lakebed.connectors.lake.listing import DELTA_LOG
+from lakebed.connectors.lake.hidden import DELTA_LOG
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.retention.config import AccessConfig
 from lakebed.tasks.retention.kernel.model import Float64

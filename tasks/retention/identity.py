@@ -9,9 +9,9 @@ from lakebed.connectors.errors import LakeError, PlanError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.discovery import discover
 from lakebed.connectors.lake.files import open_file
-from lakebed.connectors.lake.listing import Listing, canonical_root, list_lake, table_of_log
+from lakebed.connectors.lake.listing import Listing, list_lake, table_of_log
 from lakebed.connectors.lake.model import FileEntry, TableSource
-from lakebed.tasks.retention.plan import MAKE_AGAIN, FileIdentity, Plan, TableIdentity
+from lakebed.tasks.retention.plan import MAKE_AGAIN, FileIdentity, TableIdentity
 
 _DIGEST_BLOCK = 1 << 20
 _DIGEST_THREADS = 4
@@ -106,68 +106,5 @@ def file_sha256(root: str, path: str) -> str:
     return digest.hexdigest()
 
 
-def require_unmoved(plan: Plan, names: Sequence[str], *, with_bytes: bool = True) -> None:
-    """Refuses a plan if any of the tables named has moved since it was made.
-
-    Args:
-        plan: the plan.
-        names: of its tables that matter: those to delete and their parents.
-        with_bytes: whether files are read and digested, or only listed (size and time, or the store's tag).
-
-    Raises:
-        PlanError: naming at most five tables with what moved.
-    """
-    state = LakeState.of(plan.lake)
-    moved = [f"{name}: {what}" for name in names for what in _moves(plan.table(name).identity, state)]
-    if not moved and with_bytes:
-        identities = [plan.table(name).identity for name in names]
-        now = digested(state.root, identities)
-        moved = [f"{was.name}: {what}" for was, new in zip(identities, now, strict=True) for what in _bytes(was, new)]
-    if moved:
-        raise PlanError(
-            "tables have moved since the plan was made; nothing was done",
-            value=moved[0],
-            expected="the files that the plan names, unchanged",
-            hint=MAKE_AGAIN,
-            examples=moved[1:],
-        )
-
-
-def plan_root(lake: LakeConfig) -> str:
-    """The lake's root as plans name it."""
-    return canonical_root(lake.root)
-
-
 def _file(entry: FileEntry) -> FileIdentity:
     return FileIdentity(path=entry.path, size=entry.size, mtime_ns=entry.mtime_ns, etag=entry.etag, sha256=entry.sha256)
-
-
-def _moves(was: TableIdentity, state: LakeState) -> list[str]:
-    """What listing alone tells: files gone, new or changed. New data files of a Delta table count by its log only."""
-    source = state.sources.get(was.name)
-    if source is None:
-        return ["it is not there any more"]
-    if (source.format, source.path or ".") != (was.format, was.path):
-        return [f"it is now {source.format} at {source.path or '.'}"]
-    now = state.identity(was.name)
-    pairs = [(was.files, now.files, was.format != "delta"), (was.log_files, now.log_files, True)]
-    return [move for old, new, is_complete in pairs for move in _file_moves(old, new, is_complete)]
-
-
-def _file_moves(old: Sequence[FileIdentity], new: Sequence[FileIdentity], is_complete: bool) -> list[str]:
-    before, after = ({file.path: file for file in files} for files in (old, new))
-    moves = [f"{path} is gone" for path in before.keys() - after.keys()]
-    moves += [f"{path} is new" for path in after.keys() - before.keys() if is_complete]
-    moves += [
-        f"{path} was changed" for path in before.keys() & after.keys() if _stamp(before[path]) != _stamp(after[path])
-    ]
-    return sorted(moves)
-
-
-def _stamp(file: FileIdentity) -> tuple[int, str]:
-    return file.size, file.etag or str(file.mtime_ns)
-
-
-def _bytes(was: TableIdentity, now: TableIdentity) -> list[str]:
-    pairs = zip((*was.files, *was.log_files), (*now.files, *now.log_files), strict=True)
-    return [f"{old.path} has other bytes" for old, new in pairs if old.sha256 != new.sha256]

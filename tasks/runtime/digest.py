@@ -22,7 +22,8 @@ _CHUNK_BYTES = 1 << 20
 
 def batch_multiset(batch: pa.RecordBatch, columns: Sequence[str]) -> bytes:
     """The 32-byte multiset hash of a batch's rows over `columns`; O(rows x columns)."""
-    from lakebed.tasks.encoding import column_hashes, multiset_hash, row_hashes
+    from lakebed.tasks.encoding.hashes import column_hashes, row_hashes
+    from lakebed.tasks.encoding.multiset import multiset_hash
 
     hashes = [column_hashes(batch.column(name), None, name, DIGEST_KEY, strict_types=True) for name in columns]
     return bytes(multiset_hash(row_hashes(hashes, DIGEST_KEY)))
@@ -58,6 +59,6 @@ def file_digest(stream: BinaryIO) -> str:
 
 
 def _total(multisets: Sequence[bytes]) -> bytes:
-    from lakebed.tasks.encoding import add_multiset_hashes
+    from lakebed.tasks.encoding.multiset import add_multiset_hashes
 
     return add_multiset_hashes(multisets) if multisets else bytes(32)

@@ -19,7 +19,6 @@ from lakebed.connectors.config import FrozenConfig
 from lakebed.connectors.errors import ArtifactError, ContractError, LakeError
 from lakebed.connectors.python_process import module_command, module_environment
 from lakebed.connectors.storage import Storage
-from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.expectations_queue import VERDICTS, RequestVerdict
 
 SUMMARY = "expectations/verdicts.json"
@@ -61,12 +60,6 @@ class Verdicts(FrozenConfig):
                 value=self.reason,
                 hint="run the same command again: what has no verdict is checked then",
             )
-
-
-def verdict(store: ArtifactStore, ref: ArtifactRef) -> Literal["passed", "rejected"] | None:
-    """The verdict on an artifact's content; None if there is none yet."""
-    found = store.verdict(ref)
-    return found.status if found else None
 
 
 class ExpectationsProcess:

@@ -47,7 +47,9 @@ class Progress:
 
     def __init__(self, stream: TextIO | None = None, *, is_quiet: bool = False) -> None:
         self._has_bar = threading.Lock()
-        self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True, quiet=is_quiet)
+        # in a notebook lines are shown, as in a pipe: rich's own display there needs packages that may be missing
+        out = stream or sys.stderr
+        self._console = Console(file=out, highlight=False, soft_wrap=True, quiet=is_quiet, force_jupyter=False)
 
     @contextlib.contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Step]:
@@ -126,3 +128,14 @@ def show(progress: Progress) -> None:
 def shown() -> Progress:
     """The progress that stages report to."""
     return _shown[0]
+
+
+@contextlib.contextmanager
+def telling(progress: bool | Progress) -> Iterator[Progress]:
+    """Shows progress (or none, or by one of the caller's); afterwards whoever showed it before does so again."""
+    before = shown()
+    show(progress if isinstance(progress, Progress) else Progress(is_quiet=not progress))
+    try:
+        yield shown()
+    finally:
+        show(before)

@@ -19,3 +19,22 @@ class Neighbour:
     def as_dict(self) -> dict[str, Any]:
         """As `--json` and HTTP give it."""
         return {self.kind: self.name, "distance": self.distance, "why": self.why}
+
+    def why_text(self) -> str:
+        """The reasons in one line."""
+        why = self.why
+        parts = [str(why["containment"])] if why.get("containment") else []
+        if "columns" in why:
+            parts.append(f"{why['shared']:.0%} of its values")
+            parts += [f"{pair['column']} = {pair['in']} {pair['share']:.0%}" for pair in why["columns"][:3]]
+        elif "shared_values" in why:
+            parts.append(f"{why['shared_values']:,} shared values, {why['share']:.0%}")
+        else:
+            parts.append(f"{why['matched']} {why.get('value', '')}".strip())
+        if why.get("predicted_link") is not None:
+            parts.append(f"predicted link {why['predicted_link']:.0%}")
+        predicted = why.get("predicted_columns", [])[:1]
+        parts += [f"predicted {pair['column']} = {pair['in']} {pair['chance']:.0%}" for pair in predicted]
+        if why.get("values"):
+            parts.append("such as " + ", ".join(str(value) for value in why["values"]))
+        return "; ".join(parts)

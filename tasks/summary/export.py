@@ -112,23 +112,6 @@ def to_scipy(summary: Summary) -> "scipy.sparse.csr_array":
     return sparse.csr_array((ones, (ends[:, 0], ends[:, 1])), shape=(summary.n_nodes, summary.n_nodes))
 
 
-def to_networkx(summary: Summary, keys: NDArray[Any] | None = None) -> Any:
-    """The graph as a `networkx.Graph`, its nodes named by their keys or numbers.
-
-    Raises:
-        ConfigError: if networkx is not installed.
-    """
-    try:
-        import networkx as nx  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise ConfigError("networkx is not installed", hint="pip install networkx") from error
-    names = (np.arange(summary.n_nodes) if keys is None else keys).tolist()
-    graph = nx.Graph()
-    graph.add_nodes_from(names)
-    graph.add_edges_from((names[u], names[v]) for u, v in summary.decode().tolist())
-    return graph
-
-
 def write_graph(stored: StoredSummary, path: str) -> int:
     """Decodes to a file whose ending says how: .npz scipy, .graphml, .tsv or .txt, each of the last with .gz.
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, cast
 
 from lakebed.connectors.errors import StageError
+from lakebed.connectors.extras import extra_hint
 
 if TYPE_CHECKING:
     import torch
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 try:
     from torch.autograd import Function
 except ImportError as error:  # pragma: no cover
-    raise StageError("training needs torch, which is not installed", hint="pip install 'lakebed[links]'") from error
+    raise StageError("training needs torch, which is not installed", hint=extra_hint("links")) from error
 
 
 class _Product(Function):

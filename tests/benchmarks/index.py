@@ -20,11 +20,10 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from lakebed.tasks.index.config import IndexConfig
-from lakebed.tasks.index.folder import open_folder, read_head
+from lakebed.tasks.index.folder import build_folder, open_folder, read_head
 from lakebed.tasks.index.kernel.flat import flat_search, prepared
 from lakebed.tasks.index.kernel.hnsw import build_shard, recall_by_distance
 from lakebed.tasks.index.vector_index import FlatIndex, HnswIndex
-from lakebed.tasks.index.versions import build_folder
 
 K = 10
 N_QUERIES = 2_000

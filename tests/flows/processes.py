@@ -50,7 +50,7 @@ class Answer:
 
 def lakebed(*arguments, folder, **variables):
     """Runs a verb to its end in `folder`."""
-    command = [sys.executable, "-m", "lakebed.flows.cli.main", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "lakebed.flows.cli.main", *map(str, arguments)]
     done = subprocess.run(
         command,
         cwd=folder,
@@ -86,7 +86,7 @@ class Running:
         self._out, self._err = Path(folder) / "stdout.txt", Path(folder) / "stderr.txt"
         with self._out.open("w") as out, self._err.open("w") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "lakebed.flows.cli.main", *map(str, arguments)],
+                [sys.executable, "-P", "-m", "lakebed.flows.cli.main", *map(str, arguments)],
                 cwd=folder,
                 env=environment(**variables),
                 stdout=out,

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lakebed.tasks.quarantine.receipt import pointer_path
 from tests.flows.cli.test_apply import CHILDREN, files, folder  # noqa: F401 - a fixture
 from tests.flows.prefect_ui import button, click, field, fill
 from tests.services.prefect_server import START_S, prefect_server, wait_for
@@ -86,5 +87,5 @@ def test_a_person_decides_in_the_ui(server, folder, tmp_path, approve):  # noqa:
         return
     for name in CHILDREN:
         assert name in out
-        assert (folder / "lake" / f"{name}.lakebed.json").is_file()
+        assert (folder / "lake" / pointer_path(name)).is_file()
         assert not (folder / "lake" / f"{name}.parquet").exists()

@@ -18,7 +18,7 @@ from lakebed.tasks.runtime.lease import is_held, read_holder
 from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import snapshot
 from tests.flows.processes import Running, lakebed
-from tests.flows.test_run import watched
+from tests.lakebed.test_run import watched
 
 pytestmark = [pytest.mark.flow, pytest.mark.heavy]
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 
 from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
-from lakebed.tasks.encoding import column_hashes
+from lakebed.tasks.encoding.hashes import column_hashes
 from tests.oracle.brute_force import Leaves
 
 _KEY = b"0123456789abcdef"

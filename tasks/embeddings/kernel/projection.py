@@ -43,12 +43,6 @@ def project(node_hash: UInt64, scale: Float32, s: int, seed: int, out: Float32) 
     _project(node_hash, scale, np.uint64((1 << 32) // s), np.uint64(seed), np.float32(amplitude), out)
 
 
-def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Four words of 32 bits of Philox4x32-10."""
-    words = _philox(*(np.uint64(word) for word in (*counter, *key)))
-    return int(words[0]), int(words[1]), int(words[2]), int(words[3])
-
-
 @njit(cache=True, inline="always")
 def _philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     for _ in range(_N_ROUNDS):

@@ -34,31 +34,12 @@ class NegativePool:
 
 
 @dataclass(frozen=True)
-class Shard:
-    """One of several processes that train one network: each has the whole graph and a part of each batch's pairs.
-
-    Attributes:
-        rank: of this process, from 0.
-        n_shards: processes.
-        add_up: replaces a tensor by its sum over all processes.
-    """
-
-    rank: int
-    n_shards: int
-    add_up: Callable[[torch.Tensor], None]
-
-    def part(self, pairs: Int64) -> Int64:
-        """Every n-th pair."""
-        return pairs[self.rank :: self.n_shards]
-
-
-@dataclass(frozen=True)
 class TrainingData:
     """What a network is trained on.
 
     `stop` are pairs for early stopping alone: links, and as many that are none. `sampler` is None where an epoch is
-    one step on the whole graph; `reweighting` where edges may be weighted anew; `shard` where other processes train
-    with this one; `outputs` are all nodes that a pair may hold, where these are few and nothing of the former is given.
+    one step on the whole graph; `reweighting` where edges may be weighted anew; `outputs` are all nodes that a pair
+    may hold, where these are few and neither of them is given.
     Shapes: edges (m, 2) pairs that are scored high; stop two (k, 2).
     """
 
@@ -69,7 +50,6 @@ class TrainingData:
     pools: tuple["NegativePool", ...]
     sampler: NeighbourSampler | None = None
     reweighting: Reweighting | None = None
-    shard: Shard | None = None
     outputs: Outputs | None = None
 
     def places(self, pairs: Int64) -> Int64:
@@ -182,7 +162,7 @@ def _run_epoch(
     if data.sampler is None:
         random = derived_random(seed, epoch + 1, 0)
         vectors = network.embed(data.inputs, data.propagation, random, data.outputs)
-        _step(optimiser, vectors, (data.places(data.edges), data.places(negatives)), data.shard)
+        _step(optimiser, vectors, (data.places(data.edges), data.places(negatives)))
         return
     for step, places in enumerate(epoch_batches(len(data.edges), config.batch_edges, seed, epoch)):
         random = derived_random(seed, epoch + 1, step)
@@ -190,7 +170,7 @@ def _run_epoch(
         nodes, local = np.unique(pairs, return_inverse=True)
         vectors = data.sampler.embed(network, data.inputs, nodes, (seed, epoch, step), random)
         local = local.reshape(-1, 2)
-        _step(optimiser, vectors, (local[: len(places)], local[len(places) :]), data.shard)
+        _step(optimiser, vectors, (local[: len(places)], local[len(places) :]))
 
 
 def _reweighted(network: Network, data: TrainingData, config: GnnConfig, state: TrainingState) -> TrainingData:
@@ -215,21 +195,14 @@ def _weighted(data: TrainingData, weights: Weights) -> TrainingData:
     return replace(data, propagation=Propagation.by_matrix(matrix), sampler=sampler)
 
 
-def _step(
-    optimiser: torch.optim.Optimizer, vectors: torch.Tensor, pairs: tuple[Int64, Int64], shard: Shard | None
-) -> None:
-    """One step on the mean loss of the links and of the others; with shards each adds its part to the gradient."""
+def _step(optimiser: torch.optim.Optimizer, vectors: torch.Tensor, pairs: tuple[Int64, Int64]) -> None:
+    """One step on the mean loss of the links and of the others."""
     loss = torch.zeros(())
     for part, sign in zip(pairs, (-1.0, 1.0), strict=True):
-        own = part if shard is None else shard.part(part)
-        logits = pair_logits(vectors, torch.from_numpy(np.ascontiguousarray(own)))
+        logits = pair_logits(vectors, torch.from_numpy(np.ascontiguousarray(part)))
         loss = loss + softplus(sign * logits).sum() / max(len(part), 1)
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    if shard is not None:
-        for group in optimiser.param_groups:
-            for rows in group["params"]:
-                shard.add_up(rows.grad)
     optimiser.step()
 
 

@@ -6,9 +6,9 @@ context.RecipeContext(lake, folder, key, config), RecipeContext.of(lake, folder,
     lake: `LakeConfig`; folder: URI where stored row numbers lie; key: the 16 bytes of the row hashes.
 refs.table_refs(inventory, names) -> dict[str, TableRef]
     the inventory's tables (`InventoryTables`) as references; digests, schema and dialect still missing.
-refs.observe(lake, name) -> TableRef, refs.observe_again(lake, ref) -> TableRef
-    the same from the files as they lie there now, by name or by the path of a known reference.
-reader.describe(context, ref) -> TableRef
+refs.observe_again(lake, ref) -> TableRef
+    the same from the files as they lie there now, by the path of a known reference.
+reader.TableReader(lake, ref).describe() -> TableRef
     the reference completed from the files: schema, digests, dialect.
 synthesis.synthesise(context, child, parents, columns=None) -> Outcome
     the recipe in it was executed, compared and (by default) written to a temporary folder and read.
@@ -18,8 +18,6 @@ rebuild.rebuild(context, recipe) -> pa.Table
     the child's rows from the parents by the recipe alone; refuses parents whose bytes or version have moved.
 rebuild.verify(context, recipe) -> Refusal | None
     executes and compares with the recipe's digest; None: equal; half of it is `rebuild.compare(recipe, table, context)`
-rebuild.check_parents(context, recipe), rebuild.check_table(context, ref)
-    cheap: raises PlanError if a parent (a table) is not what the recipe is pinned to, by size, file list, version.
 digest.strict_digest(table, key) -> StrictDigest, digest.digest_table(context, ref) -> StrictDigest
     of rows in memory; of a table of the lake as it reads.
 write.write_rebuilt(context, recipe, destination) -> tuple[str, ...]

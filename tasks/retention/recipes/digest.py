@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lakebed.connectors.errors import SourceError
-from lakebed.tasks.encoding import ENCODING_ID, column_hashes, multiset_hash, row_hashes
+from lakebed.tasks.encoding import ENCODING_ID
+from lakebed.tasks.encoding.hashes import column_hashes, row_hashes
+from lakebed.tasks.encoding.multiset import multiset_hash
 from lakebed.tasks.retention.recipes.model import StrictDigest
 from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.shapes import columns_text, table_leaves

@@ -19,7 +19,7 @@ from pyspark.sql.types import BinaryType, StructField, StructType
 
 from lakebed.connectors.errors import LakeError
 from lakebed.connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
-from lakebed.tasks.encoding import add_multiset_hashes, multiset_hash
+from lakebed.tasks.encoding.multiset import add_multiset_hashes, multiset_hash
 from lakebed.tasks.retention.recipes.casting import cast_where_same
 from lakebed.tasks.retention.recipes.constants import constant_of
 from lakebed.tasks.retention.recipes.digest import digest_of, strict_hashes

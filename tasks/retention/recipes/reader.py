@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from lakebed.connectors.lake.config import LakeConfig
-    from lakebed.tasks.retention.recipes.context import RecipeContext
     from lakebed.tasks.retention.recipes.model import FileRef, TableRef
 
 
@@ -242,13 +241,3 @@ def _filtered(cells: LeafArray, mask: pa.Array | None) -> LeafArray:
         return cells
     depth = None if cells.null_depth is None else cells.null_depth[mask.to_numpy(zero_copy_only=False)]
     return LeafArray(cells.values.filter(mask), depth)
-
-
-def describe(context: RecipeContext, ref: TableRef) -> TableRef:
-    """The reference with schema, leaves, digests and dialect, from the table's files.
-
-    Raises:
-        PlanError: if the table is not the version that `ref` names.
-        SourceError: if it cannot be read.
-    """
-    return TableReader(context.lake, ref).describe()

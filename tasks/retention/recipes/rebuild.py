@@ -9,14 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakebed.connectors.errors import LakeError, PlanError
+from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.leaves import LeafArray, schema_leaves
-from lakebed.connectors.storage import Storage
 from lakebed.tasks.retention.recipes.casting import cast_exactly
 from lakebed.tasks.retention.recipes.constants import scalar_of
 from lakebed.tasks.retention.recipes.digest import strict_hashes
 from lakebed.tasks.retention.recipes.model import Equals, In, Positions, Refusal
-from lakebed.tasks.retention.recipes.reader import TableReader, moved_error
+from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.shapes import assembled, joined, schema_from_text, taken
 from lakebed.tasks.retention.recipes.stored import read_rows
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from lakebed.tasks.retention.recipes.model import Part, Range, Recipe, Selector, StoredRows, TableRef, Term
 
 RowReader = Callable[["StoredRows"], "Integers"]
-Cells = Mapping[str, LeafArray]
 
 
 def rebuild(context: RecipeContext, recipe: Recipe) -> pa.Table:
@@ -71,43 +69,6 @@ def compare(recipe: Recipe, table: pa.Table, context: RecipeContext) -> Refusal 
             code="differs_strictly", reason=f"the rebuilt rows of {recipe.child.name} stand in another order"
         )
     return None
-
-
-def check_parents(context: RecipeContext, recipe: Recipe) -> None:
-    """Cheap check that no parent has moved: sizes of plain files, version and files of Delta tables.
-
-    Raises:
-        PlanError: if one has.
-    """
-    for part in recipe.parts:
-        check_table(context, part.parent)
-
-
-def check_table(context: RecipeContext, ref: TableRef) -> None:
-    """The same of one table; the bytes of plain files are checked when they are read.
-
-    Raises:
-        PlanError: if it has moved.
-    """
-    storage = Storage.at(context.lake.root, PlanError)
-    for file in ref.files:
-        there = storage.stat(file.path)
-        if there is None or there.size != file.size:
-            raise moved_error(ref.name, file.path)
-    if ref.format == "delta":
-        from lakebed.connectors.delta import open_table
-
-        try:
-            version = open_table(storage.uri(*([] if ref.path == "." else [ref.path]))).version()
-        except LakeError as error:
-            raise moved_error(ref.name, ref.path) from error
-        if version != ref.delta_version:
-            raise PlanError(
-                f"{ref.name} has changed since the recipe was made",
-                value=f"version {version}",
-                expected=f"version {ref.delta_version}",
-                hint="lakebed plan",
-            )
 
 
 def execute(recipe: Recipe, readers: list[TableReader], rows_of: RowReader, context: RecipeContext) -> pa.Table:

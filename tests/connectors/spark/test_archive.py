@@ -1,6 +1,6 @@
 import shutil
 
-from lakebed.connectors.spark import archive
+from lakebed.connectors.places import CACHE_VARIABLE
 from lakebed.connectors.spark.archive import archive_flags, archive_path, is_usable
 from lakebed.connectors.spark.jars import find_jars
 from lakebed.connectors.spark.java import Java, find_java
@@ -25,9 +25,9 @@ def test_another_java_or_other_jars_have_another_archive(tmp_path):
 
 def test_a_damaged_archive_is_not_usable_and_does_no_harm(tmp_path, monkeypatch):
     java, jars = find_java(), find_jars()
-    monkeypatch.setattr(archive, "share_folder", lambda: tmp_path)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     path = archive_path(java, jars)
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"not an archive")
     assert not is_usable(java, jars)
     assert archive_flags(java, jars)[0].endswith(str(path))

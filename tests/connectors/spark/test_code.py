@@ -101,8 +101,6 @@ def test_what_tasks_import_is_shipped():
     root = code_root()
     wanted = [".".join(path.relative_to(root).with_suffix("").parts) for path in root.glob("lakebed/tasks/*/spark.py")]
     wanted += ["lakebed.tasks.inventory.worker", "lakebed.tasks.relations.worker", "lakebed.connectors.spark.daemon"]
-    # links trains on the driver or on machines with the extra
-    wanted.remove("lakebed.tasks.links.spark")
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
     named = {re.split(r"[<>=!\\[]", line)[0].replace("-", "_") for line in project}
     refused = named - {*code.EXECUTOR_PACKAGES, "pyspark", "pandas"} | {"great_expectations", "torch", "openlineage"}

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from lakebed.answers import Answers
 from lakebed.connectors.errors import ArtifactError
-from lakebed.flows.cli.containments import containments, edges
+from lakebed.flows.cli.containments import containments
 from tests.flows.lakes import EDGES
 from tests.flows.processes import lakebed
 
@@ -40,4 +41,4 @@ def test_as_a_table(finished, capsys):
     text = capsys.readouterr().out
     assert "2 proven containments" in text
     assert "orders_part" in text and "names" in text
-    assert edges(str(folder / "artifacts"))[0]["child"] == "names"
+    assert Answers(str(folder / "artifacts")).containments()[0].child == "names"

@@ -4,7 +4,7 @@ import pytest
 
 from lakebed.tasks.containment.kernel.min_max import Refutation, refute_pairs
 from lakebed.tasks.containment.statistics import load_statistics
-from lakebed.tasks.encoding import order_key
+from lakebed.tasks.encoding.order_keys import order_key
 from lakebed.tasks.inventory.contract import COLUMNS, FILE_BOUNDS, FILES, PARTITION_VALUES, TABLES
 
 

@@ -10,10 +10,9 @@ import pytest
 import lakebed.connectors.hnsw
 from lakebed.connectors.errors import ArtifactError, ConfigError, GraphError
 from lakebed.tasks.index.config import IndexConfig
-from lakebed.tasks.index.folder import HEAD, folder_files, open_folder, read_head
+from lakebed.tasks.index.folder import HEAD, build_folder, folder_files, open_folder, read_head
 from lakebed.tasks.index.kernel.flat import flat_search, prepared
 from lakebed.tasks.index.kernel.hnsw import recall_by_distance
-from lakebed.tasks.index.versions import build_folder
 
 SMALL = IndexConfig(max_flat=100, shard_vectors=400)
 

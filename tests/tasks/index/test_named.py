@@ -9,7 +9,7 @@ from lakebed.tasks.index.config import IndexConfig
 from lakebed.tasks.index.kernel.flat import flat_search, prepared
 from lakebed.tasks.index.kernel.hnsw import build_shard
 from lakebed.tasks.index.kernel.twins import collapse
-from lakebed.tasks.index.named import Changes, NamedIndex
+from lakebed.tasks.index.named import NamedIndex
 from lakebed.tasks.index.vector_index import FlatIndex, HnswIndex
 
 
@@ -22,7 +22,7 @@ def named(vectors, n_shards=0):
     if n_shards:
         built = [build_shard(np.ascontiguousarray(distinct[i::n_shards]), IndexConfig()) for i in range(n_shards)]
         index = HnswIndex(distinct, [one.index for one in built], [max(one.ef, 64) for one in built])
-    return NamedIndex(items, twins, index, Changes.none(ready.shape[1], pa.schema([])))
+    return NamedIndex(items, twins, index)
 
 
 def random_vectors(n, seed, n_distinct=None):
@@ -72,25 +72,6 @@ def test_k_beyond_n_is_padded_and_a_wrong_query_is_refused():
         index.search(np.ones(5), 3)
     with pytest.raises(ConfigError, match="number of neighbours"):
         index.search(np.ones(6), 0)
-
-
-def test_added_removed_and_replaced_ids():
-    vectors = random_vectors(40, 5)
-    index = named(vectors, 1)
-    extra = prepared(random_vectors(2, 6), "cosine")
-    changed = index.changed(Changes(("new", "n003"), extra, pa.table({"x": [1, 2]}), frozenset({"n001", "n002"})))
-    assert len(changed) == 40 - 3 + 2
-    assert changed.nearest(extra[0], 1).ids == ["new"]
-    assert changed.nearest(extra[1], 1).ids == ["n003"]
-    everything = changed.nearest(vectors[1], 60).ids
-    assert len(everything) == len(set(everything)) == 39
-    assert not {"n001", "n002"} & set(everything)
-    with pytest.raises(ConfigError, match="nothing of this name"):
-        changed.vector("n001")
-    assert np.allclose(changed.vector("new"), extra[0])
-    where = np.zeros(42, bool)
-    where[[0, 1, 40]] = True
-    assert set(changed.nearest(vectors[1], 5, where).ids) == {"n000", "new"}
 
 
 def test_an_unknown_id_suggests_near_ones():

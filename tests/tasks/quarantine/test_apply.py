@@ -45,7 +45,7 @@ def test_the_whole_way_there_and_back_leaves_the_lake_byte_identical(case):
     assert {receipt.table.name for receipt in result.receipts} == set(CHILDREN)
     assert tables(case) == ["all"]
     assert set(phases(case).values()) == {Phase.SET_ASIDE}
-    pointer = json.loads((case.root / "sub" / "text.lakebed.json").read_text())
+    pointer = json.loads((case.root / "sub" / "_text.lakebed.json").read_text())
     assert (case.root / "sub" / pointer["receipt"]).resolve().is_file()
     assert (case.root / "mixed" / "notes.txt").exists()
     back = restored(case)
@@ -149,7 +149,7 @@ def test_a_quarantine_beside_the_lake_is_fine(case, tmp_path):
     case.config = QuarantineConfig(folder=str(tmp_path / "aside"), grace_days=0)
     applied(case)
     assert not (case.root / "_lakebed_quarantine").exists()
-    pointer = json.loads((case.root / "days.lakebed.json").read_text())
+    pointer = json.loads((case.root / "_days.lakebed.json").read_text())
     assert os.path.isfile(pointer["receipt"]) and pointer["receipt"].startswith(str(tmp_path / "aside"))
     restored(case)
     assert case.snapshot() == case.before
@@ -195,7 +195,7 @@ def test_a_table_that_is_written_while_it_moves_is_brought_back(case, monkeypatc
         applied(case)
     assert (case.root / "part.parquet").read_bytes().endswith(b"late")
     assert phases(case)["part"] is Phase.AT_PLACE
-    assert not (case.root / "part.lakebed.json").exists()
+    assert not (case.root / "_part.lakebed.json").exists()
 
 
 def test_a_second_plan_waits_for_what_the_first_left_half_done(case, monkeypatch):

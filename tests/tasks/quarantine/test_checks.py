@@ -1,9 +1,16 @@
+import os
+
+import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 
 from lakebed.connectors.errors import PlanError
 from lakebed.tasks.quarantine.checks import require_possible, require_unmoved
 from lakebed.tasks.quarantine.place import Quarantine
 from tests.tasks.quarantine.lakes import CHILDREN
+from tests.tasks.retention.plans import ROWS, plan_of, write_lake
+
+NAMES = ("all", "delta", "some")
 
 
 def with_identity(case, name, **changes):
@@ -48,7 +55,7 @@ def test_the_root_and_the_quarantines_own_folder_cannot_move(case):
 
 
 def test_a_pointers_place_must_be_free(case):
-    (case.root / "part.lakebed.json").write_text("{}")
+    (case.root / "_part.lakebed.json").write_text("{}")
     with pytest.raises(PlanError, match="where its pointer goes"):
         require_possible(Quarantine.look(str(case.root), case.config), case.plan, [case.plan.table("part")])
 
@@ -57,3 +64,70 @@ def test_a_link_inside_a_folder_is_found(case):
     (case.root / "days" / "day=1" / "_link").symlink_to(case.root / "all.parquet")
     with pytest.raises(PlanError, match="symbolic link"):
         require_possible(Quarantine.look(str(case.root), case.config), case.plan, [case.plan.table("days")])
+
+
+def require_tables(plan, names, *, with_bytes=True):
+    require_unmoved(plan, [plan.table(name) for name in names], with_bytes=with_bytes)
+
+
+@pytest.fixture
+def lake(tmp_path):
+    write_lake(tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+def test_identities_hold_while_nothing_moves(lake):
+    plan = plan_of(lake)
+    require_tables(plan, NAMES)
+    assert all(len(file.sha256) == 64 for table in plan.tables for file in table.identity.files)
+    assert plan.table("delta").identity.log_files
+    assert not plan.table("all").identity.log_files
+
+
+def append_to_delta(lake):
+    write_deltalake(str(lake / "delta"), ROWS, mode="append")
+
+
+def change_bytes(lake):
+    path = lake / "all.parquet"
+    before, data = path.stat(), bytearray(path.read_bytes())
+    data[10] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def make_folder(lake):
+    (lake / "some.parquet").unlink()
+    (lake / "some").mkdir()
+    pq.write_table(ROWS, lake / "some" / "part-0.parquet")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lake: (lake / "some.parquet").unlink(), "not there any more"),
+        (lambda lake: pq.write_table(ROWS.slice(1, 4), lake / "some.parquet"), "was changed"),
+        (lambda lake: os.utime(lake / "all.parquet", ns=(1, 1)), "was changed"),
+        (append_to_delta, "is new"),
+        (change_bytes, "other bytes"),
+        (make_folder, "not in this format"),
+    ],
+)
+def test_a_table_that_moved_is_refused(lake, change, message):
+    plan = plan_of(lake)
+    change(lake)
+    with pytest.raises(PlanError, match="moved") as refused:
+        require_tables(plan, NAMES)
+    assert message in str(refused.value)
+
+
+def test_tables_that_do_not_matter_may_move(lake):
+    plan = plan_of(lake)
+    append_to_delta(lake)
+    require_tables(plan, ("all", "some"))
+
+
+def test_changed_bytes_under_old_stamps_need_the_bytes_read(lake):
+    plan = plan_of(lake)
+    change_bytes(lake)
+    require_tables(plan, NAMES, with_bytes=False)

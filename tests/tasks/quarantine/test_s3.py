@@ -12,6 +12,7 @@ from lakebed.tasks.quarantine.config import QuarantineConfig
 from lakebed.tasks.quarantine.kernel import Phase
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.purge import purge
+from lakebed.tasks.quarantine.receipt import pointer_path
 from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 from lakebed.tasks.quarantine.restore import restore
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_real_plan, snapshot
@@ -73,7 +74,7 @@ def test_there_and_back(case):
     assert len(done.receipts) == len(CHILDREN)
     assert set(case.phases().values()) == {Phase.SET_ASIDE}
     lying = [path for path in case.snapshot() if not path.startswith("_lakebed_quarantine/")]
-    pointers = {f"{name}.lakebed.json" for name in CHILDREN}
+    pointers = {pointer_path(name) for name in CHILDREN}
     assert set(lying) == pointers | {"all.parquet", "mixed/notes.txt"}
     assert_answers(case)
     assert set(case.restore().moved) == set(CHILDREN)

@@ -9,9 +9,8 @@ def test_coincidental_containments_count_as_proven_and_nowhere_else() -> None:
     assert (top.n_tables, top.n_edges, top.n_coincidental, top.n_contained) == (7, 6, 1, 4)
     assert top.contained_bytes == sum(sizes[1:5])
     assert top.removable_bytes == sum(sizes[1:5]) - min(sizes[3:5])
-    assert top.removable_share == top.removable_bytes / sum(sizes)
 
 
 def test_an_empty_lake_saves_nothing() -> None:
     top = headline(empty_lake())
-    assert (top.n_tables, top.removable_bytes, top.removable_share) == (0, 0, 0.0)
+    assert (top.n_tables, top.removable_bytes) == (0, 0)

@@ -15,7 +15,7 @@ import pytest
 
 from lakebed.connectors.errors import ArtifactError, ContractError
 from lakebed.connectors.storage import Storage
-from lakebed.tasks.runtime.expectations import ExpectationsProcess, Verdicts, verdict
+from lakebed.tasks.runtime.expectations import ExpectationsProcess, Verdicts
 from lakebed.tasks.runtime.expectations_queue import Request, TableRequest, enqueue, install_suites
 from tests.tasks.runtime.child_publish import make_stage, publish
 
@@ -67,7 +67,7 @@ def judged(tmp_path_factory):
 
 def test_a_good_artifact_passes_and_is_not_asked_again(judged):
     root, stage, ref, lake_verdict, _ = judged
-    assert verdict(stage.store, ref) == "passed"
+    assert stage.store.verdict(ref).status == "passed"
     assert lake_verdict.status == "passed"
     assert make_stage(str(root), "r3").reuse() == ref
     assert not (root / "runs" / "r3").exists()

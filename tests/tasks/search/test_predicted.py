@@ -7,9 +7,9 @@ import pytest
 
 from lakebed.artifacts import search_refs
 from lakebed.connectors.lake.config import LakeConfig
-from lakebed.flows.cli.similar import why_text
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.search.lake_search import LakeSearch
+from lakebed.tasks.search.model import Neighbour
 from tests.tasks.search.lakes import publish_lake, publish_predictions, record_run
 
 PAIRS = [
@@ -41,7 +41,7 @@ def test_a_predicted_link_is_a_reason_with_its_chance(lake):
         assert why["predicted_link"] == 0.9
         assert [pair["chance"] for pair in why["predicted_columns"]] == [0.8, 0.7]
     assert why["predicted_columns"][0] == {"column": "town", "in": "city", "chance": 0.8}
-    assert "predicted link 90%; predicted town = city 80%" in why_text(why)
+    assert "predicted link 90%; predicted town = city 80%" in Neighbour("table", "", None, why).why_text()
     assert why_of(search, "orders", "orders_2024")["predicted_link"] is None
     by_name = {one.name: one.why["predicted_link"] for one in search.joinable("towns.town", 30)}
     assert by_name["orders.city"] == 0.8
@@ -53,7 +53,7 @@ def test_without_a_predictor_there_are_none_and_the_order_is_the_same(lake):
     plain, told = LakeSearch(store, refs), LakeSearch(store, {**refs, "links": links})
     assert why_of(plain, "orders", "towns")["predicted_link"] is None
     assert why_of(plain, "orders", "towns")["predicted_columns"] == []
-    assert "predicted" not in why_text(why_of(plain, "orders", "towns"))
+    assert "predicted" not in Neighbour("table", "", None, why_of(plain, "orders", "towns")).why_text()
     assert [one.name for one in plain.similar("orders", 20)] == [one.name for one in told.similar("orders", 20)]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakebed.tasks.containment.kernel.chance import ValueSketches, column_chances, edge_chance
-from lakebed.tasks.encoding import value_hashes
+from lakebed.tasks.encoding.hashes import value_hashes
 from tests.tasks.containment.kernel.builders import Column, bounds_of, tight
 
 KEY = bytes(16)

@@ -5,7 +5,7 @@ from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.data_samples.layouts import DeltaTable, ParquetParts
 from lakebed.data_samples.truth import Truth
 from lakebed.tasks.retention.recipes.context import RecipeContext
-from lakebed.tasks.retention.recipes.reader import TableReader, describe
+from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.refs import observe
 from tests.tasks.retention.recipes.lakes import SmallLake
 
@@ -70,7 +70,7 @@ def test_renamed_delta_columns_are_read_by_their_own_names(small: SmallLake) -> 
 
 def test_a_file_that_is_not_the_one_meant_is_refused(small: SmallLake) -> None:
     small.put("t", TABLE)
-    ref = describe(small.context, small.ref("t"))
+    ref = TableReader(small.lake, small.ref("t")).describe()
     other = ref.model_copy(update={"files": (ref.files[0].model_copy(update={"sha256": "0" * 64}),)})
     with pytest.raises(PlanError, match="t has changed"):
         TableReader(small.lake, other).cells(['["id"]'])
@@ -82,4 +82,4 @@ def test_files_without_a_common_type_are_refused(small: SmallLake) -> None:
     small.put("u", TABLE.set_column(0, "id", pa.array(["x"] * 60)), ParquetParts(1))
     files = (*ref.files, *small.ref("u").files)
     with pytest.raises(SourceError, match="types have none in common"):
-        describe(small.context, ref.model_copy(update={"files": files}))
+        TableReader(small.lake, ref.model_copy(update={"files": files})).describe()

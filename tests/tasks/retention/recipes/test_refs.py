@@ -6,7 +6,7 @@ from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, Js
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.inventory.stage import INVENTORY
-from lakebed.tasks.retention.recipes.reader import describe
+from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.refs import observe, observe_again, table_refs
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
@@ -28,7 +28,7 @@ def test_the_inventory_and_the_files_say_the_same(small: SmallLake, spark_config
     tables = InventoryTables(*(store.read(ref, name) for name in ("tables", "columns", "files")))
     refs = table_refs(tables, list(LAYOUTS))
     assert refs == {name: observe(small.lake, name) for name in LAYOUTS}
-    assert describe(small.context, refs["f"]).n_rows == 60
+    assert TableReader(small.lake, refs["f"]).describe().n_rows == 60
 
 
 def test_a_table_is_found_again_by_its_path(small: SmallLake) -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from lakebed.data_samples.layouts import TextFile
 from lakebed.tasks.retention.recipes.digest import digest_table
-from lakebed.tasks.retention.recipes.reader import describe
+from lakebed.tasks.retention.recipes.reader import TableReader
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 NOTHING = pa.table({})
@@ -20,7 +20,7 @@ NOTHING = pa.table({})
 )
 def test_the_dialect_of_csv_is_seen(small: SmallLake, text: str, ending: str, facts: dict[str, object]) -> None:
     small.put("t", NOTHING, TextFile("csv", text, ending))
-    dialect = describe(small.context, small.ref("t")).dialect
+    dialect = TableReader(small.lake, small.ref("t")).describe().dialect
     assert dialect is not None
     assert facts.items() <= dialect.model_dump().items()
     assert [token for token, _ in dialect.forms] == (['["at"]'] if "at" in text else [])
@@ -28,20 +28,20 @@ def test_the_dialect_of_csv_is_seen(small: SmallLake, text: str, ending: str, fa
 
 def test_the_dialect_of_json_is_seen(small: SmallLake) -> None:
     small.put("t", NOTHING, TextFile("json", '{"n":1.0,"s":"1.0","o":{"f":2}}\n{"s":null}\n', ".jsonl"))
-    dialect = describe(small.context, small.ref("t")).dialect
+    dialect = TableReader(small.lake, small.ref("t")).describe().dialect
     assert dialect is not None and not dialect.omits_nulls
     assert set(dialect.raw) == {'["n"]', '["o","f"]'}
 
 
 def test_a_column_without_values_is_text(small: SmallLake) -> None:
     small.put("t", NOTHING, TextFile("json", '{"n":1,"x":null}\n{"n":2,"x":null}\n', ".jsonl"))
-    ref = describe(small.context, small.ref("t"))
+    ref = TableReader(small.lake, small.ref("t")).describe()
     assert [(leaf.token, leaf.type) for leaf in ref.leaves] == [('["n"]', "int64"), ('["x"]', "string")]
 
 
 def test_the_pinned_dialect_wins_over_guesses(small: SmallLake) -> None:
     small.put("t", NOTHING, TextFile("csv", "a,b;c\n1,2;3\n", ".csv"))
-    ref = describe(small.context, small.ref("t"))
+    ref = TableReader(small.lake, small.ref("t")).describe()
     assert digest_table(small.context, ref).n_rows == 1
-    again = describe(small.context, ref)
+    again = TableReader(small.lake, ref).describe()
     assert again == ref

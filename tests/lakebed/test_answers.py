@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
+from lakebed.answers import Answers, find_node
 from lakebed.connectors.errors import ArtifactError, GraphError
-from lakebed.flows.cli.neighbours import find_node, newest_summary
 
 NODES = pa.table(
     {
@@ -39,4 +39,4 @@ def test_what_looks_alike_is_shown() -> None:
 
 def test_a_root_without_summary_says_so(tmp_path: object) -> None:
     with pytest.raises(ArtifactError, match="summary"):
-        newest_summary(str(tmp_path))
+        Answers(str(tmp_path)).neighbours("a")

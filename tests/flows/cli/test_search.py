@@ -5,9 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import ConfigError
-from lakebed.flows.cli.joinable import joinable
-from lakebed.flows.cli.search import search
-from lakebed.flows.cli.similar import similar
+from lakebed.flows.cli.search import joinable, search, similar
 from tests.flows.processes import lakebed
 from tests.tasks.search.lakes import HOSTILE
 

@@ -1,0 +1,263 @@
+"""Which folders belong to a table format or an engine that keeps their files itself.
+
+Such a folder is one table or nothing: no file below it is a table, and none is ever moved by itself. A folder is told
+by what lies in it, never by its name alone:
+
+| format | sign |
+|---|---|
+| Iceberg | `metadata/*.metadata.json` (also gz), `metadata/version-hint.text` |
+| Hudi | `.hoodie/` |
+| Lance | `_versions/` in a folder `*.lance`, or beside `_transactions/` |
+| DuckLake | files `ducklake-UUID.parquet`, a folder that has them beside `*.ducklake`, a folder `*.ducklake.files` |
+| Paimon | `schema/schema-N` and `snapshot/` |
+| Kudu | `tablet-meta/` and `consensus-meta/` |
+| ClickHouse | folders of parts: `checksums.txt`, `columns.txt` and `count.txt` in one |
+| unknown | `__XLOG/` |
+
+The outermost folder counts. A Delta table with Iceberg's metadata beside its log (UniForm) is a Delta table.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lakebed.connectors.errors import ConfigError, LakeError, SourceError
+from lakebed.connectors.lake.hidden import DELTA_LOG, is_visible
+from lakebed.connectors.lake.model import Unreadable
+from lakebed.connectors.storage import Storage, is_object_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SINK_LOG = "_spark_metadata"
+SIGN_FOLDERS = frozenset(
+    {".hoodie", SINK_LOG, DELTA_LOG, "_versions", "_transactions", "__XLOG", "tablet-meta", "consensus-meta"}
+)
+NAMES = {
+    "iceberg": "Iceberg", "hudi": "Hudi", "lance": "Lance", "ducklake": "DuckLake", "paimon": "Paimon", "kudu": "Kudu",
+    "clickhouse": "ClickHouse", "unknown": "an engine that lakebed does not know",
+    "delta": "Delta", "sink": "Spark's streaming sink",
+}  # fmt: skip
+_PART_FILES = frozenset({"checksums.txt", "columns.txt", "count.txt"})
+_ICEBERG = re.compile(r"version-hint\.text|.+\.metadata\.json(?:\.gz)?")
+_SCHEMA, _SNAPSHOT = re.compile(r"schema-\d+"), re.compile(r"(?:snapshot-\d+|EARLIEST|LATEST)?")
+_LAKE_FILE = re.compile(r"ducklake-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.*")
+_PROBES = (
+    *sorted(SIGN_FOLDERS), *sorted(_PART_FILES), "metadata/version-hint.text", "schema/schema-0", "snapshot",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """A table that another system keeps: its folder ("" is the root), its format, and the path that told."""
+
+    folder: str
+    format: str
+    sign: str
+
+    @property
+    def told(self) -> str:
+        """For messages: `Iceberg (metadata/v1.metadata.json)`."""
+        return f"{NAMES[self.format]} ({self.sign.removeprefix(self.folder).strip('/')})"
+
+    def as_unreadable(self) -> Unreadable:
+        """How it is listed."""
+        reason = f"its files are kept by {self.told}, which is not read; nothing in this folder is a table of its own"
+        hint = "no part of it is read, planned or moved; `exclude` leaves it out of this list"
+        return Unreadable(self.folder or ".", self.format, reason, hint)
+
+
+@dataclass(frozen=True)
+class ManagedFolders:
+    """What a lake's paths tell: folders of other systems, of Delta tables, and of Spark's streaming sinks."""
+
+    folders: dict[str, Managed] = field(default_factory=dict)
+    deltas: dict[str, str] = field(default_factory=dict)
+    sinks: dict[str, str] = field(default_factory=dict)
+
+    def owner(self, path: str) -> Managed | None:
+        """The managed table that a file belongs to. O(depth)."""
+        for above in folders_above(path) if self.folders else ():
+            if above in self.folders:
+                return self.folders[above]
+        if "ducklake-" in path and _LAKE_FILE.fullmatch(path.rpartition("/")[2]) and is_visible(path):
+            return Managed(_without_partitions(path.rpartition("/")[0]), "ducklake", path)
+        return None
+
+    def sink(self, path: str) -> str | None:
+        """The folder of the streaming sink that a file lies in."""
+        return next((above for above in folders_above(path) if above in self.sinks), None) if self.sinks else None
+
+    def below(self, folder: str) -> Managed | None:
+        """A managed table that lies in a folder."""
+        prefix = f"{folder}/" if folder else ""
+        return next((one for name, one in self.folders.items() if name.startswith(prefix) and name != folder), None)
+
+
+def managed_folders(paths: Iterable[str]) -> ManagedFolders:
+    """The managed tables among paths; a folder that is not looked into ends with a slash. O(paths · depth).
+
+    Args:
+        paths: of all files, hidden ones too, below the lake's root.
+    """
+    marks: dict[str, dict[str, str]] = defaultdict(dict)
+    for path in paths:
+        for folder, mark in _marks(path):
+            marks[folder].setdefault(mark, path)
+    visible = {folder: own for folder, own in marks.items() if is_visible(f"{folder}/x" if folder else "x")}
+    found = {one.folder: one for folder, own in visible.items() for one in _recognised(folder, own, marks)}
+    outer = {name: one for name, one in found.items() if not any(above in found for above in _strictly_above(name))}
+    deltas = {folder: own[DELTA_LOG] for folder, own in visible.items() if DELTA_LOG in own}
+    sinks = {folder: own[SINK_LOG] for folder, own in visible.items() if SINK_LOG in own}
+    kept = {one: sign for one, sign in sinks.items() if not any(up in deltas for up in folders_above(f"{one}/"))}
+    return ManagedFolders(outer, deltas, kept)
+
+
+def managed_files(storage: Storage, more: Iterable[str] = ()) -> ManagedFolders:
+    """The same of all that lies below a storage's root now, and of further paths as if they lay there."""
+    files = storage.list_files(on_error=lambda folder, reason: None)
+    return managed_folders([*(file.path for file in files), *more])
+
+
+def owner_above(uri: str) -> Managed | None:
+    """The managed table, Delta and streaming sinks among them, in whose folder a path lies; the innermost one.
+
+    A folder that may not be looked at tells nothing.
+    """
+    base, path = _split(uri)
+    with suppress(LakeError):
+        storage = Storage.at(base, SourceError)
+        for above in reversed(list(folders_above(path))):
+            if (owner := _owner_at(storage, above)) is not None:
+                return owner
+    return None
+
+
+def _owner_at(storage: Storage, folder: str) -> Managed | None:
+    found = managed_folders(_probed(storage, folder))
+    for own in found.folders.values():
+        return Managed(storage.uri(folder), own.format, own.sign)
+    for format_, signs in (("delta", found.deltas), ("sink", found.sinks)):
+        for sign in signs.values():
+            return Managed(storage.uri(folder), format_, sign)
+    return None
+
+
+def require_no_owner(root: str) -> None:
+    """Refuses a lake's root that lies in a managed table.
+
+    Raises:
+        ConfigError: naming the table.
+    """
+    places = [root] if is_object_store(root) else dict.fromkeys([root, os.path.realpath(root)])
+    if owner := next(filter(None, map(owner_above, places)), None):
+        raise ConfigError(
+            f"the lake lies inside a table of {NAMES[owner.format]}",
+            value=root,
+            expected=f"a folder that is no part of a table; {owner.folder} is one as a whole",
+            hint=f"lakebed run --lake {owner.folder.rpartition('/')[0] or '/'}",
+        )
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """The folders that a path lies in, from the root ("") down."""
+    yield ""
+    for index, char in enumerate(path):
+        if char == "/":
+            yield path[:index]
+
+
+def _strictly_above(folder: str) -> Iterator[str]:
+    return folders_above(folder) if folder else iter(())
+
+
+def _marks(path: str) -> Iterator[tuple[str, str]]:
+    """The folders of which a path tells something, with what."""
+    parts = path.split("/")
+    if not SIGN_FOLDERS.isdisjoint(parts) or ".ducklake.files/" in path:
+        for index, part in enumerate(parts[:-1]):
+            if part in SIGN_FOLDERS:
+                yield "/".join(parts[:index]), part
+            elif part.endswith(".ducklake.files"):
+                yield "/".join(parts[: index + 1]), "ducklake"
+    name, folder = parts[-1], "/".join(parts[:-1])
+    holder = parts[-2] if len(parts) > 1 else ""
+    if (
+        (holder == "metadata" and _ICEBERG.fullmatch(name))
+        or (holder == "schema" and _SCHEMA.fullmatch(name))
+        or (holder == "snapshot" and _SNAPSHOT.fullmatch(name))
+    ):
+        yield "/".join(parts[:-2]), holder
+    elif name in _PART_FILES or name == "_latest.manifest":
+        yield folder, name
+    elif name.endswith(".ducklake"):
+        yield folder, "catalog"
+    elif _LAKE_FILE.fullmatch(name):
+        yield folder, "data"
+
+
+def _recognised(folder: str, own: dict[str, str], marks: dict[str, dict[str, str]]) -> Iterator[Managed]:
+    """The managed table that a folder's marks make, which may lie above it."""
+    is_lance = folder.endswith(".lance") and own.keys() & {"_versions", "_latest.manifest"}
+    if "metadata" in own and DELTA_LOG not in own:
+        yield Managed(folder, "iceberg", own["metadata"])
+    elif is_lance or own.keys() >= {"_versions", "_transactions"}:
+        yield Managed(folder, "lance", own.get("_versions") or own["_latest.manifest"])
+    elif own.keys() >= {"schema", "snapshot"}:
+        yield Managed(folder, "paimon", own["schema"])
+    elif own.keys() >= {"tablet-meta", "consensus-meta"}:
+        yield Managed(folder, "kudu", own["tablet-meta"])
+    elif own.keys() >= _PART_FILES:
+        yield Managed(folder.rpartition("/")[0], "clickhouse", own["checksums.txt"])
+    elif "ducklake" in own:
+        yield Managed(folder, "ducklake", own["ducklake"])
+    for mark, format_ in ((".hoodie", "hudi"), ("__XLOG", "unknown")):
+        if mark in own:
+            yield Managed(folder, format_, own[mark].rstrip("/"))
+    if "data" in own:
+        beside = next((above for above in _strictly_above(folder) if "catalog" in marks.get(above, {})), None)
+        if beside is not None:
+            below = folder[len(beside) :].strip("/").partition("/")[0]
+            yield Managed(f"{beside}/{below}".strip("/"), "ducklake", marks[beside]["catalog"])
+
+
+def _without_partitions(folder: str) -> str:
+    parts = folder.split("/")
+    while "=" in parts[-1]:
+        parts.pop()
+        if not parts:
+            return ""
+    return "/".join(parts)
+
+
+def _split(uri: str) -> tuple[str, str]:
+    """A store's bucket, or the machine's root, and the path below it."""
+    if not is_object_store(uri):
+        return "/", os.path.abspath(uri).strip("/")
+    scheme, _, rest = uri.partition("://")
+    bucket, _, path = rest.partition("/")
+    return f"{scheme}://{bucket}", path.strip("/")
+
+
+def _probed(storage: Storage, folder: str) -> list[str]:
+    """What lies in a folder of the paths that would tell a managed table; a few requests on an object store.
+
+    The folder goes by its last name, open to see whatever lies above it.
+    """
+    from pyarrow import fs
+
+    system, root = storage.arrow()
+    base, name = f"{root.rstrip('/')}/{folder}".rstrip("/"), folder.rpartition("/")[2].lstrip("._") or "t"
+    selector = fs.FileSelector(f"{base}/metadata", recursive=False, allow_not_found=True)
+    found = [f"{name}/"]
+    for wanted in ([f"{base}/{probe}" for probe in _PROBES], selector):
+        with suppress(OSError):
+            infos = system.get_file_info(wanted)
+            kinds = {fs.FileType.File: "", fs.FileType.Directory: "/"}
+            found += [name + info.path[len(base) :] + kinds[info.type] for info in infos if info.type in kinds]
+    return found

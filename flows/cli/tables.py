@@ -1,0 +1,65 @@
+"""`lakebed tables`: every table of the lake, and what was not looked at."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, overrides
+from lakebed.flows.cli.output import print_json, print_table, print_text
+from lakebed.words import human_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakebed.tables import TableRow
+
+SHOWN = 5
+
+
+def tables(
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    unreadable: Annotated[bool, typer.Option("--unreadable", help="Only those that could not be read.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List every table: format, rows, bytes, columns, and whether it was read, why not, or set aside."""
+    from lakebed.quarantine import lake_settings
+    from lakebed.tables import lake_tables
+
+    found = lake_tables(lake_settings(config, overrides(None, artifacts)))
+    if unreadable:
+        found = replace(found, tables=found.of_state("unreadable"))
+    if as_json:
+        print_json(found.as_dict())
+        return
+    if not unreadable:
+        title, header = f"{len(found.tables):,} tables", ("table", "format", "rows", "bytes", "columns", "state")
+        print_table(title, header, map(_cells, found.tables), right=(2, 3, 4))
+    for row in found.of_state("unreadable"):
+        print_text(_told(row) + (f"; {row.hint}" if row.hint else ""))
+    if others := others_text(found.n_other_files, found.other_bytes):
+        print_text(others)
+
+
+def print_unreadable(rows: "Sequence[TableRow]", artifacts: str) -> None:
+    """The first tables that could not be read, with reasons, and how to see the rest."""
+    for row in rows[:SHOWN]:
+        print_text(f"  {_told(row)}")
+    if len(rows) > SHOWN:
+        print_text(f"  … and {len(rows) - SHOWN:,} more: lakebed tables --unreadable --artifacts {artifacts}")
+
+
+def others_text(n_files: int | None, n_bytes: int | None) -> str:
+    """What is said of files of other kinds; empty where there are none, or nothing is known."""
+    return f"not looked at: {n_files:,} files of other kinds, {human_bytes(n_bytes or 0)}" if n_files else ""
+
+
+def _cells(row: "TableRow") -> tuple[str, ...]:
+    n_bytes = "" if row.n_bytes is None else human_bytes(row.n_bytes)
+    counts = ["" if count is None else f"{count:,}" for count in (row.n_rows, row.n_columns)]
+    return row.name, row.format, counts[0], n_bytes, counts[1], row.state
+
+
+def _told(row: "TableRow") -> str:
+    return f"{row.name} cannot be read: {row.reason}"

@@ -1,0 +1,25 @@
+"""The typed errors of lakebed, as the command line prints them: what is wrong, the value, what was expected, a hint."""
+
+from lakebed.connectors.errors import (
+    ArtifactError,
+    ConfigError,
+    ContractError,
+    GraphError,
+    LakeError,
+    LeaseError,
+    PlanError,
+    SourceError,
+    StageError,
+)
+
+__all__ = [
+    "ArtifactError",
+    "ConfigError",
+    "ContractError",
+    "GraphError",
+    "LakeError",
+    "LeaseError",
+    "PlanError",
+    "SourceError",
+    "StageError",
+]

@@ -1,0 +1,108 @@
+"""What a machine needs once before the first run: Delta's jars and the compiled kernels.
+
+`make setup` and an image make both; a wheel that pip installed makes them at its first run, in the user's cache. This
+module as a program compiles every kernel: `python -m lakebed.first_use`.
+"""
+
+import hashlib
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from lakebed.connectors.places import KERNELS_VARIABLE, has_own_folder, share_folder
+from lakebed.connectors.python_process import code_root, module_command, module_environment
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.jars import are_wanting
+from lakebed.connectors.spark.submitted import is_submitted
+from lakebed.tasks.runtime.progress import Step, shown
+
+_TASKS = code_root() / "lakebed" / "tasks"
+# each takes half a GiB
+_MAX_PROCESSES = 4
+
+
+def fetch_jars_once(config: SparkConfig) -> None:
+    """Fetches Delta's jars where they are still wanting.
+
+    Raises: ConfigError: if they cannot be had.
+    """
+    if is_submitted() or not are_wanting(config.jars):
+        return
+    from lakebed.connectors.spark.fetch import fetch_set
+
+    with shown().step("Fetching Delta's jars (13 MB), once"):
+        fetch_set()
+
+
+def compile_kernels_once() -> None:
+    """Compiles all kernels in processes of their own; where that fails they compile when they are called.
+
+    With `make setup` or in an image it does nothing: they are compiled there, or are those of another processor.
+    """
+    if has_own_folder() or not _TASKS.is_dir() or (stamp := _stamp()).is_file():
+        return
+    modules = kernel_modules()
+    with shown().step("Compiling kernels, once", len(modules)) as step:
+        is_whole = _compile(modules[:1], step) and _compile(modules[1:], step)
+    if is_whole:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.touch()
+
+
+def _compile(modules: Sequence[str], step: Step) -> bool:
+    """Shares the modules out among processes, which say each on one pipe; answers whether all went well."""
+    n_processes = min(len(modules), os.cpu_count() or 1, _MAX_PROCESSES)
+    reader, writer = os.pipe()
+    environment = module_environment()
+    processes = [
+        subprocess.Popen(
+            module_command("lakebed.first_use", *modules[share::n_processes]),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=subprocess.DEVNULL,
+        )
+        for share in range(n_processes)
+    ]
+    os.close(writer)
+    try:
+        with open(reader) as lines:
+            for _ in lines:
+                step.advance()
+        return not any([process.wait() for process in processes])
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def kernel_modules() -> list[str]:
+    """The modules that have a `compile_kernels`."""
+    found = sorted(path.relative_to(_TASKS).with_suffix("") for path in _TASKS.glob("**/kernel/compile.py"))
+    return ["lakebed.tasks.encoding.compile", *(".".join(("lakebed.tasks", *path.parts)) for path in found)]
+
+
+def _stamp() -> Path:
+    """The file that says that these kernels are compiled: by their sources, numba, this Python and numba's folder."""
+    sources = [path for folder in ("encoding", "**/kernel") for path in sorted(_TASKS.glob(f"{folder}/*.py"))]
+    facts = [version("numba"), sys.version, str(_TASKS), os.environ.get(KERNELS_VARIABLE, "")]
+    digest = hashlib.sha256("\0".join(facts).encode())
+    for path in sources:
+        digest.update(path.read_bytes())
+    return share_folder() / "kernels" / f"{digest.hexdigest()[:16]}.compiled"
+
+
+def main() -> None:
+    """Compiles the kernels of the named modules, or of all, or loads them from numba's cache; one line per module."""
+    for name in sys.argv[1:] or kernel_modules():
+        importlib.import_module(name).compile_kernels()
+        sys.stdout.write(f"{name}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

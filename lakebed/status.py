@@ -1,0 +1,77 @@
+"""What `status` tells: what needs attention, the newest runs, the quarantine and what it pins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lakebed.config import LakebedConfig
+from lakebed.connectors.rights import weakness_of
+from lakebed.quarantine import quarantine_facts, quarantine_warnings
+from lakebed.results import Result
+from lakebed.tasks.runtime.record import RunRecord
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run: when it began, how it ended, what it took, which stages it reached."""
+
+    run_id: str
+    status: str
+    started_at: str
+    seconds: float
+    stages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A table in quarantine."""
+
+    table: str
+    phase: str
+    since: str
+    n_bytes: int
+    parents: tuple[str, ...]
+    purge_not_before: str
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A table that tables in quarantine need: it may not be dropped, overwritten or vacuumed."""
+
+    parent: str
+    children: tuple[str, ...]
+    problem: str
+    hint: str
+
+
+class Status(Result[RunRow]):
+    """The newest runs; beside them `warnings`, their whole `records`, `quarantine` and `pins`."""
+
+    def __init__(
+        self, records: Sequence[RunRecord], warnings: list[str], aside: dict[str, list[dict[str, Any]]]
+    ) -> None:
+        self.records, self.warnings = tuple(records), tuple(warnings)
+        entries = (SetAside(**{**one, "parents": tuple(one["parents"])}) for one in aside["quarantine"])
+        pins = (Pinned(**{**one, "children": tuple(one["children"])}) for one in aside["pins"])
+        self.quarantine = Result(SetAside, entries, "tables in quarantine")
+        self.pins = Result(Pinned, pins, "tables that they need")
+        super().__init__(RunRow, map(_run_row, records), "runs, newest first")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        runs = [record.model_dump(mode="json") for record in self.records]
+        aside = {"quarantine": [vars(one) for one in self.quarantine], "pins": [vars(one) for one in self.pins]}
+        return {"warnings": list(self.warnings), "runs": runs, **aside}
+
+
+def status_of(root: str, records: Sequence[RunRecord], settings: LakebedConfig) -> Status:
+    """What is to be told of an artifact root and these of its runs, under settings that name the lake."""
+    warnings, weakness = quarantine_warnings(settings), weakness_of(root)
+    if weakness and settings.security.shared_root != "allow":
+        warnings.append(f"the artifact root {root} is not safe from others: {weakness}")
+    return Status(records, warnings, quarantine_facts(settings))
+
+
+def _run_row(record: RunRecord) -> RunRow:
+    stages = tuple(stage.stage for stage in record.stages)
+    return RunRow(record.run_id, record.status, record.started_at, record.total_s, stages)
