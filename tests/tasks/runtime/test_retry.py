@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from pydantic import BaseModel
 
+from lakebed.config import load_config
 from lakebed.connectors.delta import write_table
 from lakebed.connectors.errors import (
     ArtifactError,
@@ -20,9 +21,10 @@ from lakebed.connectors.errors import (
 )
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.storage import Storage
-from lakebed.tasks.inventory.stage import INVENTORY
+from lakebed.run import run_here
+from lakebed.scope import RunScope
 from lakebed.tasks.runtime import retry
-from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.definition import Inputs, KeyParts, StageDef, run_stage
 from lakebed.tasks.runtime.progress import Progress, show
 from lakebed.tasks.runtime.retry import DELAYS_S, retried
@@ -130,7 +132,7 @@ def test_a_lake_whose_store_fails_while_footers_are_read_is_read_again_and_no_ta
 
     write_parquet_lake(tmp_path / "lake")
     root = upload(tmp_path / "lake", f"lake-{fault}")
-    workspace = Workspace(lake=LakeConfig(root=root), artifacts=str(tmp_path / "artifacts"))
+    config = load_config(None, {"lake": {"root": root}, "artifacts": str(tmp_path / "artifacts")})
     healing, opened = failing(store, fault), parquet.open_file
     store.fault = None
 
@@ -140,11 +142,13 @@ def test_a_lake_whose_store_fails_while_footers_are_read_is_read_again_and_no_ta
         return opened(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(parquet, "open_file", late)
-    ref = retried(lambda: run_stage(INVENTORY, Inputs.of(workspace)), "inventory")
-    assert len(healing.notes) == 1, healing.notes
-    tables = ArtifactStore(workspace.artifacts)
-    assert tables.read(ref, "tables").num_rows == 3
-    assert tables.read(ref, "unreadable").num_rows == 0
+    with RunScope(config, "r1", ["x"]) as scope:
+        run_here(scope, "inventory", None)
+    assert len(healing.notes) == 1 and healing.notes[0].startswith("inventory is tried again")
+    ref = scope.refs["inventory"]
+    assert scope.store.read(ref, "tables").num_rows == 3
+    assert scope.store.read(ref, "unreadable").num_rows == 0
+    assert [stage.reused for stage in scope.log.record.stages] == [False]
 
 
 @pytest.mark.spark
