@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from prefect import Task, flow, get_run_logger, runtime
+from prefect import Task, flow, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.states import Completed
@@ -60,14 +60,13 @@ def _may_try_again(_task: Any, _task_run: Any, state: Any) -> bool:
 
 
 TASKS: Mapping[str, Task[..., ArtifactRef]] = {
-    stage.name: Task(
-        run_stage,
+    stage.name: task(
         name=stage.name,
         retries=len(DELAYS_S),
         retry_delay_seconds=list(DELAYS_S),
         retry_condition_fn=_may_try_again,
         cache_policy=NO_CACHE,
-    )
+    )(run_stage)
     for stage in CHAIN
 }
 

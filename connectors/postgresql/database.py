@@ -11,7 +11,7 @@ from lakebed.connectors.blocks import block_secret
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.databases import POSTGRESQL
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
-from lakebed.connectors.postgresql.client import DRIVER, Connection, DatabaseBusyError, DatabaseError
+from lakebed.connectors.postgresql.client import Connection, DatabaseBusyError, DatabaseError
 from lakebed.connectors.postgresql.identity import KnownState, TableState, read_states, table_states
 from lakebed.connectors.postgresql.reading import Query, plan_queries, session_statement, settled_columns
 from lakebed.connectors.postgresql.tables import Catalog, Table, read_catalog
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lakebed.connectors.storage import Storage
 
 MEMORY = "sources"
+DRIVER = "org.postgresql.Driver"
 
 
 @dataclass(frozen=True)
@@ -134,17 +135,11 @@ def open_database(
         raises_busy: whether that the server cannot serve just now is raised, for who tries again.
 
     Raises:
-        ConfigError: if there is no Java, or no JDBC driver.
         DatabaseBusyError: with `raises_busy`, if the server is full, starts or stops.
     """
     database = OpenDatabase(name, config, memory)
     try:
-        properties = {
-            **_properties(config),
-            "connectTimeout": str(config.connect_timeout_s),
-            "ApplicationName": "lakebed",
-        }
-        connection = Connection(config.url, properties, lock_timeout_s=config.lock_timeout_s)
+        connection = Connection(config, _properties(config))
     except SourceError as error:
         return _failed(database, error, raises_busy=raises_busy)
     database.connection = connection

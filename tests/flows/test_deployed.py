@@ -20,6 +20,7 @@ from tests.docs.pages import ROOT
 from tests.flows.lakes import snapshot, write_parquet_lake
 from tests.flows.prefect_ui import button, choose, click, fill, show, text_of
 from tests.flows.processes import Running, lakebed
+from tests.planted import Planted
 from tests.services.postgresql import postgresql_server
 from tests.services.prefect_server import prefect_server, wait_for
 from tests.tasks.report.browser import browser
@@ -118,6 +119,17 @@ def test_a_schedule_fires_and_a_run_without_work_says_so(server, tmp_path):
     assert set(shown) == {"lakebed-progress", "lakebed-summary", "lakebed-report"}
     assert shown["lakebed-progress"]["data"] == 100.0
     assert "| `orders_part` | `orders` |  |" in shown["lakebed-summary"]["data"]
+    served.check_lake()
+
+
+def test_neither_worker_nor_flow_imports_from_the_folder_in_which_serve_was_called(server, tmp_path):
+    served = Served(server, tmp_path / "project", "planted", "--to", "inventory")
+    planted = Planted(served.folder)
+    with served.worker() as running:
+        run = server.wait_for_run(served.start(), *ENDED)
+        stopped(running)
+    assert run["state_type"] == "COMPLETED", server.logs(run["id"])
+    assert planted.imported == ""
     served.check_lake()
 
 
