@@ -83,8 +83,8 @@ class TestBuilt:
         names = [
             name for path in (site / "api").glob("*.html") for name in re.findall(r'id="([\w.]+)"', path.read_text())
         ]
-        assert len([name for name in names if name.startswith("tasks.")]) > 300
-        assert not [name for name in names if name.startswith("tasks.") and re.search(r"\._[a-z]", name)]
+        assert len([name for name in names if name.startswith("lakebed.tasks.")]) > 300
+        assert not [name for name in names if name.startswith("lakebed.tasks.") and re.search(r"\._[a-z]", name)]
 
     def test_links_to_files_that_are_no_pages_became_their_names(self, site):
         for path in site.rglob("*.html"):
