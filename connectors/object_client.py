@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from lakebed.connectors.errors import ArtifactError, LakeError, SourceBusyError, SourceError, StoreBusyError
-from lakebed.connectors.storage import is_object_store
+from lakebed.connectors.uris import is_object_store
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig

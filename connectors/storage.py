@@ -4,57 +4,41 @@ Local folders go through `os`, because `pyarrow.fs` needs several times as long 
 """
 
 import contextlib
-import errno
 import os
 import shutil
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from lakebed.connectors.errors import ArtifactError, LakeError
+from lakebed.connectors.local_files import is_new, storage_error, write_atomic
+from lakebed.connectors.object_client import address_error, client, store_error, typed
+from lakebed.connectors.uris import is_object_store, join_uri
 
-OBJECT_STORES = ("s3://", "s3a://", "gs://", "gcs://", "abfs://", "abfss://")
-
-_REASONS = {
-    errno.EACCES: ("no permission", "give this user the right, or choose another folder"),
-    errno.EPERM: ("no permission", "give this user the right, or choose another folder"),
-    errno.EROFS: ("the file system is read-only", "choose a folder that can be written"),
-    errno.ENOSPC: ("the disk is full", "free some space, or choose another folder"),
-    errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another folder"),
-    errno.ENOENT: ("there is no such file or folder", "check the path"),
-    errno.ENOTDIR: ("a part of the path is a file, not a folder", "check the path"),
-    errno.EEXIST: ("a part of the path is a file, not a folder", "check the path"),
-    errno.EISDIR: ("the path is a folder, not a file", "check the path"),
-}
+__all__ = [
+    "LocalStorage",
+    "ObjectStorage",
+    "Storage",
+    "StoredFile",
+    "arrow_file_system",
+    "is_object_store",
+    "join_uri",
+    "storage_error",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file: its path below the storage's root, size in bytes and time of its last change."""
+    """One file: path below the storage's root, size in bytes, time of its last change; tag and digest if known."""
 
     path: str
     size: int
     mtime_ns: int
-
-
-def is_object_store(uri: str) -> bool:
-    """Whether `uri` names an object store, not a local path."""
-    return uri.startswith(OBJECT_STORES)
-
-
-def join_uri(root: str, *parts: str) -> str:
-    """`root` and the parts below it, with one slash between them."""
-    below = "/".join(part.strip("/") for part in parts if part.strip("/"))
-    return f"{root.rstrip('/')}/{below}" if below else root
-
-
-def storage_error(error: OSError, action: str, path: str, kind: type[LakeError] = ArtifactError) -> LakeError:
-    """The typed error for a failed file operation: what failed, why, and what to do."""
-    why, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), "see the reason above"))
-    return kind(f"cannot {action}: {why}", value=path, hint=hint)
+    etag: str = ""
+    sha256: str = ""
 
 
 class Storage(ABC):
@@ -66,11 +50,7 @@ class Storage(ABC):
     @staticmethod
     def at(uri: str, error: type[LakeError] = ArtifactError) -> "Storage":
         """The storage at `uri`; its failures are raised as `error`."""
-        if not is_object_store(uri):
-            return LocalStorage(uri, error)
-        from lakebed.connectors.object_storage import ObjectStorage
-
-        return ObjectStorage(uri, error)
+        return ObjectStorage(uri, error) if is_object_store(uri) else LocalStorage(uri, error)
 
     @abstractmethod
     def list_files(self, under: str = "", on_error: Callable[[str, str], None] | None = None) -> list[StoredFile]:
@@ -156,7 +136,7 @@ class LocalStorage(Storage):
         while folders:
             folder = folders.pop()
             try:
-                if not _is_new(folder, seen):
+                if not is_new(folder, seen):
                     continue
                 folders += self._scan(folder, found)
             except OSError as error:
@@ -196,20 +176,7 @@ class LocalStorage(Storage):
         """See `Storage.write_bytes_atomic`: a temporary file beside it, fsync, rename, fsync of the folder."""
         target = self._path(path)
         with self._typed("write the file", path):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(target))
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(data)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                os.chmod(temporary, 0o644 & ~_umask())
-                os.replace(temporary, target)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
-                raise
-            _sync_folder(os.path.dirname(target))
+            write_atomic(target, data)
 
     def open_output(self, path: str) -> BinaryIO:
         """See `Storage.open_output`."""
@@ -267,29 +234,163 @@ class LocalStorage(Storage):
             raise storage_error(error, action, self._path(path), self._error) from error
 
 
-def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:
-    facts = os.stat(folder)
-    identity = (facts.st_dev, facts.st_ino)
-    if identity in seen:
-        return False
-    seen.add(identity)
-    return True
+class ObjectStorage(Storage):
+    """A prefix of an object store, with credentials and endpoint of the environment.
 
+    Single objects go through `obstore`: one request each, where Arrow asks first and leaves markers of folders behind.
+    Listings and streams go through Arrow's file systems, which Arrow's readers want anyway.
+    """
 
-def _umask() -> int:
-    """This process's umask, which can only be asked for by setting it, but on Linux."""
-    with contextlib.suppress(OSError, StopIteration), open("/proc/self/status") as lines:
-        return int(next(line for line in lines if line.startswith("Umask:")).split()[1], 8)
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+    is_local = False
 
+    def __init__(self, uri: str, error: type[LakeError] = ArtifactError) -> None:
+        self.root = uri.rstrip("/")
+        self._error = error
+        self._objects = client(self.root, error)
 
-def _sync_folder(folder: str) -> None:
-    """Make a rename durable; file systems that cannot sync a folder are left alone."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+    def list_files(self, under: str = "", on_error: Callable[[str, str], None] | None = None) -> list[StoredFile]:
+        """See `Storage.list_files`."""
+        from pyarrow import fs
+
+        selector = fs.FileSelector(self._path(under), recursive=True, allow_not_found=bool(under))
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            infos = self._arrow[0].get_file_info(selector)
+        except OSError as error:
+            failure = store_error(str(error), "list the prefix", join_uri(self.root, under), self._error)
+            if on_error is None:
+                raise failure from error
+            on_error(under, failure.what)
+            return []
+        files = [self._stored(info) for info in infos if info.type == fs.FileType.File]
+        return sorted(files, key=lambda file: file.path)
+
+    def list_folders(self, under: str = "") -> list[str]:
+        """See `Storage.list_folders`."""
+        import obstore
+
+        with self._asking("list the prefix", under):
+            found = obstore.list_with_delimiter(self._objects, under or None)["common_prefixes"]
+        return sorted(prefix.rsplit("/", 1)[-1] for prefix in found)
+
+    def stat(self, path: str) -> StoredFile | None:
+        """See `Storage.stat`; the time is in whole seconds."""
+        import obstore
+
+        if not path:
+            return None
+        try:
+            with self._asking("look at the object", path, may_miss=True):
+                meta = obstore.head(self._objects, path)
+        except FileNotFoundError:
+            return None
+        return StoredFile(path, meta["size"], int(meta["last_modified"].timestamp()) * 1_000_000_000)
+
+    def exists(self, path: str) -> bool:
+        """See `Storage.exists`: an object, or a prefix with objects below."""
+        import obstore
+
+        if self.stat(path) is not None:
+            return True
+        with self._asking("look at the prefix", path):
+            return bool(next(iter(obstore.list(self._objects, path or None, chunk_size=1)), None))
+
+    def open(self, path: str) -> BinaryIO:
+        """See `Storage.open`."""
+        with self._streaming("read the object", path):
+            return cast("BinaryIO", self._arrow[0].open_input_file(self._path(path)))
+
+    def read_bytes(self, path: str) -> bytes:
+        """See `Storage.read_bytes`."""
+        data = self.read_if_there(path)
+        if data is None:
+            raise store_error(_MISSING, "read the object", join_uri(self.root, path), self._error)
+        return data
+
+    def read_if_there(self, path: str) -> bytes | None:
+        """See `Storage.read_if_there`."""
+        import obstore
+
+        try:
+            with self._asking("read the object", path, may_miss=True):
+                return bytes(obstore.get(self._objects, path).bytes())
+        except FileNotFoundError:
+            return None
+
+    def write_bytes_atomic(self, path: str, data: bytes) -> None:
+        """See `Storage.write_bytes_atomic`: one put, which an object store makes visible at once."""
+        import obstore
+
+        with self._asking("write the object", path):
+            obstore.put(self._objects, path, data)
+
+    def open_output(self, path: str) -> BinaryIO:
+        """See `Storage.open_output`."""
+        with self._streaming("write the object", path):
+            # Arrow would pack what goes into a file whose name ends in `.gz`, packed already or not
+            return cast("BinaryIO", self._arrow[0].open_output_stream(self._path(path), compression=None))
+
+    def arrow(self) -> tuple[Any, str]:
+        """See `Storage.arrow`."""
+        return self._arrow[0], self._path("")
+
+    def make_folder(self, path: str = "") -> None:
+        """See `Storage.make_folder`."""
+
+    def delete_folder(self, path: str) -> None:
+        """See `Storage.delete_folder`; S3 deletes a thousand objects a request."""
+        import obstore
+
+        if paths := [file.path for file in self.list_files(path)]:
+            with self._asking("delete the prefix", path, may_miss=True), contextlib.suppress(FileNotFoundError):
+                obstore.delete(self._objects, paths)
+
+    def delete_file(self, path: str) -> None:
+        """See `Storage.delete_file`."""
+        import obstore
+
+        with contextlib.suppress(FileNotFoundError), self._asking("delete the object", path, may_miss=True):
+            obstore.delete(self._objects, path)
+
+    @cached_property
+    def _arrow(self) -> tuple[Any, str]:
+        """Arrow's file system and the root's path in it, made when they are first needed."""
+        import pyarrow as pa
+
+        try:
+            return arrow_file_system(self.root)
+        except (pa.ArrowInvalid, ValueError, OSError) as failure:
+            raise address_error(str(failure), self.root, self._error) from failure
+
+    def _path(self, path: str) -> str:
+        base = self._arrow[1]
+        return f"{base.rstrip('/')}/{path}" if path else base
+
+    def _stored(self, info: Any) -> StoredFile:
+        return StoredFile(info.path[len(self._arrow[1].rstrip("/")) + 1 :], info.size, info.mtime_ns or 0)
+
+    def _asking(self, action: str, path: str, *, may_miss: bool = False) -> contextlib.AbstractContextManager[None]:
+        return typed(action, join_uri(self.root, path), self._error, may_miss=may_miss)
+
+    @contextlib.contextmanager
+    def _streaming(self, action: str, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise store_error(str(error), action, join_uri(self.root, path), self._error) from error
+
+
+_MISSING = "there is no such object"
+
+
+def arrow_file_system(uri: str) -> tuple[Any, str]:
+    """Arrow's file system for an object store, and the path in it; on S3 a small file is one put, not three requests.
+
+    Raises:
+        OSError, ValueError: if the address is none, or the store cannot be used.
+    """
+    from pyarrow import fs
+
+    scheme, _, rest = uri.partition("://")
+    if scheme in ("s3", "s3a"):
+        uri = f"s3://{rest}{'&' if '?' in rest else '?'}allow_delayed_open=true"
+    return cast("tuple[Any, str]", fs.FileSystem.from_uri(uri))

@@ -61,13 +61,12 @@ def _may_try_again(_task: Any, _task_run: Any, state: Any) -> bool:
 
 TASKS: Mapping[str, Task[..., ArtifactRef]] = {
     stage.name: task(
-        run_stage,
         name=stage.name,
         retries=len(DELAYS_S),
         retry_delay_seconds=list(DELAYS_S),
         retry_condition_fn=_may_try_again,
         cache_policy=NO_CACHE,
-    )
+    )(run_stage)
     for stage in CHAIN
 }
 

@@ -25,6 +25,7 @@ from lakebed.flows.deployment_limits import MIN_INTERVAL_S, POOL, QUEUE_LIMIT, S
 from lakebed.flows.deployments import DEPLOYMENTS, FLOW_COMMAND, HEARTBEAT, SCHEDULE_SLUG, TAG, Deployment
 from lakebed.flows.form import without_secrets
 from lakebed.flows.prefect_home import configured_api_url
+from lakebed.tasks.runtime.logs import log
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -230,7 +231,10 @@ def _worker_environment(serving: Serving) -> dict[str, str]:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    if log().is_on:
+        log().event("note", message=text)
+    else:
+        sys.stderr.write(f"{text}\n")
 
 
 def crash_dead_runs(client: "SyncPrefectClient", artifacts: str) -> tuple[str, ...]:

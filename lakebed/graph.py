@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 class Graph:
     """A summarised graph; its nodes go by the keys of the edge file.
 
+    >>> graph = lakebed.summarize("edges.tsv", progress=False)
+    >>> len(graph), graph.decode().tolist()
+    (4, [['a', 'b'], ['a', 'c'], ['c', 'd']])
+    >>> names, vectors = graph.embed(dim=8)
+    >>> names.tolist(), vectors.shape
+    (['a', 'b', 'c', 'd'], (4, 8))
+
     Attributes:
         summary: the arrays, for products, walks and other tools.
         keys: of each node, ascending. Shapes: (n_nodes,) integers or strings.
@@ -56,12 +63,14 @@ class Graph:
         Raises:
             GraphError: if there is no such node.
         """
+        from lakebed.tasks.summary.kernel.queries import neighbours
+
         is_integer = self.keys.dtype.kind in "iu"
         if not is_integer or str(node).removeprefix("-").isdecimal():
             wanted = int(node) if is_integer else str(node)
             place = int(np.searchsorted(self.keys, wanted))
             if place < len(self) and self.keys[place] == wanted:
-                found: list[Any] = self.keys[self.summary.neighbours(place)].tolist()
+                found: list[Any] = self.keys[neighbours(self.summary.layout, place)].tolist()
                 return found
         first, last = self.keys[[0, -1]] if len(self) else ("none", "none")
         raise GraphError(
@@ -123,7 +132,9 @@ def summarize(
         GraphError: if the file has wrong rows or is too large.
     """
     from lakebed.config import section
+    from lakebed.first_use import compile_kernels_once
 
     config = section(SummaryConfig, "summary", settings)
     with telling(progress):
+        compile_kernels_once()
         return Graph(summarize_file(EdgeFile(str(edges), weights), config, None if out is None else str(out)))

@@ -18,6 +18,7 @@ from lakebed.tasks.retention.plan import Plan, PlannedTable, write_plan
 from lakebed.tasks.retention.planning import PlanSource, make_plan
 from lakebed.tasks.retention.recipes.model import Recipe
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.progress import Progress, telling
 from lakebed.tasks.runtime.record import RunRecord
 
 if TYPE_CHECKING:
@@ -43,14 +44,27 @@ class PlanRow:
 class LakePlan(Result[PlanRow]):
     """A plan; nothing is changed before `apply`.
 
+    >>> plan = lake.plan()
+    >>> plan.save("plan.json")
+    >>> plan.totals["n_deleted"], plan.totals["currency"]
+    (2, 'USD')
+
     Args:
         plan: sealed.
         config: TOML file of the settings to apply it with.
         given: their nested values that win over the file; what neither says is the plan's own.
+        progress: whether standard error says how far it is, or who says it.
     """
 
-    def __init__(self, plan: Plan, config: Path | None = None, given: Mapping[str, Any] | None = None) -> None:
-        self.plan, self._config, self._given = plan, config, given or {}
+    def __init__(
+        self,
+        plan: Plan,
+        config: Path | None = None,
+        given: Mapping[str, Any] | None = None,
+        *,
+        progress: bool | Progress = True,
+    ) -> None:
+        self.plan, self._config, self._given, self._progress = plan, config, given or {}, progress
         super().__init__(PlanRow, map(_row, plan.tables), f"plan {plan.plan_id[:12]}")
 
     def save(self, path: str | Path) -> None:
@@ -77,7 +91,8 @@ class LakePlan(Result[PlanRow]):
             PlanError: if the plan is refused.
             LeaseError: if a run works on the artifact root.
         """
-        return apply(self.plan, apply_settings(self.plan, self._config, self._given), is_dry=dry_run)
+        with telling(self._progress):
+            return apply(self.plan, apply_settings(self.plan, self._config, self._given), is_dry=dry_run)
 
     @cached_property
     def totals(self) -> dict[str, Any]:

@@ -38,6 +38,8 @@ def apply_settings(plan: "Plan", config: Path | None, given: Given) -> LakebedCo
     own: dict[str, Any] = {"lake": {"root": plan.lake.root}}
     if plan.artifact_root:
         own["artifacts"] = plan.artifact_root
+    if plan.ranking:
+        own["retention"] = plan.ranking.model_dump(mode="json")
     settings = load_config(config, given, defaults=own)
     require_lake(plan, canonical_root(settings.lake.root))
     return settings
@@ -79,9 +81,11 @@ def apply(plan: "Plan", settings: LakebedConfig, *, is_dry: bool = False) -> "Ap
     from lakebed.tasks.quarantine.evidence import require_evidence
     from lakebed.tasks.quarantine.place import Quarantine
     from lakebed.tasks.quarantine.recipes import RecipeRebuilder
+    from lakebed.tasks.retention.keeper import require_keepers
 
     rebuilder = RecipeRebuilder(settings.containment.key, plan.rows_folder, settings.retention.recipes)
     root, artifacts = settings.lake.root, leased_root(settings)
+    require_keepers(plan, settings.retention)
     require_evidence(plan)
     if is_dry:
         return preview(Quarantine.look(root, settings.quarantine), plan, rebuilder)

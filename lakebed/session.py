@@ -12,7 +12,7 @@ from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.storage import join_uri
 from lakebed.quarantine import chosen_tables, lake_settings, purge, restore
 from lakebed.results import Result
-from lakebed.run import RunResult, run
+from lakebed.run import Runner, RunResult, run
 from lakebed.tasks.quarantine.reading import open_table
 from lakebed.tasks.runtime.progress import Progress, telling
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lakebed.planning import LakePlan
     from lakebed.status import Status
+    from lakebed.tables import LakeTables
     from lakebed.tasks.quarantine.purge import Purged
     from lakebed.tasks.quarantine.restore import Restored
 
@@ -66,9 +67,12 @@ class Run(Answers):
 
 
 class Lake(Answers):
-    """A lake and its artifact root; questions are answered from the newest run that came far enough.
+    """A lake and its artifact root, as `open` gives it; it answers from the newest run that came far enough.
 
-    Args: as `open`.
+    Args:
+        config: TOML file.
+        given: nested values that win over the file.
+        progress: whether standard error says how far work is, or who says it.
     """
 
     def __init__(self, config: Path | None, given: Mapping[str, Any], *, progress: bool | Progress = True) -> None:
@@ -100,13 +104,16 @@ class Lake(Answers):
             # nothing names a lake, all else was read before
             return lake_settings(self._file, self._given)
 
-    def run(self, to: str | None = None, only: str | None = None, *, full: bool = False) -> Run:
+    def run(
+        self, to: str | None = None, only: str | None = None, *, full: bool = False, runner: Runner | None = None
+    ) -> Run:
         """Runs the chain as `lakebed run` does: the same lease, record, checks and report; what is there is reused.
 
         Args:
             to: last stage to run; the index where none is named.
             only: the one stage to run.
-            full: whether nothing is taken from earlier runs.
+            full: whether nothing of earlier runs is reused.
+            runner: runs the stages, as `lakebed.flows.runner.run_flow` does through Prefect; this process without one.
 
         Raises:
             ConfigError: if there is no such stage, or nothing names a lake.
@@ -115,7 +122,7 @@ class Lake(Answers):
         """
         config = self.config.model_copy(update={"full": full or self.config.full})
         with telling(self._progress) as progress:
-            return Run(self.artifacts, run(config, to=to, only=only, progress=progress))
+            return Run(self.artifacts, run(config, to=to, only=only, progress=progress, runner=runner))
 
     def plan(self, file: str | Path | None = None) -> "LakePlan":
         """Table by table what may go, how it is rebuilt and what that saves; or a plan that was saved.
@@ -127,10 +134,14 @@ class Lake(Answers):
         from lakebed.planning import LakePlan, make
         from lakebed.tasks.retention.plan import read_plan
 
-        return LakePlan(make(self._root) if file is None else read_plan(Path(file)), self._file, self._given)
+        plan = make(self._root) if file is None else read_plan(Path(file))
+        return LakePlan(plan, self._file, self._given, progress=self._progress)
 
     def restore(self, *tables: str, everything: bool = False, dry_run: bool = False) -> "Restored":
         """Brings tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged.
+
+        >>> lake.restore(everything=True, dry_run=True).moved
+        ()
 
         Raises:
             ConfigError: if neither names nor `everything` are given, or both.
@@ -152,6 +163,10 @@ class Lake(Answers):
     def status(self, n: int = 10) -> "Status":
         """What needs attention, the newest runs, the quarantine and what it pins.
 
+        >>> status = lake.status()
+        >>> status[0].status, len(status.quarantine)
+        ('completed', 0)
+
         Raises:
             ArtifactError: if no run has been made.
         """
@@ -159,8 +174,24 @@ class Lake(Answers):
 
         return status_of(self.artifacts, all_runs(self.artifacts)[:n], lake_settings(self._file, self._given))
 
+    def tables(self) -> "LakeTables":
+        """Every table: those that the newest run read, those that it could not read, those that were set aside.
+
+        >>> [row.name for row in lake.tables().of_state("unreadable")]
+        ['broken']
+
+        Raises:
+            ArtifactError: if no run has made an inventory.
+        """
+        from lakebed.tables import lake_tables
+
+        return lake_tables(lake_settings(self._file, self._given))
+
     def open_table(self, name: str) -> "pa.Table":
         """The rows of a table: at its place, from quarantine, or, once purged, rebuilt in memory.
+
+        >>> lake.open_table("names").num_rows
+        120
 
         Raises:
             SourceError: if there is neither a table nor a pointer to one, or it cannot be read.
@@ -171,7 +202,7 @@ class Lake(Answers):
 
 
 def open(
-    lake: str | Path | None = None,
+    lake: str | Path | Mapping[str, Any] | None = None,
     artifacts: str | Path | None = None,
     *,
     config: str | Path | None = None,
@@ -185,7 +216,8 @@ def open(
     'bag'
 
     Args:
-        lake: its folder or prefix; where nothing names one, that of the newest run on the artifact root.
+        lake: its folder or prefix, or the section `lake` of the config; where nothing names one, it is that of the
+            newest run on the artifact root.
         artifacts: folder or prefix of artifacts and run records.
         config: TOML file; `lakebed.toml` of the working folder where none is named and there is one.
         progress: whether work that takes long says on standard error how far it is.
@@ -194,7 +226,8 @@ def open(
     Raises:
         ConfigError: if a setting is wrong.
     """
-    named: dict[str, Any] = {"lake": {"root": str(lake)}} if lake is not None else {}
-    named |= {"artifacts": str(artifacts)} if artifacts is not None else {}
+    section = {"root": str(lake)} if isinstance(lake, str | Path) else lake
+    given = {"lake": section, "artifacts": None if artifacts is None else str(artifacts)}
+    named = {name: value for name, value in given.items() if value is not None}
     file = Path(config or DEFAULT_FILE)
     return Lake(file.resolve() if config or file.exists() else None, merged(settings, named), progress=progress)

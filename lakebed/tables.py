@@ -1,13 +1,13 @@
 """Every table of a lake: those that were read, those that could not be, those that were set aside."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lakebed.artifacts import newest_run
+from lakebed.artifacts import newest_refs, newest_run
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import LakeError
-from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.results import Result
 from lakebed.tasks.runtime.record import RunRecord
 
 INVENTORY = "inventory"
@@ -34,27 +34,32 @@ class TableRow:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class LakeTables:
+class LakeTables(Result[TableRow]):
     """All tables by name, as the newest run found them and as the quarantine is now.
 
-    Attributes:
-        n_other_files: files of other kinds, which were not looked at; None where an older run did not count them.
-        other_bytes: theirs.
+    Args:
+        run_id: of that run.
+        rows: the tables, in any order.
+        other_files: files of other kinds, which were not looked at, and their bytes; None where an older run did not
+            count them.
     """
 
-    run_id: str
-    tables: tuple[TableRow, ...]
-    n_other_files: int | None
-    other_bytes: int | None
+    def __init__(
+        self, run_id: str, rows: Iterable[TableRow], other_files: tuple[int | None, int | None] = (None, None)
+    ) -> None:
+        self.run_id = run_id
+        self.n_other_files, self.other_bytes = other_files
+        super().__init__(TableRow, sorted(rows, key=lambda row: row.name), "tables")
 
-    def of_state(self, state: str) -> tuple[TableRow, ...]:
+    def of_state(self, state: str) -> "LakeTables":
         """The tables of one state."""
-        return tuple(row for row in self.tables if row.state == state)
+        kept = (row for row in self if row.state == state)
+        return LakeTables(self.run_id, kept, (self.n_other_files, self.other_bytes))
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return {**vars(self), "tables": [vars(row) for row in self.tables]}
+        others = {"n_other_files": self.n_other_files, "other_bytes": self.other_bytes}
+        return {"run_id": self.run_id, "tables": [vars(row) for row in self], **others}
 
 
 def lake_tables(settings: LakebedConfig) -> LakeTables:
@@ -64,34 +69,27 @@ def lake_tables(settings: LakebedConfig) -> LakeTables:
         ArtifactError: if no run has made an inventory.
     """
     record = newest_run(settings.artifacts, INVENTORY)
-    store, ref = _inventory(settings.artifacts, record)
+    store, refs = newest_refs(settings.artifacts, INVENTORY, record)
+    ref = refs[INVENTORY]
     found = store.read(ref, "tables", ["name", "format", "n_rows", "n_bytes", "n_columns"]).to_pylist()
     aside = _set_aside(settings)
     names = {row.name for row in aside}
     rows = [TableRow(**row, state="readable") for row in found if row["name"] not in names]
     summary = store.manifest(ref).summary
-    return LakeTables(
-        record.run_id,
-        tuple(sorted([*rows, *unreadable_tables(settings.artifacts, record), *aside], key=lambda row: row.name)),
-        summary.get("other_files"),
-        summary.get("other_bytes"),
-    )
+    every = [*rows, *unreadable_tables(settings.artifacts, record), *aside]
+    return LakeTables(record.run_id, every, (summary.get("other_files"), summary.get("other_bytes")))
 
 
 def unreadable_tables(root: str, record: RunRecord) -> Sequence[TableRow]:
     """What a run could not read, by name; nothing where it has no inventory."""
     if all(stage.stage != INVENTORY for stage in record.stages):
         return ()
-    store, ref = _inventory(root, record)
-    return [TableRow(**row, **_UNKNOWN, state="unreadable") for row in store.read(ref, "unreadable").to_pylist()]
+    store, refs = newest_refs(root, INVENTORY, record)
+    rows = store.read(refs[INVENTORY], "unreadable").to_pylist()
+    return [TableRow(**row, **_UNKNOWN, state="unreadable") for row in rows]
 
 
 _UNKNOWN: dict[str, Any] = {"n_rows": None, "n_bytes": None, "n_columns": None}
-
-
-def _inventory(root: str, record: RunRecord) -> tuple[ArtifactStore, ArtifactRef]:
-    entry = next(stage for stage in record.stages if stage.stage == INVENTORY)
-    return ArtifactStore(root), ArtifactRef(stage=INVENTORY, key=entry.key, digest=entry.digest)
 
 
 def _set_aside(settings: LakebedConfig) -> list[TableRow]:

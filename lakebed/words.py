@@ -14,6 +14,6 @@ def human_bytes(n_bytes: float) -> str:
 
 
 def changes_text(changes: Mapping[str, int]) -> str:
-    """What a stage took from an earlier artifact: `tables: 2,292 taken, 1 changed`."""
+    """What a stage reused of its previous artifact: `tables: 2,292 reused, 1 changed`."""
     told = [f"{n:,} {name.removeprefix('tables_')}" for name, n in changes.items() if n]
     return f"tables: {', '.join(told)}" if told else ""

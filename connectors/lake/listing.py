@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lakebed.connectors.errors import ConfigError, LakeError, SourceError
+from lakebed.connectors.lake.change import mark
 from lakebed.connectors.lake.files import local_path, open_file
 from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.hidden import DELTA_LOG, is_log, is_visible
@@ -54,12 +55,12 @@ class Listing:
 
     @cached_property
     def identity(self) -> str:
-        """Hex SHA-256 over the root and each file's path, size and time (or ETag, or digest), with lengths before."""
+        """Hex SHA-256 over the root and each file's path, size and mark, with lengths before."""
         digest = hashlib.sha256()
         _add_part(digest, self.root)
         external = (entry for source in self.sources for entry in source.files)
         for entry in (*self.files, *self.logs, *external):
-            for part in (entry.path, str(entry.size), entry.sha256 or entry.etag or str(entry.mtime_ns)):
+            for part in (entry.path, str(entry.size), mark(entry.sha256, entry.etag, entry.mtime_ns)):
                 _add_part(digest, part)
         for problem in self.problems:
             _add_part(digest, problem.name)

@@ -132,7 +132,7 @@ def owner_above(uri: str) -> Managed | None:
     base, path = _split(uri)
     with suppress(LakeError):
         storage = Storage.at(base, SourceError)
-        for above in reversed(list(folders_above(path))):
+        for above in reversed(list(_strictly_above(path))):
             if (owner := _owner_at(storage, above)) is not None:
                 return owner
     return None
@@ -156,11 +156,12 @@ def require_no_owner(root: str) -> None:
     """
     places = [root] if is_object_store(root) else dict.fromkeys([root, os.path.realpath(root)])
     if owner := next(filter(None, map(owner_above, places)), None):
+        above = owner.folder.rpartition("/")[0] or "/"
         raise ConfigError(
             f"the lake lies inside a table of {NAMES[owner.format]}",
             value=root,
             expected=f"a folder that is no part of a table; {owner.folder} is one as a whole",
-            hint=f"lakebed run --lake {owner.folder.rpartition('/')[0] or '/'}",
+            hint="choose another folder" if above.endswith(":/") else f"lakebed run --lake {above}",
         )
 
 
@@ -196,7 +197,7 @@ def _marks(path: str) -> Iterator[tuple[str, str]]:
     elif name in _PART_FILES or name == "_latest.manifest":
         yield folder, name
     elif name.endswith(".ducklake"):
-        yield folder, "catalog"
+        yield folder, name
     elif _LAKE_FILE.fullmatch(name):
         yield folder, "data"
 
@@ -219,11 +220,19 @@ def _recognised(folder: str, own: dict[str, str], marks: dict[str, dict[str, str
     for mark, format_ in ((".hoodie", "hudi"), ("__XLOG", "unknown")):
         if mark in own:
             yield Managed(folder, format_, own[mark].rstrip("/"))
-    if "data" in own:
-        beside = next((above for above in _strictly_above(folder) if "catalog" in marks.get(above, {})), None)
-        if beside is not None:
-            below = folder[len(beside) :].strip("/").partition("/")[0]
-            yield Managed(f"{beside}/{below}".strip("/"), "ducklake", marks[beside]["catalog"])
+    if "data" in own and (catalog := _catalog_beside(folder, marks)) is not None:
+        beside = catalog.rpartition("/")[0]
+        below = folder[len(beside) :].strip("/").partition("/")[0]
+        yield Managed(f"{beside}/{below}".strip("/"), "ducklake", catalog)
+
+
+def _catalog_beside(folder: str, marks: dict[str, dict[str, str]]) -> str | None:
+    """DuckLake's metadata beside a folder or one above it; metadata with its own folder of files has no other."""
+    for above in reversed(list(_strictly_above(folder))):
+        for mark, path in marks.get(above, {}).items():
+            if mark.endswith(".ducklake") and f"{path}.files" not in marks:
+                return path
+    return None
 
 
 def _without_partitions(folder: str) -> str:

@@ -1,37 +1,37 @@
-"""Connections to PostgreSQL through its JDBC driver, in a small JVM without Spark.
+"""Connections to PostgreSQL by asyncpg: listing and identity need neither Java nor a driver's jar.
 
-The driver knows every way to encrypt and to authenticate, so lakebed needs no client of its own. The JVM starts in half
-a second, ends with this process (it watches its input), and takes the password over its authenticated loopback socket:
-it stands on no command line and in no environment.
+Its errors carry the server's SQLSTATE also where no connection comes about, which tells a wrong password from a server
+that is down. The loop that it needs runs in a thread per connection, so that callers may have a loop of their own.
 """
 
 from __future__ import annotations
 
-import atexit
+import asyncio
+import getpass
+import os
 import re
+import socket
 import threading
-from typing import TYPE_CHECKING, Any, Self
-
-from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
-from py4j.protocol import Py4JError, Py4JJavaError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakebed.connectors.errors import SourceError, Transient
-from lakebed.connectors.spark.jars import POSTGRESQL_JARS, find_set
-from lakebed.connectors.spark.java import find_java
+from lakebed.connectors.postgresql.address import connection_address
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import TracebackType
+    from collections.abc import Coroutine, Mapping
 
-DRIVER = "org.postgresql.Driver"
+    from lakebed.connectors.lake.databases import DatabaseConfig
+
+T = TypeVar("T")
+
 # every text of a value is the same on every server, and no setting of the server's or the role's changes it
 SESSION_SETTINGS = (
     "SET TimeZone TO 'UTC'", "SET DateStyle TO 'ISO, MDY'", "SET IntervalStyle TO 'postgres'",
     "SET extra_float_digits TO 3", "SET bytea_output TO 'hex'", "SET search_path TO pg_catalog",
     "SET synchronize_seqscans TO off",
 )  # fmt: skip
-_FLAGS = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.awt.headless=true")
-_REPEATABLE_READ = 4
+_CLOSE_S = 5.0
+_WRONG_SETTING, _LOST, _NOT_REACHED = "22023", "08006", "08001"
 _HINTS = {
     "28": "check `user`, and that the variable named by `password_env` holds the password",
     "3D": "check the name of the database in `url`",
@@ -43,8 +43,6 @@ _HINTS = {
     "40": "run the same command again",
 }
 _TRANSIENT = ("08", "53", "57", "55P03", "40")
-_lock = threading.Lock()
-_shared: list[JavaGateway] = []
 
 
 class DatabaseError(SourceError):
@@ -60,31 +58,29 @@ class DatabaseBusyError(DatabaseError, Transient):
 class Connection:
     """One connection in one read-only transaction, whose snapshot stays what it was when the first query ran."""
 
-    def __init__(self, url: str, properties: Mapping[str, str], *, lock_timeout_s: int) -> None:
-        """Connects.
+    def __init__(self, config: DatabaseConfig, login: Mapping[str, str]) -> None:
+        """Connects; `login` has the role and the password, as far as there are any.
 
         Raises:
             DatabaseError: if there is no connection to be had.
-            ConfigError: if there is no Java, or no driver.
+            SourceError: if the URL asks for a safety that this client has not.
         """
-        self._url = url
-        jvm = _gateway()
-        given = jvm.jvm.java.util.Properties()
-        for name, value in properties.items():
-            given.setProperty(name, value)
-        self._connection = self._ask(lambda: getattr(jvm.jvm, DRIVER)().connect(url, given))
-        self._ask(lambda: self._connection.setTransactionIsolation(_REPEATABLE_READ))
-        self._ask(lambda: self._connection.setReadOnly(True))
-        self.run("; ".join((*SESSION_SETTINGS, f"SET lock_timeout TO '{lock_timeout_s}s'")))
-        self._ask(lambda: self._connection.setAutoCommit(False))
+        self._url = config.url
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="postgresql", daemon=True)
+        self._thread.start()
+        self._connection: Any = None
+        try:
+            self._connection = self._ask(_connected(config, login))
+            self.run("; ".join((*SESSION_SETTINGS, f"SET lock_timeout TO '{config.lock_timeout_s}s'")))
+            self.run("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        except BaseException:
+            self.close()
+            raise
 
     def run(self, sql: str) -> None:
         """Runs statements that answer nothing."""
-        statement = self._ask(self._connection.createStatement)
-        try:
-            self._ask(lambda: statement.execute(sql))
-        finally:
-            self._ask(statement.close)
+        self._ask(self._connection.execute(sql))
 
     def text(self, sql: str) -> str | None:
         """The one cell that a query answers, as text.
@@ -92,14 +88,8 @@ class Connection:
         Raises:
             DatabaseError: what the server said.
         """
-        statement = self._ask(self._connection.createStatement)
-        try:
-            rows = self._ask(lambda: statement.executeQuery(sql))
-            self._ask(rows.next)
-            answer: str | None = self._ask(lambda: rows.getString(1))
-            return answer
-        finally:
-            self._ask(statement.close)
+        answer: str | None = self._ask(self._connection.fetchval(sql))
+        return answer
 
     def tried(self, sql: str) -> str | None:
         """The same; the transaction and its snapshot outlive a failure."""
@@ -114,24 +104,26 @@ class Connection:
 
     def close(self) -> None:
         """Gives the snapshot up; a connection that is gone already is fine."""
-        try:
-            self._connection.close()
-        except Py4JError:
+        if self._loop.is_closed():
             return
+        asyncio.run_coroutine_threadsafe(_closed(self._connection), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
-    def __enter__(self) -> Self:
-        return self
+    def _ask(self, answer: Coroutine[Any, Any, T]) -> T:
+        import asyncpg
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.close()
-
-    def _ask(self, call: Any) -> Any:
         try:
-            return call()
-        except Py4JJavaError as error:
-            raise database_error(self._url, *_told(error.java_exception)) from None
-        except Py4JError as error:
-            raise database_error(self._url, "", f"the JVM of the driver is gone: {error}") from None
+            return asyncio.run_coroutine_threadsafe(answer, self._loop).result()
+        except asyncpg.PostgresError as error:
+            raise database_error(self._url, error.sqlstate or "", str(error)) from None
+        except asyncpg.InterfaceError as error:
+            # settings that cannot be used are values that are wrong, too
+            state = _WRONG_SETTING if isinstance(error, ValueError) else _LOST
+            raise database_error(self._url, state, str(error)) from None
+        except OSError as error:
+            raise database_error(self._url, _NOT_REACHED, _reason(error)) from None
 
 
 def database_error(url: str, state: str, message: str) -> DatabaseError:
@@ -148,31 +140,39 @@ def database_error(url: str, state: str, message: str) -> DatabaseError:
     return error
 
 
-def _told(exception: Any) -> tuple[str, str]:
-    """SQLSTATE and message; the cause tells what the driver's own words leave out."""
-    state = exception.getSQLState() if hasattr(exception, "getSQLState") else ""
-    message = str(exception.getMessage())
-    cause = exception.getCause()
-    more = f": {cause.getClass().getSimpleName()} {cause.getMessage()}" if cause is not None else ""
-    return state or "", re.sub(r"^ERROR: |^FATAL: ", "", message) + more
+async def _connected(config: DatabaseConfig, login: Mapping[str, str]) -> Any:
+    import asyncpg
+
+    user = login.get("user") or getpass.getuser()
+    return await asyncpg.connect(
+        connection_address(config.url, user),
+        user=user,
+        password=login.get("password"),
+        timeout=config.connect_timeout_s,
+        # no statement of the server's outlives the one call, as poolers want it
+        statement_cache_size=0,
+        server_settings={"application_name": "lakebed"},
+    )
 
 
-def _gateway() -> JavaGateway:
-    """The JVM of this process, started at the first call."""
-    with _lock:
-        if not _shared:
-            driver = find_set(POSTGRESQL_JARS)
-            port, token = launch_gateway(
-                classpath=":".join(map(str, driver)), javaopts=list(_FLAGS), die_on_exit=True, enable_auth=True,
-                java_path=find_java().path, create_new_process_group=True,
-            )  # fmt: skip
-            _shared.append(JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token)))
-            atexit.register(stop_jvm)
-        return _shared[0]
+async def _closed(connection: Any) -> None:
+    """Closes it; a server that does not answer is left alone after a while."""
+    import asyncpg
+
+    # what was asked last may still run, where somebody stopped the run
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    if connection is not None:
+        try:
+            await connection.close(timeout=_CLOSE_S)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.CancelledError):
+            connection.terminate()
 
 
-def stop_jvm() -> None:
-    """Ends the JVM, and with it every connection."""
-    with _lock:
-        while _shared:
-            _shared.pop().shutdown()
+def _reason(error: OSError) -> str:
+    """Why a server was not reached, in the system's words."""
+    if isinstance(error, TimeoutError):
+        return "no connection in time"
+    if isinstance(error, socket.gaierror):
+        return f"the host is not known: {error.strerror}"
+    return re.sub(r"\[Errno (\d+)\] Connect call failed", lambda found: os.strerror(int(found[1])), str(error))

@@ -11,7 +11,7 @@ from lakebed.connectors.blocks import block_secret
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.databases import POSTGRESQL
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
-from lakebed.connectors.postgresql.client import DRIVER, Connection, DatabaseError
+from lakebed.connectors.postgresql.client import Connection, DatabaseError
 from lakebed.connectors.postgresql.identity import KnownState, TableState, read_states, table_states
 from lakebed.connectors.postgresql.reading import Query, plan_queries, session_statement, settled_columns
 from lakebed.connectors.postgresql.tables import Catalog, Table, read_catalog
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lakebed.connectors.storage import Storage
 
 MEMORY = "sources"
+DRIVER = "org.postgresql.Driver"
 
 
 @dataclass(frozen=True)
@@ -129,18 +130,10 @@ def open_database(name: str, config: DatabaseConfig, memory: Storage, *, is_para
         config: of the database.
         memory: the artifact root, where earlier runs have kept what they saw.
         is_paranoid: whether states are made of content.
-
-    Raises:
-        ConfigError: if there is no Java, or no JDBC driver.
     """
     database = OpenDatabase(name, config, memory)
     try:
-        properties = {
-            **_properties(config),
-            "connectTimeout": str(config.connect_timeout_s),
-            "ApplicationName": "lakebed",
-        }
-        connection = Connection(config.url, properties, lock_timeout_s=config.lock_timeout_s)
+        connection = Connection(config, _properties(config))
     except SourceError as error:
         return _failed(database, error)
     database.connection = connection

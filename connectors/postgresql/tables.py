@@ -28,7 +28,6 @@ SELECT json_build_object(
   'started', pg_postmaster_start_time()::text,
   'recovered', (SELECT stats_reset::text FROM pg_stat_bgwriter),
   'database', current_database(), 'role', current_user::text,
-  'version', current_setting('server_version_num')::int, 'block', current_setting('block_size')::int,
   'snapshot', txid_current_snapshot()::text,
   'relations', (SELECT coalesce(json_agg(r ORDER BY r.oid), '[]') FROM (
     SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,

@@ -14,7 +14,6 @@ from lakebed.connectors.errors import ConfigError, LakeError
 from lakebed.connectors.places import keep_kernels_in_cache
 from lakebed.connectors.redaction import redacted
 from lakebed.connectors.rights import forbid_shared_writes
-from lakebed.flows.cli.apply import apply
 from lakebed.flows.cli.config import config
 from lakebed.flows.cli.containments import containments
 from lakebed.flows.cli.demo import demo
@@ -25,9 +24,8 @@ from lakebed.flows.cli.links import links
 from lakebed.flows.cli.logs import begin_logging
 from lakebed.flows.cli.neighbours import neighbours
 from lakebed.flows.cli.plan import plan
-from lakebed.flows.cli.purge import purge
+from lakebed.flows.cli.quarantine import apply, purge, restore
 from lakebed.flows.cli.report import report
-from lakebed.flows.cli.restore import restore
 from lakebed.flows.cli.run import run
 from lakebed.flows.cli.search import joinable, search, similar
 from lakebed.flows.cli.serve import serve

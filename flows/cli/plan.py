@@ -31,9 +31,12 @@ def plan(
     found = asked(artifacts, config).plan()
     found.save(out)
     if as_json:
-        print_json({**found.totals, "out": str(out), "tables": [_facts(*pair) for pair in _pairs(found)]})
+        copies = [group.model_dump(mode="json") for group in found.plan.copies]
+        tables = [_facts(*pair) for pair in _pairs(found)]
+        print_json({**found.totals, "out": str(out), "tables": tables, "copies": copies})
         return
     _print_deleted(found)
+    _print_copies(found)
     _print_kept(found, everything=everything)
     _print_totals(found.totals)
     print_text(f"plan {found.plan.plan_id[:HASH_DIGITS]} written to {out}; nothing was changed")
@@ -65,6 +68,13 @@ def _print_deleted(found: "LakePlan") -> None:
     ]
     header = ("delete", "rebuilt by", "bytes", "saves a month", "rebuild", "certificate, rows' hash")
     print_table(f"{len(rows):,} tables to delete; each rebuild was run and compared", header, rows, right=(2, 3, 4))
+
+
+def _print_copies(found: "LakePlan") -> None:
+    """Of each group of equal copies the one that stays, and why it is that one."""
+    if groups := found.plan.copies:
+        rows = ((group.keeper, ", ".join(group.deleted), group.because) for group in groups)
+        print_table(f"{len(groups):,} groups of equal copies", ("stays", "goes", "kept because"), rows)
 
 
 def _print_kept(found: "LakePlan", *, everything: bool) -> None:

@@ -80,7 +80,7 @@ def _print_stages(title: str, record: "RunRecord") -> None:
         )
         for stage in record.stages
     )
-    print_table(title, ("stage", "key", "digest", "rows", "read", "taken"), stages, right=(3, 4))
+    print_table(title, ("stage", "key", "digest", "rows", "read", "reused"), stages, right=(3, 4))
 
 
 def _print_run(record: "RunRecord") -> None:

@@ -29,12 +29,10 @@ def summarize(
     as_json: AsJson = False,
 ) -> None:
     """Summarises a graph without loss; stopped, the same command goes on where it ended."""
-    from lakebed.first_use import compile_kernels_once
     from lakebed.graph import summarize as summarize_edges
     from lakebed.tasks.runtime.progress import shown
 
     follow_config(None)
-    compile_kernels_once()
     chosen = {"iterations": iterations, "seed": seed}
     graph = summarize_edges(edges, out=out, weights=weights.value, progress=shown(), **chosen)
     facts = dict(graph.facts)

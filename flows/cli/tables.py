@@ -1,11 +1,10 @@
 """`lakebed tables`: every table of the lake, and what was not looked at."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, overrides
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
 from lakebed.words import human_bytes
 
@@ -24,18 +23,20 @@ def tables(
     as_json: AsJson = False,
 ) -> None:
     """List every table: format, rows, bytes, columns, and whether it was read, why not, or set aside."""
+    from lakebed.artifacts import newest_run
     from lakebed.quarantine import lake_settings
-    from lakebed.tables import lake_tables
+    from lakebed.tables import INVENTORY, lake_tables
 
+    newest_run(artifact_root(artifacts, config), INVENTORY)
     found = lake_tables(lake_settings(config, overrides(None, artifacts)))
     if unreadable:
-        found = replace(found, tables=found.of_state("unreadable"))
+        found = found.of_state("unreadable")
     if as_json:
         print_json(found.as_dict())
         return
     if not unreadable:
-        title, header = f"{len(found.tables):,} tables", ("table", "format", "rows", "bytes", "columns", "state")
-        print_table(title, header, map(_cells, found.tables), right=(2, 3, 4))
+        title, header = f"{len(found):,} tables", ("table", "format", "rows", "bytes", "columns", "state")
+        print_table(title, header, map(_cells, found), right=(2, 3, 4))
     for row in found.of_state("unreadable"):
         print_text(_told(row) + (f"; {row.hint}" if row.hint else ""))
     if others := others_text(found.n_other_files, found.other_bytes):

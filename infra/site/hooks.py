@@ -21,7 +21,7 @@ _INNER = re.compile(r" {3}[-*] ")
 # what fills numba's cache is nobody's interface
 _LEFT_OUT = {"compile", "compile_products"}
 _PAGES = {
-    "lakebed": "# lakebed\n\nFor programs that read a lake.\n\n::: lakebed.tasks.quarantine.reading.open_table\n",
+    "lakebed": "# lakebed\n\nWhat `import lakebed` gives; [From Python](../python.md) shows it at work.\n",
     "encoding": "# Encoding\n\nCanonical cells, row hashes, multiset hashes, sketches: `lakebed.tasks.encoding`.\n",
 }
 
@@ -69,7 +69,15 @@ def api_pages() -> dict[str, str]:
     stages = {path.parent.name: path for path in sorted(TASKS.glob("*/stage.py"))}
     pages = {name: _stage_page(name, stages.get(name), kernels.get(name)) for name in sorted({*kernels, *stages})}
     encoding = _PAGES["encoding"] + "".join(map(_module, _modules(TASKS / "encoding")))
-    return {name: page for name, page in pages.items() if page} | {"lakebed": _PAGES["lakebed"], "encoding": encoding}
+    return {name: page for name, page in pages.items() if page} | {"lakebed": _public_page(), "encoding": encoding}
+
+
+def _public_page() -> str:
+    """The public names, each where it is defined; what a lake answers it has from a class of its own."""
+    found = re.findall(r"^    from ([\w.]+) import (.+)$", (ROOT / "lakebed" / "__init__.py").read_text(), re.MULTILINE)
+    names = [f"{module}.{name}" for module, named in found for name in named.split(", ") if name != "errors"]
+    inherited = "    options:\n        inherited_members: true\n"
+    return _PAGES["lakebed"] + "".join(f"\n::: {name}\n{inherited}" for name in names)
 
 
 def _stage_page(name: str, stage: Path | None, kernel: Path | None) -> str:

@@ -9,12 +9,15 @@ from lakebed.connectors.delta import DataFile, WrittenTable, commit_files, write
 from lakebed.tasks.containment import outcome
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.contract import ROW_HASHES
-from lakebed.tasks.containment.former import load_state, save_state, state_paths
-from lakebed.tasks.containment.plan import ScanPlaces
-from lakebed.tasks.containment.sampled import sample_content
-from lakebed.tasks.containment.search import ContentScan, LakeView, scan_content, sketch, verify, view_lake
-from lakebed.tasks.containment.taken import Earlier
+from lakebed.tasks.containment.previous import PATHS, load_state, save_state
+from lakebed.tasks.containment.reuse import Previous
+from lakebed.tasks.containment.samples import ContentScan
+from lakebed.tasks.containment.sampling import sample_content
+from lakebed.tasks.containment.scan import ScanPlaces
+from lakebed.tasks.containment.search import scan_content, sketch, verify
+from lakebed.tasks.containment.statistics import LakeView, view_lake
 from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.previous import previous_artifact
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
@@ -51,16 +54,16 @@ def _exact(
     view: LakeView, config: ContainmentConfig, stage: Stage, places: ScanPlaces, metrics: StageMetrics
 ) -> _Found:
     """Samples refute, row hashes prove."""
-    workspace, folder = stage.workspace, stage.path
-    with metrics.step("former"):
-        earlier = _earlier(stage, folder)
+    workspace = stage.workspace
+    with metrics.step("previous"):
+        previous = _previous(stage)
     with metrics.step("scan") as cost:
-        content = scan_content(view, config, workspace, places, earlier)
+        content, reuse = scan_content(view, config, workspace, places, previous)
         cost.bytes_read = content.result.bytes_read
     with metrics.step("sketch"):
         sketched = sketch(view, content, is_bag=config.semantics == "bag")
     with metrics.step("proof"):
-        verified = verify(view, content, sketched.unrefuted(), config, workspace)
+        verified = verify(view, content, sketched.unrefuted(), config, workspace, reuse)
     metrics.peak_worker_bytes = max(content.result.peak_worker_bytes, verified.peak_worker_bytes)
     tables = {
         "edges": outcome.edges(view, content, verified, config),
@@ -68,17 +71,16 @@ def _exact(
         "funnel": outcome.funnel(view, verified),
         "unstable": outcome.unstable(view, content.unstable),
     }
-    if content.taken is not None and content.taken.reuse is not None:
-        metrics.changes = content.taken.reuse.changes(content.plan, view.lake)
-    save_state(stage.store.storage, folder, view, content, verified)
+    metrics.changes = reuse.changes(content.plan, view.lake)
+    save_state(stage.store.storage, stage.path, view, content, verified)
     summary = outcome.summary(view, tables, config)
-    return _Found({**tables, "row_hashes": _row_hashes(content)}, summary, state_paths())
+    return _Found({**tables, "row_hashes": _row_hashes(content)}, summary, PATHS)
 
 
-def _earlier(stage: Stage, folder: str) -> Earlier | None:
-    """The newest artifact of the family, for what it knows already."""
-    former = stage.former()
-    return Earlier(stage.store, load_state(stage.store.storage, former), folder) if former else None
+def _previous(stage: Stage) -> Previous | None:
+    """What the newest artifact of the family knows already."""
+    found = previous_artifact(stage, PATHS)
+    return Previous(stage.store, load_state(stage.store.storage, found), stage.path) if found else None
 
 
 def _sampled(

@@ -12,7 +12,8 @@ from lakebed.tasks.containment.contract import CANDIDATES, FUNNEL, UNSTABLE
 from lakebed.tasks.containment.evidence import ProvenPairs, edge_table, proven_rows, table_facts, trivial_rows
 from lakebed.tasks.containment.kernel.schema_graph import count_table_pairs
 from lakebed.tasks.containment.kernel.sketches import SketchedPairs
-from lakebed.tasks.containment.search import ContentScan, LakeView, Verified
+from lakebed.tasks.containment.samples import ContentScan, Verified
+from lakebed.tasks.containment.statistics import LakeView
 from lakebed.tasks.encoding.sketch import containment_intervals
 
 

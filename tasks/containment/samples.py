@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from lakebed.tasks.containment.hash_files import HashFile
 from lakebed.tasks.containment.kernel.chance import ValueSketches
+from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.schema_graph import Int32
-from lakebed.tasks.containment.kernel.sketches import RowSketches
+from lakebed.tasks.containment.kernel.sketches import RowSketches, SketchedPairs
 from lakebed.tasks.containment.scan import ScanPlan
 from lakebed.tasks.containment.statistics import LakeStatistics
 from lakebed.tasks.encoding.multiset import distinct_counts
@@ -34,6 +35,28 @@ class ScanResult:
     errors: dict[int, str]
     bytes_read: int
     peak_worker_bytes: int
+
+
+@dataclass(frozen=True)
+class ContentScan:
+    """The scan of the tables still in question, and the tables that did not hold still, with the reason."""
+
+    plan: ScanPlan
+    result: ScanResult
+    unstable: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Pairs that samples did not refute, with their exact counts, in the same order.
+
+    Attributes:
+        peak_worker_bytes: of the largest worker that compared.
+    """
+
+    pairs: SketchedPairs
+    counts: PairCounts
+    peak_worker_bytes: int = 0
 
 
 def gather(scanned: pa.Table, plan: ScanPlan, roles: Int32, lake: LakeStatistics) -> ScanResult:

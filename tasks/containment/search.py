@@ -1,101 +1,25 @@
 """The steps of the search, each a function of what the steps before it found."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from lakebed.connectors.delta import MAX_DRIVER_ROWS
-from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.files import place_uri
 from lakebed.connectors.lake.read import Split
 from lakebed.connectors.spark.session import shared_session
-from lakebed.connectors.storage import Storage
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.kernel.min_max import MinMaxSurvey, survey
 from lakebed.tasks.containment.kernel.proof import PairCounts
-from lakebed.tasks.containment.kernel.schema_graph import Int32, schema_edges
 from lakebed.tasks.containment.kernel.sketches import SketchedPairs, sketch_pairs, unrefuted_pairs
-from lakebed.tasks.containment.plan import ScanPlaces, plan_scan
-from lakebed.tasks.containment.samples import ScanResult, gather
-from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan
-from lakebed.tasks.containment.spark import DeltaSource, PairList, compare_here, compare_on_spark, scan_lake
-from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics
-from lakebed.tasks.containment.taken import Earlier, Taken, take
-from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
-from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.containment.reuse import Previous, Reuse, plan_reuse
+from lakebed.tasks.containment.samples import ContentScan, Verified, gather
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan
+from lakebed.tasks.containment.spark import PairList, compare_here, compare_on_spark, plan_sources, scan_lake
+from lakebed.tasks.containment.statistics import LakeView
+from lakebed.tasks.inventory.splits import pack_splits, plan_splits, require_read
 from lakebed.tasks.runtime.workspace import Workspace
 
-MAX_TRIVIAL_PARENTS = 1_000
 TASKS_PER_CORE = 3
-
-
-@dataclass(frozen=True)
-class LakeView:
-    """The inventory as arrays, and what schemas and bounds leave of its pairs.
-
-    Attributes:
-        schema_pairs: (child, parent) schemas whose tokens allow a containment.
-        trivial: (child, parent) tables contained by definition.
-    """
-
-    tables: InventoryTables
-    lake: LakeStatistics
-    schema_pairs: tuple[Int32, Int32]
-    survey: MinMaxSurvey
-    trivial: tuple[Int32, Int32]
-
-
-@dataclass(frozen=True)
-class ContentScan:
-    """The scan of the tables still in question, and the tables that did not hold still, with the reason.
-
-    Attributes:
-        taken: the part of it that an earlier scan had done.
-    """
-
-    plan: ScanPlan
-    result: ScanResult
-    unstable: dict[int, str]
-    taken: Taken | None = None
-
-
-@dataclass(frozen=True)
-class Verified:
-    """Pairs that samples did not refute, with their exact counts, in the same order.
-
-    Attributes:
-        peak_worker_bytes: of the largest worker that compared.
-    """
-
-    pairs: SketchedPairs
-    counts: PairCounts
-    peak_worker_bytes: int = 0
-
-
-def view_lake(store: ArtifactStore, inventory: ArtifactRef, config: ContainmentConfig) -> LakeView:
-    """Schema graph and min-max pruning, from the inventory alone: reads no data."""
-    tables, columns, files = (store.read(inventory, name) for name in ("tables", "columns", "files"))
-    extras = (store.read(inventory, "file_bounds"), store.read(inventory, "partition_values"))
-    lake = load_statistics(tables, columns, files, extras, strict_types=config.strict_types)
-    pairs = schema_edges(lake.groups)
-    found = survey(lake.groups, pairs, lake.bounds, is_bag=config.semantics == "bag", max_pairs=config.max_listed_pairs)
-    return LakeView(InventoryTables(tables, columns, files), lake, pairs, found, trivial_pairs(lake, pairs))
-
-
-def trivial_pairs(lake: LakeStatistics, schema_pairs: tuple[Int32, Int32]) -> tuple[Int32, Int32]:
-    """Pairs that hold by definition: the child has no rows, or nothing but nulls. At most 1,000 parents a child."""
-    children: list[int] = []
-    parents: list[int] = []
-    for child in np.flatnonzero(lake.bounds.trivial_tables()).tolist():
-        containing = schema_pairs[1][schema_pairs[0] == lake.groups.schema_of_table[child]]
-        tables = np.concatenate([lake.groups.schema_tables(schema) for schema in containing.tolist()])
-        listed = np.sort(tables[tables != child])[:MAX_TRIVIAL_PARENTS]
-        children += [child] * len(listed)
-        parents += listed.tolist()
-    return np.array(children, np.int32), np.array(parents, np.int32)
 
 
 def scan_content(
@@ -103,11 +27,11 @@ def scan_content(
     config: ContainmentConfig,
     workspace: Workspace,
     places: ScanPlaces,
-    earlier: Earlier | None = None,
-) -> ContentScan:
+    previous: Previous | None = None,
+) -> tuple[ContentScan, Reuse]:
     """Reads every table still in question once, in one Spark job; starts no session where there is none.
 
-    What an earlier scan has read, and holds still, is taken from there.
+    What the previous scan has read, and holds still, is reused; the second part says what.
 
     Raises:
         SourceError: under `lake.strict`, if a table cannot be read or changes meanwhile.
@@ -115,20 +39,20 @@ def scan_content(
     roles = view.survey.roles
     plan = plan_scan(view.lake, roles, config, workspace, places)
     if not len(roles):
-        return ContentScan(plan, gather(SCAN_SCHEMA.empty_table(), plan, roles, view.lake), {})
-    taken = take(earlier, view.tables, view.lake, plan)
-    splits = plan_splits(taken.inventory, sorted(plan.tables), config.target_split_bytes)
-    sources = [source for source in spark_sources(view, plan, workspace.lake.root) if taken.is_read(source.table_id)]
-    scanned = [taken.rows]
+        return ContentScan(plan, gather(SCAN_SCHEMA.empty_table(), plan, roles, view.lake), {}), Reuse(view.tables)
+    reuse = plan_reuse(previous, view.tables, view.lake, plan)
+    splits = plan_splits(reuse.inventory, sorted(plan.tables), config.target_split_bytes)
+    sources = [one for one in plan_sources(view.tables, plan) if reuse.is_read(one.table_id)]
+    scanned = [reuse.rows]
     if splits or sources:
         session = shared_session(workspace.spark).get()
         n_tasks = _n_tasks(splits, session.sparkContext.defaultParallelism, config.target_split_bytes)
         scanned.append(scan_lake(session, plan, pack_splits(splits, n_tasks), sources))
     result = gather(pa.concat_tables(scanned), plan, roles, view.lake)
-    unstable = _unstable(view, plan, result, workspace.lake.root)
-    if unstable and workspace.lake.strict:
-        raise _strict_error(view.lake, unstable)
-    return ContentScan(plan, result, unstable, taken)
+    unstable = view.tables.changed_since(workspace.lake.root, sorted(plan.tables)) | result.errors
+    if workspace.lake.strict:
+        require_read(unstable, view.lake.names)
+    return ContentScan(plan, result, unstable), reuse
 
 
 def sketch(view: LakeView, content: ContentScan, *, is_bag: bool) -> SketchedPairs:
@@ -145,19 +69,24 @@ def sketch(view: LakeView, content: ContentScan, *, is_bag: bool) -> SketchedPai
 
 
 def verify(
-    view: LakeView, content: ContentScan, pairs: SketchedPairs, config: ContainmentConfig, workspace: Workspace
+    view: LakeView,
+    content: ContentScan,
+    pairs: SketchedPairs,
+    config: ContainmentConfig,
+    workspace: Workspace,
+    reuse: Reuse,
 ) -> Verified:
     """Compares the pairs exactly, on the row hashes that the scan wrote, in one Spark job.
 
-    Counts that an earlier run has made, and that hold still, are taken from there; a few rows left to compare after
-    that are compared in this process.
+    Counts of the previous scan that hold still are reused; a few rows left to compare after that are compared in this
+    process.
     """
     if not len(pairs.child):
         return Verified(pairs, PairCounts.none())
     schemas = view.lake.groups.schema_of_table[pairs.child]
     ids = np.array([content.plan.projections[schema][0] for schema in schemas.tolist()], np.int64)
     wanted = PairList(ids, pairs.child, pairs.parent)
-    places, known = content.taken.known_pairs(wanted) if content.taken else (np.full(len(ids), -1), PairCounts.none())
+    places, known = reuse.known_pairs(wanted)
     is_new = places < 0
     if not is_new.any():
         return Verified(pairs, known.take(places))
@@ -166,7 +95,7 @@ def verify(
         by_bucket.setdefault(file.bucket, []).append(file.path)
     left = PairList(ids[is_new], pairs.child[is_new], pairs.parent[is_new])
     is_bag, uri = config.semantics == "bag", content.plan.out_uri
-    if content.taken is not None and content.taken.reuse is not None and _n_hashes(content) <= MAX_DRIVER_ROWS:
+    if reuse.scan is not None and sum(file.n_rows for file in content.result.files) <= MAX_DRIVER_ROWS:
         result = compare_here(uri, by_bucket, left, is_bag=is_bag)
     else:
         result = compare_on_spark(shared_session(workspace.spark).get(), uri, by_bucket, left, is_bag=is_bag)
@@ -175,50 +104,6 @@ def verify(
     return Verified(pairs, counts.take(order), result.peak_worker_bytes)
 
 
-def _n_hashes(content: ContentScan) -> int:
-    return sum(file.n_rows for file in content.result.files)
-
-
 def _n_tasks(splits: Sequence[Split], n_cores: int, target_bytes: int) -> int:
     n_bytes = sum(split.n_bytes for split in splits)
     return max(n_cores * TASKS_PER_CORE, -(-n_bytes // target_bytes))
-
-
-def spark_sources(view: LakeView, plan: ScanPlan, root: str) -> list[DeltaSource]:
-    """The planned tables that only Spark can read."""
-    return [
-        DeltaSource(
-            table_id=row["table_id"],
-            uri=place_uri(root, row["path"]),
-            version=row["delta_version"],
-            columns=_top_columns(plan, row["table_id"]),
-        )
-        for row in view.tables.tables.to_pylist()
-        if row["read_via"] == "spark" and row["table_id"] in plan.tables
-    ]
-
-
-def _top_columns(plan: ScanPlan, table: int) -> tuple[str, ...]:
-    tokens = (token for number in plan.tables[table].projections for token in plan.projections[number][1])
-    return tuple(dict.fromkeys(json.loads(token)[0] for token in tokens))
-
-
-def _unstable(view: LakeView, plan: ScanPlan, result: ScanResult, root: str) -> dict[int, str]:
-    """Tables whose files are no longer what inventory listed, and those that broke while they were read."""
-    unstable = dict(result.errors)
-    now_of = Storage.at(root, SourceError).stats()
-    read = view.tables.files_in_lake(sorted(plan.tables))
-    for row in read.select(["table_id", "path", "size", "mtime_ns"]).to_pylist():
-        now = now_of(row["path"])
-        if now is None or (now.size, now.mtime_ns) != (row["size"], row["mtime_ns"]):
-            unstable.setdefault(row["table_id"], f"{row['path']} changed while the run read it")
-    return unstable
-
-
-def _strict_error(lake: LakeStatistics, unstable: dict[int, str]) -> SourceError:
-    return SourceError(
-        f"{len(unstable)} tables could not be read as they were listed",
-        expected="files that are whole and do not change while the run reads them",
-        hint="run again, or without --strict to list them and go on",
-        examples=[f"{lake.names[table]}: {reason}" for table, reason in sorted(unstable.items())],
-    )

@@ -1,5 +1,6 @@
 """The content scan and the exact comparison as Spark jobs: one each, whatever the number of tables."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -12,6 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.files import place_uri
 from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
 from lakebed.connectors.lake.read import Split
 from lakebed.connectors.spark.object_stores import read_delta
@@ -21,6 +23,7 @@ from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.kernel.proof import PairCounts, compare_pairs
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan, ScanRows, scan_cells, scan_splits
+from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.progress import shown
 
@@ -59,6 +62,29 @@ class Comparison:
     counts: PairCounts
     n_rows: int
     peak_worker_bytes: int
+
+
+def plan_sources(inventory: InventoryTables, plan: ScanPlan) -> list[DeltaSource]:
+    """The planned tables that only Spark can read, with the columns that their projections cover."""
+    tokens = {
+        table: [token for number in scan.projections for token in plan.projections[number][1]]
+        for table, scan in plan.tables.items()
+    }
+    return delta_sources(inventory, plan.lake_root, tokens)
+
+
+def delta_sources(inventory: InventoryTables, root: str, tokens: Mapping[int, Sequence[str]]) -> list[DeltaSource]:
+    """Those of the tables, given with the tokens wanted of them, that only Spark can read."""
+    return [
+        DeltaSource(
+            table_id=row["table_id"],
+            uri=place_uri(root, row["path"]),
+            version=row["delta_version"],
+            columns=tuple(dict.fromkeys(json.loads(token)[0] for token in tokens[row["table_id"]])),
+        )
+        for row in inventory.tables.to_pylist()
+        if row["read_via"] == "spark" and row["table_id"] in tokens
+    ]
 
 
 SplitWork = Callable[[ScanPlan, Sequence[Split]], Iterator[pa.RecordBatch]]

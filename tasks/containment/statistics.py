@@ -1,4 +1,4 @@
-"""From the inventory's tables to the arrays that the kernels work on."""
+"""Schemas and bounds, the first two steps: the inventory as the arrays that kernels work on, and what they leave."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lakebed.tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds
-from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups, group_schemas
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds, MinMaxSurvey, survey
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups, group_schemas, schema_edges
+from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
+MAX_TRIVIAL_PARENTS = 1_000
 BOUNDS = ("min_lower", "min_upper", "max_lower", "max_upper")
 
 
@@ -50,6 +54,45 @@ class LakeStatistics:
         place = np.minimum(np.searchsorted(keys, wanted), max(0, len(keys) - 1))
         found = keys[place] == wanted if len(keys) else np.zeros(len(wanted), np.bool_)
         return np.where(found, place, -1)
+
+
+@dataclass(frozen=True)
+class LakeView:
+    """The inventory as arrays, and what schemas and bounds leave of its pairs.
+
+    Attributes:
+        schema_pairs: (child, parent) schemas whose tokens allow a containment.
+        trivial: (child, parent) tables contained by definition.
+    """
+
+    tables: InventoryTables
+    lake: LakeStatistics
+    schema_pairs: tuple[Int32, Int32]
+    survey: MinMaxSurvey
+    trivial: tuple[Int32, Int32]
+
+
+def view_lake(store: ArtifactStore, inventory: ArtifactRef, config: ContainmentConfig) -> LakeView:
+    """Schema graph and min-max pruning, from the inventory alone: reads no data."""
+    tables, columns, files = (store.read(inventory, name) for name in ("tables", "columns", "files"))
+    extras = (store.read(inventory, "file_bounds"), store.read(inventory, "partition_values"))
+    lake = load_statistics(tables, columns, files, extras, strict_types=config.strict_types)
+    pairs = schema_edges(lake.groups)
+    found = survey(lake.groups, pairs, lake.bounds, is_bag=config.semantics == "bag", max_pairs=config.max_listed_pairs)
+    return LakeView(InventoryTables(tables, columns, files), lake, pairs, found, trivial_pairs(lake, pairs))
+
+
+def trivial_pairs(lake: LakeStatistics, schema_pairs: tuple[Int32, Int32]) -> tuple[Int32, Int32]:
+    """Pairs that hold by definition: the child has no rows, or nothing but nulls. At most 1,000 parents a child."""
+    children: list[int] = []
+    parents: list[int] = []
+    for child in np.flatnonzero(lake.bounds.trivial_tables()).tolist():
+        containing = schema_pairs[1][schema_pairs[0] == lake.groups.schema_of_table[child]]
+        tables = np.concatenate([lake.groups.schema_tables(schema) for schema in containing.tolist()])
+        listed = np.sort(tables[tables != child])[:MAX_TRIVIAL_PARENTS]
+        children += [child] * len(listed)
+        parents += listed.tolist()
+    return np.array(children, np.int32), np.array(parents, np.int32)
 
 
 def load_statistics(

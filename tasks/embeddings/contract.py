@@ -1,5 +1,7 @@
 """The tables of the embeddings, and of the powers that they are sums of."""
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from lakebed.tasks.runtime.contract import AtLeast, Column, Contract
@@ -33,3 +35,23 @@ POWERS = Contract(
 
 CONTRACTS = {"embeddings": EMBEDDINGS}
 POWERS_CONTRACTS = {"powers": POWERS}
+
+
+# list offsets are 32 bits
+_MAX_CHUNK_VALUES = 1 << 30
+
+
+def vector_table(vectors: npt.NDArray[np.float32], first: int = 0) -> pa.Table:
+    """Vectors as a table of the contract, numbered from `first`."""
+    n, dim = vectors.shape
+    size = max(1, _MAX_CHUNK_VALUES // dim)
+    schema = EMBEDDINGS.arrow_schema()
+    kind = schema.field("vector").type
+    chunks = []
+    for start in range(0, n, size):
+        part = vectors[start : start + size]
+        offsets = pa.array(np.arange(0, part.size + 1, dim, dtype=np.int32))
+        lists = pa.ListArray.from_arrays(offsets, pa.array(part.reshape(-1)), type=kind)
+        ids = pa.array(np.arange(first + start, first + start + len(part), dtype=np.int64))
+        chunks.append(pa.RecordBatch.from_arrays([ids, lists], schema=schema))
+    return pa.Table.from_batches(chunks, schema=schema)

@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 
 from lakebed.connectors.errors import ConfigError
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
-from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, thread_count
-from lakebed.tasks.embeddings.kernel.features import NodeFeatures
+from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, NodeFeatures, Transition, thread_count
 from lakebed.tasks.embeddings.kernel.projection import UInt64
 from lakebed.tasks.encoding.hashes import value_hashes
 from lakebed.tasks.summary.kernel.cost_model import Choice

@@ -23,13 +23,12 @@ from lakebed.connectors.errors import GraphError, StageError
 from lakebed.connectors.spark.object_stores import read_delta, spark_uri
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
-from lakebed.tasks.embeddings.contract import EMBEDDINGS
+from lakebed.tasks.embeddings.contract import EMBEDDINGS, vector_table
 from lakebed.tasks.embeddings.graph import node_hashes
 from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, initial, own_projection, require_vectors
 from lakebed.tasks.embeddings.kernel.projection import Float32
 from lakebed.tasks.embeddings.kernel.sums import add_power, column_sums, rescale
 from lakebed.tasks.embeddings.kernel.tiles import Tile, make_tile, multiply_tile
-from lakebed.tasks.embeddings.vectors import vector_table
 from lakebed.tasks.runtime.progress import shown
 
 BLOCK_DDL = "block bigint not null, data binary not null"

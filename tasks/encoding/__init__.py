@@ -5,4 +5,11 @@ Import-light: the kernels, in the modules below, import numba, which takes more 
 
 from lakebed.tasks.encoding.words import ENCODING_ID
 
-__all__ = ["ENCODING_ID"]
+__all__ = ["ENCODING_ID", "compile_kernels"]
+
+
+def compile_kernels() -> int:
+    """Compiles every kernel of the encoding, or loads what an earlier process compiled; how many there are."""
+    from lakebed.tasks.encoding.compile import compile_kernels
+
+    return compile_kernels()

@@ -1,70 +1,24 @@
 """Arrow arrays to canonical cells (words.py says which words)."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types as t
 
 from lakebed.connectors.errors import SourceError
 from lakebed.tasks.encoding import words as w
+from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, Mask, Offsets, WordCells, Words, plain
+from lakebed.tasks.encoding.nested import nested_cells
 from lakebed.tasks.encoding.numeric import decimal_cells, float_cells, number_words, scaled_halves
 from lakebed.tasks.encoding.types import is_binary, type_class, value_type
-
-Words = NDArray[np.uint64]
-Offsets = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 _NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _MS_PER_DAY = 86_400_000
 _TIME_TAGS = {"timestamp": w.INSTANT, "time": w.TIME, "duration": w.DURATION}
 _NO_WORDS = np.empty(0, np.uint64)
 _NO_BYTES = np.empty(0, np.uint8)
-
-
-@dataclass(frozen=True, slots=True)
-class FixedCells:
-    """Cells of three words. Shapes: (n,) each."""
-
-    tags: Words
-    low: Words
-    high: Words
-
-
-@dataclass(frozen=True, slots=True)
-class ByteCells:
-    """Cells of one tag over bytes. Shapes: offsets (n + 1,) into data; is_null and depth (n,), or (0,): no nulls."""
-
-    tag: int
-    offsets: Offsets
-    data: NDArray[np.uint8]
-    is_null: NDArray[np.uint8]
-    depth: Words
-
-
-@dataclass(frozen=True, slots=True)
-class WordCells:
-    """Cells given as their words. Shapes: offsets (n + 1,) into words."""
-
-    offsets: Offsets
-    words: Words
-
-
-Cells = FixedCells | ByteCells | WordCells
-
-
-def plain(values: pa.Array) -> pa.Array:
-    """The values without extension types and run ends; dictionaries stay."""
-    while True:
-        if isinstance(values, pa.ExtensionArray):
-            values = values.storage
-        elif t.is_run_end_encoded(values.type):
-            values = pc.run_end_decode(values)
-        else:
-            return values
 
 
 def cells(values: pa.Array, null_depth: NDArray[np.uint8] | None = None, *, strict: bool = False) -> Cells:
@@ -223,8 +177,6 @@ def _listed(encoded: list[list[int]], is_null: Mask | None, depth: Words) -> Wor
 
 
 def _nested(values: pa.Array, is_null: Mask | None, depth: Words, *, strict: bool) -> WordCells:
-    from lakebed.tasks.encoding.nested import nested_cells
-
     if t.is_union(value_type(values.type)):
         raise SourceError(
             "a column of a union type cannot be compared",

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from pyarrow import types as t
 
 from lakebed.tasks.encoding import words as w
-from lakebed.tasks.encoding.cells import ByteCells, Cells, FixedCells, cells, null_mask, plain
+from lakebed.tasks.encoding.cells import cells, null_mask
+from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, plain
 from lakebed.tasks.encoding.siphash import absorb_words, add_hashes, hash_bytes, hash_fixed, hash_words, remix
 from lakebed.tasks.encoding.types import type_text
 

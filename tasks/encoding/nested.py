@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyarrow import types as t
 
 from lakebed.tasks.encoding import words as w
-from lakebed.tasks.encoding.cells import ByteCells, Cells, FixedCells, Mask, Offsets, WordCells, plain
+from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, Mask, Offsets, WordCells, plain
 from lakebed.tasks.encoding.signatures import (
     INTEGERS,
     READ_BYTES,

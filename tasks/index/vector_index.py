@@ -8,9 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakebed.tasks.index.config import Space
-from lakebed.tasks.index.kernel.flat import Float32, Floats, Int64, Neighbours, flat_search, prepared, require_queries
+from lakebed.tasks.index.kernel.flat import (
+    Float32,
+    Floats,
+    Int64,
+    Neighbours,
+    flat_search,
+    keep,
+    merge,
+    prepared,
+    require_queries,
+)
 from lakebed.tasks.index.kernel.hnsw import search_shard
-from lakebed.tasks.index.kernel.merge import keep, merge
 
 Mask = NDArray[np.bool_]
 

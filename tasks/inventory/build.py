@@ -7,19 +7,19 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Literal, cast
 
-from lakebed.connectors.errors import ConfigError, SourceError, Transient
+from lakebed.connectors.errors import SourceError, Transient
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS, VIEW
 from lakebed.connectors.lake.discovery import discover
-from lakebed.connectors.lake.listing import Listing, empty_lake_error, list_lake
+from lakebed.connectors.lake.listing import Listing, empty_lake_error
 from lakebed.connectors.lake.model import Unreadable
 from lakebed.connectors.lake.parquet import read_footers
-from lakebed.connectors.storage import Storage
 from lakebed.tasks.inventory.contract import CONTRACTS
-from lakebed.tasks.inventory.former import STATE, Kept, KnownTable, save_state, table_states, tokens_of
+from lakebed.tasks.inventory.gaps import Gap, TableGaps, apply_bounds, choose_gaps, plan_missing, table_gaps
 from lakebed.tasks.inventory.kernel import TableFacts, describe_tables
 from lakebed.tasks.inventory.metadata import LakeFacts, read_metadata, reason_text, type_overrides, with_partitions
-from lakebed.tasks.inventory.missing import Gap, TableGaps, apply_bounds, choose_gaps, plan_missing, table_gaps
-from lakebed.tasks.inventory.scanned import text_facts
+from lakebed.tasks.inventory.previous import STATE, KnownTable, Reuse, save_state, table_states, tokens_of
+from lakebed.tasks.inventory.sources import changed_paths
+from lakebed.tasks.inventory.text import text_facts
 from lakebed.tasks.inventory.worker import FooterUnit, Outcome, TextUnit, Unit, WorkContext
 from lakebed.tasks.runtime.progress import shown
 
@@ -52,17 +52,17 @@ def build_artifact(stage: Stage, config: InventoryConfig, lake: OpenLake, metric
     listing = lake.listing
     discovery = _discovered(listing, stage)
     work = _Work(stage, listing, metrics)
-    with metrics.step("former"):
-        kept = Kept.of(stage.store, stage.former(), table_states(listing, discovery.tables))
-    opened = [source for source in discovery.tables if source.name not in kept.tables]
+    with metrics.step("previous"):
+        reuse = Reuse.of(stage, table_states(listing, discovery.tables))
+    opened = [source for source in discovery.tables if source.name not in reuse.tables]
     if any(is_staged(source) for source in opened):
         work.start_session()
     n_files = sum(len(source.files) for source in opened if source.format not in EXTERNAL_FORMATS)
     with metrics.step("metadata"), shown().step(f"Reading the metadata of {n_files:,} files"):
-        facts, gaps = _read_metadata(work, config, discovery, kept)
+        facts, gaps = _read_metadata(work, config, discovery, reuse)
     _require_strict(stage, facts)
     with metrics.step("data") as cost:
-        staging = _Staging.of(stage, discovery.tables, kept)
+        staging = _Staging.of(stage, discovery.tables, reuse)
         _read_data(work, staging, facts, gaps.chosen)
         cost.bytes_read = work.bytes_read
     with metrics.step("sources") as cost:
@@ -73,11 +73,11 @@ def build_artifact(stage: Stage, config: InventoryConfig, lake: OpenLake, metric
     _require_strict(stage, facts)
     with metrics.step("tables"):
         tables = sorted(facts.tables.values(), key=lambda table: table.source.name)
-        made = kept.merged(_arrow_tables(describe_tables(tables), facts), staging.moved)
+        made = reuse.merged(_arrow_tables(describe_tables(tables), facts), staging.moved)
     metrics.peak_worker_bytes = work.peak_worker_bytes
-    metrics.changes = kept.changes(facts.tables)
-    save_state(stage.store.storage, f"{stage.path}/{STATE}", gaps.known(facts, kept))
-    staged += kept.link_copies(stage.path, discovery.tables)
+    metrics.changes = reuse.changes(facts.tables)
+    save_state(stage.store.storage, f"{stage.path}/{STATE}", gaps.known(facts, reuse))
+    staged += reuse.link_copies(stage.path, discovery.tables)
     return stage.publish(made, _summary(made, listing, discovery), metrics, side_files=[STATE, *staging.kept, *staged])
 
 
@@ -131,30 +131,30 @@ class _Gaps:
     tables: dict[str, TableGaps]
     chosen: dict[str, list[Gap]]
 
-    def known(self, facts: LakeFacts, kept: Kept) -> list[KnownTable]:
+    def known(self, facts: LakeFacts, reuse: Reuse) -> list[KnownTable]:
         """What the next run may take: of each table that can be read."""
         opened = [
-            KnownTable(name, kept.states[name], self.tables.get(name), tokens_of(self.chosen.get(name, ())))
+            KnownTable(name, reuse.states[name], self.tables.get(name), tokens_of(self.chosen.get(name, ())))
             for name in facts.tables
         ]
-        return [*opened, *kept.tables.values()]
+        return [*opened, *reuse.tables.values()]
 
 
-def _read_metadata(work: _Work, config: InventoryConfig, discovery: Discovery, kept: Kept) -> tuple[LakeFacts, _Gaps]:
+def _read_metadata(work: _Work, config: InventoryConfig, discovery: Discovery, reuse: Reuse) -> tuple[LakeFacts, _Gaps]:
     """Opens every table that is not kept; those, too, of which more or less is to be read than was then."""
     listing, lake = work.listing, work.stage.workspace.lake
     read = partial(_read_footers, work, config)
-    left = [source for source in discovery.tables if source.name not in kept.tables]
+    left = [source for source in discovery.tables if source.name not in reuse.tables]
     facts = read_metadata(listing, replace(discovery, tables=tuple(left)), lake, read)
     gaps = table_gaps(facts.tables.values())
-    again = set(kept.reopen(choose_gaps([*gaps, *kept.gaps], config)))
+    again = set(reuse.reopen(choose_gaps([*gaps, *reuse.gaps], config)))
     if again:
         left = [source for source in discovery.tables if source.name in again]
         more = read_metadata(listing, replace(discovery, tables=tuple(left)), lake, read)
         facts.tables |= more.tables
         facts.unreadable += more.unreadable
         gaps += table_gaps(more.tables.values())
-    return facts, _Gaps({table.name: table for table in gaps}, choose_gaps([*gaps, *kept.gaps], config))
+    return facts, _Gaps({table.name: table for table in gaps}, choose_gaps([*gaps, *reuse.gaps], config))
 
 
 @dataclass
@@ -242,18 +242,18 @@ class _Staging:
     kept: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, stage: Stage, tables: Sequence[TableSource], kept: Kept) -> _Staging:
+    def of(cls, stage: Stage, tables: Sequence[TableSource], reuse: Reuse) -> _Staging:
         """Plans the copies; their names depend on the lake only."""
         staging = cls()
         numbers = count()
         for source in filter(is_text, tables):
             paths = [f"{STAGED}/{next(numbers):06d}.parquet" for _ in source.files]
-            if source.name in kept.tables:
+            if source.name in reuse.tables:
                 staging.moved |= {entry.path: path for entry, path in zip(source.files, paths, strict=True)}
             else:
                 staging._add(stage, source, paths)
         if staging.moved:
-            kept.move_copies(stage.path, staging.moved)
+            reuse.move_copies(stage.path, staging.moved)
         staging.kept = list(staging.moved.values())
         return staging
 
@@ -299,15 +299,7 @@ def _as_source_error(error: Exception) -> SourceError:
 
 def _drop_changed(stage: Stage, listing: Listing, facts: LakeFacts) -> None:
     """Lists the tables whose files changed while they were read: what was read of them is of no one state."""
-    try:
-        again = list_lake(stage.workspace.lake.model_copy(update={"paranoid": False}))
-    except (ConfigError, SourceError):
-        again = Listing(listing.root, (), ())
-    before, after = (
-        {(e.path, e.size, e.mtime_ns, e.etag) for e in (*one.files, *one.logs) if not e.path.startswith("/")}
-        for one in (listing, again)
-    )
-    changed = {path for path, *_ in before ^ after} | _changed_elsewhere(listing)
+    changed = changed_paths(listing, stage.workspace.lake)
     for name, table in list(facts.tables.items()):
         if any(file.path in changed for file in table.files) or any(
             path.startswith(f"{table.source.path}/_delta_log/") for path in changed
@@ -315,19 +307,6 @@ def _drop_changed(stage: Stage, listing: Listing, facts: LakeFacts) -> None:
             del facts.tables[name]
             reason = "its files changed while the inventory was made"
             facts.unreadable.append(Unreadable(name, table.source.format, reason, "run the same command again"))
-
-
-def _changed_elsewhere(listing: Listing) -> set[str]:
-    """The files of catalogs that are not what they were."""
-    files = [entry for source in listing.sources for entry in source.files if source.format not in EXTERNAL_FORMATS]
-    listed = [*files, *(entry for entry in listing.logs if entry.path.startswith("/"))]
-    storage = Storage.at("/", SourceError)
-    now = {entry.path: storage.stat(entry.path) for entry in listed}
-    return {
-        entry.path
-        for entry in listed
-        if (found := now[entry.path]) is None or (found.size, found.mtime_ns) != (entry.size, entry.mtime_ns)
-    }
 
 
 def _require_strict(stage: Stage, facts: LakeFacts) -> None:

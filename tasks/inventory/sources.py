@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from lakebed.connectors.errors import ConfigError, SourceError
+from lakebed.connectors.lake.change import file_changes
+from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.connectors.lake.listing import Listing, canonical_root, list_lake
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.runtime.progress import shown
@@ -15,6 +17,7 @@ from lakebed.tasks.runtime.progress import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from lakebed.connectors.lake.config import LakeConfig
     from lakebed.connectors.postgresql.database import OpenDatabase, TableRead
     from lakebed.connectors.spark.catalog import OpenCatalog
     from lakebed.tasks.inventory.external import FrameRead
@@ -60,7 +63,7 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
     A source that cannot be reached is listed as unreadable.
 
     Raises:
-        ConfigError: as `list_lake`; if a folder of the lake has the name of a source; if the driver is missing.
+        ConfigError: as `list_lake`; if a folder of the lake has the name of a source.
         SourceError: if the folder cannot be listed.
     """
     lake = workspace.lake
@@ -119,3 +122,20 @@ def _require_own_names(listing: Listing, names: list[str]) -> None:
             expected="a name of its own, since it begins the names of its tables",
             hint=f"rename [lake.databases.{shared[0]}] or [lake.catalogs.{shared[0]}] in the config",
         )
+
+
+def changed_paths(listing: Listing, lake: LakeConfig) -> set[str]:
+    """The files, of logs and of catalogs too, that are not what was listed; all where the lake is listed no more."""
+    try:
+        again = list_lake(lake.model_copy(update={"paranoid": False}))
+    except (ConfigError, SourceError):
+        again = Listing(listing.root, (), ())
+    files = [entry for source in listing.sources for entry in source.files if source.format not in EXTERNAL_FORMATS]
+    apart = [*files, *(entry for entry in listing.logs if entry.path.startswith("/"))]
+    storage = Storage.at("/", SourceError)
+    found = [storage.stat(entry.path) for entry in apart]
+    own = [entry for entry in (*listing.files, *listing.logs) if not entry.path.startswith("/")]
+    return {
+        *file_changes(own, (*again.files, *again.logs)),
+        *file_changes(apart, [file for file in found if file is not None]),
+    }

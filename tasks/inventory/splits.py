@@ -5,7 +5,7 @@ work, so that what is computed of a split is the same everywhere.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
@@ -13,8 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.change import has_changed
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
+from lakebed.connectors.lake.model import FileEntry
 from lakebed.connectors.lake.read import Split
+from lakebed.connectors.storage import Storage
 
 
 class FileRow(TypedDict):
@@ -45,6 +49,40 @@ class InventoryTables:
         external = set(self.tables.filter(is_external)["table_id"].to_pylist())
         wanted = [table for table in table_ids if table not in external]
         return self.files.filter(pc.is_in(self.files["table_id"], value_set=pa.array(wanted, pa.int32())))
+
+    def changed_since(self, root: str, table_ids: Sequence[int]) -> dict[int, str]:
+        """Of the given tables those whose files are no longer what was listed, each with the reason.
+
+        Raises:
+            SourceError: if the lake cannot be looked at.
+        """
+        changed: dict[int, str] = {}
+        now_of = Storage.at(root, SourceError).stats()
+        listed = self.files_in_lake(table_ids).select(["table_id", "path", "size", "mtime_ns", "etag"])
+        for table, *facts in zip(*listed.to_pydict().values(), strict=True):
+            file = FileEntry(*facts)
+            if has_changed(file, now_of(file.path)):
+                changed.setdefault(table, f"{file.path} changed while the run read it")
+        return changed
+
+
+def require_read(unread: Mapping[int, str], names: Sequence[str]) -> None:
+    """Refuses tables that could not be read as they were listed, under `lake.strict`.
+
+    Args:
+        unread: the reason by table_id.
+        names: of the tables, by table_id.
+
+    Raises:
+        SourceError: if there is one.
+    """
+    if unread:
+        raise SourceError(
+            f"{len(unread)} tables could not be read as they were listed",
+            expected="files that are whole and do not change while the run reads them",
+            hint="run again, or without --strict to list them and go on",
+            examples=[f"{names[table]}: {reason}" for table, reason in sorted(unread.items())],
+        )
 
 
 def plan_splits(inventory: InventoryTables, table_ids: Sequence[int], target_bytes: int) -> list[Split]:

@@ -14,7 +14,7 @@ from lakebed.connectors.lake.canonical import has_order, min_max_of
 from lakebed.connectors.lake.parquet import read_footers
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.connectors.lake.text.scan import scan_text_file
-from lakebed.tasks.inventory.scanned import fold_tokens
+from lakebed.tasks.inventory.text import fold_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

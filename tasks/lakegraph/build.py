@@ -1,7 +1,7 @@
 """Building the lakegraph artifact: plan, one scan, the graph, publishing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceError
-from lakebed.tasks.inventory.splits import InventoryTables, plan_splits
+from lakebed.connectors.lake.read import Split
+from lakebed.connectors.spark.session import shared_session
+from lakebed.tasks.containment.scan import ScanPlan
+from lakebed.tasks.containment.spark import DeltaSource, plan_sources, run_on_tables
+from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits, require_read
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.contract import CONTRACTS, GRAPH_COLUMNS
-from lakebed.tasks.lakegraph.kernel.edge_list import edge_list_graph
+from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList, edge_list_graph
 from lakebed.tasks.lakegraph.kernel.graph import Graph
-from lakebed.tasks.lakegraph.kernel.samples import FloatRule, ValueSample
+from lakebed.tasks.lakegraph.kernel.samples import FloatRule, ValueSample, merge_samples
 from lakebed.tasks.lakegraph.kernel.values import ColumnFacts, LakeColumn, lake_graph
 from lakebed.tasks.lakegraph.plan import (
     ColumnPlan,
@@ -22,10 +26,8 @@ from lakebed.tasks.lakegraph.plan import (
     find_edge_table,
     plan_columns,
     scan_plan,
-    spark_sources,
 )
-from lakebed.tasks.lakegraph.scan import EdgeTask, SampleTask
-from lakebed.tasks.lakegraph.spark import Scanned, scan_on_spark
+from lakebed.tasks.lakegraph.scan import EdgeTask, SampleTask, edge_part
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
@@ -42,6 +44,23 @@ class _Lake:
     workspace: Workspace
     config: LakeGraphConfig
     staged_root: str
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """What the workers brought.
+
+    Attributes:
+        samples: by table and token.
+        edges: parts of an edge table.
+        errors: tables that could not be read, with the reason.
+    """
+
+    samples: dict[tuple[int, str], ValueSample]
+    edges: list[EdgeList]
+    errors: dict[int, str]
+    bytes_read: int
+    peak_worker_bytes: int
 
 
 Found = tuple[Graph, pa.Table, dict[str, object]]
@@ -135,16 +154,11 @@ def _scan(lake: _Lake, tokens: Mapping[int, list[str]], task: SampleTask | EdgeT
     plan = scan_plan(dict(tokens), lake.workspace, lake.staged_root)
     splits = plan_splits(lake.tables, sorted(tokens), lake.config.target_split_bytes)
     with metrics.step("scan") as cost:
-        scanned = scan_on_spark(plan, splits, spark_sources(lake.tables, plan), task, lake.workspace)
+        scanned = scan_on_spark(plan, splits, plan_sources(lake.tables, plan), task, lake.workspace)
         cost.bytes_read = scanned.bytes_read
     metrics.peak_worker_bytes = scanned.peak_worker_bytes
-    if scanned.errors and lake.workspace.lake.strict:
-        raise SourceError(
-            f"{len(scanned.errors)} tables could not be read as they were listed",
-            expected="files that are whole and do not change while the run reads them",
-            hint="run again, or without --strict to leave them out and go on",
-            examples=[reason for _, reason in sorted(scanned.errors.items())],
-        )
+    if lake.workspace.lake.strict:
+        require_read(scanned.errors, lake.tables.tables.sort_by("table_id")["name"].to_pylist())
     return scanned
 
 
@@ -183,3 +197,43 @@ def _require_room(table: str, n_rows: int, most: int) -> None:
             expected=f"at most {most:,}",
             hint="raise `lakegraph.max_edges`; an edge takes about 64 bytes of memory",
         )
+
+
+TASKS_PER_CORE = 3
+
+
+def scan_on_spark(
+    plan: ScanPlan,
+    splits: Sequence[Split],
+    sources: Sequence[DeltaSource],
+    task: SampleTask | EdgeTask,
+    workspace: Workspace,
+) -> Scanned:
+    """Reads everything planned once; starts no session where there is nothing to read."""
+    if not splits and not sources:
+        return Scanned({}, [], {}, 0, 0)
+    session = shared_session(workspace.spark).get()
+    tasks = pack_splits(splits, session.sparkContext.defaultParallelism * TASKS_PER_CORE)
+    rows = run_on_tables(session, plan, tasks, sources, task.works())
+    return gather(rows.to_pylist(), task)
+
+
+def gather(rows: Sequence[dict[str, object]], task: SampleTask | EdgeTask) -> Scanned:
+    """Puts the rows of all workers together; their order does not count."""
+    parts: dict[tuple[int, str], list[ValueSample]] = {}
+    edges: list[EdgeList] = []
+    errors: dict[int, str] = {}
+    n_bytes, peak = 0, 0
+    for row in rows:
+        kind, table_id, data = row["kind"], int(str(row["table_id"])), bytes(row["data"])  # type: ignore[call-overload]
+        if kind == "sample":
+            parts.setdefault((table_id, str(row["token"])), []).append(ValueSample.from_bytes(data))
+        elif kind == "edges":
+            edges.append(edge_part(data))
+        elif kind == "error":
+            errors[table_id] = str(row["text"])
+        else:
+            n_bytes, peak = n_bytes + int(str(row["n_bytes"])), max(peak, int(str(row["n"])))
+    n_kept = task.n_kept if isinstance(task, SampleTask) else 1
+    samples = {key: merge_samples(found, n_kept) for key, found in parts.items() if key[0] not in errors}
+    return Scanned(samples, edges, errors, n_bytes, peak)

@@ -1,6 +1,5 @@
 """What the scan reads, how many values it keeps of a column, and what all that will cost."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,11 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import ConfigError
-from lakebed.connectors.lake.files import place_uri
 from lakebed.connectors.lake.leaves import token_of
 from lakebed.tasks.containment.kernel.fingerprint import HashSettings
 from lakebed.tasks.containment.scan import ScanPlan, TableScan
-from lakebed.tasks.containment.spark import DeltaSource
 from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
 from lakebed.tasks.lakegraph.kernel.samples import VALUE_KEY
@@ -117,20 +114,6 @@ def scan_plan(tokens: dict[int, list[str]], workspace: Workspace, staged_root: s
         bucket_bits=1,
         ignore_case=workspace.lake.ignore_column_case,
     )
-
-
-def spark_sources(inventory: InventoryTables, plan: ScanPlan) -> list[DeltaSource]:
-    """The planned tables that only Spark can read."""
-    return [
-        DeltaSource(
-            table_id=row["table_id"],
-            uri=place_uri(plan.lake_root, row["path"]),
-            version=row["delta_version"],
-            columns=tuple(dict.fromkeys(json.loads(token)[0] for token in plan.projections[row["table_id"]][1])),
-        )
-        for row in inventory.tables.to_pylist()
-        if row["read_via"] == "spark" and row["table_id"] in plan.tables
-    ]
 
 
 def find_edge_table(inventory: InventoryTables, wanted: EdgeTableConfig) -> tuple[int, EdgeTask]:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from lakebed.connectors.errors import ArtifactError
-from lakebed.connectors.storage import storage_error
+from lakebed.connectors.storage import Storage, storage_error
 from lakebed.tasks.links.kernel.training import MOMENTS, TrainingState, Weights
 
 ARRAYS, STATE, MANIFEST = "arrays.safetensors", "state.json", "manifest.json"
@@ -175,3 +175,36 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+class MirroredCheckpoints(Checkpoints):
+    """The same, with copies below a prefix; each copy is whole once its manifest is there, which is put last."""
+
+    def __init__(self, folder: Path, identity: Identity, copies: Storage, *, allow_drift: bool = False) -> None:
+        super().__init__(folder, identity, allow_drift=allow_drift)
+        self._copies = copies
+
+    def save(self, state: TrainingState) -> Path:
+        """See `Checkpoints.save`; then copies it, and lets go of copies older than the last two."""
+        made = super().save(state)
+        for name in (ARRAYS, STATE, MANIFEST):
+            self._copies.write_bytes_atomic(f"{made.name}/{name}", (made / name).read_bytes())
+        for old in self._copies.list_folders()[:-N_KEPT]:
+            self._copies.delete_file(f"{old}/{MANIFEST}")
+            self._copies.delete_folder(old)
+        return made
+
+    def load(self) -> TrainingState | None:
+        """See `Checkpoints.load`; fetches the copies first where the folder has none."""
+        if not self._paths():
+            for copy in self._copies.list_folders():
+                self._fetch(copy)
+        return super().load()
+
+    def _fetch(self, copy: str) -> None:
+        """Brings one copy; a part that is not there leaves it incomplete, and so passed over."""
+        (self.folder / copy).mkdir(parents=True, exist_ok=True)
+        for name in (ARRAYS, STATE, MANIFEST):
+            data = self._copies.read_if_there(f"{copy}/{name}")
+            if data is not None:
+                (self.folder / copy / name).write_bytes(data)

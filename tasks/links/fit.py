@@ -17,7 +17,7 @@ from scipy import sparse
 from lakebed.connectors.storage import Storage, join_uri
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
-from lakebed.tasks.links.checkpoint import Checkpoints, Identity
+from lakebed.tasks.links.checkpoint import Checkpoints, Identity, MirroredCheckpoints
 from lakebed.tasks.links.config import LinksConfig
 from lakebed.tasks.links.kernel.features import NodeFeatures, prepare_features
 from lakebed.tasks.links.kernel.ladder import Ladder, LadderInputs, RungResult, build_ladder, climb, stop_pairs
@@ -39,7 +39,6 @@ from lakebed.tasks.links.kernel.training import (
     train,
     vectors_on,
 )
-from lakebed.tasks.links.mirror import MirroredCheckpoints
 from lakebed.tasks.runtime.keys import canonical_json
 from lakebed.tasks.runtime.memory import freed_memory_kept
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.change import file_changes
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.connectors.lake.hidden import is_visible
 from lakebed.connectors.lake.managed import managed_folders
@@ -233,21 +234,10 @@ def _moves(was: TableIdentity, state: LakeState) -> list[str]:
     if name is None:
         return ["it is not there any more, or not in this format"]
     now = state.identity(name)
-    pairs = [(was.files, now.files, was.format != "delta"), (was.log_files, now.log_files, True)]
-    return [move for old, new, is_complete in pairs for move in _file_moves(old, new, is_complete)]
-
-
-def _file_moves(old: Sequence[FileIdentity], new: Sequence[FileIdentity], is_complete: bool) -> list[str]:
-    before, after = ({file.path: file for file in files} for files in (old, new))
-    moves = [f"{path} is gone" for path in before.keys() - after.keys()]
-    moves += [f"{path} is new" for path in after.keys() - before.keys() if is_complete]
-    shared = before.keys() & after.keys()
-    moves += [f"{path} was changed" for path in shared if _stamp(before[path]) != _stamp(after[path])]
-    return sorted(moves)
-
-
-def _stamp(file: FileIdentity) -> tuple[int, str]:
-    return file.size, file.etag or str(file.mtime_ns)
+    # new files of a Delta table are of other versions: its log tells
+    ignored = "is new" if was.format == "delta" else ""
+    data = {path: what for path, what in file_changes(was.files, now.files).items() if what != ignored}
+    return [f"{path} {what}" for path, what in sorted((data | file_changes(was.log_files, now.log_files)).items())]
 
 
 def _bytes(was: TableIdentity, now: TableIdentity) -> list[str]:

@@ -3,7 +3,7 @@
 On a local lake the lease is `flock` on a file, given up by the kernel with the process. Object stores have no locks:
 each verb puts a claim, then lists all claims, and goes on only if its own is the only one. Listing after putting is
 consistent on today's stores, so of two verbs at once at least one sees the other; both may be refused. The claim of a
-process that was killed is recognised on its own host; on another host it has to be removed by hand.
+process that was killed is recognised where it ran; elsewhere it has to be removed by hand.
 """
 
 import contextlib
@@ -11,15 +11,13 @@ import fcntl
 import json
 import os
 import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psutil
-
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.storage import LocalStorage, Storage, storage_error
+from lakebed.tasks.runtime.process_id import is_gone, this_process
 
 LEASE = "lease.json"
 CLAIMS = "claims"
@@ -47,7 +45,7 @@ def _file_lease(storage: Storage, verb: str) -> Iterator[None]:
     except OSError as error:
         raise storage_error(error, "take the quarantine's lease", path, PlanError) from error
     try:
-        data = json.dumps(_holder(verb)).encode()
+        data = json.dumps({"verb": verb, **this_process()}).encode()
         # on a full disk the lock holds without the name
         with contextlib.suppress(OSError):
             os.ftruncate(handle, os.pwrite(handle, data, 0))
@@ -75,24 +73,19 @@ def _lock(path: str) -> int:
 @contextmanager
 def _object_lease(storage: Storage, verb: str) -> Iterator[None]:
     own = f"{CLAIMS}/{secrets.token_hex(8)}.json"
-    storage.write_bytes_atomic(own, json.dumps(_holder(verb)).encode())
+    storage.write_bytes_atomic(own, json.dumps({"verb": verb, **this_process()}).encode())
     try:
         for claim in storage.list_files(CLAIMS):
             if claim.path == own or not claim.path.endswith(".json"):
                 continue
             holder = _read_holder(storage, claim.path)
-            if holder is not None and _is_gone(holder):
+            if holder is not None and is_gone(holder):
                 storage.delete_file(claim.path)
             elif holder is not None:
                 raise _refusal(holder, storage.uri(claim.path))
         yield
     finally:
         storage.delete_file(own)
-
-
-def _holder(verb: str) -> dict[str, Any]:
-    created = psutil.Process().create_time()
-    return {"verb": verb, "host": socket.gethostname(), "pid": os.getpid(), "created": created}
 
 
 def _read_holder(storage: Storage, path: str) -> dict[str, Any] | None:
@@ -103,16 +96,6 @@ def _read_holder(storage: Storage, path: str) -> dict[str, Any] | None:
         return dict(json.loads(storage.read_bytes(path)))
     except (ValueError, TypeError):
         return {}
-
-
-def _is_gone(holder: dict[str, Any]) -> bool:
-    """Whether the holder's process has certainly ended."""
-    if holder.get("host") != socket.gethostname():
-        return False
-    try:
-        return bool(psutil.Process(holder["pid"]).create_time() != holder["created"])
-    except psutil.NoSuchProcess:
-        return True
 
 
 def _refusal(holder: dict[str, Any] | None, path: str) -> PlanError:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lakebed.connectors.errors import ArtifactError, PlanError
+from lakebed.connectors.lake.change import has_changed
 from lakebed.connectors.storage import LocalStorage, Storage, StoredFile, storage_error
 from lakebed.tasks.quarantine.journal import sync_folder
 from lakebed.tasks.quarantine.receipt import DATA, Receipt
@@ -256,8 +257,7 @@ def file_sha256(storage: Storage, path: str) -> str:
 
 def is_untouched(storage: Storage, found: StoredFile, file: FileIdentity) -> bool:
     """Whether size and time of change are those noted; object stores tell the time of one object in whole seconds."""
-    unit = 1 if storage.is_local else 1_000_000_000
-    return found.size == file.size and found.mtime_ns // unit == file.mtime_ns // unit
+    return not has_changed(file, found, unit_ns=1 if storage.is_local else 1_000_000_000)
 
 
 def is_whole_at(storage: Storage, receipt: Receipt, *, is_back: bool) -> bool:

@@ -113,17 +113,17 @@ def _new_file(lake: Storage, parent: TableIdentity) -> str:
     known = {file.path for file in parent.files}
     if parent.path in known or parent.path in {"", "."}:
         return ""
+    from lakebed.connectors.lake.config import LakeConfig
     from lakebed.connectors.lake.discovery import format_of
-    from lakebed.connectors.lake.hidden import is_visible
+    from lakebed.connectors.lake.listing import list_table
 
-    found = (file.path for file in lake.list_files(parent.path))
+    found = (entry.path for entry in list_table(LakeConfig(root=lake.root), parent.path).files)
     folders = {path.rpartition("/")[0] for path in known}
     return next(
         (
             path
             for path in found
             if path not in known
-            and is_visible(path)
             and format_of(path) == parent.format
             and ("=" in path[len(parent.path) :] or path.rpartition("/")[0] in folders)
         ),

@@ -1,16 +1,15 @@
 """Building the relations artifact, step by step."""
 
-from lakebed.connectors.errors import SourceError
 from lakebed.connectors.storage import Storage, join_uri
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.evidence import table_facts
-from lakebed.tasks.containment.plan import ScanPlaces
+from lakebed.tasks.containment.scan import ScanPlaces
+from lakebed.tasks.inventory.splits import require_read
 from lakebed.tasks.relations import outcome
 from lakebed.tasks.relations.config import RelationsConfig
 from lakebed.tasks.relations.evidence import Judge
 from lakebed.tasks.relations.search import (
     Setting,
-    Verified,
     find_candidates,
     sample_lake,
     verify,
@@ -56,20 +55,11 @@ def build_artifact(
     finally:
         Storage.at(stage.folder).delete_folder(SCRATCH)
     verified = verified.with_errors(sampled.costs.errors)
-    _require_stable(verified, view.lake.names, workspace)
+    if workspace.lake.strict:
+        require_read(verified.unstable, view.lake.names)
     metrics.peak_worker_bytes = max(sampled.costs.peak_worker_bytes, verified.costs.peak_worker_bytes)
     with metrics.step("judge"):
         judge = Judge(view, sampled, setting, table_facts(view.tables.tables, view.tables.files, {}))
         tables = outcome.tables(judge, verified)
     with shown().step("Publishing relations"):
         return stage.publish(tables, outcome.summary(tables, config.kinds), metrics)
-
-
-def _require_stable(verified: Verified, names: list[str], workspace: Workspace) -> None:
-    if verified.unstable and workspace.lake.strict:
-        raise SourceError(
-            f"{len(verified.unstable)} tables could not be read as they were listed",
-            expected="files that are whole and do not change while the run reads them",
-            hint="run again, or without --strict to list them and go on",
-            examples=[f"{names[table]}: {reason}" for table, reason in sorted(verified.unstable.items())],
-        )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lakebed.tasks.containment.evidence import TableFacts
 from lakebed.tasks.containment.kernel.chance import Chance, edge_chance
 from lakebed.tasks.encoding import ENCODING_ID
-from lakebed.tasks.relations.kernel.chance import mapped_chances
+from lakebed.tasks.relations.kernel.columns import mapped_chances
 from lakebed.tasks.relations.search import RelationView, Sampled, Setting
 
 _NO_MAP = "each column of the child to the parents' of the same name"

@@ -8,8 +8,7 @@ import numpy as np
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.kernel.fingerprint import HashSettings
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
-from lakebed.tasks.containment.plan import ScanPlaces, bucket_bits, projection_of
-from lakebed.tasks.containment.scan import ScanPlan, TableScan
+from lakebed.tasks.containment.scan import ScanPlaces, ScanPlan, TableScan, bucket_bits, projection_of
 from lakebed.tasks.containment.statistics import LakeStatistics
 from lakebed.tasks.encoding.sketch import MAX_LEVEL, sketch_level
 from lakebed.tasks.relations.config import RelationsConfig

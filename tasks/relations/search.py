@@ -1,6 +1,5 @@
 """The steps of the search, each a function of what the steps before it found."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -8,15 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.files import place_uri
-from lakebed.connectors.storage import Storage
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.schema_graph import schema_edges
-from lakebed.tasks.containment.plan import ScanPlaces, projection_of
-from lakebed.tasks.containment.scan import SCAN_SCHEMA
-from lakebed.tasks.containment.spark import DeltaSource, PairList
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, projection_of
+from lakebed.tasks.containment.spark import PairList, delta_sources
 from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics
 from lakebed.tasks.inventory.splits import InventoryTables, plan_splits
 from lakebed.tasks.relations.candidates import (
@@ -199,7 +194,7 @@ def verify(view: RelationView, found: Candidates, setting: Setting, engine: Engi
         compared.pairs,
         compared.unions,
         ScanCosts(costs.errors, costs.bytes_read, max(costs.peak_worker_bytes, compared.peak_worker_bytes)),
-        costs.errors | moved_tables(view, plan, setting.workspace.lake.root),
+        costs.errors | view.tables.changed_since(setting.workspace.lake.root, sorted(plan.tables)),
     )
 
 
@@ -264,24 +259,13 @@ class _Items:
             self.n_rows += n_rows
 
 
-def moved_tables(view: RelationView, plan: ItemPlan, root: str) -> dict[int, str]:
-    """Tables whose files are no longer what inventory listed."""
-    moved: dict[int, str] = {}
-    now_of = Storage.at(root, SourceError).stats()
-    read = view.tables.files_in_lake(sorted(plan.tables))
-    for row in read.select(["table_id", "path", "size", "mtime_ns"]).to_pylist():
-        now = now_of(row["path"])
-        if now is None or (now.size, now.mtime_ns) != (row["size"], row["mtime_ns"]):
-            moved.setdefault(row["table_id"], f"{row['path']} changed while the run read it")
-    return moved
-
-
 def _scan(view: RelationView, plan: ItemPlan, setting: Setting, engine: Engine, job: Job) -> pa.Table:
     splits = plan_splits(view.tables, sorted(plan.tables), setting.containment.target_split_bytes)
     if job == "hash":
         needed = {table: _paths(plan.wanted[table]) for table in plan.tables}
         splits = [s for s in splits if needed[s.table_id] is None or s.path in (needed[s.table_id] or ())]
-    sources = _sources(view, plan, setting.workspace.lake.root)
+    tokens = {table: plan.projections[table][1] for table in plan.tables}
+    sources = delta_sources(view.tables, plan.lake_root, tokens)
     return engine.scan(plan, splits, sources, job) if splits or sources else SCAN_SCHEMA.empty_table()
 
 
@@ -289,17 +273,3 @@ def _paths(wanted: Iterable[Wanted]) -> frozenset[str] | None:
     """The files that some item needs; None for all."""
     paths = [w.paths for w in wanted]
     return None if None in paths else frozenset().union(*(path for path in paths if path is not None))
-
-
-def _sources(view: RelationView, plan: ItemPlan, root: str) -> list[DeltaSource]:
-    """The planned tables that only Spark can read."""
-    return [
-        DeltaSource(
-            table_id=row["table_id"],
-            uri=place_uri(root, row["path"]),
-            version=row["delta_version"],
-            columns=tuple(dict.fromkeys(json.loads(token)[0] for token in plan.projections[row["table_id"]][1])),
-        )
-        for row in view.tables.tables.to_pylist()
-        if row["read_via"] == "spark" and row["table_id"] in plan.tables
-    ]

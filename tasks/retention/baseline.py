@@ -12,7 +12,7 @@ from lakebed.connectors.errors import LakeError
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.tasks.retention.contract import BASELINE
 from lakebed.tasks.retention.identity import file_sha256
-from lakebed.tasks.retention.memory import Memory
+from lakebed.tasks.retention.previous import Known
 from lakebed.tasks.retention.problem import Problem
 
 _THREADS = 4
@@ -34,11 +34,11 @@ class _File:
     sha256: str
 
 
-def find_duplicates(problem: Problem, root: str, max_bytes: int, memory: Memory) -> Duplicates:
+def find_duplicates(problem: Problem, root: str, max_bytes: int, known: Known) -> Duplicates:
     """Compares tables of the same format and file sizes by the SHA-256 of their files, the smallest first.
 
     Files that cannot be read make their table unlike any other. Cost: O(files log files), and one read of those files
-    that share their sizes with another table's, up to `max_bytes`; files that `memory` knows are not read.
+    that share their sizes with another table's, up to `max_bytes`; files that are `known` are not read.
     """
     files = _files(problem)
     formats = problem.inventory.tables["format"].to_pylist()
@@ -55,7 +55,7 @@ def find_duplicates(problem: Problem, root: str, max_bytes: int, memory: Memory)
             (n_bytes + size * len(tables), n_skipped) if is_read else (n_bytes, n_skipped + len(tables))
         )
         chosen += tables if is_read else []
-    groups, n_read = _group_by_content(formats, {table: files[table] for table in chosen}, root, memory)
+    groups, n_read = _group_by_content(formats, {table: files[table] for table in chosen}, root, known)
     return Duplicates(groups, n_read, n_skipped)
 
 
@@ -82,11 +82,11 @@ def _files(problem: Problem) -> Mapping[int, list[_File]]:
 
 
 def _group_by_content(
-    formats: Sequence[str], files: Mapping[int, Sequence[_File]], root: str, memory: Memory
+    formats: Sequence[str], files: Mapping[int, Sequence[_File]], root: str, known: Known
 ) -> tuple[tuple[tuple[int, ...], ...], int]:
     with ThreadPoolExecutor(_THREADS) as pool:
         wanted = [file for own in files.values() for file in own]
-        found = list(pool.map(lambda file: memory.digest(file.path, file.size, lambda: _digest(root, file)), wanted))
+        found = list(pool.map(lambda file: known.digest(file.path, file.size, lambda: _digest(root, file)), wanted))
     digests = {file.path: digest for file, (digest, _) in zip(wanted, found, strict=True)}
     by_content: dict[str, list[int]] = defaultdict(list)
     for table, own in files.items():

@@ -1,6 +1,6 @@
 """Building the retention artifact, step by step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from lakebed.tasks.containment.config import ContainmentConfig
@@ -8,18 +8,22 @@ from lakebed.tasks.retention import outcome
 from lakebed.tasks.retention.baseline import baseline_table, find_duplicates
 from lakebed.tasks.retention.choice import Choice, RecipeMaker, choose
 from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.copies import copies_table
 from lakebed.tasks.retention.deletions import Deletion, add_wider, chosen_deletions, wider_deletions
 from lakebed.tasks.retention.kernel.costs import GB
 from lakebed.tasks.retention.kernel.curve import CurvePoint, curve_budgets, savings_curve
 from lakebed.tasks.retention.kernel.solve import Effort
-from lakebed.tasks.retention.memory import PairMaker, remember
 from lakebed.tasks.retention.plan import ROWS_FOLDER
+from lakebed.tasks.retention.previous import PairMaker, load_known
 from lakebed.tasks.retention.problem import Problem, load_problem
 from lakebed.tasks.retention.recipes.context import RecipeContext
-from lakebed.tasks.retention.spark import deletion_refs, pair_refs, recipes_on_spark
+from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.retention.recipes.pairs import PairRefs
+from lakebed.tasks.retention.recipes.refs import table_refs
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
+from lakebed.tasks.runtime.workspace import Workspace
 
 _INPUTS_WITH_RELATIONS = 3
 
@@ -43,26 +47,28 @@ def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: 
     """
     metrics = StageMetrics()
     with metrics.step("problem"), shown().step("Pricing tables"):
-        problem = load_problem(stage.store, (stage.inputs[0], stage.inputs[1]), config)
-        memory = remember(stage.store, stage.spec, context, problem.inventory.files)
-        make = memory.recalling(make)
+        problem = load_problem(stage.store, (stage.inputs[0], stage.inputs[1]), config, stage.workspace.lake.root)
+        known = load_known(stage, context, problem.inventory.files)
+        make = known.reusing(make)
     with metrics.step("choice") as cost:
         choice = _choose(problem, lambda pairs: make(pair_refs(problem, pairs)), config)
-        deletions = _widened(stage, problem, choice, config, make)
+        wider = _wider(stage, problem, config)
+        deletions = _widened(problem, choice, wider, config, make)
         cost.bytes_read = choice.bytes_read
     with metrics.step("curve"), shown().step("Working out the savings curve"):
         points = _curve(problem, choice, config)
     with metrics.step("baseline") as cost, shown().step("Looking for byte-identical tables"):
-        duplicates = find_duplicates(problem, stage.workspace.lake.root, config.baseline_max_bytes, memory)
+        duplicates = find_duplicates(problem, stage.workspace.lake.root, config.baseline_max_bytes, known)
         cost.bytes_read = duplicates.bytes_read
     tables = {
-        "decisions": outcome.decisions(problem, choice, deletions),
+        "decisions": outcome.decisions(problem, choice, deletions, wider),
+        "copies": copies_table(problem, deletions),
         "options": outcome.options(problem, choice),
         "rebuilds": outcome.rebuilds(problem, deletions, context),
         "savings_curve": outcome.curve(points),
         "solver": outcome.solver(choice),
         "baseline": baseline_table(problem, duplicates),
-        "known": memory.table(),
+        "known": known.table(),
     }
     facts = outcome.summary(problem, choice, duplicates, tables, config)
     with shown().step("Publishing decisions"):
@@ -83,15 +89,19 @@ def _curve(problem: Problem, choice: Choice, config: RetentionConfig) -> tuple[C
     return savings_curve(graph, edges.seconds[allowed], problem.tables.n_bytes, budgets, effort)
 
 
-def _widened(
-    stage: Stage, problem: Problem, choice: Choice, config: RetentionConfig, make: PairMaker
-) -> dict[int, Deletion]:
-    """The solver's deletions, and those over relations to several parents where that stage has run."""
-    deletions = chosen_deletions(problem, choice)
+def _wider(stage: Stage, problem: Problem, config: RetentionConfig) -> list[Deletion]:
+    """What relations to several parents would allow, where that stage has run."""
     if len(stage.inputs) < _INPUTS_WITH_RELATIONS:
-        return deletions
-    wider = wider_deletions(stage.store, stage.inputs[2], problem, config)
+        return []
+    return wider_deletions(stage.store, stage.inputs[2], problem, config)
+
+
+def _widened(
+    problem: Problem, choice: Choice, wider: Sequence[Deletion], config: RetentionConfig, make: PairMaker
+) -> dict[int, Deletion]:
+    """The solver's deletions, and those of `wider` that save."""
     price = config.prices.storage_per_gb_month / GB
+    deletions = chosen_deletions(problem, choice)
     return add_wider(problem, deletions, wider, lambda some: make(deletion_refs(problem, some)), price)
 
 
@@ -99,3 +109,28 @@ def _stored_files(deletions: Mapping[int, Deletion]) -> list[str]:
     """The row numbers that recipes of deleted tables keep; those of recipes not chosen are left out of the digest."""
     chosen = [one.outcome.recipe for one in deletions.values() if one.outcome]
     return sorted({f"{ROWS_FOLDER}/{rows.path}" for recipe in chosen if recipe for rows in recipe.stored})
+
+
+def recipes_on_spark(workspace: Workspace, context: RecipeContext, pairs: Sequence[PairRefs]) -> Sequence[Outcome]:
+    """Recipes of all pairs, run and compared in one job."""
+    from lakebed.connectors.spark.session import shared_session
+    from lakebed.tasks.retention.recipes.spark import synthesise_on_spark
+
+    return synthesise_on_spark(shared_session(workspace.spark).get(), context, pairs)
+
+
+def pair_refs(problem: Problem, pairs: Sequence[tuple[int, int]]) -> list[PairRefs]:
+    """Edges, as (child, parent), as references to their tables."""
+    return _refs(problem, [(child, (parent,)) for child, parent in pairs])
+
+
+def deletion_refs(problem: Problem, deletions: Sequence[Deletion]) -> list[PairRefs]:
+    """Deletions over several parents or renamed columns, in the same form."""
+    found = _refs(problem, [(one.table, one.parents) for one in deletions])
+    return [PairRefs(pair.child, pair.parents, one.columns) for pair, one in zip(found, deletions, strict=True)]
+
+
+def _refs(problem: Problem, groups: Sequence[tuple[int, tuple[int, ...]]]) -> list[PairRefs]:
+    names = problem.tables.names
+    refs = table_refs(problem.inventory, {names[table] for child, parents in groups for table in (child, *parents)})
+    return [PairRefs(refs[names[child]], tuple(refs[names[one]] for one in parents)) for child, parents in groups]

@@ -65,7 +65,29 @@ class PinConfig(FrozenConfig):
     streaming: tuple[str, ...] = Field((), description="Globs of tables that a stream writes to.")
 
 
-class RetentionConfig(FrozenConfig):
+LESSER_WORDS = (
+    "copy", "backup", "bak", "bkp", "old", "tmp", "temp", "test", "sandbox", "export", "extract", "dump", "staging",
+    "archive", "snapshot", "home/", "users/", "~", "scratch", "playground", "try", "wip", "trash",
+)  # fmt: skip
+
+
+class KeeperConfig(FrozenConfig):
+    """Which of several tables is the right one to stay."""
+
+    zones: tuple[str, ...] = Field(
+        (), description="Globs of zones, the best first; of several that name a table the longest counts."
+    )
+    lesser_words: tuple[str, ...] = Field(
+        LESSER_WORDS,
+        description="Words, whole tokens of a table's path, by which it is no original; with a slash at the end: of "
+        "its folders only.",
+    )
+    allow_lesser_keeper: bool = Field(
+        False, description="Whether a table may be deleted in favour of one of lower rank."
+    )
+
+
+class RetentionConfig(KeeperConfig):
     """Prices, limits and policy of the retention stage; a period is a month."""
 
     prices: PricesConfig = Field(default_factory=PricesConfig, description="Prices.")

@@ -7,14 +7,15 @@ from lakebed.tasks.runtime.contract import AtLeast, AtMost, Column, Contract, On
 
 DECISIONS_MADE = ("keep", "delete")
 REASONS = (
-    "rebuilt", "parent", "cost", "no_kept_parent", "no_recipe", "latency", "attributes", "coincidental",
-    "by_definition", "legal_hold", "veto", "streaming", "outside_lake", "database_table",
+    "rebuilt", "parent", "cost", "no_kept_parent", "no_recipe", "latency", "lesser_keeper", "attributes",
+    "coincidental", "by_definition", "legal_hold", "veto", "streaming", "outside_lake", "database_table",
     "not_contained",
 )  # fmt: skip
 STATUSES = (
-    "chosen", "verified", "untried", "refused", "latency", "attributes", "coincidental", "by_definition", "pinned",
-    "database_table",
+    "chosen", "verified", "untried", "refused", "latency", "lesser_keeper", "attributes", "coincidental",
+    "by_definition", "pinned", "database_table",
 )  # fmt: skip
+SIGNALS = ("zone", "use", "name", "format", "history")
 SOURCES = ("containment", "relations")
 KNOWN_KINDS = ("trial", "file")
 METHODS = ("local", "tree", "ilp", "greedy")
@@ -29,7 +30,7 @@ _N_BYTES = Column("n_bytes", pa.int64(), "Size of the table's files.", unit="byt
 
 DECISIONS = Contract(
     name="retention.decisions",
-    version=1,
+    version=2,
     meaning="What is to become of each table, and why.",
     columns=(
         _TABLE_ID,
@@ -51,13 +52,33 @@ DECISIONS = Contract(
                checks=MONEY),
         Column("parents", pa.list_(pa.string()), "Tables that it is rebuilt from; none where it is kept."),
         Column("needed_by", pa.list_(pa.string()), "Deleted tables that are rebuilt from it."),
+        Column("rank", pa.string(), "What ranks it among its copies, but its history, in words."),
+    ),
+    key=("table_id",),
+)  # fmt: skip
+
+COPIES = Contract(
+    name="retention.copies",
+    version=1,
+    meaning="Groups of tables of the same rows and columns: which of each stays, and by which signal.",
+    columns=(
+        Column("group", pa.int32(), "Number of the group.", checks=COUNT),
+        _TABLE_ID,
+        _NAME,
+        Column("decision", pa.string(), "Whether it is kept or deleted.", checks=(OneOf(DECISIONS_MADE),)),
+        Column("keeper", pa.string(), "The best in rank of those that stay, or of all where none does."),
+        Column("signal", pa.string(), "What decides between it and the keeper; `cost` where nothing ranks them.",
+               checks=(OneOf((*SIGNALS, "cost")),)),
+        Column("why", pa.string(), "The same in words."),
+        Column("first_written_ns", pa.int64(), "Time of its first commit or oldest file; null where unknown.",
+               unit="ns since 1970 UTC", nullable=True, is_digested=False),
     ),
     key=("table_id",),
 )  # fmt: skip
 
 OPTIONS = Contract(
     name="retention.options",
-    version=1,
+    version=2,
     meaning="Each proven containment as a way to rebuild its child, and what came of it.",
     columns=(
         Column("child_id", pa.int32(), "The child's table_id in the inventory.", checks=COUNT),
@@ -166,6 +187,7 @@ KNOWN = Contract(
 
 CONTRACTS = {
     "decisions": DECISIONS,
+    "copies": COPIES,
     "options": OPTIONS,
     "rebuilds": REBUILDS,
     "savings_curve": SAVINGS_CURVE,

@@ -15,7 +15,7 @@ from lakebed.tasks.retention.choice import Choice
 from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.kernel.costs import bytes_read, rebuild_costs
 from lakebed.tasks.retention.policy import attribute_groups
-from lakebed.tasks.retention.problem import DATABASE, Problem, column_sizes
+from lakebed.tasks.retention.problem import DATABASE, Problem, column_sizes, lesser_reason
 from lakebed.tasks.retention.recipes.model import Outcome
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
@@ -33,6 +33,7 @@ class Deletion:
         seconds: estimate of one rebuild.
         source: stage that proved it; `semantics` and `certificate` are the proof's.
         outcome: the recipe that was run; None before it was.
+        lesser: the parent that ranks lower than the table, and by what; it must not go then.
     """
 
     table: int
@@ -44,6 +45,7 @@ class Deletion:
     semantics: str
     certificate: str
     outcome: Outcome | None = None
+    lesser: str = ""
 
 
 DeletionMaker = Callable[[Sequence[Deletion]], Sequence[Outcome]]
@@ -68,6 +70,8 @@ def wider_deletions(
 ) -> list[Deletion]:
     """Proven unions and renamings of whole tables that policy and limits allow, not yet tried.
 
+    Those that only a parent of lower rank forbids have a `lesser` that says so, and are no deletions.
+
     Raises:
         ArtifactError: if the artifact is missing or damaged.
     """
@@ -87,7 +91,8 @@ def wider_deletions(
             priced = _priced(problem, table, parents, config)
             columns = _columns(row, len(parents))
             proof = ("relations", row["semantics"], row["certificate"])
-            found.append(Deletion(table, parents, columns, *priced, *proof))
+            lesser = _lesser(problem, table, parents, config)
+            found.append(Deletion(table, parents, columns, *priced, *proof, lesser=lesser))
     return [one for one in found if one.seconds <= problem.tables.limits[one.table]]
 
 
@@ -102,7 +107,7 @@ def add_wider(
 
     Every parent stays, and nothing that a rebuild needs is deleted. Rounds: at most one more than there are refusals.
     """
-    left = list(wider)
+    left = [one for one in wider if not one.lesser]
     while True:
         accepted = _accept(problem, deletions, left)
         untried = [one for one in accepted if one.outcome is None]
@@ -130,6 +135,16 @@ def _accept(problem: Problem, deletions: Mapping[int, Deletion], left: Sequence[
         is_kept[one.table] = False
         needed |= set(one.parents)
     return accepted
+
+
+def _lesser(problem: Problem, table: int, parents: tuple[int, ...], config: RetentionConfig) -> str:
+    """A table of as many rows and columns as its only parent, under other names, is its equal copy."""
+    facts = problem.inventory.tables.select(["n_rows", "n_columns"])
+    is_equal = len(parents) == 1 and facts.slice(table, 1).equals(facts.slice(parents[0], 1))
+    for parent in parents:
+        if reason := lesser_reason(problem.tables, table, parent, config, is_equal=is_equal):
+            return f"{problem.tables.names[parent]}: {reason}"
+    return ""
 
 
 def _priced(problem: Problem, table: int, parents: tuple[int, ...], config: RetentionConfig) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """What was chosen, as the tables that are published."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.contract import DECISIONS, OPTIONS, REBUILDS, SAVINGS_CURVE, SOLVER
 from lakebed.tasks.retention.deletions import Deletion
 from lakebed.tasks.retention.kernel.curve import CurvePoint
-from lakebed.tasks.retention.problem import DATABASE, USABLE, Problem
+from lakebed.tasks.retention.problem import DATABASE, LESSER, USABLE, Problem
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.emit import to_pyspark, to_sql, to_view
 from lakebed.tasks.retention.recipes.model import Recipe
@@ -29,17 +29,19 @@ _WORDS = {
     "no_kept_parent": "the tables that it could be rebuilt from are deleted themselves",
 }
 # what is told of a table whose edges failed for several reasons: what came furthest
-_FURTHEST = ("refused", "latency", "attributes", "coincidental", DATABASE, "by_definition")
+_FURTHEST = ("refused", "latency", LESSER, "attributes", "coincidental", DATABASE, "by_definition")
 
 
-def decisions(problem: Problem, choice: Choice, deletions: Mapping[int, Deletion]) -> pa.Table:
-    """The DECISIONS table."""
+def decisions(
+    problem: Problem, choice: Choice, deletions: Mapping[int, Deletion], wider: Sequence[Deletion] = ()
+) -> pa.Table:
+    """The DECISIONS table; `wider` are the ways over several parents that were thought of."""
     tables = problem.tables
     needed_by: dict[int, list[str]] = {}
     for table, deletion in sorted(deletions.items()):
         for parent in deletion.parents:
             needed_by.setdefault(parent, []).append(tables.names[table])
-    told = _Reasons(problem, choice, deletions, needed_by)
+    told = _Reasons(problem, choice, deletions, needed_by, {one.table: one.lesser for one in wider if one.lesser})
     rows = []
     for table, name in enumerate(tables.names):
         reason, why = told.of(table)
@@ -48,7 +50,7 @@ def decisions(problem: Problem, choice: Choice, deletions: Mapping[int, Deletion
         facts = (
             table, name, "delete" if table in deletions else "keep", reason, why, int(tables.n_rows[table]),
             int(tables.n_bytes[table]), float(tables.n_accesses[table]), *costs,
-            *_saving(problem, deletions.get(table)), needed_by.get(table, []),
+            *_saving(problem, deletions.get(table)), needed_by.get(table, []), tables.standings[table].in_words,
         )  # fmt: skip
         rows.append(dict(zip(DECISIONS.names, facts, strict=True)))
     return DECISIONS.table(rows)
@@ -182,8 +184,10 @@ class _Reasons:
         choice: Choice,
         deletions: Mapping[int, Deletion],
         needed_by: dict[int, list[str]],
+        lesser: Mapping[int, str],
     ) -> None:
         self._problem, self._choice, self._deletions, self._needed_by = problem, choice, deletions, needed_by
+        self._lesser = lesser
         self._edges_of: dict[int, list[int]] = {}
         for edge, child in enumerate(problem.edges.child.tolist()):
             self._edges_of.setdefault(child, []).append(edge)
@@ -196,12 +200,16 @@ class _Reasons:
             return pin, _WORDS[pin] + (self._for_its_owner(table) if pin == DATABASE else "")
         edges = self._edges_of.get(table, [])
         usable = [one for one in edges if self._is_usable(one)]
-        if edges and not usable:
-            return self._excluded(table)
+        status, why = self._excluded(table) if edges and not usable else ("", "")
+        if status not in ("", LESSER):
+            return status, why
         if children := self._needed_by.get(table):
             others = f" and {len(children) - 1:,} more" if len(children) > 1 else ""
-            return "parent", f"{children[0]}{others} will be rebuilt from it"
-        return self._economic(table, usable) if usable else ("not_contained", _WORDS["not_contained"])
+            return "parent", f"{children[0]}{others} will be rebuilt from it" + (f"; {why}" if why else "")
+        if usable:
+            return self._economic(table, usable)
+        lesser = why or self._lesser.get(table)
+        return (LESSER, lesser) if lesser else ("not_contained", _WORDS["not_contained"])
 
     def _rebuilt(self, deletion: Deletion) -> str:
         names = ", ".join(self._problem.tables.names[parent] for parent in deletion.parents)
@@ -211,7 +219,10 @@ class _Reasons:
     def _for_its_owner(self, table: int) -> str:
         """What a database's owner may do about a table that lies in another: lakebed never writes to a database."""
         tables = self._problem.tables
-        edges = [one for one in self._edges_of.get(table, []) if self._problem.edges.status[one] == "pinned"]
+        facts = self._problem.edges
+        edges = [
+            one for one in self._edges_of.get(table, []) if facts.status[one] == "pinned" and not facts.lesser[one]
+        ]
         found = {int(self._problem.edges.parent[one]) for one in edges}
         stay = sorted((tables.pins[one] == DATABASE, tables.names[one]) for one in found if self._stays(one, table))
         parents = [name for _, name in stay]

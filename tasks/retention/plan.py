@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -17,12 +17,16 @@ from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.model import TableFormat
 from lakebed.connectors.paths import InsidePath
 from lakebed.connectors.storage import join_uri
-from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.retention.config import KeeperConfig
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
 
 PLAN_VERSION = 1
 ROWS_FOLDER = "recipes"
 MAKE_AGAIN = "lakebed plan --artifacts DIR --out plan.json"
+
+# left out of the digest where they are empty, so that plans made before there were such fields keep their ids
+_LATER_FIELDS = ("copies", "ranking")
 
 Decision = Literal["keep", "delete"]
 
@@ -107,6 +111,19 @@ class PlannedTable(FrozenConfig):
     evidence: tuple[Evidence, ...] = ()
 
 
+class EqualCopies(FrozenConfig):
+    """Tables of the same rows and columns: `keeper` is the best in rank of those that stay.
+
+    `signal` is what decides against the others, `because` says it of each in words.
+    """
+
+    keeper: str
+    tables: tuple[str, ...]
+    deleted: tuple[str, ...]
+    signal: str
+    because: str
+
+
 class Plan(FrozenConfig):
     """A whole plan.
 
@@ -116,6 +133,7 @@ class Plan(FrozenConfig):
         artifacts: what the plan was made from, by stage; `artifact_root` is where they lie.
         config_digest: hex SHA-256 of the retention config.
         currency: of all money, with prices of `prices_date`.
+        copies: the groups of equal copies; `ranking` are the settings that ranked them. Plans of before have neither.
     """
 
     version: int = PLAN_VERSION
@@ -129,6 +147,8 @@ class Plan(FrozenConfig):
     currency: str
     prices_date: str
     tables: tuple[PlannedTable, ...] = Field(default_factory=tuple)
+    copies: tuple[EqualCopies, ...] = ()
+    ranking: KeeperConfig | None = None
 
     def table(self, name: str) -> PlannedTable:
         """The table of that name.
@@ -154,7 +174,8 @@ class Plan(FrozenConfig):
 
     def content_digest(self) -> str:
         """Hex SHA-256 over everything but the id itself and the time."""
-        content = self.model_dump(mode="json", exclude={"plan_id", "created_at"})
+        later = {name for name in _LATER_FIELDS if not getattr(self, name)}
+        content = self.model_dump(mode="json", exclude={"plan_id", "created_at", *later})
         return sha256_of_parts([b"lakebed plan", canonical_json(content).encode()])
 
     def sealed(self, created_at: str = "") -> "Plan":
@@ -204,6 +225,31 @@ def read_plan(path: Path) -> Plan:
         ) from error
     require_sealed(plan)
     return plan
+
+
+def read_copies(store: ArtifactStore, retention: ArtifactRef) -> list[EqualCopies]:
+    """The groups of an artifact; none of one that an earlier version made.
+
+    Raises:
+        ArtifactError: if the artifact is missing or damaged.
+    """
+    if "copies" not in store.manifest(retention).tables:
+        return []
+    groups: dict[int, list[dict[str, Any]]] = {}
+    for row in store.read(retention, "copies").to_pylist():
+        groups.setdefault(row["group"], []).append(row)
+    return [_group(rows) for _, rows in sorted(groups.items())]
+
+
+def _group(rows: Sequence[Mapping[str, Any]]) -> EqualCopies:
+    keeper = next(row for row in rows if row["name"] == row["keeper"])
+    return EqualCopies(
+        keeper=keeper["name"],
+        tables=tuple(row["name"] for row in rows),
+        deleted=tuple(row["name"] for row in rows if row["decision"] == "delete"),
+        signal=keeper["signal"],
+        because=keeper["why"],
+    )
 
 
 def require_sealed(plan: Plan) -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.change import file_changes
 from lakebed.connectors.lake.config import LakeConfig
-from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.config import KeeperConfig, RetentionConfig
 from lakebed.tasks.retention.identity import LakeState, digested
-from lakebed.tasks.retention.plan import Evidence, FileIdentity, Plan, PlannedTable, Saving, TableIdentity
+from lakebed.tasks.retention.keeper import require_keepers
+from lakebed.tasks.retention.plan import Evidence, FileIdentity, Plan, PlannedTable, Saving, TableIdentity, read_copies
 from lakebed.tasks.retention.recipes.model import Recipe
 from lakebed.tasks.retention.stage import RETENTION
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
@@ -44,7 +46,8 @@ def make_plan(source: PlanSource, created_at: str = "") -> Plan:
     """The plan, sealed. Reads the artifacts, lists the lake, and reads every byte of the tables that the plan concerns.
 
     Raises:
-        PlanError: if a table that is to be deleted, or one of its parents, is not what the run saw.
+        PlanError: if a table that is to be deleted, or one of its parents, is not what the run saw, or if a parent
+            ranks lower, as it may where an earlier version decided.
         ArtifactError: if an artifact is missing or damaged.
     """
     known = _load(source)
@@ -62,7 +65,10 @@ def make_plan(source: PlanSource, created_at: str = "") -> Plan:
         currency=source.config.prices.currency,
         prices_date=source.config.prices.date,
         tables=tuple(tables),
+        copies=tuple(read_copies(source.store, source.refs["retention"])),
+        ranking=KeeperConfig(**source.config.model_dump(include=set(KeeperConfig.model_fields))),
     )
+    require_keepers(plan, source.config, RUN_AGAIN)
     return plan.sealed(created_at)
 
 
@@ -126,11 +132,7 @@ def _is_same(was: TableIdentity, now: TableIdentity) -> bool:
         return False
     commits = [int(match[1]) for file in now.log_files if (match := _COMMIT.search(file.path))]
     is_same_version = was.format != "delta" or max(commits, default=-1) == was.delta_version
-    return is_same_version and [_stamp(file) for file in was.files] == [_stamp(file) for file in now.files]
-
-
-def _stamp(file: FileIdentity) -> tuple[str, int, str]:
-    return file.path, file.size, file.etag or str(file.mtime_ns)
+    return is_same_version and not file_changes(was.files, now.files)
 
 
 def _require_recipes_fit(known: _Known, now: Mapping[str, TableIdentity]) -> None:

@@ -1,4 +1,4 @@
-"""What policy says of each table: pins, attributes, latency limits, and which of equal copies is rather kept."""
+"""What policy says of each table: pins, attributes and latency limits."""
 
 from collections.abc import Sequence
 
@@ -44,13 +44,3 @@ def attributes_of(name: str, config: RetentionConfig) -> TableAttributes:
     """Those of the last glob that names the table."""
     found = [attributes for glob, attributes in config.attributes.items() if matches_any(name, [glob])]
     return found[-1] if found else NO_ATTRIBUTES
-
-
-def preference(names: Sequence[str], formats: Sequence[str], paths: Sequence[str], n_accesses: Float64) -> Int64:
-    """(n,) ranks of tables among copies: more accesses first, then Delta, then the shorter path, then the name."""
-    is_plain = np.array([format_ != "delta" for format_ in formats], np.bool_)
-    lengths = np.array([len(path) for path in paths], np.int64)
-    by_name = np.argsort(np.argsort(np.array(names, dtype=np.str_), kind="stable"), kind="stable")
-    rank = np.empty(len(names), np.int64)
-    rank[np.lexsort((by_name, lengths, is_plain, -n_accesses))] = np.arange(len(names))
-    return rank

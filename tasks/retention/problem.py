@@ -1,30 +1,39 @@
 """The artifacts of inventory and containment as a retention problem."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakebed.connectors.errors import LakeError
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
+from lakebed.connectors.lake.hidden import DELTA_LOG
+from lakebed.connectors.storage import Storage
 from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.retention.accesses import table_accesses
 from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.keeper import Standing, lesser_by, preference, standing, told
 from lakebed.tasks.retention.kernel.costs import ColumnSizes, TableCosts, bytes_read, rebuild_costs, table_costs
 from lakebed.tasks.retention.kernel.model import Bool, Float64, Int64, RetentionGraph, retention_graph
-from lakebed.tasks.retention.policy import attribute_groups, attributes_of, pin_reasons, preference, rebuild_limits
+from lakebed.tasks.retention.policy import attribute_groups, attributes_of, pin_reasons, rebuild_limits
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 USABLE = ""
 DATABASE = "database_table"
+LESSER = "lesser_keeper"
 BY_DEFINITION = ("empty", "all-null")
+_THREADS = 8
 
 
 @dataclass(frozen=True)
 class Tables:
     """The tables by table_id, which is their place.
 
-    `pins` is the code of what pins a table, or empty; `needs_seconds` the limit of a rebuild.
+    `pins` is the code of what pins a table, or empty; `limits` the seconds that a rebuild may take; `standings` what
+    ranks each among its copies, `rank` the same as a permutation, for what costs the same.
 
     Shapes: n_rows, n_bytes, n_accesses, limits, rank (n,).
     """
@@ -38,6 +47,7 @@ class Tables:
     limits: Float64
     rank: Int64
     n_unknown_in_log: int
+    standings: Sequence[Standing] = ()
 
 
 @dataclass(frozen=True)
@@ -45,9 +55,10 @@ class Edges:
     """Proven containments, by child and parent.
 
     `status` is USABLE or why an edge is out, `reason` the same in words; `cost` a month's price of rebuilding over it,
-    `seconds` one rebuild's time.
+    `seconds` one rebuild's time; `copies` are the edges between tables of the same rows and columns, coincidences
+    left out; `lesser` says of each edge by what its parent ranks lower than its child, where that forbids it.
 
-    Shapes: child, parent, cost, seconds (m,).
+    Shapes: child, parent, cost, seconds (m,); copies (k,).
     """
 
     child: Int64
@@ -58,6 +69,8 @@ class Edges:
     reason: list[str]
     certificates: list[str]
     semantics: list[str]
+    copies: Int64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    lesser: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +94,16 @@ class Problem:
         return retention_graph(self.tables.costs.total, pinned, parts, self.tables.rank)
 
 
-def load_problem(store: ArtifactStore, refs: tuple[ArtifactRef, ArtifactRef], config: RetentionConfig) -> Problem:
-    """Reads what is needed of inventory and containment, and prices it.
+def load_problem(
+    store: ArtifactStore, refs: tuple[ArtifactRef, ArtifactRef], config: RetentionConfig, root: str = ""
+) -> Problem:
+    """Reads what is needed of inventory and containment, ranks and prices it.
+
+    Args:
+        store: of the artifacts.
+        refs: of inventory and containment.
+        config: prices, limits, policy.
+        root: of the lake, where the logs of Delta tables are to be looked at; their first commits tell their age.
 
     Raises:
         ConfigError: if the access log cannot be read.
@@ -92,11 +113,56 @@ def load_problem(store: ArtifactStore, refs: tuple[ArtifactRef, ArtifactRef], co
     tables = store.read(inventory, "tables").sort_by("table_id")
     read = InventoryTables(tables, store.read(inventory, "columns"), store.read(inventory, "files"))
     edges = store.read(containment, "edges").sort_by([("child_id", "ascending"), ("parent_id", "ascending")])
-    priced = _tables(read, config)
+    return make_problem(read, edges, config, first_written(read, edges, root))
+
+
+def make_problem(
+    read: InventoryTables, edges: pa.Table, config: RetentionConfig, written: Sequence[int | None]
+) -> Problem:
+    """The problem of an inventory and its containments; `written` is when each table was first written.
+
+    Raises:
+        ConfigError: if the access log cannot be read.
+    """
+    priced = _tables(read, config, written)
     return Problem(priced, _edges(edges, priced, read, config), read)
 
 
-def _tables(read: InventoryTables, config: RetentionConfig) -> Tables:
+def first_written(read: InventoryTables, edges: pa.Table, root: str) -> list[int | None]:
+    """Nanoseconds since 1970 of each table's oldest file; of Delta tables that have an equal copy, of its log too.
+
+    None where no file has a time. Cost: O(files), and a listing of the log of each such Delta table.
+    """
+    times = read.files.filter(pc.greater(read.files["mtime_ns"], 0)).group_by("table_id")
+    found = dict(zip(*times.aggregate([("mtime_ns", "min")]).to_pydict().values(), strict=True))
+    wanted = set(edges.filter(pa.array(_are_equal(edges)))["child_id"].to_pylist()) if root else set()
+    tables = read.tables.select(["table_id", "format", "path"]).to_pylist()
+    logs = [row for row in tables if row["format"] == "delta" and row["table_id"] in wanted]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        oldest = pool.map(lambda row: _oldest_commit(root, row["path"]), logs)
+        for row, time in zip(logs, oldest, strict=True):
+            known = [one for one in (time, found.get(row["table_id"])) if one is not None]
+            found |= {row["table_id"]: min(known)} if known else {}
+    return [found.get(row["table_id"]) for row in tables]
+
+
+def _oldest_commit(root: str, path: str) -> int | None:
+    """Time of the oldest file of a table's log; None where it cannot be listed, so that its data files alone tell."""
+    try:
+        files = Storage.at(root).list_files(f"{path}/{DELTA_LOG}".removeprefix("./"))
+    except LakeError:
+        return None
+    return min((file.mtime_ns for file in files if file.mtime_ns > 0), default=None)
+
+
+def _are_equal(edges: pa.Table) -> Bool:
+    """(m,) whether child and parent hold the same rows and columns."""
+    is_mutual = np.asarray(edges["is_mutual"].to_numpy(zero_copy_only=False), np.bool_)
+    same_rows = edges["n_child_rows"].to_numpy() == edges["n_parent_rows"].to_numpy()
+    return np.asarray(is_mutual & same_rows, np.bool_)
+
+
+def _tables(read: InventoryTables, config: RetentionConfig, written: Sequence[int | None]) -> Tables:
     names = read.tables["name"].to_pylist()
     n_bytes = read.tables["n_bytes"].to_numpy().astype(np.int64)
     accesses = table_accesses(names, config.accesses)
@@ -110,6 +176,8 @@ def _tables(read: InventoryTables, config: RetentionConfig) -> Tables:
         external[place] or pin or ("outside_lake" if place in outside else "")
         for place, pin in enumerate(pin_reasons(names, config))
     ]
+    facts = zip(names, formats, accesses.n_accesses.tolist(), written, strict=True)
+    standings = [standing(name, format_, n, config, time) for name, format_, n, time in facts]
     return Tables(
         names=names,
         n_rows=read.tables["n_rows"].to_numpy().astype(np.int64),
@@ -118,8 +186,9 @@ def _tables(read: InventoryTables, config: RetentionConfig) -> Tables:
         costs=table_costs(n_bytes, accesses.n_accesses, config.rewrites_per_month, config.prices, config.throughput),
         pins=pins,
         limits=rebuild_limits(names, config),
-        rank=preference(names, formats, paths, accesses.n_accesses),
+        rank=preference(standings, paths),
         n_unknown_in_log=accesses.n_unknown,
+        standings=standings,
     )
 
 
@@ -133,7 +202,15 @@ def _edges(edges: pa.Table, tables: Tables, read: InventoryTables, config: Reten
     child, parent = (edges[column].to_numpy().astype(np.int64) for column in ("child_id", "parent_id"))
     n_read = bytes_read(column_sizes(read), tables.n_bytes, child, parent)
     once = rebuild_costs(n_read, tables.n_bytes[child], config.prices, config.throughput)
-    verdicts = _verdicts(edges, (child, parent), tables, once.seconds, config)
+    is_equal = _are_equal(edges)
+    lesser = [
+        lesser_reason(tables, mine, other, config, is_equal=same)
+        for mine, other, same in zip(child.tolist(), parent.tolist(), is_equal.tolist(), strict=True)
+    ]
+    verdicts = _verdicts(edges, lesser, tables, once.seconds, config)
+    is_chance = np.asarray(edges["coincidental"].to_numpy(zero_copy_only=False), np.bool_)
+    is_chance &= not config.include_coincidental
+    is_void = np.array([kind in BY_DEFINITION for kind in edges["coincidental_reason"].to_pylist()], np.bool_)
     return Edges(
         child=child,
         parent=parent,
@@ -143,20 +220,30 @@ def _edges(edges: pa.Table, tables: Tables, read: InventoryTables, config: Reten
         reason=[reason for _, reason in verdicts],
         certificates=edges["certificate"].to_pylist(),
         semantics=edges["semantics"].to_pylist(),
+        copies=np.flatnonzero(is_equal & ~is_chance & ~is_void).astype(np.int64),
+        lesser=lesser,
     )
 
 
+def lesser_reason(tables: Tables, child: int, parent: int, config: RetentionConfig, *, is_equal: bool) -> str:
+    """By what the parent ranks lower than the child; empty where it does not, or where that is allowed."""
+    mine, other = tables.standings[child], tables.standings[parent]
+    signal = "" if config.allow_lesser_keeper else lesser_by(other, mine, is_equal=is_equal)
+    return f"it ranks lower by {told(signal, other, mine)}" if signal else ""
+
+
 def _verdicts(
-    edges: pa.Table, ends: tuple[Int64, Int64], tables: Tables, seconds: Float64, config: RetentionConfig
+    edges: pa.Table, lesser: Sequence[str], tables: Tables, seconds: Float64, config: RetentionConfig
 ) -> list[tuple[str, str]]:
     """What stands against each edge, the first thing of several: (status, reason)."""
     groups = attribute_groups(tables.names, config)
     rows = zip(
-        ends[0].tolist(), ends[1].tolist(), seconds.tolist(), edges["coincidental"].to_pylist(),
-        edges["coincidental_reason"].to_pylist(), edges["chance"].to_pylist(), strict=True,
+        edges["child_id"].to_pylist(), edges["parent_id"].to_pylist(), lesser, seconds.tolist(),
+        edges["coincidental"].to_pylist(), edges["coincidental_reason"].to_pylist(), edges["chance"].to_pylist(),
+        strict=True,
     )  # fmt: skip
     verdicts = []
-    for child, parent, time, is_coincidental, kind, chance in rows:
+    for child, parent, lower, time, is_coincidental, kind, chance in rows:
         if kind in BY_DEFINITION:
             verdict = "by_definition", "a table without values is contained in any other"
         elif tables.pins[child] and not (tables.pins[child] == DATABASE and is_coincidental):
@@ -170,6 +257,8 @@ def _verdicts(
             verdict = "coincidental", f"called a coincidence, its chance is {chance:.2g}"
         elif groups[child] != groups[parent]:
             verdict = "attributes", _difference(tables.names[child], tables.names[parent], config)
+        elif lower:
+            verdict = LESSER, lower
         elif time > tables.limits[child]:
             verdict = "latency", f"a rebuild takes about {time:,.0f} s, {tables.limits[child]:,.0f} s are allowed"
         else:

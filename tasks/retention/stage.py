@@ -43,7 +43,7 @@ def _warm() -> None:
 
 RETENTION = StageDef(
     name="retention",
-    version=1,
+    version=2,
     contracts=CONTRACTS,
     requires=("inventory", "containment", "relations"),
     # without it no table may be rebuilt from several others

@@ -1,7 +1,7 @@
 """Artifacts: a folder `<root>/<stage>/<key>` whose manifest, written last, says that it is complete."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -135,8 +135,8 @@ class ArtifactStore:
         """The manifest under this key, whatever became of its files; None if it is missing or unreadable."""
         return self._load(stage, key)
 
-    def newest(self, stage: str, family: str, but: str = "") -> Manifest | None:
-        """The newest complete artifact of a family, but for the key `but`.
+    def newest(self, stage: str, is_wanted: Callable[[Manifest], bool], but: str = "") -> Manifest | None:
+        """The newest complete artifact of a stage that is wanted, but for the key `but`.
 
         Cost: a look at each artifact of the stage, and a read of manifests from the newest on.
         """
@@ -144,7 +144,7 @@ class ArtifactStore:
         dated = sorted(((file.mtime_ns, key) for key, file in found if file is not None and key != but), reverse=True)
         for _, key in dated:
             manifest = self._load(stage, key)
-            if manifest is not None and manifest.family == family and self.find(stage, key) is not None:
+            if manifest is not None and is_wanted(manifest) and self.find(stage, key) is not None:
                 return manifest
         return None
 

@@ -155,7 +155,7 @@ def kept_runs(records: Sequence[RunRecord], config: GcConfig, now: datetime | No
     return [
         record
         for record, is_young in zip(records, young, strict=True)
-        if is_young or record.is_alive or record.run_id in newest.values()
+        if is_young or record.status == "running" or record.run_id in newest.values()
     ]
 
 

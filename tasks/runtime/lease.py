@@ -14,9 +14,9 @@ from typing import Protocol
 
 from lakebed.connectors.storage import LocalStorage, is_object_store, storage_error
 from lakebed.tasks.runtime.holder import LEASE, Holder, refusal
-from lakebed.tasks.runtime.object_lease import ObjectLease, read_object_lease
+from lakebed.tasks.runtime.object_lease import ObjectLease, is_given_up, read_object_lease
 
-__all__ = ["LEASE", "Holder", "Lease", "is_held", "read_holder", "require_lease"]
+__all__ = ["LEASE", "Holder", "Lease", "is_free", "is_held", "read_holder", "require_lease"]
 
 _READ_TRIES = 5
 _READ_WAIT_S = 0.02
@@ -136,6 +136,13 @@ def is_held(root: str) -> bool:
     finally:
         os.close(handle)
     return False
+
+
+def is_free(root: str) -> bool:
+    """Whether a lease that was taken once is certainly held by nobody; on an object store, as far as reading tells."""
+    if is_object_store(root):
+        return is_given_up(root)
+    return LocalStorage(root).exists(LEASE) and not is_held(root)
 
 
 def _write(handle: int, data: bytes) -> None:

@@ -127,21 +127,22 @@ class Lineage:
                 self._abort(run_id, runs, f"{folder}/{run_id}/{EVENTS}")
 
     def _abort(self, run_id: str, storage: Storage, path: str) -> None:
+        from openlineage.client.serde import Serde
+
         if storage.stat(path) is None:
             return
         lines = storage.read_bytes(path).decode().splitlines()
         begun = open_events([json.loads(line) for line in lines])
-        facet = _dumped({"errorMessage": _error_facet("the process ended without saying why; the next run saw it")})
+        died = Serde.to_dict(_error_facet("the process ended without saying why; the next run saw it"))
         ends = [
-            json.dumps(
-                {**event, "eventType": "ABORT", "eventTime": utc_now(), "run": _with_facets(event["run"], facet)}
-            )
+            {**event, "eventType": "ABORT", "eventTime": utc_now(), "run": _with_facet(event["run"], errorMessage=died)}
             for event in begun
         ]
         if ends:
-            storage.write_bytes_atomic(path, "".join(f"{line}\n" for line in (*lines, *ends)).encode())
-            for line in ends:
-                self._post(line)
+            lines += map(json.dumps, ends)
+            storage.write_bytes_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+            for end in ends:
+                self._post(end)
 
     def _send(
         self,
@@ -151,18 +152,20 @@ class Lineage:
         inputs: "Sequence[InputDataset]",
         outputs: "Sequence[OutputDataset]",
     ) -> None:
+        from openlineage.client.serde import Serde
+
         if not self.config.enabled:
             return
         event = run_event(self.run_id, stage, kind, self.config.namespace, facets)
         event.inputs, event.outputs = list(inputs), list(outputs)
-        line = json.dumps(redacted_value(_as_dict(event)), ensure_ascii=True)
-        self._lines.append(line)
+        facts = redacted_value(Serde.to_dict(event))
+        self._lines.append(json.dumps(facts))
         self._storage.write_bytes_atomic(EVENTS, "".join(f"{one}\n" for one in self._lines).encode())
-        self._post(line)
+        self._post(facts)
 
-    def _post(self, line: str) -> None:
+    def _post(self, event: dict[str, Any]) -> None:
         if self._poster is not None:
-            self._poster.put(line)
+            self._poster.put(event)
 
 
 @dataclass(frozen=True)
@@ -328,17 +331,5 @@ def _message(error: BaseException | str) -> str:
     return redacted(text)[:MAX_MESSAGE_CHARS]
 
 
-def _as_dict(event: "RunEvent") -> dict[str, Any]:
-    from openlineage.client.serde import Serde
-
-    return Serde.to_dict(event)
-
-
-def _dumped(facets: Mapping[str, Any]) -> dict[str, Any]:
-    from openlineage.client.serde import Serde
-
-    return {name: redacted_value(Serde.to_dict(facet)) for name, facet in facets.items()}
-
-
-def _with_facets(run: Mapping[str, Any], facets: Mapping[str, Any]) -> dict[str, Any]:
-    return {**run, "facets": {**run.get("facets", {}), **facets}}
+def _with_facet(run: Mapping[str, Any], **facet: Any) -> dict[str, Any]:
+    return {**run, "facets": {**run.get("facets", {}), **facet}}

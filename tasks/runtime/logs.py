@@ -1,7 +1,8 @@
 """Structured logs: one JSON object a line on standard error, on demand; without that, people read progress as ever.
 
 A line has `time` (UTC), `level`, `run_id`, `stage` (both empty where there is none), `event`, and its `fields`. Secrets
-are taken out of every line. Records of Python's own `logging`, such as Prefect's, become events named `log`.
+are taken out of every line. Records of Python's own `logging`, such as Prefect's, become events named `log`. One
+formatter of `logging` writes them all.
 """
 
 import contextlib
@@ -26,33 +27,31 @@ _STEP_EVERY_S = 10.0
 _WARNING = "warning: "
 
 
-class EventLog:
-    """Writes events as lines of JSON; one that is off writes nothing."""
+class EventLog(logging.Handler):
+    """Writes events, and what `logging` hands it, as lines of JSON; one that is off writes nothing."""
 
     def __init__(self, config: "LoggingConfig | None" = None, stream: TextIO | None = None) -> None:
+        super().__init__(_LEVELS[config.level] if config else logging.CRITICAL)
         self.is_on = config is not None and config.format == "json"
         self.run_id = ""
         self.stage = ""
-        self._least = _LEVELS[config.level] if config else logging.CRITICAL
         self._stream = stream
-        self._lock = threading.Lock()
+        self.setFormatter(_JsonFormatter(self))
 
     def event(self, event: str, level: "LogLevel" = "info", **fields: Any) -> None:
         """One line; values that are no JSON are written as text."""
-        if not self.is_on or _LEVELS[level] < self._least:
-            return
-        facts = {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "level": level,
-            "run_id": self.run_id,
-            "stage": self.stage,
-            "event": event,
-            "fields": redacted_value(json.loads(json.dumps(fields, default=str))),
-        }
-        with self._lock:
+        if self.is_on and _LEVELS[level] >= self.level:
+            facts = {"levelno": _LEVELS[level], "lakebed_event": event, "lakebed_fields": fields}
+            self.handle(logging.makeLogRecord(facts))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler.emit`."""
+        try:
             stream = self._stream or sys.stderr
-            stream.write(json.dumps(facts) + "\n")
+            stream.write(self.format(record) + "\n")
             stream.flush()
+        except Exception:
+            self.handleError(record)
 
     @contextlib.contextmanager
     def within(self, stage: str) -> Iterator[None]:
@@ -116,18 +115,29 @@ class EventProgress(Progress):
         self._log.event(event, level, step=step.name, n_done=step.n_done, total=step.total, seconds=seconds)
 
 
-class _Forwarding(logging.Handler):
-    """Records of `logging` as events."""
+class _JsonFormatter(logging.Formatter):
+    """One object per record; a record that is no event of ours becomes one named `log`."""
 
     def __init__(self, log: EventLog) -> None:
         super().__init__()
         self._log = log
 
-    def emit(self, record: logging.LogRecord) -> None:
-        fields = {"logger": record.name, "message": record.getMessage()}
-        if record.exc_info and record.exc_info[1] is not None:
-            fields["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))
-        self._log.event("log", _level_of(record.levelno), **fields)
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter.format`."""
+        fields = getattr(record, "lakebed_fields", None)
+        if fields is None:
+            fields = {"logger": record.name, "message": _message(record)}
+            if record.exc_info and record.exc_info[1] is not None:
+                fields["traceback"] = self.formatException(record.exc_info)
+        facts = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": _level_of(record.levelno),
+            "run_id": self._log.run_id,
+            "stage": self._log.stage,
+            "event": getattr(record, "lakebed_event", "log"),
+            "fields": redacted_value(json.loads(json.dumps(fields, default=str))),
+        }
+        return json.dumps(facts)
 
 
 class _Redacting:
@@ -149,12 +159,16 @@ def _level_of(number: int) -> "LogLevel":
     return next((name for name in levels if number >= _LEVELS[name]), "debug")
 
 
-def _clean(record: logging.LogRecord) -> None:
+def _message(record: logging.LogRecord) -> str:
+    """Also where the arguments do not fit the text."""
     try:
-        text = record.getMessage()
+        return record.getMessage()
     except (TypeError, ValueError):
-        # the handler tells of arguments that do not fit
-        return
+        return f"{record.msg} {record.args}"
+
+
+def _clean(record: logging.LogRecord) -> None:
+    text = _message(record)
     if (clean := redacted(text)) != text:
         record.msg, record.args = clean, None
     if record.exc_info and record.exc_info[1] is not None:
@@ -182,11 +196,11 @@ def redact_logging() -> None:
 def configure(config: "LoggingConfig", stream: TextIO | None = None) -> EventLog:
     """Makes logs and progress of this process as the config says."""
     root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if isinstance(handler, _Forwarding)]:
+    for handler in [handler for handler in root.handlers if isinstance(handler, EventLog)]:
         root.removeHandler(handler)
     log = _current[0] = EventLog(config, stream)
     if log.is_on:
-        root.addHandler(_Forwarding(log))
+        root.addHandler(log)
         show(EventProgress(log))
     else:
         quiet = {"warning": WarningsOnly(stream), "error": Progress(stream, is_quiet=True)}

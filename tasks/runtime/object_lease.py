@@ -131,6 +131,13 @@ def read_object_lease(root: str) -> LeaseState | None:
     return replace(state, is_free=_is_free(state) or _age(objects, found) > timedelta(seconds=EXPIRY_S))
 
 
+def is_given_up(root: str) -> bool:
+    """Whether its holder has given it up or has certainly ended; writes nothing, so its age stays unknown."""
+    found = ConditionalObjects(root).read(LEASE)
+    state = _decoded(found) if found else None
+    return state is not None and _is_free(state)
+
+
 def _require_free(objects: ConditionalObjects, found: StoredObject) -> None:
     state = _decoded(found)
     if state is not None and _is_free(state):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from lakebed.tasks.runtime.process_id import is_gone
 from lakebed.tasks.runtime.record import RunRecord
 
 RUN_VARIABLE = "LAKEBED_RUN_ID"
@@ -35,7 +35,7 @@ def orphans(records: Sequence[RunRecord]) -> list[Orphan]:
 
     The id is inherited through the environment; a process whose environment cannot be read counts as somebody else's.
     """
-    ended = {record.run_id for record in records if _is_gone(record)}
+    ended = {record.run_id for record in records if is_gone(record.process)}
     return sorted((one for one in _with_run_ids() if one.run_id in ended), key=lambda one: one.pid)
 
 
@@ -64,19 +64,6 @@ def stale_folders(now: float | None = None) -> list[str]:
     before = (time.time() if now is None else now) - STALE_AFTER_S
     found = [path for path in _candidates(base) if str(path) not in used and _last_change(path) < before]
     return sorted(map(str, found))
-
-
-def _is_gone(record: RunRecord) -> bool:
-    """Whether the process of a run, on this host, has certainly ended."""
-    facts = record.process
-    if facts.get("host") != socket.gethostname() or "pid" not in facts:
-        return False
-    try:
-        return bool(psutil.Process(facts["pid"]).create_time() != facts.get("created"))
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.Error:
-        return False
 
 
 def _with_run_ids() -> Iterator[Orphan]:

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.runtime.record import RUNS, RunRecord, list_runs
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
 
 METRICS_FILE = "lakebed.prom"
 
@@ -21,13 +25,25 @@ def write_metrics(root: str) -> str:
 
 def metrics_text(runs: Sequence[RunRecord]) -> str:
     """The figures of the newest run; `runs` are all of an artifact root, newest first."""
+    from prometheus_client import generate_latest
+    from prometheus_client.metrics_core import GaugeMetricFamily
+
     if not runs:
         return ""
-    lines: list[str] = []
+    figures = _Figures()
     for name, meaning, samples in (*_of_run(runs[0]), *_of_all(runs), *_of_stages(runs[0])):
-        lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
-        lines += [f"{name}{_labels(labels)} {value!r}" for labels, value in samples]
-    return "\n".join(lines) + "\n"
+        figure = GaugeMetricFamily(name, meaning, labels=list(samples[0][0]) if samples else [])
+        for labels, value in samples:
+            figure.add_metric(list(labels.values()), value)
+        figures.append(figure)
+    return generate_latest(figures).decode()
+
+
+class _Figures(list["Metric"]):
+    """What the library collects; no registry of the process, which others may serve, holds it."""
+
+    def collect(self) -> "list[Metric]":
+        return self
 
 
 def _of_run(run: RunRecord) -> Iterator[tuple[str, str, list[Sample]]]:
@@ -62,15 +78,6 @@ def _of_stages(run: RunRecord) -> Iterator[tuple[str, str, list[Sample]]]:
     )
     for name, meaning, field in figures:
         yield name, meaning, [({"stage": one.stage}, float(getattr(one, field))) for one in run.stages]
-
-
-def _labels(labels: dict[str, str]) -> str:
-    told = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
-    return f"{{{told}}}" if told else ""
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def _seconds(instant: str) -> float:

@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import secrets
-import socket
 import time
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
@@ -19,7 +18,9 @@ from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.redaction import redacted_value
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.lease import is_free
 from lakebed.tasks.runtime.memory import peak_memory_bytes
+from lakebed.tasks.runtime.process_id import is_gone, is_here, this_process
 from lakebed.tasks.runtime.provenance import package_versions, seeds_of, source_commit
 
 RUNS = "runs"
@@ -50,7 +51,7 @@ class StageRecord(BaseModel):
     rows: int = 0
     peak_driver_bytes: int = 0
     peak_worker_bytes: int = 0
-    changes: dict[str, int] = Field(default_factory=dict, description="what was taken from an earlier artifact")
+    changes: dict[str, int] = Field(default_factory=dict, description="what was reused of the previous artifact")
     steps: list[tuple[str, float, int]] = Field(default_factory=list, description="(step, seconds, bytes read)")
     task_run_id: str = ""
 
@@ -79,6 +80,7 @@ class RunRecord(BaseModel):
 
     Attributes:
         commit: of the code that ran; see `source_commit`.
+        process: the run's own, as `this_process` names it.
         seeds: every seed of the config, by its key.
         spark: application id, master, versions of Spark, Scala and Java, jars; empty where no session was started.
         prefect: ids of the flow run and its deployment; empty where Prefect was not started.
@@ -110,15 +112,6 @@ class RunRecord(BaseModel):
     total_s: float = 0.0
     peak_driver_bytes: int = 0
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether the run's process exists; of a process on another host nothing is known, so it counts as alive."""
-        if self.status != "running" or self.process.get("host") != socket.gethostname():
-            return self.status == "running"
-        with contextlib.suppress(psutil.Error):
-            return bool(psutil.Process(self.process["pid"]).create_time() == self.process["created"])
-        return False
-
 
 class RunLog:
     """Writes a run's record: at its beginning, after every change, at its end."""
@@ -137,7 +130,7 @@ class RunLog:
             run_id=run_id,
             started_at=utc_now(),
             command=command,
-            process=_process_facts(),
+            process=this_process(),
             host=_host_facts(),
             versions=package_versions(),
             commit=source_commit(),
@@ -183,9 +176,11 @@ def new_run_id() -> str:
 def iterate_runs(root: str) -> Iterator[RunRecord]:
     """The runs below an artifact root, newest first, each read when it is asked for.
 
-    A "running" one whose process is gone is shown as dead.
+    A "running" one whose process is gone is shown as dead; where its process cannot be looked for from here, one that
+    nobody holds the lease for any more.
     """
-    return (record if record.is_alive else _as_dead(record) for record in _records(Storage.at(root)))
+    storage = Storage.at(root)
+    return (_as_dead(record) if _is_dead(root, storage, record) else record for record in _records(storage))
 
 
 def list_runs(root: str) -> list[RunRecord]:
@@ -236,6 +231,16 @@ def mark_dead_runs(root: str) -> list[str]:
     return [record.run_id for record in dead]
 
 
+def _is_dead(root: str, storage: Storage, record: RunRecord) -> bool:
+    if record.status != "running" or is_here(record.process):
+        return record.status == "running" and is_gone(record.process)
+    if not is_free(root):
+        return False
+    # a run holds the lease for as long as its record says "running": it may have ended since that was read
+    path = f"{RUNS}/{record.run_id}/{RECORD}"
+    return RunRecord.model_validate_json(storage.read_bytes(path)).status == "running"
+
+
 def _as_dead(record: RunRecord) -> RunRecord:
     return record.model_copy(update={"status": "dead"}) if record.status == "running" else record
 
@@ -259,10 +264,6 @@ def _save(storage: Storage, record: RunRecord) -> None:
 def utc_now() -> str:
     """This instant in UTC, as records and events state it: `2026-11-26T10:00:00.000+00:00`."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _process_facts() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "pid": os.getpid(), "created": psutil.Process().create_time()}
 
 
 def _host_facts() -> dict[str, Any]:

@@ -46,7 +46,7 @@ class StageSpec:
 class StageMetrics:
     """What a stage cost. Seconds, bytes of lake data read, peak memory in bytes; steps as (step, seconds, bytes).
 
-    `changes` counts what was taken from an earlier artifact and what was made anew; empty where there was none.
+    `changes` counts what was reused of the previous artifact and what was made anew; empty where there was none.
     """
 
     seconds: float = 0.0
@@ -115,12 +115,6 @@ class Stage:
             self._state = "complete"
             self._enqueue(self.store.manifest(ref))
         return ref
-
-    def former(self) -> Manifest | None:
-        """The newest complete artifact of other content, made by the same code under the same config."""
-        if self.workspace.is_full:
-            return None
-        return self.store.newest(self.spec.name, self.family, but=self.key)
 
     @property
     def folder(self) -> str:

@@ -11,8 +11,7 @@ from lakebed.tasks.summary.build import counts, graph_facts, with_progress
 from lakebed.tasks.summary.checkpoint import Checkpoint
 from lakebed.tasks.summary.config import SummaryConfig
 from lakebed.tasks.summary.export import WEIGHTS, StoredSummary, save
-from lakebed.tasks.summary.kernel.graph import Graph
-from lakebed.tasks.summary.kernel.keys import Keys, from_edges
+from lakebed.tasks.summary.kernel.graph import Graph, Keys, from_edges
 from lakebed.tasks.summary.kernel.merging import MergeLog
 from lakebed.tasks.summary.verify import require_lossless
 

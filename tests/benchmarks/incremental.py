@@ -25,8 +25,7 @@ from lakebed.connectors.lake.read import Split
 from lakebed.data_samples.rdatasets_lake import export_lake
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.kernel.fingerprint import HashSettings
-from lakebed.tasks.containment.plan import projection_of
-from lakebed.tasks.containment.scan import ScanPlan, TableScan, scan_splits
+from lakebed.tasks.containment.scan import ScanPlan, TableScan, projection_of, scan_splits
 
 Record = dict[str, object]
 _REPOSITORY = Path(__file__).resolve().parents[2]

@@ -23,9 +23,8 @@ from lakebed.tasks.links.card import model_card
 from lakebed.tasks.links.config import GnnConfig, LinksConfig, SplitConfig
 from lakebed.tasks.links.fit import Fitted, fit_links
 from lakebed.tasks.links.kernel.neighbours import adjacency
-from lakebed.tasks.links.kernel.nodes import node_metrics
+from lakebed.tasks.links.kernel.nodes import node_metrics, rank_candidates
 from lakebed.tasks.links.kernel.propagation import transition_matrix
-from lakebed.tasks.links.kernel.ranking import rank_candidates
 from lakebed.tasks.links.kernel.topology import approximate_concentration, concentration, recall_of_nodes
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "graphs"

@@ -21,8 +21,7 @@ from lakebed.tasks.summary.kernel.blocks import FORMS, Form, form_scaling
 from lakebed.tasks.summary.kernel.cost_model import choose
 from lakebed.tasks.summary.kernel.csr import CsrGraph
 from lakebed.tasks.summary.kernel.graph import Graph, build_graph
-from lakebed.tasks.summary.kernel.layout import Layout, lay_out
-from lakebed.tasks.summary.kernel.model import Summary
+from lakebed.tasks.summary.kernel.model import Layout, Summary, lay_out
 from lakebed.tasks.summary.kernel.operator import CsrOperator, SummaryOperator
 from lakebed.tasks.summary.kernel.queries import neighbours_of
 from lakebed.tasks.summary.kernel.summarize import summarize_graph

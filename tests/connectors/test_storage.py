@@ -4,8 +4,7 @@ import os
 import pytest
 
 from lakebed.connectors.errors import ArtifactError, SourceError
-from lakebed.connectors.object_storage import ObjectStorage
-from lakebed.connectors.storage import LocalStorage, Storage, StoredFile, join_uri, storage_error
+from lakebed.connectors.storage import LocalStorage, ObjectStorage, Storage, StoredFile, join_uri, storage_error
 
 
 @pytest.fixture

@@ -72,7 +72,14 @@ class TestBuilt:
         text = (site / "api" / "summary.html").read_text()
         assert 'id="lakebed.tasks.summary.stage.run_summary"' in text
         assert 'id="lakebed.tasks.summary.kernel.operator.SummaryOperator"' in text
-        assert 'id="lakebed.tasks.quarantine.reading.open_table"' in (site / "api" / "lakebed.html").read_text()
+        public = (site / "api" / "lakebed.html").read_text()
+        for name in (
+            "tasks.quarantine.reading.open_table",
+            "session.open",
+            "session.Lake.run",
+            "session.Lake.containments",
+        ):
+            assert f'id="lakebed.{name}"' in public
         names = [
             name for path in (site / "api").glob("*.html") for name in re.findall(r'id="([\w.]+)"', path.read_text())
         ]

@@ -42,7 +42,7 @@ class Changed:
 
 
 @pytest.mark.parametrize(
-    ("stage", "pattern"), [("inventory", ""), ("containment", "row_hashes/**/*.parquet"), ("containment", "former/*")]
+    ("stage", "pattern"), [("inventory", ""), ("containment", "row_hashes/**/*.parquet"), ("containment", "previous/*")]
 )
 def test_the_same_command_resumes(finished, tmp_path, stage, pattern):
     changed = Changed(finished[0], tmp_path)
@@ -63,5 +63,5 @@ def test_the_same_command_resumes(finished, tmp_path, stage, pattern):
     assert answer.status == 0, answer.err
     assert answer.digests == changed.wanted
     (last,) = [entry for entry in answer.json["stages"] if entry["stage"] == "containment"]
-    assert last["changes"]["tables_taken"] > 0
+    assert last["changes"]["tables_reused"] > 0
     assert changed.run("artifacts", "--full").digests == changed.wanted

@@ -199,7 +199,7 @@ def test_only_tables_that_changed_are_read_again(changed, folder):
     [inventory] = [one for one in changed.json["stages"] if one["stage"] == "inventory"]
     facts = inventory["changes"]
     assert (facts["tables_changed"], facts["tables_new"], facts["tables_dropped"]) == (3, 0, 0)
-    assert facts["tables_taken"] == len(read(folder / "artifacts", "inventory", "tables")) - 3
+    assert facts["tables_reused"] == len(read(folder / "artifacts", "inventory", "tables")) - 3
     assert ("shop/sales.vip", "shop/sales.customers") not in edges(folder / "artifacts")
     assert ("shop/archive.orders_early", "shop/sales.orders") in edges(folder / "artifacts")
 

@@ -12,6 +12,6 @@ def test_human_bytes(n_bytes, text):
 
 
 def test_changes_are_told_in_one_line():
-    changes = {"tables_taken": 2292, "tables_changed": 1, "tables_dropped": 0}
-    assert changes_text(changes) == "tables: 2,292 taken, 1 changed"
-    assert changes_text({}) == changes_text({"tables_taken": 0}) == ""
+    changes = {"tables_reused": 2292, "tables_changed": 1, "tables_dropped": 0}
+    assert changes_text(changes) == "tables: 2,292 reused, 1 changed"
+    assert changes_text({}) == changes_text({"tables_reused": 0}) == ""

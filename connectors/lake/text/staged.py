@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.lake.files import local_path
-from lakebed.connectors.object_storage import arrow_file_system
-from lakebed.connectors.storage import is_object_store
+from lakebed.connectors.storage import arrow_file_system, is_object_store
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -11,7 +11,7 @@ from lakebed.tasks.summary.config import SummaryConfig
 from lakebed.tasks.summary.kernel.blocks import Form
 from lakebed.tasks.summary.kernel.cost_model import Choice
 from lakebed.tasks.summary.kernel.csr import CsrGraph
-from lakebed.tasks.summary.kernel.layout import Layout, lay_out
+from lakebed.tasks.summary.kernel.model import Layout, lay_out
 from lakebed.tasks.summary.kernel.operator import ProductOperator, chosen_operator
 from lakebed.tasks.summary.kernel.summarize import summarize
 

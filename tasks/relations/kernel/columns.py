@@ -272,3 +272,24 @@ def _count_containing(columns, also_known_as, share, facts, samples, postings): 
             n_compared[index] += 1
             n_containing[index] += n_comparable > 0 and n_shared >= share * n_comparable
     return n_containing, n_compared
+
+
+def mapped_chances(
+    bounds: ColumnBounds, samples: ColumnSamples, columns: Int64, targets: Int64, share: float = 1.0
+) -> Float64:
+    """Chance of each column to be held by its target by accident, (k,): between 0 and 1.
+
+    It is containment's lake-wide heuristic, for maps and unions: the share of the columns under other names (its own,
+    and the one it is mapped to, left out) that hold its values too; a renamed column's is multiplied by the number of
+    columns it could have been mapped to. Whoever combines the columns takes the product, times the density of the
+    parents' rows to the power of the child's rows, times the ways in which the parents could have been chosen.
+
+    Shapes: columns, targets (k,) entries.
+    """
+    n_containing, n_compared = count_containing(bounds, samples, columns, targets, share)
+    chances = (1 + n_containing) / (1 + n_compared)
+    is_renamed = bounds.token[columns] != bounds.token[targets]
+    table = np.searchsorted(bounds.indptr, targets, side="right") - 1
+    n_choices = np.where(is_renamed, np.diff(bounds.indptr)[table], 1)
+    found: Float64 = np.minimum(1.0, chances * n_choices)
+    return found

@@ -8,6 +8,7 @@ from lakebed.tasks.report.charts import Spec, offline
 from lakebed.tasks.report.config import ReportConfig
 from lakebed.tasks.report.model import Block, Chart, Charts, Listing, Prose, Section, Tile, Tiles
 from lakebed.tasks.report.text import bytes_text, count_text, seconds_text
+from lakebed.tasks.retention.plan import EqualCopies, read_copies
 from lakebed.tasks.retention.words import money_text
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
@@ -18,6 +19,7 @@ REASONS = {
     "no_kept_parent": "what it could be rebuilt from is deleted itself",
     "no_recipe": "no rebuild equals it",
     "latency": "a rebuild takes too long",
+    "lesser_keeper": "only tables of lower rank contain it",
     "attributes": "its owner, access or retention class differs from the parent's",
     "coincidental": "contained by coincidence only",
     "by_definition": "it has no values",
@@ -52,6 +54,7 @@ def section(store: ArtifactStore, refs: Mapping[str, ArtifactRef], config: Repor
             )
         ),
         _deleted(decisions, facts),
+        _copies(read_copies(store, ref)),
         _reasons(decisions),
         _kept(decisions),
         _solver(solver, facts),
@@ -150,6 +153,15 @@ def _deleted(decisions: Sequence[Row], facts: Row) -> Listing:
         (2, 3, 4, 5),
         len(rows),
     )
+
+
+def _copies(groups: Sequence[EqualCopies]) -> Listing:
+    rows = tuple(
+        (group.keeper, count_text(len(group.tables)), ", ".join(group.deleted), group.signal, group.because)
+        for group in groups[:MAX_ROWS]
+    )
+    header = ("stays", "copies", "go", "decided by", "kept because")
+    return Listing("Equal copies: the best in rank stays", header, rows, (1,), len(groups))
 
 
 def _reasons(decisions: Sequence[Row]) -> Listing:

@@ -21,7 +21,6 @@ from lakebed.tasks.retention.kernel.model import (
     total_cost,
 )
 from lakebed.tasks.retention.kernel.polish import polish
-from lakebed.tasks.retention.kernel.reduction import Reduced, local_choice, reduce_graph
 from lakebed.tasks.retention.kernel.tree import solve_forest
 
 # the greedy choice's bound gets this share of the time, so that it can be stated at all
@@ -77,6 +76,23 @@ def solve(graph: RetentionGraph, effort: Effort) -> Retention:
     cost = total_cost(graph, keep)
     bound = _closed(cost, sum(component.bound for component in components))
     return Retention(keep, edges, cost, bound, tuple(c for c in components if c.n_tables), number)
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """The rest of the problem.
+
+    Attributes:
+        is_fixed: tables that are kept in any case.
+        sure_cost: of rebuilding each table from a fixed parent; infinite where it has none.
+        edges: the edges that can matter between tables that are not fixed, by place in the graph.
+
+    Shapes: is_fixed, sure_cost (n,); edges (k,).
+    """
+
+    is_fixed: Bool
+    sure_cost: Float64
+    edges: Int64
 
 
 def _components(graph: RetentionGraph, reduced: Reduced) -> Int64:
@@ -193,3 +209,25 @@ def _paid(programme: Programme, keep: Bool) -> Float64:
 def _closed(cost: float, bound: float) -> float:
     """The bound, or the cost itself where only rounding lies between them."""
     return cost if cost - bound <= _ROUNDING * cost else bound
+
+
+def reduce_graph(graph: RetentionGraph) -> Reduced:
+    """Fixes what decides itself, so that the solvers see only the rest. O(n + m).
+
+    Three facts: an edge that costs no less than keeping its child is never used; a table without a usable edge is kept;
+    and a kept table is a parent that everybody has, so an edge to a doubtful parent that costs no less is never used.
+    """
+    is_useful = ~graph.is_pinned[graph.child] & (graph.edge_cost < graph.keep_cost[graph.child])
+    has_edge = np.zeros(graph.n_tables, np.bool_)
+    has_edge[graph.child[is_useful]] = True
+    is_fixed = ~has_edge
+    sure_cost = np.full(graph.n_tables, np.inf)
+    to_fixed = np.flatnonzero(is_useful & is_fixed[graph.parent])
+    np.minimum.at(sure_cost, graph.child[to_fixed], graph.edge_cost[to_fixed])
+    is_open = is_useful & ~is_fixed[graph.parent] & (graph.edge_cost < sure_cost[graph.child])
+    return Reduced(is_fixed, sure_cost, np.flatnonzero(is_open).astype(np.int64))
+
+
+def local_choice(graph: RetentionGraph, reduced: Reduced) -> Bool:
+    """Whether each table is kept if it is looked at alone: it is not where a sure parent makes it cheaper."""
+    return reduced.is_fixed | (graph.keep_cost <= reduced.sure_cost)

@@ -18,7 +18,7 @@ from lakebed.connectors.lake.parquet import read_footers
 from lakebed.connectors.lake.text.scan import scan_text_file
 from lakebed.tasks.inventory.kernel import TableFacts, describe_tables, unify_schema
 from lakebed.tasks.inventory.metadata import read_metadata, type_overrides, with_partitions
-from lakebed.tasks.inventory.scanned import text_facts
+from lakebed.tasks.inventory.text import text_facts
 from lakebed.tasks.retention.recipes.model import FileRef, LeafRef, TableRef
 
 if TYPE_CHECKING:

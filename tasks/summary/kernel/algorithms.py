@@ -8,8 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lakebed.connectors.errors import GraphError
-from lakebed.tasks.summary.kernel.layout import Layout
-from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64
+from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64, Layout
 from lakebed.tasks.summary.kernel.operator import SummaryOperator
 from lakebed.tasks.summary.kernel.queries import degrees, list_neighbours, query_arrays, require_vertices
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from lakebed.tasks.summary.kernel.blocks import column_blocks
 from lakebed.tasks.summary.kernel.csr import is_packed
-from lakebed.tasks.summary.kernel.layout import Layout
+from lakebed.tasks.summary.kernel.model import Layout
 
 Way = Literal["summary", "csr"]
 CACHE_BYTES = 1 << 19

@@ -1,6 +1,7 @@
 """Edges as they come, and the simple undirected graph that is summarised."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -66,7 +67,7 @@ def _as_pairs(edges: ArrayLike) -> NDArray[np.integer]:
         hint = "pass two columns; this summary is unweighted, keep weights in an array beside it"
         raise GraphError("edges are no pairs", value=f"shape {pairs.shape}", expected="(m, 2)", hint=hint)
     if not np.issubdtype(pairs.dtype, np.integer):
-        hint = "number string keys with lakebed.tasks.summary.kernel.keys.from_edges"
+        hint = "number string keys with lakebed.tasks.summary.kernel.graph.from_edges"
         raise GraphError("node ids are no integers", value=pairs.dtype, expected="an integer type", hint=hint)
     return pairs
 
@@ -87,7 +88,7 @@ def _require_ids(pairs: NDArray[np.integer], n: int) -> None:
         "node ids are out of range",
         value=f"{len(rows):,} of {len(pairs):,} edges",
         expected=f"0 ... {n - 1:,}",
-        hint="number the nodes with lakebed.tasks.summary.kernel.keys.from_edges",
+        hint="number the nodes with lakebed.tasks.summary.kernel.graph.from_edges",
         examples=examples,
     )
 
@@ -143,3 +144,43 @@ def _is_ascending(row):  # type: ignore[no-untyped-def]
         if row[i] < row[i - 1]:
             return False
     return True
+
+
+Keys = NDArray[Any]
+
+
+def from_edges(source: ArrayLike, target: ArrayLike) -> tuple[Graph, Keys]:
+    """The graph over the keys, and the key of each node.
+
+    Nodes are numbered in the order of their sorted keys, so the same edges in another order give the same graph.
+
+    Shapes: source, target (m,) integers or strings; keys (n_nodes,), ascending.
+
+    Raises:
+        GraphError: if a key is missing, or keys of the two columns cannot be compared.
+    """
+    a, b = np.asarray(source), np.asarray(target)
+    if a.shape != b.shape or a.ndim != 1:
+        raise GraphError("edges are no pairs", value=f"{a.shape} and {b.shape}", expected="two columns of one length")
+    for column in (a, b):
+        _require_keys(column)
+    try:
+        keys, numbers = np.unique(np.concatenate([a, b]), return_inverse=True)
+    except TypeError as error:
+        hint = "make all keys strings"
+        raise GraphError("keys are of several types", value=error, expected="one type", hint=hint) from error
+    return build_graph(numbers.reshape(2, -1).T, len(keys)), keys
+
+
+def _require_keys(column: Keys) -> None:
+    if column.dtype.kind in "iuU":
+        return
+    if column.dtype.kind == "f":
+        hint = "make them integers or strings"
+        raise GraphError("node keys are no integers", value=column.dtype, expected="integers or strings", hint=hint)
+    rows = np.flatnonzero([key is None or key != key for key in column])  # noqa: PLR0124 - NaN is not itself
+    if len(rows):
+        examples = [f"row {row}" for row in rows[:6]]
+        raise GraphError(
+            "null keys", value=len(rows), expected="a key in each row", hint="drop them", examples=examples
+        )

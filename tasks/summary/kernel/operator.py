@@ -27,8 +27,7 @@ from lakebed.tasks.summary.kernel.blocks import (
 )
 from lakebed.tasks.summary.kernel.cost_model import Choice, Way, choose
 from lakebed.tasks.summary.kernel.csr import CsrGraph, csr_product
-from lakebed.tasks.summary.kernel.layout import Layout, lay_out
-from lakebed.tasks.summary.kernel.model import Summary
+from lakebed.tasks.summary.kernel.model import Layout, Summary, lay_out
 from lakebed.tasks.summary.kernel.queries import degrees
 from lakebed.tasks.summary.kernel.row_sums import combine_rows, sum_rows
 

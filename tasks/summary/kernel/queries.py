@@ -13,8 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lakebed.connectors.errors import GraphError
-from lakebed.tasks.summary.kernel.layout import Layout
-from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64
+from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64, Layout
 
 Bool = NDArray[np.bool_]
 

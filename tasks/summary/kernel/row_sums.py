@@ -1,29 +1,27 @@
 """Sums of rows, held in vector registers while they grow: the inner loop of every product here.
 
 numba has no way to say that two arrays do not overlap, so a loop written in Python stores its sum after each row that
-it adds. This intrinsic keeps `width` sums in registers and stores once. Each column is summed by itself and in the
-given order, without fused operations, so the result does not depend on the width, nor on the machine's vectors.
+it adds. The loops written by hand (`row_sums_llvm.py`) keep the sums in registers and store once. They rest on numba's
+insides: where they do not compile, the plain loops below take their place. Either way each column is summed by itself
+and in the given order, without fused operations: the bits are the same, whatever the width and the machine's vectors.
 """
 
-from collections.abc import Callable
+import sys
+from functools import cache
+from types import ModuleType
 from typing import Any
 
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
-LANES = 16
-_unpack: Any = cgutils.unpack_tuple
-_allocate: Any = cgutils.alloca_once
+import numpy as np
+from numba import njit
+from numba.extending import overload
 
 
-def _sum_rows(
-    _: Any, into: Any, into_at: Any, base: Any, base_at: Any, source: Any, place: Any, index: Any, runs: Any, width: Any
-) -> tuple[Any, Callable[..., Any]]:
+def sum_rows(
+    into: Any, into_at: Any, base: Any, base_at: Any, source: Any, place: Any, index: Any, runs: Any, width: Any
+) -> None:
     """into[into_at + j] = base[base_at + j] + Σ source[row · stride + offset + j], for j < width.
 
-    The rows are index[begin:middle], added, and index[middle:end], subtracted.
+    The rows are index[begin:middle], added, and index[middle:end], subtracted. None of them is where the result goes.
 
     Args:
         into: flat array of the result.
@@ -36,21 +34,34 @@ def _sum_rows(
         runs: (begin, middle, end) in `index`.
         width: a literal, 1 or a multiple of 16.
     """
-    signature = types.void(into, into_at, base, base_at, source, place, index, runs, width)
-    return signature, _emitter(width.literal_value)
+    stride, offset = place
+    begin, middle, end = runs
+    total = into[into_at : into_at + width]
+    total[:] = base[base_at : base_at + width]
+    for k in range(begin, middle):
+        start = np.int64(index[k]) * stride + offset
+        total += source[start : start + width]
+    for k in range(middle, end):
+        start = np.int64(index[k]) * stride + offset
+        total -= source[start : start + width]
 
 
-def _sum_weighted_rows(
-    _: Any, into: Any, into_at: Any, weights: Any, source: Any, place: Any, index: Any, runs: Any, width: Any
-) -> tuple[Any, Callable[..., Any]]:
+def sum_weighted_rows(
+    into: Any, into_at: Any, weights: Any, source: Any, place: Any, index: Any, runs: Any, width: Any
+) -> None:
     """into[into_at + j] = Σ weights[k] · source[index[k] · stride + offset + j], for begin ≤ k < end; as `sum_rows`."""
-    signature = types.void(into, into_at, weights, source, place, index, runs, width)
-    return signature, _weighted_emitter(width.literal_value)
+    stride, offset = place
+    begin, end = runs
+    total = into[into_at : into_at + width]
+    total[:] = 0
+    for k in range(begin, end):
+        start = np.int64(index[k]) * stride + offset
+        total += weights[k] * source[start : start + width]
 
 
-def _combine_rows(
-    _: Any, into: Any, into_at: Any, base: Any, base_at: Any, row: Any, row_at: Any, factors: Any, width: Any
-) -> tuple[Any, Callable[..., Any]]:
+def combine_rows(
+    into: Any, into_at: Any, base: Any, base_at: Any, row: Any, row_at: Any, factors: Any, width: Any
+) -> None:
     """into[into_at + j] = scale · (base[base_at + j] + share · row[row_at + j]), for j < width.
 
     A loop of a short fixed length is unrolled before anything makes vectors of it, hence this one too.
@@ -65,127 +76,46 @@ def _combine_rows(
         factors: (scale, share), of the arrays' type.
         width: as in `sum_rows`.
     """
-    signature = types.void(into, into_at, base, base_at, row, row_at, factors, width)
-    return signature, _combiner(width.literal_value)
+    scale, share = factors
+    sums = base[base_at : base_at + width] + share * row[row_at : row_at + width]
+    into[into_at : into_at + width] = scale * sums
 
 
-sum_rows: Any = intrinsic(prefer_literal=True)(_sum_rows)
-sum_weighted_rows: Any = intrinsic(prefer_literal=True)(_sum_weighted_rows)
-combine_rows: Any = intrinsic(prefer_literal=True)(_combine_rows)
+@cache
+def loops() -> ModuleType:
+    """The module whose loops are compiled: the one by hand, or this one where numba does not compile that."""
+    try:
+        from lakebed.tasks.summary.kernel import row_sums_llvm as hand
+
+        @njit
+        def trial(flat, index):  # type: ignore[no-untyped-def]
+            hand.emit_sum(flat, 0, flat, 0, flat, (16, 0), index, (0, 0, 0), 16)
+            hand.emit_weighted_sum(flat, 0, flat, flat, (16, 0), index, (0, 0), 16)
+            hand.emit_combination(flat, 0, flat, 0, flat, 0, (flat[0], flat[0]), 16)
+
+        trial(np.zeros(16, np.float32), np.zeros(0, np.int32))
+    # whatever numba's insides may raise once they have changed
+    except Exception:
+        return sys.modules[__name__]
+    return hand
 
 
-def _emitter(width: int) -> Callable[..., Any]:
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        into, into_at, base, base_at, source, place, index, runs, _ = args
-        row = _Rows(context, builder, signature.args[0].dtype, width)
-        begin, middle, end = _unpack(builder, runs)
-        gather = _Gather(row, signature, (source, place, index), (4, 6))
-        row.load_sums(row.pointer(signature.args[2], base, base_at))
-        gather.loop(begin, middle, lambda total, value, _: builder.fadd(total, value))
-        gather.loop(middle, end, lambda total, value, _: builder.fsub(total, value))
-        row.store_sums(row.pointer(signature.args[0], into, into_at))
-        return context.get_dummy_value()
-
-    return emit
+@overload(sum_rows, prefer_literal=True)
+def _sum_rows(
+    into: Any, into_at: Any, base: Any, base_at: Any, source: Any, place: Any, index: Any, runs: Any, width: Any
+) -> Any:
+    return loops().sum_rows
 
 
-def _weighted_emitter(width: int) -> Callable[..., Any]:
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        into, into_at, weights, source, place, index, runs, _ = args
-        row = _Rows(context, builder, signature.args[0].dtype, width)
-        begin, end = _unpack(builder, runs)
-        gather = _Gather(row, signature, (source, place, index), (3, 5))
-        row.clear_sums()
-
-        def add(total: Any, value: Any, k: Any) -> Any:
-            weight = builder.load(row.pointer(signature.args[2], weights, k))
-            return builder.fadd(total, builder.fmul(row.splat(weight), value))
-
-        gather.loop(begin, end, add)
-        row.store_sums(row.pointer(signature.args[0], into, into_at))
-        return context.get_dummy_value()
-
-    return emit
+@overload(sum_weighted_rows, prefer_literal=True)
+def _sum_weighted_rows(
+    into: Any, into_at: Any, weights: Any, source: Any, place: Any, index: Any, runs: Any, width: Any
+) -> Any:
+    return loops().sum_weighted_rows
 
 
-def _combiner(width: int) -> Callable[..., Any]:
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        into, into_at, base, base_at, other, other_at, factors, _ = args
-        row = _Rows(context, builder, signature.args[0].dtype, width)
-        scale, share = (row.splat(value) for value in _unpack(builder, factors))
-        to = row.pointer(signature.args[0], into, into_at)
-        left, right = row.pointer(signature.args[2], base, base_at), row.pointer(signature.args[4], other, other_at)
-        for part in range(len(row.sums)):
-            total = builder.fadd(row.load(left, part), builder.fmul(share, row.load(right, part)))
-            builder.store(builder.fmul(scale, total), row.part(to, part), align=row.align)
-        return context.get_dummy_value()
-
-    return emit
-
-
-class _Rows:
-    """`width` running sums of one type, as vectors."""
-
-    def __init__(self, context: Any, builder: Any, dtype: Any, width: int) -> None:
-        self.context, self.builder = context, builder
-        self.scalar = context.get_value_type(dtype)
-        self.lanes = min(width, LANES)
-        self.vector = ir.VectorType(self.scalar, self.lanes)
-        self.align = dtype.bitwidth // 8
-        self.sums = [_allocate(builder, self.vector) for _ in range(width // self.lanes)]
-
-    def pointer(self, kind: Any, array: Any, at: Any) -> Any:
-        """The address of an element of a flat array."""
-        data = self.context.make_array(kind)(self.context, self.builder, array).data
-        return self.builder.gep(data, [at])
-
-    def part(self, start: Any, number: int) -> Any:
-        """The address of a row's vector."""
-        at = self.builder.gep(start, [ir.Constant(ir.IntType(64), number * self.lanes)])
-        return self.builder.bitcast(at, self.vector.as_pointer())
-
-    def load(self, start: Any, number: int) -> Any:
-        """A row's vector."""
-        return self.builder.load(self.part(start, number), align=self.align)
-
-    def splat(self, value: Any) -> Any:
-        """A vector of one value."""
-        one = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-        same = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(one, one, same)
-
-    def clear_sums(self) -> None:
-        """Begin with zeros."""
-        for total in self.sums:
-            self.builder.store(ir.Constant(self.vector, None), total)
-
-    def load_sums(self, start: Any) -> None:
-        """Begin with a row."""
-        for number, total in enumerate(self.sums):
-            self.builder.store(self.load(start, number), total)
-
-    def store_sums(self, start: Any) -> None:
-        """Write the sums."""
-        for number, total in enumerate(self.sums):
-            self.builder.store(self.builder.load(total), self.part(start, number), align=self.align)
-
-
-class _Gather:
-    """Loops over rows of `source` that `index` names."""
-
-    def __init__(self, row: _Rows, signature: Any, values: tuple[Any, Any, Any], types_at: tuple[int, int]) -> None:
-        self.row = row
-        self.source_type, self.index_type = (signature.args[at] for at in types_at)
-        self.source, place, self.index = values
-        self.stride, self.offset = _unpack(row.builder, place)
-
-    def loop(self, begin: Any, end: Any, step: Callable[[Any, Any, Any], Any]) -> None:
-        """Total = step(total, row, k) for each k of begin ≤ k < end."""
-        builder, row = self.row.builder, self.row
-        with cgutils.for_range_slice(builder, begin, end, ir.Constant(ir.IntType(64), 1)) as (k, _):
-            number = builder.load(row.pointer(self.index_type, self.index, k))
-            wide = builder.sext(number, ir.IntType(64))
-            at = builder.add(builder.mul(wide, self.stride), self.offset)
-            start = row.pointer(self.source_type, self.source, at)
-            for part, total in enumerate(row.sums):
-                builder.store(step(builder.load(total), row.load(start, part), k), total)
+@overload(combine_rows, prefer_literal=True)
+def _combine_rows(
+    into: Any, into_at: Any, base: Any, base_at: Any, row: Any, row_at: Any, factors: Any, width: Any
+) -> Any:
+    return loops().combine_rows

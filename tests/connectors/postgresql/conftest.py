@@ -1,12 +1,10 @@
-"""One PostgreSQL server for the tests of this package, and a driver, or a reason why not."""
+"""One PostgreSQL server for the tests of this package, or a reason why not; no Java and no driver's jar."""
 
 import pytest
 
 from lakebed.connectors.lake.databases import DatabaseConfig
 from lakebed.connectors.postgresql.database import open_database
-from lakebed.connectors.spark.jars import POSTGRESQL_JARS
 from lakebed.connectors.storage import Storage
-from tests.services.jars import require_jar_set
 from tests.services.postgresql import postgresql_server
 
 DATABASE = "shop"
@@ -15,7 +13,6 @@ SECRET = "s3cret-of-the-reader"  # noqa: S105 - of a server that lives as long a
 
 @pytest.fixture(scope="session")
 def server():
-    require_jar_set(POSTGRESQL_JARS)
     with postgresql_server() as running:
         running.sql(f"CREATE ROLE reader LOGIN PASSWORD '{SECRET}'; CREATE DATABASE {DATABASE}")
         yield running

@@ -65,7 +65,6 @@ def known(place):
 
 
 @pytest.mark.heavy
-@pytest.mark.spark
 @pytest.mark.parametrize(("table", "statement"), CHANGES, ids=[statement[:40] for _, statement in CHANGES])
 def test_a_change_is_seen(known, table, statement):
     place, before = known
@@ -79,7 +78,6 @@ def test_a_change_is_seen(known, table, statement):
 
 
 @pytest.mark.heavy
-@pytest.mark.spark
 def test_what_leaves_the_rows_alone_is_no_change(known):
     place, before = known
     for statement in NO_CHANGES:
@@ -89,7 +87,6 @@ def test_what_leaves_the_rows_alone_is_no_change(known):
 
 
 @pytest.mark.heavy
-@pytest.mark.spark
 def test_a_commit_of_a_transaction_that_ran_at_the_snapshot_is_seen(place):
     place.sql(TABLES)
     begun, go_on = threading.Event(), threading.Event()
@@ -116,7 +113,6 @@ def test_a_commit_of_a_transaction_that_ran_at_the_snapshot_is_seen(place):
 
 
 @pytest.mark.heavy
-@pytest.mark.spark
 def test_after_a_restart_only_content_tells(known):
     place, before = known
     by_content = place.states(identity="content")[1]
@@ -133,7 +129,6 @@ def test_after_a_restart_only_content_tells(known):
 
 
 @pytest.mark.heavy
-@pytest.mark.spark
 def test_a_crash_that_the_server_survives_is_seen(known):
     place, _ = known
     started = place.sql("SELECT pg_postmaster_start_time()")

@@ -19,7 +19,7 @@ def run_of(root, run_id):
 def test_runs_newest_first_and_a_dead_one_is_called_so(tmp_path, capsys, monkeypatch):
     run_of(tmp_path, "20260101T000000-aaaaaa").finish("completed")
     died = run_of(tmp_path, "20260102T000000-bbbbbb")
-    died.update(process={**died.record.process, "created": 1.0})
+    died.update(process={**died.record.process, "start_ticks": 1})
     status(artifacts=str(tmp_path), n=10, as_json=True)
     out = capsys.readouterr().out
     assert out.count("\n") == 1

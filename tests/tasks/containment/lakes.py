@@ -11,11 +11,11 @@ from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.containment import outcome
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.kernel.proof import PairCounts
-from lakebed.tasks.containment.plan import ScanPlaces, plan_scan
-from lakebed.tasks.containment.samples import gather
-from lakebed.tasks.containment.scan import SCAN_SCHEMA, scan_splits
-from lakebed.tasks.containment.search import ContentScan, Verified, sketch, view_lake
+from lakebed.tasks.containment.samples import ContentScan, Verified, gather
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan, scan_splits
+from lakebed.tasks.containment.search import sketch
 from lakebed.tasks.containment.spark import PairList, compare_here
+from lakebed.tasks.containment.statistics import view_lake
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.splits import pack_splits, plan_splits
 from lakebed.tasks.inventory.stage import INVENTORY

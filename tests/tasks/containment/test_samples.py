@@ -3,9 +3,8 @@ import pyarrow as pa
 import pytest
 
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.plan import ScanPlaces, plan_scan
 from lakebed.tasks.containment.samples import distinct_rows, gather
-from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanRows
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, ScanRows, plan_scan
 from tests.tasks.containment.lakes import view_of, workspace_of, write_lake
 
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition
-from lakebed.tasks.embeddings.kernel.features import NodeFeatures
+from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, NodeFeatures, Transition
 from lakebed.tasks.summary.kernel.csr import CsrGraph
 from lakebed.tasks.summary.kernel.operator import CsrOperator
 

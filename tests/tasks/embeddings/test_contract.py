@@ -1,7 +1,6 @@
 import pyarrow as pa
 
-from lakebed.tasks.embeddings.contract import CONTRACTS, EMBEDDINGS
-from lakebed.tasks.embeddings.vectors import vector_table
+from lakebed.tasks.embeddings.contract import CONTRACTS, EMBEDDINGS, vector_table
 from lakebed.tasks.runtime.checks import check_table
 from tests.tasks.embeddings.graphs import hashes
 

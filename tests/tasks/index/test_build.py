@@ -107,8 +107,8 @@ def test_trained_vectors_without_a_predictor_are_a_typed_error(trained):
 
 @pytest.mark.spark
 def test_shards_on_spark_are_those_built_here(tmp_path, spark):
+    from lakebed.tasks.index.build import build_on_spark
     from lakebed.tasks.index.folder import build_folder
-    from lakebed.tasks.index.spark import build_on_spark
     from tests.tasks.index.test_folder import items_of, vectors_of
 
     config, ids = IndexConfig(max_flat=100, shard_vectors=400), [f"{i:04d}" for i in range(1_000)]

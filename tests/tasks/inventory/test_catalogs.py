@@ -80,7 +80,7 @@ def test_a_changed_table_is_read_again_and_the_others_are_not(catalog, spark, sp
         assert tables["hive/mart.columnar"]["n_rows"] == 51
         assert not any(child == "hive/mart.columnar" for child, _ in edges)
         changes = store.metrics(after)["changes"]
-        assert (changes["tables_taken"], changes["tables_changed"]) == (5, 1)
+        assert (changes["tables_reused"], changes["tables_changed"]) == (5, 1)
         whole = run_stage(INVENTORY, Inputs.of(workspace.model_copy(update={"is_full": True}), InventoryConfig()))
         assert whole.digest == after.digest
     finally:

@@ -7,11 +7,11 @@ from lakebed.connectors.errors import ConfigError
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
 from lakebed.tasks.inventory.stage import INVENTORY
+from lakebed.tasks.lakegraph.build import gather, scan_on_spark
 from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
 from lakebed.tasks.lakegraph.kernel.samples import FloatRule
 from lakebed.tasks.lakegraph.plan import capped, estimate, find_edge_table, plan_columns, scan_plan, spark_sources
 from lakebed.tasks.lakegraph.scan import SampleTask
-from lakebed.tasks.lakegraph.spark import gather, scan_on_spark
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
 from tests.tasks.containment.lakes import workspace_of, write_lake

@@ -86,15 +86,15 @@ def make_real_plan(lake: LakeConfig, rows_folder: str) -> Plan:
     """The same with recipes that were synthesised, executed and compared."""
     from lakebed.tasks.containment.config import ContainmentConfig
     from lakebed.tasks.retention.recipes.context import RecipeContext
-    from lakebed.tasks.retention.recipes.reader import describe
+    from lakebed.tasks.retention.recipes.reader import TableReader
     from lakebed.tasks.retention.recipes.refs import observe
     from lakebed.tasks.retention.recipes.synthesis import synthesise
 
     plan, context = make_plan(lake), RecipeContext.of(lake, rows_folder, ContainmentConfig())
-    parent = describe(context, observe(lake, PARENT))
+    parent = TableReader(lake, observe(lake, PARENT)).describe()
     recipes = {}
     for table in plan.deleted:
-        outcome = synthesise(context, describe(context, observe(lake, table.name)), [parent])
+        outcome = synthesise(context, TableReader(lake, observe(lake, table.name)).describe(), [parent])
         assert outcome.recipe is not None, outcome
         facts = {"recipe": outcome.recipe.model_dump(mode="json"), "original_hash": outcome.recipe.digest.rows}
         recipes[table.name] = facts

@@ -33,9 +33,9 @@ def test_facts_that_are_not_known_by_name_are_kept() -> None:
 
 
 def test_what_was_taken_from_the_last_run_is_told() -> None:
-    changed = {**RUN["stages"][0], "changes": {"tables_taken": 2, "tables_new": 1}}
+    changed = {**RUN["stages"][0], "changes": {"tables_reused": 2, "tables_new": 1}}
     record = run_record({**RUN, "stages": [changed]}, {})
-    assert record.facts["changes_since_the_last_run"] == "inventory: 2 tables taken, 1 tables new"
+    assert record.facts["changes_since_the_last_run"] == "inventory: 2 tables reused, 1 tables new"
 
 
 def test_the_record_is_read_from_the_runs_folder(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A small lake with its containments, and the retention stage on it in this process: the same functions, no Spark."""
 
 import shutil
-from functools import partial
 
 import pyarrow as pa
 
@@ -50,14 +49,23 @@ def contained_lake(folder, tables=None):
     return workspace, inventory, stage.publish({"edges": found.edges, **others}, {}, StageMetrics())
 
 
-def decide_here(lake, config=None, *, refuse=()):
-    """The stage's artifact; `refuse` are (child, parent) by name whose rebuild is said to differ."""
+def decide_here(lake, config=None, *, refuse=(), tried=None):
+    """The stage's artifact; `refuse` are (child, parent) by name whose rebuild is said to differ.
+
+    The (child, parents) of every rebuild that is tried are added to the list `tried`.
+    """
     workspace, inventory, containment, *relations = lake
     workspace = without_memory(workspace) if refuse else workspace
     config = config or RetentionConfig()
     stage = RETENTION.open(Inputs.of(workspace, inventory, containment, config, *relations))
     context = RecipeContext.of(workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)
-    ref = decide(stage, config, context, partial(make_here, context, refuse))
+
+    def make(pairs):
+        if tried is not None:
+            tried.extend((pair.child.name, tuple(parent.name for parent in pair.parents)) for pair in pairs)
+        return make_here(context, refuse, pairs)
+
+    ref = decide(stage, config, context, make)
     return ArtifactStore(workspace.artifacts), ref
 
 

@@ -4,7 +4,7 @@ import pytest
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.retention.baseline import find_duplicates
 from lakebed.tasks.retention.config import RetentionConfig
-from lakebed.tasks.retention.memory import Memory
+from lakebed.tasks.retention.previous import Known
 from lakebed.tasks.retention.problem import load_problem
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.runtime.artifacts import ArtifactStore
@@ -24,7 +24,7 @@ def lake(tmp_path_factory):
 
 
 def fresh(root):
-    return Memory(RecipeContext(LakeConfig(root=root), "", b""), {})
+    return Known(RecipeContext(LakeConfig(root=root), "", b""), {})
 
 
 def names(problem, found):

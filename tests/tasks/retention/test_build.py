@@ -2,9 +2,14 @@ import hashlib
 
 import pytest
 
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.retention.build import pair_refs, recipes_on_spark
 from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.problem import load_problem
+from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.model import Recipe
-from tests.tasks.retention.lakes import TABLES, by_name, contained_lake, decide_here
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from tests.tasks.retention.lakes import BASE, TABLES, by_name, contained_lake, decide_here, make_here
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,7 @@ def test_every_deleted_table_has_its_recipe_certificate_and_texts(decided):
 
 def test_an_edge_whose_rebuild_differs_is_dropped_and_the_rest_solved_again(lake):
     refuse = {("sales/cheap", name) for name in ("sales/orders", "sales/orders_copy", "archive/a_longer_path/orders")}
-    store, ref = decide_here(lake, RetentionConfig(solver_seconds=59.0), refuse=refuse)
+    store, ref = decide_here(lake, RetentionConfig(solver_seconds=59.0, allow_lesser_keeper=True), refuse=refuse)
     row = by_name(store, ref)["sales/cheap"]
     assert (row["decision"], row["reason"]) == ("keep", "no_recipe")
     assert "the test says so" in row["why"]
@@ -117,10 +122,51 @@ def test_other_attributes_are_allowed_where_the_config_says_so(lake):
 
 
 def test_a_pinned_copy_is_still_a_parent(lake):
-    config = RetentionConfig.model_validate({"pins": {"legal_hold": ["archive/**"]}})
+    pins = {"pins": {"legal_hold": ["archive/**"]}}
+    config = RetentionConfig.model_validate({**pins, "allow_lesser_keeper": True})
     rows = by_name(*decide_here(lake, config))
     assert rows["archive/a_longer_path/orders"]["reason"] == "legal_hold"
     assert rows["sales/orders"]["parents"] == ["archive/a_longer_path/orders"]
+    rows = by_name(*decide_here(lake, RetentionConfig.model_validate(pins)))
+    assert {name for name, row in rows.items() if row["decision"] == "keep"} >= {
+        "archive/a_longer_path/orders",
+        "sales/orders",
+    }
+
+
+def test_a_table_that_only_lesser_ones_hold_says_by_which_signal(tmp_path):
+    tables = {"sales/orders": BASE.slice(0, 300), "bak/all": BASE, "landing/everything": BASE}
+    lake = contained_lake(tmp_path, tables)
+    store, ref = decide_here(lake, RetentionConfig(zones=("**", "landing")))
+    row = by_name(store, ref)["sales/orders"]
+    assert (row["decision"], row["reason"]) == ("keep", "lesser_keeper")
+    assert row["why"] == 'bak/all: it ranks lower by its name: "bak"'
+    statuses = {
+        (one["child"], one["parent"]): (one["status"], one["reason"]) for one in store.read(ref, "options").to_pylist()
+    }
+    assert statuses["sales/orders", "landing/everything"] == (
+        "lesser_keeper", "it ranks lower by its zone: landing, the other's is **",
+    )  # fmt: skip
+    assert (
+        by_name(*decide_here(lake, RetentionConfig(allow_lesser_keeper=True)))["sales/orders"]["decision"] == "delete"
+    )
+
+
+def test_groups_of_equal_copies_say_which_stays_and_why(decided):
+    store, ref = decided
+    rows = {row["name"]: row for row in store.read(ref, "copies").to_pylist()}
+    assert {name: (row["keeper"], row["decision"], row["signal"], row["why"]) for name, row in rows.items()} == {
+        "archive/a_longer_path/orders": ("sales/orders", "delete", "name", 'ranks lower by its name: "archive"'),
+        "sales/orders": (
+            "sales/orders", "keep", "name",
+            'sales/orders_copy ranks lower by its name: "copy"; '
+            'archive/a_longer_path/orders ranks lower by its name: "archive"',
+        ),
+        "sales/orders_copy": ("sales/orders", "delete", "name", 'ranks lower by its name: "copy"'),
+    }  # fmt: skip
+    assert len({row["group"] for row in rows.values()}) == 1
+    assert all(row["first_written_ns"] > 0 for row in rows.values())
+    assert by_name(store, ref)["sales/orders_copy"]["rank"] == '1 accesses a month; in its path: "copy"; parquet'
 
 
 def test_the_copy_that_is_read_more_is_kept(lake, tmp_path):
@@ -162,3 +208,19 @@ def test_the_same_lake_and_config_give_the_same_digest(lake, decided, tmp_path):
     shutil.copytree(workspace.artifacts, tmp_path / "artifacts", ignore=shutil.ignore_patterns("retention"))
     again = workspace.model_copy(update={"artifacts": str(tmp_path / "artifacts")})
     assert decide_here((again, *refs))[1].digest == decided[1].digest
+
+
+COSTS = {"seconds", "rebuild_s", "bytes_read", "rebuild_bytes_read"}
+
+
+@pytest.mark.spark
+def test_the_job_gives_the_recipes_of_this_process(tmp_path, spark):
+    workspace, *refs = contained_lake(tmp_path)
+    problem = load_problem(ArtifactStore(workspace.artifacts), tuple(refs), RetentionConfig())
+    ends = zip(problem.edges.child.tolist(), problem.edges.parent.tolist(), problem.edges.status, strict=True)
+    pairs = pair_refs(problem, [(child, parent) for child, parent, status in ends if not status])
+    assert len(pairs) > 5
+    context = RecipeContext.of(workspace.lake, str(tmp_path / "rows"), ContainmentConfig())
+    there, here = recipes_on_spark(workspace, context, pairs), make_here(context, (), pairs)
+    assert all(outcome.recipe for outcome in there)
+    assert [one.model_dump(exclude=COSTS) for one in there] == [one.model_dump(exclude=COSTS) for one in here]

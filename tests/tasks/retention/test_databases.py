@@ -38,7 +38,8 @@ class Pretending:
 
 def decisions(folder, names, tables=None):
     workspace, inventory, containment = contained_lake(folder, tables)
-    config = RetentionConfig()
+    # of files only the archive is left to rebuild from, which ranks lower
+    config = RetentionConfig(allow_lesser_keeper=True)
     stage = RETENTION.open(Inputs.of(workspace, inventory, containment, config))
     stage.store = Pretending(stage.store, names)
     context = RecipeContext.of(workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)

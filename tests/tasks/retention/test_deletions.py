@@ -125,3 +125,23 @@ def test_no_table_goes_that_another_rebuild_needs(lake):
     assert gone == {"whole", "named"}
     for name in gone:
         assert not gone & set(rows[name]["parents"])
+
+
+def test_no_table_goes_in_favour_of_a_parent_of_lower_rank(lake):
+    """Of three parents one is enough; a renamed table of as many rows and columns is an equal copy."""
+    zones = ["**", "days/2"]
+    row = by_name(*decisions(lake, UNION, RENAMED, zones=zones))["whole"]
+    assert (row["decision"], row["reason"]) == ("keep", "lesser_keeper")
+    assert row["why"] == "days/2: it ranks lower by its zone: days/2, the other's is **"
+    assert by_name(*decisions(lake, UNION, zones=zones, allow_lesser_keeper=True))["whole"]["decision"] == "delete"
+
+
+def test_a_renamed_table_of_as_many_rows_and_columns_is_an_equal_copy_and_use_counts(lake, tmp_path):
+    (tmp_path / "log.csv").write_text("table,n\nnamed,2\ndays/1,1\n")
+    accesses = {"log": str(tmp_path / "log.csv"), "count_column": "n"}
+    whole = contained_lake(tmp_path, TABLES | {"named": BASE.slice(0, 150).rename_columns(["number", "town", "cost"])})
+    assert by_name(*decisions(lake, RENAMED, accesses=accesses))["named"]["decision"] == "delete"
+    row = by_name(*decisions(whole, RENAMED, accesses=accesses))["named"]
+    assert (row["decision"], row["reason"]) == ("keep", "lesser_keeper")
+    assert "its use: " in row["why"]
+    assert by_name(*decisions(whole, RENAMED))["named"]["decision"] == "delete"

@@ -29,3 +29,12 @@ def test_a_kept_table_tells_why(decided):
 
 def test_a_table_that_is_not_known(decided):
     assert explain_decision(*decided, "nowhere") is None
+
+
+def test_equal_copies_tell_which_stays_and_by_what(decided):
+    group = explain_decision(*decided, "sales/orders_copy").copies
+    assert (group.keeper, group.signal) == ("sales/orders", "name")
+    assert group.deleted == ("archive/a_longer_path/orders", "sales/orders_copy")
+    assert explain_decision(*decided, "sales/orders_copy").as_dict()["copies"]["because"] == group.because
+    assert explain_decision(*decided, "sales/cheap").copies is None
+    assert "lesser word" in explain_decision(*decided, "sales/cheap").decision["rank"]

@@ -2,13 +2,16 @@ from collections import Counter
 
 import pytest
 
+from lakebed.tasks.retention.config import RetentionConfig
 from tests.tasks.retention.lakes import by_name, contained_lake, decide_here
 
 
 @pytest.fixture(scope="module")
 def decided(tmp_path_factory):
     lake = contained_lake(tmp_path_factory.mktemp("outcome"))
-    return decide_here(lake, refuse={("sales/ids", "sales/orders")})
+    # the other parents have lesser names
+    config = RetentionConfig(allow_lesser_keeper=True)
+    return decide_here(lake, config, refuse={("sales/ids", "sales/orders")})
 
 
 def test_every_edge_has_its_status(decided):

@@ -1,7 +1,5 @@
-import numpy as np
-
 from lakebed.tasks.retention.config import RetentionConfig
-from lakebed.tasks.retention.policy import attribute_groups, attributes_of, pin_reasons, preference, rebuild_limits
+from lakebed.tasks.retention.policy import attribute_groups, attributes_of, pin_reasons, rebuild_limits
 
 NAMES = ["hr/people", "hr/archive/people", "sales/orders"]
 
@@ -30,12 +28,3 @@ def test_the_last_glob_gives_the_attributes():
     assert attributes_of("hr/archive/people", config(attributes=values)).retention_class == "10y"
     assert attribute_groups(NAMES, config(attributes=values, allow_other_attributes=True)).tolist() == [0, 0, 0]
     assert attribute_groups(NAMES, config()).tolist() == [0, 0, 0]
-
-
-def test_preference_is_accesses_then_delta_then_the_shorter_path_then_the_name():
-    names = ["a", "b", "c", "d", "e"]
-    formats = ["parquet", "parquet", "delta", "parquet", "parquet"]
-    paths = ["long/path/a", "b", "a/very/long/path/c", "x", "y"]
-    accesses = np.array([5.0, 1.0, 1.0, 1.0, 1.0])
-    rank = preference(names, formats, paths, accesses)
-    assert [names[place] for place in np.argsort(rank)] == ["a", "c", "b", "d", "e"]

@@ -1,8 +1,13 @@
+import os
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.copies import equal_copies
 from lakebed.tasks.retention.problem import load_problem
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from tests.tasks.retention.lakes import BASE, contained_lake
@@ -70,3 +75,39 @@ def test_the_graph_holds_pins_costs_and_numbers(lake):
     assert len(graph.child) == 0
     graph = load(lake).graph(np.array([3]))
     assert graph.number.tolist() == [0]
+
+
+def test_of_copied_delta_tables_the_log_tells_which_was_first(tmp_path):
+    """Both were compacted at one time: their data files are of one age, their first commits are not."""
+    day = 86_400
+    first = tmp_path / "lake" / "z" / "readings"
+    first.parent.mkdir(parents=True)
+    write_deltalake(str(first), BASE)
+    shutil.copytree(first, tmp_path / "lake" / "a" / "readings")
+    for name, time in {"z": 100 * day, "a": 200 * day}.items():
+        for file in (tmp_path / "lake" / name).rglob("*"):
+            written = 300 * day if file.suffix == ".parquet" else time
+            os.utime(file, (written, written))
+    workspace, *refs = contained_lake(tmp_path, {"other": AGES})
+    store = ArtifactStore(workspace.artifacts)
+    ranked = load_problem(store, tuple(refs), RetentionConfig(), workspace.lake.root)
+    assert statuses(ranked) == {("a/readings", "z/readings"): "", ("z/readings", "a/readings"): "lesser_keeper"}
+    times = {one.name: one.first_written_ns for one in ranked.tables.standings}
+    assert (times["z/readings"], times["a/readings"]) == (100 * day * 10**9, 200 * day * 10**9)
+    unread = load_problem(store, tuple(refs), RetentionConfig())
+    assert set(statuses(unread).values()) == {""}
+    shutil.rmtree(first / "_delta_log")
+    assert set(statuses(load_problem(store, tuple(refs), RetentionConfig(), workspace.lake.root)).values()) == {
+        "",
+        "lesser_keeper",
+    }
+
+
+def test_copies_are_edges_both_ways_of_as_many_rows_that_are_no_coincidence(tmp_path):
+    tables = {"a": BASE, "b": BASE, "twice": pa.concat_tables([BASE, BASE]), "part": BASE.slice(0, 9)}
+    workspace, *refs = contained_lake(tmp_path, {**tables, "none": BASE.slice(0, 0), "nothing": BASE.slice(0, 0)})
+    problem = load_problem(ArtifactStore(workspace.artifacts), tuple(refs), RetentionConfig())
+    names, edges = problem.tables.names, problem.edges
+    pairs = {(names[edges.child[edge]], names[edges.parent[edge]]) for edge in problem.edges.copies.tolist()}
+    assert pairs == {("a", "b"), ("b", "a")}
+    assert equal_copies(problem) == [[names.index("a"), names.index("b")]]

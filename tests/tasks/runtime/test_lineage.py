@@ -310,3 +310,32 @@ def test_a_lake_of_databases_alone_has_no_root(tmp_path):
         require_valid(event)
     assert found[0]["inputs"] == found[-1]["inputs"] == []
     assert found[2]["inputs"][0]["namespace"] == "postgres://db:5432"
+
+
+def test_nothing_but_the_warning_is_said_of_a_receiver_that_cannot_be_reached(tmp_path, notes, capfd, monkeypatch):
+    monkeypatch.setenv("OPENLINEAGE_API_KEY", "a-key-of-the-receiver")
+    told = lineage(tmp_path, url="http://127.0.0.1:1/?api_key=planted-key")
+    told.start()
+    told.close()
+    assert capfd.readouterr() == ("", "")
+    assert "1 of 1 lineage events were not delivered" in notes.getvalue().replace("\n", " ")
+    assert "planted-key" not in notes.getvalue() and "a-key-of-the-receiver" not in notes.getvalue()
+
+
+def test_a_login_of_the_machine_takes_no_keys_place(tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password secret-of-another")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv(API_KEY, "a-key-of-the-receiver")
+    with Receiver() as receiver:
+        told = lineage(tmp_path, url=receiver.url)
+        told.start()
+        told.close()
+        assert [headers["Authorization"] for headers in receiver.headers] == ["Bearer a-key-of-the-receiver"]
+
+
+def test_an_address_that_cannot_be_read_is_said(tmp_path, notes):
+    told = lineage(tmp_path, url="http://127.0.0.1:99999999/")
+    told.start()
+    told.close()
+    assert "1 of 1 lineage events were not delivered" in notes.getvalue().replace("\n", " ")

@@ -83,6 +83,14 @@ def test_records_of_logging_become_events():
     assert "ValueError" in one["fields"]["traceback"] and "hunter2" not in stream.getvalue()
 
 
+def test_what_others_log_wrongly_is_one_object_too(capsys):
+    told, stream = structured()
+    told.handle(logging.LogRecord("somebody", logging.WARNING, "", 0, "%d of %d", ("one",), None))
+    (one,) = lines(stream)
+    assert (one["event"], one["fields"]["message"]) == ("log", "%d of %d ('one',)")
+    assert capsys.readouterr() == ("", "")
+
+
 def test_text_is_what_it_always_was():
     stream = io.StringIO()
     configure(LoggingConfig(), stream)
@@ -93,7 +101,7 @@ def test_text_is_what_it_always_was():
     assert stream.getvalue().splitlines()[0] == "a note"
     assert stream.getvalue().splitlines()[1].startswith("Reading 2 of 2 (")
     assert len(stream.getvalue().splitlines()) == 2
-    assert not logging.getLogger().handlers or "Forwarding" not in str(logging.getLogger().handlers)
+    assert not logging.getLogger().handlers or "EventLog" not in str(logging.getLogger().handlers)
 
 
 @pytest.mark.parametrize(("level", "seen"), [("warning", ["warning: one"]), ("error", [])])

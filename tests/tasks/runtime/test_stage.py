@@ -166,24 +166,9 @@ def made(root, key, **more):
     return stage.publish({"edges": EDGES.table([ROW])}, {}, StageMetrics())
 
 
-def test_the_former_artifact_is_the_newest_of_the_family(tmp_path):
-    assert stage_of(tmp_path, b"1").former() is None
-    first = made(tmp_path, b"1")
-    assert stage_of(tmp_path, b"1").former() is None
-    assert stage_of(tmp_path, b"2").former().ref == first
-    second = made(tmp_path, b"2")
-    assert stage_of(tmp_path, b"3").former().ref == second
-    assert stage_of(tmp_path, b"1").former().ref == second
-    made(tmp_path, b"3", limit=2)
-    assert stage_of(tmp_path, b"4").former().ref == second
-    next((tmp_path / "containment" / second.key).glob("edges/*.parquet")).unlink()
-    assert stage_of(tmp_path, b"3").former().ref == first
-
-
 def test_a_full_run_takes_only_what_it_has_made_itself(tmp_path):
     ref = made(tmp_path, b"1", run_id="before")
     assert stage_of(tmp_path, b"1", run_id="now").reuse() == ref
     assert stage_of(tmp_path, b"1", run_id="now", is_full=True).reuse() is None
-    assert stage_of(tmp_path, b"2", run_id="now", is_full=True).former() is None
     assert made(tmp_path, b"1", run_id="now", is_full=True) == ref
     assert stage_of(tmp_path, b"1", run_id="now", is_full=True).reuse() == ref

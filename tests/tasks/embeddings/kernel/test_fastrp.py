@@ -4,8 +4,15 @@ import scipy.sparse as sp
 
 from lakebed.connectors.errors import GraphError
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
-from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, combine, damping, embed, powers
-from lakebed.tasks.embeddings.kernel.features import NodeFeatures
+from lakebed.tasks.embeddings.kernel.fastrp import (
+    EmbeddingGraph,
+    NodeFeatures,
+    Transition,
+    combine,
+    damping,
+    embed,
+    powers,
+)
 from lakebed.tasks.embeddings.kernel.projection import project
 from lakebed.tasks.summary.config import SummaryConfig
 from lakebed.tasks.summary.kernel.csr import CsrGraph
@@ -157,3 +164,11 @@ def test_equal_features_bring_nodes_together() -> None:
     projected = NodeFeatures(values, hashes(2)).projected(slice(0, 3), 16, 0)
     np.testing.assert_array_equal(projected[0], projected[1])
     assert (projected[0] != projected[2]).any()
+
+
+def test_rows_of_a_part_are_those_of_the_whole() -> None:
+    values = sp.csr_matrix(np.random.default_rng(0).random((20, 7)).astype(np.float32))
+    features = NodeFeatures(values, hashes(7))
+    whole = features.projected(slice(0, 20), 12, 3)
+    assert (whole.dtype, whole.shape) == (np.float32, (20, 12))
+    np.testing.assert_array_equal(features.projected(slice(5, 9), 12, 3), whole[5:9])

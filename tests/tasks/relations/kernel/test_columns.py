@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakebed.tasks.relations.kernel.chance import mapped_chances
-from lakebed.tasks.relations.kernel.columns import count_containing, match_columns, propose_tables
+from lakebed.tasks.relations.kernel.columns import count_containing, mapped_chances, match_columns, propose_tables
 from tests.tasks.relations.kernel.builders import lake_of
 
 VALUES = st.lists(st.one_of(st.none(), st.integers(0, 6)), min_size=1, max_size=8)

@@ -28,14 +28,18 @@ def test_money_stands_with_currency_and_date(made):
 
 def test_every_deleted_table_and_every_reason_is_listed(made):
     store, ref, shown = made
-    deleted, reasons, kept, solver, baseline = blocks(shown, Listing)
+    deleted, copies, reasons, kept, solver, baseline = blocks(shown, Listing)
     rows = by_name(store, ref)
     assert {row[0] for row in deleted.rows} == {name for name, row in rows.items() if row["decision"] == "delete"}
     assert sum(int(row[1]) for row in reasons.rows) == sum(row["decision"] == "keep" for row in rows.values())
     assert {row[0] for row in kept.rows} == {"sales/orders", "empty"}
-    assert [row[0] for row in solver.rows] == ["local", "ilp"]
+    assert [row[0] for row in solver.rows] == ["local", "tree"]
     assert [row[2] for row in baseline.rows] == ["stays", "goes", "goes"]
     assert deleted.n_all == len(deleted.rows)
+    assert [row[:4] for row in copies.rows] == [
+        ("sales/orders", "3", "archive/a_longer_path/orders, sales/orders_copy", "name")
+    ]
+    assert 'sales/orders_copy ranks lower by its name: "copy"' in copies.rows[0][4]
 
 
 def test_charts_hold_every_point_and_no_address(made):

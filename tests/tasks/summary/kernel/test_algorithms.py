@@ -5,7 +5,7 @@ from hypothesis import given
 
 from lakebed.connectors.errors import GraphError
 from lakebed.tasks.summary.kernel.algorithms import components, count_triangles, distances, page_rank
-from lakebed.tasks.summary.kernel.layout import lay_out
+from lakebed.tasks.summary.kernel.model import lay_out
 from tests.tasks.summary.kernel.summaries import EMPTY, Sample, random_sample, samples
 
 

@@ -10,10 +10,11 @@ from lakebed.tasks.summary.kernel import (
     forest,
     graph,
     groups,
+    layout,
     merging,
     rows,
 )
-from lakebed.tasks.summary.kernel.compile import compile_kernels
+from lakebed.tasks.summary.kernel.compile import compile_kernels, compile_products
 from lakebed.tasks.summary.kernel.summarize import summarize
 from tests.tasks.summary.graphs import planted_graph
 
@@ -36,3 +37,12 @@ def test_nothing_is_left_to_compile() -> None:
     summary = summarize(planted_graph(80, 4, seed=1), 80)
     assert len(summary.decode()) == len(planted_graph(80, 4, seed=1))
     assert np.array_equal(list(signatures().values()), list(before.values()))
+
+
+def test_everything_compiles() -> None:
+    compile_products()
+
+
+def test_summaries_from_files_find_their_kernel_compiled() -> None:
+    compile_products()
+    assert {signature[0].mutable for signature in layout._places.signatures} == {True, False}

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from lakebed.tasks.summary.kernel.cost_model import Choice, choose
-from lakebed.tasks.summary.kernel.layout import Layout, lay_out
-from lakebed.tasks.summary.kernel.model import SignedEdges, Summary
+from lakebed.tasks.summary.kernel.model import Layout, SignedEdges, Summary, lay_out
 
 
 def clique(n_nodes: int) -> Layout:

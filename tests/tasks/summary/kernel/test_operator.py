@@ -7,7 +7,7 @@ from scipy.sparse.linalg import aslinearoperator, eigsh
 from lakebed.connectors.errors import GraphError
 from lakebed.tasks.summary.kernel.blocks import FORMS, Form
 from lakebed.tasks.summary.kernel.csr import CsrGraph
-from lakebed.tasks.summary.kernel.layout import lay_out
+from lakebed.tasks.summary.kernel.model import lay_out
 from lakebed.tasks.summary.kernel.operator import CsrOperator, ProductOperator, SummaryOperator, chosen_operator
 from tests.tasks.summary.kernel.forms import dense_form
 from tests.tasks.summary.kernel.summaries import EMPTY, Sample, random_sample, samples

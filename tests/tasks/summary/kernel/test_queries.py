@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from lakebed.connectors.errors import GraphError
 from lakebed.tasks.summary.config import SummaryConfig
-from lakebed.tasks.summary.kernel.layout import lay_out
+from lakebed.tasks.summary.kernel.model import lay_out
 from lakebed.tasks.summary.kernel.queries import degrees, has_edge, have_edges, neighbours, neighbours_of
 from lakebed.tasks.summary.kernel.summarize import summarize
 from tests.tasks.summary.kernel.summaries import EMPTY, Sample, random_sample, samples
@@ -32,7 +32,7 @@ def test_many_vertices_at_once_in_any_order() -> None:
 
 def test_a_summary_answers_by_itself() -> None:
     sample = random_sample(4, 40, 500)
-    np.testing.assert_array_equal(sample.summary.neighbours(7), np.flatnonzero(sample.adjacency[7]))
+    np.testing.assert_array_equal(neighbours(sample.summary.layout, 7), np.flatnonzero(sample.adjacency[7]))
 
 
 @given(st.integers(0, 10_000), st.integers(2, 60))

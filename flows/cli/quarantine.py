@@ -1,0 +1,146 @@
+"""`lakebed apply`, `lakebed restore` and `lakebed purge`: sets tables aside, brings them back, deletes them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lakebed.flows.cli.confirm import DryRun, Everything, Tables, Yes, require_yes
+from lakebed.flows.cli.logs import follow_config
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
+from lakebed.flows.cli.output import print_json, print_table, print_text, printable
+from lakebed.words import human_bytes
+
+if TYPE_CHECKING:
+    from lakebed.tasks.quarantine.apply import Applied
+
+PlanFile = Annotated[Path, typer.Argument(help="The plan that `lakebed plan` wrote.")]
+
+
+def apply(  # noqa: PLR0913 - one argument an option
+    plan: PlanFile = Path("plan.json"),
+    *,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    lake: Lake = None,
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set the tables of a plan aside: verify, rebuild and compare, then move to quarantine. Deletes nothing."""
+    from lakebed.quarantine import apply as apply_plan
+    from lakebed.quarantine import apply_settings
+    from lakebed.tasks.retention.plan import read_plan
+
+    follow_config(config)
+    read = read_plan(plan)
+    settings = apply_settings(read, config, overrides(lake, artifacts))
+    if not dry_run:
+        n_bytes = sum(table.n_bytes for table in read.deleted)
+        require_yes(
+            f"set {len(read.deleted):,} tables ({human_bytes(n_bytes)}) of {settings.lake.root} aside",
+            yes,
+            f"lakebed apply {plan} --yes",
+        )
+    done = apply_plan(read, settings, is_dry=dry_run)
+    if as_json:
+        print_json(_facts(done, is_dry=dry_run))
+        return
+    _print(done, settings.lake.root, is_dry=dry_run)
+
+
+def restore(  # noqa: PLR0913 - one argument an option
+    tables: Tables = None,
+    *,
+    everything: Everything = False,
+    dry_run: DryRun = False,
+    lake: Lake = None,
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged."""
+    from lakebed.quarantine import chosen_tables, lake_settings
+    from lakebed.quarantine import restore as restore_tables
+
+    follow_config(config)
+    chosen = chosen_tables(tables, everything, "restore")
+    done = restore_tables(chosen, lake_settings(config, overrides(lake, artifacts)), is_dry=dry_run)
+    if as_json:
+        counts = {"n_tables": len(done.moved) + len(done.rebuilt), "n_bytes": done.n_bytes}
+        print_json({"dry_run": dry_run, **counts, "moved": list(done.moved), "rebuilt": list(done.rebuilt)})
+        return
+    verb = "would come" if dry_run else "came"
+    print_text(
+        f"{len(done.moved):,} tables {verb} back from quarantine: {', '.join(map(printable, done.moved)) or 'none'}"
+    )
+    if done.rebuilt:
+        print_text(f"{len(done.rebuilt):,} tables {verb} back by rebuilding: {', '.join(map(printable, done.rebuilt))}")
+    print_text(f"{human_bytes(done.n_bytes)} in all")
+
+
+def purge(  # noqa: PLR0913 - one argument an option
+    tables: Tables = None,
+    *,
+    everything: Everything = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    lake: Lake = None,
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete tables in quarantine whose days of grace are over. The only verb that deletes; with --all those due."""
+    from lakebed.quarantine import chosen_tables, lake_settings
+    from lakebed.quarantine import purge as purge_tables
+
+    follow_config(config)
+    chosen = chosen_tables(tables, everything, "purge")
+    settings = lake_settings(config, overrides(lake, artifacts))
+    due = purge_tables(chosen, settings, is_dry=True)
+    if not dry_run:
+        what = f"delete {len(due.tables):,} tables ({human_bytes(due.n_bytes)}) for ever"
+        require_yes(what, yes, f"lakebed purge {' '.join(chosen or ['--all'])} --lake {settings.lake.root} --yes")
+    done = due if dry_run else purge_tables(chosen, settings)
+    if as_json:
+        print_json({"dry_run": dry_run, "n_tables": len(done.tables), "n_bytes": done.n_bytes, "tables": done.tables})
+        return
+    verb = "would be deleted" if dry_run else "deleted; their recipes stay, `lakebed restore` rebuilds them"
+    print_text(
+        f"{len(done.tables):,} tables, {human_bytes(done.n_bytes)}, {verb}: {', '.join(map(printable, done.tables))}"
+    )
+
+
+def _facts(done: "Applied", *, is_dry: bool) -> dict[str, Any]:
+    tables = [
+        {
+            "table": receipt.table.name,
+            "n_bytes": receipt.n_bytes,
+            "n_files": len(receipt.files),
+            "parents": list(receipt.table.parents),
+            "pointer": receipt.pointer,
+            "purge_not_before": receipt.purge_not_before,
+        }
+        for receipt in done.receipts
+    ]
+    counts = {"n_tables": len(tables), "n_before": done.n_before, "n_bytes": done.n_bytes}
+    return {"dry_run": is_dry, **counts, "quarantine": done.quarantine, "tables": tables}
+
+
+def _print(done: "Applied", lake: str, *, is_dry: bool) -> None:
+    rows = (
+        (receipt.table.name, human_bytes(receipt.n_bytes), ", ".join(receipt.table.parents), receipt.purge_not_before)
+        for receipt in done.receipts
+    )
+    verb = "would be set aside" if is_dry else "set aside"
+    title = f"{len(done.receipts):,} tables {verb}, {human_bytes(done.n_bytes)} in all"
+    print_table(title, ("table", "bytes", "rebuilt from", "purge not before"), rows, right=(1,))
+    if done.n_before:
+        print_text(f"{done.n_before:,} of them were set aside before")
+    if is_dry:
+        print_text("everything was verified; nothing was changed")
+        return
+    from lakebed.tasks.quarantine.receipt import quoted
+
+    print_text(f"quarantine: {done.quarantine}; parents are pinned as long as tables lie there")
+    print_text(f"undo: lakebed restore --all --lake {quoted(lake)}")

@@ -1,0 +1,81 @@
+"""What a stage reuses of the artifact that an earlier run made of it: the previous one.
+
+The previous artifact is the newest complete one of the stage that may answer for this run. What of it still holds is
+reused, the rest made anew, and the result is the one of a run that reuses nothing; under `--full` there is no previous
+artifact. What a stage keeps for the next run alone lies in the folder `previous/` of its artifact, held to its size and
+in no digest: all of it can be made again.
+"""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.storage import Storage
+
+if TYPE_CHECKING:
+    from lakebed.tasks.runtime.artifacts import Manifest
+    from lakebed.tasks.runtime.stage import Stage
+
+FOLDER = "previous"
+
+
+def previous_artifact(stage: "Stage", has: Collection[str], *, of_any_config: bool = False) -> "Manifest | None":
+    """The newest complete artifact of other content, made by the same code under the same config.
+
+    Args:
+        stage: whose artifact is about to be made.
+        has: names of tables, and paths of files beside them, that it must have.
+        of_any_config: whether one that was made under another config will do.
+    """
+    if stage.workspace.is_full:
+        return None
+
+    def may_answer(manifest: "Manifest") -> bool:
+        is_alike = manifest.version == stage.spec.version if of_any_config else manifest.family == stage.family
+        return is_alike and manifest.tables.keys() | manifest.files.keys() >= set(has)
+
+    return stage.store.newest(stage.spec.name, may_answer, but=stage.key)
+
+
+def write_kept(storage: Storage, path: str, table: pa.Table) -> None:
+    """Writes a file for the next run."""
+    with storage.open_output(path) as stream:
+        pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+
+
+def read_kept(storage: Storage, path: str) -> pa.Table:
+    """What `write_kept` wrote.
+
+    Raises:
+        ArtifactError: if it is not there, or is damaged.
+    """
+    with storage.open(path) as stream:
+        try:
+            return pq.read_table(stream, page_checksum_verification=True)
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(storage.uri(path), error) from error
+
+
+def damaged(uri: str, error: Exception) -> ArtifactError:
+    """The error of a file that an earlier run left and that cannot be read."""
+    return ArtifactError(
+        f"a file of an artifact is damaged: {str(error).splitlines()[0][:200]}",
+        value=uri,
+        expected="the file as the run has left it",
+        hint="run once with `--full`: lakebed run --full",
+    )
+
+
+def count_changes(n_reused: int, previous: Collection[str], now: Collection[str], **others: int) -> dict[str, int]:
+    """Counts of tables for the run's record, in the words of all stages.
+
+    Args:
+        n_reused: tables of which nothing was read.
+        previous: names of the previous artifact's tables.
+        now: names of the tables there are now.
+        others: further counts, such as `tables_changed`.
+    """
+    return {"tables_reused": n_reused, **others, "tables_dropped": len(set(previous) - set(now))}

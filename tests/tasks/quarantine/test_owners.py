@@ -1,0 +1,190 @@
+"""Plans and quarantines of a lakebed that took parts of other systems' tables for tables of their own."""
+
+import json
+import shutil
+
+import pytest
+
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.data_samples.families.managed import write_sink
+from lakebed.tasks.quarantine.apply import apply_plan, preview
+from lakebed.tasks.quarantine.journal import FileJournal
+from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.mover import file_sha256
+from lakebed.tasks.quarantine.pins import warnings
+from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.purge import due_entries, purge
+from lakebed.tasks.quarantine.receipt import RECEIPT, write_model
+from lakebed.tasks.quarantine.restore import restore
+from lakebed.tasks.retention.plan import FileIdentity
+from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, make_plan, parent_rows
+
+# what makes a folder of the lake a part of a managed table: child → sign, managed folder, format
+SIGNS = {
+    "sub/text": ("sub/metadata/v1.metadata.json", "sub", "Iceberg"),
+    "days": ("days/.hoodie/hoodie.properties", "days", "Hudi"),
+    "mixed": ("mixed/_spark_metadata/7", "mixed", "streaming sink"),
+    "delta": ("delta/in/metadata/version-hint.text", "delta/in", "Iceberg"),
+}
+
+
+def sign(root, name):
+    place = root / SIGNS[name][0]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("1")
+    return place
+
+
+def applied(case, plan=None):
+    with Quarantine.hold(str(case.root), case.config, "apply") as quarantine:
+        return apply_plan(quarantine, plan or case.plan, SliceRebuilder())
+
+
+def purged(case, names=None):
+    with Quarantine.hold(str(case.root), case.config, "purge") as quarantine:
+        return purge(quarantine, names, SliceRebuilder())
+
+
+def restored(case, names=None):
+    with Quarantine.hold(str(case.root), case.config, "restore") as quarantine:
+        return restore(quarantine, names, SliceRebuilder())
+
+
+@pytest.mark.parametrize("name", ["sub/text", "days", "delta"])
+def test_apply_of_an_older_plan_refuses_parts_and_touches_nothing(case, name):
+    sign(case.root, name)
+    before = case.snapshot()
+    _, folder, told = SIGNS[name]
+    looked = Quarantine.look(str(case.root), case.config)
+    for refused in (lambda: applied(case), lambda: preview(looked, case.plan, SliceRebuilder())):
+        with pytest.raises(PlanError, match="another system keeps; nothing was done") as caught:
+            refused()
+        assert caught.value.value.startswith(f"{name}: ")
+        assert folder in caught.value.value and told in caught.value.value
+        assert caught.value.hint == f"lakebed run --lake {case.root}; lakebed plan"
+    assert case.snapshot() == before
+
+
+def test_a_parent_that_is_a_part_is_refused(case):
+    (case.root / "metadata").mkdir()
+    plan = make_plan(case.lake, ("days",), ("part",))
+    (case.root / "metadata" / "v1.metadata.json").write_text("{}")
+    with pytest.raises(PlanError, match="another system keeps") as caught:
+        applied(case, plan)
+    assert "in ., kept by Iceberg (metadata/v1.metadata.json)" in caught.value.value
+
+
+def test_a_lake_inside_a_managed_table_is_refused(case):
+    (case.root.parent / ".hoodie").mkdir()
+    with pytest.raises(PlanError, match="inside a table of Hudi"):
+        applied(case)
+    assert case.snapshot() == case.before
+
+
+def test_half_a_move_is_not_finished(case, monkeypatch):
+    write = FileJournal._write
+
+    def stop(self, event):
+        if event.step == "set_aside_copied":
+            raise KeyboardInterrupt
+        write(self, event)
+
+    monkeypatch.setattr(FileJournal, "_write", stop)
+    plan = make_plan(case.lake, ("sub/text",))
+    with pytest.raises(KeyboardInterrupt):
+        applied(case, plan)
+    monkeypatch.undo()
+    sign(case.root, "sub/text")
+    with pytest.raises(PlanError, match="another system keeps") as caught:
+        applied(case, plan)
+    assert caught.value.hint == f"lakebed restore sub/text --lake {case.root}"
+    restored(case)
+    (case.root / SIGNS["sub/text"][0]).unlink()
+    (case.root / "sub" / "metadata").rmdir()
+    assert case.snapshot() == case.before
+
+
+@pytest.mark.parametrize("name", ["sub/text", "mixed"])
+def test_purge_refuses_what_came_out_of_a_managed_table_and_restore_brings_it_back(case, name):
+    applied(case)
+    place = sign(case.root, name)
+    _, folder, told = SIGNS[name]
+    lying = case.snapshot()
+    for names in (None, [name]):
+        with pytest.raises(PlanError, match="another system keeps; nothing was deleted") as caught:
+            purged(case, names)
+        assert caught.value.value.startswith(f"{name}: in {folder}, kept by ") and told in caught.value.value
+        assert caught.value.hint == f"lakebed restore {name} --lake {case.root}"
+    with pytest.raises(PlanError, match="another system"):
+        due_entries(Quarantine.look(str(case.root), case.config), None)
+    assert {path for path in lying if "lease" not in path} == {path for path in case.snapshot() if "lease" not in path}
+    assert restored(case, [name]).moved == (name,)
+    place.unlink()
+    place.parent.rmdir()
+    others = set(CHILDREN) - {name}
+    assert set(purged(case).tables) == others
+    assert set(restored(case).rebuilt) == others
+
+
+def test_purge_refuses_a_folder_that_was_set_aside_with_its_sign(case):
+    applied(case)
+    quarantine = Quarantine.look(str(case.root), case.config)
+    (state,) = [state for state in quarantine.live() if state.table == "days"]
+    receipt = quarantine.receipt(state)
+    properties = "days/.hoodie/hoodie.properties"
+    quarantine.storage.write_bytes_atomic(receipt.kept_at(properties), b"1")
+    facts = quarantine.storage.stat(receipt.kept_at(properties))
+    digest = file_sha256(quarantine.storage, receipt.kept_at(properties))
+    file = FileIdentity(path=properties, size=facts.size, mtime_ns=facts.mtime_ns, sha256=digest)
+    older = receipt.model_copy(update={"files": (*receipt.files, file)})
+    write_model(quarantine.storage, f"{receipt.folder}/{RECEIPT}", older)
+    with pytest.raises(PlanError, match="another system keeps; nothing was deleted") as caught:
+        purged(case, ["days"])
+    assert caught.value.value == "days: in days, kept by Hudi (.hoodie/hoodie.properties)"
+    assert restored(case, ["days"]).moved == ("days",)
+    assert (case.root / properties).read_text() == "1"
+
+
+def test_a_streaming_sink_moves_whole_and_comes_back_but_is_never_purged(tmp_path, case):
+    shutil.rmtree(case.root / "mixed")
+    write_sink(case.root / "mixed", child_rows("mixed"), child_rows("part"))
+    before = case.snapshot()
+    plan = make_plan(LakeConfig(root=str(case.root)), ("mixed",))
+    assert [file.path for file in plan.table("mixed").identity.files] == ["mixed/part-00000-a.snappy.parquet"]
+    (receipt,) = applied(case, plan).receipts
+    assert receipt.layout == "whole" and len(receipt.files) == 3
+    assert not (case.root / "mixed").exists()
+    with pytest.raises(PlanError, match="another system keeps") as caught:
+        purged(case)
+    assert "streaming sink" in caught.value.value
+    restored(case)
+    assert case.snapshot() == before
+
+
+def test_a_managed_table_in_the_folder_of_a_plain_one_stays(case):
+    (case.root / "mixed" / "ice" / ".hoodie").mkdir(parents=True)
+    (case.root / "mixed" / "ice" / ".hoodie" / "hoodie.properties").write_text("x")
+    (case.root / "mixed" / "notes.txt").unlink()
+    plan = make_plan(LakeConfig(root=str(case.root)), ("mixed",))
+    (receipt,) = applied(case, plan).receipts
+    assert receipt.layout == "files"
+    assert (case.root / "mixed" / "ice" / ".hoodie" / "hoodie.properties").exists()
+    states = Quarantine.look(str(case.root), case.config).states.values()
+    assert [state.phase for state in states] == [Phase.SET_ASIDE]
+
+
+def test_a_sink_that_is_a_parent_has_moved_only_when_more_is_committed(case):
+    write_sink(case.root / "stream", parent_rows(), child_rows("part"))
+    plan = make_plan(LakeConfig(root=str(case.root)), ("part",), ("stream",))
+    applied(case, plan)
+    quarantine = Quarantine.look(str(case.root), case.config)
+    assert warnings(quarantine) == []
+    write_sink(case.root / "stream", parent_rows(), child_rows("days"))
+    (case.root / "stream" / "day=1").mkdir()
+    late = case.root / "stream" / "day=1" / "part-1.parquet"
+    late.write_bytes(b"1234")
+    assert not any("day=1" in line for line in warnings(quarantine))
+    line = {"path": late.as_uri(), "size": 4, "action": "add"}
+    (case.root / "stream" / "_spark_metadata" / "1").write_text(f"v1\n{json.dumps(line)}")
+    assert any("stream/day=1/part-1.parquet is new" in line for line in warnings(quarantine))
