@@ -13,10 +13,11 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.input import RunInput
 from pydantic import Field
 
-from lakebed.connectors.errors import LeaseError, PlanError
+from lakebed.connectors.errors import LeaseError
 from lakebed.flows.markdown import code, code_cell
+from lakebed.planning import plan_under
 from lakebed.quarantine import apply, apply_settings
-from lakebed.tasks.retention.plan import Plan, PlannedTable, read_plan, require_sealed
+from lakebed.tasks.retention.plan import Plan, leaving, read_plan, require_sealed
 
 if TYPE_CHECKING:
     from lakebed.config import LakebedConfig
@@ -61,7 +62,8 @@ def approval_flow(
     Raises:
         PlanError: if the plan is refused.
     """
-    plan, logger = _plan(artifacts, plan_file), get_run_logger()
+    file, logger = Path(config) if config else None, get_run_logger()
+    plan = read_plan(Path(plan_file)) if plan_file else plan_under(file, {"artifacts": artifacts})
     page = plan_page(plan)
     create_markdown_artifact(page, key=f"lakebed-plan-{plan.plan_id[:12]}", description="What would be set aside")
     if not plan.deleted:
@@ -76,9 +78,11 @@ def approval_flow(
         )
         return {**facts, "tables": []}
     approved = without(plan, decision.keep)
-    settings = apply_settings(approved, Path(config) if config else None, {"artifacts": artifacts})
+    settings = apply_settings(approved, file, {"artifacts": artifacts})
     done = _apply_when_free(approved, settings)
     logger.info("approved by %s: %d tables set aside", decision.reviewer or "nobody named", len(done.receipts))
+    for name, why in done.left:
+        logger.info("%s stays: %s", name, why)
     return {**facts, "tables": [receipt.table.name for receipt in done.receipts], "n_bytes": done.n_bytes}
 
 
@@ -105,16 +109,7 @@ def without(plan: Plan, names: Collection[str]) -> Plan:
     Raises:
         PlanError: if the plan does not delete one of them.
     """
-    deleted = {table.name for table in plan.deleted}
-    if unknown := sorted(set(names) - deleted):
-        raise PlanError(
-            "a table to keep is not one that the plan deletes; nothing was done",
-            value=unknown[0],
-            expected=", ".join(sorted(deleted)[:5]),
-            hint="start the flow again, and write the names as the plan has them",
-            examples=unknown[1:],
-        )
-    changed = plan.model_copy(update={"tables": tuple(_kept(table, set(names)) for table in plan.tables)})
+    changed = leaving(plan, dict.fromkeys(names, ("reviewer", "a reviewer keeps it")))
     sealed = changed.sealed(plan.created_at)
     require_sealed(sealed)
     return sealed
@@ -142,19 +137,3 @@ def plan_page(plan: Plan) -> str:
     if len(deleted) > SHOWN_TABLES:
         lines += ["", f"… and {len(deleted) - SHOWN_TABLES:,} more"]
     return "\n".join(lines)
-
-
-def _plan(artifacts: str, plan_file: str) -> Plan:
-    if plan_file:
-        return read_plan(Path(plan_file))
-    from lakebed.planning import make
-
-    return make(artifacts)
-
-
-def _kept(table: PlannedTable, names: Collection[str]) -> PlannedTable:
-    needed_by = tuple(child for child in table.needed_by if child not in names)
-    if table.name not in names:
-        return table.model_copy(update={"needed_by": needed_by})
-    facts = {"decision": "keep", "reason": "reviewer", "why": "a reviewer keeps it", "needed_by": needed_by}
-    return table.model_copy(update={**facts, "parents": (), "recipe": None, "original_hash": "", "evidence": ()})

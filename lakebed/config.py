@@ -30,6 +30,12 @@ from lakebed.tasks.summary.config import SummaryConfig
 
 Section = TypeVar("Section", bound=BaseModel)
 DEFAULT_FILE = "lakebed.toml"
+# what a file says of these is relative to its own folder
+_PATHS = (
+    ("lake", "root"), ("artifacts",), ("suites",), ("spark", "jars"), ("spark", "event_log"), ("quarantine", "folder"),
+    ("retention", "accesses", "log"),
+)  # fmt: skip
+_ROOTS = {("artifacts",): "runs", ("quarantine", "folder"): ""}
 # sections that no stage of a run reads
 NOT_OF_RUNS = frozenset({"quarantine", "gc"})
 
@@ -115,6 +121,15 @@ def load_config(
     require_no_credentials(config)
     remember_secrets(config.model_dump(mode="json"))
     return config
+
+
+def given_section(name: str, path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What file, environment and overrides say of a section, and nothing of its defaults.
+
+    Raises:
+        ConfigError: if they cannot be read.
+    """
+    return dict(merged(_file_values(path), merged(_environment(), overrides or {})).get(name) or {})
 
 
 def logging_config(path: Path | None = None) -> LoggingConfig:
@@ -241,7 +256,7 @@ def _file_values(path: Path | None) -> dict[str, Any]:
     if path is None and not chosen.exists():
         return {}
     try:
-        return tomllib.loads(chosen.read_text(encoding="utf-8"))
+        return _from_folder(tomllib.loads(chosen.read_text(encoding="utf-8")), chosen.absolute().parent)
     except FileNotFoundError as error:
         raise ConfigError(
             "there is no such config file", value=path, expected="a TOML file", hint="lakebed config > lakebed.toml"
@@ -250,3 +265,32 @@ def _file_values(path: Path | None) -> dict[str, Any]:
         raise ConfigError(
             "the config file cannot be read", value=f"{chosen}: {error}", expected="a TOML file in UTF-8"
         ) from error
+
+
+def _from_folder(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The values of a file with its relative paths made absolute.
+
+    Raises:
+        ConfigError: if a root lies where earlier versions looked for it, below the working folder, and not here.
+    """
+    for keys in _PATHS:
+        section: Any = values
+        for key in keys[:-1]:
+            section = section.get(key) if isinstance(section, dict) else None
+        path = section.get(keys[-1]) if isinstance(section, dict) else None
+        if isinstance(path, str) and path and "://" not in path and not path.startswith("file:"):
+            named = Path(path).expanduser()
+            section[keys[-1]] = str(folder / named)
+            if keys in _ROOTS and not named.is_absolute():
+                _require_no_fork(".".join(keys), Path.cwd() / named, folder / named, _ROOTS[keys])
+    return values
+
+
+def _require_no_fork(key: str, old: Path, new: Path, mark: str) -> None:
+    if (old / mark).exists() and not new.exists() and old.resolve() != new.resolve():
+        raise ConfigError(
+            f"{key} is relative to the config file's folder now, and there is one where it was looked for before",
+            value=old,
+            expected=f"{new}, which is not there",
+            hint="move it there, or write an absolute path into the file",
+        )

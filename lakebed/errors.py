@@ -8,8 +8,12 @@ from lakebed.connectors.errors import (
     LakeError,
     LeaseError,
     PlanError,
+    SourceBusyError,
     SourceError,
+    SparkLostError,
     StageError,
+    StoreBusyError,
+    Transient,
 )
 
 __all__ = [
@@ -20,6 +24,10 @@ __all__ = [
     "LakeError",
     "LeaseError",
     "PlanError",
+    "SourceBusyError",
     "SourceError",
+    "SparkLostError",
     "StageError",
+    "StoreBusyError",
+    "Transient",
 ]

@@ -1,6 +1,6 @@
 """The plan of a run as people and programs read it: rows, totals, a file, and its application."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakebed.artifacts import newest_refs, newest_run
+from lakebed.config import given_section
 from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.storage import is_object_store
-from lakebed.quarantine import apply, apply_settings
+from lakebed.quarantine import apply, apply_settings, lake_settings
 from lakebed.results import Result
 from lakebed.tasks.retention.config import RetentionConfig
-from lakebed.tasks.retention.plan import Plan, PlannedTable, write_plan
+from lakebed.tasks.retention.plan import Plan, PlannedTable, leaving, write_plan
 from lakebed.tasks.retention.planning import PlanSource, make_plan
 from lakebed.tasks.retention.recipes.model import Recipe
 from lakebed.tasks.runtime.artifacts import ArtifactStore
-from lakebed.tasks.runtime.progress import Progress, telling
+from lakebed.tasks.runtime.progress import Progress, shown, telling
 from lakebed.tasks.runtime.record import RunRecord
 
 if TYPE_CHECKING:
@@ -84,15 +86,22 @@ class LakePlan(Result[PlanRow]):
             )
         write_plan(self.plan, out)
 
-    def apply(self, *, dry_run: bool = False) -> "Applied":
+    def apply(self, *, only: Sequence[str] = (), skip: Sequence[str] = (), dry_run: bool = False) -> "Applied":
         """Verifies, rebuilds and compares, then sets the plan's tables aside; deletes nothing.
 
+        Args:
+            only: globs of the tables that may go; all where there are none.
+            skip: globs of tables that stay.
+            dry_run: whether to verify only.
+
         Raises:
-            PlanError: if the plan is refused.
+            ConfigError: if a glob, or a legal hold, names no table.
+            PlanError: if the plan is refused, or nothing of it may go.
             LeaseError: if a run works on the artifact root.
         """
         with telling(self._progress):
-            return apply(self.plan, apply_settings(self.plan, self._config, self._given), is_dry=dry_run)
+            settings = apply_settings(self.plan, self._config, self._given)
+            return apply(self.plan, settings, is_dry=dry_run, only=only, skip=skip)
 
     @cached_property
     def totals(self) -> dict[str, Any]:
@@ -121,6 +130,58 @@ class LakePlan(Result[PlanRow]):
                 "saving_per_month": summary["duplicate_saving_per_month"],
             },
         }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of the tables that may go are planned.
+
+    Attributes:
+        only: globs of tables; all where there are none.
+        exclude: globs of tables that stay.
+        min_saving: in the plan's currency a month; what saves less stays.
+        max_rebuild_s: longest rebuild in seconds; None means any.
+    """
+
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    min_saving: float = 0.0
+    max_rebuild_s: float | None = None
+
+    def left(self, table: PlannedTable) -> str:
+        """Why a table is not among the chosen ones; empty where it is."""
+        if self.only and not matches_any(table.name, self.only):
+            return "not among --only"
+        if matches_any(table.name, self.exclude):
+            return "left out by --exclude"
+        if table.saving is not None and table.saving.total < self.min_saving:
+            return f"saves less than {self.min_saving:g} a month"
+        is_slow = self.max_rebuild_s is not None and (table.rebuild_latency_s or 0.0) > self.max_rebuild_s
+        return f"its rebuild takes longer than {self.max_rebuild_s:g} s" if is_slow else ""
+
+
+def plan_under(config: Path | None, given: Mapping[str, Any], choice: Choice | None = None) -> Plan:
+    """The newest run's plan under the settings of this moment: what they hold back, or the choice, stays.
+
+    Says it where the run decided under other settings than those given.
+
+    Args:
+        config: TOML file.
+        given: nested values that win over the file.
+        choice: which tables are planned; all that may go where none is given.
+
+    Raises: as `make`; ConfigError: if the settings cannot be read, or a legal hold names no table.
+    """
+    from lakebed.holds import held, other_settings
+
+    settings = lake_settings(config, given)
+    plan = make(settings.artifacts)
+    decided = RetentionConfig.model_validate(newest_run(settings.artifacts, "retention").config["retention"])
+    if others := other_settings(given_section("retention", config, given), decided):
+        shown().note(f"warning: the run decided under other settings of {', '.join(others)}; lakebed run decides anew")
+    reasons = {table.name: ("not_chosen", why) for table in plan.deleted if (why := (choice or Choice()).left(table))}
+    reasons |= {name: ("hold", why) for name, why in held(plan.deleted, settings).items()}
+    return leaving(plan, reasons).sealed(plan.created_at) if reasons else plan
 
 
 def make(root: str, only: RunRecord | None = None) -> Plan:

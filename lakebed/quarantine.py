@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakebed.config import LakebedConfig, load_config
-from lakebed.connectors.errors import ConfigError, LakeError
+from lakebed.connectors.errors import ConfigError, LakeError, PlanError
+from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.listing import canonical_root
 from lakebed.connectors.storage import Storage, is_object_store
 
@@ -71,11 +73,23 @@ def chosen_tables(tables: Sequence[str] | None, everything: bool, verb: str) -> 
     return list(tables or []) or None
 
 
-def apply(plan: "Plan", settings: LakebedConfig, *, is_dry: bool = False) -> "Applied":
+def apply(
+    plan: "Plan", settings: LakebedConfig, *, is_dry: bool = False, only: Sequence[str] = (), skip: Sequence[str] = ()
+) -> "Applied":
     """Applies a plan; with `is_dry` everything is verified and nothing done.
 
+    Tables under a hold, by the settings given now or by those of the run, stay where they are and are named.
+
+    Args:
+        plan: the plan.
+        settings: as `apply_settings` gives them.
+        is_dry: whether to look only.
+        only: globs of the tables that may go; all where there are none.
+        skip: globs of tables that stay, beside those of the plan's own list.
+
     Raises:
-        PlanError: if the plan is refused.
+        ConfigError: if a legal hold or a glob given here names no table.
+        PlanError: if the plan is refused, or none of its tables may go.
     """
     from lakebed.tasks.quarantine.apply import apply_plan, preview
     from lakebed.tasks.quarantine.evidence import require_evidence
@@ -83,16 +97,51 @@ def apply(plan: "Plan", settings: LakebedConfig, *, is_dry: bool = False) -> "Ap
     from lakebed.tasks.quarantine.recipes import RecipeRebuilder
     from lakebed.tasks.retention.keeper import require_keepers
 
+    plan, left = narrowed(plan, settings, only, skip)
     rebuilder = RecipeRebuilder(settings.containment.key, plan.rows_folder, settings.retention.recipes)
     root, artifacts = settings.lake.root, leased_root(settings)
     require_keepers(plan, settings.retention)
     require_evidence(plan)
     if is_dry:
-        return preview(Quarantine.look(root, settings.quarantine), plan, rebuilder)
+        return replace(preview(Quarantine.look(root, settings.quarantine), plan, rebuilder), left=left)
     with Quarantine.hold(root, settings.quarantine, "apply", artifacts) as quarantine:
         done = apply_plan(quarantine, plan, rebuilder)
     _create_views(done, settings)
-    return done
+    return replace(done, left=left)
+
+
+def narrowed(
+    plan: "Plan", settings: LakebedConfig, only: Sequence[str], skip: Sequence[str]
+) -> tuple["Plan", tuple[tuple[str, str], ...]]:
+    """The plan without the tables that stay, and these with why.
+
+    Raises:
+        ConfigError: if a glob names none of the plan's tables.
+        PlanError: if all of them stay.
+    """
+    from lakebed.holds import held
+    from lakebed.tasks.retention.plan import leaving
+
+    names = [table.name for table in plan.deleted]
+    for glob in (*only, *skip, *plan.skip):
+        if not any(matches_any(name, [glob]) for name in names):
+            raise ConfigError(
+                "a glob names no table that the plan would set aside; nothing was done", value=glob,
+                expected=", ".join(names[:5]) or "a plan that sets tables aside",
+            )  # fmt: skip
+    left = held(plan.deleted, settings)
+    left |= {name: "left out by the plan's own list" for name in names if matches_any(name, plan.skip)}
+    left |= {name: "left out by --exclude" for name in names if matches_any(name, skip)}
+    left |= {name: "not among --only" for name in names if only and not matches_any(name, only)}
+    if names and len(left) == len(names):
+        raise PlanError(
+            "every table of the plan stays; nothing was done",
+            value=f"{names[0]}: {left[names[0]]}",
+            expected="a table that may go",
+            hint="lakebed plan --artifacts DIR shows what each table's decision is",
+            examples=[f"{name}: {left[name]}" for name in names[1:]],
+        )
+    return leaving(plan, {name: ("left", why) for name, why in left.items()}), tuple(sorted(left.items()))
 
 
 def restore(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool = False) -> "Restored":
@@ -120,20 +169,23 @@ def purge(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool
     """Deletes tables whose time in quarantine is over; None means all of these.
 
     Raises:
-        PlanError: if that is refused.
+        ConfigError: if a legal hold names no table.
+        PlanError: if a table that was named may not be deleted.
     """
+    from lakebed.holds import held
     from lakebed.tasks.quarantine.place import Quarantine
-    from lakebed.tasks.quarantine.purge import Purged, due_entries
+    from lakebed.tasks.quarantine.purge import preview
     from lakebed.tasks.quarantine.purge import purge as delete
     from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 
     root = settings.lake.root
+    looked = Quarantine.look(root, settings.quarantine)
+    holds = held([looked.receipt(state).table for state in looked.live()], settings)
     if is_dry:
-        due = due_entries(Quarantine.look(root, settings.quarantine), tables)
-        return Purged(tuple(state.table for state, _ in due), sum(receipt.n_bytes for _, receipt in due))
+        return preview(looked, tables, holds)
     rebuilder = RecipeRebuilder(settings.containment.key, config=settings.retention.recipes)
     with Quarantine.hold(root, settings.quarantine, "purge", leased_root(settings)) as quarantine:
-        return delete(quarantine, tables, rebuilder)
+        return delete(quarantine, tables, rebuilder, holds)
 
 
 def quarantine_warnings(settings: LakebedConfig) -> list[str]:

@@ -131,10 +131,10 @@ class Lake(Answers):
             ArtifactError: if no run has reached the retention stage.
             PlanError: if the lake has changed since, or the file holds no plan.
         """
-        from lakebed.planning import LakePlan, make
+        from lakebed.planning import LakePlan, plan_under
         from lakebed.tasks.retention.plan import read_plan
 
-        plan = make(self._root) if file is None else read_plan(Path(file))
+        plan = plan_under(self._file, self._given) if file is None else read_plan(Path(file))
         return LakePlan(plan, self._file, self._given, progress=self._progress)
 
     def restore(self, *tables: str, everything: bool = False, dry_run: bool = False) -> "Restored":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # below this an object costs less to fetch than a second request does
 WHOLE_OBJECT_BYTES = 4 << 20
+_BLOCK = 1 << 20
 
 
 def local_path(root: str, path: str = "") -> str:
@@ -48,3 +50,11 @@ def open_file(root: str, path: str, n_bytes: int | None = None) -> pa.NativeFile
         is_small = n_bytes is not None and n_bytes <= WHOLE_OBJECT_BYTES
         return pa.BufferReader(storage.read_bytes(path)) if is_small else storage.open(path)
     return pa.OSFile(local_path(root, path), "rb")
+
+
+def file_digest(stream: pa.NativeFile | BinaryIO) -> str:
+    """Hex SHA-256 of a stream's bytes, from where it stands."""
+    digest = hashlib.sha256()
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+    return digest.hexdigest()

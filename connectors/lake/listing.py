@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lakebed.connectors.errors import ConfigError, LakeError, SourceError
 from lakebed.connectors.lake.change import mark
-from lakebed.connectors.lake.files import local_path, open_file
+from lakebed.connectors.lake.files import file_digest, local_path, open_file
 from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.hidden import DELTA_LOG, is_log, is_visible
 from lakebed.connectors.lake.managed import (
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from lakebed.connectors.lake.config import LakeConfig
 
 _STAND_IN = "._"
-_DIGEST_BLOCK = 1 << 20
 _DIGEST_THREADS = 4
 
 
@@ -322,16 +321,14 @@ def _digest_all(listing: Listing) -> tuple[Listing, list[Unreadable]]:
 
 
 def _digest(root: str, entry: FileEntry) -> FileEntry | Unreadable:
-    digest = hashlib.sha256()
     try:
         with open_file(root, entry.path) as stream:
-            while block := stream.read(_DIGEST_BLOCK):
-                digest.update(block)
+            digest = file_digest(stream)
     except OSError as error:
         return _problem(entry.path, error)
     except SourceError as error:
         return Unreadable(entry.path, "", error.what, error.hint)
-    return replace(entry, sha256=digest.hexdigest())
+    return replace(entry, sha256=digest)
 
 
 def _add_part(digest: hashlib._Hash, part: str) -> None:

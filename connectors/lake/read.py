@@ -137,10 +137,16 @@ def _read_whole(source: pa.NativeFile, path: str, counter: ReadCounter) -> pq.Pa
     return open_parquet(pa.BufferReader(data))
 
 
-def open_parquet(source: pa.NativeFile) -> pq.ParquetFile:
-    """A Parquet file with limits on what a damaged footer can ask for; checksums of pages are verified."""
+def open_parquet(source: pa.NativeFile, int96_unit: str | None = None) -> pq.ParquetFile:
+    """A Parquet file with limits on what a damaged footer can ask for; checksums of pages are verified.
+
+    Args:
+        source: its bytes.
+        int96_unit: in which timestamps of 96 bits are read; nanoseconds unless given.
+    """
     return pq.ParquetFile(
         source,
+        coerce_int96_timestamp_unit=int96_unit,
         pre_buffer=False,
         page_checksum_verification=True,
         thrift_string_size_limit=THRIFT_STRING_BYTES,

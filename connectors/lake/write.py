@@ -40,6 +40,8 @@ class TextStyle:
         forms: by token, the form of timestamps (see `timestamp_form`).
         raw: tokens of JSON columns whose text is JSON already.
         omits_nulls: whether JSON objects leave out the keys of nulls.
+        quoted: places of the CSV columns of which every cell but nulls stands in quotes, also where it need not.
+        quotes_header: whether all names of the header do.
     """
 
     delimiter: str = ""
@@ -52,6 +54,8 @@ class TextStyle:
     forms: tuple[tuple[str, str], ...] = ()
     raw: tuple[str, ...] = ()
     omits_nulls: bool = False
+    quoted: tuple[int, ...] = ()
+    quotes_header: bool = False
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -61,68 +65,63 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def csv_bytes(table: pa.Table, style: TextStyle, *, is_packed: bool = False) -> bytes:
-    """A CSV file of the table, gzipped where asked; cells are quoted where a reader would take them for something else.
-
-    Raises:
-        ConfigError: if a character has no place in the encoding.
-    """
+def csv_text(table: pa.Table, style: TextStyle) -> str:
+    """The table as CSV; cells are quoted as the style says, and where a reader would take them for something else."""
     header = [style.delimiter.join(_quoted_name(name, style) for name in style.names)] if style.names else []
-    lines = (text for batch in _batches(table) for text in _csv_lines(batch, style))
-    return _packed(_encoded([*header, *lines], style), is_packed)
+    return _lines([*header, *(text for batch in _batches(table) for text in _csv_lines(batch, style))], style)
 
 
-def json_bytes(table: pa.Table, style: TextStyle, *, is_packed: bool = False) -> bytes:
-    """A file of JSON lines of the table, gzipped where asked.
-
-    Raises:
-        ConfigError: if a character has no place in the encoding.
-    """
+def json_text(table: pa.Table, style: TextStyle) -> str:
+    """The table as JSON lines."""
     empty = {
         field.name
         for field, column in zip(table.schema, table.columns, strict=True)
         if column.null_count == len(column)
     }
-    lines = (text for batch in _batches(table) for text in _json_lines(batch, style, empty))
-    return _packed(_encoded(list(lines), style), is_packed)
+    return _lines([text for batch in _batches(table) for text in _json_lines(batch, style, empty)], style)
+
+
+def text_bytes(text: str, style: TextStyle, *, is_packed: bool = False) -> bytes:
+    """A file of text, gzipped where asked.
+
+    Raises:
+        ConfigError: if a character has no place in the encoding.
+    """
+    try:
+        data = (f"\ufeff{text}" if style.has_byte_order_mark else text).encode(style.encoding)
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            "a character has no place in the encoding", value=f"{style.encoding}: {error.reason}"
+        ) from error
+    return gzip.compress(data, mtime=0) if is_packed else data
 
 
 def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
     yield from table.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
 
 
-def _encoded(lines: Sequence[str], style: TextStyle) -> bytes:
-    text = "".join(f"{line}{style.line_end}" for line in lines)
-    try:
-        data = text.encode(style.encoding)
-    except UnicodeEncodeError as error:
-        raise ConfigError(
-            "a character has no place in the encoding", value=f"{style.encoding}: {error.reason}"
-        ) from error
-    return b"\xef\xbb\xbf" + data if style.has_byte_order_mark else data
-
-
-def _packed(data: bytes, is_packed: bool) -> bytes:
-    return gzip.compress(data, mtime=0) if is_packed else data
+def _lines(lines: Sequence[str], style: TextStyle) -> str:
+    return "".join(f"{line}{style.line_end}" for line in lines)
 
 
 def _csv_lines(batch: pa.RecordBatch, style: TextStyle) -> list[str]:
     forms = dict(style.forms)
     seen: dict[str, int] = {}
     columns = []
-    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+    for place, (name, values) in enumerate(zip(batch.schema.names, batch.columns, strict=True)):
         seen[name] = seen.get(name, 0) + 1
         token = token_of((name,) if seen[name] == 1 else (name, seen[name]))
-        columns.append(_csv_cells(cell_texts(values, forms.get(token, "")), style))
+        texts = cell_texts(values, forms.get(token, ""))
+        columns.append(_csv_cells(texts, style, is_quoted=place in style.quoted))
     lines: list[str] = pc.binary_join_element_wise(*columns, style.delimiter).to_pylist()
     return lines
 
 
-def _csv_cells(texts: pa.Array, style: TextStyle) -> pa.Array:
+def _csv_cells(texts: pa.Array, style: TextStyle, *, is_quoted: bool) -> pa.Array:
     special = f"[{re.escape(style.delimiter)}{_QUOTE}\r\n]"
     has_special = pc.match_substring_regex(texts, special)
     is_null_word = pc.is_in(texts, value_set=pa.array(style.null_values, pa.string()))
-    needs = pc.fill_null(pc.or_(has_special, is_null_word), False)
+    needs = pc.is_valid(texts) if is_quoted else pc.fill_null(pc.or_(has_special, is_null_word), False)
     if pc.any(needs).as_py():
         doubled = pc.replace_substring(texts, _QUOTE, _QUOTE * 2)
         texts = pc.if_else(needs, pc.binary_join_element_wise(_QUOTE, doubled, _QUOTE, ""), texts)
@@ -131,6 +130,7 @@ def _csv_cells(texts: pa.Array, style: TextStyle) -> pa.Array:
 
 def _quoted_name(name: str, style: TextStyle) -> str:
     is_special = any(char in name for char in (style.delimiter, _QUOTE, "\r", "\n")) or name in style.null_values
+    is_special = style.quotes_header or (is_special and (name != "" or len(style.names) == 1))
     return _QUOTE + name.replace(_QUOTE, _QUOTE * 2) + _QUOTE if is_special else name
 
 

@@ -21,6 +21,13 @@ Artifacts = Annotated[
 Master = Annotated[
     str | None, typer.Option("--master", help="Spark master, such as spark://host:7077.", show_default=False)
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="Glob of the tables that may go; may be repeated.", show_default=False),
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", help="Glob of tables that stay; may be repeated.", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, all else on standard error.")]
 
 

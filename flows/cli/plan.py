@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, asked
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Exclude, Only, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
 from lakebed.tasks.retention.words import money_text
 from lakebed.words import human_bytes
@@ -20,15 +20,25 @@ if TYPE_CHECKING:
 HASH_DIGITS = 12
 
 
-def plan(
+def plan(  # noqa: PLR0913 - one argument an option
+    *,
     artifacts: Artifacts = None,
     config: ConfigOption = None,
     out: Annotated[Path, typer.Option("--out", help="File to write the plan to.")] = Path("plan.json"),
+    only: Only = None,
+    exclude: Exclude = None,
+    min_saving: Annotated[float, typer.Option("--min-saving", help="Least saving of a table a month.")] = 0.0,
+    max_rebuild_s: Annotated[
+        float | None, typer.Option("--max-rebuild-s", help="Longest rebuild, in seconds.", show_default=False)
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="List the tables that nothing contains as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the plan of the newest run: what to delete, how it is rebuilt, what that saves. Changes nothing."""
-    found = asked(artifacts, config).plan()
+    from lakebed.planning import Choice, LakePlan, plan_under
+
+    choice = Choice(tuple(only or ()), tuple(exclude or ()), min_saving, max_rebuild_s)
+    found = LakePlan(plan_under(config, overrides(None, artifacts), choice))
     found.save(out)
     if as_json:
         copies = [group.model_dump(mode="json") for group in found.plan.copies]

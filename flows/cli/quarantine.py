@@ -7,11 +7,13 @@ import typer
 
 from lakebed.flows.cli.confirm import DryRun, Everything, Tables, Yes, require_yes
 from lakebed.flows.cli.logs import follow_config
-from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Lake, overrides
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Exclude, Lake, Only, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text, printable
 from lakebed.words import human_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lakebed.tasks.quarantine.apply import Applied
 
 PlanFile = Annotated[Path, typer.Argument(help="The plan that `lakebed plan` wrote.")]
@@ -22,6 +24,8 @@ def apply(  # noqa: PLR0913 - one argument an option
     *,
     yes: Yes = False,
     dry_run: DryRun = False,
+    only: Only = None,
+    exclude: Exclude = None,
     lake: Lake = None,
     artifacts: Artifacts = None,
     config: ConfigOption = None,
@@ -29,20 +33,22 @@ def apply(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Set the tables of a plan aside: verify, rebuild and compare, then move to quarantine. Deletes nothing."""
     from lakebed.quarantine import apply as apply_plan
-    from lakebed.quarantine import apply_settings
+    from lakebed.quarantine import apply_settings, narrowed
     from lakebed.tasks.retention.plan import read_plan
 
     follow_config(config)
     read = read_plan(plan)
     settings = apply_settings(read, config, overrides(lake, artifacts))
+    globs = {"only": only or (), "skip": exclude or ()}
     if not dry_run:
-        n_bytes = sum(table.n_bytes for table in read.deleted)
+        going, _ = narrowed(read, settings, **globs)
+        n_bytes = sum(table.n_bytes for table in going.deleted)
         require_yes(
-            f"set {len(read.deleted):,} tables ({human_bytes(n_bytes)}) of {settings.lake.root} aside",
+            f"set {len(going.deleted):,} tables ({human_bytes(n_bytes)}) of {settings.lake.root} aside",
             yes,
             f"lakebed apply {plan} --yes",
         )
-    done = apply_plan(read, settings, is_dry=dry_run)
+    done = apply_plan(read, settings, is_dry=dry_run, **globs)
     if as_json:
         print_json(_facts(done, is_dry=dry_run))
         return
@@ -98,17 +104,22 @@ def purge(  # noqa: PLR0913 - one argument an option
     chosen = chosen_tables(tables, everything, "purge")
     settings = lake_settings(config, overrides(lake, artifacts))
     due = purge_tables(chosen, settings, is_dry=True)
-    if not dry_run:
+    if not dry_run and due.tables:
         what = f"delete {len(due.tables):,} tables ({human_bytes(due.n_bytes)}) for ever"
         require_yes(what, yes, f"lakebed purge {' '.join(chosen or ['--all'])} --lake {settings.lake.root} --yes")
-    done = due if dry_run else purge_tables(chosen, settings)
+    done = due if dry_run or not due.tables else purge_tables(chosen, settings)
     if as_json:
-        print_json({"dry_run": dry_run, "n_tables": len(done.tables), "n_bytes": done.n_bytes, "tables": done.tables})
+        waiting = [{"table": name, "why": why} for name, why in done.waiting]
+        counts = {"n_tables": len(done.tables), "n_bytes": done.n_bytes, "tables": done.tables}
+        print_json({"dry_run": dry_run, **counts, "waiting": waiting})
         return
     verb = "would be deleted" if dry_run else "deleted; their recipes stay, `lakebed restore` rebuilds them"
     print_text(
         f"{len(done.tables):,} tables, {human_bytes(done.n_bytes)}, {verb}: {', '.join(map(printable, done.tables))}"
+        if done.tables
+        else "no table is due; nothing was deleted"
     )
+    _print_staying(done.waiting, "tables stay in quarantine")
 
 
 def _facts(done: "Applied", *, is_dry: bool) -> dict[str, Any]:
@@ -124,7 +135,13 @@ def _facts(done: "Applied", *, is_dry: bool) -> dict[str, Any]:
         for receipt in done.receipts
     ]
     counts = {"n_tables": len(tables), "n_before": done.n_before, "n_bytes": done.n_bytes}
-    return {"dry_run": is_dry, **counts, "quarantine": done.quarantine, "tables": tables}
+    left = [{"table": name, "why": why} for name, why in done.left]
+    return {"dry_run": is_dry, **counts, "quarantine": done.quarantine, "tables": tables, "left": left}
+
+
+def _print_staying(staying: "Sequence[tuple[str, str]]", title: str) -> None:
+    if staying:
+        print_table(f"{len(staying):,} {title}", ("table", "why"), staying)
 
 
 def _print(done: "Applied", lake: str, *, is_dry: bool) -> None:
@@ -135,6 +152,7 @@ def _print(done: "Applied", lake: str, *, is_dry: bool) -> None:
     verb = "would be set aside" if is_dry else "set aside"
     title = f"{len(done.receipts):,} tables {verb}, {human_bytes(done.n_bytes)} in all"
     print_table(title, ("table", "bytes", "rebuilt from", "purge not before"), rows, right=(1,))
+    _print_staying(done.left, "tables of the plan stay at their place")
     if done.n_before:
         print_text(f"{done.n_before:,} of them were set aside before")
     if is_dry:

@@ -26,8 +26,7 @@ from lakebed.tasks.index.config import IndexConfig, Space
 from lakebed.tasks.index.kernel.flat import Float32, Floats, prepared
 from lakebed.tasks.index.kernel.hnsw import SPACES, build_shard
 from lakebed.tasks.index.kernel.twins import Twins, collapse
-from lakebed.tasks.index.named import NamedIndex
-from lakebed.tasks.index.vector_index import FlatIndex, HnswIndex, VectorIndex
+from lakebed.tasks.index.vector_index import FlatIndex, HnswIndex, NamedIndex, VectorIndex
 
 FORMAT = 1
 HEAD = "index.json"

@@ -37,11 +37,13 @@ class Applied:
         receipts: of all tables of the plan that are in quarantine now.
         n_before: how many of them were there already.
         quarantine: where they lie.
+        left: tables of the plan that stay where they are, each with why.
     """
 
     receipts: tuple[Receipt, ...]
     n_before: int
     quarantine: str
+    left: tuple[tuple[str, str], ...] = ()
 
     @property
     def n_bytes(self) -> int:
@@ -59,8 +61,8 @@ def apply_plan(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder) -> Appl
     resume(quarantine, plan)
     before = [table for table in plan.deleted if _state(quarantine, plan, table).phase is Phase.SET_ASIDE]
     todo = [table for table in plan.deleted if table not in before]
-    verify(quarantine, plan, todo, rebuilder)
-    receipts = _prepare(quarantine, plan, todo, rebuilder)
+    verified = verify(quarantine, plan, todo, rebuilder)
+    receipts = _prepare(quarantine, plan, verified, rebuilder)
     require_unmoved(plan, todo, with_bytes=False)
     with shown().step("Setting tables aside", len(receipts)) as step:
         for receipt in receipts:
@@ -85,21 +87,28 @@ def preview(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder) -> Applied
     return Applied(tuple(receipts), len(plan.deleted) - len(todo), quarantine.storage.root)
 
 
-def verify(quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable], rebuilder: Rebuilder) -> None:
+def verify(
+    quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable], rebuilder: Rebuilder
+) -> list[PlannedTable]:
     """Verifies all that `apply` depends on; changes nothing.
+
+    Returns:
+        The tables, each with the recipe that was compared.
 
     Raises:
         PlanError: naming the first thing that is not as it must be.
     """
     if not tables:
-        return
+        return []
     require_possible(quarantine, plan, tables)
     with shown().step("Comparing tables with the plan"):
         require_unmoved(plan, tables, with_bytes=True)
     with shown().step("Rebuilding and comparing", len(tables)) as step:
+        verified = []
         for table in tables:
-            rebuilder.require_equal(table, plan.lake)
+            verified.append(rebuilder.require_equal(table, plan.lake))
             step.advance()
+    return verified
 
 
 def resume(quarantine: Quarantine, plan: Plan) -> None:

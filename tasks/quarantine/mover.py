@@ -10,7 +10,6 @@ Each part may be called again after a crash and then does what is left.
 
 import contextlib
 import errno
-import hashlib
 import os
 import shutil
 from abc import ABC, abstractmethod
@@ -19,12 +18,12 @@ from dataclasses import dataclass
 
 from lakebed.connectors.errors import ArtifactError, PlanError
 from lakebed.connectors.lake.change import has_changed
+from lakebed.connectors.lake.files import file_digest
 from lakebed.connectors.storage import LocalStorage, Storage, StoredFile, storage_error
 from lakebed.tasks.quarantine.journal import sync_folder
 from lakebed.tasks.quarantine.receipt import DATA, Receipt
 from lakebed.tasks.retention.plan import FileIdentity
 
-_BLOCK = 1 << 20
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
 
 
@@ -248,11 +247,8 @@ class ObjectMover(Mover):
 
 def file_sha256(storage: Storage, path: str) -> str:
     """Hex SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
     with storage.open(path) as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return file_digest(stream)
 
 
 def is_untouched(storage: Storage, found: StoredFile, file: FileIdentity) -> bool:

@@ -1,80 +1,137 @@
 """`purge`: deletes tables that were set aside, after their time; the only verb that deletes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from lakebed.connectors.errors import PlanError
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
+from lakebed.tasks.quarantine.mover import is_whole_at
 from lakebed.tasks.quarantine.owners import require_deletable
 from lakebed.tasks.quarantine.pins import require_pins
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.rebuilding import Rebuilder
-from lakebed.tasks.quarantine.receipt import Receipt, quoted
+from lakebed.tasks.quarantine.receipt import DATA, RECEIPT, Receipt, quoted, write_model
 from lakebed.tasks.quarantine.restore import RECIPE, chosen_entries
 from lakebed.tasks.runtime.progress import shown
 
 
 @dataclass(frozen=True)
 class Purged:
-    """What was deleted: names of tables, and the bytes of their files."""
+    """What was deleted, or would be.
+
+    Attributes:
+        tables: their names.
+        n_bytes: of their files.
+        waiting: tables that stay in quarantine, each with why; only where all that are due were asked for.
+    """
 
     tables: tuple[str, ...]
     n_bytes: int
+    waiting: tuple[tuple[str, str], ...] = ()
 
 
-def purge(quarantine: Quarantine, tables: Sequence[str] | None, rebuilder: Rebuilder) -> Purged:
+@dataclass
+class _Due:
+    """What may be purged, and what stays with the error that says why; by name, an error is raised instead."""
+
+    by_name: bool
+    entries: list[tuple[EntryState, Receipt]] = field(default_factory=list)
+    waiting: dict[str, str] = field(default_factory=dict)
+
+    def leave(self, table: str, error: PlanError, entry: tuple[EntryState, Receipt] | None = None) -> None:
+        if self.by_name:
+            raise error
+        self.waiting[table] = f"{error.what.removesuffix('; nothing was deleted')}: {error.value}"
+        if entry is not None:
+            self.entries.remove(entry)
+
+    def answer(self) -> Purged:
+        names, n_bytes = (state.table for state, _ in self.entries), sum(each.n_bytes for _, each in self.entries)
+        return Purged(tuple(names), n_bytes, tuple(sorted(self.waiting.items())))
+
+
+def purge(
+    quarantine: Quarantine, tables: Sequence[str] | None, rebuilder: Rebuilder, holds: Mapping[str, str] | None = None
+) -> Purged:
     """Deletes the files of tables in quarantine whose time is over; None means all that are due.
 
     Each is rebuilt and compared once more before its files go: afterwards the recipe is all there is.
 
+    Args:
+        quarantine: held.
+        tables: names, each of which must go; with None those that may not go are named and stay.
+        rebuilder: of the lake's recipes.
+        holds: why a table may not be deleted, by its name.
+
     Raises:
-        PlanError: if a table named is not due or not set aside, or none is due; if a parent has moved or a rebuild
+        PlanError: if a table named is not due, not set aside or under a hold, its parent has moved or its rebuild
             differs. Nothing was deleted then.
     """
-    due = due_entries(quarantine, tables)
-    with shown().step("Rebuilding and comparing", len(due)) as step:
-        for state, receipt in due:
-            if state.phase is Phase.SET_ASIDE:
-                require_pins(quarantine, [receipt], with_bytes=True)
-                rebuilder.require_equal(receipt.table, receipt.lake, quarantine.storage.uri(receipt.folder, RECIPE))
+    due = _due(quarantine, tables, holds or {})
+    with shown().step("Rebuilding and comparing", len(due.entries)) as step:
+        for state, receipt in list(due.entries):
+            if state.phase is Phase.SET_ASIDE or is_whole_at(quarantine.storage, receipt, is_back=False):
+                try:
+                    _require_rebuilt(quarantine, receipt, rebuilder)
+                except PlanError as error:
+                    due.leave(state.table, error, (state, receipt))
             step.advance()
-    with shown().step("Deleting tables", len(due)) as step:
-        for state, receipt in due:
+    with shown().step("Deleting tables", len(due.entries)) as step:
+        for state, receipt in due.entries:
             _delete(quarantine, state, receipt)
             step.advance()
-    return Purged(tuple(state.table for state, _ in due), sum(receipt.n_bytes for _, receipt in due))
+    return due.answer()
 
 
-def due_entries(quarantine: Quarantine, tables: Sequence[str] | None) -> list[tuple[EntryState, Receipt]]:
-    """The tables that may be purged now, with their receipts; interrupted purges among them.
+def preview(quarantine: Quarantine, tables: Sequence[str] | None, holds: Mapping[str, str] | None = None) -> Purged:
+    """What `purge` would delete, before any rebuild; changes nothing.
 
-    Raises:
-        PlanError: as `purge` says.
+    Raises: as `purge`.
     """
-    found = []
-    early: list[tuple[str, EntryState]] = []
+    return _due(quarantine, tables, holds or {}).answer()
+
+
+def _require_rebuilt(quarantine: Quarantine, receipt: Receipt, rebuilder: Rebuilder) -> None:
+    """Compares a rebuild with a table whose files are all there; the receipt keeps what it was compared by."""
+    require_pins(quarantine, [receipt], with_bytes=True)
+    recipe, data = (quarantine.storage.uri(receipt.folder, folder) for folder in (RECIPE, DATA))
+    table = rebuilder.require_equal(receipt.table, receipt.lake, recipe, data)
+    if table != receipt.table:
+        receipt = receipt.model_copy(update={"table": table})
+        write_model(quarantine.storage, f"{receipt.folder}/{RECEIPT}", receipt)
+
+
+def _due(quarantine: Quarantine, tables: Sequence[str] | None, holds: Mapping[str, str]) -> _Due:
+    """The tables that may be purged now, interrupted purges among them, and what the others wait for."""
+    due = _Due(by_name=tables is not None)
     for state in chosen_entries(quarantine, tables):
-        receipt = quarantine.receipt(state)
         if state.phase not in {Phase.SET_ASIDE, Phase.PURGING}:
-            if tables is not None:
+            if due.by_name:
                 raise _not_set_aside(quarantine, state)
             continue
-        if state.phase is Phase.SET_ASIDE and datetime.now(UTC) < (due := due_at(quarantine, receipt)):
-            early.append((due.isoformat(timespec="seconds"), state))
-            continue
-        found.append((state, receipt))
-    if early and (tables is not None or not found):
-        raise _too_early(quarantine, min(early, key=lambda pair: pair[0]))
-    if not found:
-        raise PlanError(
-            "no table can be purged; nothing was done",
-            value=f"{len(quarantine.live())} tables in quarantine",
-            expected="tables that were set aside",
-            hint="lakebed status --artifacts DIR",
-        )
-    require_deletable(quarantine, found)
-    return found
+        entry = state, quarantine.receipt(state)
+        if state.table in holds:
+            due.leave(state.table, _under_hold(quarantine, state, holds[state.table]))
+        elif state.phase is Phase.SET_ASIDE and datetime.now(UTC) < (earliest := due_at(quarantine, entry[1])):
+            due.leave(state.table, _too_early(quarantine, (earliest.isoformat(timespec="seconds"), state)))
+        else:
+            due.entries.append(entry)
+    try:
+        require_deletable(quarantine, due.entries)
+    except PlanError:
+        if due.by_name:
+            raise
+        _leave_managed(quarantine, due)
+    return due
+
+
+def _leave_managed(quarantine: Quarantine, due: _Due) -> None:
+    for entry in list(due.entries):
+        try:
+            require_deletable(quarantine, [entry])
+        except PlanError as error:
+            due.leave(entry[0].table, error, entry)
 
 
 def due_at(quarantine: Quarantine, receipt: Receipt) -> datetime:
@@ -98,6 +155,15 @@ def _too_early(quarantine: Quarantine, early: tuple[str, EntryState]) -> PlanErr
         value=f"{state.table}, set aside at {state.since}",
         expected=f"{due} or later: {quarantine.config.grace_days:g} days of grace",
         hint=f"wait; or lakebed restore {quoted(state.table)} --lake {quoted(quarantine.lake.root)}",
+    )
+
+
+def _under_hold(quarantine: Quarantine, state: EntryState, why: str) -> PlanError:
+    return PlanError(
+        "a table under a hold may not be purged; nothing was deleted",
+        value=f"{state.table}: {why}",
+        expected="a table under no hold",
+        hint=f"lakebed restore {quoted(state.table)} --lake {quoted(quarantine.lake.root)}",
     )
 
 

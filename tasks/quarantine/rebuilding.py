@@ -10,13 +10,18 @@ from lakebed.tasks.retention.plan import PlannedTable
 class Rebuilder(Protocol):
     """Runs recipes."""
 
-    def require_equal(self, table: PlannedTable, lake: LakeConfig, kept: str = "") -> None:
-        """Rebuilds a table in memory from its parents and compares it with the original's strict hash.
+    def require_equal(self, table: PlannedTable, lake: LakeConfig, kept: str = "", data: str = "") -> PlannedTable:
+        """Rebuilds a table from its parents, writes it to a temporary folder, and compares rows and traits.
 
         Args:
             table: of a plan.
             lake: how the lake is read.
             kept: folder in which the quarantine keeps the recipe's row numbers; empty: they lie with the artifacts.
+            data: root below which the original's files lie; empty: the lake's. They are read where the recipe was made
+                by a version of lakebed that did not know their traits.
+
+        Returns:
+            The table, with a recipe that holds the traits that were compared.
 
         Raises:
             PlanError: if a parent has moved, or the result differs.

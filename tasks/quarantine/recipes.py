@@ -4,9 +4,10 @@ import hashlib
 
 from pydantic import ValidationError
 
-from lakebed.connectors.errors import PlanError
+from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.receipt import quoted
 from lakebed.tasks.retention.plan import MAKE_AGAIN, PlannedTable
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.context import RecipeContext
@@ -29,18 +30,21 @@ class RecipeRebuilder:
         self._rows = rows
         self._config = config or RecipeConfig()
 
-    def require_equal(self, table: PlannedTable, lake: LakeConfig, kept: str = "") -> None:
+    def require_equal(self, table: PlannedTable, lake: LakeConfig, kept: str = "", data: str = "") -> PlannedTable:
         """See `Rebuilder.require_equal`."""
-        from lakebed.tasks.retention.recipes.rebuild import verify
+        from lakebed.tasks.retention.recipes.write import verify
 
         recipe = recipe_of(table)
+        if recipe.traits is None:
+            recipe = _completed(recipe, lake.model_copy(update={"root": data or lake.root}))
         if refusal := verify(self._context(lake, kept), recipe):
             raise PlanError(
                 f"the rebuild of {table.name} does not equal it: {refusal.reason}; nothing was done",
                 value=refusal.code,
-                expected=f"rows with the strict hash {table.original_hash[:16]}…",
-                hint=MAKE_AGAIN,
+                expected=f"rows with the strict hash {table.original_hash[:16]}…, and the traits of the original",
+                hint=f"lakebed restore {quoted(table.name)} --lake {quoted(lake.root)}" if data else MAKE_AGAIN,
             )
+        return table.model_copy(update={"recipe": recipe.model_dump(mode="json")})
 
     def keep(self, table: PlannedTable, target: Storage, folder: str) -> None:
         """See `Rebuilder.keep`."""
@@ -63,6 +67,25 @@ class RecipeRebuilder:
 
     def _context(self, lake: LakeConfig, kept: str) -> RecipeContext:
         return RecipeContext(lake, kept or self._rows, self._key, self._config)
+
+
+def _completed(recipe: Recipe, lake: LakeConfig) -> Recipe:
+    """A recipe of an older version with the traits of the original, whose files lie below the root of `lake`."""
+    from lakebed.tasks.retention.recipes.reader import TableReader
+    from lakebed.tasks.retention.recipes.traits import table_traits
+
+    try:
+        reader = TableReader(lake, recipe.child)
+        child = reader.describe()
+        reader.require_whole_timestamps()
+        return recipe.model_copy(update={"child": child, "traits": table_traits(lake, child)})
+    except SourceError as error:
+        raise PlanError(
+            f"{recipe.child.name} cannot be compared with its rebuild: {error.what}; nothing was done",
+            value=error.value,
+            expected=error.expected or "the original's files, whole",
+            hint=f"lakebed restore {quoted(recipe.child.name)}, or {MAKE_AGAIN}",
+        ) from error
 
 
 def recipe_of(table: PlannedTable) -> Recipe:

@@ -157,6 +157,10 @@ def rebuild(quarantine: Quarantine, state: EntryState, receipt: Receipt, rebuild
         write_model(quarantine.storage, f"{receipt.folder}/{REBUILT}", receipt)
         journal.append(receipt.entry, Step.REBUILT)
     bring_back(quarantine, receipt)
+    if not (receipt.table.recipe or {}).get("traits"):
+        shown().note(
+            f"{receipt.table.name}: purged before its traits were known; rows, types and their order are right"
+        )
     return receipt
 
 

@@ -1,6 +1,5 @@
 """The identity of tables: taken from the lake as it lies there now, and compared with what a plan says."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from lakebed.connectors.errors import LakeError, PlanError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.discovery import discover
-from lakebed.connectors.lake.files import open_file
+from lakebed.connectors.lake.files import file_digest, open_file
 from lakebed.connectors.lake.listing import Listing, list_lake, table_of_log
 from lakebed.connectors.lake.model import FileEntry, TableSource
 from lakebed.tasks.retention.plan import MAKE_AGAIN, FileIdentity, TableIdentity
 
-_DIGEST_BLOCK = 1 << 20
 _DIGEST_THREADS = 4
 
 
@@ -96,14 +94,11 @@ def file_sha256(root: str, path: str) -> str:
     Raises:
         PlanError: if it cannot be read.
     """
-    digest = hashlib.sha256()
     try:
         with open_file(root, path) as stream:
-            while block := stream.read(_DIGEST_BLOCK):
-                digest.update(block)
+            return file_digest(stream)
     except (OSError, LakeError) as error:
         raise PlanError("a file of the plan cannot be read", value=f"{path}: {error}", hint=MAKE_AGAIN) from error
-    return digest.hexdigest()
 
 
 def _file(entry: FileEntry) -> FileIdentity:

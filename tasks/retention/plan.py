@@ -133,6 +133,7 @@ class Plan(FrozenConfig):
         artifacts: what the plan was made from, by stage; `artifact_root` is where they lie.
         config_digest: hex SHA-256 of the retention config.
         currency: of all money, with prices of `prices_date`.
+        skip: globs of tables that `apply` leaves; people may edit it, the seal does not cover it.
         copies: the groups of equal copies; `ranking` are the settings that ranked them. Plans of before have neither.
     """
 
@@ -149,6 +150,7 @@ class Plan(FrozenConfig):
     tables: tuple[PlannedTable, ...] = Field(default_factory=tuple)
     copies: tuple[EqualCopies, ...] = ()
     ranking: KeeperConfig | None = None
+    skip: tuple[str, ...] = ()
 
     def table(self, name: str) -> PlannedTable:
         """The table of that name.
@@ -175,12 +177,43 @@ class Plan(FrozenConfig):
     def content_digest(self) -> str:
         """Hex SHA-256 over everything but the id itself and the time."""
         later = {name for name in _LATER_FIELDS if not getattr(self, name)}
-        content = self.model_dump(mode="json", exclude={"plan_id", "created_at", *later})
+        content = self.model_dump(mode="json", exclude={"plan_id", "created_at", "skip", *later})
         return sha256_of_parts([b"lakebed plan", canonical_json(content).encode()])
 
     def sealed(self, created_at: str = "") -> "Plan":
         """The plan with its id."""
         return self.model_copy(update={"plan_id": self.content_digest(), "created_at": created_at})
+
+
+def leaving(plan: Plan, reasons: Mapping[str, tuple[str, str]]) -> Plan:
+    """The plan with some of its tables kept after all, under its old seal.
+
+    Args:
+        plan: the plan.
+        reasons: code and words of why a table stays, by its name.
+
+    Raises:
+        PlanError: if the plan does not delete one of them.
+    """
+    deleted = {table.name for table in plan.deleted}
+    if unknown := sorted(set(reasons) - deleted):
+        raise PlanError(
+            "a table to keep is not one that the plan deletes; nothing was done",
+            value=unknown[0],
+            expected=", ".join(sorted(deleted)[:5]),
+            hint="write the names as the plan has them",
+            examples=unknown[1:],
+        )
+    return plan.model_copy(update={"tables": tuple(_left(table, reasons) for table in plan.tables)})
+
+
+def _left(table: PlannedTable, reasons: Mapping[str, tuple[str, str]]) -> PlannedTable:
+    needed_by = tuple(child for child in table.needed_by if child not in reasons)
+    if table.name not in reasons:
+        return table.model_copy(update={"needed_by": needed_by})
+    reason, why = reasons[table.name]
+    facts = {"decision": "keep", "reason": reason, "why": why, "needed_by": needed_by}
+    return table.model_copy(update={**facts, "parents": (), "recipe": None, "original_hash": "", "evidence": ()})
 
 
 def write_plan(plan: Plan, path: Path) -> None:

@@ -18,6 +18,16 @@ def pin_reasons(names: Sequence[str], config: RetentionConfig) -> list[str]:
     return [next((kind for kind, globs in kinds.items() if matches_any(name, globs)), "") for name in names]
 
 
+def hold_of(name: str, parents: Sequence[str], config: RetentionConfig) -> str:
+    """Why a table may not go in favour of these parents, in words; empty where it may."""
+    if (kind := pin_reasons([name], config)[0]) != "":
+        return kind
+    if config.allow_other_attributes:
+        return ""
+    others = [parent for parent in parents if attributes_of(parent, config) != attributes_of(name, config)]
+    return f"other attributes than those of {others[0]}" if others else ""
+
+
 def rebuild_limits(names: Sequence[str], config: RetentionConfig) -> Float64:
     """(n,) seconds that a rebuild of each table may take: the shortest of all that hold for it."""
     limits = [

@@ -4,9 +4,7 @@ A table's digest is SHA-256 over its columns, its number of rows and the order-f
 so neither row order nor batches, files or their names enter it.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -17,7 +15,6 @@ from lakebed.tasks.runtime.keys import sha256_of_parts
 DIGEST_KEY = b"lakebed-digest-1"
 
 _BATCH_ROWS = 65536
-_CHUNK_BYTES = 1 << 20
 
 
 def batch_multiset(batch: pa.RecordBatch, columns: Sequence[str]) -> bytes:
@@ -48,14 +45,6 @@ def table_digest(contract: Contract, n_rows: int, multisets: Iterable[bytes]) ->
 def digest_table(contract: Contract, table: pa.Table) -> str:
     """The digest of an Arrow table that fits `contract`."""
     return table_digest(contract, table.num_rows, table_multisets(table, contract.digested_names))
-
-
-def file_digest(stream: BinaryIO) -> str:
-    """Hex SHA-256 of a stream's bytes."""
-    digest = hashlib.sha256()
-    while chunk := stream.read(_CHUNK_BYTES):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _total(multisets: Sequence[bytes]) -> bytes:

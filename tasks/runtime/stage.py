@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from lakebed.connectors.delta import MAX_DRIVER_ROWS, WrittenTable, active_files, iterate_table, open_table, write_table
 from lakebed.connectors.errors import ContractError
+from lakebed.connectors.lake.files import file_digest
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.runtime.artifacts import (
     ArtifactRef,
@@ -25,7 +26,7 @@ from lakebed.tasks.runtime.artifacts import (
 )
 from lakebed.tasks.runtime.checks import ArrowChecks, check_frame, check_schema, check_table
 from lakebed.tasks.runtime.contract import Contract
-from lakebed.tasks.runtime.digest import batch_multiset, digest_table, file_digest, table_digest
+from lakebed.tasks.runtime.digest import batch_multiset, digest_table, table_digest
 from lakebed.tasks.runtime.expectations_queue import artifact_request, enqueue
 from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
 from lakebed.tasks.runtime.memory import peak_memory_bytes

@@ -13,7 +13,7 @@ from lakebed.tasks.index.evidence import Evidence
 from lakebed.tasks.index.folder import open_folder
 from lakebed.tasks.index.kernel.ngrams import match
 from lakebed.tasks.index.kernel.postings import Float64, Int64
-from lakebed.tasks.index.named import NamedIndex, unknown_id
+from lakebed.tasks.index.vector_index import NamedIndex, unknown_id
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.search.config import SearchConfig
 from lakebed.tasks.search.kernel.ranking import (
@@ -25,7 +25,7 @@ from lakebed.tasks.search.kernel.ranking import (
     score_tables,
 )
 from lakebed.tasks.search.model import Neighbour
-from lakebed.tasks.search.predicted import PredictedLinks, read_predicted
+from lakebed.tasks.search.predictions import PredictedLinks, read_predicted
 
 CANDIDATES = 8
 MIN_CANDIDATES = 50

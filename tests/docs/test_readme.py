@@ -113,7 +113,7 @@ def test_the_readme_runs_as_it_stands_on_the_sample_lake(tmp_path):
             check=False, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, f"{placed}\n{done.stdout}\n{done.stderr}"
-    assert "exports/orders_germany" in done.stdout and "customer_id" in done.stdout
+    assert "rows x 12 columns]" in done.stdout and "[10 rows x 4 columns]" in done.stdout
 
 
 def test_readme_lists_every_verb_and_the_exit_codes_of_a_run():

@@ -55,6 +55,7 @@ def test_answers_are_those_of_the_command_line(place, lake):
     assert [row.as_dict() for row in lake.joinable("names.id")] == asked("joinable", "names.id")
     assert [row.as_dict() for row in lake.search("city")] == asked("search", "city")
     assert [vars(node) for node in lake.neighbours("orders")] == asked("neighbours", "orders")[0]["neighbours"]
+    assert [json.loads(json.dumps(lake.tables().as_dict()))] == asked("tables")
     (planned,) = asked("plan", "--out", place / "plan.json")
     assert lake.plan().totals == {name: planned[name] for name in lake.plan().totals}
     assert json.loads(json.dumps(lake.status().as_dict())) == asked("status")[0]

@@ -32,11 +32,25 @@ _TYPED = re.compile(
 
 @dataclass(frozen=True)
 class CsvShape:
-    """How a CSV file is to be read: its delimiter, whether the first row names the columns, and the names."""
+    """How a CSV file is to be read, and what its beginning shows of how it was written.
+
+    Attributes:
+        delimiter: between cells.
+        has_header: whether the first row names the columns.
+        names: of the columns.
+        first: the first row.
+        line_end: behind the first row.
+        quotes_first: whether all its cells stand in quotes.
+        quoted: places of the columns of which all cells but empty ones stand in quotes, in the rows after it.
+    """
 
     delimiter: str
     has_header: bool
     names: tuple[str, ...]
+    first: tuple[str, ...]
+    line_end: str
+    quotes_first: bool
+    quoted: tuple[int, ...]
 
 
 def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig) -> CsvShape:
@@ -56,7 +70,29 @@ def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig) -> C
     first = rows[0] if rows else [""]
     has_header = config.header == "yes" or (config.header == "auto" and is_header(first, rows[1:]))
     names = tuple(cell if has_header and cell else f"c{n}" for n, cell in enumerate(first, start=1))
-    return CsvShape(delimiter, has_header, names)
+    return CsvShape(delimiter, has_header, names, tuple(first), *_style(text, delimiter))
+
+
+def _style(text: str, delimiter: str) -> tuple[str, bool, tuple[int, ...]]:
+    """The first row's end, whether all its cells stand in quotes, and the columns of which all but empty cells do."""
+    cell = re.compile(rf'("(?:[^"]|"")*+")?([^{re.escape(delimiter)}\r\n]*)({re.escape(delimiter)}|\r?\n|\Z)')
+    first: list[bool] = []
+    line_end = ""
+    plain: set[int] = set()
+    quoted: set[int] = set()
+    place = row = 0
+    for match in cell.finditer(text):
+        is_quoted = bool(match[1] and not match[2])
+        if not row:
+            first.append(is_quoted)
+        elif match[1] or match[2]:
+            (quoted if is_quoted else plain).add(place)
+        place = place + 1 if match[3] == delimiter else 0
+        line_end = line_end or (match[3] if match[3] != delimiter else "")
+        row += match[3] != delimiter
+        if row > N_SAMPLE_ROWS or match.end() == len(text):
+            break
+    return line_end or "\n", all(first), tuple(sorted(quoted - plain))
 
 
 def is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

@@ -19,11 +19,11 @@ _LARGE_READ = 1 << 26
 _ENCODING_HINT = "set `lake.text.encoding` to the file's encoding (e.g. latin-1, cp1252, utf-16)"
 # UTF-32 first: its little-endian mark begins with that of UTF-16
 _MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
 
@@ -32,7 +32,8 @@ class TextStream:
 
     Text that is said to be UTF-8 is passed on as it is: the parsers check it. A byte order mark wins over the config.
 
-    `n_quotes` counts the quotation marks that `read` has given out.
+    `n_quotes` counts the quotation marks that `read` has given out; `encoding` is that of the file, and `has_mark` says
+    whether a byte order mark tells it.
 
     Args:
         root: of the lake.
@@ -45,7 +46,8 @@ class TextStream:
         self.closed = False
         self.is_at_end = False
         self.n_quotes = 0
-        self._encoding = _known_encoding(encoding)
+        self.has_mark = False
+        self.encoding = _known_encoding(encoding)
         self._file = _open(root, path)
         self.n_bytes = _size(self._file)
         self._source = _unpacked(self._file, path)
@@ -98,13 +100,12 @@ class TextStream:
 
     def _start(self) -> None:
         head = self._raw(BLOCK_BYTES)
-        encoding = self._encoding
-        for mark, marked in _MARKS:
+        for mark, encoding in _MARKS:
             if head.startswith(mark):
-                encoding, head = marked, head[len(mark) :] if marked == "utf-8" else head
+                self.encoding, self.has_mark, head = encoding, True, head[len(mark) :]
                 break
-        if encoding != "utf-8":
-            self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        if self.encoding != "utf-8":
+            self._decoder = codecs.getincrementaldecoder(self.encoding)("strict")
         self._pending = self._checked(head)
 
     def _next(self, n_bytes: int) -> bytes:

@@ -16,8 +16,12 @@ spark.synthesise_on_spark(session, context, pairs) -> list[Outcome]
     the same for any number of `pairs.PairRefs(child, parents)` in one job.
 rebuild.rebuild(context, recipe) -> pa.Table
     the child's rows from the parents by the recipe alone; refuses parents whose bytes or version have moved.
-rebuild.verify(context, recipe) -> Refusal | None
-    executes and compares with the recipe's digest; None: equal; half of it is `rebuild.compare(recipe, table, context)`
+rebuild.compare(recipe, table, context) -> Refusal | None
+    rows in memory with the recipe's digest; None: equal
+write.verify(context, recipe) -> Refusal | None
+    executes, compares, writes to a temporary folder, reads, compares again, traits too
+traits.table_traits(lake, ref) -> Traits
+    what a reader sees beside the rows, of a table that `describe` has completed; reads footers and the Delta log only
 digest.strict_digest(table, key) -> StrictDigest, digest.digest_table(context, ref) -> StrictDigest
     of rows in memory; of a table of the lake as it reads.
 write.write_rebuilt(context, recipe, destination) -> tuple[str, ...]

@@ -74,6 +74,10 @@ def digest_table(context: RecipeContext, ref: TableRef) -> StrictDigest:
         SourceError: if it cannot be read.
     """
     reader = TableReader(context.lake, ref)
-    ref = reader.describe()
+    return digest_read(context, reader, reader.describe())
+
+
+def digest_read(context: RecipeContext, reader: TableReader, ref: TableRef) -> StrictDigest:
+    """The same of a table that is being read; `ref` is what the reader describes."""
     hashes = strict_hashes(reader.cells([leaf.token for leaf in ref.leaves]), context.key)
     return digest_of(reader.schema, hashes, context.key)

@@ -17,7 +17,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, StructField, StructType
 
-from lakebed.connectors.errors import LakeError
+from lakebed.connectors.errors import LakeError, PlanError
 from lakebed.connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
 from lakebed.tasks.encoding.multiset import add_multiset_hashes, multiset_hash
 from lakebed.tasks.retention.recipes.casting import cast_where_same
@@ -42,6 +42,9 @@ from lakebed.tasks.retention.recipes.pairs import refused
 from lakebed.tasks.retention.recipes.reader import FooterReader
 from lakebed.tasks.retention.recipes.shapes import schema_from_text
 from lakebed.tasks.retention.recipes.sql_text import condition, identifier
+from lakebed.tasks.retention.recipes.synthesis import Refused
+from lakebed.tasks.retention.recipes.traits import table_traits
+from lakebed.tasks.retention.recipes.write import require_traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,6 +80,8 @@ def synthesise_large(session: SparkSession, context: RecipeContext, pair: PairRe
         limit = context.config.max_table_bytes
         reason = f"{error} (a table has {pair.largest_bytes:,} bytes, above `max_table_bytes` of {limit:,})"
         return refused(pair, Refusal(code="too_large", reason=reason))
+    except Refused as error:
+        return refused(pair, error.refusal)
     except (LakeError, *SPARK_ERRORS) as error:
         return refused(pair, Refusal(code="unreadable", reason=" ".join(str(error).split())[:300]))
     return Outcome(
@@ -94,8 +99,12 @@ def synthesise_large(session: SparkSession, context: RecipeContext, pair: PairRe
 def _solve(session: SparkSession, context: RecipeContext, pair: PairRefs) -> tuple[Recipe | None, float]:
     if len(pair.parents) > 1 or "text" in {table.read_via for table in (pair.child, *pair.parents)}:
         raise _TooLarge("several parents, or text, are compared in memory only")
-    child = FooterReader(context.lake, pair.child).describe()
-    parent = FooterReader(context.lake, pair.parents[0]).describe()
+    child, parent = (_described(context, table) for table in (pair.child, pair.parents[0]))
+    traits = table_traits(context.lake, child)
+    try:
+        require_traits(traits, schema_from_text(child.schema_ipc), child.name)
+    except PlanError as error:
+        raise Refused("cannot_be_written", f"{error.what}: {error.value}") from error
     columns = dict(pair.columns[0]) if pair.columns else {leaf.token: leaf.token for leaf in child.leaves}
     own = {token: token for token in columns}
     types = {leaf.token: leaf.type for leaf in _leaves(context, child)}
@@ -113,10 +122,16 @@ def _solve(session: SparkSession, context: RecipeContext, pair: PairRefs) -> tup
     )
     part = Part(parent=parent, columns=maps, selector=selector, multiplicity=multiplicity)
     digest = _digest(context, child, rows)
-    recipe = Recipe(child=child, parts=(part,), order=_ORDER, digest=digest)
+    recipe = Recipe(child=child, parts=(part,), order=_ORDER, digest=digest, traits=traits)
     started = time.monotonic()
     rebuilt = _digest(context, child, _executed(session, context, recipe, types))
     return recipe if rebuilt.is_same_table(digest) else None, time.monotonic() - started
+
+
+def _described(context: RecipeContext, table: TableRef) -> TableRef:
+    reader = FooterReader(context.lake, table)
+    reader.require_whole_timestamps()
+    return reader.describe()
 
 
 def _leaves(context: RecipeContext, table: TableRef) -> list[_Leaf]:

@@ -13,8 +13,9 @@ from pydantic import Field
 
 from lakebed.connectors.config import FrozenConfig
 from lakebed.connectors.paths import InsidePath
+from lakebed.tasks.retention.recipes.traits import Traits
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 
 RefusalCode = Literal[
     "unreadable", "changed", "unsupported_type", "not_contained", "differs_strictly", "positions_too_large",
@@ -57,6 +58,10 @@ class TextDialect(FrozenConfig):
     omits_nulls: bool = Field(False, description="Whether JSON objects leave out the keys of nulls.")
     forms: tuple[tuple[str, str], ...] = Field((), description="Token and form (a pattern) of columns of timestamps.")
     raw: tuple[str, ...] = Field((), description="Tokens of JSON columns whose text is JSON itself, such as numbers.")
+    quotes_header: bool = Field(False, description="Whether all names of CSV stand in quotes.")
+    quoted: tuple[int, ...] = Field((), description="Places of the CSV columns of which all cells but nulls do.")
+    n_quotes: int = Field(-1, description="Quotation marks of all CSV files; -1 where they were not counted.")
+    differs: tuple[str, ...] = Field((), description="Names of the facts above that are not the same in all files.")
 
 
 class TableRef(FrozenConfig):
@@ -218,6 +223,9 @@ class Recipe(FrozenConfig):
     multiplicity: Literal["as_is", "distinct"] = Field("as_is", description="Whether rows of several parts count once.")
     order: RowOrder = Field(description="Order of the rows.")
     digest: StrictDigest = Field(description="Of the child; the executed rebuild had the same.")
+    traits: Traits | None = Field(
+        None, description="Of the child; the rebuild had the same. None where an older version of lakebed made it."
+    )
 
     @property
     def selector_shape(self) -> str:

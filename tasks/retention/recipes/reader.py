@@ -10,6 +10,7 @@ import pyarrow as pa
 from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.connectors.lake.delta_log import live_rows, physical_tokens
 from lakebed.connectors.lake.files import open_file
+from lakebed.connectors.lake.footer import wide_timestamps
 from lakebed.connectors.lake.leaves import LeafArray, path_of, schema_leaves
 from lakebed.connectors.lake.read import (
     ReadCounter,
@@ -56,6 +57,7 @@ class TableReader:
         self._bytes: dict[str, bytes] = {}
         self._digests: dict[str, str] = {}
         self._cells: dict[str, LeafArray] = {}
+        self._has_whole_timestamps = False
         self._schema: pa.Schema | None = None
         self._text: TextTable | None = None
         self._delta: DeltaTable | None = None
@@ -96,6 +98,19 @@ class TableReader:
             }
         )
 
+    def require_whole_timestamps(self) -> None:
+        """Refuses a table with timestamps of 96 bits that Arrow reads as other ones."""
+        for file in self._given.files if self._given.read_via != "text" and not self._has_whole_timestamps else ():
+            with source_errors(file.path):
+                column = wide_timestamps(self._source(file))
+            if column:
+                raise SourceError(
+                    "INT96 timestamps before 1677 or after 2262 cannot be read without loss",
+                    value=f"{column} in {file.path}",
+                    expected="timestamps that 64 bits of nanoseconds hold",
+                )
+        self._has_whole_timestamps = True
+
     def cells(self, tokens: Sequence[str]) -> dict[str, LeafArray]:
         """The cells of the given leaves, over all files in the order of their paths."""
         wanted = [token for token in tokens if token not in self._cells]
@@ -119,7 +134,7 @@ class TableReader:
                     yield from read_open(opened, self._split(file), tokens, ReadCounter(), ignore_case=ignore_case)
 
     def _delta_batches(self, tokens: Sequence[str]) -> Iterator[Mapping[str, LeafArray]]:
-        table, ignore_case = self._opened(), self._lake.ignore_column_case
+        table, ignore_case = self.opened(), self._lake.ignore_column_case
         live = live_rows(table)
         names = physical_tokens(table, schema_leaves(self.schema, ignore_case))
         stored = {token: names[token] if token not in self._given.partition_columns else token for token in tokens}
@@ -141,7 +156,7 @@ class TableReader:
         if given.read_via == "text":
             return self._with_partitions(self._texts().schema([leaf.token for leaf in given.leaves]))
         if given.format == "delta":
-            return pa.schema(self._opened().schema().to_arrow())
+            return pa.schema(self.opened().schema().to_arrow())
         schemas = []
         for file in given.files:
             with source_errors(file.path):
@@ -175,7 +190,8 @@ class TableReader:
         values = tuple((token, text, types[token]) for token, text in file.partition_values)
         return Split(0, 0, file.path, "parquet", None, values, (), file.n_rows, file.size)
 
-    def _opened(self) -> DeltaTable:
+    def opened(self) -> DeltaTable:
+        """The Delta table, at the version that the reference names."""
         if self._delta is None:
             from lakebed.connectors.delta import open_table
 
@@ -193,7 +209,11 @@ class TableReader:
         return self._text
 
     def _parquet(self, file: FileRef) -> pq.ParquetFile:
-        return open_parquet(pa.BufferReader(self._whole(file)))
+        return open_parquet(self._source(file))
+
+    def _source(self, file: FileRef) -> pa.NativeFile:
+        is_held = self._given.format != "delta"
+        return pa.BufferReader(self._whole(file)) if is_held else open_file(self._lake.root, file.path, file.size)
 
     def _digest(self, file: FileRef) -> str:
         self._whole(file)
@@ -215,8 +235,8 @@ class TableReader:
 class FooterReader(TableReader):
     """The same for tables that do not fit into memory: it describes them, and holds no file."""
 
-    def _parquet(self, file: FileRef) -> pq.ParquetFile:
-        return open_parquet(open_file(self._lake.root, file.path, file.size))
+    def _source(self, file: FileRef) -> pa.NativeFile:
+        return open_file(self._lake.root, file.path, file.size)
 
     def _digest(self, file: FileRef) -> str:
         with source_errors(file.path), open_file(self._lake.root, file.path, file.size) as stream:

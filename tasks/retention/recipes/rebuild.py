@@ -16,8 +16,8 @@ from lakebed.tasks.retention.recipes.constants import scalar_of
 from lakebed.tasks.retention.recipes.digest import strict_hashes
 from lakebed.tasks.retention.recipes.model import Equals, In, Positions, Refusal
 from lakebed.tasks.retention.recipes.reader import TableReader
+from lakebed.tasks.retention.recipes.row_numbers import read_rows
 from lakebed.tasks.retention.recipes.shapes import assembled, joined, schema_from_text, taken
-from lakebed.tasks.retention.recipes.stored import read_rows
 
 if TYPE_CHECKING:
     from lakebed.tasks.encoding.hashes import Hashes
@@ -39,14 +39,6 @@ def rebuild(context: RecipeContext, recipe: Recipe) -> pa.Table:
     """
     readers = [TableReader(context.lake, part.parent) for part in recipe.parts]
     return execute(recipe, readers, lambda stored: read_rows(context.folder, stored), context)
-
-
-def verify(context: RecipeContext, recipe: Recipe) -> Refusal | None:
-    """Executes the recipe and compares; None where the result equals the child that it was made for.
-
-    Raises: as `rebuild`.
-    """
-    return compare(recipe, rebuild(context, recipe), context)
 
 
 def compare(recipe: Recipe, table: pa.Table, context: RecipeContext) -> Refusal | None:

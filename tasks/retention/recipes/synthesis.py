@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -34,9 +33,10 @@ from lakebed.tasks.retention.recipes.model import (
 )
 from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.rebuild import compare, execute, first_rows
+from lakebed.tasks.retention.recipes.row_numbers import PackedRows, pack_rows, write_rows
 from lakebed.tasks.retention.recipes.shapes import schema_from_text
-from lakebed.tasks.retention.recipes.stored import PackedRows, pack_rows, write_rows
-from lakebed.tasks.retention.recipes.write import write_table_as
+from lakebed.tasks.retention.recipes.traits import table_traits
+from lakebed.tasks.retention.recipes.write import rehearse, require_traits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,6 +150,9 @@ class _Pair:
             [dict(given) for given in columns] if columns else [dict(zip(tokens, tokens, strict=True))] * len(parents)
         )
         self._require_columns()
+        self._traits = table_traits(context.lake, self._child)
+        for table in (self._child, *self._parents):
+            readers.of(table).require_whole_timestamps()
         schema = schema_from_text(self._child.schema_ipc)
         self._schema = schema
         self._types = {leaf.token: leaf.type for leaf in schema_leaves(schema, context.lake.ignore_column_case)}
@@ -182,6 +185,7 @@ class _Pair:
             multiplicity=multiplicity,
             order=order,
             digest=digest_of(self._schema, self._hashes, self._context.key),
+            traits=self._traits,
         )
         seconds = self._execute(recipe, packed)
         for rows in packed:
@@ -202,8 +206,13 @@ class _Pair:
         seconds = time.monotonic() - started
         if refusal := compare(stored, table, self._context):
             raise Refused(refusal.code, refusal.reason)
-        if self._context.config.rehearses_writing:
-            _rehearse(self._context, stored, table)
+        try:
+            if self._context.config.rehearses_writing:
+                rehearse(self._context, stored, table)
+            else:
+                require_traits(self._traits, table.schema, self._child.name)
+        except LakeError as error:
+            raise Refused("cannot_be_written", _one_line(error)) from error
         return seconds
 
     def _require_columns(self) -> None:
@@ -343,15 +352,6 @@ def _share_out(child: Hashes, projected: Sequence[tuple[Hashes, Mask | None]], n
             f"{len(left):,} of the {len(child):,} rows of {name} are not in the parent to the bit and type",
         )
     return shares
-
-
-def _rehearse(context: RecipeContext, recipe: Recipe, table: pa.Table) -> None:
-    """Writes the rebuilt table to a temporary folder and reads it: what is deleted must be possible to write again."""
-    with tempfile.TemporaryDirectory(prefix="lakebed-recipe-") as folder:
-        try:
-            write_table_as(context, recipe, table, folder)
-        except LakeError as error:
-            raise Refused("cannot_be_written", _one_line(error)) from error
 
 
 def term_of(term: RankTerm, columns: Sequence[RankedColumn]) -> Term:

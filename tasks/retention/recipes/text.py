@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 import pyarrow as pa
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.files import open_file
 from lakebed.connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
 from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
 from lakebed.connectors.lake.text.json_lines import JsonReader
@@ -67,8 +66,15 @@ class _Seen:
     """What the files of a table have shown of their dialect."""
 
     facts: dict[str, object] = field(default_factory=dict)
+    differs: set[str] = field(default_factory=set)
+    n_quotes: int = 0
     forms: dict[str, str] = field(default_factory=dict)
     raw: set[str] = field(default_factory=set)
+
+    def add(self, facts: Mapping[str, object]) -> None:
+        """What one more file has shown."""
+        self.differs |= {name for name, fact in facts.items() if self.facts.get(name, fact) != fact}
+        self.facts |= facts
 
 
 def read_text(lake: LakeConfig, ref: TableRef) -> TextTable:
@@ -83,7 +89,8 @@ def read_text(lake: LakeConfig, ref: TableRef) -> TextTable:
     dialect = TextDialect.model_validate(
         {
             **seen.facts,
-            "encoding": config.encoding,
+            "n_quotes": seen.n_quotes if ref.format == "csv" else -1,
+            "differs": sorted(seen.differs),
             "null_values": config.null_values,
             "forms": sorted(seen.forms.items()),
             "raw": sorted(seen.raw),
@@ -117,17 +124,20 @@ def _read_csv_blocks(
     lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen, block_bytes: int
 ) -> dict[str, LeafArray]:
     with TextStream(lake.root, file.path, config.encoding) as stream:
-        head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
         reader = CsvReader(stream, config, block_bytes)
         shape = reader.shape
-        seen.facts |= {
+        facts = {
             "delimiter": shape.delimiter,
             "has_header": shape.has_header,
-            "names": shape.names,
-            "line_end": "\r\n" if b"\r\n" in head else "\n",
-            "has_byte_order_mark": _has_mark(lake.root, file.path),
+            "names": shape.first if shape.has_header else (),
+            "line_end": shape.line_end,
+            "quotes_header": shape.quotes_first and shape.has_header,
+            "quoted": shape.quoted,
         }
-        return _cells(list(reader.batches()), reader.schema, lake, file, seen)
+        seen.add(facts | _facts(stream))
+        batches = list(reader.batches())
+        seen.n_quotes += stream.n_quotes
+        return _cells(batches, reader.schema, lake, file, seen)
 
 
 def _read_json(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen) -> dict[str, LeafArray]:
@@ -136,8 +146,8 @@ def _read_json(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen)
         with JsonReader(stream) as reader:
             leaves = schema_leaves(reader.schema)
             seen.raw |= {leaf.token for leaf in leaves if _kind(reader.shape, leaf.path) in _RAW_KINDS}
+            seen.add(_facts(stream) | {"line_end": "\r\n" if b"\r\n" in head else "\n"})
             seen.facts["omits_nulls"] = bool(seen.facts.get("omits_nulls", True)) and b"null" not in head
-            seen.facts["has_byte_order_mark"] = _has_mark(lake.root, file.path)
             return _cells(list(reader.batches()), reader.schema, lake, file, seen)
 
 
@@ -173,10 +183,8 @@ def _kind(shape: Shape, path: Sequence[str | int]) -> str:
     return shape.kind
 
 
-def _has_mark(root: str, path: str) -> bool:
-    """Whether a file begins with the mark of UTF-8; inside gzip it is not looked for."""
-    with open_file(root, path) as stream:
-        return bytes(stream.read(3)) == b"\xef\xbb\xbf"
+def _facts(stream: TextStream) -> dict[str, object]:
+    return {"encoding": stream.encoding, "has_byte_order_mark": stream.has_mark}
 
 
 def _fields(types: Mapping[tuple[str | int, ...], pa.DataType]) -> list[pa.Field]:

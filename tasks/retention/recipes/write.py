@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
+from lakebed.connectors.delta import open_table
 from lakebed.connectors.errors import LakeError, PlanError
+from lakebed.connectors.lake.delta_metadata import delta_traits, write_delta
+from lakebed.connectors.lake.footer import ParquetTraits, parquet_traits, write_parquet
 from lakebed.connectors.lake.leaves import path_of
 from lakebed.connectors.lake.read import partition_scalar
-from lakebed.connectors.lake.write import TextStyle, csv_bytes, json_bytes, parquet_bytes, rows_where, split_rows
-from lakebed.connectors.object_client import delta_options
+from lakebed.connectors.lake.write import (
+    TextStyle,
+    csv_text,
+    json_text,
+    parquet_bytes,
+    rows_where,
+    split_rows,
+    text_bytes,
+)
 from lakebed.connectors.storage import Storage, join_uri
-from lakebed.tasks.retention.recipes.digest import digest_table
+from lakebed.tasks.retention.recipes.digest import digest_read
+from lakebed.tasks.retention.recipes.model import Refusal
+from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.rebuild import compare, rebuild
 from lakebed.tasks.retention.recipes.refs import observe_again
+from lakebed.tasks.retention.recipes.traits import Traits, table_traits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import pyarrow as pa
+    from collections.abc import Iterator, Sequence
 
     from lakebed.tasks.retention.recipes.context import RecipeContext
     from lakebed.tasks.retention.recipes.model import FileRef, Recipe, TableRef
@@ -62,13 +76,63 @@ def write_table_as(context: RecipeContext, recipe: Recipe, table: pa.Table, dest
     _require_free(child, storage)
     try:
         written = (
-            _write_delta(child, table, destination) if child.format == "delta" else _write_files(child, table, storage)
+            _write_delta(recipe, table, destination)
+            if child.format == "delta"
+            else _write_files(recipe, table, storage)
         )
         _compare(context, recipe, destination)
     except BaseException:
         _remove(child, storage)
         raise
     return written
+
+
+def verify(context: RecipeContext, recipe: Recipe) -> Refusal | None:
+    """Rebuilds the child, compares, writes it to a temporary folder and compares again; None where all is equal.
+
+    Raises: as `rebuild`.
+    """
+    table = rebuild(context, recipe)
+    if refusal := compare(recipe, table, context):
+        return refusal
+    try:
+        rehearse(context, recipe, table)
+    except LakeError as error:
+        reason = f"{error.what}: {error.value}" if error.value is not None else error.what
+        return Refusal(code="cannot_be_written", reason=reason)
+    return None
+
+
+def rehearse(context: RecipeContext, recipe: Recipe, table: pa.Table) -> None:
+    """Writes a rebuilt table to a temporary folder and reads it: what is deleted must be possible to write again.
+
+    Raises:
+        PlanError, ConfigError: if it cannot be written, or reads otherwise, rows or traits.
+    """
+    with tempfile.TemporaryDirectory(prefix="lakebed-recipe-") as folder:
+        write_table_as(context, recipe, table, folder)
+
+
+def require_traits(traits: Traits, schema: pa.Schema, table: str) -> None:
+    """The same for the traits alone, without rows: cheap, whatever the size of the table.
+
+    Args:
+        traits: of the table.
+        schema: its own, which matters for Delta only.
+        table: its name.
+
+    Raises:
+        PlanError: naming a trait that a new table would not have.
+    """
+    for footer in traits.footers:
+        data = write_parquet(footer.arrow_schema().empty_table(), footer)
+        written = Traits(footers=(parquet_traits(pa.BufferReader(data)),), footer_of=(0,))
+        Traits(footers=(footer,), footer_of=(0,)).require_same(written, table)
+    if traits.delta is not None:
+        with tempfile.TemporaryDirectory(prefix="lakebed-traits-") as folder:
+            write_delta(folder, schema.empty_table(), traits.delta.partition_columns, traits.delta)
+            found = delta_traits(open_table(folder))
+        Traits(delta=traits.delta).require_same(Traits(delta=found), table)
 
 
 def _require_free(child: TableRef, storage: Storage) -> None:
@@ -91,18 +155,46 @@ def _remove(child: TableRef, storage: Storage) -> None:
             storage.delete_file(file.path)
 
 
-def _write_files(child: TableRef, table: pa.Table, storage: Storage) -> tuple[str, ...]:
-    style = style_of(child)
-    for file, rows in _rows_of_files(child, table):
-        is_packed = file.path.lower().endswith(".gz")
-        if child.format == "parquet":
-            data = parquet_bytes(rows)
-        elif child.format == "csv":
-            data = csv_bytes(rows, style, is_packed=is_packed)
-        else:
-            data = json_bytes(rows, style, is_packed=is_packed)
-        storage.write_bytes_atomic(file.path, data)
+def _write_files(recipe: Recipe, table: pa.Table, storage: Storage) -> tuple[str, ...]:
+    child = recipe.child
+    files = list(_rows_of_files(child, table))
+    for path, data in _parquet_files(recipe, files) if child.format == "parquet" else _text_files(child, files):
+        storage.write_bytes_atomic(path, data)
     return tuple(file.path for file in child.files)
+
+
+def _parquet_files(recipe: Recipe, files: Sequence[tuple[FileRef, pa.Table]]) -> Iterator[tuple[str, bytes]]:
+    """The bytes of each file, under its own footer where the recipe knows it."""
+    numbers = {file.path: number for number, file in enumerate(recipe.child.files)}
+    for file, rows in files:
+        if recipe.traits is None:
+            yield file.path, parquet_bytes(rows)
+        else:
+            yield file.path, parquet_with_traits(rows, recipe.traits.footer(numbers[file.path]))
+
+
+def parquet_with_traits(rows: pa.Table, traits: ParquetTraits) -> bytes:
+    """A file of the rows in its own columns, which need not be all that its table has.
+
+    Raises:
+        PlanError: if a column or a type of the file cannot hold the rows.
+    """
+    schema = traits.arrow_schema()
+    lacking = [name for name in rows.schema.names if name not in schema.names]
+    if any(rows[name].null_count < rows.num_rows for name in lacking):
+        raise PlanError("rows come into a file that lacks their columns", value=lacking[0], expected="the rows it had")
+    try:
+        own = rows.select(schema.names) if rows.schema.names != schema.names else rows
+        own = own.replace_schema_metadata(schema.metadata)
+        return write_parquet(own if own.schema.equals(schema) else own.cast(schema), traits)
+    except (pa.ArrowException, KeyError) as error:
+        raise PlanError("the rows do not fit the columns of a file", value=str(error).splitlines()[0][:200]) from error
+
+
+def _text_files(child: TableRef, files: Sequence[tuple[FileRef, pa.Table]]) -> Iterator[tuple[str, bytes]]:
+    style, make = style_of(child), csv_text if child.format == "csv" else json_text
+    for file, rows in files:
+        yield file.path, text_bytes(make(rows, style), style, is_packed=file.path.lower().endswith(".gz"))
 
 
 def style_of(child: TableRef) -> TextStyle:
@@ -121,6 +213,8 @@ def style_of(child: TableRef) -> TextStyle:
         forms=dialect.forms,
         raw=dialect.raw,
         omits_nulls=dialect.omits_nulls,
+        quoted=dialect.quoted,
+        quotes_header=dialect.quotes_header,
     )
 
 
@@ -142,19 +236,10 @@ def _rows_of_files(child: TableRef, table: pa.Table) -> Iterator[tuple[FileRef, 
         yield from zip(files, split_rows(rows, [file.n_rows for file in files]), strict=True)
 
 
-def _write_delta(child: TableRef, table: pa.Table, destination: str) -> tuple[str, ...]:
-    from deltalake import write_deltalake
-
-    uri = join_uri(destination, child.path)
+def _write_delta(recipe: Recipe, table: pa.Table, destination: str) -> tuple[str, ...]:
+    child = recipe.child
     names = [str(path_of(token)[0]) for token in child.partition_columns]
-    try:
-        Storage.at(uri, PlanError).make_folder()
-        write_deltalake(uri, table, mode="error", partition_by=names or None, storage_options=delta_options(uri))
-    except LakeError:
-        raise
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise PlanError(f"cannot write the Delta table: {reason}", value=uri) from error
+    write_delta(join_uri(destination, child.path), table, names, recipe.traits.delta if recipe.traits else None)
     files = Storage.at(destination, PlanError).list_files(child.path)
     return tuple(file.path for file in files)
 
@@ -162,7 +247,11 @@ def _write_delta(child: TableRef, table: pa.Table, destination: str) -> tuple[st
 def _compare(context: RecipeContext, recipe: Recipe, destination: str) -> None:
     lake = context.lake.model_copy(update={"root": destination})
     there = replace(context, lake=lake)
-    found = digest_table(there, observe_again(lake, recipe.child))
+    reader = TableReader(lake, observe_again(lake, recipe.child))
+    ref = reader.describe()
+    if recipe.traits is not None:
+        recipe.traits.require_same(table_traits(lake, ref), recipe.child.name)
+    found = digest_read(there, reader, ref)
     has_order = recipe.child.is_one_file and recipe.order.state != "lost"
     if not found.is_same_table(recipe.digest) or (has_order and found.sequence != recipe.digest.sequence):
         what = "columns" if found.columns != recipe.digest.columns else "rows"

@@ -20,12 +20,22 @@ from lakebed.connectors.lake.text.types import cast_staged, timestamp_form
 from lakebed.connectors.lake.write import (
     TextStyle,
     cell_texts,
-    csv_bytes,
-    json_bytes,
+    csv_text,
+    json_text,
     parquet_bytes,
     rows_where,
     split_rows,
+    text_bytes,
 )
+
+
+def csv_bytes(table, style, *, is_packed=False):
+    return text_bytes(csv_text(table, style), style, is_packed=is_packed)
+
+
+def json_bytes(table, style):
+    return text_bytes(json_text(table, style), style)
+
 
 TABLE = pa.table(
     {

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from lakebed.connectors.errors import ConfigError, GraphError
+from lakebed.tasks.embeddings.build import powers_stage
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.embeddings.graph import prepare
 from lakebed.tasks.embeddings.kernel.fastrp import embed
-from lakebed.tasks.embeddings.stage import EMBEDDINGS, powers_stage
+from lakebed.tasks.embeddings.stage import EMBEDDINGS
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace

@@ -3,7 +3,7 @@ import pytest
 
 from lakebed.connectors.errors import GraphError, SourceError
 from lakebed.data_samples.layouts import CsvFile, ParquetFile
-from lakebed.tasks.lakegraph import spark as lakegraph_spark
+from lakebed.tasks.lakegraph import build as lakegraph_build
 from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
 from lakebed.tasks.lakegraph.stage import LAKEGRAPH
 from lakebed.tasks.runtime.artifacts import ArtifactStore
@@ -47,7 +47,7 @@ def test_tables_of_every_format_meet_in_their_values(lake):
 @pytest.mark.parametrize("n", [1, 7])
 def test_the_number_of_tasks_changes_no_digest_and_reuse_finds_it(lake, monkeypatch, n):
     _, ref = build(lake, "all")
-    monkeypatch.setattr(lakegraph_spark, "TASKS_PER_CORE", n)
+    monkeypatch.setattr(lakegraph_build, "TASKS_PER_CORE", n)
     _, other = build(lake, f"{n} tasks", LakeGraphConfig())
     assert other == ref
     assert LAKEGRAPH.open(Inputs.of(lake.workspace("all"), lake.inventory, LakeGraphConfig())).reuse() == ref

@@ -4,13 +4,14 @@ import pyarrow as pa
 import pytest
 
 from lakebed.connectors.errors import ConfigError
+from lakebed.tasks.containment.spark import plan_sources
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.lakegraph.build import gather, scan_on_spark
 from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
 from lakebed.tasks.lakegraph.kernel.samples import FloatRule
-from lakebed.tasks.lakegraph.plan import capped, estimate, find_edge_table, plan_columns, scan_plan, spark_sources
+from lakebed.tasks.lakegraph.plan import capped, estimate, find_edge_table, plan_columns, scan_plan
 from lakebed.tasks.lakegraph.scan import SampleTask
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
@@ -75,7 +76,7 @@ def test_a_file_that_is_gone_costs_its_table_only(tmp_path):
 def test_nothing_to_read_starts_no_session(lake):
     workspace, tables = lake
     plan = scan_plan({}, workspace, "")
-    assert spark_sources(tables, plan) == []
+    assert plan_sources(tables, plan) == []
     assert scan_on_spark(plan, [], [], SampleTask(1, FloatRule()), workspace).samples == {}
 
 

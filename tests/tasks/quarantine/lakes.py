@@ -127,9 +127,10 @@ def rows_digest(table: pa.Table) -> str:
 class SliceRebuilder:
     """Rebuilds by slicing the parent; reads and compares for real, in a fraction of a real recipe's start-up time."""
 
-    def require_equal(self, table, lake, kept=""):
+    def require_equal(self, table, lake, kept="", data=""):
         if rows_digest(self._rows(table, lake)) != table.original_hash:
             raise PlanError("the rebuild differs", value=table.name, hint="lakebed plan")
+        return table
 
     def keep(self, table, target, folder):
         target.write_bytes_atomic(f"{folder}/rows.parquet", b"row numbers")

@@ -14,7 +14,8 @@ from lakebed.tasks.quarantine.kernel import Phase
 from lakebed.tasks.quarantine.mover import file_sha256
 from lakebed.tasks.quarantine.pins import warnings
 from lakebed.tasks.quarantine.place import Quarantine
-from lakebed.tasks.quarantine.purge import due_entries, purge
+from lakebed.tasks.quarantine.purge import preview as preview_purge
+from lakebed.tasks.quarantine.purge import purge
 from lakebed.tasks.quarantine.receipt import RECEIPT, write_model
 from lakebed.tasks.quarantine.restore import restore
 from lakebed.tasks.retention.plan import FileIdentity
@@ -116,8 +117,9 @@ def test_purge_refuses_what_came_out_of_a_managed_table_and_restore_brings_it_ba
             purged(case, names)
         assert caught.value.value.startswith(f"{name}: in {folder}, kept by ") and told in caught.value.value
         assert caught.value.hint == f"lakebed restore {name} --lake {case.root}"
-    with pytest.raises(PlanError, match="another system"):
-        due_entries(Quarantine.look(str(case.root), case.config), None)
+    seen = preview_purge(Quarantine.look(str(case.root), case.config), None)
+    assert set(seen.tables) == set(CHILDREN) - {name}
+    assert [(table, "another system" in why) for table, why in seen.waiting] == [(name, True)]
     assert {path for path in lying if "lease" not in path} == {path for path in case.snapshot() if "lease" not in path}
     assert restored(case, [name]).moved == (name,)
     place.unlink()
@@ -156,7 +158,7 @@ def test_a_streaming_sink_moves_whole_and_comes_back_but_is_never_purged(tmp_pat
     assert receipt.layout == "whole" and len(receipt.files) == 3
     assert not (case.root / "mixed").exists()
     with pytest.raises(PlanError, match="another system keeps") as caught:
-        purged(case)
+        purged(case, ["mixed"])
     assert "streaming sink" in caught.value.value
     restored(case)
     assert case.snapshot() == before

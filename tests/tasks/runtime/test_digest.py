@@ -5,7 +5,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakebed.tasks.runtime.digest import digest_table, file_digest, table_digest, table_multisets
+from lakebed.connectors.lake.files import file_digest
+from lakebed.tasks.runtime.digest import digest_table, table_digest, table_multisets
 from tests.tasks.runtime.conftest import EDGES, edge_rows
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from lakebed.tasks.links.config import SplitConfig
-from lakebed.tasks.links.kernel import nodes, ranking
+from lakebed.tasks.links.kernel import nodes
 from lakebed.tasks.links.kernel.neighbours import adjacency
 from lakebed.tasks.links.kernel.nodes import deciles, node_metrics, rank_candidates
 from lakebed.tasks.links.kernel.split import split_edges
@@ -53,7 +53,7 @@ def test_ranking_equals_a_full_sort_and_leaves_known_links_out(monkeypatch):
     vectors = random.standard_normal((30, 4)).astype(np.float32)
     edges = np.unique(np.sort(random.integers(0, 30, (40, 2)), axis=1), axis=0)
     graph = adjacency(edges[edges[:, 0] != edges[:, 1]], 30)
-    monkeypatch.setattr(ranking, "BLOCK_CELLS", 90)
+    monkeypatch.setattr(nodes, "BLOCK_CELLS", 90)
     scores = (vectors @ vectors.T).astype(np.float64)
     scores[graph.toarray() > 0] = -np.inf
     np.fill_diagonal(scores, -np.inf)

@@ -11,8 +11,8 @@ from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.model import Outcome
 from lakebed.tasks.retention.recipes.pairs import PairRefs
-from lakebed.tasks.retention.recipes.rebuild import verify
 from lakebed.tasks.retention.recipes.spark import synthesise_on_spark
+from lakebed.tasks.retention.recipes.write import verify
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 pytestmark = pytest.mark.spark

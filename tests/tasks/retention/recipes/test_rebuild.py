@@ -9,7 +9,8 @@ from lakebed.data_samples.layouts import DeltaTable
 from lakebed.tasks.retention.recipes.constants import constant_of
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.model import Equals, In, Outcome, Range, Term
-from lakebed.tasks.retention.recipes.rebuild import compare, first_rows, holds, rebuild, verify
+from lakebed.tasks.retention.recipes.rebuild import compare, first_rows, holds, rebuild
+from lakebed.tasks.retention.recipes.write import verify
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 BASE = pa.table({"id": pa.array(range(300)), "x": [n * n % 11 for n in range(300)]})

@@ -14,7 +14,8 @@ from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, Js
 from lakebed.data_samples.truth import Truth
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.model import Equals, In, Outcome, Positions, Range, Recipe, Where
-from lakebed.tasks.retention.recipes.rebuild import rebuild, verify
+from lakebed.tasks.retention.recipes.rebuild import rebuild
+from lakebed.tasks.retention.recipes.write import verify
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 BASE = pa.table(

@@ -131,7 +131,7 @@ def test_a_table_that_cannot_be_written_again_has_no_recipe(tmp_path: Path) -> N
     ref = small.ref("child")
     assert synthesise(small.context, ref, [small.ref("parent")]).recipe is not None
     with patch(
-        "lakebed.tasks.retention.recipes.write.parquet_bytes", return_value=parquet_bytes(pa.table({"n": [1, 2]}))
+        "lakebed.tasks.retention.recipes.write.write_parquet", return_value=parquet_bytes(pa.table({"n": [1, 2]}))
     ):
         outcome = synthesise(small.context, ref, [small.ref("parent")])
     assert outcome.refusal is not None and outcome.refusal.code == "cannot_be_written"

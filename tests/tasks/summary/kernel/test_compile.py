@@ -5,20 +5,19 @@ import numpy as np
 from lakebed.tasks.summary.kernel import (
     candidates,
     contraction,
-    decoding,
     encoding,
     forest,
     graph,
     groups,
-    layout,
     merging,
+    model,
     rows,
 )
 from lakebed.tasks.summary.kernel.compile import compile_kernels, compile_products
 from lakebed.tasks.summary.kernel.summarize import summarize
 from tests.tasks.summary.graphs import planted_graph
 
-MODULES = (candidates, contraction, decoding, encoding, forest, graph, groups, merging, rows)
+MODULES = (candidates, contraction, encoding, forest, graph, groups, merging, model, rows)
 
 
 def signatures() -> dict[str, int]:
@@ -45,4 +44,4 @@ def test_everything_compiles() -> None:
 
 def test_summaries_from_files_find_their_kernel_compiled() -> None:
     compile_products()
-    assert {signature[0].mutable for signature in layout._places.signatures} == {True, False}
+    assert {signature[0].mutable for signature in model._places.signatures} == {True, False}

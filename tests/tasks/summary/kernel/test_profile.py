@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lakebed.connectors.errors import GraphError
-from lakebed.tasks.summary.kernel import estimate
+from lakebed.tasks.summary import build
 from lakebed.tasks.summary.kernel.model import SignedEdges, Summary
 from lakebed.tasks.summary.kernel.profile import level_profile
 
@@ -27,8 +27,8 @@ def test_an_empty_graph_has_no_levels() -> None:
 
 
 def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert estimate.require_memory(1_000, 10_000).total_bytes == 158 * 10_000 + 128 * 1_000
-    monkeypatch.setattr(estimate, "available_bytes", lambda: 1_000_000)
+    assert build.require_memory(1_000, 10_000).total_bytes == 158 * 10_000 + 128 * 1_000
+    monkeypatch.setattr(build, "available_bytes", lambda: 1_000_000)
     with pytest.raises(GraphError, match="too large") as caught:
-        estimate.require_memory(1_000, 10_000)
+        build.require_memory(1_000, 10_000)
     assert "local_max_edges" in caught.value.hint

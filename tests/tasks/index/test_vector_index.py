@@ -9,8 +9,7 @@ from lakebed.tasks.index.config import IndexConfig
 from lakebed.tasks.index.kernel.flat import flat_search, prepared
 from lakebed.tasks.index.kernel.hnsw import build_shard
 from lakebed.tasks.index.kernel.twins import collapse
-from lakebed.tasks.index.named import NamedIndex
-from lakebed.tasks.index.vector_index import FlatIndex, HnswIndex
+from lakebed.tasks.index.vector_index import FlatIndex, HnswIndex, NamedIndex
 
 
 def named(vectors, n_shards=0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lakebed.connectors.errors import PlanError
-from lakebed.tasks.retention.recipes.stored import MAX_INLINE_ROWS, pack_rows, read_rows, write_rows
+from lakebed.tasks.retention.recipes.row_numbers import MAX_INLINE_ROWS, pack_rows, read_rows, write_rows
 
 
 def test_row_numbers_come_back_in_order(tmp_path: Path) -> None:
