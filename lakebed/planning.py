@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakebed.artifacts import newest_refs, newest_run
-from lakebed.config import given_section
+from lakebed.config import given_section, load_config
 from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.globs import matches_any
@@ -175,8 +175,8 @@ def plan_under(config: Path | None, given: Mapping[str, Any], choice: Choice | N
     """
     from lakebed.holds import held, other_settings
 
+    plan = make(load_config(config, given, defaults={"lake": {"root": "."}}).artifacts)
     settings = lake_settings(config, given)
-    plan = make(settings.artifacts)
     decided = RetentionConfig.model_validate(newest_run(settings.artifacts, "retention").config["retention"])
     if others := other_settings(given_section("retention", config, given), decided):
         shown().note(f"warning: the run decided under other settings of {', '.join(others)}; lakebed run decides anew")

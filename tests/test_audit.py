@@ -104,9 +104,7 @@ def models(package):
                     yield found
 
 
-@pytest.mark.parametrize(
-    "package", [lakebed.connectors, lakebed.tasks, lakebed.flows], ids=lambda package: package.__name__
-)
+@pytest.mark.parametrize("package", [lakebed.connectors, lakebed.tasks, lakebed], ids=lambda package: package.__name__)
 def test_no_model_of_config_and_artifacts_takes_unknown_keys(package):
     found = list(models(package))
     assert all(model.model_config.get("extra") == "forbid" for model in found), [

@@ -71,8 +71,7 @@ class RecipeRebuilder:
 
 def _completed(recipe: Recipe, lake: LakeConfig) -> Recipe:
     """A recipe of an older version with the traits of the original, whose files lie below the root of `lake`."""
-    from lakebed.tasks.retention.recipes.reader import TableReader
-    from lakebed.tasks.retention.recipes.traits import table_traits
+    from lakebed.tasks.retention.recipes.reader import TableReader, table_traits
 
     try:
         reader = TableReader(lake, recipe.child)

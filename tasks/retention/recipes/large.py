@@ -39,11 +39,10 @@ from lakebed.tasks.retention.recipes.model import (
     Where,
 )
 from lakebed.tasks.retention.recipes.pairs import refused
-from lakebed.tasks.retention.recipes.reader import FooterReader
+from lakebed.tasks.retention.recipes.reader import FooterReader, table_traits
 from lakebed.tasks.retention.recipes.shapes import schema_from_text
 from lakebed.tasks.retention.recipes.sql_text import condition, identifier
 from lakebed.tasks.retention.recipes.synthesis import Refused
-from lakebed.tasks.retention.recipes.traits import table_traits
 from lakebed.tasks.retention.recipes.write import require_traits
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.connectors.lake.delta_log import live_rows, physical_tokens
+from lakebed.connectors.lake.delta_metadata import delta_traits
 from lakebed.connectors.lake.files import open_file
-from lakebed.connectors.lake.footer import wide_timestamps
+from lakebed.connectors.lake.footer import ParquetTraits, parquet_traits, wide_timestamps
 from lakebed.connectors.lake.leaves import LeafArray, path_of, schema_leaves
 from lakebed.connectors.lake.read import (
     ReadCounter,
@@ -25,6 +26,8 @@ from lakebed.connectors.lake.type_text import type_from_text
 from lakebed.connectors.storage import join_uri
 from lakebed.tasks.retention.recipes.shapes import joined, leaf_refs, schema_from_text, schema_to_text
 from lakebed.tasks.retention.recipes.text import TextTable, read_text
+from lakebed.tasks.retention.recipes.traits import Traits
+from lakebed.tasks.runtime.keys import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -261,3 +264,27 @@ def _filtered(cells: LeafArray, mask: pa.Array | None) -> LeafArray:
         return cells
     depth = None if cells.null_depth is None else cells.null_depth[mask.to_numpy(zero_copy_only=False)]
     return LeafArray(cells.values.filter(mask), depth)
+
+
+def table_traits(lake: LakeConfig, ref: TableRef) -> Traits:
+    """The traits of a table of the lake; its dialect is that of the reference, which `describe` has completed.
+
+    Raises:
+        SourceError: if a footer or the log cannot be read.
+    """
+    partitions = ref.partition_columns
+    if ref.format == "delta":
+        return Traits(partitions, delta=delta_traits(TableReader(lake, ref).opened()))
+    if ref.dialect is not None:
+        return Traits(partitions, text=canonical_json(ref.dialect))
+    return _united(partitions, [_file_traits(lake, file.path, file.size) for file in ref.files])
+
+
+def _file_traits(lake: LakeConfig, path: str, size: int) -> ParquetTraits:
+    with source_errors(path), open_file(lake.root, path, size) as source:
+        return parquet_traits(source)
+
+
+def _united(partitions: tuple[str, ...], footers: Sequence[ParquetTraits]) -> Traits:
+    numbers = {footer: number for number, footer in enumerate(dict.fromkeys(footers))}
+    return Traits(partitions, tuple(numbers), tuple(numbers[footer] for footer in footers))

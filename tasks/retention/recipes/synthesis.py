@@ -31,11 +31,10 @@ from lakebed.tasks.retention.recipes.model import (
     RowOrder,
     Where,
 )
-from lakebed.tasks.retention.recipes.reader import TableReader
+from lakebed.tasks.retention.recipes.reader import TableReader, table_traits
 from lakebed.tasks.retention.recipes.rebuild import compare, execute, first_rows
 from lakebed.tasks.retention.recipes.row_numbers import PackedRows, pack_rows, write_rows
 from lakebed.tasks.retention.recipes.shapes import schema_from_text
-from lakebed.tasks.retention.recipes.traits import table_traits
 from lakebed.tasks.retention.recipes.write import rehearse, require_traits
 
 if TYPE_CHECKING:

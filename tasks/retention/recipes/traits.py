@@ -10,22 +10,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lakebed.connectors.errors import PlanError
 
 # pydantic builds these from a recipe's JSON, so it needs the names at run time
-from lakebed.connectors.lake.delta_metadata import DeltaTraits, delta_traits
-from lakebed.connectors.lake.files import open_file
-from lakebed.connectors.lake.footer import ParquetTraits, parquet_traits
-from lakebed.connectors.lake.read import source_errors
+from lakebed.connectors.lake.delta_metadata import DeltaTraits  # noqa: TC001
+from lakebed.connectors.lake.footer import ParquetTraits  # noqa: TC001
 from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lakebed.connectors.lake.config import LakeConfig
-    from lakebed.tasks.retention.recipes.model import TableRef
 
 _MAX_NAMED = 3
 
@@ -97,29 +88,3 @@ class Traits:
                 expected=f"the traits of {table}",
                 hint="keep the table: exclude it with `retention.pins`",
             )
-
-
-def table_traits(lake: LakeConfig, ref: TableRef) -> Traits:
-    """The traits of a table of the lake; its dialect is that of the reference, which `describe` has completed.
-
-    Raises:
-        SourceError: if a footer or the log cannot be read.
-    """
-    partitions = ref.partition_columns
-    if ref.format == "delta":
-        from lakebed.tasks.retention.recipes.reader import TableReader
-
-        return Traits(partitions, delta=delta_traits(TableReader(lake, ref).opened()))
-    if ref.dialect is not None:
-        return Traits(partitions, text=canonical_json(ref.dialect))
-    return _united(partitions, [_file_traits(lake, file.path, file.size) for file in ref.files])
-
-
-def _file_traits(lake: LakeConfig, path: str, size: int) -> ParquetTraits:
-    with source_errors(path), open_file(lake.root, path, size) as source:
-        return parquet_traits(source)
-
-
-def _united(partitions: tuple[str, ...], footers: Sequence[ParquetTraits]) -> Traits:
-    numbers = {footer: number for number, footer in enumerate(dict.fromkeys(footers))}
-    return Traits(partitions, tuple(numbers), tuple(numbers[footer] for footer in footers))

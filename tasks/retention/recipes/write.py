@@ -26,10 +26,10 @@ from lakebed.connectors.lake.write import (
 from lakebed.connectors.storage import Storage, join_uri
 from lakebed.tasks.retention.recipes.digest import digest_read
 from lakebed.tasks.retention.recipes.model import Refusal
-from lakebed.tasks.retention.recipes.reader import TableReader
+from lakebed.tasks.retention.recipes.reader import TableReader, table_traits
 from lakebed.tasks.retention.recipes.rebuild import compare, rebuild
 from lakebed.tasks.retention.recipes.refs import observe_again
-from lakebed.tasks.retention.recipes.traits import Traits, table_traits
+from lakebed.tasks.retention.recipes.traits import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

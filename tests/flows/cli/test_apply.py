@@ -203,7 +203,7 @@ def test_a_purge_before_its_time(folder, refused, done):
     done("apply", "plan.json", "--yes")
     assert "may not be purged yet" in refused("purge", "hr/ids", "--lake", "lake", "--yes")["what"]
     before = lying(folder)
-    waiting = done("purge", "--all", "--lake", "lake", "--yes")["waiting"]
+    waiting = done("purge", "--all", "--lake", "lake", "--yes", "--json").json["waiting"]
     assert {entry["table"] for entry in waiting} == CHILDREN and lying(folder) == before
     assert all("may not be purged yet" in entry["why"] for entry in waiting)
 

@@ -118,7 +118,8 @@ def test_artifacts_of_receipts_stay_and_neither_lake_nor_quarantine_is_touched(r
     plan = lake.plan.model_copy(update={"artifacts": {"inventory": pinned}, "artifact_root": str(root)}).sealed("")
     from lakebed.config import load_config
 
-    settings = load_config(None, {"lake": {"root": str(lake.root)}, "artifacts": str(root)})
+    anything = {"allow_lesser_keeper": True}
+    settings = load_config(None, {"lake": {"root": str(lake.root)}, "artifacts": str(root), "retention": anything})
     apply(plan, settings)
     config = {"lake": {"root": str(lake.root)}, "quarantine": QuarantineConfig().model_dump()}
     record_run(root, OLD, [pinned], config=config)

@@ -9,8 +9,8 @@ import pytest
 from lakebed.connectors.errors import PlanError
 from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, ParquetParts
 from lakebed.tasks.retention.recipes.model import Recipe
-from lakebed.tasks.retention.recipes.reader import TableReader
-from lakebed.tasks.retention.recipes.traits import Traits, table_traits
+from lakebed.tasks.retention.recipes.reader import TableReader, table_traits
+from lakebed.tasks.retention.recipes.traits import Traits
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 ROWS = pa.table({"id": range(20), "name": [f"n{i}" for i in range(20)], "day": [f"d{i % 2}" for i in range(20)]})
