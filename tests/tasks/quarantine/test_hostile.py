@@ -32,7 +32,8 @@ def written(case, tmp_path, change):
     change(facts["tables"])
     from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
 
-    content = {name: value for name, value in facts.items() if name not in {"plan_id", "created_at"}}
+    unsealed = {"plan_id", "created_at", "skip", *(name for name in ("copies", "ranking") if not facts[name])}
+    content = {name: value for name, value in facts.items() if name not in unsealed}
     facts["plan_id"] = sha256_of_parts([b"lakebed plan", canonical_json(content).encode()])
     path = tmp_path / "hostile.json"
     path.write_text(json.dumps(facts))
