@@ -1,19 +1,13 @@
 """Types of Hive partition columns: of the text in the paths, as strictly as of CSV cells."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 import pyarrow as pa
 
 from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.config import ColumnType
 from lakebed.connectors.lake.text.types import parse_canonical
 from lakebed.connectors.lake.type_text import column_type
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from lakebed.connectors.lake.config import ColumnType
 
 _CANDIDATES: tuple[ColumnType, ...] = ("int64", "float64", "date", "timestamp")
 

@@ -1,7 +1,5 @@
 """What a JDBC URL says, as asyncpg takes it: one address for Spark's readers and for the listing."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 

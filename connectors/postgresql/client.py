@@ -4,23 +4,18 @@ Its errors carry the server's SQLSTATE also where no connection comes about, whi
 that is down. The loop that it needs runs in a thread per connection, so that callers may have a loop of their own.
 """
 
-from __future__ import annotations
-
 import asyncio
 import getpass
 import os
 import re
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
 
 from lakebed.connectors.errors import SourceError, Transient
+from lakebed.connectors.lake.databases import DatabaseConfig
 from lakebed.connectors.postgresql.address import connection_address
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
-
-    from lakebed.connectors.lake.databases import DatabaseConfig
 
 T = TypeVar("T")
 

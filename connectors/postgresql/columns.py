@@ -16,15 +16,11 @@
 Anything else makes the table unreadable: leaving a column out would prove what is not so.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lakebed.connectors.errors import SourceError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAX_DIGITS = 76
 

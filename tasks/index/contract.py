@@ -4,8 +4,6 @@ Beside the table lie files: `vectors/<kind>/` is an index folder of each kind of
 `evidence/` says which columns share which values (see `tasks/index/evidence.py`).
 """
 
-from __future__ import annotations
-
 import pyarrow as pa
 
 from lakebed.tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf

@@ -5,8 +5,6 @@ true minimum m of a column (over cells that are neither null nor NaN) satisfies 
 maximum M satisfies max_lower ≤ M ≤ max_upper.
 """
 
-from __future__ import annotations
-
 import pyarrow as pa
 
 from lakebed.tasks.runtime.contract import AtLeast, Column, Contract, Matches, OneOf

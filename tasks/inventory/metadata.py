@@ -1,31 +1,21 @@
 """Reads the metadata of all tables: footers and Delta logs, by the driver's threads or by the given reader."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.delta_log import read_delta
-from lakebed.connectors.lake.discovery import partition_of
+from lakebed.connectors.lake.config import ColumnType, LakeConfig
+from lakebed.connectors.lake.delta_log import DeltaFacts, read_delta
+from lakebed.connectors.lake.discovery import Discovery, partition_of
 from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.leaves import token_of
-from lakebed.connectors.lake.listing import table_of_log
-from lakebed.connectors.lake.model import FileEntry, Unreadable
+from lakebed.connectors.lake.listing import Listing, table_of_log
+from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 from lakebed.connectors.lake.partitions import partition_type
 from lakebed.connectors.lake.statistics import UNKNOWN, FileFacts, widen
 from lakebed.tasks.inventory.kernel import TableFacts, unify_schema
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from lakebed.connectors.lake.config import ColumnType, LakeConfig
-    from lakebed.connectors.lake.delta_log import DeltaFacts
-    from lakebed.connectors.lake.discovery import Discovery
-    from lakebed.connectors.lake.listing import Listing
-    from lakebed.connectors.lake.model import TableSource
-
-    FooterReader = Callable[[Sequence[FileEntry]], list[FileFacts | Unreadable]]
+FooterReader = Callable[[Sequence[FileEntry]], list[FileFacts | Unreadable]]
 
 
 @dataclass

@@ -1,23 +1,17 @@
 """The inventory's data work as one Spark job over units, never one a table."""
 
-from __future__ import annotations
-
 import pickle
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from lakebed.connectors.spark.task_counts import counted_tasks
 from lakebed.tasks.inventory.worker import Outcome, Unit, WorkContext, do_unit
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.progress import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from pyspark.sql import SparkSession
 
 _DDL = "position int not null, peak_bytes bigint not null, outcome binary not null"
 _TASKS_PER_CORE = 4

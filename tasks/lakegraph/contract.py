@@ -6,8 +6,6 @@ list of table name and path; `node:name:` and the JSON text of a path that sever
 digits of the value's hash. Of an edge table: `node:`, the text of the key and its hash.
 """
 
-from __future__ import annotations
-
 import pyarrow as pa
 
 from lakebed.tasks.runtime.contract import AtLeast, AtMostColumn, Column, Contract, OneOf

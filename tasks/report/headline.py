@@ -1,16 +1,11 @@
 """The few numbers a reader looks for first."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lakebed.tasks.report.graph import kept_bytes
-
-if TYPE_CHECKING:
-    from lakebed.tasks.report.model import ReportData
+from lakebed.tasks.report.model import ReportData
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ survives the round trip. A missing key and null are both null. The blocks wait i
 has shown what the columns are; then they are moved to the united shape. So the text is read once.
 """
 
-from __future__ import annotations
-
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from types import TracebackType
 
 import pyarrow as pa
 from pyarrow import json as arrow_json
@@ -18,13 +17,7 @@ from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.text.json_exact import parse_exactly
 from lakebed.connectors.lake.text.json_literals import literals_survive
 from lakebed.connectors.lake.text.shapes import NULL, Shape, arrow_type, reshape, shape_of, skeleton, storable, unite
-from lakebed.connectors.lake.text.stream import BLOCK_BYTES, encoding_error
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-
-    from lakebed.connectors.lake.text.stream import TextStream
+from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream, encoding_error
 
 MAX_LINE_BYTES = 1 << 28
 SPOOL_BYTES = 1 << 25
@@ -59,7 +52,7 @@ class JsonReader:
         self.shape = storable(self._shape)
         self.schema = pa.schema(list(arrow_type(self.shape)))
 
-    def __enter__(self) -> JsonReader:
+    def __enter__(self) -> "JsonReader":
         return self
 
     def __exit__(

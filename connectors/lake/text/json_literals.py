@@ -4,8 +4,6 @@ Whole blocks are searched with regular expressions. A number inside a string may
 searched again without its strings.
 """
 
-from __future__ import annotations
-
 import re
 
 import pyarrow as pa
