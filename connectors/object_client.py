@@ -87,12 +87,6 @@ def store_error(text: str, action: str, path: str, kind: type[LakeError] = Artif
     return kind(f"cannot {action}: {first}", value=path, hint="see the reason above, and docs/object-stores.md")
 
 
-def is_busy(text: str) -> bool:
-    """Whether what an object store, or the way to it, answered may be another answer soon."""
-    known = next((signs for signs, _, _ in _ANSWERS if any(sign in text.lower() for sign in signs)), None)
-    return known in (_BUSY, _SILENT)
-
-
 def is_only_missing(text: str) -> bool:
     """Whether a "not found" is of the object alone: it may be of its bucket, or of the user who asks."""
     code = re.search(r"<Code>(\w+)</Code>", text)
