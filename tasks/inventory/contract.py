@@ -7,7 +7,7 @@ maximum M satisfies max_lower ≤ M ≤ max_upper.
 
 import pyarrow as pa
 
-from lakebed.tasks.runtime.contract import AtLeast, Column, Contract, Matches, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, Column, Contract, Matches, OneOf, by_name
 
 VERSION = 1
 FORMATS = ("parquet", "delta", "csv", "json", "postgresql", "catalog")
@@ -131,6 +131,4 @@ UNREADABLE = Contract(
     key=("name", "format"),
 )
 
-CONTRACTS = {
-    contract.name: contract for contract in (TABLES, COLUMNS, FILES, FILE_BOUNDS, PARTITION_VALUES, UNREADABLE)
-}
+CONTRACTS = by_name(TABLES, COLUMNS, FILES, FILE_BOUNDS, PARTITION_VALUES, UNREADABLE)
