@@ -22,10 +22,13 @@ from lakebed.tasks.links.kernel.propagation import transition_matrix
 from lakebed.tasks.links.kernel.split import EdgeSplit, TooFewLinksError
 from lakebed.tasks.links.kernel.stack import Logistic, Stack, fit_gated_stack, fit_logistic, sigmoid
 
+Float32 = NDArray[np.float32]
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+Scores = dict[Rung, Float]
 BLOCK_ROWS = 2048
 MAX_VALUE_COLUMNS, MIN_SHARED = 100, 2
+STOP_SHARE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -95,11 +98,6 @@ def _greatest(key: Int64, overlap: Float, is_kept: NDArray[np.bool_]) -> tuple[I
     return key[is_last], overlap[is_last]
 
 
-Float32 = NDArray[np.float32]
-Float = NDArray[np.float64]
-Int64 = NDArray[np.int64]
-Scores = dict[Rung, Float]
-STOP_SHARE = 1 / 3
 BLOCK_PAIRS = 1 << 14
 NETWORKS: tuple[Rung, ...] = ("gcn", "sage")
 SHARED: tuple[Rung, ...] = ("common_neighbours", "adamic_adar", "resource_allocation", "overlap")
