@@ -78,13 +78,23 @@ def typed(action: str, path: str, kind: type[LakeError] = ArtifactError, *, may_
 
 
 def store_error(text: str, action: str, path: str, kind: type[LakeError] = ArtifactError) -> LakeError:
-    """The typed error for what an object store, or the way to it, answered."""
-    for signs, why, hint in _ANSWERS:
-        if any(sign in text.lower() for sign in signs):
-            chosen = _BUSY_KINDS.get(kind, kind) if signs in (_BUSY, _SILENT) else kind
-            return chosen(f"cannot {action}: {why}", value=path, hint=hint)
+    """The typed error for what an object store, or the way to it, answered; a transient one where it may change."""
+    if is_busy(text):
+        kind = _BUSY_KINDS.get(kind, kind)
+    if known := _known(text):
+        return kind(f"cannot {action}: {known[1]}", value=path, hint=known[2])
     first = (text.strip() or "no reason given").splitlines()[0][:_MAX_TEXT]
     return kind(f"cannot {action}: {first}", value=path, hint="see the reason above, and docs/object-stores.md")
+
+
+def is_busy(text: str) -> bool:
+    """Whether the answer may be another one soon: the store is silent, or asks to slow down."""
+    known = _known(text)
+    return known is not None and known[0] in (_BUSY, _SILENT)
+
+
+def _known(text: str) -> tuple[tuple[str, ...], str, str] | None:
+    return next((answer for answer in _ANSWERS if any(sign in text.lower() for sign in answer[0])), None)
 
 
 def is_only_missing(text: str) -> bool:
@@ -108,7 +118,8 @@ _SILENT = (
 )
 _BUSY = (
     *("slowdown", "slow_down", "slow down", "reduce your request rate", "throttl", "too many requests"),
-    *("toomanyrequests", "serviceunavailable", "service unavailable", "serverbusy", "internal server error"),
+    *("toomanyrequests", "serviceunavailable", "service_unavailable", "service unavailable", "serverbusy"),
+    *("internal server error", "internal_failure", "internalerror"),
 )
 _BUSY_KINDS: dict[type[LakeError], type[LakeError]] = {ArtifactError: StoreBusyError, SourceError: SourceBusyError}
 _UNABLE = ("notimplemented", "not implemented")

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from lakebed.connectors.errors import ArtifactError, LakeError
+from lakebed.connectors.errors import ArtifactError, LakeError, Transient
 from lakebed.connectors.local_files import is_new, storage_error, write_atomic
 from lakebed.connectors.object_client import address_error, client, store_error, typed
 from lakebed.connectors.uris import is_object_store, join_uri
@@ -257,7 +257,7 @@ class ObjectStorage(Storage):
             infos = self._arrow[0].get_file_info(selector)
         except OSError as error:
             failure = store_error(str(error), "list the prefix", join_uri(self.root, under), self._error)
-            if on_error is None:
+            if on_error is None or isinstance(failure, Transient):
                 raise failure from error
             on_error(under, failure.what)
             return []

@@ -14,9 +14,12 @@ from prefect.input import RunInput
 from pydantic import Field
 
 from lakebed.connectors.errors import LeaseError
+from lakebed.connectors.lake.globs import matches_any
 from lakebed.flows.markdown import code, code_cell
+from lakebed.holds import held
 from lakebed.planning import plan_under
 from lakebed.quarantine import apply, apply_settings
+from lakebed.tasks.quarantine.receipt import quoted
 from lakebed.tasks.retention.plan import Plan, leaving, read_plan, require_sealed
 
 if TYPE_CHECKING:
@@ -32,8 +35,8 @@ class Decision(RunInput):
     """What a person decides about a plan."""
 
     approve: bool = Field(False, description="Set the tables of the plan aside. Unticked: nothing is done.")
-    reviewer: str = Field("", description="Your name, for the record.")
-    keep: list[str] = Field(default_factory=list, description="Tables of the plan that stay all the same.")
+    reviewer: str = Field(min_length=1, max_length=200, description="Your name, for the record.")
+    keep: list[str] = Field(default_factory=list, description="Tables of the plan that stay all the same, by globs.")
     comment: str = Field("", description="Why, for the record.")
 
 
@@ -63,24 +66,25 @@ def approval_flow(
         PlanError: if the plan is refused.
     """
     file, logger = Path(config) if config else None, get_run_logger()
-    plan = read_plan(Path(plan_file)) if plan_file else plan_under(file, {"artifacts": artifacts})
+    given = {"artifacts": artifacts}
+    plan = _offered(read_plan(Path(plan_file)), file, given) if plan_file else plan_under(file, given)
     page = plan_page(plan)
     create_markdown_artifact(page, key=f"lakebed-plan-{plan.plan_id[:12]}", description="What would be set aside")
     if not plan.deleted:
         logger.info("the plan deletes nothing")
         return {"plan_id": plan.plan_id, "approved": False, "tables": []}
-    form = Decision.with_initial_data(description=page, approve=False, reviewer="", keep=[], comment="")
+    form = Decision.with_initial_data(description=page, approve=False, keep=[], comment="")
     decision = pause_flow_run(wait_for_input=form, timeout=wait_s, poll_interval=_POLL_S)
     facts = {"plan_id": plan.plan_id, "approved": decision.approve, "reviewer": decision.reviewer}
     if not decision.approve:
-        logger.info(
-            "not approved by %s: %s", decision.reviewer or "nobody named", decision.comment or "no reason given"
-        )
+        logger.info("not approved by %s: %s", decision.reviewer, decision.comment or "no reason given")
         return {**facts, "tables": []}
     approved = without(plan, decision.keep)
-    settings = apply_settings(approved, file, {"artifacts": artifacts})
+    settings = apply_settings(approved, file, given)
     done = _apply_when_free(approved, settings)
-    logger.info("approved by %s: %d tables set aside", decision.reviewer or "nobody named", len(done.receipts))
+    page, key = applied_page(done, decision, settings.lake.root), f"lakebed-applied-{approved.plan_id[:12]}"
+    create_markdown_artifact(page, key=key, description="What was set aside")
+    logger.info("approved by %s: %d tables set aside", decision.reviewer, len(done.receipts))
     for name, why in done.left:
         logger.info("%s stays: %s", name, why)
     return {**facts, "tables": [receipt.table.name for receipt in done.receipts], "n_bytes": done.n_bytes}
@@ -103,12 +107,42 @@ def _apply_when_free(plan: Plan, settings: "LakebedConfig") -> "Applied":
             time.sleep(_POLL_S)
 
 
-def without(plan: Plan, names: Collection[str]) -> Plan:
+def _offered(plan: Plan, config: Path | None, given: dict[str, Any]) -> Plan:
+    """A plan that was written before, without the tables that are under a hold by now."""
+    holds = held(plan.deleted, apply_settings(plan, config, given))
+    return leaving(plan, {name: ("hold", why) for name, why in holds.items()}).sealed(plan.created_at)
+
+
+def applied_page(done: "Applied", decision: Decision, lake: str) -> str:
+    """What was set aside, by whose word, and how it is undone, as Markdown."""
+    said = f": {code(decision.comment)}" if decision.comment else ""
+    lines = [
+        f"**{len(done.receipts):,} tables were set aside**, {done.n_bytes:,} bytes, approved by "
+        f"{code(decision.reviewer)}{said}.",
+        "",
+        f"Undo: {code(f'lakebed restore --all --lake {quoted(lake)}')}. Nothing is deleted before `lakebed purge`.",
+        "",
+        "| table | bytes | rebuilt from | purge not before |",
+        "|---|---:|---|---|",
+    ]
+    lines += [
+        f"| {code_cell(each.table.name)} | {each.n_bytes:,} | {', '.join(map(code_cell, each.table.parents))} | "
+        f"{each.purge_not_before} |"
+        for each in done.receipts[:SHOWN_TABLES]
+    ]
+    lines += ["", *(f"- {code(name)} stays: {code(why)}" for name, why in done.left[:SHOWN_TABLES])]
+    return "\n".join(lines)
+
+
+def without(plan: Plan, globs: Collection[str]) -> Plan:
     """The plan with some of its tables kept after all, sealed anew.
 
     Raises:
-        PlanError: if the plan does not delete one of them.
+        PlanError: if a glob names none of the tables that the plan deletes.
     """
+    deleted = [table.name for table in plan.deleted]
+    names = {name for name in deleted if matches_any(name, globs)}
+    names |= {glob for glob in globs if not any(matches_any(name, [glob]) for name in deleted)}
     changed = leaving(plan, dict.fromkeys(names, ("reviewer", "a reviewer keeps it")))
     sealed = changed.sealed(plan.created_at)
     require_sealed(sealed)

@@ -104,8 +104,9 @@ class Answers:
     def containments(self, *, coincidental: bool = True) -> Result[Containment]:
         """The proven edges, by child and parent; without coincidences if so wanted.
 
-        >>> [(edge.child, edge.parent) for edge in lake.containments()]
-        [('names', 'orders'), ('orders_part', 'orders')]
+        Examples:
+            >>> [(edge.child, edge.parent) for edge in lake.containments()]
+            [('names', 'orders'), ('orders_part', 'orders')]
 
         Raises:
             ArtifactError: if no run has reached the containment stage.
@@ -120,8 +121,9 @@ class Answers:
     def explain(self, table: str) -> "TableExplanation":
         """Why a table is contained, contains, or only nearly so, and what was decided of it.
 
-        >>> lake.explain("names")[0].reason
-        'all 120 distinct rows of the child are in the parent'
+        Examples:
+            >>> lake.explain("names")[0].reason
+            'all 120 distinct rows of the child are in the parent'
 
         Raises:
             SourceError: if the lake has no such table; near names are told.
@@ -134,8 +136,9 @@ class Answers:
     def plan(self) -> "LakePlan":
         """Table by table what may go, how it is rebuilt and what that saves; changes nothing.
 
-        >>> [row.table for row in lake.plan() if row.decision == "delete"]
-        ['names', 'orders_part']
+        Examples:
+            >>> [row.table for row in lake.plan() if row.decision == "delete"]
+            ['names', 'orders_part']
 
         Raises:
             ArtifactError: if no run has reached the retention stage.
@@ -148,8 +151,9 @@ class Answers:
     def similar(self, table: str | None = None, k: int = 10, *, file: str | Path | None = None) -> Result[Neighbour]:
         """The k tables most like a table of the lake, or like a Parquet file that is not in it, with why.
 
-        >>> lake.similar("orders_part", k=1)[0].name
-        'orders'
+        Examples:
+            >>> lake.similar("orders_part", k=1)[0].name
+            'orders'
 
         Raises:
             ConfigError: if there is no such table or file (near names are told), or both or none are given.
@@ -168,8 +172,9 @@ class Answers:
     def joinable(self, column: str, k: int = 10) -> Result[Neighbour]:
         """The k columns of other tables that hold most of a column's distinct values, with why.
 
-        >>> lake.joinable("names.id", k=1)[0].why_text()
-        'contained in it; 120 shared values, 100%; such as 122, 14, 8'
+        Examples:
+            >>> lake.joinable("names.id", k=1)[0].why_text()
+            'contained in it; 120 shared values, 100%; such as 122, 14, 8'
 
         Args:
             column: `TABLE.COLUMN`, or the JSON text of the list of table and path.
@@ -182,8 +187,9 @@ class Answers:
     def search(self, text: str, k: int = 10) -> Result[Neighbour]:
         """The k tables and columns whose names or shared values are most like a text.
 
-        >>> lake.search("cities", k=1)[0].name
-        'cities'
+        Examples:
+            >>> lake.search("cities", k=1)[0].name
+            'cities'
 
         Raises: as `similar`.
         """
@@ -192,9 +198,10 @@ class Answers:
     def vectors(self, kind: Literal["table", "column"]) -> Vectors:
         """The vectors that `similar` and `joinable` compare, of length 1 where the index's distance is cosine.
 
-        >>> names, vectors = lake.vectors("table")
-        >>> names.tolist(), vectors.shape
-        (['cities', 'names', 'orders', 'orders_part'], (4, 128))
+        Examples:
+            >>> names, vectors = lake.vectors("table")
+            >>> names.tolist(), vectors.shape
+            (['cities', 'names', 'orders', 'orders_part'], (4, 128))
 
         Raises:
             ConfigError: if `kind` is neither.
@@ -230,8 +237,9 @@ class Answers:
     def neighbours(self, node: str) -> Neighbours:
         """What a node is joined to, read off the summary without decompressing it.
 
-        >>> [node.label for node in lake.neighbours("table:names")]
-        ['names.id', 'names.name']
+        Examples:
+            >>> [node.label for node in lake.neighbours("table:names")]
+            ['names.id', 'names.name']
 
         Args:
             node: its key, its label, or its number.

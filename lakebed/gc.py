@@ -8,6 +8,7 @@ from typing import Any
 
 from lakebed.chain import STAGES
 from lakebed.config import LakebedConfig, load_config
+from lakebed.tasks.embeddings.config import POWERS
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.config import GcConfig
 from lakebed.tasks.runtime.garbage import Garbage, Sweep, find_garbage, read_all_records, remove
@@ -88,11 +89,17 @@ def clean(root: str, config: GcConfig, plans: Sequence[Path] = ()) -> Cleaning:
 def _look(root: str, config: GcConfig, plans: Sequence[Path], *, is_at_work: bool) -> Cleaning:
     store = ArtifactStore(root)
     records = read_all_records(store.storage)
-    pinned = [*_pinned_by_plans(plans), *_pinned_by_quarantines(records)]
-    sweep = find_garbage(store, STAGES, config, pinned, is_at_work=is_at_work)
+    pinned = [*_pinned_by_plans(plans), *_pinned_by_quarantines(records), *_newest_powers(store)]
+    sweep = find_garbage(store, (*STAGES, POWERS), config, pinned, is_at_work=is_at_work)
     found = orphans(records)
     # the home of an orphan's server is in use until the orphan is gone
     return Cleaning(sweep, tuple(found), tuple(stale_folders()), is_at_work=is_at_work)
+
+
+def _newest_powers(store: ArtifactStore) -> list[ArtifactRef]:
+    """Of the powers that embeddings keep on request no run says that it needs them: the newest stay."""
+    newest = store.newest(POWERS, lambda _: True)
+    return [newest.ref] if newest else []
 
 
 def _pinned_by_plans(plans: Sequence[Path]) -> Iterator[ArtifactRef]:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 class Graph:
     """A summarised graph; its nodes go by the keys of the edge file.
 
-    >>> graph = lakebed.summarize("edges.tsv", progress=False)
-    >>> len(graph), graph.decode().tolist()
-    (4, [['a', 'b'], ['a', 'c'], ['c', 'd']])
-    >>> names, vectors = graph.embed(dim=8)
-    >>> names.tolist(), vectors.shape
-    (['a', 'b', 'c', 'd'], (4, 8))
+    Examples:
+        >>> graph = lakebed.summarize("edges.tsv", progress=False)
+        >>> len(graph), graph.decode().tolist()
+        (4, [['a', 'b'], ['a', 'c'], ['c', 'd']])
+        >>> names, vectors = graph.embed(dim=8)
+        >>> names.tolist(), vectors.shape
+        (['a', 'b', 'c', 'd'], (4, 8))
 
     Attributes:
         summary: the arrays, for products, walks and other tools.
@@ -116,9 +117,10 @@ def summarize(
 ) -> Graph:
     """Summarises an edge file without loss; with `out`, stopped in between, the same call goes on where it ended.
 
-    >>> graph = lakebed.summarize("edges.tsv", progress=False)
-    >>> graph.neighbours("a")
-    ['b', 'c']
+    Examples:
+        >>> graph = lakebed.summarize("edges.tsv", progress=False)
+        >>> graph.neighbours("a")
+        ['b', 'c']
 
     Args:
         edges: text of two columns (also .gz), Parquet, or a Delta table.

@@ -46,10 +46,11 @@ class PlanRow:
 class LakePlan(Result[PlanRow]):
     """A plan; nothing is changed before `apply`.
 
-    >>> plan = lake.plan()
-    >>> plan.save("plan.json")
-    >>> plan.totals["n_deleted"], plan.totals["currency"]
-    (2, 'USD')
+    Examples:
+        >>> plan = lake.plan()
+        >>> plan.save("plan.json")
+        >>> plan.totals["n_deleted"], plan.totals["currency"]
+        (2, 'USD')
 
     Args:
         plan: sealed.

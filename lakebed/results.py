@@ -25,10 +25,11 @@ class Result(Sequence[Row], Generic[Row]):
         rows: of that kind.
         title: what they are, shown above them.
 
-    >>> from lakebed.answers import Node
-    >>> found = Result(Node, [Node(7, "table", "table:orders", "orders")], "neighbours of orders")
-    >>> found, found[0].label, found.to_arrow().column_names
-    (<neighbours of orders: 1 Node>, 'orders', ['node_id', 'kind', 'key', 'label'])
+    Examples:
+        >>> from lakebed.answers import Node
+        >>> found = Result(Node, [Node(7, "table", "table:orders", "orders")], "neighbours of orders")
+        >>> found, found[0].label, found.to_arrow().column_names
+        (<neighbours of orders: 1 Node>, 'orders', ['node_id', 'kind', 'key', 'label'])
     """
 
     def __init__(self, kind: type[Row], rows: Iterable[Row], title: str = "") -> None:

@@ -140,8 +140,9 @@ class Lake(Answers):
     def restore(self, *tables: str, everything: bool = False, dry_run: bool = False) -> "Restored":
         """Brings tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged.
 
-        >>> lake.restore(everything=True, dry_run=True).moved
-        ()
+        Examples:
+            >>> lake.restore(everything=True, dry_run=True).moved
+            ()
 
         Raises:
             ConfigError: if neither names nor `everything` are given, or both.
@@ -163,9 +164,10 @@ class Lake(Answers):
     def status(self, n: int = 10) -> "Status":
         """What needs attention, the newest runs, the quarantine and what it pins.
 
-        >>> status = lake.status()
-        >>> status[0].status, len(status.quarantine)
-        ('completed', 0)
+        Examples:
+            >>> status = lake.status()
+            >>> status[0].status, len(status.quarantine)
+            ('completed', 0)
 
         Raises:
             ArtifactError: if no run has been made.
@@ -177,8 +179,9 @@ class Lake(Answers):
     def tables(self) -> "LakeTables":
         """Every table: those that the newest run read, those that it could not read, those that were set aside.
 
-        >>> [row.name for row in lake.tables().of_state("unreadable")]
-        ['broken']
+        Examples:
+            >>> [row.name for row in lake.tables().of_state("unreadable")]
+            ['broken']
 
         Raises:
             ArtifactError: if no run has made an inventory.
@@ -190,8 +193,9 @@ class Lake(Answers):
     def open_table(self, name: str) -> "pa.Table":
         """The rows of a table: at its place, from quarantine, or, once purged, rebuilt in memory.
 
-        >>> lake.open_table("names").num_rows
-        120
+        Examples:
+            >>> lake.open_table("names").num_rows
+            120
 
         Raises:
             SourceError: if there is neither a table nor a pointer to one, or it cannot be read.
@@ -211,9 +215,10 @@ def open(
 ) -> Lake:
     """A lake to run the chain on, and to ask what it found.
 
-    >>> lake = lakebed.open("lake", artifacts="artifacts", containment={"semantics": "bag"})
-    >>> lake.config.containment.semantics
-    'bag'
+    Examples:
+        >>> lake = lakebed.open("lake", artifacts="artifacts", containment={"semantics": "bag"})
+        >>> lake.config.containment.semantics
+        'bag'
 
     Args:
         lake: its folder or prefix, or the section `lake` of the config; where nothing names one, it is that of the

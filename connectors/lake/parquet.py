@@ -16,7 +16,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakebed.connectors.errors import SourceError
+from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.canonical import NS_PER_UNIT, Canonical, is_nan, is_stringlike, is_temporal_int
 from lakebed.connectors.lake.files import open_file
 from lakebed.connectors.lake.isolated import isolated_map
@@ -103,6 +103,8 @@ def _read(root: str, entry: FileEntry) -> _Footer:
 def _try_footer(root: str, entry: FileEntry) -> _Footer | Unreadable:
     try:
         return _read(root, entry)
+    except SourceBusyError:
+        raise
     except SourceError as error:
         return Unreadable(entry.path, "parquet", str(error.value or error.what), error.hint)
     except RecursionError:

@@ -18,6 +18,7 @@ from lakebed.connectors.lake.leaves import Leaf, LeafArray, batch_leaves, missin
 from lakebed.connectors.lake.text.model import StagedCast
 from lakebed.connectors.lake.text.types import cast_staged
 from lakebed.connectors.lake.type_text import cast_text, type_from_text
+from lakebed.connectors.object_client import is_busy, store_error
 
 MAX_BATCH_ROWS = 1 << 16
 MAX_BATCH_CELLS = 1 << 21
@@ -157,6 +158,9 @@ def source_errors(path: str) -> Iterator[None]:
     except (LakeError, GeneratorExit):
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        # Arrow's clients of object stores give no number
+        if isinstance(error, OSError) and error.errno is None and is_busy(str(error)):
+            raise store_error(str(error), "read the object", path, SourceError) from error
         raise SourceError(
             f"cannot read {path}",
             value=reason_of(error),

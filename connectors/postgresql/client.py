@@ -87,6 +87,7 @@ _HINTS = {
     "40": "run the same command again",
 }
 _TRANSIENT = ("08", "53", "57", "55P03", "40")
+_SOON_OVER = ("53", "57", "40")
 
 
 class DatabaseError(SourceError):
@@ -97,6 +98,11 @@ class DatabaseError(SourceError):
 
 class DatabaseBusyError(DatabaseError, Transient):
     """A server that cannot be reached, is full, or is shutting down."""
+
+    @property
+    def is_soon_over(self) -> bool:
+        """Whether the server answers, and only cannot serve just now."""
+        return self.state.startswith(_SOON_OVER)
 
 
 class Connection:

@@ -9,7 +9,7 @@ from lakebed.connectors.blocks import block_secret
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.databases import POSTGRESQL, DatabaseConfig
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
-from lakebed.connectors.postgresql.client import Connection, DatabaseError
+from lakebed.connectors.postgresql.client import Connection, DatabaseBusyError, DatabaseError
 from lakebed.connectors.postgresql.columns import Column
 from lakebed.connectors.postgresql.identity import KnownState, TableState, read_states, table_states
 from lakebed.connectors.postgresql.reading import Query, plan_queries, session_statement, settled_columns
@@ -115,7 +115,9 @@ class OpenDatabase:
         return self.connection, next(t for t in self.catalog.tables if f"{self.name}/{t.shown}" == name)
 
 
-def open_database(name: str, config: DatabaseConfig, memory: Storage, *, is_paranoid: bool) -> OpenDatabase:
+def open_database(
+    name: str, config: DatabaseConfig, memory: Storage, *, is_paranoid: bool, raises_busy: bool = False
+) -> OpenDatabase:
     """Connects and lists the tables with their states. What fails is a problem of the database, and ends nothing else.
 
     Args:
@@ -123,12 +125,16 @@ def open_database(name: str, config: DatabaseConfig, memory: Storage, *, is_para
         config: of the database.
         memory: the artifact root, where earlier runs have kept what they saw.
         is_paranoid: whether states are made of content.
+        raises_busy: whether that the server cannot serve just now is raised, for who tries again.
+
+    Raises:
+        DatabaseBusyError: with `raises_busy`, if the server is full, starts or stops.
     """
     database = OpenDatabase(name, config, memory)
     try:
         connection = Connection(config, _properties(config))
     except SourceError as error:
-        return _failed(database, error)
+        return _failed(database, error, raises_busy=raises_busy)
     database.connection = connection
     try:
         catalog = read_catalog(connection, name, config)
@@ -137,12 +143,14 @@ def open_database(name: str, config: DatabaseConfig, memory: Storage, *, is_para
         database.catalog = catalog
     except SourceError as error:
         database.close()
-        return _failed(database, error)
+        return _failed(database, error, raises_busy=raises_busy)
     database.problems += [*catalog.unreadable, *_refused(database)]
     return database
 
 
-def _failed(database: OpenDatabase, error: SourceError) -> OpenDatabase:
+def _failed(database: OpenDatabase, error: SourceError, *, raises_busy: bool) -> OpenDatabase:
+    if raises_busy and isinstance(error, DatabaseBusyError) and error.is_soon_over:
+        raise error
     reason = f"{error.what}: {error.value}" if error.value is not None else error.what
     database.problems.append(Unreadable(database.name, POSTGRESQL, reason, error.hint))
     return database

@@ -19,7 +19,7 @@ from pathlib import Path
 from py4j.java_gateway import JavaGateway
 from pyspark.java_gateway import launch_gateway
 
-from lakebed.connectors.errors import StageError
+from lakebed.connectors.errors import SparkLostError, StageError
 
 START_TIMEOUT_S = 180
 _POLL_S = 0.01
@@ -59,7 +59,7 @@ def jvm_command(java: str, classes: str, memory_mib: int, flags: Sequence[str] =
 def start_gateway(command: Sequence[str], settings: Mapping[str, str], environment: Mapping[str, str]) -> JavaGateway:
     """Starts the JVM and connects to it. The JVM ends when this process does, however that ends: it watches its input.
 
-    Raises: StageError: if the JVM ends or does not answer.
+    Raises: StageError: if the JVM ends or does not answer; a transient one if a signal ended it.
     """
     with tempfile.TemporaryDirectory(prefix="lakebed-") as folder:
         answer = Path(folder) / "connection"
@@ -87,7 +87,8 @@ def _wait_for(answer: Path, process: "subprocess.Popen[bytes]") -> None:
         status = process.poll()
         if status is not None or time.monotonic() > deadline:
             process.kill()
-            raise StageError(
+            kind = SparkLostError if status is not None and status < 0 else StageError
+            raise kind(
                 "Spark's JVM did not start",
                 value=f"exit status {status}" if status is not None else f"no answer in {START_TIMEOUT_S} s",
                 hint="read Java's message above; `lakebed doctor` checks Java, memory and the jars",

@@ -13,7 +13,7 @@ from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from lakebed.connectors.errors import ConfigError, LakeError, StageError, first_line
+from lakebed.connectors.errors import ConfigError, LakeError, SparkLostError, StageError, first_line
 from lakebed.connectors.spark.archive import archive_flags
 from lakebed.connectors.spark.cluster import adopted, join_cluster, require_delta, submitted_settings
 from lakebed.connectors.spark.config import SparkConfig
@@ -67,9 +67,14 @@ class SessionStarter:
 
         Raises:
             ConfigError: if Java or jars are missing, or another session runs in this process with other settings.
-            StageError: if the JVM or Spark does not start.
+            StageError: if the JVM or Spark does not start; a transient one if the JVM died meanwhile.
         """
-        session = self._started().result()
+        try:
+            session = self._started().result()
+        except SparkLostError:
+            # whoever tries again gets a new one
+            self.stop()
+            raise
         if session.sparkContext._jsc is not None and not _is_jvm_gone():
             return session
         # somebody has stopped it, as `spark.stop()` in a notebook does, or its JVM has died
@@ -100,8 +105,8 @@ class SessionStarter:
         if session is not None and session.exception() is None:
             _stop_session(session.result())
             _stop_jvm()
-        elif session is not None and (active := SparkContext._active_spark_context) is not None:
-            active.stop()
+        elif session is not None and (SparkContext._active_spark_context is not None or _is_jvm_gone()):
+            _stop_context(SparkContext._active_spark_context)
             _stop_jvm()
 
     def _make(self) -> SparkSession:
@@ -156,7 +161,8 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
     except LakeError:
         raise
     except (PySparkException, Exception) as error:
-        raise StageError("the Spark session did not start", value=first_line(error), hint=_DOCTOR) from error
+        kind = SparkLostError if _is_jvm_gone() else StageError
+        raise kind("the Spark session did not start", value=first_line(error), hint=_DOCTOR) from error
     session.sparkContext.setLogLevel("ERROR")
     _check(session, checked)
     if not config.is_local:
@@ -214,10 +220,16 @@ def _stop_session(session: SparkSession) -> None:
     if not _is_jvm_gone():
         session.stop()
         return
-    context = session.sparkContext
-    context._jsc = None
-    context.stop()
+    _stop_context(session.sparkContext)
     SparkSession._instantiatedSession = SparkSession._activeSession = None
+
+
+def _stop_context(context: SparkContext | None) -> None:
+    if context is None:
+        return
+    if _is_jvm_gone():
+        context._jsc = None
+    context.stop()
 
 
 def _stop_jvm() -> None:

@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import SecretStr
-
 from lakebed.flows.cli.options import AsJson
 from lakebed.flows.cli.output import print_json, print_text
 
@@ -22,6 +20,8 @@ def config(as_json: AsJson = False) -> None:
 
 def _section_lines(model: Any, prefix: str) -> Iterator[str]:
     """Plain fields first, then each section under its header; what has no default is left as a comment."""
+    from pydantic import SecretStr
+
     sections = {}
     for name, field in model.model_fields.items():
         if hasattr(field.annotation, "model_fields"):

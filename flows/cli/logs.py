@@ -2,9 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lakebed.tasks.runtime.config import LoggingConfig
 from lakebed.tasks.runtime.logs import configure
+
+if TYPE_CHECKING:
+    from lakebed.tasks.runtime.config import LoggingConfig
 
 _FORMAT, _LEVEL = "LAKEBED_LOGGING__FORMAT", "LAKEBED_LOGGING__LEVEL"
 
@@ -21,7 +24,7 @@ def begin_logging(log_format: str | None, log_level: str | None) -> None:
         follow_config(None)
 
 
-def follow_config(path: Path | None) -> LoggingConfig:
+def follow_config(path: Path | None) -> "LoggingConfig":
     """Makes logs and progress of this process as environment and file say.
 
     Raises:

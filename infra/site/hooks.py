@@ -83,13 +83,13 @@ def _public_page() -> str:
 def _stage_page(name: str, stage: Path | None, kernel: Path | None) -> str:
     title = {"lakegraph": "Lake graph"}.get(name, name.capitalize())
     parts = [f"# {title}\n"]
-    has_run = stage is not None and f"def run_{name}(" in stage.read_text()
-    if has_run:
-        parts.append(f"\n## The stage\n\n::: lakebed.tasks.{name}.stage.run_{name}\n")
+    has_config = stage is not None and "= StageDef(" in stage.read_text()
+    if has_config:
+        parts.append(f"\n## Settings\n\n::: lakebed.tasks.{name}.config\n")
     if kernel is not None:
         parts.append("\n## Kernel\n\nPure algorithm: arrays in, arrays out.\n")
         parts += map(_module, _modules(kernel))
-    return "".join(parts) if has_run or kernel else ""
+    return "".join(parts) if has_config or kernel else ""
 
 
 def _modules(folder: Path) -> list[Path]:

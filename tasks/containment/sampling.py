@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lakebed.connectors.errors import SourceError, StageError
+from lakebed.connectors.errors import SourceBusyError, SourceError, StageError
 from lakebed.connectors.lake.leaves import LeafArray
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.connectors.spark.session import shared_session
@@ -237,6 +237,8 @@ def draw_rows(plan: ScanPlan, draws: Sequence[DrawnSplit]) -> Iterator[pa.Record
         try:
             for cells in _taken(plan, draw, hasher, counter):
                 hasher.add(cells)
+        except SourceBusyError:
+            raise
         except SourceError as error:
             rows.add("error", draw.split.table_id, text=str(error.value or error.what))
             continue
@@ -265,6 +267,8 @@ def probe_splits(plan: ScanPlan, splits: Sequence[Split], wanted: Mapping[int, U
         try:
             for cells in read_split(root, split, tokens, counter, ignore_case=plan.ignore_case):
                 _add_found(rows, plan, split.table_id, cells, wanted)
+        except SourceBusyError:
+            raise
         except SourceError as error:
             rows.add("error", split.table_id, text=str(error.value or error.what))
     rows.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes)

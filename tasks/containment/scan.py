@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from lakebed.connectors.errors import SourceError
+from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.hash_files import HashFiles
@@ -144,6 +144,8 @@ def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
         try:
             for cells in read_split(root, split, hasher.tokens, counter, ignore_case=plan.ignore_case):
                 hasher.add(cells)
+        except SourceBusyError:
+            raise
         except SourceError as error:
             results.add("error", split.table_id, text=str(error.value or error.what))
             continue

@@ -7,6 +7,7 @@ import numpy as np
 
 from lakebed.connectors.errors import GraphError, StageError
 from lakebed.connectors.storage import Storage
+from lakebed.tasks.embeddings.config import POWERS as POWERS_ARTIFACT
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.embeddings.contract import POWERS, POWERS_CONTRACTS, vector_table
 from lakebed.tasks.embeddings.graph import Prepared, prepare
@@ -72,7 +73,7 @@ def read_summary(stage: Stage, ref: ArtifactRef, n_nodes: int) -> Summary:
     return Summary(n_nodes, forest["parent"].to_numpy(), SignedEdges(*ends))
 
 
-POWERS_SPEC = StageSpec("powers", 1, POWERS_CONTRACTS)
+POWERS_SPEC = StageSpec(POWERS_ARTIFACT, 1, POWERS_CONTRACTS)
 
 
 def powers_stage(stage: Stage, config: EmbeddingsConfig, *, is_local: bool) -> Stage:

@@ -7,6 +7,9 @@ from pydantic import Field, field_validator
 
 from lakebed.connectors.config import FrozenConfig
 
+# the artifact beside the embeddings that keeps the powers
+POWERS = "powers"
+
 
 class EmbeddingsConfig(FrozenConfig):
     """FastRP: size, weights of the powers, damping of hubs; what beside the edges counts; where it is computed."""
@@ -58,7 +61,9 @@ class EmbeddingsConfig(FrozenConfig):
     )
     rows_per_block: int = Field(1 << 13, ge=1, le=1 << 24, description="Nodes of one block on Spark.")
     keep_powers: bool = Field(
-        True, description="Whether the powers are kept, so that other weights need no product. No effect on the result."
+        False,
+        description="Whether the powers are kept, so that other weights need no product, at nodes times dim times 4 "
+        "bytes each. No effect on the result.",
     )
     threads: int = Field(0, ge=0, le=1_024, description="Threads; 0 takes all cores. No effect on the result.")
 

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Literal, cast
 
-from lakebed.connectors.errors import SourceError, Transient
+from lakebed.connectors.errors import SourceBusyError, SourceError, Transient
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS, VIEW
 from lakebed.connectors.lake.discovery import discover
 from lakebed.connectors.lake.listing import Listing, empty_lake_error
@@ -292,7 +292,7 @@ def _text_table(source: TableSource, outcomes: Sequence[Outcome], paths: Sequenc
 
 def _as_source_error(error: Exception) -> SourceError:
     """The error of a table; whatever is no fault of the table ends the run."""
-    if isinstance(error, SourceError):
+    if isinstance(error, SourceError) and not isinstance(error, SourceBusyError):
         return error
     raise error
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from lakebed.connectors.errors import SourceError
+from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.config import ColumnType, LakeConfig
 from lakebed.connectors.lake.delta_log import DeltaFacts, read_delta
 from lakebed.connectors.lake.discovery import Discovery, partition_of
@@ -70,7 +70,13 @@ class LakeFacts:
             self.tables[table.source.name] = table
 
     def refuse(self, source: TableSource, error: SourceError) -> None:
-        """Lists a table that cannot be read."""
+        """Lists a table that cannot be read; that its store does not answer is no fault of the table.
+
+        Raises:
+            SourceBusyError: if that is the error.
+        """
+        if isinstance(error, SourceBusyError):
+            raise error
         self.unreadable.append(Unreadable(source.name, source.format, reason_text(error), error.hint))
 
 

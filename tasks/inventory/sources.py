@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -13,11 +14,13 @@ from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.connectors.lake.listing import Listing, canonical_root, list_lake
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.retry import retried
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from lakebed.connectors.lake.config import LakeConfig
+    from lakebed.connectors.lake.databases import DatabaseConfig
     from lakebed.connectors.postgresql.database import OpenDatabase, TableRead
     from lakebed.connectors.spark.catalog import OpenCatalog
     from lakebed.tasks.inventory.external import FrameRead
@@ -72,11 +75,8 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
     with ExitStack() as stack:
         databases = {}
         for name, config in sorted(lake.databases.items()):
-            from lakebed.connectors.postgresql.database import open_database
-
-            memory = Storage.at(workspace.artifacts)
             with shown().step(f"Asking database {name} what has changed"):
-                databases[name] = open_database(name, config, memory, is_paranoid=lake.paranoid)
+                databases[name] = _open_database(name, config, workspace)
             stack.callback(databases[name].close)
         catalogs = _open_catalogs(workspace)
         opened: list[OpenDatabase | OpenCatalog] = [*databases.values(), *catalogs.values()]
@@ -93,6 +93,19 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
             databases,
             catalogs,
         )
+
+
+def _open_database(name: str, config: DatabaseConfig, workspace: Workspace) -> OpenDatabase:
+    """The database; one that is busy is asked again, and listed as unreadable if it stays so."""
+    from lakebed.connectors.postgresql.client import DatabaseBusyError
+    from lakebed.connectors.postgresql.database import open_database
+
+    memory, is_paranoid = Storage.at(workspace.artifacts), workspace.lake.paranoid
+    ask = partial(open_database, name, config, memory, is_paranoid=is_paranoid)
+    try:
+        return retried(partial(ask, raises_busy=True), f"database {name}")
+    except DatabaseBusyError:
+        return ask()
 
 
 def _open_catalogs(workspace: Workspace) -> dict[str, OpenCatalog]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakebed.connectors.errors import SourceError
+from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows
@@ -182,6 +182,8 @@ def _scan(
                 root, split, tokens_of(plan, split.table_id), counter, ignore_case=plan.ignore_case
             ):
                 gathered.add(cells)
+        except SourceBusyError:
+            raise
         except SourceError as error:
             rows.add("error", split.table_id, text=str(error.value or error.what))
             continue

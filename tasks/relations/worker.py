@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lakebed.connectors.errors import SourceError
+from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.tasks.containment.hash_files import HashFiles
 from lakebed.tasks.containment.kernel.fingerprint import Cells, Fingerprint, HashSettings
@@ -181,6 +181,8 @@ def _read(
         try:
             if sampler.tokens:
                 _feed(sampler, read_split(root, split, sampler.tokens, counter, ignore_case=plan.ignore_case))
+        except SourceBusyError:
+            raise
         except SourceError as error:
             rows.add("error", split.table_id, text=str(error.value or error.what))
             continue

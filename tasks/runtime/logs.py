@@ -14,11 +14,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lakebed.connectors.redaction import redacted, redacted_value
-from lakebed.tasks.runtime.config import LoggingConfig, LogLevel
 from lakebed.tasks.runtime.progress import Progress, Step, show
+
+if TYPE_CHECKING:
+    from lakebed.tasks.runtime.config import LoggingConfig, LogLevel
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _STEP_EVERY_S = 10.0
@@ -28,7 +30,7 @@ _WARNING = "warning: "
 class EventLog(logging.Handler):
     """Writes events, and what `logging` hands it, as lines of JSON; one that is off writes nothing."""
 
-    def __init__(self, config: LoggingConfig | None = None, stream: TextIO | None = None) -> None:
+    def __init__(self, config: "LoggingConfig | None" = None, stream: TextIO | None = None) -> None:
         super().__init__(_LEVELS[config.level] if config else logging.CRITICAL)
         self.is_on = config is not None and config.format == "json"
         self.run_id = ""
@@ -36,7 +38,7 @@ class EventLog(logging.Handler):
         self._stream = stream
         self.setFormatter(_JsonFormatter(self))
 
-    def event(self, event: str, level: LogLevel = "info", **fields: Any) -> None:
+    def event(self, event: str, level: "LogLevel" = "info", **fields: Any) -> None:
         """One line; values that are no JSON are written as text."""
         if self.is_on and _LEVELS[level] >= self.level:
             facts = {"levelno": _LEVELS[level], "lakebed_event": event, "lakebed_fields": fields}
@@ -108,7 +110,7 @@ class EventProgress(Progress):
         while not is_over.wait(_STEP_EVERY_S):
             self._tell("step_going_on", step, begun, "info")
 
-    def _tell(self, event: str, step: Step, begun: float, level: LogLevel) -> None:
+    def _tell(self, event: str, step: Step, begun: float, level: "LogLevel") -> None:
         seconds = round(time.perf_counter() - begun, 3)
         self._log.event(event, level, step=step.name, n_done=step.n_done, total=step.total, seconds=seconds)
 
@@ -152,7 +154,7 @@ class _Redacting:
         return record
 
 
-def _level_of(number: int) -> LogLevel:
+def _level_of(number: int) -> "LogLevel":
     levels: tuple[LogLevel, ...] = ("error", "warning", "info")
     return next((name for name in levels if number >= _LEVELS[name]), "debug")
 
@@ -191,7 +193,7 @@ def redact_logging() -> None:
         logging.setLogRecordFactory(_Redacting.made)
 
 
-def configure(config: LoggingConfig, stream: TextIO | None = None) -> EventLog:
+def configure(config: "LoggingConfig", stream: TextIO | None = None) -> EventLog:
     """Makes logs and progress of this process as the config says."""
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, EventLog)]:

@@ -39,6 +39,9 @@ def test_a_veto_keeps_a_table_and_the_rest_is_still_a_plan(plan):
     assert less.plan_id != plan.plan_id and less.plan_id == less.content_digest()
     assert all("hr/ids" not in table.needed_by for table in less.tables)
     assert without(plan, []).plan_id == plan.plan_id
+    assert {table.name for table in without(plan, ["h?/*"]).deleted} == {
+        name for name in CHILDREN if not name.startswith("hr/")
+    }
     with pytest.raises(PlanError, match="not one that the plan deletes"):
         without(plan, ["sales/orders"])
 
@@ -66,3 +69,30 @@ def test_while_a_run_holds_the_root_the_approved_plan_waits(plan, monkeypatch):
     tried.clear()
     with pytest.raises(LeaseError):
         module._apply_when_free(plan, "settings")
+
+
+def test_a_decision_names_who_took_it():
+    from pydantic import ValidationError
+
+    from lakebed.flows.approval import Decision
+
+    assert "reviewer" in Decision.model_json_schema()["required"]
+    with pytest.raises(ValidationError, match="reviewer"):
+        Decision(approve=True, reviewer="")
+
+
+def test_the_page_of_what_was_done_says_who_what_and_how_to_undo_it(folder):  # noqa: F811 - the fixture
+    from pathlib import Path
+
+    from lakebed.flows.approval import Decision, applied_page
+    from lakebed.quarantine import apply, apply_settings
+    from lakebed.tasks.retention.plan import read_plan
+
+    plan = read_plan(Path("plan.json"))
+    done = apply(plan, apply_settings(plan, None, {}), is_dry=True, skip=["hr/ids"])
+    page = applied_page(done, Decision(approve=True, reviewer="Ada|`x`", comment="spring"), plan.lake.root)
+    assert (
+        "approved by `Ada" in page and "`spring`" in page and f"lakebed restore --all --lake {plan.lake.root}" in page
+    )
+    assert "- `hr/ids` stays: `left out by --exclude`" in page
+    assert all(f"| `{name}` |" in page for name in CHILDREN - {"hr/ids"})

@@ -1,5 +1,8 @@
 import contextlib
 import io
+import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -15,6 +18,7 @@ from lakebed.connectors.errors import ArtifactError
 from lakebed.flows.http import app_from_environment, create_app
 from lakebed.tasks.search.config import SearchConfig
 from lakebed.tasks.search.query_file import TOO_LARGE, ask_file
+from tests.flows.processes import environment
 from tests.tasks.search.lakes import HOSTILE, lake_tables, publish_lake, record_run
 
 
@@ -132,3 +136,32 @@ def test_the_environment_must_name_the_artifacts(monkeypatch):
         app_from_environment()
     monkeypatch.setenv("LAKEBED_ARTIFACTS", "somewhere")
     assert app_from_environment().title == "lakebed search"
+
+
+def test_as_a_program_it_listens_at_loopback_and_imports_nothing_of_the_working_folder(searchable, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "lakebed.py").write_text("raise SystemExit('of the working folder')")
+    command = [sys.executable, "-P", "-m", "lakebed.flows.http", "--port", str(port)]
+    own = {"LAKEBED_ARTIFACTS": str(searchable[0])}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(**own), stderr=subprocess.DEVNULL) as process:
+        try:
+            until = time.monotonic() + 120
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    answer = httpx.get(f"http://127.0.0.1:{port}/search", params={"text": "town"}, trust_env=False)
+                    break
+                assert process.poll() is None and time.monotonic() < until
+                time.sleep(0.2)
+        finally:
+            process.terminate()
+    assert answer.status_code == 200 and answer.json()
+
+
+def test_without_uvicorn_the_extra_is_named(tmp_path):
+    code = "import sys; sys.modules['uvicorn'] = None; from lakebed.flows.http import main; main([])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install 'uvicorn>=0.34' (the extra lakebed[http])" in done.stderr

@@ -34,8 +34,8 @@ class Place:
         url = f"jdbc:postgresql://127.0.0.1:{self.server.port}/{self.name}"
         return DatabaseConfig(**{"url": url, "user": "reader", "password_env": "READER_PASSWORD", **more})
 
-    def open(self, *, is_paranoid=False, **more):
-        return open_database("shop", self.config(**more), self.memory, is_paranoid=is_paranoid)
+    def open(self, *, is_paranoid=False, raises_busy=False, **more):
+        return open_database("shop", self.config(**more), self.memory, is_paranoid=is_paranoid, raises_busy=raises_busy)
 
     def states(self, **more):
         """Whether each table of `public` is known, and its token; then every one counts as read."""

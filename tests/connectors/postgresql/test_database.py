@@ -207,6 +207,8 @@ def test_a_server_that_cannot_be_reached_may_answer_later():
 def test_a_password_may_stand_in_a_prefect_block(monkeypatch):
     from prefect.blocks.system import Secret
 
+    import lakebed.flows  # noqa: F401 - it says how blocks are read
+
     blocks = {"shop-reader": SimpleNamespace(get=lambda: SECRET)}
     monkeypatch.setattr(Secret, "load", staticmethod(lambda name: blocks[name]))
     config = DatabaseConfig(url="jdbc:postgresql://h/d", user="reader", password_block="shop-reader")  # noqa: S106 - a name

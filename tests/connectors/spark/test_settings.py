@@ -13,6 +13,7 @@ def test_a_cluster_gets_jars_and_code_and_keeps_its_own_jvm_and_network():
     assert settings["spark.driver.memory"] == "2048m"
     assert settings["spark.python.daemon.module"] == "lakebed.connectors.spark.daemon"
     assert settings["spark.executorEnv.PYTHONPATH"] == "lakebed.zip"
+    assert settings["spark.executorEnv.PYTHONSAFEPATH"] == "1"
     assert "lakebed.tasks.encoding" in settings["spark.executorEnv.LAKEBED_WORKER_PRELOAD"]
     for name in ("spark.driver.host", "spark.driver.bindAddress", "spark.ui.enabled", "spark.sql.shuffle.partitions"):
         assert name not in settings

@@ -201,8 +201,11 @@ def test_a_restore_onto_an_existing_table(folder, refused, done):
 
 def test_a_purge_before_its_time(folder, refused, done):
     done("apply", "plan.json", "--yes")
-    for names in (["--all"], ["hr/ids"]):
-        assert "may not be purged yet" in refused("purge", *names, "--lake", "lake", "--yes")["what"]
+    assert "may not be purged yet" in refused("purge", "hr/ids", "--lake", "lake", "--yes")["what"]
+    before = lying(folder)
+    waiting = done("purge", "--all", "--lake", "lake", "--yes")["waiting"]
+    assert {entry["table"] for entry in waiting} == CHILDREN and lying(folder) == before
+    assert all("may not be purged yet" in entry["why"] for entry in waiting)
 
 
 def test_which_tables_must_be_said(folder, refused):

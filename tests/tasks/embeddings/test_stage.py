@@ -16,7 +16,7 @@ from lakebed.tasks.summary.config import SummaryConfig
 from lakebed.tasks.summary.stage import SUMMARY
 from tests.tasks.embeddings.artifacts import N_NODES, publish_graph, tables, workspace
 
-CONFIG = EmbeddingsConfig(dim=16, weights=(0.5, 1.0), threads=1)
+CONFIG = EmbeddingsConfig(dim=16, weights=(0.5, 1.0), threads=1, keep_powers=True)
 
 
 @pytest.fixture
@@ -71,6 +71,20 @@ def test_kept_powers_give_the_same_bytes(space: Workspace, tmp_path: Path) -> No
     )
     assert again.digest == first.digest
     assert not (tmp_path / "alone" / "artifacts" / "powers").exists()
+
+
+def test_powers_are_kept_on_request_alone_and_gc_leaves_the_newest(space: Workspace) -> None:
+    from lakebed.gc import preview
+    from lakebed.tasks.runtime.config import GcConfig
+
+    assert not EmbeddingsConfig().keep_powers
+    for dim in (8, 16):
+        run_stage(EMBEDDINGS, Inputs.of(space, publish_graph(space), CONFIG.model_copy(update={"dim": dim})))
+    folders = sorted(
+        (Path(space.artifacts) / "powers").iterdir(), key=lambda path: (path / "manifest.json").stat().st_mtime_ns
+    )
+    gone = {one.path for one in preview(space.artifacts, GcConfig()).sweep.artifacts}
+    assert f"powers/{folders[0].name}" in gone and f"powers/{folders[1].name}" not in gone
 
 
 def test_a_summary_serves_where_it_is_cheaper_and_is_named(space: Workspace) -> None:

@@ -28,7 +28,7 @@ from tests.tasks.links.artifacts import publish_edge_graph, workspace
 from tests.tasks.links.test_kill import CONFIG
 
 space = workspace(Path(sys.argv[1]))
-run_links(publish_edge_graph(space), space, CONFIG)
+run_stage(LINKS, Inputs.of(space, publish_edge_graph(space), CONFIG))
 """
 
 

@@ -23,7 +23,7 @@ from tests.tasks.links.artifacts import SMALL, publish_lake_graph, workspace
 space = workspace(Path(sys.argv[1]))
 graph = publish_lake_graph(space)
 try:
-    run_links(graph, space, SMALL)
+    run_stage(LINKS, Inputs.of(space, graph, SMALL))
 except StageError as error:
     print(error.value, '|', error.expected, '|', error.hint)
 print(sorted(path.name for path in Path(space.artifacts).iterdir()))

@@ -61,7 +61,7 @@ def test_every_table_is_answered_in_every_state_and_the_lake_ends_as_it_began(re
 
 
 def test_a_purged_table_is_answered_from_its_parents_and_comes_back_in_its_own_format(real):
-    before = answers(real)
+    before, text = answers(real), (real.root / "sub" / "text.csv").read_bytes()
     applied(real)
     assert set(purged(real).tables) == set(CHILDREN)
     assert_answers(real, before)
@@ -69,7 +69,7 @@ def test_a_purged_table_is_answered_from_its_parents_and_comes_back_in_its_own_f
     assert set(back.rebuilt) == set(CHILDREN)
     assert_answers(real, before)
     assert {"part.parquet", "sub/text.csv", "days/day=1/part-0.parquet", "mixed/part-2.parquet"} <= set(real.snapshot())
-    assert (real.root / "sub" / "text.csv").read_bytes().startswith(b"id,name\n0,n0\n")
+    assert (real.root / "sub" / "text.csv").read_bytes() == text
     assert not any("lakebed" in path for path in real.snapshot())
 
 

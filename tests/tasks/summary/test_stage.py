@@ -36,7 +36,7 @@ def save(self, log):
     real(self, log)
 build.Checkpoint.save = save
 workspace = workspace_at(Path(sys.argv[1]))
-run_summary(publish_graph(workspace), workspace, SummaryConfig())
+run_stage(SUMMARY, Inputs.of(workspace, publish_graph(workspace), SummaryConfig()))
 """
 
 
