@@ -10,8 +10,6 @@
 | times, durations | int, nanoseconds |
 """
 
-from __future__ import annotations
-
 import math
 from decimal import Decimal
 from typing import TypeGuard

@@ -5,24 +5,16 @@ Hive partitions (`k=v/`); the `part-*` files of a folder, a table for each forma
 in a managed table (see `managed`) is not listed in the first place.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.globs import matches_any
-from lakebed.connectors.lake.listing import table_of_log
+from lakebed.connectors.lake.listing import Listing, table_of_log
 from lakebed.connectors.lake.managed import NAMES, folders_above
-from lakebed.connectors.lake.model import TableSource, Unreadable
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
-    from lakebed.connectors.lake.config import LakeConfig
-    from lakebed.connectors.lake.listing import Listing
-    from lakebed.connectors.lake.model import FileEntry, TableFormat
+from lakebed.connectors.lake.model import FileEntry, TableFormat, TableSource, Unreadable
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _ENDINGS: dict[str, TableFormat] = {

@@ -1,19 +1,13 @@
 """Opens a file of a lake: local paths here, object stores through `lakebed.connectors.storage`."""
 
-from __future__ import annotations
-
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
 import pyarrow as pa
 
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.storage import Storage, is_object_store, join_uri
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
-
 
 # below this an object costs less to fetch than a second request does
 WHOLE_OBJECT_BYTES = 4 << 20

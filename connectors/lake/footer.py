@@ -5,12 +5,11 @@ annotated), so schema and key-value metadata are taken from the footer's own byt
 that pyarrow has written. The format: parquet.thrift of Apache Parquet in Thrift's compact protocol.
 """
 
-from __future__ import annotations
-
 import base64
 import io
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,9 +17,6 @@ import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.read import open_parquet
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 _MAGIC = b"PAR1"
 _TAIL_BYTES = 8
@@ -83,7 +79,7 @@ class ParquetTraits:
         """Whether a column holds timestamps of 96 bits."""
         return any(_get(element, _TYPE) == _INT96 for element in self.elements)
 
-    def differences(self, other: ParquetTraits) -> list[str]:
+    def differences(self, other: "ParquetTraits") -> list[str]:
         """What another file lacks or has otherwise, for people."""
         mine, theirs = _described(self.elements), _described(other.elements)
         unlike = [path for path, words in mine.items() if theirs.get(path) != words]

@@ -1,7 +1,5 @@
 """Which names of a lake count: what begins with a point or an underscore is hidden, as in Spark."""
 
-from __future__ import annotations
-
 DELTA_LOG = "_delta_log"
 POINTER_ENDING = ".lakebed.json"
 

@@ -5,8 +5,6 @@ Some flipped bits in a Parquet footer make pyarrow's C++ throw where nothing cat
 also share out what Python's lock would serialise.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import itertools
 import os
@@ -15,11 +13,9 @@ import select
 import signal
 import struct
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

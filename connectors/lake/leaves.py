@@ -4,19 +4,14 @@ A struct is not a value but a path; arrays and maps are whole values. The token 
 column called `a.b` and the leaf b of a struct a never meet. A second column of the same name carries its occurrence.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
 
 Path = tuple[str | int, ...]
 

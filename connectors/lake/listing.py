@@ -1,17 +1,16 @@
 """Lists the files of a lake, and the identity of what was listed."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import stat
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from lakebed.connectors.errors import ConfigError, LakeError, SourceError
 from lakebed.connectors.lake.change import mark
+from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.files import file_digest, local_path, open_file
 from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.hidden import DELTA_LOG, is_log, is_visible
@@ -27,11 +26,6 @@ from lakebed.connectors.lake.managed import (
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 from lakebed.connectors.lake.sink import committed_files
 from lakebed.connectors.storage import Storage, is_object_store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from lakebed.connectors.lake.config import LakeConfig
 
 _STAND_IN = "._"
 _DIGEST_THREADS = 4
@@ -331,7 +325,7 @@ def _digest(root: str, entry: FileEntry) -> FileEntry | Unreadable:
     return replace(entry, sha256=digest)
 
 
-def _add_part(digest: hashlib._Hash, part: str) -> None:
+def _add_part(digest: "hashlib._Hash", part: str) -> None:
     data = part.encode("utf-8", "surrogateescape")
     digest.update(len(data).to_bytes(8, "little"))
     digest.update(data)

@@ -17,22 +17,17 @@ by what lies in it, never by its name alone:
 The outermost folder counts. A Delta table with Iceberg's metadata beside its log (UniForm) is a Delta table.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lakebed.connectors.errors import ConfigError, LakeError, SourceError
 from lakebed.connectors.lake.hidden import DELTA_LOG, is_visible
 from lakebed.connectors.lake.model import Unreadable
 from lakebed.connectors.storage import Storage, is_object_store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 SINK_LOG = "_spark_metadata"
 SIGN_FOLDERS = frozenset(

@@ -1,7 +1,5 @@
 """What a lake consists of: files, tables, and what could not be read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

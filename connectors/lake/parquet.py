@@ -4,39 +4,38 @@ No data page is opened. Statistics are taken raw and turned into plain values he
 loses nanoseconds and fails on dates that Python cannot hold.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import struct
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import SourceBusyError, SourceError
-from lakebed.connectors.lake.canonical import NS_PER_UNIT, is_nan, is_stringlike, is_temporal_int
+from lakebed.connectors.lake.canonical import NS_PER_UNIT, Canonical, is_nan, is_stringlike, is_temporal_int
 from lakebed.connectors.lake.files import open_file
 from lakebed.connectors.lake.isolated import isolated_map
-from lakebed.connectors.lake.leaves import schema_leaves
-from lakebed.connectors.lake.model import Unreadable
+from lakebed.connectors.lake.leaves import Leaf, schema_leaves
+from lakebed.connectors.lake.model import FileEntry, Unreadable
 from lakebed.connectors.lake.read import n_parquet_columns, open_parquet, source_errors
-from lakebed.connectors.lake.statistics import UNKNOWN, FileFacts, Interval, LeafStatistics, cut_bytes, cut_text, tight
+from lakebed.connectors.lake.statistics import (
+    UNKNOWN,
+    FileFacts,
+    Interval,
+    LeafStatistics,
+    Tightness,
+    cut_bytes,
+    cut_text,
+    tight,
+)
 from lakebed.connectors.storage import is_object_store
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import pyarrow.parquet as pq
-
-    from lakebed.connectors.lake.canonical import Canonical
-    from lakebed.connectors.lake.leaves import Leaf
-    from lakebed.connectors.lake.model import FileEntry
-    from lakebed.connectors.lake.statistics import Tightness
-
-    Convert = Callable[[object], "Canonical | None"]
+Convert = Callable[[object], "Canonical | None"]
 
 # writers that leave bounds out when they are long, and never shorten them
 _WHOLE_BOUND_WRITERS = ("parquet-cpp",)

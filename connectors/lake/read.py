@@ -3,12 +3,11 @@
 Runs inside Spark's Python workers and in plain Python; knows neither Spark nor what the cells are for.
 """
 
-from __future__ import annotations
-
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,14 +15,10 @@ import pyarrow.parquet as pq
 from lakebed.connectors.errors import LakeError, SourceError
 from lakebed.connectors.lake.files import open_file
 from lakebed.connectors.lake.leaves import Leaf, LeafArray, batch_leaves, missing_leaf, schema_leaves, storage_type
+from lakebed.connectors.lake.text.model import StagedCast
 from lakebed.connectors.lake.text.types import cast_staged
 from lakebed.connectors.lake.type_text import cast_text, type_from_text
 from lakebed.connectors.object_client import is_busy, store_error
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from lakebed.connectors.lake.text.model import StagedCast
 
 MAX_BATCH_ROWS = 1 << 16
 MAX_BATCH_CELLS = 1 << 21
@@ -124,7 +119,7 @@ def reads_whole(root: str, path: str, tokens: Sequence[str], *, ignore_case: boo
         return _is_whole(file, _plan_columns(file, tokens, ignore_case), source)
 
 
-def _is_whole(file: pq.ParquetFile, plan: _Plan, source: pa.NativeFile) -> bool:
+def _is_whole(file: pq.ParquetFile, plan: "_Plan", source: pa.NativeFile) -> bool:
     """Whether all columns of a file are wanted that fits into memory."""
     n_bytes: int = source.size()
     return len(plan.column_indices) == file.metadata.num_columns and n_bytes <= MAX_WHOLE_BYTES

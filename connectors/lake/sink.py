@@ -4,20 +4,16 @@ Spark reads these and no other, so that what a failed attempt left is in no tabl
 `N.compact` with all that is committed up to it; each has a line with the version and then a JSON object a line.
 """
 
-from __future__ import annotations
-
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.files import open_file
 from lakebed.connectors.lake.managed import SINK_LOG
 from lakebed.connectors.storage import is_object_store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _BATCH = re.compile(r"(\d+)(\.compact)?")
 

@@ -4,16 +4,12 @@ The true minimum m of a column (over cells that are neither null nor NaN) satisf
 maximum M satisfies max_lower ≤ M ≤ max_upper; None is unknown. Values are plain ones (`canonical.py`).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from decimal import Decimal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from decimal import Decimal
-
-    from lakebed.connectors.lake.canonical import Canonical
-    from lakebed.connectors.lake.leaves import Leaf
+from lakebed.connectors.lake.canonical import Canonical
+from lakebed.connectors.lake.leaves import Leaf
 
 Tightness = Literal["tight", "wide", "cut", "none"]
 Interval = tuple["Canonical | None", "Canonical | None", "Canonical | None", "Canonical | None"]

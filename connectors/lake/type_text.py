@@ -1,17 +1,13 @@
 """Arrow types as text, and cells from text."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceError
-
-if TYPE_CHECKING:
-    from lakebed.connectors.lake.config import ColumnType
+from lakebed.connectors.lake.config import ColumnType
 
 _COLUMN_TYPES: dict[ColumnType, pa.DataType] = {
     "string": pa.string(),

@@ -3,13 +3,11 @@
 A cell of text is the canonical rendering of its value (see `text/types.py`): what a column's type was inferred from.
 """
 
-from __future__ import annotations
-
 import gzip
 import io
 import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,9 +17,6 @@ from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.leaves import token_of
 from lakebed.connectors.lake.text.json_text import json_texts
 from lakebed.connectors.lake.text.types import float_texts
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 _BATCH_ROWS = 1 << 16
 _FORM = re.compile(r"\^.*?\[0-9\]\{2\}([ T])\[0-9\]\{2\}:\[0-9\]\{2\}(:\[0-9\]\{2\})?(?:\\\.\[0-9\]\{([1-6])\})?(Z?)\$")

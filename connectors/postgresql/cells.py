@@ -1,20 +1,14 @@
 """Turns what the server sent into the cells of a table. Runs in Spark's Python workers."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.type_text import cast_text, type_from_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lakebed.connectors.postgresql.columns import Column
+from lakebed.connectors.postgresql.columns import Column
 
 
 def table_schema(columns: Sequence[Column]) -> pa.Schema:

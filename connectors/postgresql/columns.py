@@ -16,15 +16,11 @@
 Anything else makes the table unreadable: leaving a column out would prove what is not so.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lakebed.connectors.errors import SourceError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAX_DIGITS = 76
 
@@ -38,10 +34,6 @@ _AS_TEXT = frozenset({
     "uuid", "json", "jsonb", "xml", "cidr", "macaddr", "macaddr8", "interval", "timetz", "bit", "varbit",
     "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange",
 })  # fmt: skip
-_SPARK = {
-    "bool": "boolean", "int16": "smallint", "int32": "int", "int64": "bigint", "float": "float", "double": "double",
-    "binary": "binary",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,11 +53,6 @@ class Column:
     sent: str
     type: str
     is_list: bool = False
-
-    @property
-    def spark_type(self) -> str:
-        """The type in which Spark hands it on."""
-        return _SPARK.get(self.sent, "string")
 
     @property
     def is_open(self) -> bool:

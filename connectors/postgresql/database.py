@@ -1,28 +1,21 @@
 """One database of a lake, held open in one snapshot from its listing until its tables are read."""
 
-from __future__ import annotations
-
 import json
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lakebed.connectors.blocks import block_secret
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.databases import POSTGRESQL
+from lakebed.connectors.lake.databases import POSTGRESQL, DatabaseConfig
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 from lakebed.connectors.postgresql.client import Connection, DatabaseBusyError, DatabaseError
+from lakebed.connectors.postgresql.columns import Column
 from lakebed.connectors.postgresql.identity import KnownState, TableState, read_states, table_states
 from lakebed.connectors.postgresql.reading import Query, plan_queries, session_statement, settled_columns
 from lakebed.connectors.postgresql.tables import Catalog, Table, read_catalog
 from lakebed.connectors.redaction import remember_secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from lakebed.connectors.lake.databases import DatabaseConfig
-    from lakebed.connectors.postgresql.columns import Column
-    from lakebed.connectors.storage import Storage
+from lakebed.connectors.storage import Storage
 
 MEMORY = "sources"
 DRIVER = "org.postgresql.Driver"

@@ -18,23 +18,17 @@ The count costs a sequential scan on the server and moves no row. Where no trans
 nothing is scanned. Changes are never missed; a table may count as changed though it is not.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
 from lakebed.connectors.config import FrozenConfig
 from lakebed.connectors.lake.databases import state_token
-from lakebed.connectors.postgresql.client import DatabaseError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from lakebed.connectors.postgresql.client import Connection
-    from lakebed.connectors.postgresql.tables import Catalog, Table
+from lakebed.connectors.postgresql.client import Connection, DatabaseError
+from lakebed.connectors.postgresql.tables import Catalog, Table
 
 MAX_XIDS = 1 << 31
 _TABLES_PER_QUERY = 32
@@ -58,7 +52,7 @@ class Snapshot:
     is_quiet: bool
 
     @classmethod
-    def of(cls, text: str) -> Snapshot:
+    def of(cls, text: str) -> "Snapshot":
         """Reads it."""
         oldest, following, running = text.split(":")
         return cls(int(oldest), int(following), not running)

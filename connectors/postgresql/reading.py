@@ -1,19 +1,12 @@
 """What is asked of the server to read a table: one query a task, all in one snapshot."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.postgresql.client import SESSION_SETTINGS
-from lakebed.connectors.postgresql.columns import MAX_DIGITS, decimal_text, text_literal
-
-if TYPE_CHECKING:
-    from lakebed.connectors.postgresql.client import Connection
-    from lakebed.connectors.postgresql.columns import Column
-    from lakebed.connectors.postgresql.tables import Heap, Table
+from lakebed.connectors.postgresql.client import SESSION_SETTINGS, Connection
+from lakebed.connectors.postgresql.columns import MAX_DIGITS, Column, decimal_text, text_literal
+from lakebed.connectors.postgresql.tables import Heap, Table
 
 # the first version that reads a range of pages without reading all before it
 _RANGES_SINCE = 140_000

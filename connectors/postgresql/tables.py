@@ -1,22 +1,16 @@
 """The tables of a database, from one query of its catalog."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.databases import VIEW
+from lakebed.connectors.lake.databases import VIEW, DatabaseConfig
 from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.model import Unreadable
+from lakebed.connectors.postgresql.client import Connection
 from lakebed.connectors.postgresql.columns import Column, Types, make_column
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from lakebed.connectors.lake.databases import DatabaseConfig
-    from lakebed.connectors.postgresql.client import Connection
 
 Json = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from lakebed.tasks.runtime.contract import AtLeast, AtMost, AtMostColumn, Column, Contract, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, AtMost, AtMostColumn, Column, Contract, OneOf, by_name
 
 SEMANTICS = ("set", "bag")
 VERDICTS = ("proven", "refuted_by_sketch", "refuted_by_rows", "refuted_by_sample", "passed_sample")
@@ -111,10 +111,4 @@ UNSTABLE = Contract(
     key=("name",),
 )
 
-CONTRACTS = {
-    "edges": EDGES,
-    "candidates": CANDIDATES,
-    "funnel": FUNNEL,
-    "row_hashes": ROW_HASHES,
-    "unstable": UNSTABLE,
-}
+CONTRACTS = by_name(EDGES, CANDIDATES, FUNNEL, ROW_HASHES, UNSTABLE)

@@ -1,30 +1,25 @@
 """What a scan keeps for the next run, which reuses of it what still holds (`reuse.py`)."""
 
-from __future__ import annotations
-
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.lake.change import mark
+from lakebed.connectors.storage import Storage
 from lakebed.tasks.containment.hash_files import HashFile
 from lakebed.tasks.containment.kernel.proof import PairCounts
+from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
+from lakebed.tasks.containment.samples import ContentScan, Verified
+from lakebed.tasks.containment.statistics import LakeView
+from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.runtime.artifacts import Manifest
 from lakebed.tasks.runtime.keys import canonical_json
 from lakebed.tasks.runtime.previous import FOLDER, read_kept, write_kept
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from lakebed.connectors.storage import Storage
-    from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
-    from lakebed.tasks.containment.samples import ContentScan, Verified
-    from lakebed.tasks.containment.statistics import LakeView
-    from lakebed.tasks.inventory.splits import InventoryTables
-    from lakebed.tasks.runtime.artifacts import Manifest
 
 NAMES = ("tables", "samples", "hash_files", "pairs")
 PATHS = tuple(f"{FOLDER}/{name}.parquet" for name in NAMES)
@@ -74,7 +69,7 @@ class TableReading:
     how: str
     files: Mapping[str, str]
 
-    def gained_since(self, previous: TableReading) -> frozenset[str] | None:
+    def gained_since(self, previous: "TableReading") -> frozenset[str] | None:
         """The paths of the files that came since; None where anything else has changed or is gone."""
         if self.how != previous.how or not previous.files.items() <= self.files.items():
             return None

@@ -8,7 +8,6 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +18,10 @@ from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.hash_files import HashFiles
 from lakebed.tasks.containment.kernel.fingerprint import VALUE_SAMPLE, Cells, HashSettings, TableHasher
 from lakebed.tasks.containment.kernel.schema_graph import Int32
+from lakebed.tasks.containment.statistics import LakeStatistics
 from lakebed.tasks.encoding.sketch import sketch_level
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.workspace import Workspace
-
-if TYPE_CHECKING:
-    from lakebed.tasks.containment.statistics import LakeStatistics
 
 MIN_SKETCH_ROWS = 16
 SCAN_SCHEMA = pa.schema(
@@ -88,7 +85,7 @@ class ScanPlaces:
 
 
 def plan_scan(
-    lake: "LakeStatistics", roles: Int32, config: ContainmentConfig, workspace: Workspace, places: ScanPlaces
+    lake: LakeStatistics, roles: Int32, config: ContainmentConfig, workspace: Workspace, places: ScanPlaces
 ) -> ScanPlan:
     """Plans the scan of the tables in `roles`: rows (schema of a child, table)."""
     row_target = min(config.sketch_rows, max(MIN_SKETCH_ROWS, config.sketch_budget_rows // max(1, len(roles))))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.files import place_uri
 from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
 from lakebed.connectors.lake.read import Split
+from lakebed.connectors.spark.jobs import run_tasks, task_frame
 from lakebed.connectors.spark.object_stores import read_delta
 from lakebed.connectors.spark.task_counts import counted_tasks
 from lakebed.tasks.containment.hash_files import read_hash_rows
@@ -164,20 +165,15 @@ def compare_on_spark(
 ) -> Comparison:
     """Compares the pairs on the row-hash files, one task a bucket, in one job."""
     buckets = sorted(files)
-    sent = session.sparkContext.broadcast((out_uri, [list(files[bucket]) for bucket in buckets], pairs, is_bag))
+    shared = (out_uri, [list(files[bucket]) for bucket in buckets], pairs, is_bag)
+    with shown().step(f"Comparing {len(pairs.child):,} pairs", len(buckets)) as step:
+        rows = run_tasks(session, shared, len(buckets), _compare_task, COUNTS_DDL, step.advance)
+    return _comparison(rows.to_pylist())
 
-    def compare(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                uri, paths, wanted, bag = sent.value
-                yield compare_bucket(uri, paths[number], wanted, is_bag=bag)
 
-    frame = session.range(0, len(buckets), 1, len(buckets)).mapInArrow(compare, COUNTS_DDL)
-    n_pairs = len(pairs.child)
-    with shown().step(f"Comparing {n_pairs:,} pairs", len(buckets)) as step, counted_tasks(session, step.advance):
-        rows = frame.toArrow().to_pylist()
-    sent.destroy()
-    return _comparison(rows)
+def _compare_task(shared: tuple[str, Sequence[Sequence[str]], PairList, bool], number: int) -> list[pa.RecordBatch]:
+    out_uri, paths, pairs, is_bag = shared
+    return [compare_bucket(out_uri, paths[number], pairs, is_bag=is_bag)]
 
 
 def compare_here(out_uri: str, files: Mapping[int, Sequence[str]], pairs: PairList, *, is_bag: bool) -> Comparison:
@@ -219,14 +215,14 @@ def _unpacked(counts: bytes, hashes: bytes) -> PairCounts:
 
 def _split_frame(session: SparkSession, plan: ScanPlan, tasks: Sequence[Sequence[Split]], work: SplitWork) -> DataFrame:
     sent = session.sparkContext.broadcast((plan, [list(task) for task in tasks]))
+    return task_frame(session, sent, len(tasks), partial(_scan_task, work), SCAN_DDL)
 
-    def scan(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                scan_plan, splits = sent.value
-                yield from work(scan_plan, splits[number])
 
-    return session.range(0, len(tasks), 1, len(tasks)).mapInArrow(scan, SCAN_DDL)
+def _scan_task(
+    work: SplitWork, shared: tuple[ScanPlan, Sequence[Sequence[Split]]], number: int
+) -> Iterator[pa.RecordBatch]:
+    plan, tasks = shared
+    return work(plan, tasks[number])
 
 
 def _source_frame(session: SparkSession, plan: ScanPlan, source: DeltaSource, work: CellWork) -> DataFrame:

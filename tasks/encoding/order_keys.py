@@ -8,21 +8,16 @@ nanoseconds, keyed as numbers. Strings and binaries are cut to 512 bytes.
 Cost: O(1) a value; the vectorised form spends about 0.2 µs on a number.
 """
 
-from __future__ import annotations
-
 import struct
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 
 from lakebed.connectors.lake.canonical import Canonical, is_nan
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 CUT_BYTES = 512
 NUMERIC_CLASSES = frozenset({"number", "date", "timestamp", "time", "duration"})

@@ -1,7 +1,7 @@
 """Building the index artifact: an index folder a kind of node, and the evidence beside."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -182,20 +182,13 @@ def build_on_spark(session: "SparkSession", works: Sequence[ShardWork]) -> list[
 
     Raises: ArtifactError: as `build_one`.
     """
-    from lakebed.connectors.spark.task_counts import counted_tasks
+    from lakebed.connectors.spark.jobs import run_tasks
 
-    sent = session.sparkContext.broadcast(list(works))
-
-    def build(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                head = build_one(sent.value[number]).model_dump_json()
-                yield pa.record_batch([pa.array([number], pa.int32()), pa.array([head])], names=["number", "head"])
-
-    frame = session.range(0, len(works), 1, len(works)).mapInArrow(build, _DDL)
-    try:
-        with shown().step(f"Building {len(works):,} shards", len(works)) as step, counted_tasks(session, step.advance):
-            rows = frame.toArrow().sort_by("number")
-    finally:
-        sent.destroy()
+    with shown().step(f"Building {len(works):,} shards", len(works)) as step:
+        rows = run_tasks(session, list(works), len(works), _build_task, _DDL, step.advance).sort_by("number")
     return [ShardHead.model_validate_json(text) for text in rows["head"].to_pylist()]
+
+
+def _build_task(works: Sequence[ShardWork], number: int) -> list[pa.RecordBatch]:
+    head = build_one(works[number]).model_dump_json()
+    return [pa.record_batch([pa.array([number], pa.int32()), pa.array([head])], names=["number", "head"])]

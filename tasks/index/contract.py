@@ -4,11 +4,9 @@ Beside the table lie files: `vectors/<kind>/` is an index folder of each kind of
 `evidence/` says which columns share which values (see `tasks/index/evidence.py`).
 """
 
-from __future__ import annotations
-
 import pyarrow as pa
 
-from lakebed.tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf, by_name
 
 VERSION = 1
 METHODS = ("flat", "hnsw")
@@ -35,4 +33,4 @@ INDEXES = Contract(
     key=("kind",),
 )  # fmt: skip
 
-CONTRACTS = {contract.name: contract for contract in (INDEXES,)}
+CONTRACTS = by_name(INDEXES)

@@ -1,18 +1,11 @@
 """Bounds of a column over the files of a table."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 
-from lakebed.connectors.lake.statistics import UNKNOWN
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from lakebed.connectors.lake.canonical import Canonical
-    from lakebed.connectors.lake.statistics import Interval, Tightness
+from lakebed.connectors.lake.canonical import Canonical
+from lakebed.connectors.lake.statistics import UNKNOWN, Interval, Tightness
 
 Key = bytes | None
 Keys = tuple[Key, Key, Key, Key]

@@ -5,11 +5,9 @@ true minimum m of a column (over cells that are neither null nor NaN) satisfies 
 maximum M satisfies max_lower ≤ M ≤ max_upper.
 """
 
-from __future__ import annotations
-
 import pyarrow as pa
 
-from lakebed.tasks.runtime.contract import AtLeast, Column, Contract, Matches, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, Column, Contract, Matches, OneOf, by_name
 
 VERSION = 1
 FORMATS = ("parquet", "delta", "csv", "json", "postgresql", "catalog")
@@ -133,6 +131,4 @@ UNREADABLE = Contract(
     key=("name", "format"),
 )
 
-CONTRACTS = {
-    contract.name: contract for contract in (TABLES, COLUMNS, FILES, FILE_BOUNDS, PARTITION_VALUES, UNREADABLE)
-}
+CONTRACTS = by_name(TABLES, COLUMNS, FILES, FILE_BOUNDS, PARTITION_VALUES, UNREADABLE)

@@ -4,41 +4,33 @@ A database cannot be asked again for what it held, so its tables are read once, 
 listed, and staged like text: every stage sees the same rows, and the server is asked for them once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from py4j.protocol import Py4JJavaError
 from pyspark import TaskContext
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.model import FileEntry, Unreadable
+from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 from lakebed.connectors.lake.parquet import read_footers
+from lakebed.connectors.lake.statistics import FileFacts
 from lakebed.connectors.linking import link_file
 from lakebed.connectors.postgresql.cells import table_schema, typed_batch
+from lakebed.connectors.postgresql.database import TableRead
 from lakebed.connectors.spark.task_counts import counted_tasks
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.inventory.kernel import TableFacts
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.progress import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from pyspark.sql import SparkSession
-
-    from lakebed.connectors.lake.model import TableSource
-    from lakebed.connectors.lake.statistics import FileFacts
-    from lakebed.connectors.postgresql.database import TableRead
 
 STAGED = "staged"
 _PART_DDL = (
@@ -240,7 +232,7 @@ class _Output:
             self._writer.write_table(table, row_group_size=max(1, table.num_rows))
             self._waiting = []
 
-    def __enter__(self) -> _Output:
+    def __enter__(self) -> "_Output":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

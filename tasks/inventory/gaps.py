@@ -1,23 +1,15 @@
 """Where metadata lacks bounds: which columns to read for them, and what reading them gave."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from lakebed.connectors.lake.canonical import has_order
-from lakebed.connectors.lake.statistics import UNKNOWN, tight
-from lakebed.tasks.inventory.worker import BoundsUnit
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from lakebed.connectors.lake.statistics import FileFacts
-    from lakebed.tasks.inventory.config import InventoryConfig
-    from lakebed.tasks.inventory.kernel import TableFacts
-    from lakebed.tasks.inventory.worker import Outcome
+from lakebed.connectors.lake.statistics import UNKNOWN, FileFacts, tight
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.kernel import TableFacts
+from lakebed.tasks.inventory.worker import BoundsUnit, Outcome
 
 _MIB = 1 << 20
 

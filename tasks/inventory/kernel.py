@@ -1,30 +1,22 @@
 """From what the metadata of files says to the inventory's tables. Pure: no file is opened here."""
 
-from __future__ import annotations
-
 import hashlib
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.canonical import canonical_values
+from lakebed.connectors.lake.canonical import Canonical, canonical_values
 from lakebed.connectors.lake.leaves import path_of
+from lakebed.connectors.lake.model import FileEntry, TableSource
+from lakebed.connectors.lake.statistics import FileFacts
 from lakebed.connectors.lake.type_text import cast_text
 from lakebed.tasks.encoding.order_keys import order_keys
 from lakebed.tasks.encoding.types import type_class as slow_type_class
-from lakebed.tasks.inventory.bounds import FileColumn, describe, merge_bounds
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from lakebed.connectors.lake.canonical import Canonical
-    from lakebed.connectors.lake.model import FileEntry, TableSource
-    from lakebed.connectors.lake.statistics import FileFacts
-    from lakebed.tasks.inventory.bounds import Bounds
+from lakebed.tasks.inventory.bounds import Bounds, FileColumn, describe, merge_bounds
 
 Rows = list[dict[str, object]]
 

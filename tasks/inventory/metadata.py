@@ -1,31 +1,56 @@
 """Reads the metadata of all tables: footers and Delta logs, by the driver's threads or by the given reader."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from lakebed.connectors.errors import SourceBusyError, SourceError
-from lakebed.connectors.lake.delta_log import read_delta
-from lakebed.connectors.lake.discovery import partition_of
+from lakebed.connectors.lake.config import ColumnType, LakeConfig
+from lakebed.connectors.lake.delta_log import DeltaFacts, read_delta
+from lakebed.connectors.lake.discovery import Discovery, partition_of
 from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.leaves import token_of
-from lakebed.connectors.lake.listing import table_of_log
-from lakebed.connectors.lake.model import FileEntry, Unreadable
-from lakebed.connectors.lake.partitions import partition_type
+from lakebed.connectors.lake.listing import Listing, table_of_log
+from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 from lakebed.connectors.lake.statistics import UNKNOWN, FileFacts, widen
+from lakebed.connectors.lake.text.types import parse_canonical
+from lakebed.connectors.lake.type_text import column_type
 from lakebed.tasks.inventory.kernel import TableFacts, unify_schema
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+_CANDIDATES: tuple[ColumnType, ...] = ("int64", "float64", "date", "timestamp")
 
-    from lakebed.connectors.lake.config import ColumnType, LakeConfig
-    from lakebed.connectors.lake.delta_log import DeltaFacts
-    from lakebed.connectors.lake.discovery import Discovery
-    from lakebed.connectors.lake.listing import Listing
-    from lakebed.connectors.lake.model import TableSource
 
-    FooterReader = Callable[[Sequence[FileEntry]], list[FileFacts | Unreadable]]
+def partition_type(texts: Collection[str | None], override: ColumnType | None = None) -> pa.DataType:
+    """The type that every value survives; string otherwise, and where all are null.
+
+    Args:
+        texts: the values of one partition column as they stand in the paths.
+        override: the type that the config gives.
+
+    Raises:
+        SourceError: if a value is none of the given type.
+    """
+    known = pa.array(sorted({text for text in texts if text is not None}), pa.string())
+    if override is not None:
+        try:
+            known.cast(column_type(override))
+        except pa.ArrowInvalid as error:
+            raise SourceError(f"a partition's value is no {override}", value=str(error).splitlines()[0]) from error
+        return column_type(override)
+    if not len(known):
+        return pa.string()
+    return column_type(next((name for name in _CANDIDATES if _fits(known, name)), "string"))
+
+
+def _fits(texts: pa.Array, name: ColumnType) -> bool:
+    if name != "timestamp":
+        return parse_canonical(texts, name) is not None
+    # timestamps of a path need not share one form, only be without a zone
+    return False
+
+
+FooterReader = Callable[[Sequence[FileEntry]], list[FileFacts | Unreadable]]
 
 
 @dataclass

@@ -3,11 +3,9 @@
 A table all of whose files are as they were keeps its rows: nothing of it is opened.
 """
 
-from __future__ import annotations
-
 import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,21 +13,16 @@ import pyarrow.compute as pc
 
 from lakebed.connectors.lake.change import stamp
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
-from lakebed.connectors.lake.listing import table_of_log
+from lakebed.connectors.lake.listing import Listing, table_of_log
+from lakebed.connectors.lake.model import TableSource
 from lakebed.connectors.linking import link_file
+from lakebed.connectors.storage import Storage
 from lakebed.tasks.inventory.contract import CONTRACTS
 from lakebed.tasks.inventory.gaps import Gap, TableGaps
+from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
 from lakebed.tasks.runtime.keys import canonical_json
 from lakebed.tasks.runtime.previous import FOLDER, count_changes, previous_artifact, read_kept, write_kept
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from lakebed.connectors.lake.listing import Listing
-    from lakebed.connectors.lake.model import TableSource
-    from lakebed.connectors.storage import Storage
-    from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
-    from lakebed.tasks.runtime.stage import Stage
+from lakebed.tasks.runtime.stage import Stage
 
 STATE = f"{FOLDER}/tables.parquet"
 TABLES = ("tables", "columns", "files", "file_bounds", "partition_values")
@@ -79,7 +72,7 @@ class Reuse:
     tables: dict[str, KnownTable] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, stage: Stage, states: Mapping[str, str]) -> Reuse:
+    def of(cls, stage: Stage, states: Mapping[str, str]) -> "Reuse":
         """Compares the lake with the one of the previous inventory."""
         manifest = previous_artifact(stage, [STATE])
         previous = load_state(stage.store.storage, manifest) if manifest else {}

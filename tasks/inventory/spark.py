@@ -1,23 +1,17 @@
 """The inventory's data work as one Spark job over units, never one a table."""
 
-from __future__ import annotations
-
 import pickle
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from pyspark.sql import SparkSession
 
-from lakebed.connectors.spark.task_counts import counted_tasks
+from lakebed.connectors.spark.jobs import run_tasks
 from lakebed.tasks.inventory.worker import Outcome, Unit, WorkContext, do_unit
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.progress import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from pyspark.sql import SparkSession
 
 _DDL = "position int not null, peak_bytes bigint not null, outcome binary not null"
 _TASKS_PER_CORE = 4
@@ -42,25 +36,16 @@ def do_units(session: SparkSession, context: WorkContext, units: Sequence[Unit])
         units: any number; the largest are begun first.
     """
     tasks = share_out(units, session.sparkContext.defaultParallelism * _TASKS_PER_CORE)
-    sent = session.sparkContext.broadcast((context, list(units), tasks))
+    with shown().step("Reading what metadata does not say", len(tasks)) as step:
+        rows = run_tasks(session, (context, list(units), tasks), len(tasks), _do_task, _DDL, step.advance)
+    return _collected(rows, len(units))
 
-    def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for task in batch.column(0).to_pylist():
-                shared, all_units, positions = sent.value
-                for position in positions[task]:
-                    outcome = do_unit(shared, all_units[position])
-                    yield _to_batch(position, outcome)
 
-    try:
-        frame = session.range(0, len(tasks), 1, len(tasks)).mapInArrow(work, _DDL)
-        with (
-            shown().step("Reading what metadata does not say", len(tasks)) as step,
-            counted_tasks(session, step.advance),
-        ):
-            return _collected(frame.toArrow(), len(units))
-    finally:
-        sent.destroy()
+def _do_task(
+    shared: tuple[WorkContext, Sequence[Unit], Sequence[Sequence[int]]], task: int
+) -> Iterator[pa.RecordBatch]:
+    context, units, positions = shared
+    return (_to_batch(position, do_unit(context, units[position])) for position in positions[task])
 
 
 def share_out(units: Sequence[Unit], n_tasks: int) -> list[list[int]]:

@@ -1,22 +1,15 @@
 """What scans of data tell, in the form in which metadata tells it."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
+from lakebed.connectors.lake.canonical import Canonical
 from lakebed.connectors.lake.leaves import Leaf, path_of, schema_leaves
-from lakebed.connectors.lake.statistics import AFTER_TEXT, UNKNOWN, FileFacts, LeafStatistics
+from lakebed.connectors.lake.statistics import AFTER_TEXT, UNKNOWN, FileFacts, Interval, LeafStatistics, Tightness
+from lakebed.connectors.lake.text.model import Bounds, BoundValue, ResolvedColumn, TextScan
 from lakebed.connectors.lake.text.resolve import resolve_types
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pyarrow as pa
-
-    from lakebed.connectors.lake.canonical import Canonical
-    from lakebed.connectors.lake.statistics import Interval, Tightness
-    from lakebed.connectors.lake.text.model import Bounds, BoundValue, ResolvedColumn, TextScan
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

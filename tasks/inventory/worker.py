@@ -1,30 +1,23 @@
 """One unit of the inventory's data work, done in a Spark worker or, in tests, in plain Python."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import LakeError
-from lakebed.connectors.lake.canonical import has_order, min_max_of
+from lakebed.connectors.lake.canonical import Canonical, has_order, min_max_of
+from lakebed.connectors.lake.config import ColumnType, TextConfig
+from lakebed.connectors.lake.leaves import LeafArray
+from lakebed.connectors.lake.model import FileEntry, Unreadable
 from lakebed.connectors.lake.parquet import read_footers
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.connectors.lake.statistics import FileFacts
+from lakebed.connectors.lake.text.model import TextFormat, TextScan
 from lakebed.connectors.lake.text.scan import scan_text_file
 from lakebed.tasks.inventory.text import fold_tokens
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from lakebed.connectors.lake.canonical import Canonical
-    from lakebed.connectors.lake.config import ColumnType, TextConfig
-    from lakebed.connectors.lake.leaves import LeafArray
-    from lakebed.connectors.lake.model import FileEntry, Unreadable
-    from lakebed.connectors.lake.statistics import FileFacts
-    from lakebed.connectors.lake.text.model import TextFormat, TextScan
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,9 @@ list of table name and path; `node:name:` and the JSON text of a path that sever
 digits of the value's hash. Of an edge table: `node:`, the text of the key and its hash.
 """
 
-from __future__ import annotations
-
 import pyarrow as pa
 
-from lakebed.tasks.runtime.contract import AtLeast, AtMostColumn, Column, Contract, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, AtMostColumn, Column, Contract, OneOf, by_name
 
 VERSION = 1
 NODE_KINDS = ("column", "node", "table", "value")
@@ -66,4 +64,4 @@ GRAPH_COLUMNS = Contract(
     key=("node_id",),
 )  # fmt: skip
 
-CONTRACTS = {contract.name: contract for contract in (NODES, EDGES, GRAPH_COLUMNS)}
+CONTRACTS = by_name(NODES, EDGES, GRAPH_COLUMNS)

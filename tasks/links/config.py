@@ -1,6 +1,6 @@
 """How edges are split, which rungs are trained and how, and what is measured."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -19,19 +19,7 @@ Rung = Literal[
     "sage",
     "stack",
 ]
-RUNGS: tuple[Rung, ...] = (
-    "common_neighbours",
-    "adamic_adar",
-    "resource_allocation",
-    "overlap",
-    "best_columns",
-    "fastrp_cosine",
-    "fastrp_features_cosine",
-    "logistic",
-    "gcn",
-    "sage",
-    "stack",
-)
+RUNGS: tuple[Rung, ...] = get_args(Rung)
 
 
 class SplitConfig(FrozenConfig):

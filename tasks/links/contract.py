@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from lakebed.tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf
+from lakebed.tasks.runtime.contract import AtLeast, AtMost, Column, Contract, OneOf, by_name
 
 VERSION = 1
 PAIR_KINDS = ("column", "table", "node")
@@ -86,11 +86,5 @@ VECTORS = Contract(
     key=("node_id",),
 )
 
-CONTRACTS = {
-    "rungs": RUNGS,
-    "node_metrics": NODE_METRICS,
-    "deciles": DECILES,
-    "predictions": PREDICTIONS,
-    "vectors": VECTORS,
-}
+CONTRACTS = by_name(RUNGS, NODE_METRICS, DECILES, PREDICTIONS, VECTORS)
 MODELS, CARD = "models.safetensors", "model_card.md"

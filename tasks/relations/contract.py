@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from lakebed.tasks.containment.contract import COUNT, FRACTION, SEMANTICS
-from lakebed.tasks.runtime.contract import AtMostColumn, Column, Contract, OneOf
+from lakebed.tasks.runtime.contract import AtMostColumn, Column, Contract, OneOf, by_name
 
 KINDS = ("union", "partition", "renamed", "near")
 EXACT_KINDS = ("union", "partition", "renamed")
@@ -119,10 +119,4 @@ UNSTABLE = Contract(
     key=("name",),
 )
 
-CONTRACTS = {
-    "proven": PROVEN,
-    "refuted": REFUTED,
-    "near": NEAR,
-    "funnel": FUNNEL,
-    "unstable": UNSTABLE,
-}
+CONTRACTS = by_name(PROVEN, REFUTED, NEAR, FUNNEL, UNSTABLE)

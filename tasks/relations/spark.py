@@ -3,7 +3,7 @@
 The second scan is there because column maps are known only after the first; it reads the proposed tables only.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Literal, Protocol
@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from lakebed.connectors.lake.read import Split
 from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.jobs import run_tasks
 from lakebed.connectors.spark.session import shared_session
-from lakebed.connectors.spark.task_counts import counted_tasks
 from lakebed.tasks.containment.hash_files import read_hash_rows
 from lakebed.tasks.containment.kernel.proof import LANES, PairCounts
 from lakebed.tasks.containment.search import TASKS_PER_CORE
@@ -85,23 +85,16 @@ class SparkEngine:
         """One job, a task a bucket."""
         session = shared_session(self._config).get()
         buckets = sorted(files)
-        sent = session.sparkContext.broadcast((out_uri, [list(files[bucket]) for bucket in buckets], asked, is_bag))
-
-        def compare(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                for number in batch.column(0).to_pylist():
-                    uri, paths, wanted, bag = sent.value
-                    yield compare_bucket(uri, paths[number], wanted, is_bag=bag)
-
-        frame = session.range(0, len(buckets), 1, len(buckets)).mapInArrow(compare, COUNTS_DDL)
+        shared = (out_uri, [list(files[bucket]) for bucket in buckets], asked, is_bag)
         n_asked = len(asked.pairs.child) + len(asked.unions)
-        with (
-            shown().step(f"Comparing {n_asked:,} relations", len(buckets)) as step,
-            counted_tasks(session, step.advance),
-        ):
-            found = frame.toArrow()
-        sent.destroy()
+        with shown().step(f"Comparing {n_asked:,} relations", len(buckets)) as step:
+            found = run_tasks(session, shared, len(buckets), _compare_task, COUNTS_DDL, step.advance)
         return merge_buckets(found, asked)
+
+
+def _compare_task(shared: tuple[str, Sequence[Sequence[str]], Asked, bool], number: int) -> list[pa.RecordBatch]:
+    out_uri, paths, asked, is_bag = shared
+    return [compare_bucket(out_uri, paths[number], asked, is_bag=is_bag)]
 
 
 def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: bool) -> pa.RecordBatch:

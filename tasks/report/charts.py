@@ -1,15 +1,10 @@
 """The charts, as Vega-Lite specs: altair builds them, the report's own JavaScript draws and colours them."""
 
-from __future__ import annotations
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
-from typing import TYPE_CHECKING, Any, TypedDict
-
+from lakebed.tasks.report.model import FunnelStep
 from lakebed.tasks.report.text import bytes_text, seconds_text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from lakebed.tasks.report.model import FunnelStep
 
 Spec = dict[str, Any]
 

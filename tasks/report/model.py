@@ -238,26 +238,3 @@ class ReportData:
     checks: tuple[Check, ...] = ()
     sections: tuple[Section, ...] = ()
     run: RunFacts = field(default_factory=RunFacts)
-
-
-__all__ = [
-    "Block",
-    "Chart",
-    "Charts",
-    "Check",
-    "CheckStatus",
-    "Edge",
-    "FunnelStep",
-    "Listing",
-    "NearMiss",
-    "Problem",
-    "Prose",
-    "Relation",
-    "ReportData",
-    "RunFacts",
-    "Section",
-    "StageFacts",
-    "Table",
-    "Tile",
-    "Tiles",
-]

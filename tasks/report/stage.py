@@ -1,17 +1,14 @@
 """Writing the report."""
 
 import os
-from typing import TYPE_CHECKING
 
 from lakebed.connectors.storage import Storage, join_uri
+from lakebed.tasks.report.config import ReportConfig
+from lakebed.tasks.report.model import ReportData
 from lakebed.tasks.report.render import render
 
-if TYPE_CHECKING:
-    from lakebed.tasks.report.config import ReportConfig
-    from lakebed.tasks.report.model import ReportData
 
-
-def write_report(data: "ReportData", path: str | os.PathLike[str], config: "ReportConfig | None" = None) -> str:
+def write_report(data: ReportData, path: str | os.PathLike[str], config: ReportConfig | None = None) -> str:
     """Write the report to a local path or an object's URI, whole or not at all; its full path is returned.
 
     Raises: ArtifactError: if it cannot be written.

@@ -195,6 +195,11 @@ class Contract:
         return "\n".join([*lines, *(["", *rules] if rules else []), ""])
 
 
+def by_name(*contracts: Contract) -> dict[str, Contract]:
+    """The contracts of one stage, each by the name of its table."""
+    return {contract.name.rpartition(".")[2]: contract for contract in contracts}
+
+
 def _expect(kind: str, **kwargs: Any) -> Expectation:
     return {"type": f"expect_{kind}", "kwargs": kwargs}
 

@@ -7,22 +7,19 @@ in no digest: all of it can be made again.
 """
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.storage import Storage
-
-if TYPE_CHECKING:
-    from lakebed.tasks.runtime.artifacts import Manifest
-    from lakebed.tasks.runtime.stage import Stage
+from lakebed.tasks.runtime.artifacts import Manifest
+from lakebed.tasks.runtime.stage import Stage
 
 FOLDER = "previous"
 
 
-def previous_artifact(stage: "Stage", has: Collection[str], *, of_any_config: bool = False) -> "Manifest | None":
+def previous_artifact(stage: Stage, has: Collection[str], *, of_any_config: bool = False) -> Manifest | None:
     """The newest complete artifact of other content, made by the same code under the same config.
 
     Args:
@@ -33,7 +30,7 @@ def previous_artifact(stage: "Stage", has: Collection[str], *, of_any_config: bo
     if stage.workspace.is_full:
         return None
 
-    def may_answer(manifest: "Manifest") -> bool:
+    def may_answer(manifest: Manifest) -> bool:
         is_alike = manifest.version == stage.spec.version if of_any_config else manifest.family == stage.family
         return is_alike and manifest.tables.keys() | manifest.files.keys() >= set(has)
 

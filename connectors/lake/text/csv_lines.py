@@ -5,24 +5,16 @@ Rows without any cell (blank lines) are no rows, except in a table of one column
 row is a cell: it is null. Row 1 of messages is the file's first row, the header if it has one.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pyarrow as pa
 from pyarrow import csv
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.text.sniff import SAMPLE_BYTES, sniff_csv
-from lakebed.connectors.lake.text.stream import encoding_error
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lakebed.connectors.lake.config import TextConfig
-    from lakebed.connectors.lake.text.sniff import CsvShape
-    from lakebed.connectors.lake.text.stream import TextStream
+from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.text.sniff import SAMPLE_BYTES, CsvShape, sniff_csv
+from lakebed.connectors.lake.text.stream import TextStream, encoding_error
 
 
 class RowTooLong(Exception):

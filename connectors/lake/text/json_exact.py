@@ -3,11 +3,10 @@
 Slower than Arrow's reader by an order of magnitude, so only the blocks that need it come here.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import pyarrow as pa
 
@@ -15,9 +14,6 @@ from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.text.json_text import RawJson, json_text
 from lakebed.connectors.lake.text.shapes import JSON, NULL, Shape, list_of
 from lakebed.connectors.lake.text.types import parse_canonical, survives_as_float
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _KINDS = {dict: "struct", list: "list", RawJson: "number", str: "string", bool: "bool", type(None): "null"}
 

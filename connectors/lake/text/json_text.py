@@ -3,17 +3,12 @@
 A member that is null and one that is missing mean the same here, so that rows compare equal either way.
 """
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class RawJson(str):

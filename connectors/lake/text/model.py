@@ -1,17 +1,13 @@
 """What a scan of one text file (CSV or JSON lines) tells, and what the scans of a table's files resolve to."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import pyarrow as pa
 
-    import pyarrow as pa
-
-    from lakebed.connectors.lake.config import ColumnType
+from lakebed.connectors.lake.config import ColumnType
 
 TextFormat = Literal["csv", "json"]
 BoundValue = bool | int | float | str | date | datetime
@@ -39,7 +35,7 @@ class Bounds:
     is_minimum_cut: bool = False
     is_maximum_cut: bool = False
 
-    def merge(self, other: Bounds) -> Bounds:
+    def merge(self, other: "Bounds") -> "Bounds":
         """The bounds of both together; where equal prefixes meet, a cut one makes the result cut."""
         # Python orders strings by code point, which is the order of their UTF-8 bytes
         minimum = min(self.minimum, other.minimum)

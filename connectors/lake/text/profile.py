@@ -1,13 +1,12 @@
 """Profiles of staged columns: block by block, which types still fit, with their bounds and nulls."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakebed.connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, ColumnScan
+from lakebed.connectors.lake.config import ColumnType
+from lakebed.connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, ColumnKind, ColumnScan
 from lakebed.connectors.lake.text.types import (
     CANDIDATE_TYPES,
     MAX_SAFE_INTEGER,
@@ -16,12 +15,6 @@ from lakebed.connectors.lake.text.types import (
     survives_as_float,
     timestamp_form,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from lakebed.connectors.lake.config import ColumnType
-    from lakebed.connectors.lake.text.model import ColumnKind
 
 
 class UncastableCell(ValueError):

@@ -1,23 +1,16 @@
 """The columns of a table from the scans of its text files."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from functools import reduce
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.config import ColumnType
 from lakebed.connectors.lake.leaves import path_of, schema_leaves
-from lakebed.connectors.lake.text.model import Bounds, ResolvedColumn
+from lakebed.connectors.lake.text.model import Bounds, ColumnScan, ResolvedColumn, StagedCast, TextScan
 from lakebed.connectors.lake.text.types import CANDIDATE_TYPES
 from lakebed.connectors.lake.type_text import column_type
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lakebed.connectors.lake.config import ColumnType
-    from lakebed.connectors.lake.text.model import ColumnScan, StagedCast, TextScan
 
 _NUMBERS = {"int", "float", "number_text"}
 

@@ -1,27 +1,20 @@
 """Text files become staged Parquet: each is read once, and no later stage opens the text again."""
 
-from __future__ import annotations
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
-from typing import TYPE_CHECKING, cast
+import pyarrow as pa
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.leaves import batch_leaves, path_of, schema_leaves
+from lakebed.connectors.lake.config import ColumnType, TextConfig
+from lakebed.connectors.lake.leaves import Leaf, batch_leaves, path_of, schema_leaves
 from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
 from lakebed.connectors.lake.text.json_lines import JsonReader
-from lakebed.connectors.lake.text.model import TextScan
+from lakebed.connectors.lake.text.model import ColumnKind, TextFormat, TextScan
 from lakebed.connectors.lake.text.profile import ColumnProfile, UncastableCell
+from lakebed.connectors.lake.text.shapes import Shape
 from lakebed.connectors.lake.text.staged import StagedWriter
 from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    import pyarrow as pa
-
-    from lakebed.connectors.lake.config import ColumnType, TextConfig
-    from lakebed.connectors.lake.leaves import Leaf
-    from lakebed.connectors.lake.text.model import ColumnKind, TextFormat
-    from lakebed.connectors.lake.text.shapes import Shape
 
 MAX_ROW_BYTES = 1 << 28
 

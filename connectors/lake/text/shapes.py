@@ -1,7 +1,5 @@
 """Shapes of JSON values: what a column holds, how two blocks' shapes unite, and how cells move to the united shape."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,8 +30,8 @@ class Shape:
     """What JSON values are: a kind, the shape of list items, the named shapes of an object's members."""
 
     kind: ShapeKind
-    item: Shape | None = None
-    members: tuple[tuple[str, Shape], ...] = ()
+    item: "Shape | None" = None
+    members: "tuple[tuple[str, Shape], ...]" = ()
 
 
 NULL = Shape("null")

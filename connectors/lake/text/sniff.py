@@ -1,20 +1,14 @@
 """Guesses about a CSV file from its beginning: delimiter and header."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lakebed.connectors.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.config import TextConfig
 
 SAMPLE_BYTES = 1 << 20
 N_SAMPLE_ROWS = 500

@@ -1,11 +1,9 @@
 """Staged files: the values of a text file as Parquet, the same bytes for the same input."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import tempfile
-from typing import TYPE_CHECKING
+from types import TracebackType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,9 +11,6 @@ import pyarrow.parquet as pq
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.lake.files import local_path
 from lakebed.connectors.storage import arrow_file_system, is_object_store
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 ROW_GROUP_BYTES = 1 << 25
 ROW_GROUP_ROWS = 1 << 20
@@ -39,7 +34,7 @@ class StagedWriter:
         self.n_bytes = 0
         self._temporary = ""
 
-    def __enter__(self) -> StagedWriter:
+    def __enter__(self) -> "StagedWriter":
         try:
             self._open()
         except OSError as error:

@@ -1,17 +1,13 @@
 """A text file as a stream of UTF-8 blocks: unpacked, decoded, its byte order mark taken off, checked for NUL bytes."""
 
-from __future__ import annotations
-
 import codecs
 import gzip
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, cast
+from types import TracebackType
+from typing import BinaryIO, cast
 
 from lakebed.connectors.errors import ConfigError, SourceError
 from lakebed.connectors.lake.files import open_file
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 BLOCK_BYTES = 1 << 22
 _LARGE_READ = 1 << 26
@@ -55,7 +51,7 @@ class TextStream:
         self._pending = b""
         self._start()
 
-    def __enter__(self) -> TextStream:
+    def __enter__(self) -> "TextStream":
         return self
 
     def __exit__(

@@ -4,23 +4,17 @@ A type fits a column only where every cell is the one canonical rendering of its
 typing it: `00501`, `1.0`, `1e5`, `-0` and ` 1` stay text. All of it works on whole arrays.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakebed.connectors.lake.config import ColumnType
 from lakebed.connectors.lake.text.json_text import json_texts
+from lakebed.connectors.lake.text.model import StagedCast
 from lakebed.connectors.lake.type_text import column_type
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lakebed.connectors.lake.config import ColumnType
-    from lakebed.connectors.lake.text.model import StagedCast
 
 # preferred first: a column of 0 and 1 is int64, not float64
 CANDIDATE_TYPES: tuple[ColumnType, ...] = ("bool", "int64", "float64", "date", "timestamp", "string")

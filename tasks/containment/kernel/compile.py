@@ -1,6 +1,7 @@
 """Fills numba's disk cache with this stage's kernels, by calling each once on two tiny tables."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lakebed.tasks.containment.kernel.chance import ValueSketches, column_chances
 from lakebed.tasks.containment.kernel.min_max import ColumnBounds, refute_pairs, survey
@@ -11,7 +12,7 @@ from lakebed.tasks.containment.kernel.sketches import RowSketches, sketch_pairs
 
 def compile_kernels() -> None:
     """Compiles every kernel for the types it is called with, or loads it from the disk cache."""
-    bounds = _bounds()
+    bounds = two_tables(np.zeros(2, np.int32))
     groups = group_schemas(bounds.indptr, bounds.token)
     found = survey(groups, schema_edges(groups), bounds, is_bag=False, max_pairs=8)
     refute_pairs(bounds, found.children, found.parents, is_bag=False)
@@ -25,11 +26,11 @@ def compile_kernels() -> None:
     column_chances(bounds, ValueSketches(indptr, np.zeros(2, np.uint64), ids * 0), np.zeros(1, np.int64))
 
 
-def _bounds() -> ColumnBounds:
-    """Two tables of one column, each contained in the other."""
+def two_tables(token: NDArray[np.int32]) -> ColumnBounds:
+    """Two tables of one column, of the same name or of two; each is contained in the other where it is the same."""
     return ColumnBounds(
         indptr=np.arange(3, dtype=np.int64),
-        token=np.zeros(2, np.int32),
+        token=token,
         kind=np.zeros(2, np.int32),
         n_nulls=np.zeros(2, np.int64),
         n_rows=np.ones(2, np.int64),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lakebed.tasks.containment.kernel.min_max import ColumnBounds
+from lakebed.tasks.containment.kernel.compile import two_tables
 from lakebed.tasks.containment.kernel.schema_graph import group_schemas, schema_edges
 from lakebed.tasks.relations.kernel.columns import ColumnSamples, count_containing, match_columns, propose_tables
 from lakebed.tasks.relations.kernel.overlap import ItemSamples, count_uncovered, find_overlaps, post_rows
@@ -11,7 +11,7 @@ from lakebed.tasks.relations.kernel.related import related_roles
 
 def compile_kernels() -> None:
     """Compiles every kernel for the types it is called with, or loads it from the disk cache."""
-    bounds = _bounds()
+    bounds = two_tables(np.arange(2, dtype=np.int32))
     ids, indptr, none = np.arange(2, dtype=np.int32), np.arange(3, dtype=np.int64), np.empty(0, np.int64)
     groups = group_schemas(bounds.indptr, bounds.token)
     related_roles(groups, schema_edges(groups), bounds)
@@ -24,19 +24,3 @@ def compile_kernels() -> None:
     propose_tables(bounds, columns, 8)
     match_columns(bounds, columns, 0, 1)
     count_containing(bounds, columns, none, none, 1.0)
-
-
-def _bounds() -> ColumnBounds:
-    """Two tables of one column, of different names."""
-    return ColumnBounds(
-        indptr=np.arange(3, dtype=np.int64),
-        token=np.arange(2, dtype=np.int32),
-        kind=np.zeros(2, np.int32),
-        n_nulls=np.zeros(2, np.int64),
-        n_rows=np.ones(2, np.int64),
-        bounds=np.zeros((2, 4), np.int32),
-        range_indptr=np.zeros(3, np.int64),
-        ranges=np.empty((0, 2), np.int32),
-        value_indptr=np.zeros(3, np.int64),
-        values=np.empty(0, np.int32),
-    )

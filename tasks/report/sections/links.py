@@ -1,14 +1,12 @@
 """The link predictor in the report: how good each rung is, for which nodes, and what it takes for missing."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lakebed.tasks.report.charts import Spec, offline
+from lakebed.tasks.report.config import ReportConfig
 from lakebed.tasks.report.model import Block, Chart, Charts, Listing, Prose, Section, Tile, Tiles
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-
-if TYPE_CHECKING:
-    from lakebed.tasks.report.config import ReportConfig
 
 STAGE = "links"
 MAX_PREDICTIONS = 50
@@ -16,7 +14,7 @@ CHART_HEIGHT = 260
 Row = Mapping[str, Any]
 
 
-def section(store: ArtifactStore, refs: Mapping[str, ArtifactRef], config: "ReportConfig") -> Section:
+def section(store: ArtifactStore, refs: Mapping[str, ArtifactRef], config: ReportConfig) -> Section:
     """The ladder, quality and shift by decile of concentration, and the likeliest missing links.
 
     Raises: ArtifactError: if the artifact is missing or damaged.

@@ -1,17 +1,15 @@
 """The summary in the report: how small, how exact, where its edges are, and the top of its hierarchy."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lakebed.tasks.report.charts import Spec, offline
+from lakebed.tasks.report.config import ReportConfig
 from lakebed.tasks.report.model import Chart, Charts, Listing, Section, Tile, Tiles
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
-
-if TYPE_CHECKING:
-    from lakebed.tasks.report.config import ReportConfig
 
 STAGE = "summary"
 MAX_LEVELS = 40
@@ -23,7 +21,7 @@ CHART_HEIGHT = 260
 Ints = NDArray[np.int64]
 
 
-def section(store: ArtifactStore, refs: Mapping[str, ArtifactRef], config: "ReportConfig") -> Section:
+def section(store: ArtifactStore, refs: Mapping[str, ArtifactRef], config: ReportConfig) -> Section:
     """Ratio and bits an edge, the profile of levels, and the top of the largest trees.
 
     Raises: ArtifactError: if the artifact is missing or damaged.

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.partitions import partition_type
+from lakebed.tasks.inventory.metadata import partition_type
 
 
 @pytest.mark.parametrize(

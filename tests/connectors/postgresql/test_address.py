@@ -3,7 +3,7 @@
 import pytest
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.postgresql.address import connection_address
+from lakebed.connectors.postgresql.client import connection_address
 
 PLAIN = "?sslmode=prefer&target_session_attrs=any"
 

@@ -1,4 +1,4 @@
-from lakebed.tasks.report.headline import headline
+from lakebed.tasks.report.render import headline
 from tests.tasks.report.lakes import empty_lake, small_lake
 
 

@@ -1,4 +1,4 @@
-from lakebed.tasks.runtime.data_docs import is_needed, make_offline
+from lakebed.tasks.runtime.expectations_worker import is_needed, make_offline
 
 PAGE = """<html><head>
 <script src="https://code.jquery.com/jquery.min.js" integrity="x"

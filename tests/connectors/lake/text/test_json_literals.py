@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakebed.connectors.lake.text.json_lines import _read
-from lakebed.connectors.lake.text.json_literals import literals_survive
+from lakebed.connectors.lake.text.json_lines import _read, literals_survive
 
 
 def survive(*lines: str) -> bool:
