@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from lakebed.data_samples.rdatasets_lake import export_lake
+from lakebed.data_samples.same_schema import write_same_schema_lake
 from tests.benchmarks.fingerprints import FingerprintLake
-from tests.data_samples.same_schema import write_same_schema_lake
 from tests.oracle.duckdb_oracle import DuckDbOracle, schema_pairs
 
 Record = dict[str, object]

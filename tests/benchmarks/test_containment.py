@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lakebed.data_samples.same_schema import SameSchemaLake, write_same_schema_lake
 from tests.benchmarks.containment import Lake, _duckdb, _fingerprints, _is_plain_parquet, fit_exponent
-from tests.data_samples.same_schema import SameSchemaLake, write_same_schema_lake
 
 
 @pytest.fixture(scope="module")

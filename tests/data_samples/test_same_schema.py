@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import SourceError
+from lakebed.data_samples.same_schema import same_schema_table, write_same_schema_lake
 from tests.benchmarks.fingerprints import FingerprintLake
-from tests.data_samples.same_schema import same_schema_table, write_same_schema_lake
 from tests.oracle.duckdb_oracle import DuckDbOracle, read_schemas, schema_pairs
 
 

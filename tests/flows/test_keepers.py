@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from lakebed.data_samples.keeper_lakes import KINDS, keeper_lake
 from lakebed.tasks.retention.plan import Plan
-from tests.data_samples.keeper_lakes import KINDS, keeper_lake
 from tests.flows.processes import lakebed as call
 
 pytestmark = [pytest.mark.flow, pytest.mark.heavy]

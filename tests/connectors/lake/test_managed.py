@@ -10,7 +10,7 @@ from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.discovery import Discovery, discover
 from lakebed.connectors.lake.listing import Listing, list_lake, list_table
 from lakebed.connectors.lake.managed import managed_folders, owner_above
-from tests.data_samples.managed_lake import ManagedLake, write_managed_lake
+from lakebed.data_samples.families.managed import ManagedLake, write_managed_lake
 
 REAL_ICEBERG = Path(__file__).resolve().parents[4] / "shared" / "data" / "iceberg"
 UUID = "01979c4e-7f31-7c2a-9d0b-3f6f2c1a5e01"

@@ -9,7 +9,7 @@ from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.discovery import discover
 from lakebed.connectors.lake.listing import list_lake, list_table
 from lakebed.connectors.storage import Storage
-from tests.data_samples.managed_lake import ManagedLake, write_managed_lake
+from lakebed.data_samples.families.managed import ManagedLake, write_managed_lake
 from tests.tasks.quarantine.s3 import s3_server, upload
 
 

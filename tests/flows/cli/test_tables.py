@@ -5,11 +5,11 @@ Beside it what `lakebed tables` and `run` say of tables that were not read.
 
 import pytest
 
+from lakebed.data_samples.families.managed import write_managed_lake
 from lakebed.flows.cli.tables import others_text, print_unreadable
 from lakebed.tables import TableRow
 from lakebed.tasks.quarantine.receipt import pointer_path
 from lakebed.tasks.retention.plan import read_plan
-from tests.data_samples.managed_lake import write_managed_lake
 from tests.flows.lakes import snapshot
 from tests.flows.processes import lakebed
 

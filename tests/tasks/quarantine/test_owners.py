@@ -7,6 +7,7 @@ import pytest
 
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.config import LakeConfig
+from lakebed.data_samples.families.managed import write_sink
 from lakebed.tasks.quarantine.apply import apply_plan, preview
 from lakebed.tasks.quarantine.journal import FileJournal
 from lakebed.tasks.quarantine.kernel import Phase
@@ -18,7 +19,6 @@ from lakebed.tasks.quarantine.purge import purge
 from lakebed.tasks.quarantine.receipt import RECEIPT, write_model
 from lakebed.tasks.quarantine.restore import restore
 from lakebed.tasks.retention.plan import FileIdentity
-from tests.data_samples.managed_lake import write_sink
 from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, make_plan, parent_rows
 
 # what makes a folder of the lake a part of a managed table: child → sign, managed folder, format

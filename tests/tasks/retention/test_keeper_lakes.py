@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
+from lakebed.data_samples.keeper_lakes import KINDS, PLAIN_WORDS, keeper_lake
 from lakebed.tasks.retention.config import LESSER_WORDS, RetentionConfig
 from lakebed.tasks.retention.copies import copies_table
 from lakebed.tasks.retention.keeper import lesser_signs
-from tests.data_samples.keeper_lakes import KINDS, PLAIN_WORDS, keeper_lake
 from tests.tasks.retention.facts import Fact, decided, problem_of
 
 SEEDS = range(200)
