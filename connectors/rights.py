@@ -42,7 +42,7 @@ def require_own(root: str, weakness: str) -> None:
             f"the artifact root is not safe from others: {weakness}",
             value=root,
             expected="a folder of this user's own, into which no other writes",
-            hint=f"chmod o-w {root}, or another folder with --artifacts; `security.shared_root` decides what is borne",
+            hint=f"chmod o-w {root}, or another folder with --artifacts; `security.shared_root` may allow it",
         )
 
 

@@ -228,7 +228,7 @@ def require_apart(lake: str, artifacts: str) -> None:
 
 
 def _absolute(path: str) -> str:
-    """Without symbolic links, so that one lake has one name; `realpath` bears links that run in circles."""
+    """Without symbolic links, so that one lake has one name; `realpath` stops at links that run in circles."""
     return path if is_object_store(path) else os.path.realpath(os.path.expanduser(path.removeprefix("file://")))
 
 

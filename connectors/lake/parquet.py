@@ -50,7 +50,7 @@ def read_footers(
     """The facts of each file, or why it cannot be read, in the given order.
 
     Local files are read in forked children, since a damaged footer can kill a process; of an object store, whose client
-    does not survive a fork, in threads that hide its latency. Cost: about 0.2 ms and 10 µs a column a file.
+    does not survive a fork, in threads that hide its latency. Cost: about 0.2 ms and 10 µs per column and file.
     """
     if is_object_store(root):
         with ThreadPoolExecutor(max(1, n_workers)) as pool:

@@ -66,7 +66,7 @@ class _Entry:
 
 
 def open_catalog(session: SparkSession, name: str, config: CatalogConfig, *, lake_root: str, run: str) -> OpenCatalog:
-    """Asks the catalog for its tables: a call a database and one a table, and no job. What fails ends nothing else.
+    """Asks the catalog for its tables: a call per database and one per table, and no job. What fails ends nothing else.
 
     A table whose files lie below the lake's folder is left to the folder.
 

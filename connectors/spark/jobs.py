@@ -13,7 +13,7 @@ Work = Callable[[Any, int], Iterable[pa.RecordBatch]]
 
 
 def task_frame(session: SparkSession, shared: Any, n_tasks: int, work: Work, ddl: str) -> DataFrame:
-    """The rows of all tasks, one a partition; `shared` is a broadcast, `ddl` describes the rows."""
+    """The rows of all tasks, one per partition; `shared` is a broadcast, `ddl` describes the rows."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -27,7 +27,7 @@ def plan(  # noqa: PLR0913 - one argument an option
     out: Annotated[Path, typer.Option("--out", help="File to write the plan to.")] = Path("plan.json"),
     only: Only = None,
     exclude: Exclude = None,
-    min_saving: Annotated[float, typer.Option("--min-saving", help="Least saving of a table a month.")] = 0.0,
+    min_saving: Annotated[float, typer.Option("--min-saving", help="Least saving per table and month.")] = 0.0,
     max_rebuild_s: Annotated[
         float | None, typer.Option("--max-rebuild-s", help="Longest rebuild, in seconds.", show_default=False)
     ] = None,

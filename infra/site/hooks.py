@@ -27,7 +27,7 @@ _PAGES = {
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds a page a package."""
+    """Adds a page per package."""
     for name, text in api_pages().items():
         files.append(File.generated(config, f"api/{name}.md", content=text))
     return files

@@ -74,7 +74,7 @@ def unstable(view: LakeView, reasons: Mapping[int, str]) -> pa.Table:
 
 
 def summary(view: LakeView, tables: Mapping[str, pa.Table], config: ContainmentConfig) -> dict[str, Any]:
-    """Counts for the manifest, and how was looked: they depend on the lake's content and the config alone."""
+    """Counts for the manifest, and the way that was taken: they depend on the lake's content and the config alone."""
     after = dict(zip(tables["funnel"]["step"].to_pylist(), tables["funnel"]["n_pairs"].to_pylist(), strict=True))
     found = tables["edges"]
     return {

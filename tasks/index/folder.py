@@ -143,7 +143,7 @@ def build_folder(
     Args:
         uri: of the folder.
         items: column `id`, each id once, and any metadata.
-        vectors: (n, dim), one a row of items.
+        vectors: (n, dim), one per row of items.
         config: of the index.
         build: how the shards are built; on Spark where there are many.
 

@@ -229,7 +229,7 @@ def is_staged(source: TableSource) -> bool:
 
 @dataclass
 class _Staging:
-    """Text tables on their way to Parquet: units and relative paths of the copies, one a file, in table order.
+    """Text tables on their way to Parquet: units and relative paths of the copies, one per file, in table order.
 
     `moved` are the copies that an earlier inventory made, by path of the text file; `kept` all that are there at the
     end.

@@ -129,7 +129,7 @@ def _require_flat(types: Iterable[str]) -> None:
 
 
 def _with_columns(tables: Sequence[TableFacts]) -> Iterator[tuple[TableFacts, dict[str, list[FileColumn]]]]:
-    """Each table with its columns' entries, one a file; the keys of several tables are made together."""
+    """Each table with its columns' entries, one per file; the keys of several tables are made together."""
     batch: list[TableFacts] = []
     n_entries = 0
     for table in tables:

@@ -1,4 +1,4 @@
-"""The inventory's data work as one Spark job over units, never one a table."""
+"""The inventory's data work as one Spark job over units, never one per table."""
 
 import pickle
 from collections.abc import Iterator, Sequence

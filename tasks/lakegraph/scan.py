@@ -78,7 +78,7 @@ class _Samples:
 
 @dataclass
 class _Edges:
-    """Parts of an edge table, one a batch."""
+    """Parts of an edge table, one per batch."""
 
     task: EdgeTask
     parts: list[EdgeList] = field(default_factory=list)

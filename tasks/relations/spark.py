@@ -82,7 +82,7 @@ class SparkEngine:
         return run_on_tables(session, plan, pack_splits(splits, n_tasks), sources, WORK[job])
 
     def compare(self, out_uri: str, files: Mapping[int, Sequence[str]], asked: Asked, *, is_bag: bool) -> Compared:
-        """One job, a task a bucket."""
+        """One job, a task per bucket."""
         session = shared_session(self._config).get()
         buckets = sorted(files)
         shared = (out_uri, [list(files[bucket]) for bucket in buckets], asked, is_bag)
@@ -98,7 +98,7 @@ def _compare_task(shared: tuple[str, Sequence[Sequence[str]], Asked, bool], numb
 
 
 def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: bool) -> pa.RecordBatch:
-    """Compares on one bucket's files: a row for all pairs (`union` -1), then one a union."""
+    """Compares on one bucket's files: a row for all pairs (`union` -1), then one per union."""
     read, pairs = read_hash_rows(out_uri, paths, asked.items), asked.pairs
     rows = ItemRows(read)
     counts = compare_items(rows, (pairs.projection, pairs.child, pairs.parent), is_bag=is_bag)

@@ -41,8 +41,8 @@ class AccessConfig(FrozenConfig):
     )
     log: str = Field(
         "",
-        description="CSV file with a header, Parquet file or Delta table of accesses: a row a table with a count, or a "
-        "row a query; empty means none.",
+        description="CSV file with a header, Parquet file or Delta table of accesses: a row per table with a count, or "
+        "a row per query; empty means none.",
     )
     table_column: str = Field("table", min_length=1, description="Its column with the table's name as lakebed has it.")
     count_column: str = Field("", description="Its column with the number of accesses; empty: each row is one.")

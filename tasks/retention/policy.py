@@ -43,7 +43,7 @@ def rebuild_limits(names: Sequence[str], config: RetentionConfig) -> Float64:
 
 
 def attribute_groups(names: Sequence[str], config: RetentionConfig) -> Int64:
-    """(n,) a number a table; equal numbers, equal attributes."""
+    """(n,) a number per table; equal numbers, equal attributes."""
     if config.allow_other_attributes:
         return np.zeros(len(names), np.int64)
     numbers: dict[TableAttributes, int] = {}

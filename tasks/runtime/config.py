@@ -1,4 +1,4 @@
-"""How runs are watched, what of them is kept, and what of the artifact root's rights is borne."""
+"""How runs are watched, what of them is kept, and whether others may write into the artifact root."""
 
 from typing import Literal
 

@@ -248,7 +248,7 @@ def _failure(outcome: Any) -> dict[str, Any]:
 
 
 def _exceptions(info: dict[str, Any]) -> list[str]:
-    """What was raised: Great Expectations gives one record, or one a metric."""
+    """What was raised: Great Expectations gives one record, or one per metric."""
     records = [info] if "raised_exception" in info else list(info.values())
     return [str(record["exception_message"]) for record in records if record.get("raised_exception")]
 

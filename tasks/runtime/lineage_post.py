@@ -23,7 +23,7 @@ MAX_FAILURES = 3
 
 _THREAD = "lineage"
 _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
-# `Retry-After` is not heeded: a receiver may name hours
+# `Retry-After` is not followed: a receiver may name hours
 _RETRY = {
     "total": MAX_FAILURES - 1, "status_forcelist": _TRANSIENT, "allowed_methods": ["POST"],
     "backoff_factor": 0.5, "raise_on_status": False, "respect_retry_after_header": False,

@@ -59,7 +59,7 @@ class ObjectLease:
         """Takes it, and starts what keeps it.
 
         Raises:
-            LeaseError: if another holds it, or the store does not heed conditions.
+            LeaseError: if another holds it, or the store ignores conditions.
             ArtifactError: if the store cannot be written.
         """
         objects = ConditionalObjects(self._root)
@@ -108,11 +108,11 @@ class ObjectLease:
         return version
 
     def _require_conditions(self, objects: ConditionalObjects, state: LeaseState) -> None:
-        """A store that makes an object which is there does not heed conditions, and two runs would both be let in."""
+        """A store that makes an object which is there ignores conditions, and two runs would both be let in."""
         other = replace(state, is_given_up=True, word=secrets.token_hex(8))
         if objects.create(LEASE, other.encoded()) is not None:
             raise LeaseError(
-                "this object store does not heed conditions: two runs at once could not be told apart",
+                "this object store ignores conditions: two runs at once could not be told apart",
                 value=self._root,
                 expected="a store that refuses a put with `If-None-Match: *` where an object is",
                 hint="use another store, or a local artifact root; see docs/object-stores.md",

@@ -122,7 +122,7 @@ def merge_on_spark(run: Run, log: MergeLog, on_iteration: Callable[[MergeLog], N
 
 
 def candidates_on_spark(run: Run, log: MergeLog, iteration: int) -> Groups:
-    """The iteration's groups; one job a level, each of which brings a number a root to the driver."""
+    """The iteration's groups; one job per level, each of which brings a number per root to the driver."""
     root_of = roots_of(log.absorbed, log.kept, run.n)
     split: Split | None = None
     for level in range(run.config.levels):

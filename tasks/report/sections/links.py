@@ -59,7 +59,7 @@ def tiles(facts: Mapping[str, Any]) -> Tiles:
 
 
 def ladder(rows: Sequence[Row]) -> Listing:
-    """A line a rung, a column a metric."""
+    """A line per rung, a column per metric."""
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     figures = {(row["rung"], row["metric"]): row["value"] for row in rows}
     rungs = [rung for _, rung in sorted({(row["position"], row["rung"]) for row in rows})]

@@ -153,7 +153,7 @@ def _check_shapes(n: int, is_pinned: Bool, rank: Int64, edges: tuple[Int64, Int6
         raise GraphError(
             "the parts of the graph differ in length",
             value=f"{n} tables, {len(is_pinned)} pins, {len(rank)} ranks, edges {[len(part) for part in edges]}",
-            expected="one value a table, one a edge",
+            expected="one value per table, one per edge",
         )
     if not np.array_equal(np.sort(rank), np.arange(n)):
         raise GraphError("the ranks are no permutation", value=rank[:5].tolist(), expected=f"each of 0 to {n - 1} once")

@@ -159,7 +159,7 @@ class Positions(FrozenConfig):
     """The parent's rows with these numbers (files by path, from 0), in this order, as often as they stand there."""
 
     kind: Literal["positions"] = "positions"
-    rows: StoredRows = Field(description="Row numbers of the parent, one a row selected.")
+    rows: StoredRows = Field(description="Row numbers of the parent, one per row selected.")
 
 
 Selector = Annotated[Where | Positions, Field(discriminator="kind")]

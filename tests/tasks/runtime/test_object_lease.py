@@ -245,7 +245,7 @@ def test_a_store_that_does_not_heed_conditions_is_refused(root, monkeypatch):
         return plain(self, path, data)
 
     monkeypatch.setattr(ConditionalObjects, "create", careless)
-    with pytest.raises(LeaseError, match="does not heed conditions"), Lease(root, "run"):
+    with pytest.raises(LeaseError, match="ignores conditions"), Lease(root, "run"):
         pass
 
 
