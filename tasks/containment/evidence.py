@@ -127,14 +127,17 @@ def edge_table(rows: list[dict[str, Any]]) -> pa.Table:
 def _chances(pairs: ProvenPairs, lake: LakeStatistics, values: ValueSketches) -> Iterator[Chance]:
     """Chance of each pair; a child's columns are scored once, whatever the number of its parents."""
     children = np.unique(pairs.child)
+    # a span of column numbers per child, then all of them in a row: (Σ columns of the children,)
     spans = [np.arange(*lake.columns_of(int(child)).indices(len(lake.bounds.token))[:2]) for child in children]
     columns = np.concatenate([np.empty(0, np.int64), *spans])
     scores = column_chances(lake.bounds, values, columns)
+    # and cut again: child → (its columns,)
     of_child = dict(
         zip(children.tolist(), np.split(scores, np.cumsum([len(span) for span in spans])[:-1]), strict=True)
     )
     n_distinct = values.n_distinct()
     for place, (child, parent) in enumerate(zip(pairs.child.tolist(), pairs.parent.tolist(), strict=True)):
+        # (columns of the child,): their tokens, and where the parent keeps the columns of the same tokens
         tokens = lake.bounds.token[lake.columns_of(child)].astype(np.int64)
         theirs = lake.entries(np.full(len(tokens), parent, np.int64), tokens)
         yield edge_chance(

@@ -73,6 +73,7 @@ def sample_content(view: LakeView, config: ContainmentConfig, workspace: Workspa
     found = job.probe(drawn.samples)
     pairs = _judged(view, job.numbers, drawn.samples, found.samples)
     errors = drawn.errors | found.errors
+    # (2, k) → (k,): pairs of which neither table failed
     is_whole = ~np.isin(np.stack([pairs.child, pairs.parent]), list(errors)).any(axis=0)
     return SampledPairs(
         pairs=pairs.take(np.flatnonzero(is_whole)),
@@ -174,9 +175,11 @@ def _draws(splits: Sequence[Split], view: LakeView, sampled: SampledConfig) -> I
     for split in splits:
         by_table.setdefault(split.table_id, []).append(split)
     for table, mine in by_table.items():
+        # (splits,): the number of the row behind each split's last, in the table
         ends = np.cumsum([split.n_rows for split in mine])
         n_wanted = min(sampled.n_rows, int(ends[-1]))
         drawn = _random(sampled.seed, "rows", view.lake.names[table]).choice(int(ends[-1]), n_wanted, replace=False)
+        # (drawn,): which split holds each drawn row
         holder = np.searchsorted(ends, drawn, side="right")
         for place in np.unique(holder).tolist():
             start = int(ends[place]) - mine[place].n_rows
@@ -191,12 +194,15 @@ def _judged(
     found: Mapping[tuple[int, int], UInt64],
 ) -> SketchedPairs:
     """Compared and missing rows of each pair; what a parent was found to have stands apart from its own draw."""
+    # what a parent was found to have goes by the number of its table plus n_tables
     n_tables = len(view.lake.names)
     rows = {**samples, **{(number, table + n_tables): hashes for (number, table), hashes in found.items()}}
     children, parents = view.survey.children, view.survey.parents
     number = numbers[children]
+    # every entry that a pair (k,) needs is there, if only with no rows: 2k keys
     for key in zip(np.tile(number, 2).tolist(), [*children.tolist(), *(parents + n_tables).tolist()], strict=True):
         rows.setdefault(key, np.empty((0, 2), np.uint64))
+    # the entries behind each other: hashes (Σ rows, 2), those of entry e at indptr[e] … indptr[e + 1]
     keys = sorted(rows)
     sketches = RowSketches(
         projection=np.array([key[0] for key in keys], np.int32),

@@ -226,6 +226,7 @@ class _Items:
             child = self._table(union.child, schema)
             parents = tuple(self._table(parent, schema) for parent in union.parents)
             unions.append(UnionAsked(self.labels[schema][0], child, parents))
+        # three columns of the asked pairs, (k,) each: schema, child, parent
         ids = np.array([self.labels[schema][0] for schema, _, _ in pairs], np.int64)
         children = np.array([child for _, child, _ in pairs], np.int32)
         parents_of = np.array([parent for _, _, parent in pairs], np.int32)

@@ -225,6 +225,7 @@ class _Pair:
         """Strict hashes of a parent's rows as rows of the child, and which of them can be such."""
         columns, key = self._maps[number], self._context.key
         cells = self._readers.of(self._parents[number]).cells(list(dict.fromkeys(columns.values())))
+        # one sum of cell hashes per row of the parent, (n, 2); is_valid (n,) once a cast cannot keep some value
         sums, is_valid = start_sums(self._parents[number].n_rows), None
         for token, source in columns.items():
             values, is_same = cast_where_same(cells[source].values, self._types[token])
@@ -237,6 +238,7 @@ class _Pair:
         """All rows of several parents, each distinct one once, where that is the child."""
         if len(projected) == 1 or not all(valid is None for _, valid in projected):
             return None
+        # (rows of the child, 2) against the rows of all parents behind each other, (Σ n, 2)
         match = match_rows(self._hashes, np.concatenate([hashes for hashes, _ in projected]))
         found = find_all_rows(match)
         if found is None or found.multiplicity != "distinct":
@@ -254,6 +256,7 @@ class _Pair:
         if found is None:
             return self._positions(number, match, hashes)
         chosen, terms = found
+        # (n, 2) → (selected, 2) → one per distinct row
         selected = hashes[chosen.mask]
         if chosen.multiplicity == "distinct":
             selected = selected[first_rows(selected)]
@@ -282,6 +285,7 @@ class _Pair:
 
     def _positions(self, number: int, match: Match, hashes: Hashes) -> _Selected:
         """Row numbers of the parent, in the child's order where that is small enough."""
+        # (rows of the child,): the parent's row that each one is
         rows = positions_of(match.child, match.parent)
         candidates = [rows] if self._child.format != "delta" else []
         packed = next((p for p in (pack_rows(one) for one in (*candidates, np.sort(rows))) if self._is_small(p)), None)

@@ -168,6 +168,7 @@ def _put(blocks, work, used, y, up, zero, one, choice):  # type: ignore[no-untyp
 def _vertex_row(forest, indptr, neighbours, work, blocks, used, x):  # type: ignore[no-untyped-def]
     """Blocks of a vertex: its neighbours behind it and all their ancestors behind it."""
     v = forest.vertex[x]
+    # places of the neighbours behind x, ascending: (n_near,) of at most degree(v)
     near = np.empty(indptr[v + 1] - indptr[v], np.int32)
     n_near = 0
     for k in range(indptr[v], indptr[v + 1]):
@@ -177,6 +178,7 @@ def _vertex_row(forest, indptr, neighbours, work, blocks, used, x):  # type: ign
             n_near += 1
     near = near[:n_near]
     near.sort()
+    # from the last place to the first; of a path upwards only what no later neighbour has written yet
     for i in range(n_near - 1, -1, -1):
         stop = near[i - 1] if i > 0 else x
         y = near[i]
@@ -212,11 +214,13 @@ def _merged_row(forest, work, blocks, used, x):  # type: ignore[no-untyped-def]
     right = forest.end[left]
     i, end_i = work.start[left], _row_end(forest, work, blocks, left, behind)
     j, end_j = work.start[right], _row_end(forest, work, blocks, right, behind)
+    # both rows are sorted by descending place; the merged one has at most as many entries as both
     need = used + (end_i - i) + (end_j - j)
     if need > len(blocks.other):
         blocks = _larger_blocks(blocks, used, need)
     while i < end_i or j < end_j:
         y = max(blocks.other[i] if i < end_i else -1, blocks.other[j] if j < end_j else -1)
+        # a child without this block costs 0 as it is and 1 when flipped
         zero, one = 0, 2
         if i < end_i and blocks.other[i] == y:
             zero += blocks.zero[i]
