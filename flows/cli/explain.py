@@ -55,7 +55,7 @@ def _print_decision(decided: "DecisionFacts") -> None:
         )
     print_text(f"rank: {row.get('rank', 'made by an earlier version: lakebed run')}")
     if group := decided.copies:
-        print_text(f"{len(group.tables):,} equal copies; {printable(group.keeper)} is kept because {group.because}")
+        print_text(f"{len(group.tables):,} equal copies; {printable(group.stays)} is kept because {group.told}")
     options = ((one["parent"], one["status"], one["shape"] or "", one["reason"]) for one in decided.options)
     print_table("", ("rebuilt from", "status", "rows", "why no further"), options)
     if decided.rebuild:

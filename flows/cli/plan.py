@@ -83,7 +83,7 @@ def _print_deleted(found: "LakePlan") -> None:
 def _print_copies(found: "LakePlan") -> None:
     """Of each group of equal copies the one that stays, and why it is that one."""
     if groups := found.plan.copies:
-        rows = ((group.keeper, ", ".join(group.deleted), group.because) for group in groups)
+        rows = ((group.stays, ", ".join(group.deleted), group.told) for group in groups)
         print_table(f"{len(groups):,} groups of equal copies", ("stays", "goes", "kept because"), rows)
 
 

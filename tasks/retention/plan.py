@@ -123,6 +123,16 @@ class EqualCopies(FrozenConfig):
     signal: str
     because: str
 
+    @property
+    def stays(self) -> str:
+        """The keeper in words; of a group that goes as a whole, that none does."""
+        return "none" if self.keeper in self.deleted else self.keeper
+
+    @property
+    def told(self) -> str:
+        """Why the keeper is kept, or why none is."""
+        return "all of them are rebuilt from a table that holds more" if self.keeper in self.deleted else self.because
+
 
 class Plan(FrozenConfig):
     """A whole plan.

@@ -157,7 +157,7 @@ def _deleted(decisions: Sequence[Row], facts: Row) -> Listing:
 
 def _copies(groups: Sequence[EqualCopies]) -> Listing:
     rows = tuple(
-        (group.keeper, count_text(len(group.tables)), ", ".join(group.deleted), group.signal, group.because)
+        (group.stays, count_text(len(group.tables)), ", ".join(group.deleted), group.signal, group.told)
         for group in groups[:MAX_ROWS]
     )
     header = ("stays", "copies", "go", "decided by", "kept because")

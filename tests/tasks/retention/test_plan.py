@@ -92,3 +92,12 @@ def test_a_folder_is_no_place_for_a_plan_and_nothing_is_left(written, tmp_path):
 def test_a_plan_that_cannot_be_written_says_so(written, tmp_path):
     with pytest.raises(PlanError, match="cannot be written"):
         write_plan(written[0], tmp_path / "no folder" / "plan.json")
+
+
+def test_a_group_of_copies_that_goes_as_a_whole_keeps_none():
+    from lakebed.tasks.retention.plan import EqualCopies
+
+    group = EqualCopies(keeper="a", tables=("a", "b"), deleted=("b",), signal="name", because="b ranks lower")
+    assert (group.stays, group.told) == ("a", "b ranks lower")
+    gone = group.model_copy(update={"deleted": ("a", "b")})
+    assert gone.stays == "none" and "a table that holds more" in gone.told
