@@ -45,6 +45,8 @@ _LAKE_FILE = re.compile(r"ducklake-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.*
 _PROBES = (
     *sorted(SIGN_FOLDERS), *sorted(_PART_FILES), "metadata/version-hint.text", "schema/schema-0", "snapshot",
 )  # fmt: skip
+# each is a request: of the formats that keep their files on object stores one sign that always lies there
+_REMOTE_PROBES = (".hoodie", DELTA_LOG, SINK_LOG, "_versions", "schema/schema-0", "snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +260,8 @@ def _probed(storage: Storage, folder: str) -> list[str]:
     system, root = storage.arrow()
     base, name = f"{root.rstrip('/')}/{folder}".rstrip("/"), folder.rpartition("/")[2].lstrip("._") or "t"
     selector = fs.FileSelector(f"{base}/metadata", recursive=False, allow_not_found=True)
-    found = [f"{name}/"]
-    for wanted in ([f"{base}/{probe}" for probe in _PROBES], selector):
+    probes, found = _PROBES if storage.is_local else _REMOTE_PROBES, [f"{name}/"]
+    for wanted in ([f"{base}/{probe}" for probe in probes], selector):
         with suppress(OSError):
             infos = system.get_file_info(wanted)
             kinds = {fs.FileType.File: "", fs.FileType.Directory: "/"}
