@@ -20,7 +20,7 @@ rebuild.compare(recipe, table, context) -> Refusal | None
     rows in memory with the recipe's digest; None: equal
 write.verify(context, recipe) -> Refusal | None
     executes, compares, writes to a temporary folder, reads, compares again, traits too
-traits.table_traits(lake, ref) -> Traits
+reader.table_traits(lake, ref) -> Traits
     what a reader sees beside the rows, of a table that `describe` has completed; reads footers and the Delta log only
 digest.strict_digest(table, key) -> StrictDigest, digest.digest_table(context, ref) -> StrictDigest
     of rows in memory; of a table of the lake as it reads.
