@@ -1,6 +1,7 @@
 """The chain by spark-submit on a real standalone cluster: what local mode finds, also when machines are lost."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -82,7 +83,8 @@ def test_the_chain_on_a_cluster_that_loses_a_machine_is_that_of_local_mode(tmp_p
     assert list((tmp_path / "cluster").glob("work*/app-*/*/env/lib/python3*/site-packages/numba"))
     assert lost_tasks(tmp_path / "events") >= 1
     assert "metrics_lakebed_driver_DAGScheduler_stage_runningStages" in watch.found[METRICS]
-    assert 'executor_id="0"' in watch.found[EXECUTORS]
+    # whichever of the two executors lives on
+    assert re.search(r'executor_id="\d+"', watch.found[EXECUTORS])
     assert json.loads(watch.found[STAGES])[0]["name"] == "lakebed"
     application = json.loads(watch.found[STAGES])[0]["id"]
     with history_server(tmp_path, tmp_path / "events") as history:
