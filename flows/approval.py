@@ -14,7 +14,7 @@ from prefect.input import RunInput
 from pydantic import Field
 
 from lakebed.connectors.errors import LeaseError
-from lakebed.connectors.lake.globs import matches_any
+from lakebed.connectors.lake.globs import matches_any, unmatched
 from lakebed.flows.markdown import code, code_cell
 from lakebed.holds import held
 from lakebed.planning import plan_under
@@ -141,8 +141,7 @@ def without(plan: Plan, globs: Collection[str]) -> Plan:
         PlanError: if a glob names none of the tables that the plan deletes.
     """
     deleted = [table.name for table in plan.deleted]
-    names = {name for name in deleted if matches_any(name, globs)}
-    names |= {glob for glob in globs if not any(matches_any(name, [glob]) for name in deleted)}
+    names = {name for name in deleted if matches_any(name, globs)}.union(unmatched(globs, deleted))
     changed = leaving(plan, dict.fromkeys(names, ("reviewer", "a reviewer keeps it")))
     sealed = changed.sealed(plan.created_at)
     require_sealed(sealed)

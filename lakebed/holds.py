@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from lakebed.artifacts import newest_run
 from lakebed.config import LakebedConfig, section
 from lakebed.connectors.errors import ArtifactError, ConfigError
-from lakebed.connectors.lake.globs import matches_any
+from lakebed.connectors.lake.globs import unmatched
 from lakebed.tables import lake_tables
 from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.plan import PlannedTable
@@ -73,7 +73,7 @@ def _require_matching(settings: LakebedConfig, names: Collection[str]) -> None:
     except ArtifactError:
         known = set(names)
     globs = {"pins.legal_hold": pins.legal_hold, "pins.veto": pins.veto, "attributes": settings.retention.attributes}
-    unused = [(key, glob) for key, each in globs.items() for glob in each if not _names_one(glob, known)]
+    unused = [(key, glob) for key, each in globs.items() for glob in unmatched(each, known)]
     for key, glob in unused:
         if key == "pins.legal_hold":
             raise ConfigError(
@@ -83,7 +83,3 @@ def _require_matching(settings: LakebedConfig, names: Collection[str]) -> None:
                 hint=f"lakebed tables --artifacts {settings.artifacts}",
             )
         shown().note(f"warning: retention.{key} names no table: {glob}")
-
-
-def _names_one(glob: str, names: Collection[str]) -> bool:
-    return any(matches_any(name, [glob]) for name in names)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakebed.config import LakebedConfig, load_config
 from lakebed.connectors.errors import ConfigError, LakeError, PlanError
-from lakebed.connectors.lake.globs import matches_any
+from lakebed.connectors.lake.globs import matches_any, unmatched
 from lakebed.connectors.lake.listing import canonical_root
 from lakebed.connectors.storage import Storage, is_object_store
 
@@ -123,12 +123,11 @@ def narrowed(
     from lakebed.tasks.retention.plan import leaving
 
     names = [table.name for table in plan.deleted]
-    for glob in (*only, *skip, *plan.skip):
-        if not any(matches_any(name, [glob]) for name in names):
-            raise ConfigError(
-                "a glob names no table that the plan would set aside; nothing was done", value=glob,
-                expected=", ".join(names[:5]) or "a plan that sets tables aside",
-            )  # fmt: skip
+    if unused := unmatched((*only, *skip, *plan.skip), names):
+        raise ConfigError(
+            "a glob names no table that the plan would set aside; nothing was done", value=unused[0],
+            expected=", ".join(names[:5]) or "a plan that sets tables aside",
+        )  # fmt: skip
     left = held(plan.deleted, settings)
     left |= {name: "left out by the plan's own list" for name in names if matches_any(name, plan.skip)}
     left |= {name: "left out by --exclude" for name in names if matches_any(name, skip)}

@@ -5,7 +5,7 @@ below it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 _PARTS = re.compile(r"\*\*/|\*\*|\*|\?|\[[!^]?\]?[^\]]*\]|.", re.DOTALL)
@@ -15,6 +15,11 @@ _MEANINGS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 def matches_any(path: str, globs: Iterable[str]) -> bool:
     """Whether a path, or a folder above it, is what one of the globs names."""
     return any(_compiled(glob).match(path) for glob in globs)
+
+
+def unmatched(globs: Iterable[str], paths: Collection[str]) -> list[str]:
+    """The globs that name none of the paths, in their order."""
+    return [glob for glob in globs if not any(matches_any(path, [glob]) for path in paths)]
 
 
 @lru_cache(maxsize=1024)
