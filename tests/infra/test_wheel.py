@@ -53,7 +53,9 @@ def wheel(tmp_path_factory):
     (copy / ".venv").symlink_to(sys.prefix)
     (copy / "infra" / "setup").mkdir(parents=True)
     (copy / "infra" / "setup" / "setup.py").write_text("")
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # as from a shell: a make above this test (`make test`) would have its own options and level taken over
+    ours = {"PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
     done = subprocess.run(["make", "wheel"], cwd=copy, env=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (made,) = (copy / "dist").glob("lakebed-*.whl")
