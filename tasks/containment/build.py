@@ -92,7 +92,7 @@ def _sampled(
         cost.bytes_read = sampled.bytes_read
     metrics.peak_worker_bytes = sampled.peak_worker_bytes
     tables = {
-        "edges": outcome.trivial_edges(view, config),
+        "edges": outcome.trivial_edges(view, config, config.key_at(stage.workspace.artifacts)),
         "candidates": outcome.sampled_candidates(sampled.pairs, config.confidence),
         "funnel": outcome.sampled_funnel(view, sampled.pairs),
         "unstable": outcome.unstable(view, sampled.errors),

@@ -158,7 +158,7 @@ class _Job:
             out_uri="",
             projections=self._projections,
             tables={table: TableScan(tuple(numbers), 0, 0, has_values=False) for table, numbers in roles.items()},
-            settings=HashSettings(self._config.key, self._config.strict_types),
+            settings=HashSettings(self._config.key_at(self._workspace.artifacts), self._config.strict_types),
             bucket_bits=1,
             ignore_case=self._workspace.lake.ignore_column_case,
         )

@@ -107,7 +107,7 @@ def plan_scan(
             )
             for table, projections in by_table.items()
         },
-        settings=HashSettings(config.key, config.strict_types),
+        settings=HashSettings(config.key_at(workspace.artifacts), config.strict_types),
         bucket_bits=bucket_bits(int(n_rows[roles[:, 1]].sum()), config.rows_per_bucket),
         ignore_case=workspace.lake.ignore_column_case,
     )

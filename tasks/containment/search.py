@@ -85,7 +85,7 @@ def verify(
         return Verified(pairs, PairCounts.none())
     schemas = view.lake.groups.schema_of_table[pairs.child]
     ids = np.array([content.plan.projections[schema][0] for schema in schemas.tolist()], np.int64)
-    wanted = PairList(ids, pairs.child, pairs.parent)
+    wanted = PairList(ids, pairs.child, pairs.parent, content.plan.settings.key)
     places, known = reuse.known_pairs(wanted)
     is_new = places < 0
     if not is_new.any():
@@ -93,7 +93,7 @@ def verify(
     by_bucket: dict[int, list[str]] = {}
     for file in content.result.files:
         by_bucket.setdefault(file.bucket, []).append(file.path)
-    left = PairList(ids[is_new], pairs.child[is_new], pairs.parent[is_new])
+    left = PairList(ids[is_new], pairs.child[is_new], pairs.parent[is_new], wanted.key)
     is_bag, uri = config.semantics == "bag", content.plan.out_uri
     if reuse.scan is not None and sum(file.n_rows for file in content.result.files) <= MAX_DRIVER_ROWS:
         result = compare_here(uri, by_bucket, left, is_bag=is_bag)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import Any
 
@@ -21,9 +21,10 @@ from lakebed.connectors.spark.object_stores import read_delta
 from lakebed.connectors.spark.task_counts import counted_tasks
 from lakebed.tasks.containment.hash_files import read_hash_rows
 from lakebed.tasks.containment.kernel.fingerprint import Cells
-from lakebed.tasks.containment.kernel.proof import PairCounts, compare_pairs
+from lakebed.tasks.containment.kernel.proof import PairCounts, PairSums, compare_pairs
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan, ScanRows, scan_cells, scan_splits
+from lakebed.tasks.encoding.sums import unveiled, veiled
 from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.progress import shown
@@ -34,7 +35,7 @@ SCAN_DDL = (
 )
 # the second is what Hadoop raises while a table is only being opened
 SPARK_ERRORS = (PySparkException, Py4JJavaError)
-COUNTS_DDL = "n_rows bigint not null, peak_bytes bigint not null, counts binary not null, hashes binary not null"
+COUNTS_DDL = "n_rows bigint not null, peak_bytes bigint not null, counts binary not null, sums binary not null"
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,12 @@ class DeltaSource:
 
 @dataclass(frozen=True)
 class PairList:
-    """Pairs to compare. Shapes: projection (k,) int64 ids, child (k,), parent (k,)."""
+    """Pairs to compare, and the key of their row hashes. Shapes: projection (k,) int64 ids, child (k,), parent (k,)."""
 
     projection: Int64
     child: Int32
     parent: Int32
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def compare_on_spark(
     shared = (out_uri, [list(files[bucket]) for bucket in buckets], pairs, is_bag)
     with shown().step(f"Comparing {len(pairs.child):,} pairs", len(buckets)) as step:
         rows = run_tasks(session, shared, len(buckets), _compare_task, COUNTS_DDL, step.advance)
-    return _comparison(rows.to_pylist())
+    return _comparison(rows.to_pylist(), pairs.key)
 
 
 def _compare_task(shared: tuple[str, Sequence[Sequence[str]], PairList, bool], number: int) -> list[pa.RecordBatch]:
@@ -179,14 +181,14 @@ def _compare_task(shared: tuple[str, Sequence[Sequence[str]], PairList, bool], n
 def compare_here(out_uri: str, files: Mapping[int, Sequence[str]], pairs: PairList, *, is_bag: bool) -> Comparison:
     """The same in this process: for few rows a job costs more than the comparison."""
     batches = [compare_bucket(out_uri, paths, pairs, is_bag=is_bag) for _, paths in sorted(files.items())]
-    return _comparison([row for batch in batches for row in batch.to_pylist()])
+    return _comparison([row for batch in batches for row in batch.to_pylist()], pairs.key)
 
 
-def _comparison(rows: Sequence[Mapping[str, Any]]) -> Comparison:
+def _comparison(rows: Sequence[Mapping[str, Any]], key: bytes) -> Comparison:
     """The sum over the buckets."""
-    parts = [_unpacked(row["counts"], row["hashes"]) for row in rows]
+    parts = [_unpacked(row["counts"], unveiled(row["sums"], key)) for row in rows]
     return Comparison(
-        counts=reduce(PairCounts.__add__, parts),
+        counts=reduce(PairSums.__add__, parts).digested(key),
         n_rows=sum(row["n_rows"] for row in rows),
         peak_worker_bytes=max(row["peak_bytes"] for row in rows),
     )
@@ -195,22 +197,20 @@ def _comparison(rows: Sequence[Mapping[str, Any]]) -> Comparison:
 def compare_bucket(out_uri: str, paths: Sequence[str], pairs: PairList, *, is_bag: bool) -> pa.RecordBatch:
     """Compares the pairs on one bucket's files; one row of counts."""
     rows = read_hash_rows(out_uri, paths, np.union1d(pairs.child, pairs.parent))
-    counts = compare_pairs(rows, (pairs.projection, pairs.child, pairs.parent), is_bag=is_bag)
-    hashes = np.stack([counts.child_hash, counts.matched_hash]).astype(np.uint64)
+    found = compare_pairs(rows, (pairs.projection, pairs.child, pairs.parent), pairs.key, is_bag=is_bag)
     return pa.RecordBatch.from_pydict(
         {
             "n_rows": pa.array([len(rows.table)], pa.int64()),
             "peak_bytes": pa.array([peak_memory_bytes()], pa.int64()),
-            "counts": pa.array([counts.numbers().tobytes()], pa.binary()),
-            "hashes": pa.array([hashes.tobytes()], pa.binary()),
+            "counts": pa.array([found.numbers.tobytes()], pa.binary()),
+            "sums": pa.array([veiled(found.sums.tobytes(), pairs.key)], pa.binary()),
         }
     )
 
 
-def _unpacked(counts: bytes, hashes: bytes) -> PairCounts:
+def _unpacked(counts: bytes, sums: bytes) -> PairSums:
     numbers = np.frombuffer(counts, np.int64).reshape(5, -1)
-    lanes = np.frombuffer(hashes, np.uint64).reshape(2, numbers.shape[1], -1)
-    return PairCounts.of(numbers, lanes)
+    return PairSums(numbers, np.frombuffer(sums, np.uint64).reshape(2, numbers.shape[1], 2))
 
 
 def _split_frame(session: SparkSession, plan: ScanPlan, tasks: Sequence[Sequence[Split]], work: SplitWork) -> DataFrame:

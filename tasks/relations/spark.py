@@ -16,12 +16,13 @@ from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.jobs import run_tasks
 from lakebed.connectors.spark.session import shared_session
 from lakebed.tasks.containment.hash_files import read_hash_rows
-from lakebed.tasks.containment.kernel.proof import LANES, PairCounts
+from lakebed.tasks.containment.kernel.proof import PairCounts, PairSums, compare_pairs
 from lakebed.tasks.containment.search import TASKS_PER_CORE
 from lakebed.tasks.containment.spark import DeltaSource, PairList, run_on_tables
+from lakebed.tasks.encoding.sums import unveiled, veiled
 from lakebed.tasks.inventory.splits import pack_splits
 from lakebed.tasks.relations.kernel.cover import Signatures
-from lakebed.tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, compare_items, compare_union
+from lakebed.tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, compare_union
 from lakebed.tasks.relations.plan import ItemPlan
 from lakebed.tasks.relations.worker import hash_cells, hash_splits, sample_cells, sample_splits
 from lakebed.tasks.runtime.memory import peak_memory_bytes
@@ -100,12 +101,12 @@ def _compare_task(shared: tuple[str, Sequence[Sequence[str]], Asked, bool], numb
 def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: bool) -> pa.RecordBatch:
     """Compares on one bucket's files: a row for all pairs (`union` -1), then one per union."""
     read, pairs = read_hash_rows(out_uri, paths, asked.items), asked.pairs
+    counted = compare_pairs(read, (pairs.projection, pairs.child, pairs.parent), pairs.key, is_bag=is_bag)
     rows = ItemRows(read)
-    counts = compare_items(rows, (pairs.projection, pairs.child, pairs.parent), is_bag=is_bag)
-    lanes = np.stack([counts.child_hash, counts.matched_hash]).astype(np.uint64)
-    found = [(-1, len(read.table), counts.numbers().tobytes(), b"", b"", lanes.tobytes())]
+    sums = veiled(counted.sums.tobytes(), pairs.key)
+    found = [(-1, len(read.table), counted.numbers.tobytes(), b"", b"", sums)]
     for number, wanted in enumerate(asked.unions):
-        union = compare_union(rows, wanted, is_bag=is_bag)
+        union = compare_union(rows, wanted, pairs.key, is_bag=is_bag)
         signatures = union.signatures
         found.append(
             (
@@ -114,7 +115,7 @@ def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: 
                 signatures.counts.tobytes(),
                 signatures.bits.tobytes(),
                 union.n_parent_distinct.tobytes(),
-                union.hashes.tobytes(),
+                veiled(union.sums.tobytes(), pairs.key),
             )
         )
     kinds = (pa.int32(), pa.int64(), pa.binary(), pa.binary(), pa.binary(), pa.binary())
@@ -125,26 +126,28 @@ def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: 
 
 def merge_buckets(found: pa.Table, asked: Asked) -> Compared:
     """Adds up what the buckets gave."""
+    key = asked.pairs.key
     parts: dict[int, list[UnionCounts]] = {}
-    pairs: list[PairCounts] = []
+    pairs: list[PairSums] = []
     for row in found.to_pylist():
         if row["union"] < 0:
             numbers = np.frombuffer(row["counts"], np.int64).reshape(5, -1)
-            lanes = np.frombuffer(row["hashes"], np.uint64).reshape(2, numbers.shape[1], LANES)
-            pairs.append(PairCounts.of(numbers, lanes))
+            sums = np.frombuffer(unveiled(row["hashes"], key), np.uint64).reshape(2, numbers.shape[1], 2)
+            pairs.append(PairSums(numbers, sums))
         else:
-            parts.setdefault(row["union"], []).append(_union_counts(row, len(asked.unions[row["union"]].parents)))
+            union = _union_counts(row, len(asked.unions[row["union"]].parents), key)
+            parts.setdefault(row["union"], []).append(union)
     unions = tuple(UnionCounts.merged(parts[number]) for number in range(len(asked.unions)))
     peak = max(found["peak_bytes"].to_pylist(), default=0)
-    return Compared(reduce(PairCounts.__add__, pairs), unions, peak)
+    return Compared(reduce(PairSums.__add__, pairs).digested(key), unions, peak)
 
 
-def _union_counts(row: Mapping[str, bytes], n_parents: int) -> UnionCounts:
+def _union_counts(row: Mapping[str, bytes], n_parents: int, key: bytes) -> UnionCounts:
     counts = np.frombuffer(row["counts"], np.int64)
     bits = np.frombuffer(row["bits"], np.uint8).reshape(len(counts), -(-n_parents // 8))
     return UnionCounts(
         signatures=Signatures(bits, counts),
         n_child_rows=int(row["n"]),
         n_parent_distinct=np.frombuffer(row["parents"], np.int64),
-        hashes=np.frombuffer(row["hashes"], np.uint64).reshape(2, LANES),
+        sums=np.frombuffer(unveiled(row["hashes"], key), np.uint64).reshape(2, 2),
     )

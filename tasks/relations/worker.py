@@ -16,7 +16,7 @@ from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.tasks.containment.hash_files import HashFiles
 from lakebed.tasks.containment.kernel.fingerprint import Cells, Fingerprint, HashSettings
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows
-from lakebed.tasks.encoding.hashes import add_column, column_hashes, finish, start_sums, value_hashes, value_is_null
+from lakebed.tasks.encoding.hashes import add_column, column_sums, finish, start_sums, value_hashes, value_is_null
 from lakebed.tasks.encoding.multiset import distinct_counts
 from lakebed.tasks.relations.kernel.columns import MAX_VALUES
 from lakebed.tasks.relations.plan import ItemPlan, Wanted
@@ -122,7 +122,7 @@ class ItemSampler:
         sums = start_sums(len(next(iter(batch.values())).values))
         for token, label in zip(key[1], self._labels[key[0]][1], strict=True):
             if (token, label) not in hashed:
-                hashed[token, label] = column_hashes(
+                hashed[token, label] = column_sums(
                     batch[token].values,
                     batch[token].null_depth,
                     label,

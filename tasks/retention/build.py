@@ -33,9 +33,7 @@ def build_artifact(stage: Stage, config: RetentionConfig, containment_config: Co
 
     Raises: as the stage's `build`.
     """
-    context = RecipeContext.of(
-        stage.workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", containment_config, config.recipes
-    )
+    context = RecipeContext.of(stage.workspace, f"{stage.folder}/{ROWS_FOLDER}", containment_config, config.recipes)
     with_spark = partial(recipes_on_spark, stage.workspace, context)
     return decide(stage, config, context, with_spark)
 

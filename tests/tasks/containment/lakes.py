@@ -83,7 +83,7 @@ def verify_here(view, content, pairs, config):
     buckets = {}
     for file in content.result.files:
         buckets.setdefault(file.bucket, []).append(file.path)
-    wanted = PairList(ids, pairs.child, pairs.parent)
+    wanted = PairList(ids, pairs.child, pairs.parent, content.plan.settings.key)
     result = compare_here(content.plan.out_uri, buckets, wanted, is_bag=config.semantics == "bag")
     return Verified(pairs, result.counts)
 

@@ -105,7 +105,7 @@ def assert_pairs_known(view, scans, scratch, previous):
     config = scans.config
     pairs = sketch(view, scratch, is_bag=config.semantics == "bag").unrefuted()
     ids = [scratch.plan.projections[schema][0] for schema in view.lake.groups.schema_of_table[pairs.child].tolist()]
-    places, known = scans.reuse.known_pairs(PairList(np.array(ids, np.int64), pairs.child, pairs.parent))
+    places, known = scans.reuse.known_pairs(PairList(np.array(ids, np.int64), pairs.child, pairs.parent, bytes(32)))
     counts = verify_here(view, scratch, pairs, config).counts
     is_known = np.flatnonzero(places >= 0)
     mine, theirs = known.take(places[is_known]), counts.take(is_known)

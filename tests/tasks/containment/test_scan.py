@@ -188,9 +188,9 @@ def test_samples_thin_out_with_rows_and_with_the_budget(tmp_path):
 
 
 def test_the_plan_says_what_hashes_depend_on(tmp_path):
-    config = ContainmentConfig(hash_key="00" * 15 + "07", strict_types=True)
+    config = ContainmentConfig(hash_key="00" * 31 + "07", strict_types=True)
     _, plan = plan_of(tmp_path, {name: pa.table({"x": [1]}) for name in "ab"}, config)
-    assert plan.settings.key == bytes(15) + b"\x07"
+    assert plan.settings.key == bytes(31) + b"\x07"
     assert plan.settings.is_strict
 
 

@@ -62,7 +62,7 @@ def test_buckets_add_up_to_the_exact_counts(spark, tmp_path, bits):
     assert len(by_bucket) == 2**bits
     pairs = [(1, 0), (2, 0), (0, 1), (2, 1)]
     child, parent = np.array(pairs, np.int32).T
-    wanted = PairList(np.full(len(pairs), 9, np.int64), child.copy(), parent.copy())
+    wanted = PairList(np.full(len(pairs), 9, np.int64), child.copy(), parent.copy(), bytes(32))
     by_set, by_bag = (
         compare_on_spark(spark, str(tmp_path), by_bucket, wanted, is_bag=is_bag).counts for is_bag in (False, True)
     )

@@ -7,31 +7,29 @@ import pytest
 
 import lakebed
 from lakebed.connectors.errors import PlanError, SourceError
-from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.quarantine.apply import apply_plan
 from lakebed.tasks.quarantine.kernel import Step
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.purge import purge
 from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 from lakebed.tasks.quarantine.restore import restore
+from tests.tasks.quarantine.keys import KEYS
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, parent_rows
-
-KEY = ContainmentConfig().key
 
 
 def applied(case):
     with Quarantine.hold(str(case.root), case.config, "apply") as quarantine:
-        return apply_plan(quarantine, case.plan, RecipeRebuilder(KEY, case.rows_folder))
+        return apply_plan(quarantine, case.plan, RecipeRebuilder(KEYS, case.rows_folder))
 
 
 def restored(case):
     with Quarantine.hold(str(case.root), case.config, "restore") as quarantine:
-        return restore(quarantine, None, RecipeRebuilder(KEY))
+        return restore(quarantine, None, RecipeRebuilder(KEYS))
 
 
 def purged(case):
     with Quarantine.hold(str(case.root), case.config, "purge") as quarantine:
-        return purge(quarantine, None, RecipeRebuilder(KEY))
+        return purge(quarantine, None, RecipeRebuilder(KEYS))
 
 
 def rows_of(table):
@@ -85,7 +83,7 @@ def test_a_table_in_the_middle_of_a_move_is_answered_from_where_it_is_whole(real
             return state
 
         monkeypatch.setattr(quarantine.journal, "append", look)
-        apply_plan(quarantine, real.plan, RecipeRebuilder(KEY, real.rows_folder))
+        apply_plan(quarantine, real.plan, RecipeRebuilder(KEYS, real.rows_folder))
     assert seen.count(Step.SET_ASIDE_COPIED) == len(CHILDREN)
 
 

@@ -2,15 +2,13 @@ import shutil
 
 import pytest
 
-from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.quarantine.apply import apply_plan
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 from lakebed.tasks.quarantine.views import create_views, drop_views, view_name
 from tests.tasks.quarantine.conftest import Case
+from tests.tasks.quarantine.keys import KEYS
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_real_plan
-
-KEY = ContainmentConfig().key
 
 
 def test_names_are_plain_and_stay_apart():
@@ -25,8 +23,8 @@ def test_views_answer_as_the_tables_did(spark, lake_template, tmp_path):
     rows = str(tmp_path / "rows")
     plan = make_real_plan(case.lake, rows)
     with Quarantine.hold(str(case.root), case.config, "apply") as quarantine:
-        done = apply_plan(quarantine, plan, RecipeRebuilder(KEY, rows))
-        assert create_views(spark, "aside", done.receipts, quarantine.storage, KEY) == []
+        done = apply_plan(quarantine, plan, RecipeRebuilder(KEYS, rows))
+        assert create_views(spark, "aside", done.receipts, quarantine.storage) == []
     for name in CHILDREN:
         found = sorted(row["id"] for row in spark.table(f"aside.{view_name(name)}").collect())
         assert found == child_rows(name)["id"].to_pylist(), name

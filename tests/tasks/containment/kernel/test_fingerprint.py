@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lakebed.connectors.lake.leaves import LeafArray
 from lakebed.tasks.containment.kernel.fingerprint import Fingerprint, HashSettings, TableHasher
 
-SETTINGS = HashSettings(bytes(range(16)))
+SETTINGS = HashSettings(bytes(range(32)))
 rows = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b", None])), min_size=1, max_size=30)
 
 
@@ -55,7 +55,7 @@ def test_a_projection_does_not_depend_on_the_others_nor_on_the_order_of_columns(
 
 def test_another_key_gives_other_hashes():
     data = [(1, "a")]
-    one, two = (hashed([data], {0: ["x", "y"]}, settings=HashSettings(bytes([n] * 16))) for n in (1, 2))
+    one, two = (hashed([data], {0: ["x", "y"]}, settings=HashSettings(bytes([n] * 32))) for n in (1, 2))
     assert (one.fingerprints()[0].hashes != two.fingerprints()[0].hashes).all()
 
 
