@@ -1,6 +1,7 @@
 """Real recipes: what `open_table` answers in every state, and tables rebuilt in their own format."""
 
 import shutil
+import stat
 
 import pyarrow as pa
 import pytest
@@ -13,7 +14,8 @@ from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.purge import purge
 from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 from lakebed.tasks.quarantine.restore import restore
-from tests.tasks.quarantine.keys import KEYS
+from lakebed.tasks.runtime.hash_key import KEY_FILE, HashKeys
+from tests.tasks.quarantine.keys import KEY, KEYS
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, parent_rows
 
 
@@ -69,6 +71,21 @@ def test_a_purged_table_is_answered_from_its_parents_and_comes_back_in_its_own_f
     assert {"part.parquet", "sub/text.csv", "days/day=1/part-0.parquet", "mixed/part-2.parquet"} <= set(real.snapshot())
     assert (real.root / "sub" / "text.csv").read_bytes() == text
     assert not any("lakebed" in path for path in real.snapshot())
+
+
+def test_tables_come_back_after_the_artifact_root_and_its_key_are_gone(real):
+    """The quarantine keeps the key with each receipt, for its owner alone."""
+    applied(real)
+    kept = list(real.root.rglob(f"recipe/{KEY_FILE}"))
+    assert len(kept) == len(CHILDREN)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+    assert all(KEY.hex() not in path.read_text() for path in real.root.rglob("receipt.json"))
+    shutil.rmtree(real.rows_folder, ignore_errors=True)
+    with Quarantine.hold(str(real.root), real.config, "purge") as quarantine:
+        assert set(purge(quarantine, None, RecipeRebuilder(HashKeys())).tables) == set(CHILDREN)
+    with Quarantine.hold(str(real.root), real.config, "restore") as quarantine:
+        assert set(restore(quarantine, None, RecipeRebuilder(HashKeys())).rebuilt) == set(CHILDREN)
+    assert not list(real.root.rglob(KEY_FILE))
 
 
 def test_a_table_in_the_middle_of_a_move_is_answered_from_where_it_is_whole(real, monkeypatch):
