@@ -4,9 +4,8 @@ Secrets come from the environment of the worker.
 """
 
 from collections.abc import Callable, Mapping
-from functools import wraps
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, create_model, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -62,25 +61,20 @@ def with_form(flow: Flow) -> Flow:
 
     They are read off the configuration, so that a new stage's section needs no word here.
     """
-    parameters = [_parameter(name, kind, default) for name, (kind, default, _) in _CHOICES.items()]
-    parameters += [_parameter(name, field.annotation, _default(name)) for name, field in _SHOWN.items()]
-    parameters.sort(key=lambda each: each.name not in _FIRST)
     told = {name: description for name, (_, _, description) in _CHOICES.items()}
     told |= {name: field.description or "" for name, field in _SHOWN.items()}
-    signature = Signature(parameters)
-
-    @wraps(flow)
-    def filled(**given: Any) -> Any:
-        return flow(**_with_defaults(signature, given))
-
-    filled.__signature__ = signature  # type: ignore[attr-defined]
-    filled.__doc__ = "\n".join(
-        [flow.__doc__ or "", "", "Args:", *(f"    {each}: {text}" for each, text in told.items())]
-    )
-    return cast("Flow", filled)
+    flow.__signature__ = _signature()  # type: ignore[attr-defined]
+    flow.__doc__ = "\n".join([flow.__doc__ or "", "", "Args:", *(f"    {name}: {text}" for name, text in told.items())])
+    return flow
 
 
-def _with_defaults(signature: Signature, given: Mapping[str, Any]) -> dict[str, Any]:
+def filled(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The flow's parameters, those that are not given by their defaults.
+
+    Raises:
+        ConfigError: if one is given that there is not.
+    """
+    signature = _signature()
     try:
         bound = signature.bind(**given)
     except TypeError as error:
@@ -89,6 +83,12 @@ def _with_defaults(signature: Signature, given: Mapping[str, Any]) -> dict[str, 
         ) from error
     bound.apply_defaults()
     return bound.arguments
+
+
+def _signature() -> Signature:
+    parameters = [_parameter(name, kind, default) for name, (kind, default, _) in _CHOICES.items()]
+    parameters += [_parameter(name, field.annotation, _default(name)) for name, field in _SHOWN.items()]
+    return Signature(sorted(parameters, key=lambda each: each.name not in _FIRST))
 
 
 def closed_schema(flow: "prefect.flows.Flow[Any, Any]") -> "ParameterSchema":

@@ -16,7 +16,7 @@ from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.storage import is_object_store
 from lakebed.flows.deployments import FLOW_COMMAND, own_parameters
-from lakebed.flows.form import config_of, with_form
+from lakebed.flows.form import config_of, filled, with_form
 from lakebed.flows.prefect_home import users_server
 from lakebed.flows.run_page import NOTHING_DONE, publish_run, run_message
 from lakebed.flows.run_progress import RunLogProgress, ServerProgress
@@ -102,6 +102,7 @@ def lake_flow(**given: Any) -> dict[str, ArtifactRef]:
 @contextlib.contextmanager
 def _entered(given: Mapping[str, Any]) -> Iterator[_FlowRun]:
     """The run that the caller has opened, or one of the flow's own."""
+    given = filled(given)
     to, only = given["to"], given["only"]
     scope = RunScope.joined()
     if scope is not None:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from lakebed.config import NOT_OF_RUNS, LakebedConfig, load_config
 from lakebed.connectors.errors import ConfigError
-from lakebed.flows.form import ContainmentForm, config_of, with_form, without_secrets
+from lakebed.flows.form import ContainmentForm, config_of, filled, with_form, without_secrets
 from lakebed.tasks.containment.config import PUBLIC_KEY, ContainmentConfig
 
 KEY = "0123456789abcdef" * 2
@@ -48,13 +48,12 @@ def test_the_key_comes_from_the_caller_then_the_environment(monkeypatch):
     assert PUBLIC_KEY != SecretStr(KEY)
 
 
-@with_form
 def formed(**given):
-    return given
+    return filled(given)
 
 
 def test_what_people_change_most_stands_first_and_no_run_id():
-    names = list(inspect.signature(formed).parameters)
+    names = list(inspect.signature(with_form(formed)).parameters)
     assert names[:4] == ["to", "only", "full", "lake"]
     assert set(names) == set(LakebedConfig.model_fields) - NOT_OF_RUNS | {"to", "only"}
 
