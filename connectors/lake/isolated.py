@@ -20,7 +20,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from lakebed.connectors.python_process import module_environment
 
@@ -73,13 +73,13 @@ def isolated(
     """
     n_done = 0
     while n_done < len(items):
-        child = _Child(work, items[n_done:], is_forked)
+        child: _Child[Item, Result] = _Child(work, items[n_done:], is_forked)
         for result in child.results():
             n_done += 1
             yield result
         if n_done < len(items):
             # a child may have died of something else: the item gets a second one, for itself
-            again = _Child(work, [items[n_done]], is_forked)
+            again: _Child[Item, Result] = _Child(work, [items[n_done]], is_forked)
             found = [] if child.has_hung else list(again.results())
             yield from found or [on_death(items[n_done], again.end or child.end)]
             n_done += 1
@@ -91,7 +91,7 @@ def alive() -> None:
         _write_all(_outbox[0], _BEAT)
 
 
-class _Child:
+class _Child(Generic[Item, Result]):
     """A process that does `work` of items; `end` says in words how it ended before it was done."""
 
     def __init__(self, work: Callable[[Item], Result], items: Sequence[Item], is_forked: bool) -> None:

@@ -33,12 +33,11 @@ from lakebed.connectors.lake.statistics import (
     cut_text,
     tight,
 )
+from lakebed.connectors.lake.writers import Trust, Writer, writer_of
 from lakebed.connectors.storage import is_object_store
 
 Convert = Callable[[object], "Canonical | None"]
 
-# writers that leave bounds out when they are long, and never shorten them
-_WHOLE_BOUND_WRITERS = ("parquet-cpp",)
 # below this a second child costs more than it saves
 _MIN_FILES = 64
 _FETCHED_TOGETHER = 1024
@@ -172,7 +171,7 @@ def _statistics(
     n_columns = [n_parquet_columns(leaf.type) for leaf in leaves]
     if sum(n_columns) != metadata.num_columns:
         raise ValueError(f"the footer has {metadata.num_columns} columns, its schema {sum(n_columns)}")
-    is_whole = str(metadata.created_by or "").startswith(_WHOLE_BOUND_WRITERS)
+    writer = writer_of(str(metadata.created_by or ""))
     chunks = [[group.column(index) for group in groups] for index in range(metadata.num_columns)]
     chunk_sizes = [[chunk.total_compressed_size for chunk in column] for column in chunks]
     sizes.extend(sum(column[index] for column in chunk_sizes) for index in range(len(groups)))
@@ -180,9 +179,24 @@ def _statistics(
     for leaf, n in zip(leaves, n_columns, strict=True):
         n_bytes = sum(map(sum, chunk_sizes[start : start + n]))
         convert = _converter(leaf.type, metadata, start) if n == 1 else None
-        result.add(*_merge_chunks(leaf.type, chunks[start] if convert else [], convert, is_whole), n_bytes)
+        found = _merge_chunks(leaf.type, chunks[start] if convert else [], convert, writer.has_whole_bounds)
+        if convert and not writer.is_sound:
+            found = _trusted(found, _trust(writer, metadata, leaf, start))
+        result.add(*found, n_bytes)
         start += n
     return result
+
+
+def _trust(writer: Writer, metadata: pq.FileMetaData, leaf: Leaf, index: int) -> Trust:
+    """What a writer's statistics of one column are worth; dictionaries are told by the schema that Arrow stores."""
+    stored = (metadata.metadata or {}).get(b"ARROW:schema")
+    may_be_dictionary = stored is None or leaf.is_dictionary
+    return writer.trust(leaf.type, metadata.schema.column(index).physical_type, may_be_dictionary=may_be_dictionary)
+
+
+def _trusted(found: tuple[Interval, Tightness, int | None], trust: Trust) -> tuple[Interval, Tightness, int | None]:
+    bounds, tightness, n_nulls = found
+    return *((bounds, tightness) if trust.bounds else (UNKNOWN, "none")), n_nulls if trust.nulls else None
 
 
 def _merge_chunks(

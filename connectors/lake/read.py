@@ -84,9 +84,10 @@ def read_split(
         file = open_parquet(source)
         plan = _plan_columns(file, [token for token in tokens if token not in _constants(split)], ignore_case)
         if split.format == "parquet" and split.row_groups is None and _is_whole(file, plan, source):
-            source, counter = _read_whole(source, split.path, counter), ReadCounter()
-            file = open_parquet(source)
-        wide = wide_twin(file, source, plan.column_indices)
+            data, counter = _read_whole(source, split.path, counter), ReadCounter()
+            file, wide = open_parquet(data), wide_twin(file, data, plan.column_indices)
+        else:
+            wide = wide_twin(file, source, plan.column_indices)
         yield from read_open(file, split, tokens, counter, ignore_case=ignore_case, wide=wide)
 
 

@@ -68,7 +68,7 @@ def test_what_is_no_table_has_its_line_and_reason(tmp_path: Path, text: str, rea
 
 
 @pytest.mark.parametrize("depth", [30, 45, 60, 99, 150])
-@pytest.mark.parametrize(("left", "right"), ["[]", ("{\"a\":", "}"), ('[{"b":', "}]")])
+@pytest.mark.parametrize(("left", "right"), ["[]", ('{"a":', "}"), ('[{"b":', "}]")])
 def test_deep_values_are_text_from_some_depth_on(tmp_path: Path, depth: int, left: str, right: str) -> None:
     value = left * (depth // (2 if left.startswith("[{") else 1))
     text = value + "1" + right * value.count(left)
