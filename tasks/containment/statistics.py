@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds, MinMaxSurvey, survey
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups, group_schemas, schema_edges
-from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.scan.splits import InventoryTables
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 MAX_TRIVIAL_PARENTS = 1_000

@@ -11,7 +11,7 @@ from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.leaves import token_of
 from lakebed.tasks.containment.kernel.fingerprint import HashSettings
 from lakebed.tasks.containment.scan import ScanPlan, TableScan
-from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.scan.splits import InventoryTables
 from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
 from lakebed.tasks.lakegraph.kernel.samples import VALUE_KEY
 from lakebed.tasks.lakegraph.scan import EdgeTask

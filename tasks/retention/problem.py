@@ -12,7 +12,7 @@ from lakebed.connectors.errors import LakeError
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.connectors.lake.hidden import DELTA_LOG
 from lakebed.connectors.storage import Storage
-from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.scan.splits import InventoryTables
 from lakebed.tasks.retention.accesses import table_accesses
 from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.keeper import Standing, lesser_by, preference, standing, told

@@ -16,7 +16,7 @@ from pathlib import Path
 from lakebed.connectors.delta import read_table
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.scan.splits import InventoryTables
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.kernel.compile import compile_kernels

@@ -17,7 +17,7 @@ from lakebed.tasks.containment.search import sketch
 from lakebed.tasks.containment.spark import PairList, compare_here
 from lakebed.tasks.containment.statistics import view_lake
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.splits import pack_splits, plan_splits
+from lakebed.tasks.scan.splits import pack_splits, plan_splits
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage

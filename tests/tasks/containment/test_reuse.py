@@ -15,7 +15,7 @@ from lakebed.tasks.containment.samples import ContentScan, gather
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan, scan_splits
 from lakebed.tasks.containment.search import sketch
 from lakebed.tasks.containment.spark import PairList
-from lakebed.tasks.inventory.splits import pack_splits, plan_splits
+from lakebed.tasks.scan.splits import pack_splits, plan_splits
 from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
 from tests.tasks.containment.conftest import BASE
 from tests.tasks.containment.lakes import scan_here, verify_here, view_of, workspace_of, write_lake

@@ -6,7 +6,7 @@ import pytest
 from lakebed.connectors.errors import ConfigError
 from lakebed.tasks.containment.spark import plan_sources
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
+from lakebed.tasks.scan.splits import InventoryTables, pack_splits, plan_splits
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.lakegraph.build import gather, scan_on_spark
 from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig

@@ -8,7 +8,7 @@ from lakebed.tasks.containment import outcome as containment_outcome
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.evidence import table_facts
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces
-from lakebed.tasks.inventory.splits import pack_splits
+from lakebed.tasks.scan.splits import pack_splits
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.relations import outcome
 from lakebed.tasks.relations.config import RelationsConfig

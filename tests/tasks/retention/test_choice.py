@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.scan.splits import InventoryTables
 from lakebed.tasks.retention.choice import choose
 from lakebed.tasks.retention.kernel.costs import TableCosts
 from lakebed.tasks.retention.kernel.model import NOTHING

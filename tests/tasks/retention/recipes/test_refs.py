@@ -4,7 +4,7 @@ import pytest
 from lakebed.connectors.errors import PlanError
 from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.splits import InventoryTables
+from lakebed.tasks.scan.splits import InventoryTables
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.refs import observe, observe_again, table_refs

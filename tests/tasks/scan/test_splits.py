@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lakebed.connectors.lake.read import Split
 from lakebed.tasks.inventory.contract import COLUMNS, FILES, TABLES
-from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
+from lakebed.tasks.scan.splits import InventoryTables, pack_splits, plan_splits
 
 
 def file_row(table_id, file_id, groups, **facts):
