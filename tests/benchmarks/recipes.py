@@ -62,7 +62,7 @@ def contained_pairs(artifacts: Path) -> list[PairRefs]:
 def measure(context: RecipeContext, pairs: Sequence[PairRefs]) -> dict[str, object]:
     """Counts of selectors, orders and refusals; CPU seconds, bytes."""
     started = time.process_time()
-    batches = list(solve_pairs(context, pairs, range(len(pairs))))
+    batches = list(solve_pairs(context, list(enumerate(pairs))))
     seconds = time.process_time() - started
     outcomes = [Outcome.model_validate_json(batch.column(1)[0].as_py()) for batch in batches]
     recipes = [one.recipe for one in outcomes if one.recipe]

@@ -14,7 +14,7 @@ from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.samples import ContentScan, Verified, gather
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan, scan_splits
 from lakebed.tasks.containment.search import sketch
-from lakebed.tasks.containment.spark import PairList, compare_here
+from lakebed.tasks.containment.jobs import PairList, compare_here
 from lakebed.tasks.containment.statistics import view_lake
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.scan.splits import pack_splits, plan_splits

@@ -14,7 +14,7 @@ from lakebed.tasks.containment.reuse import Previous, plan_reuse
 from lakebed.tasks.containment.samples import ContentScan, gather
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan, scan_splits
 from lakebed.tasks.containment.search import sketch
-from lakebed.tasks.containment.spark import PairList
+from lakebed.tasks.containment.jobs import PairList
 from lakebed.tasks.scan.splits import pack_splits, plan_splits
 from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
 from tests.tasks.containment.conftest import BASE

@@ -11,7 +11,9 @@ from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.model import Outcome
 from lakebed.tasks.retention.recipes.pairs import PairRefs
-from lakebed.tasks.retention.recipes.spark import synthesise_on_spark
+from lakebed.tasks.retention.recipes.jobs import synthesise_all
+from lakebed.tasks.scan.spark import SparkEngine
+from lakebed.connectors.spark.config import SparkConfig
 from lakebed.tasks.retention.recipes.write import verify
 from tests.tasks.retention.recipes.lakes import SmallLake
 
@@ -31,7 +33,7 @@ TWICE = pa.concat_tables([PARENT.slice(0, 2_000), PARENT.slice(0, 2_000)])
 
 
 def solve(spark: SparkSession, small: SmallLake, child: str, parent: str) -> Outcome:
-    return synthesise_on_spark(spark, small.context, [PairRefs(small.ref(child), (small.ref(parent),))])[0]
+    return synthesise_all(SparkEngine(SparkConfig()), small.context, [PairRefs(small.ref(child), (small.ref(parent),))])[0]
 
 
 @pytest.fixture
