@@ -114,7 +114,9 @@ def _entered(given: Mapping[str, Any]) -> Iterator[_FlowRun]:
     config = config_of(given)
     _require_absolute(config)
     command = [*FLOW_COMMAND, str(runtime.flow_run.id)]
-    with _alone(RunScope(config.resolved(), given["run_id"] or new_run_id(), command, is_deployed=True), to, only) as run:
+    with _alone(
+        RunScope(config.resolved(), given["run_id"] or new_run_id(), command, is_deployed=True), to, only
+    ) as run:
         yield run
 
 

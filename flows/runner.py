@@ -20,9 +20,7 @@ _servers: list[EphemeralServer] = []
 
 
 def chosen_runner(config: LakebedConfig) -> Runner:
-    """Through Prefect; but no server of its own is begun for a local run, which waits for nothing else, nor by a driver
-    that spark-submit started.
-    """
+    """Through Prefect; but neither a local run nor a driver that spark-submit started begins a server of its own."""
     has_server = bool(configured_api_url())
     return run_flow if has_server or not (is_submitted() or is_local(config.workspace())) else run_here
 

@@ -34,9 +34,9 @@ class Split:
 
     `format` is `parquet` for data that lies in the lake and `staged` for text that inventory has written as Parquet;
     `row_groups` None means all. `partition_values` are constant columns: (token, text value, Arrow type text).
-    `casts` give the columns of staged text their type: (token, what `cast_staged` is told). `delta` stands for data
-    files of a Delta table that cannot be read as they lie, since rows are deleted by vectors or columns have other names
-    in them: the table's folder and version.
+    `casts` give the columns of staged text their type: (token, what `cast_staged` is told). `delta` is the folder and
+    the version of a Delta table whose files cannot be read as they lie, since rows are deleted by vectors, or columns
+    have other names in them.
     """
 
     table_id: int

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lakebed.connectors.errors import SourceError
+from lakebed.connectors.errors import SourceError, first_line
 from lakebed.connectors.lake.files import place_uri
 from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
 from lakebed.connectors.lake.read import Split
@@ -18,10 +18,10 @@ from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.kernel.proof import PairCounts, compare_pairs
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan, ScanRows, scan_cells, scan_splits
-from lakebed.tasks.scan.splits import InventoryTables, spark_only
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.scan.engine import Engine, Work, collect
 from lakebed.tasks.scan.spark import SparkEngine, TableWork, spark_errors
+from lakebed.tasks.scan.splits import InventoryTables, spark_only
 
 COUNTS_SCHEMA = pa.schema(
     [
@@ -139,10 +139,9 @@ def _read_sources(
 def _read_alone(engine: SparkEngine, plan: ScanPlan, source: DeltaSource, work: CellWork) -> pa.Table:
     try:
         return engine.read_tables([_table_work(plan, source, work)])
-    except SourceError as error:
-        return _refused(source, f"{error.what}; {error.hint}")
-    except spark_errors() as error:
-        return _refused(source, f"Spark cannot read it: {str(error).splitlines()[0][:300]}")
+    except (SourceError, *spark_errors()) as error:
+        told = f"{error.what}; {error.hint}" if isinstance(error, SourceError) else first_line(error)
+        return _refused(source, f"Spark cannot read it: {told}")
 
 
 def _refused(source: DeltaSource, reason: str) -> pa.Table:

@@ -29,9 +29,9 @@ from lakebed.tasks.containment.previous import (
 )
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan, ScanRows
 from lakebed.tasks.containment.statistics import LakeStatistics
-from lakebed.tasks.scan.splits import InventoryTables
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.previous import count_changes
+from lakebed.tasks.scan.splits import InventoryTables
 
 
 @dataclass(frozen=True)

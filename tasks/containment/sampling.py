@@ -27,10 +27,10 @@ from lakebed.tasks.containment.samples import distinct_rows
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows, TableScan, new_hasher, projection_of
 from lakebed.tasks.containment.statistics import LakeView
 from lakebed.tasks.encoding.postings import find_rows
-from lakebed.tasks.scan.choice import engine_for_tables
-from lakebed.tasks.scan.splits import pack_splits, plan_splits
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.choice import engine_for_tables
+from lakebed.tasks.scan.splits import pack_splits, plan_splits
 
 UInt64 = NDArray[np.uint64]
 

@@ -12,9 +12,9 @@ from lakebed.tasks.containment.reuse import Previous, Reuse, plan_reuse
 from lakebed.tasks.containment.samples import ContentScan, Verified, gather
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan
 from lakebed.tasks.containment.statistics import LakeView
-from lakebed.tasks.scan.splits import plan_splits, require_read, share_splits
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.scan.engine import Engine
+from lakebed.tasks.scan.splits import plan_splits, require_read, share_splits
 
 
 def scan_content(
@@ -97,4 +97,3 @@ def verify(
     counts = known.take(places[~is_new]).followed_by(result.counts)
     order = np.argsort(np.concatenate([np.flatnonzero(~is_new), np.flatnonzero(is_new)]))
     return Verified(pairs, counts.take(order), result.peak_worker_bytes)
-

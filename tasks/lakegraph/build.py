@@ -12,9 +12,6 @@ from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.read import Split
 from lakebed.tasks.containment.jobs import DeltaSource, plan_sources, run_on_tables
 from lakebed.tasks.containment.scan import ScanPlan
-from lakebed.tasks.scan.choice import engine_for_tables
-from lakebed.tasks.scan.engine import Engine
-from lakebed.tasks.scan.splits import InventoryTables, plan_splits, require_read, share_splits
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.contract import CONTRACTS, GRAPH_COLUMNS
 from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList, edge_list_graph
@@ -33,6 +30,9 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.choice import engine_for_tables
+from lakebed.tasks.scan.engine import Engine
+from lakebed.tasks.scan.splits import InventoryTables, plan_splits, require_read, share_splits
 
 SKETCH_VALUES = 64
 

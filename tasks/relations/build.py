@@ -4,7 +4,6 @@ from lakebed.connectors.storage import Storage, join_uri
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.evidence import table_facts
 from lakebed.tasks.containment.scan import ScanPlaces
-from lakebed.tasks.scan.splits import require_read
 from lakebed.tasks.relations import outcome
 from lakebed.tasks.relations.config import RelationsConfig
 from lakebed.tasks.relations.evidence import Judge
@@ -20,6 +19,7 @@ from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.scan.choice import engine_for_tables
+from lakebed.tasks.scan.splits import require_read
 
 SCRATCH = "scratch"
 

@@ -58,7 +58,9 @@ class Compared:
     peak_worker_bytes: int = 0
 
 
-def compare(engine: Engine, out_uri: str, files: Mapping[int, Sequence[str]], asked: Asked, *, is_bag: bool) -> Compared:
+def compare(
+    engine: Engine, out_uri: str, files: Mapping[int, Sequence[str]], asked: Asked, *, is_bag: bool
+) -> Compared:
     """Compares on the row-hash files, a task per bucket."""
     n_asked = len(asked.pairs.child) + len(asked.unions)
     work = Work(partial(_compare_task, out_uri, asked, is_bag), COUNTS_SCHEMA, f"Comparing {n_asked:,} relations")

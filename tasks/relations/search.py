@@ -8,13 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.jobs import PairList, delta_sources, run_on_tables
 from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.schema_graph import schema_edges
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, projection_of
-from lakebed.tasks.containment.jobs import PairList, delta_sources, run_on_tables
 from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics
-from lakebed.tasks.scan.engine import Engine
-from lakebed.tasks.scan.splits import InventoryTables, plan_splits, share_splits
 from lakebed.tasks.relations.candidates import (
     KnownEdges,
     NearPairs,
@@ -27,6 +25,7 @@ from lakebed.tasks.relations.candidates import (
     union_candidates,
 )
 from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.jobs import WORK, Asked, Job, compare
 from lakebed.tasks.relations.kernel.columns import ColumnSamples
 from lakebed.tasks.relations.kernel.exact import UnionAsked, UnionCounts
 from lakebed.tasks.relations.kernel.overlap import ItemSamples, find_overlaps, post_rows
@@ -34,9 +33,10 @@ from lakebed.tasks.relations.kernel.related import related_roles
 from lakebed.tasks.relations.parts import Part, table_parts
 from lakebed.tasks.relations.plan import ItemPlan, Wanted, hashing_plan, item_roles, sampling_plan
 from lakebed.tasks.relations.samples import ScanCosts, column_samples, item_samples, of_kind
-from lakebed.tasks.relations.jobs import WORK, Asked, Job, compare
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.engine import Engine
+from lakebed.tasks.scan.splits import InventoryTables, plan_splits, share_splits
 
 
 @dataclass(frozen=True)

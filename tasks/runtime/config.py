@@ -19,9 +19,7 @@ class LocalConfig(FrozenConfig):
     worker_memory_mib: int = Field(
         2048, ge=512, le=1 << 20, description="Memory that one worker may take for its data, in MiB; more is an error."
     )
-    max_bytes: int = Field(
-        8 << 30, ge=0, description="Bytes of column data up to which `engine = auto` works locally."
-    )
+    max_bytes: int = Field(8 << 30, ge=0, description="Bytes of column data up to which `engine = auto` works locally.")
 
     @property
     def n_workers(self) -> int:

@@ -1,1 +1,1 @@
-"""The scan engine: tasks of one kind, done by worker functions, here or in Spark; what comes back are record batches."""
+"""The scan engine: worker functions do tasks of one kind, here or in Spark, and answer by record batches."""

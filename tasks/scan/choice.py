@@ -3,11 +3,11 @@
 import pyarrow.compute as pc
 
 from lakebed.connectors.spark.submitted import is_submitted
-from lakebed.tasks.scan.splits import InventoryTables, spark_only
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.scan.engine import Engine
 from lakebed.tasks.scan.local import LocalEngine
 from lakebed.tasks.scan.spark import SparkEngine
+from lakebed.tasks.scan.splits import InventoryTables, spark_only
 
 
 def engine_for(workspace: Workspace, n_bytes: int = 0, *, needs_spark: bool = False) -> Engine:
@@ -18,9 +18,11 @@ def engine_for(workspace: Workspace, n_bytes: int = 0, *, needs_spark: bool = Fa
         n_bytes: of column data that the stage may read.
         needs_spark: whether there is a table that only Spark can read.
     """
-    return LocalEngine(workspace.local, workspace.spark.worker_preload) if is_local(
-        workspace, n_bytes, needs_spark=needs_spark
-    ) else SparkEngine(workspace.spark)
+    return (
+        LocalEngine(workspace.local, workspace.spark.worker_preload)
+        if is_local(workspace, n_bytes, needs_spark=needs_spark)
+        else SparkEngine(workspace.spark)
+    )
 
 
 def is_local(workspace: Workspace, n_bytes: int = 0, *, needs_spark: bool = False) -> bool:

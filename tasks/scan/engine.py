@@ -51,4 +51,3 @@ class Engine(Protocol):
 def collect(engine: Engine, work: Work, tasks: Sequence[Any]) -> pa.Table:
     """All batches as one table; no worker is asked where there is no task."""
     return pa.Table.from_batches(engine.map(work, tasks) if tasks else (), work.schema)
-

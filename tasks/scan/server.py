@@ -1,8 +1,8 @@
 """The parent of the local engine's workers: imports once what they need, then forks one for each socket it was given.
 
 `python -m lakebed.tasks.scan.server MEMORY_BYTES SOCKET…`, started by `pool.py`. It has no threads when it forks: given
-one BLAS thread only pyarrow's allocator has one, which it starts anew in a child. It ends, and its workers with it, when
-its standard input closes: that is when whoever started it ends, even by kill -9.
+one BLAS thread only pyarrow's allocator has one, which it starts anew in a child. It ends, and its workers with it,
+when its standard input closes: that is when whoever started it ends, even by kill -9.
 
 A worker answers each task by messages of two parts, a letter and data: B a batch (Arrow's stream), D done, E the error
 (pickled). How a worker ended is written to standard output: its place and its status, as `waitpid` gives it.

@@ -18,6 +18,7 @@ from lakebed.tasks.scan.engine import Work
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+
 def spark_errors() -> tuple[type[Exception], ...]:
     """What Spark raises when it cannot do what it was told."""
     from py4j.protocol import Py4JJavaError
@@ -117,8 +118,9 @@ def map_on(session: "SparkSession", work: Work, tasks: Sequence[Any]) -> pa.Tabl
 
     from lakebed.connectors.spark.task_counts import counted_tasks
 
-    rows = pa.table([pa.array(range(len(tasks)), pa.int32()), pa.array(map(pickle.dumps, tasks), pa.large_binary())],
-                    schema=_TASKS)
+    rows = pa.table(
+        [pa.array(range(len(tasks)), pa.int32()), pa.array(map(pickle.dumps, tasks), pa.large_binary())], schema=_TASKS
+    )
     run = work.run
 
     def do(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -20,7 +20,6 @@ from lakebed.connectors.lake.model import FileEntry
 from lakebed.connectors.lake.read import Split
 from lakebed.connectors.storage import Storage
 
-
 TASKS_PER_WORKER = 3
 
 
@@ -91,8 +90,8 @@ def require_read(unread: Mapping[int, str], names: Sequence[str]) -> None:
 def plan_splits(inventory: InventoryTables, table_ids: Sequence[int], target_bytes: int) -> list[Split]:
     """The splits of the given tables, but for those that only Spark can read; ordered by table and file.
 
-    Those of Delta tables whose files cannot be read as they lie name the table's version. A file is cut between row groups, so that a split reads about `target_bytes` of column data; a file of unknown
-    row groups is one split.
+    Those of Delta tables whose files cannot be read as they lie name the table's version. A file is cut between row
+    groups, so that a split reads about `target_bytes` of column data; a file of unknown row groups is one split.
     """
     left = sorted(set(table_ids) - spark_only(inventory))
     wanted = pc.is_in(inventory.files["table_id"], value_set=pa.array(left, pa.int32()))
@@ -104,9 +103,7 @@ def plan_splits(inventory: InventoryTables, table_ids: Sequence[int], target_byt
         for file in files.to_pylist()
         for split in _file_splits(file, types.get(file["table_id"], []), target_bytes)
     )
-    return [
-        replace(split, split_id=number, **versions.get(split.table_id, {})) for number, split in enumerate(splits)
-    ]
+    return [replace(split, split_id=number, **versions.get(split.table_id, {})) for number, split in enumerate(splits)]
 
 
 def spark_only(inventory: InventoryTables) -> set[int]:

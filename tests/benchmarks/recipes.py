@@ -16,13 +16,13 @@ from pathlib import Path
 from lakebed.connectors.delta import read_table
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.scan.splits import InventoryTables
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.kernel.compile import compile_kernels
 from lakebed.tasks.retention.recipes.model import Outcome
 from lakebed.tasks.retention.recipes.pairs import PairRefs, solve_pairs
 from lakebed.tasks.retention.recipes.refs import table_refs
+from lakebed.tasks.scan.splits import InventoryTables
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

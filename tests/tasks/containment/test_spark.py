@@ -14,15 +14,15 @@ from lakebed.data_samples.delta_log import SparkLikeDelta, inline_deletion_vecto
 from lakebed.data_samples.layouts import DeltaTable, HivePartitions, ParquetFile
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.hash_files import HashFiles
+from lakebed.tasks.containment.jobs import PairList, compare, run_on_tables, scan_lake
 from lakebed.tasks.containment.kernel.fingerprint import Fingerprint
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan
-from lakebed.tasks.containment.jobs import PairList, compare, run_on_tables, scan_lake
 from lakebed.tasks.containment.stage import CONTAINMENT
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactStore
-from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.config import LocalConfig
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.scan.local import LocalEngine
 from lakebed.tasks.scan.spark import SparkEngine

@@ -6,7 +6,6 @@ import pytest
 from lakebed.connectors.errors import ConfigError
 from lakebed.tasks.containment.jobs import plan_sources
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.scan.splits import InventoryTables, pack_splits, plan_splits
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.lakegraph.build import gather, scan_tables
 from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
@@ -15,6 +14,7 @@ from lakebed.tasks.lakegraph.plan import capped, estimate, find_edge_table, plan
 from lakebed.tasks.lakegraph.scan import SampleTask
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
+from lakebed.tasks.scan.splits import InventoryTables, pack_splits, plan_splits
 from tests.tasks.containment.lakes import workspace_of, write_lake
 
 TABLES = {

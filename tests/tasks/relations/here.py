@@ -15,8 +15,8 @@ from lakebed.tasks.relations.evidence import Judge
 from lakebed.tasks.relations.search import Setting, find_candidates, sample_lake, verify, view_relations
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
-from tests.tasks.scan.here import HereEngine
 from tests.tasks.containment.lakes import METADATA_ONLY, search_here, workspace_of
+from tests.tasks.scan.here import HereEngine
 
 
 @dataclass

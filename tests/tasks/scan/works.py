@@ -13,7 +13,9 @@ SCHEMA = pa.schema([pa.field("task", pa.int64(), nullable=False), pa.field("pid"
 
 
 def batch(*tasks):
-    return pa.RecordBatch.from_arrays([pa.array(tasks, pa.int64()), pa.array([os.getpid()] * len(tasks))], schema=SCHEMA)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(tasks, pa.int64()), pa.array([os.getpid()] * len(tasks))], schema=SCHEMA
+    )
 
 
 def say(task):

@@ -9,19 +9,19 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakebed.connectors.lake.leaves import storage_type
+from lakebed.connectors.spark.config import SparkConfig
 from lakebed.data_samples.layouts import CsvFile, DeltaTable
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.digest import strict_digest
 from lakebed.tasks.retention.recipes.emit import sql_statements, to_pyspark, to_sql, to_view
+from lakebed.tasks.retention.recipes.jobs import synthesise_all
 from lakebed.tasks.retention.recipes.model import Outcome, Recipe
 from lakebed.tasks.retention.recipes.pairs import PairRefs
 from lakebed.tasks.retention.recipes.shapes import schema_from_text
-from lakebed.tasks.retention.recipes.jobs import synthesise_all
 from lakebed.tasks.runtime.config import LocalConfig
 from lakebed.tasks.scan.engine import Engine
 from lakebed.tasks.scan.local import LocalEngine
 from lakebed.tasks.scan.spark import SparkEngine
-from lakebed.connectors.spark.config import SparkConfig
 from tests.tasks.retention.recipes.lakes import KEY, SmallLake
 
 pytestmark = pytest.mark.spark
