@@ -21,7 +21,7 @@ from lakebed.tasks.runtime.previous import previous_artifact
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
-from lakebed.tasks.scan.choice import engine_for_tables
+from lakebed.tasks.scan.choice import engine_for_tables, reads_all
 
 
 def build_artifact(
@@ -56,6 +56,7 @@ def _exact(
 ) -> _Found:
     """Samples refute, row hashes prove."""
     workspace, engine = stage.workspace, engine_for_tables(stage.workspace, view.tables)
+    stage.is_whole = reads_all(engine, view.tables)
     with metrics.step("previous"):
         previous = _previous(stage)
     with metrics.step("scan") as cost:

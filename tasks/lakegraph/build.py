@@ -30,7 +30,7 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
-from lakebed.tasks.scan.choice import engine_for_tables
+from lakebed.tasks.scan.choice import engine_for_tables, reads_all
 from lakebed.tasks.scan.engine import Engine
 from lakebed.tasks.scan.splits import InventoryTables, plan_splits, require_read, share_splits
 
@@ -42,6 +42,7 @@ class _Lake:
     """What there is to read, how, and where its staged text lies."""
 
     tables: InventoryTables
+    engine: Engine
     workspace: Workspace
     config: LakeGraphConfig
     staged_root: str
@@ -76,7 +77,9 @@ def build_artifact(stage: Stage, inventory: ArtifactRef, workspace: Workspace, c
     tables = InventoryTables(*(stage.store.read(inventory, name) for name in ("tables", "columns", "files")))
     staged_root = stage.store.folder(inventory.stage, inventory.key)
     make = _edge_table_graph if config.edge_table.table else _value_graph
-    graph, columns, summary = make(_Lake(tables, workspace, config, staged_root), metrics)
+    engine = engine_for_tables(workspace, tables)
+    stage.is_whole = reads_all(engine, tables)
+    graph, columns, summary = make(_Lake(tables, engine, workspace, config, staged_root), metrics)
     with shown().step("Publishing the lake graph"):
         published = {**graph_tables(graph), "graph_columns": columns}
         counts = {"nodes": len(graph.nodes.key), "edges": len(graph.edges.source)}
@@ -155,7 +158,7 @@ def _scan(lake: _Lake, tokens: Mapping[int, list[str]], task: SampleTask | EdgeT
     plan = scan_plan(dict(tokens), lake.workspace, lake.staged_root)
     splits = plan_splits(lake.tables, sorted(tokens), lake.config.target_split_bytes)
     with metrics.step("scan") as cost:
-        engine = engine_for_tables(lake.workspace, lake.tables)
+        engine = lake.engine
         tasks = share_splits(splits, engine.n_workers, lake.config.target_split_bytes) if splits else []
         scanned = scan_tables(engine, plan, tasks, plan_sources(lake.tables, plan), task)
         cost.bytes_read = scanned.bytes_read

@@ -18,7 +18,7 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
-from lakebed.tasks.scan.choice import engine_for_tables
+from lakebed.tasks.scan.choice import engine_for_tables, reads_all
 from lakebed.tasks.scan.splits import require_read
 
 SCRATCH = "scratch"
@@ -42,6 +42,7 @@ def build_artifact(
         contained = (stage.read(containment, "edges"), stage.read(containment, "candidates"))
         view = view_relations(stage.store, inventory, contained, setting)
     engine = engine_for_tables(workspace, view.tables)
+    stage.is_whole = reads_all(engine, view.tables)
     with metrics.step("sample") as cost:
         sampled = sample_lake(view, setting, engine)
         cost.bytes_read = sampled.costs.bytes_read

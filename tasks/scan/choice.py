@@ -34,6 +34,11 @@ def is_local(workspace: Workspace, n_bytes: int = 0, *, needs_spark: bool = Fals
     return is_here and not needs_spark and not has_sources and n_bytes <= workspace.local.max_bytes
 
 
+def reads_all(engine: Engine, inventory: InventoryTables) -> bool:
+    """Whether the engine can read every table of the inventory."""
+    return not (engine.is_local and spark_only(inventory))
+
+
 def engine_for_tables(workspace: Workspace, inventory: InventoryTables) -> Engine:
     """The engine for a stage that reads tables of the inventory, by their bytes and by whether only Spark can."""
     n_bytes = pc.sum(inventory.tables["n_bytes"]).as_py() or 0

@@ -191,3 +191,32 @@ def test_names_that_are_syntax_to_spark_are_read(tmp_path, engine_name):
         )
         found = pairs_of(ArtifactStore(workspace.artifacts).read(ref, "edges"))
         assert found == {("parquet", "spark"), ("spark", "parquet")}
+
+
+def test_renamed_columns_are_read_under_the_names_that_readers_see(tmp_path, spark, engine_name):
+    """Column mapping by name, a struct, a partition, and rows deleted by a vector."""
+    folder = tmp_path / "lake" / "mapped"
+    table = f"delta.`{folder}`"
+    spark.sql(
+        f"create table {table} (was int, o struct<a: int, b: string>, p string) using delta partitioned by (p) "
+        "tblproperties ('delta.columnMapping.mode' = 'name', 'delta.enableDeletionVectors' = 'true')"
+    )
+    columns = (
+        "cast(id as int) as was",
+        "named_struct('a', cast(id % 7 as int), 'b', cast(id as string)) as o",
+        "if(id % 2 = 0, 'x', 'y') as p",
+    )
+    spark.range(0, 4000, 1, 1).selectExpr(*columns).write.format("delta").mode("append").save(str(folder))
+    spark.sql(f"alter table {table} rename column was to now")
+    spark.sql(f"delete from {table} where now % 5 = 3")  # noqa: S608
+    live = [n for n in range(4000) if n % 5 != 3]
+    plain = pa.table(
+        {
+            "now": pa.array(live, pa.int32()),
+            "o": [{"a": n % 7, "b": str(n)} for n in live],
+            "p": ["x" if n % 2 == 0 else "y" for n in live],
+        }
+    )
+    lake = inventoried(tmp_path, {"plain": (plain, ParquetFile())})
+    store, ref = lake.run("bag", ContainmentConfig(semantics="bag"), engine_name)
+    assert pairs_of(store.read(ref, "edges")) == {("mapped", "plain"), ("plain", "mapped")}
