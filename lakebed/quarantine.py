@@ -255,7 +255,7 @@ def _drop_views(done: "Restored", settings: LakebedConfig) -> None:
 
 
 def _keys(settings: LakebedConfig) -> HashKeys:
-    return settings.containment.keys(settings.artifacts)
+    return settings.containment.hash_keys(settings.artifacts)
 
 
 def leased_root(settings: LakebedConfig) -> str:

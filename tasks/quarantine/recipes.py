@@ -22,7 +22,7 @@ class RecipeRebuilder:
     A table and its parents are held in memory one table at a time.
 
     Args:
-        keys: `ContainmentConfig.keys`; among them that of the run, unless the quarantine keeps it.
+        keys: `ContainmentConfig.hash_keys`; among them that of the run, unless the quarantine keeps it.
         rows: folder of the row numbers that recipes need, of the plan; empty once the quarantine keeps them.
         config: limits of recipes.
     """

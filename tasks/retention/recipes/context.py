@@ -31,6 +31,6 @@ class RecipeContext:
         workspace: Workspace, folder: str, containment: ContainmentConfig, config: RecipeConfig | None = None
     ) -> "RecipeContext":
         """The context under a run's configuration."""
-        older = containment.keys().older
+        older = containment.hash_keys().older
         key = containment.key_at(workspace.artifacts)
         return RecipeContext(workspace.lake, folder, key, config or RecipeConfig(), older)

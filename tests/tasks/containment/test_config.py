@@ -39,7 +39,7 @@ def test_a_key_that_is_given_wins_over_that_of_the_root(tmp_path):
 def test_no_dump_holds_a_key():
     config = ContainmentConfig(hash_key="ab" * 32, older_hash_key="cd" * 16)
     assert not {"hash_key", "older_hash_key"} & config.model_dump().keys()
-    assert "abab" not in repr(config) + config.model_dump_json() + repr(config.keys())
+    assert "abab" not in repr(config) + config.model_dump_json() + repr(config.hash_keys())
 
 
 def test_a_seed_fits_the_generator():
