@@ -199,7 +199,7 @@ def compare_bucket(out_uri: str, paths: Sequence[str], pairs: PairList, *, is_ba
     """Compares the pairs on one bucket's files; one row of counts."""
     rows = read_hash_rows(out_uri, paths, np.union1d(pairs.child, pairs.parent))
     found = compare_pairs(rows, (pairs.projection, pairs.child, pairs.parent), pairs.key, is_bag=is_bag)
-    row = [len(rows.table), peak_memory_bytes(), found.numbers.tobytes(), veiled(found.sums.tobytes(), pairs.key)]
+    row = [rows.n_rows, peak_memory_bytes(), found.numbers.tobytes(), veiled(found.sums.tobytes(), pairs.key)]
     arrays = [pa.array([value], field.type) for value, field in zip(row, COUNTS_SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=COUNTS_SCHEMA)
 

@@ -67,7 +67,7 @@ def gather(scanned: pa.Table, plan: ScanPlan, roles: Int32, lake: LakeStatistics
         rows=_row_sketches(_of_kind(scanned, "rows"), plan, roles, lake),
         values=_value_sketches(_of_kind(scanned, "values"), plan, lake),
         files=tuple(
-            HashFile(row["text"], row["table_id"], row["n"], row["n_bytes"], row["data"])
+            HashFile(row["text"], row["table_id"], row["n"], row["n_bytes"])
             for row in _of_kind(scanned, "file").to_pylist()
         ),
         digests={row["text"]: row["data"].hex() for row in _of_kind(scanned, "digest").to_pylist()},

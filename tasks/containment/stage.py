@@ -38,7 +38,7 @@ def _warm() -> None:
 
 CONTAINMENT = StageDef(
     name="containment",
-    version=1,
+    version=2,
     contracts=CONTRACTS,
     requires=("inventory",),
     key_parts=_key_parts,

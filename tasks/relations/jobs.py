@@ -78,7 +78,7 @@ def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: 
     counted = compare_pairs(read, (pairs.projection, pairs.child, pairs.parent), pairs.key, is_bag=is_bag)
     rows = ItemRows(read)
     sums = veiled(counted.sums.tobytes(), pairs.key)
-    found = [(-1, len(read.table), counted.numbers.tobytes(), b"", b"", sums)]
+    found = [(-1, read.n_rows, counted.numbers.tobytes(), b"", b"", sums)]
     for number, wanted in enumerate(asked.unions):
         union = compare_union(rows, wanted, pairs.key, is_bag=is_bag)
         signatures = union.signatures
