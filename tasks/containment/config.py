@@ -79,6 +79,6 @@ class ContainmentConfig(FrozenConfig):
         return bytes.fromhex(self.hash_key.get_secret_value()) or root_key(artifacts)
 
     def hash_keys(self, artifacts: str = "") -> HashKeys:
-        """The keys to verify with; none is made. Not called `keys`: Prefect takes what has that method for a mapping."""
+        """The keys to verify with; none is made. Not called `keys`, by which Prefect tells a mapping."""
         given, older = (bytes.fromhex(key.get_secret_value()) for key in (self.hash_key, self.older_hash_key))
         return HashKeys(given, artifacts, older or OLDER_PUBLIC_KEY)

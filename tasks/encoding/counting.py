@@ -131,7 +131,7 @@ def compare_lists(lists: CountedLists, children: Integers, parents: Integers, ke
     return Compared(*_compared((lists.first, lists.places, lists.counts), images, children, parents, is_bag))
 
 
-@kernel(tuple_of(TABLE, INTEGERS, _NUMBERS)(READ_TABLE, READ_INTEGERS, READ_INTEGERS, READ_INTEGERS, int64, int64))
+@kernel(tuple_of(TABLE, _NUMBERS)(READ_TABLE, READ_INTEGERS, READ_INTEGERS, int64, int64))
 def _scattered_pieces(rows: Words, starts: Integers, ends: Integers, shift: int, bits: int) -> tuple[Words, Integers]:
     n_buckets, at = 1 << bits, 0
     edges, mask = np.zeros((starts.size, n_buckets + 1), np.int64), np.uint64(n_buckets - 1)

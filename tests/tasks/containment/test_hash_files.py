@@ -1,21 +1,14 @@
 import os
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.containment import hash_files
-from lakebed.tasks.containment.contract import ROW_HASHES
 from lakebed.tasks.containment.hash_files import HashFiles, HashFolders, carry_hashes, read_hash_rows
-from lakebed.tasks.containment.kernel.fingerprint import Fingerprint
-from lakebed.tasks.runtime.digest import digest_table
 
 
 def fingerprint(n_rows, seed=0):
@@ -45,9 +38,7 @@ ADDED = [(-7, 0, fingerprint(40)), (-7, 3, fingerprint(9, 1)), (5, 0, fingerprin
 def test_what_is_written_is_read_and_every_row_lies_in_its_bucket(tmp_path, bits):
     files = written(tmp_path, bits, ADDED)
     wanted = np.array([0, 3, 4], np.int32)
-    expected = Counter(
-        (projection, table, tuple(row)) for projection, table, rows in ADDED for row in rows.tolist()
-    )
+    expected = Counter((projection, table, tuple(row)) for projection, table, rows in ADDED for row in rows.tolist())
     assert rows_of(read_hash_rows(str(tmp_path), [file.path for file in files], wanted)) == expected
     for file in files:
         high = read_hash_rows(str(tmp_path), [file.path], wanted).hashes[:, 0]

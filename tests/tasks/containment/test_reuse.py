@@ -63,8 +63,9 @@ def hash_rows(content):
     """All row hashes in one order, as bytes."""
     tables = np.array(sorted(content.plan.tables), np.int32)
     rows = read_hash_rows(content.plan.out_uri, [file.path for file in content.result.files], tables)
-    columns = [rows.projection, rows.table, rows.hashes[:, 0].view(np.int64), rows.hashes[:, 1].view(np.int64)]
-    return sorted(zip(*(column.tolist() for column in columns), rows.counts.tolist(), strict=True))
+    sizes = np.diff(rows.first)
+    keys = (np.repeat(rows.projection, sizes).tolist(), np.repeat(rows.table, sizes).tolist())
+    return sorted(zip(*keys, rows.hashes.tolist(), strict=True))
 
 
 def assert_same_scan(one, other, log):
