@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from lakebed.tasks.inventory.worker import Outcome, Unit, WorkContext, do_unit
+from lakebed.tasks.inventory import worker
+from lakebed.tasks.inventory.worker import Outcome, Unit, WorkContext
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.scan.engine import Engine, Work, collect
 
@@ -47,7 +48,8 @@ def do_units(engine: Engine, context: WorkContext, units: Sequence[Unit]) -> Wor
 
 
 def _do_task(context: WorkContext, units: Sequence[tuple[int, Unit]]) -> Iterator[pa.RecordBatch]:
-    return (_to_batch(position, do_unit(context, unit)) for position, unit in units)
+    outcomes = worker.do_units(context, [unit for _, unit in units])
+    return (_to_batch(position, outcome) for (position, _), outcome in zip(units, outcomes, strict=True))
 
 
 def share_out(units: Sequence[Unit], n_tasks: int) -> list[list[int]]:
@@ -63,7 +65,8 @@ def share_out(units: Sequence[Unit], n_tasks: int) -> list[list[int]]:
 
 def _to_batch(position: int, outcome: Outcome) -> pa.RecordBatch:
     data = pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
-    columns = [pa.array([position], pa.int32()), pa.array([peak_memory_bytes()], pa.int64()), pa.array([data])]
+    peak = max(outcome.peak_bytes, peak_memory_bytes())
+    columns = [pa.array([position], pa.int32()), pa.array([peak], pa.int64()), pa.array([data])]
     return pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
 
 
