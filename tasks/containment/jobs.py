@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lakebed.connectors.errors import SourceError, first_line
+from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.files import place_uri
 from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
 from lakebed.connectors.lake.read import Split
@@ -21,7 +21,7 @@ from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan, ScanRows, scan
 from lakebed.tasks.encoding.sums import unveiled, veiled
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.scan.engine import Engine, Work, collect
-from lakebed.tasks.scan.spark import SparkEngine, TableWork, spark_errors
+from lakebed.tasks.scan.spark import SparkEngine, TableWork
 from lakebed.tasks.scan.splits import InventoryTables, spark_only
 
 COUNTS_SCHEMA = pa.schema(
@@ -118,32 +118,20 @@ def run_on_tables(
     n_tables = len({split.table_id for task in tasks for split in task})
     on_splits = Work(partial(work[0], plan), SCAN_SCHEMA, f"Reading {n_tables:,} tables")
     found = [collect(engine, on_splits, [list(task) for task in tasks])]
-    if not isinstance(engine, SparkEngine):
-        return pa.concat_tables([*found, *(_refused(source, NEEDS_SPARK) for source in sources)])
-    if sources:
-        found += _read_sources(engine, plan, sources, work[1])
+    found += [_read_source(engine, plan, source, work[1]) for source in sources]
     return pa.concat_tables(found)
 
 
-NEEDS_SPARK = "its files lie where only Spark reads them: `lakebed run --engine spark`"
-
-
-def _read_sources(
-    engine: SparkEngine, plan: ScanPlan, sources: Sequence[DeltaSource], work: CellWork
-) -> list[pa.Table]:
+def _read_source(engine: Engine, plan: ScanPlan, source: DeltaSource, work: CellWork) -> pa.Table:
+    """One table that cannot be read must not cost the others: its rows tell why."""
+    if not isinstance(engine, SparkEngine):
+        return _refused(source, "its files lie where only Spark reads them: `lakebed run --engine spark`")
     try:
-        return [engine.read_tables([_table_work(plan, source, work) for source in sources])]
-    except (SourceError, *spark_errors()):
-        # one table that Spark cannot read must not cost the others: each by itself shows which
-        return [_read_alone(engine, plan, source, work) for source in sources]
-
-
-def _read_alone(engine: SparkEngine, plan: ScanPlan, source: DeltaSource, work: CellWork) -> pa.Table:
-    try:
-        return engine.read_tables([_table_work(plan, source, work)])
-    except (SourceError, *spark_errors()) as error:
-        told = f"{error.what}; {error.hint}" if isinstance(error, SourceError) else first_line(error)
-        return _refused(source, f"Spark cannot read it: {told}")
+        return engine.read_table(_table_work(plan, source, work))
+    except SourceBusyError:
+        raise
+    except SourceError as error:
+        return _refused(source, f"{error.what}: {error.value}" if error.value else f"{error.what}; {error.hint}")
 
 
 def _refused(source: DeltaSource, reason: str) -> pa.Table:

@@ -6,26 +6,17 @@ Tasks travel as rows, one per partition; nothing is broadcast, and nothing asks 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lakebed.connectors.errors import SourceError, first_line
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.scan.engine import Work
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-
-def spark_errors() -> tuple[type[Exception], ...]:
-    """What Spark raises when it cannot do what it was told."""
-    from py4j.protocol import Py4JJavaError
-    from pyspark.errors import PySparkException
-
-    # the second is what Hadoop raises while a table is only being opened
-    return PySparkException, Py4JJavaError
 
 
 _TASKS = pa.schema([pa.field("number", pa.int32(), False), pa.field("task", pa.large_binary(), False)])
@@ -78,21 +69,22 @@ class SparkEngine:
         """As `Engine.map`."""
         yield from map_on(self.session, work, tasks).to_batches()
 
-    def read_tables(self, works: Sequence[TableWork]) -> pa.Table:
-        """The rows of all tables, from one job.
+    def read_table(self, work: TableWork) -> pa.Table:
+        """The rows of a table that only Spark can read, from a job of its own: such tables are few.
 
         Raises:
-            SourceError: if Spark's connector for a store is missing.
+            SourceError: if Spark cannot read it, or its connector for the store is missing.
         """
-        from lakebed.connectors.spark.task_counts import counted_tasks
+        from py4j.protocol import Py4JJavaError
+        from pyspark.errors import PySparkException
 
         session = self.session
-        frames = [_table_frame(session, work) for work in works]
-        with (
-            shown().step(f"Reading {len(works):,} tables by Spark", len(works)) as step,
-            counted_tasks(session, step.advance),
-        ):
-            return reduce(lambda one, other: one.union(other), frames).toArrow()
+        try:
+            with shown().step(f"Reading {work.uri} by Spark"):
+                return _table_frame(session, work).toArrow()
+        except (PySparkException, Py4JJavaError) as error:
+            # the second is what Hadoop raises while a table is only being opened
+            raise SourceError("Spark cannot read it", value=first_line(error)) from error
 
 
 def _table_frame(session: "SparkSession", work: TableWork) -> "DataFrame":

@@ -23,7 +23,7 @@ def test_a_table_that_spark_cannot_reach_is_listed_with_what_to_do():
             rows.add("task", -1)
             yield rows.batch()
 
-        def read_tables(self, works):
+        def read_table(self, work):
             raise SourceError("Spark cannot reach s3a://", hint="python -m lakebed.connectors.spark.fetch s3")
 
     engine = Unconnected(SparkConfig())
