@@ -9,7 +9,7 @@ the table_ids of today's inventory. No data of the lake is read.
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
@@ -129,8 +129,13 @@ def _check(block: Block) -> UInt64:
     return add_sums(plain_sum(block.rows, _CHECK_KEYS), plain_sum(head, _CHECK_KEYS))
 
 
-def read_blocks(storage: Storage, path: str) -> Iterator[Block]:
+def read_blocks(storage: Storage, path: str, tables: Collection[int] | None = None) -> Iterator[Block]:
     """The blocks of a file, held to their checksums: it may be years and many runs old.
+
+    Args:
+        storage: of the files.
+        path: of the file.
+        tables: whose blocks are wanted; None: all.
 
     Raises:
         ArtifactError: if it is damaged.
@@ -145,6 +150,8 @@ def read_blocks(storage: Storage, path: str) -> Iterator[Block]:
         rows = np.frombuffer(data, "<u8", 2 * n_rows, at).reshape(-1, 2)
         at += _ROW_BYTES * n_rows
         block = Block(int(header["projection"]), int(header["table"]), rows)
+        if tables is not None and block.table not in tables:
+            continue
         if not np.array_equal(_check(block), header["check"]):
             raise _damaged(storage, path, "a block differs from its checksum")
         yield block
@@ -169,7 +176,7 @@ def read_hash_rows(out_uri: str, paths: Sequence[str], table_ids: Int32) -> Hash
         ArtifactError: if one is damaged.
     """
     storage, wanted = Storage.at(out_uri), set(table_ids.tolist())
-    blocks = [block for path in paths for block in read_blocks(storage, path) if block.table in wanted]
+    blocks = [block for path in paths for block in read_blocks(storage, path, wanted)]
     return HashRows(
         projection=np.array([block.projection for block in blocks], np.int64),
         table=np.array([block.table for block in blocks], np.int32),

@@ -21,6 +21,7 @@ from lakebed.tasks.containment.kernel.schema_graph import Int32
 from lakebed.tasks.containment.statistics import LakeStatistics
 from lakebed.tasks.encoding.multiset import distinct_counts
 from lakebed.tasks.encoding.sketch import sketch_level
+from lakebed.tasks.encoding.sums import multiset_sum, veiled
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.workspace import Workspace
 
@@ -131,7 +132,8 @@ def projection_of(tokens: Sequence[str]) -> tuple[int, tuple[str, ...]]:
 def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
     """Scans the splits of one task. What is computed of a split does not depend on the task it is in.
 
-    Yields batches of SCAN_SCHEMA: rows of kind `rows` (sample of a projection's row hashes, `n` all rows),
+    Yields batches of SCAN_SCHEMA: rows of kind `rows` (sample of a projection's row hashes, `n` all rows), `sum` (the
+    veiled sum of these hashes, by which equal tables are told),
     `values` (sample of a column's values, `n` nulls), `file` (a row-hash file written; `text` its path,
     `table_id` its bucket), `digest` (SHA-256 of a file that was read as a whole), `error` (a table that could not be
     read) and `task` (bytes read, peak memory).
@@ -193,6 +195,8 @@ def _collect(
     level = plan.tables[table_id].row_level
     for number, rows in hasher.row_hashes().items():
         results.add("rows", table_id, number, n=hasher.n_rows, data=sample_of(rows, level).tobytes())
+        found = veiled(multiset_sum(rows, plan.settings.key).tobytes(), plan.settings.key)
+        results.add("sum", table_id, number, n=len(rows), data=found)
         hashes.add(plan.projections[number][0], table_id, rows)
     for token, sketch in hasher.value_sketches().items():
         results.add("values", table_id, token=token, n=sketch.n_nulls, data=sketch.hashes.tobytes())

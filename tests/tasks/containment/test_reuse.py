@@ -53,7 +53,8 @@ class Scans:
 
     def _keep(self, view, content, path):
         is_bag = self.config.semantics == "bag"
-        verified = verify_here(view, content, sketch(view, content, is_bag=is_bag).unrefuted(), self.config)
+        pairs = sketch(view, content, is_bag=is_bag).unrefuted()
+        verified = verify_here(view, content, pairs, self.config, self.reuse.tables)
         save_state(self.store.storage, path, view, content, verified)
         stage, key = path.split("/")
         self.previous = load_state(self.store.storage, Manifest(stage=stage, key=key, digest="", version=1))
