@@ -113,9 +113,9 @@ class _OpenFile:
         header = np.zeros(1, _HEADER)
         header["magic"], header["table"], header["projection"] = _MAGIC, block.table, block.projection
         header["n_rows"], header["check"] = len(block.rows), _check(block)
-        for part in (header, block.rows):
-            self.sink.write(memoryview(part).cast("B"))
-            self.n_bytes += part.nbytes
+        self.sink.write(header.tobytes())
+        self.sink.write(block.rows.data.cast("B"))
+        self.n_bytes += header.nbytes + block.rows.nbytes
         self.n_rows += len(block.rows)
 
     def closed(self, bucket: int) -> HashFile:
