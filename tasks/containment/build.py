@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from lakebed.connectors.delta import DataFile, WrittenTable, commit_files, write_table
+from lakebed.connectors.storage import join_uri
 from lakebed.tasks.containment import outcome
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.contract import ROW_HASHES
-from lakebed.tasks.containment.previous import PATHS, load_state, save_state
+from lakebed.tasks.containment.previous import PATHS, ROW_HASHES_FOLDER, load_state, save_state
 from lakebed.tasks.containment.reuse import Previous
-from lakebed.tasks.containment.samples import ContentScan
 from lakebed.tasks.containment.sampling import sample_content
 from lakebed.tasks.containment.scan import ScanPlaces
 from lakebed.tasks.containment.search import scan_content, sketch, verify
@@ -21,6 +19,7 @@ from lakebed.tasks.runtime.previous import previous_artifact
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.choice import engine_for_tables, reads_all
 
 
 def build_artifact(
@@ -35,7 +34,7 @@ def build_artifact(
         view = view_lake(stage.store, inventory, config)
     staged_root = stage.store.folder(inventory.stage, inventory.key)
     build = _sampled if config.mode == "sampled" else _exact
-    places = ScanPlaces(staged_root, stage.table_uri("row_hashes"))
+    places = ScanPlaces(staged_root, join_uri(stage.folder, ROW_HASHES_FOLDER))
     found = build(view, config, stage, places, metrics)
     with shown().step("Publishing containments"):
         return stage.publish(found.tables, found.summary, metrics, side_files=found.side_files)
@@ -45,7 +44,7 @@ def build_artifact(
 class _Found:
     """What is published."""
 
-    tables: Mapping[str, pa.Table | WrittenTable]
+    tables: Mapping[str, pa.Table]
     summary: Mapping[str, object]
     side_files: Sequence[str] = ()
 
@@ -54,16 +53,17 @@ def _exact(
     view: LakeView, config: ContainmentConfig, stage: Stage, places: ScanPlaces, metrics: StageMetrics
 ) -> _Found:
     """Samples refute, row hashes prove."""
-    workspace = stage.workspace
+    workspace, engine = stage.workspace, engine_for_tables(stage.workspace, view.tables)
+    stage.is_whole = reads_all(engine, view.tables)
     with metrics.step("previous"):
         previous = _previous(stage)
     with metrics.step("scan") as cost:
-        content, reuse = scan_content(view, config, workspace, places, previous)
+        content, reuse = scan_content(view, config, workspace, places, engine, previous)
         cost.bytes_read = content.result.bytes_read
     with metrics.step("sketch"):
         sketched = sketch(view, content, is_bag=config.semantics == "bag")
     with metrics.step("proof"):
-        verified = verify(view, content, sketched.unrefuted(), config, workspace, reuse)
+        verified = verify(view, content, sketched.unrefuted(), config, engine, reuse)
     metrics.peak_worker_bytes = max(content.result.peak_worker_bytes, verified.peak_worker_bytes)
     tables = {
         "edges": outcome.edges(view, content, verified, config),
@@ -74,7 +74,8 @@ def _exact(
     metrics.changes = reuse.changes(content.plan, view.lake)
     save_state(stage.store.storage, stage.path, view, content, verified)
     summary = outcome.summary(view, tables, config)
-    return _Found({**tables, "row_hashes": _row_hashes(content)}, summary, PATHS)
+    row_hashes = [f"{ROW_HASHES_FOLDER}/{file.path}" for file in content.result.files]
+    return _Found(tables, summary, (*PATHS, *row_hashes))
 
 
 def _previous(stage: Stage) -> Previous | None:
@@ -96,15 +97,5 @@ def _sampled(
         "candidates": outcome.sampled_candidates(sampled.pairs, config.confidence),
         "funnel": outcome.sampled_funnel(view, sampled.pairs),
         "unstable": outcome.unstable(view, sampled.errors),
-        "row_hashes": ROW_HASHES.arrow_schema().empty_table(),
     }
     return _Found(tables, outcome.summary(view, tables, config))
-
-
-def _row_hashes(content: ContentScan) -> WrittenTable:
-    """Commits the files that the workers wrote."""
-    uri, schema = content.plan.out_uri, ROW_HASHES.arrow_schema()
-    if not content.result.files:
-        return write_table(uri, schema.empty_table())
-    files = [DataFile(file.path, file.n_bytes, file.n_rows, file.multiset) for file in content.result.files]
-    return commit_files(uri, schema, files)

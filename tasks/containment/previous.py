@@ -16,10 +16,10 @@ from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
 from lakebed.tasks.containment.samples import ContentScan, Verified
 from lakebed.tasks.containment.statistics import LakeView
-from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.runtime.artifacts import Manifest
 from lakebed.tasks.runtime.keys import canonical_json
 from lakebed.tasks.runtime.previous import FOLDER, read_kept, write_kept
+from lakebed.tasks.scan.splits import InventoryTables
 
 NAMES = ("tables", "samples", "hash_files", "pairs")
 PATHS = tuple(f"{FOLDER}/{name}.parquet" for name in NAMES)
@@ -179,7 +179,7 @@ def load_state(storage: Storage, manifest: Manifest) -> PreviousScan:
 
 def _no_file(bits: int) -> dict[str, Any]:
     """The number of buckets where there is no file to tell it."""
-    return {"path": "", "bucket": 0, "n_rows": 0, "n_bytes": 0, "multiset": b"", "bucket_bits": bits}
+    return {"path": "", "bucket": 0, "n_rows": 0, "n_bytes": 0, "bucket_bits": bits}
 
 
 def _table_rows(view: LakeView, content: ContentScan, kept: Int32) -> Iterator[dict[str, Any]]:

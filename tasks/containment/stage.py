@@ -38,13 +38,13 @@ def _warm() -> None:
 
 CONTAINMENT = StageDef(
     name="containment",
-    version=1,
+    version=2,
     contracts=CONTRACTS,
     requires=("inventory",),
     key_parts=_key_parts,
     build=_build,
     warm=_warm,
-    needs_spark=True,
+    needs_engine=True,
     needs_rows=True,
     reads_lake=True,
 )

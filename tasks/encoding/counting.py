@@ -8,7 +8,7 @@ how often it holds each. A pair is compared slot by slot. Buckets are made by th
 Hashes come in pieces, one after the other list by list: piece p is rows[starts[p]:ends[p]].
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,15 +41,13 @@ _0, _1, _LOW32, _32 = np.uint64(0), np.uint64(1), np.uint64(0xFFFFFFFF), np.uint
 class Pieces:
     """Row hashes of lists.
 
-    Shapes: rows (n, 2); starts, ends (p,) of the pieces in it, those of a list together; first_piece (lists + 1,);
-    weights (n,) how often each row counts, or (0,): once.
+    Shapes: rows (n, 2); starts, ends (p,) of the pieces in it, those of a list together; first_piece (lists + 1,).
     """
 
     rows: Words
     starts: Integers
     ends: Integers
     first_piece: Integers
-    weights: Integers = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def largest(self) -> int:
@@ -82,16 +80,21 @@ class Compared:
     matched_sums: Words
 
 
-def scatter_pieces(pieces: Pieces, bits: int) -> tuple[Words, Integers, Integers]:
+def scatter(hashes: Words, bits: int) -> tuple[Words, Integers]:
+    """Hashes ordered by their uppermost bits, and where each bucket begins. Shapes: (n, 2); (n, 2), (2^bits + 1,)."""
+    one = np.array([0]), np.array([len(hashes)], np.int64)
+    rows, edges = _scattered_pieces(np.ascontiguousarray(hashes), *one, 64 - bits, bits)
+    return rows, edges[0]
+
+
+def scatter_pieces(pieces: Pieces, bits: int) -> tuple[Words, Integers]:
     """Every piece ordered by its uppermost bits below those that all rows have in common.
 
-    Returns: rows, weights as the pieces have them, and edges (p, 2^bits + 1): bucket b of piece p is
+    Returns: rows, and edges (p, 2^bits + 1): bucket b of piece p is
     rows[edges[p, b]:edges[p, b + 1]].
     """
     shift = max(0, _top_bits(pieces.rows) - bits)
-    scattered: tuple[Words, Integers, Integers] = _scattered_pieces(
-        pieces.rows, pieces.weights, pieces.starts, pieces.ends, shift, bits
-    )
+    scattered: tuple[Words, Integers] = _scattered_pieces(pieces.rows, pieces.starts, pieces.ends, shift, bits)
     return scattered
 
 
@@ -108,9 +111,7 @@ def count_lists(pieces: Pieces) -> CountedLists:
     n_slots = 1 << wanted.bit_length()
     while True:
         slots = np.zeros((n_slots, 2), np.uint64)
-        is_done, first, places, counts = _counted(
-            pieces.rows, pieces.starts, pieces.ends, pieces.first_piece, pieces.weights, slots
-        )
+        is_done, first, places, counts = _counted(pieces.rows, pieces.starts, pieces.ends, pieces.first_piece, slots)
         if is_done:
             return CountedLists(slots, first, places, counts)
         n_slots *= 2
@@ -130,14 +131,12 @@ def compare_lists(lists: CountedLists, children: Integers, parents: Integers, ke
     return Compared(*_compared((lists.first, lists.places, lists.counts), images, children, parents, is_bag))
 
 
-@kernel(tuple_of(TABLE, INTEGERS, _NUMBERS)(READ_TABLE, READ_INTEGERS, READ_INTEGERS, READ_INTEGERS, int64, int64))
-def _scattered_pieces(
-    rows: Words, weights: Integers, starts: Integers, ends: Integers, shift: int, bits: int
-) -> tuple[Words, Integers, Integers]:
+@kernel(tuple_of(TABLE, _NUMBERS)(READ_TABLE, READ_INTEGERS, READ_INTEGERS, int64, int64))
+def _scattered_pieces(rows: Words, starts: Integers, ends: Integers, shift: int, bits: int) -> tuple[Words, Integers]:
     n_buckets, at = 1 << bits, 0
-    edges, mask, down = np.zeros((starts.size, n_buckets + 1), np.int64), np.uint64(n_buckets - 1), np.uint64(shift)
-    out, moved = np.empty_like(rows), np.empty_like(weights)
-    place = np.empty(n_buckets, np.int64)
+    edges, mask = np.zeros((starts.size, n_buckets + 1), np.int64), np.uint64(n_buckets - 1)
+    down = np.uint64(min(shift, 63))
+    out, place = np.empty_like(rows), np.empty(n_buckets, np.int64)
     for piece in range(starts.size):
         row = edges[piece]
         for i in range(starts[piece], ends[piece]):
@@ -149,20 +148,14 @@ def _scattered_pieces(
         for i in range(starts[piece], ends[piece]):
             bucket = np.int64((rows[i, 0] >> down) & mask)
             out[place[bucket], 0], out[place[bucket], 1] = rows[i, 0], rows[i, 1]
-            if moved.size:
-                moved[place[bucket]] = weights[i]
             place[bucket] += 1
         at = row[n_buckets]
-    return out, moved, edges
+    return out, edges
 
 
-@kernel(
-    tuple_of(boolean, INTEGERS, INTEGERS, INTEGERS)(
-        READ_TABLE, READ_INTEGERS, READ_INTEGERS, READ_INTEGERS, READ_INTEGERS, TABLE
-    )
-)
+@kernel(tuple_of(boolean, INTEGERS, INTEGERS, INTEGERS)(READ_TABLE, READ_INTEGERS, READ_INTEGERS, READ_INTEGERS, TABLE))
 def _counted(
-    rows: Words, starts: Integers, ends: Integers, first_piece: Integers, weights: Integers, slots: Words
+    rows: Words, starts: Integers, ends: Integers, first_piece: Integers, slots: Words
 ) -> tuple[bool, Integers, Integers, Integers]:
     """(False, …) where the slots are too few. A slot of two zeros is empty: a row hash is so with chance 2^-128."""
     n_lists, m = first_piece.size - 1, slots.shape[0]
@@ -189,7 +182,7 @@ def _counted(
                         places = np.concatenate((places, np.empty(at, np.int64)))
                     places[at] = np.int64(slot)
                     at += 1
-                held[slot] += weights[i] if weights.size else 1
+                held[slot] += 1
         if counts.size < places.size:
             counts = np.concatenate((counts, np.empty(places.size - counts.size, np.int64)))
         for i in range(begin, at):

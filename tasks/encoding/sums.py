@@ -26,7 +26,12 @@ _MODULUS = 1 << 128
 
 def multiset_sum(hashes: Words, key: bytes) -> Words:
     """The sum over row hashes. Shapes: hashes (n, 2)."""
-    return np.array(sum_encrypted(np.ascontiguousarray(hashes), sum_keys(key)), np.uint64)
+    return plain_sum(hashes, sum_keys(key))
+
+
+def plain_sum(hashes: Words, keys: Words) -> Words:
+    """The sum over row hashes under given round keys."""
+    return np.array(sum_encrypted(np.ascontiguousarray(hashes), keys), np.uint64)
 
 
 def add_sums(sums: Words, more: Words) -> Words:

@@ -17,7 +17,6 @@ from lakebed.tasks.encoding.hashes import (
     value_hashes,
     value_is_null,
 )
-from lakebed.tasks.encoding.multiset import distinct_counts
 
 UInt64 = NDArray[np.uint64]
 Int64 = NDArray[np.int64]
@@ -58,22 +57,6 @@ class ValueSketch:
     n_nulls: int
 
 
-@dataclass(frozen=True)
-class Fingerprint:
-    """Distinct row hashes of one column subset.
-
-    Shapes: hashes (k, 2) uint64 sorted by (high, low); counts (k,) int64.
-    """
-
-    hashes: UInt64
-    counts: Int64
-
-    def repeated(self) -> "Fingerprint":
-        """The same rows, each as often as it occurs, with count 1."""
-        hashes = np.repeat(self.hashes, self.counts, axis=0)
-        return Fingerprint(hashes, np.ones(len(hashes), np.int64))
-
-
 @dataclass
 class TableHasher:
     """Accumulates batches of one table (or of a part of it).
@@ -109,12 +92,9 @@ class TableHasher:
             self._rows.setdefault(projection, []).append(finish(total, self.settings.key))
         self.n_rows += n_rows
 
-    def fingerprints(self) -> dict[int, Fingerprint]:
-        """The distinct row hashes of each projection, with their multiplicities."""
-        return {
-            projection: Fingerprint(*distinct_counts(_stacked(self._rows.get(projection, []))))
-            for projection in self.projections
-        }
+    def row_hashes(self) -> dict[int, UInt64]:
+        """The row hashes of each projection, (n, 2), in the order of the rows."""
+        return {projection: _stacked(self._rows.get(projection, [])) for projection in self.projections}
 
     def value_sketches(self) -> dict[str, ValueSketch]:
         """The value sample of each column."""

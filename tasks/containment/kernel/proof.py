@@ -24,15 +24,20 @@ BUCKET_ROWS = 1 << 14
 
 @dataclass(frozen=True)
 class HashRows:
-    """Row hashes of several tables under several projections, as they were read: unsorted, with repeats.
+    """Row hashes of several tables under several projections, as they were read: unsorted, with repeats, in blocks.
 
-    Shapes: projection (n,) int64, table (n,) int32, hashes (n, 2) uint64, counts (n,) int64.
+    Shapes: projection (b,) int64, table (b,) int32, first (b + 1,) int64 of each block's rows, hashes (n, 2) uint64.
     """
 
     projection: Int64
     table: Int32
+    first: Int64
     hashes: UInt64
-    counts: Int64
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all blocks."""
+        return len(self.hashes)
 
 
 @dataclass(frozen=True)
@@ -123,22 +128,14 @@ def compare_pairs(rows: HashRows, pairs: tuple[Int64, Int32, Int32], key: bytes,
 
 
 def _pieces(rows: HashRows) -> tuple[Lists, Pieces]:
-    """The (projection, table) of each list, in order, and its pieces; the last list is of no rows.
-
-    Rows of one list lie in few runs, as they were written.
-    """
-    is_first = np.ones(len(rows.table), np.bool_)
-    is_first[1:] = (rows.projection[1:] != rows.projection[:-1]) | (rows.table[1:] != rows.table[:-1])
-    starts = np.flatnonzero(is_first)
-    ends = np.append(starts, len(rows.table))[1:]
-    keys = np.empty(len(starts), LISTS)
-    keys["projection"], keys["table"] = rows.projection[starts], rows.table[starts]
+    """The (projection, table) of each list, in order, and its pieces; the last list is of no rows."""
+    keys = np.empty(len(rows.table), LISTS)
+    keys["projection"], keys["table"] = rows.projection, rows.table
     order = np.argsort(keys, kind="stable")
     lists, first = np.unique(keys[order], return_index=True)
     first_piece = np.concatenate([first, [len(order), len(order)]]).astype(np.int64)
-    weights = np.empty(0, np.int64) if (rows.counts == 1).all() else rows.counts
     hashes = np.ascontiguousarray(rows.hashes)
-    return lists, Pieces(hashes, starts[order].astype(np.int64), ends[order].astype(np.int64), first_piece, weights)
+    return lists, Pieces(hashes, rows.first[:-1][order], rows.first[1:][order], first_piece)
 
 
 def _lists_of(lists: Lists, projection: Int64, table: Int32) -> Int64:
@@ -157,7 +154,7 @@ def _buckets(pieces: Pieces) -> Iterator[Pieces]:
     if not bits:
         yield pieces
         return
-    rows, weights, edges = scatter_pieces(pieces, bits)
+    rows, edges = scatter_pieces(pieces, bits)
     for bucket in range(1 << bits):
         starts, ends = np.ascontiguousarray(edges[:, bucket]), np.ascontiguousarray(edges[:, bucket + 1])
-        yield Pieces(rows, starts, ends, pieces.first_piece, weights)
+        yield Pieces(rows, starts, ends, pieces.first_piece)

@@ -90,21 +90,16 @@ class ItemRows:
     """Row hashes by (projection, item), each sorted and merged when it is first asked for."""
 
     def __init__(self, rows: HashRows) -> None:
-        order = np.lexsort((rows.table, rows.projection))
-        self._hashes, self._counts = rows.hashes[order], rows.counts[order]
-        projection, item = rows.projection[order], rows.table[order]
-        is_first = np.ones(len(order), np.bool_)
-        is_first[1:] = (projection[1:] != projection[:-1]) | (item[1:] != item[:-1])
-        starts = np.flatnonzero(is_first)
-        ends = np.append(starts, len(order))[1:]
-        keys = zip(projection[starts].tolist(), item[starts].tolist(), strict=True)
-        self._spans = dict(zip(keys, zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
+        self._blocks: dict[tuple[int, int], list[UInt64]] = {}
+        keys = zip(rows.projection.tolist(), rows.table.tolist(), strict=True)
+        for key, start, end in zip(keys, rows.first[:-1].tolist(), rows.first[1:].tolist(), strict=True):
+            self._blocks.setdefault(key, []).append(rows.hashes[start:end])
         self._merged: dict[tuple[int, int], Rows] = {}
 
     def of(self, projection: int, item: int) -> Rows:
         """Distinct hashes (n, 2), sorted, and their counts (n,)."""
         key = (projection, item)
         if key not in self._merged:
-            span = slice(*self._spans.get(key, (0, 0)))
-            self._merged[key] = distinct_counts(self._hashes[span], self._counts[span])
+            blocks = self._blocks.get(key, [])
+            self._merged[key] = distinct_counts(np.concatenate([np.empty((0, 2), np.uint64), *blocks]))
         return self._merged[key]

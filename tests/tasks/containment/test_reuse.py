@@ -9,14 +9,14 @@ import pytest
 
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.hash_files import read_hash_rows
+from lakebed.tasks.containment.jobs import PairList
 from lakebed.tasks.containment.previous import load_state, save_state
 from lakebed.tasks.containment.reuse import Previous, plan_reuse
 from lakebed.tasks.containment.samples import ContentScan, gather
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan, scan_splits
 from lakebed.tasks.containment.search import sketch
-from lakebed.tasks.containment.spark import PairList
-from lakebed.tasks.inventory.splits import pack_splits, plan_splits
 from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
+from lakebed.tasks.scan.splits import pack_splits, plan_splits
 from tests.tasks.containment.conftest import BASE
 from tests.tasks.containment.lakes import scan_here, verify_here, view_of, workspace_of, write_lake
 from tests.tasks.edits import EditedLake
@@ -53,7 +53,8 @@ class Scans:
 
     def _keep(self, view, content, path):
         is_bag = self.config.semantics == "bag"
-        verified = verify_here(view, content, sketch(view, content, is_bag=is_bag).unrefuted(), self.config)
+        pairs = sketch(view, content, is_bag=is_bag).unrefuted()
+        verified = verify_here(view, content, pairs, self.config, self.reuse.tables)
         save_state(self.store.storage, path, view, content, verified)
         stage, key = path.split("/")
         self.previous = load_state(self.store.storage, Manifest(stage=stage, key=key, digest="", version=1))
@@ -63,8 +64,9 @@ def hash_rows(content):
     """All row hashes in one order, as bytes."""
     tables = np.array(sorted(content.plan.tables), np.int32)
     rows = read_hash_rows(content.plan.out_uri, [file.path for file in content.result.files], tables)
-    columns = [rows.projection, rows.table, rows.hashes[:, 0].view(np.int64), rows.hashes[:, 1].view(np.int64)]
-    return sorted(zip(*(column.tolist() for column in columns), rows.counts.tolist(), strict=True))
+    sizes = np.diff(rows.first)
+    keys = (np.repeat(rows.projection, sizes).tolist(), np.repeat(rows.table, sizes).tolist())
+    return sorted(zip(*keys, rows.hashes.tolist(), strict=True))
 
 
 def assert_same_scan(one, other, log):

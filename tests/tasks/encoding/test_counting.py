@@ -52,11 +52,11 @@ def test_counts_are_those_of_counters(lists, is_bag):
 def test_buckets_add_up(lists, bits, is_bag):
     whole, pairs = pieces_of(lists), all_pairs(len(lists))
     expected = compare_lists(count_lists(whole), *pairs, KEY, is_bag=is_bag)
-    rows, weights, edges = scatter_pieces(whole, bits)
+    rows, edges = scatter_pieces(whole, bits)
     numbers, sums = 0, np.zeros((len(pairs[0]), 2), np.uint64)
     for bucket in range(1 << bits):
         starts, ends = (np.ascontiguousarray(edges[:, bucket + side]) for side in (0, 1))
-        part = Pieces(rows, starts, ends, whole.first_piece, weights)
+        part = Pieces(rows, starts, ends, whole.first_piece)
         found = compare_lists(count_lists(part), *pairs, KEY, is_bag=is_bag)
         numbers, sums = numbers + found.numbers, add_sums(sums, found.child_sums)
     assert np.array_equal(numbers, expected.numbers)
@@ -68,12 +68,6 @@ def test_one_row_a_million_times_needs_no_room():
     lists = count_lists(Pieces(rows, np.zeros(1, np.int64), np.array([1_000_000]), np.arange(2, dtype=np.int64)))
     assert len(lists.slots) <= 1 << 17
     assert lists.counts.tolist() == [1_000_000]
-
-
-def test_weights_count_as_repeats():
-    rows = SPREAD[np.array([1, 2, 1])]
-    pieces = Pieces(rows, np.zeros(1, np.int64), np.array([3]), np.array([0, 1]), np.array([5, 1, 2]))
-    assert sorted(count_lists(pieces).counts.tolist()) == [1, 7]
 
 
 def test_the_table_grows_with_what_is_distinct():

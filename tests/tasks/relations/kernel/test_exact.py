@@ -14,8 +14,8 @@ ROWS = st.lists(
 def hash_rows(rows):
     """From (projection, item, hash, count)."""
     projection, item, number, count = (np.array(column, np.int64) for column in zip(*rows, strict=True))
-    hashes = np.stack([number, number], axis=1).astype(np.uint64)
-    return HashRows(projection, item.astype(np.int32), hashes, count)
+    hashes = np.repeat(np.stack([number, number], axis=1).astype(np.uint64), count, axis=0)
+    return HashRows(projection, item.astype(np.int32), np.cumsum([0, *count], dtype=np.int64), hashes)
 
 
 @given(ROWS, st.booleans())
