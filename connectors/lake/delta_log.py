@@ -37,6 +37,8 @@ from lakebed.connectors.lake.statistics import (
     within,
 )
 
+from lakebed.connectors.lake.variant import VARIANT_TYPE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -87,14 +89,17 @@ def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore
     Raises:
         SourceError: if the log lacks a commit, is damaged, or names files that are not there.
     """
-    newest = _check_log(source.path, [entry.path.rpartition("/")[2] for entry in logs])
+    folder = f"{source.path}/{DELTA_LOG}/".removeprefix("/")
+    # folders of the log hold what is staged, archived or aborted, not commits
+    own = [entry.path.removeprefix(folder) for entry in logs]
+    newest = _check_log(source.path, [name for name in own if "/" not in name])
     try:
         table = open_table(place_uri(root, source.path))
         if table.version() != newest:
             raise SourceError("the log ends before its newest commit", value=f"version {table.version()} of {newest}")
         return _read(table, source, ignore_case)
     except LakeError as error:
-        raise _damaged(source, _reason(error)) from error
+        raise _damaged(source, _plainly(_reason(error))) from error
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of the Rust side is no Exception
@@ -104,8 +109,9 @@ def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore
 
 
 def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFacts:
-    schema = pa.schema(table.schema().to_arrow())
-    physical = _physical_names(json.loads(table.schema().to_json()))
+    described = json.loads(table.schema().to_json())
+    schema = with_variants(pa.schema(table.schema().to_arrow()), described)
+    physical = _physical_names(described)
     partitions = list(table.metadata().partition_columns)
     leaves = schema_leaves(schema, ignore_case)
     data = [leaf for leaf in leaves if schema.field(leaf.indices[0]).name not in partitions]
@@ -114,11 +120,16 @@ def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFac
     paths = [_relative(path, source.path) for path in adds["path"].to_pylist()]
     deletes = _row_deletes(table, paths)
     rules = _Rules(is_spark_only=_is_written_by_spark(table))
-    reader = _AddReader(adds, schema, physical, rules)
+    reader = _AddReader(adds, schema, physical, rules, widened_columns(described))
     _require_files(paths, {entry.path for entry in source.files})
     files = reader.files(paths, data, types, deletes)
+    casts = _casts(described, data)
+    for file in files:
+        file.casts = casts
     is_mapped = table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none"
     is_outside = any(_is_outside(unquote(path)) for path in adds["path"].to_pylist())
+    if "variant" in casts.values() and (is_mapped or is_outside or deletes):
+        raise SourceError("a VARIANT column in a table with renamed columns, deletion vectors or files elsewhere")
     return DeltaFacts(
         version=table.version(),
         leaves=data,
@@ -171,8 +182,11 @@ def _before_wide(text: bytes) -> bytes:
 class _AddReader:
     """The add actions as facts about files."""
 
-    def __init__(self, adds: pa.Table, schema: pa.Schema, physical: Mapping[str, Any], rules: _Rules) -> None:
+    def __init__(
+        self, adds: pa.Table, schema: pa.Schema, physical: Mapping[str, Any], rules: _Rules, widened: frozenset[str]
+    ) -> None:
         self._adds = adds
+        self._widened = widened
         self._schema = schema
         self._physical = physical
         self._rules = rules
@@ -227,7 +241,9 @@ class _AddReader:
 
     def _column(self, leaf: Leaf) -> _Column:
         names = _physical_path(leaf, self._schema, self._physical)
-        ends = [self._descend(self._adds, (part, *names)) for part in ("min", "max")]
+        # the bounds of a column that was widened are in an older type: "3.4" was the nearest float, no double
+        is_widened = self._schema.field(leaf.indices[0]).name in self._widened
+        ends = [None if is_widened else self._descend(self._adds, (part, *names)) for part in ("min", "max")]
         nulls = self._descend(self._adds, ("null_count", *names))
         nothing: list[Any] = [None] * self._adds.num_rows
         lows, highs = (
@@ -297,6 +313,15 @@ def _damaged(source: TableSource, reason: str) -> SourceError:
     return SourceError(f"cannot read the Delta table {source.name}", value=reason, hint=_HINT)
 
 
+def _plainly(reason: str) -> str:
+    """The reason as people say it."""
+    if "Max catalog version" in reason:
+        return "its commits are kept by a catalog (catalog-managed table), which lakebed does not ask"
+    if feature := re.search(r"Feature '([^']+)' is not supported", reason):
+        return f"it needs the reader feature {feature[1]}, which is not known here"
+    return reason
+
+
 def _reason(error: LakeError) -> str:
     reason = f"{error.what}: {error.value}" if isinstance(error, SourceError) and error.value else error.what
     return reason.splitlines()[0][:300]
@@ -318,7 +343,11 @@ def _is_written_by_spark(table: DeltaTable) -> bool:
     """Whether every commit of the table is known and Spark's: then a maximum without a tie-break was not cut."""
     if table.version() >= _MAX_HISTORY:
         return False
-    engines = [str(commit.get("engineInfo", "")) for commit in table.history()]
+    try:
+        engines = [str(commit.get("engineInfo", "")) for commit in table.history()]
+    except Exception:
+        # an action of a later protocol, which readers are to ignore
+        return False
     return len(engines) == table.version() + 1 and all(engine.startswith("Apache-Spark/") for engine in engines)
 
 
@@ -339,6 +368,34 @@ def _relative(path: str, folder: str) -> str:
     """A file's path relative to the lake root; one that lies elsewhere stays as it is."""
     plain = unquote(path)
     return f"{folder}/{plain}" if folder and not _is_outside(plain) else plain
+
+
+def with_variants(schema: pa.Schema, described: Mapping[str, Any]) -> pa.Schema:
+    """The schema with each VARIANT as one column, by the schema that the log has as JSON."""
+    pairs = zip(schema, described["fields"], strict=True)
+    return pa.schema([pa.field(field.name, _exact_type(field.type, one["type"]), field.nullable) for field, one in pairs])
+
+
+def _exact_type(type_: pa.DataType, described: Any) -> pa.DataType:
+    if described == "variant":
+        return VARIANT_TYPE
+    if not isinstance(described, dict) or described.get("type") != "struct" or "variant" not in json.dumps(described):
+        return type_
+    inner = with_variants(pa.schema([type_.field(index) for index in range(type_.num_fields)]), described)
+    return pa.struct(list(inner))
+
+
+def widened_columns(described: Mapping[str, Any]) -> frozenset[str]:
+    """The top-level columns of which a part got a wider type."""
+    return frozenset(one["name"] for one in described["fields"] if "delta.typeChanges" in json.dumps(one))
+
+
+def _casts(described: Mapping[str, Any], leaves: Sequence[Leaf]) -> dict[str, str]:
+    """What is to be done to cells after reading: VARIANT groups are values, dates of old files are timestamps."""
+    casts = {leaf.token: "variant" for leaf in leaves if leaf.type == VARIANT_TYPE}
+    wide = {one["name"] for one in described["fields"] if '"fromType": "date"' in json.dumps(one)}
+    stamps = [leaf for leaf in leaves if pa.types.is_timestamp(leaf.type) and leaf.path[0] in wide]
+    return casts | {leaf.token: "timestamp" for leaf in stamps}
 
 
 def _folded(name: str) -> str:

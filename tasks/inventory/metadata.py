@@ -16,7 +16,8 @@ from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 from lakebed.connectors.lake.statistics import UNKNOWN, FileFacts, widen
 from lakebed.connectors.lake.text.types import parse_canonical
 from lakebed.connectors.lake.type_text import column_type
-from lakebed.tasks.inventory.kernel import TableFacts, unify_schema
+from lakebed.connectors.lake.variant import VARIANT_TYPE
+from lakebed.tasks.inventory.kernel import TableFacts, type_class, unify_schema
 
 _CANDIDATES: tuple[ColumnType, ...] = ("int64", "float64", "date", "timestamp")
 
@@ -208,8 +209,11 @@ def _fill(file: FileFacts, footer: FileFacts, n_deleted: int, is_mapped: bool) -
     file.row_group_rows, file.row_group_bytes = footer.row_group_rows, footer.row_group_bytes
     place = {leaf.token: index for index, leaf in enumerate(footer.leaves)}
     for index, leaf in enumerate(file.leaves):
-        if file.statistics.tightness[index] == "none" and not is_mapped:
-            _fill_leaf(file, index, footer, place.get(leaf.token))
+        found = place.get(leaf.token)
+        is_same = found is None or type_class(footer.leaves[found].type) == type_class(leaf.type)
+        # a VARIANT may be two columns to the footer, and a date what is a timestamp by now
+        if file.statistics.tightness[index] == "none" and not is_mapped and is_same and leaf.type != VARIANT_TYPE:
+            _fill_leaf(file, index, footer, found)
 
 
 def _fill_leaf(file: FileFacts, index: int, footer: FileFacts, found: int | None) -> None:

@@ -58,10 +58,11 @@ def read_samples(path: Path) -> dict[str, ValueSample]:
     rule, parts = FloatRule("exact"), dict[str, list[ValueSample]]()
     with source_errors(str(path)), pa.OSFile(str(path)) as source:
         file = open_parquet(source)
-        leaves = schema_leaves(file.schema_arrow)
-        for batch in file.iter_batches(1 << 16, use_threads=False):
-            for token, cells in batch_leaves(batch, leaves).items():
-                parts.setdefault(token, []).append(sample_values(cells.values, VALUES_PER_COLUMN, rule))
+        tokens = [leaf.token for leaf in file_leaves(file)]
+        split = Split(0, 0, path.name, "parquet", None, (), (), file.metadata.num_rows, source.size())
+    for batch in read_split(str(path.parent), split, tokens, ReadCounter()):
+        for token, cells in batch.items():
+            parts.setdefault(token, []).append(sample_values(cells.values, VALUES_PER_COLUMN, rule))
     return {token: merge_samples(found, VALUES_PER_COLUMN) for token, found in parts.items()}
 
 

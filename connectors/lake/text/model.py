@@ -16,8 +16,9 @@ BoundValue = bool | int | float | str | date | datetime
 # literals as they were written, `json` canonical JSON text of values of several kinds, `list` whole arrays.
 ColumnKind = Literal["csv", "null", "bool", "int", "float", "number_text", "string", "list", "json"]
 
-# What `cast_staged` is told: a column type; `json`: the canonical JSON text of the staged values; "": as staged.
-StagedCast = Literal["", "string", "int64", "float64", "bool", "date", "timestamp", "json"]
+# What `cast_staged` is told: a column type; `json`: the canonical JSON text of the staged values; "": as staged. The
+# reader knows one more: `variant`, whose cells are values already.
+StagedCast = Literal["", "string", "int64", "float64", "bool", "date", "timestamp", "json", "variant"]
 
 MAX_BOUND_LENGTH = 512
 

@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 from lakebed.connectors.errors import ConfigError, SourceError
 from lakebed.connectors.lake.files import open_file
 from lakebed.connectors.lake.isolated import alive
+from lakebed.connectors.lake.no_table import what_it_is
 
 BLOCK_BYTES = 1 << 22
 _LARGE_READ = 1 << 26
@@ -97,6 +98,8 @@ class TextStream:
 
     def _start(self) -> None:
         head = self._raw(BLOCK_BYTES)
+        if what := what_it_is(head):
+            raise SourceError(f"{self.path} is no table", value=what, hint="leave it out with `lake.exclude`")
         for mark, encoding in _MARKS:
             if head.startswith(mark):
                 self.encoding, self.has_mark, head = encoding, True, head[len(mark) :]
