@@ -22,7 +22,7 @@ _ENDINGS: dict[str, TableFormat] = {
     ".csv": "csv", ".tsv": "csv",
     ".json": "json", ".jsonl": "json", ".ndjson": "json",
 }  # fmt: skip
-_TEXT_COMPRESSIONS = (".gz",)
+_TEXT_COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def discover(listing: Listing, config: LakeConfig) -> Discovery:
 
 def format_of(path: str) -> TableFormat | None:
     """The format that a file's ending tells, or None."""
-    return _ENDINGS.get(_split_ending(path)[1].removesuffix(".gz").lower())
+    ending = _split_ending(path)[1].lower()
+    return _ENDINGS.get(next((ending.removesuffix(one) for one in _TEXT_COMPRESSIONS if ending.endswith(one)), ending))
 
 
 def partition_of(path: str, table_path: str) -> tuple[tuple[str, str | None], ...]:

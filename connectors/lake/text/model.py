@@ -74,7 +74,9 @@ class ColumnScan:
 
 @dataclass(frozen=True)
 class TextScan:
-    """One text file, staged. `n_bytes` is the size of the file as it lies in the lake (compressed if it is)."""
+    """One text file, staged. `n_bytes` is the size of the file as it lies in the lake (compressed if it is); `notes` say
+    what is not plain in it.
+    """
 
     path: str
     format: TextFormat
@@ -85,6 +87,7 @@ class TextScan:
     staged_bytes: int = 0
     delimiter: str = ""
     has_header: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def test_types_given_by_the_config(tmp_path: Path) -> None:
         (b'{"a":NaN}\n', "NaN is no JSON"),
         (b'{"a":Infinity}\n', "Infinity is no JSON"),
         (b'{"a":"\\ud800"}\n', "no Unicode text"),
-        (b'{"a":1}\n{"a":"\xe9"}\n', "byte 0xe9 in line 2"),
+        (b'{"a":"\xc3\xa9"}\n{"a":"\xe9"}\n', "byte 0xe9 in line 2"),
         (b'{"a":"\0"}\n', "NUL bytes"),
         (b"{}\n{}\n", "no columns"),
         (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", "nested too deeply"),
