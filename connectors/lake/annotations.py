@@ -17,7 +17,9 @@ from lakebed.connectors.lake.variant import VARIANT_TYPE, canonical_variants
 
 _TEXT = ("ENUM", "JSON")
 _BINARY_IDS = frozenset({pa.binary().id, pa.large_binary().id, pa.binary_view().id})
-_GROUP = re.compile(r"^(?P<indent> *)(?:required|optional|repeated) group field_id=\S+ (?P<name>.*?)(?P<is>\(Variant.*)? \{$")
+_GROUP = re.compile(
+    r"^(?P<indent> *)(?:required|optional|repeated) group field_id=\S+ (?P<name>.*?)(?P<is>\(Variant.*)? \{$"
+)
 # Spark 4.0 writes no annotation, but its own schema
 _SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
 

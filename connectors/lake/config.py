@@ -5,13 +5,15 @@ from typing import Any, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from lakebed.connectors.config import FrozenConfig
-from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.databases import CatalogConfig, DatabaseConfig, SourceName
+from lakebed.connectors.lake.globs import matches_any
 
 ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
 
 
-_RAGGED = "What becomes of CSV rows with more or fewer cells than the first: refuse the table, or leave them out and count."
+_RAGGED = (
+    "What becomes of CSV rows with more or fewer cells than the first: refuse the table, or leave them out and count."
+)
 
 
 class TextOverride(FrozenConfig):

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from lakebed.connectors.delta import open_table
 from lakebed.connectors.errors import LakeError, SourceError
 from lakebed.connectors.lake.canonical import canonical_values, has_order, is_stringlike
+from lakebed.connectors.lake.delta_schema import casts_of, plainly, widened_columns, with_variants
 from lakebed.connectors.lake.files import place_uri
 from lakebed.connectors.lake.hidden import DELTA_LOG
 from lakebed.connectors.lake.leaves import schema_leaves, token_of
@@ -36,8 +37,6 @@ from lakebed.connectors.lake.statistics import (
     widen,
     within,
 )
-
-from lakebed.connectors.lake.variant import VARIANT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -99,7 +98,7 @@ def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore
             raise SourceError("the log ends before its newest commit", value=f"version {table.version()} of {newest}")
         return _read(table, source, ignore_case)
     except LakeError as error:
-        raise _damaged(source, _plainly(_reason(error))) from error
+        raise _damaged(source, plainly(_reason(error))) from error
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of the Rust side is no Exception
@@ -123,7 +122,7 @@ def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFac
     reader = _AddReader(adds, schema, physical, rules, widened_columns(described))
     _require_files(paths, {entry.path for entry in source.files})
     files = reader.files(paths, data, types, deletes)
-    casts = _casts(described, data)
+    casts = casts_of(described, data)
     for file in files:
         file.casts = casts
     is_mapped = table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none"
@@ -313,15 +312,6 @@ def _damaged(source: TableSource, reason: str) -> SourceError:
     return SourceError(f"cannot read the Delta table {source.name}", value=reason, hint=_HINT)
 
 
-def _plainly(reason: str) -> str:
-    """The reason as people say it."""
-    if "Max catalog version" in reason:
-        return "its commits are kept by a catalog (catalog-managed table), which lakebed does not ask"
-    if feature := re.search(r"Feature '([^']+)' is not supported", reason):
-        return f"it needs the reader feature {feature[1]}, which is not known here"
-    return reason
-
-
 def _reason(error: LakeError) -> str:
     reason = f"{error.what}: {error.value}" if isinstance(error, SourceError) and error.value else error.what
     return reason.splitlines()[0][:300]
@@ -368,34 +358,6 @@ def _relative(path: str, folder: str) -> str:
     """A file's path relative to the lake root; one that lies elsewhere stays as it is."""
     plain = unquote(path)
     return f"{folder}/{plain}" if folder and not _is_outside(plain) else plain
-
-
-def with_variants(schema: pa.Schema, described: Mapping[str, Any]) -> pa.Schema:
-    """The schema with each VARIANT as one column, by the schema that the log has as JSON."""
-    pairs = zip(schema, described["fields"], strict=True)
-    return pa.schema([pa.field(field.name, _exact_type(field.type, one["type"]), field.nullable) for field, one in pairs])
-
-
-def _exact_type(type_: pa.DataType, described: Any) -> pa.DataType:
-    if described == "variant":
-        return VARIANT_TYPE
-    if not isinstance(described, dict) or described.get("type") != "struct" or "variant" not in json.dumps(described):
-        return type_
-    inner = with_variants(pa.schema([type_.field(index) for index in range(type_.num_fields)]), described)
-    return pa.struct(list(inner))
-
-
-def widened_columns(described: Mapping[str, Any]) -> frozenset[str]:
-    """The top-level columns of which a part got a wider type."""
-    return frozenset(one["name"] for one in described["fields"] if "delta.typeChanges" in json.dumps(one))
-
-
-def _casts(described: Mapping[str, Any], leaves: Sequence[Leaf]) -> dict[str, str]:
-    """What is to be done to cells after reading: VARIANT groups are values, dates of old files are timestamps."""
-    casts = {leaf.token: "variant" for leaf in leaves if leaf.type == VARIANT_TYPE}
-    wide = {one["name"] for one in described["fields"] if '"fromType": "date"' in json.dumps(one)}
-    stamps = [leaf for leaf in leaves if pa.types.is_timestamp(leaf.type) and leaf.path[0] in wide]
-    return casts | {leaf.token: "timestamp" for leaf in stamps}
 
 
 def _folded(name: str) -> str:

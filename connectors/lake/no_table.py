@@ -6,7 +6,10 @@ _HEADS = (
     (re.compile(rb"version https://git-lfs\.github\.com/spec/"), "a pointer of git-lfs: the file was not fetched"),
     (re.compile(rb"[^\n]*/annex/objects/"), "a pointer of git-annex: the file was not fetched"),
     (re.compile(rb"(?:<\?xml[^>]*>\s*)?<Error>", re.IGNORECASE), "an object store's error message, in XML"),
-    (re.compile(rb"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I | re.S), "an HTML page"),
+    (
+        re.compile(rb"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I | re.S),
+        "an HTML page",
+    ),
     (re.compile(rb"<\?xml\b", re.IGNORECASE), "an XML document"),
     (re.compile(rb"PK\x03\x04"), "a ZIP archive, as Excel's files are"),
     (re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "an old Office document"),

@@ -26,6 +26,7 @@ MAX_DEPTH = 200
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _NUMBERS = {3: "<b", 4: "<h", 5: "<i", 6: "<q", 7: "<d", 14: "<f"}
 _SIZES = {8: 4, 9: 8, 10: 16}
+_FACTORS = {"t": {"s": 10**9, "ms": 10**6, "us": 1000}, "c": {"s": 10**6, "ms": 1000}, "d": dict[str, int]()}
 _INSTANTS = {12: 1000, 13: 1000, 18: 1, 19: 1}
 
 
@@ -63,25 +64,32 @@ def _rows(values: pa.Array) -> list[Any]:
     type_ = values.type
     if isinstance(type_, pa.BaseExtensionType):
         return [None if cell is None else Tagged(("u", str(cell))) for cell in values.to_pylist()]
-    if pa.types.is_timestamp(type_):
-        factor = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}[type_.unit]
-        return [None if n is None else Tagged(("t", n * factor)) for n in values.view(pa.int64()).to_pylist()]
-    if pa.types.is_time(type_):
-        factor = {"s": 10**6, "ms": 1000, "us": 1, "ns": 1}[type_.unit]
-        return [None if n is None else Tagged(("c", n * factor)) for n in _integers(values)]
-    if pa.types.is_date(type_):
-        return [None if n is None else Tagged(("d", n)) for n in values.view(pa.int32()).to_pylist()]
+    if letter := _letter(type_):
+        factor = _FACTORS[letter].get(getattr(type_, "unit", ""), 1)
+        return [None if n is None else Tagged((letter, n * factor)) for n in _integers(values)]
     if pa.types.is_struct(type_):
-        names = [field.name for field in type_]
-        columns = [_rows(values.field(index)) for index in range(len(names))]
-        present = values.is_valid().to_pylist()
-        rows = zip(*columns, strict=True) if columns else iter([()] * len(values))
-        return [dict(zip(names, row, strict=True)) if has else None for has, row in zip(present, rows, strict=True)]
+        return _objects(values)
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         items, present = _rows(values.values), values.is_valid().to_pylist()
         ends = pairwise(values.offsets.to_pylist())
         return [items[start:stop] if has else None for has, (start, stop) in zip(present, ends, strict=True)]
-    return values.to_pylist()
+    plain: list[Any] = values.to_pylist()
+    return plain
+
+
+def _letter(type_: pa.DataType) -> str:
+    """Of types whose values are counts of something."""
+    if pa.types.is_timestamp(type_):
+        return "t"
+    return "c" if pa.types.is_time(type_) else "d" if pa.types.is_date(type_) else ""
+
+
+def _objects(values: pa.Array) -> list[Any]:
+    names = [field.name for field in values.type]
+    columns = [_rows(values.field(index)) for index in range(len(names))]
+    present = values.is_valid().to_pylist()
+    rows = zip(*columns, strict=True) if columns else iter([()] * len(values))
+    return [dict(zip(names, row, strict=True)) if has else None for has, row in zip(present, rows, strict=True)]
 
 
 def _integers(values: pa.Array) -> list[int | None]:
@@ -190,14 +198,17 @@ def _primitive(kind: int, data: bytes) -> Any:
     if kind in _SIZES:
         unscaled = int.from_bytes(data[1 : 1 + _SIZES[kind]], "little", signed=True)
         return Decimal(f"{unscaled}E-{data[0]}")
+    if kind in (15, 16):
+        content = bytes(data[4 : 4 + _unsigned(data, 0, 4)])
+        return content if kind == 15 else content.decode()
+    return _tagged(kind, data)
+
+
+def _tagged(kind: int, data: bytes) -> Tagged:
     if kind == 11:
         return Tagged(("d", struct.unpack_from("<i", data)[0]))
     if kind in _INSTANTS:
         return Tagged(("t", struct.unpack_from("<q", data)[0] * _INSTANTS[kind]))
-    if kind in (15, 16):
-        size = _unsigned(data, 0, 4)
-        content = bytes(data[4 : 4 + size])
-        return content if kind == 15 else content.decode()
     if kind == 17:
         return Tagged(("c", struct.unpack_from("<q", data)[0]))
     if kind == 20:

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from lakebed.connectors.errors import ConfigError, SourceError
-from lakebed.connectors.lake.leaves import batch_leaves, path_of, schema_leaves
-from lakebed.connectors.lake.read import open_parquet, source_errors
+from lakebed.connectors.lake.annotations import file_leaves
+from lakebed.connectors.lake.leaves import path_of
+from lakebed.connectors.lake.read import ReadCounter, Split, open_parquet, read_split, source_errors
 from lakebed.tasks.index.evidence import Evidence
 from lakebed.tasks.index.kernel.postings import FULL, Int64, sketched_overlaps
 from lakebed.tasks.lakegraph.kernel.samples import FloatRule, ValueSample, merge_samples, sample_values

@@ -36,7 +36,13 @@ class CsvReader:
     """
 
     def __init__(
-        self, stream: TextStream, config: TextConfig, block_bytes: int, dialect: Dialect = "rfc", *, is_sure: bool = True
+        self,
+        stream: TextStream,
+        config: TextConfig,
+        block_bytes: int,
+        dialect: Dialect = "rfc",
+        *,
+        is_sure: bool = True,
     ) -> None:
         self._stream, self._config, self._block_bytes = stream, config, block_bytes
         self._dialect, self._is_sure = dialect, is_sure
@@ -100,13 +106,13 @@ class CsvReader:
     def _open(self) -> csv.CSVStreamingReader:
         # names that cannot repeat: Arrow finds a column's type by its name
         names = [str(n) for n in range(len(self.shape.names))]
-        quote: str | bool = {"none": False, "single": "'"}.get(self._dialect, '"')
+        quotes: dict[str, str | bool] = {"none": False, "single": "'"}
         return csv.open_csv(
             pa.PythonFile(self._text, mode="r"),
             read_options=csv.ReadOptions(use_threads=False, block_size=self._block_bytes, column_names=names),
             parse_options=csv.ParseOptions(
                 delimiter=self.shape.delimiter,
-                quote_char=quote,
+                quote_char=quotes.get(self._dialect, '"'),
                 escape_char="\\" if self._dialect == "backslash" else False,
                 newlines_in_values=self._dialect != "none",
                 ignore_empty_lines=len(names) > 1,

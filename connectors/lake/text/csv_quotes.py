@@ -99,7 +99,7 @@ class CheckedText:
         if self.dialect == "rfc":
             self._check_fast(data)
         elif self._cells is not None:
-            self._check_cells(data)
+            self._check_cells(data, self._cells)
         return data
 
     def _check_fast(self, data: bytes) -> None:
@@ -139,12 +139,11 @@ class CheckedText:
         self._is_open_end = bool(is_last[-1] and not is_opening[-1])
         self._is_inside = (len(places) + self._is_inside) % 2 == 1
 
-    def _check_cells(self, data: bytes) -> None:
+    def _check_cells(self, data: bytes, cells: re.Pattern[bytes]) -> None:
         """The rule of another dialect, cell by cell."""
-        assert self._cells is not None
         # the file's end closes the last cell
         text = self._rest + (data or b"\n" if self._rest else data)
-        end = self._cells.match(text).end()  # type: ignore[union-attr] # no cell at all is a match
+        end = cells.match(text).end()  # type: ignore[union-attr] # no cell at all is a match
         self.n_escapes += data.count(b'\\"')
         left = text[end:]
         if left and (not data or self._is_wrong(left) or len(left) > len(data) + _MAX_CELL_BYTES):

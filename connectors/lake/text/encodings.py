@@ -12,7 +12,7 @@ MIN_CONFIDENCE = 0.6
 
 _UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _ODD = re.compile(rb"[\x80-\xff]")
-# of its many answers those that files really have, the usual ones first; the rest differ from one of these in rare signs
+# of its many answers those that files really have, the usual ones first
 _KNOWN = (
     "cp1252", "mac_roman", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp850", "cp437", "cp932", "euc_jp",
     "euc_kr", "big5", "gb18030", "mac_cyrillic",

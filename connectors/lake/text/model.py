@@ -74,8 +74,9 @@ class ColumnScan:
 
 @dataclass(frozen=True)
 class TextScan:
-    """One text file, staged. `n_bytes` is the size of the file as it lies in the lake (compressed if it is); `notes` say
-    what is not plain in it.
+    """One text file, staged.
+
+    `n_bytes` is the size of the file as it lies in the lake (compressed if it is); `notes` say what is not plain in it.
     """
 
     path: str

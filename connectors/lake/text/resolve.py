@@ -20,7 +20,7 @@ def resolve_types(scans: Sequence[TextScan]) -> tuple[ResolvedColumn, ...]:
 
     A type is taken where every value of every file survives it (int64 and float64 meet in float64); else the column
     is text: of CSV and of JSON numbers the literals as written, of JSON values of several kinds their canonical JSON
-    text. A column without any value is a string. JSON files may lack columns; CSV files must agree on theirs.
+    text. A column without any value is a string. Files may lack columns; of CSV only those with headers, and not most.
 
     Raises:
         SourceError: if CSV files disagree on their columns, or a JSON column is an object in one file and none in
@@ -89,7 +89,7 @@ def _column(
 
 
 def _bounds(column: ColumnScan | None, cast: StagedCast | None) -> Bounds | None:
-    if column is None or not cast or cast == "json":
+    if column is None or not cast or cast == "json" or cast == "variant":
         return None
     return column.candidates.get(cast)
 
@@ -97,7 +97,7 @@ def _bounds(column: ColumnScan | None, cast: StagedCast | None) -> Bounds | None
 def _check_columns(scans: Sequence[TextScan]) -> None:
     first = scans[0]
     for scan in scans[1:] if first.format == "csv" else ():
-        if [column.token for column in scan.columns] != [column.token for column in first.columns]:
+        if not _may_differ(scan, first):
             raise SourceError(
                 f"the CSV files of one table have different columns: {first.path} and {scan.path}",
                 value=_names(scan),
@@ -106,6 +106,15 @@ def _check_columns(scans: Sequence[TextScan]) -> None:
             )
     if first.format == "json":
         _check_objects(scans)
+
+
+def _may_differ(scan: TextScan, first: TextScan) -> bool:
+    """Whether CSV files are parts of one table: by place where they have no header, else by most of their names."""
+    mine, others = [column.token for column in scan.columns], [column.token for column in first.columns]
+    if mine == others:
+        return True
+    n_common = len(set(mine) & set(others))
+    return scan.has_header and first.has_header and 2 * n_common >= max(len(mine), len(others))
 
 
 def _check_objects(scans: Sequence[TextScan]) -> None:

@@ -11,6 +11,8 @@ import pyarrow as pa
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
 from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
+from lakebed.connectors.lake.text.csv_quotes import OddQuotes
+from lakebed.connectors.lake.text.json_exact import NotOneALine
 from lakebed.connectors.lake.text.json_lines import JsonReader
 from lakebed.connectors.lake.text.scan import MAX_ROW_BYTES
 from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream
@@ -85,7 +87,7 @@ def read_text(lake: LakeConfig, ref: TableRef) -> TextTable:
     """
     config, seen = _pinned(lake.text, ref.dialect), _Seen()
     read = _read_csv if ref.format == "csv" else _read_json
-    files = [read(lake, file, config, seen) for file in ref.files]
+    files = [read(lake, file, config.of(file.path), seen) for file in ref.files]
     dialect = TextDialect.model_validate(
         {
             **seen.facts,
@@ -124,7 +126,7 @@ def _read_csv_blocks(
     lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen, block_bytes: int
 ) -> dict[str, LeafArray]:
     with TextStream(lake.root, file.path, config.encoding) as stream:
-        reader = CsvReader(stream, config, block_bytes)
+        reader = CsvReader(stream, config, block_bytes, is_sure=False)
         shape = reader.shape
         facts = {
             "delimiter": shape.delimiter,
@@ -135,7 +137,11 @@ def _read_csv_blocks(
             "quoted": shape.quoted,
         }
         seen.add(facts | _facts(stream))
-        batches = list(reader.batches())
+        try:
+            batches = list(reader.batches())
+        except OddQuotes as odd:
+            raise odd.error from odd
+        _require_plain(file.path, [*stream.notes, *reader.notes])
         seen.n_quotes += stream.n_quotes
         return _cells(batches, reader.schema, lake, file, seen)
 
@@ -143,12 +149,29 @@ def _read_csv_blocks(
 def _read_json(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen) -> dict[str, LeafArray]:
     with TextStream(lake.root, file.path, config.encoding) as stream:
         head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
-        with JsonReader(stream) as reader:
+        with _json_reader(stream) as reader:
             leaves = schema_leaves(reader.schema)
             seen.raw |= {leaf.token for leaf in leaves if _kind(reader.shape, leaf.path) in _RAW_KINDS}
             seen.add(_facts(stream) | {"line_end": "\r\n" if b"\r\n" in head else "\n"})
             seen.facts["omits_nulls"] = bool(seen.facts.get("omits_nulls", True)) and b"null" not in head
             return _cells(list(reader.batches()), reader.schema, lake, file, seen)
+
+
+def _json_reader(stream: TextStream) -> JsonReader:
+    try:
+        return JsonReader(stream)
+    except NotOneALine as error:
+        raise _not_plain(stream.path, "its objects lie over several lines, or in one array") from error
+
+
+def _require_plain(path: str, notes: Sequence[str]) -> None:
+    """Refuses a file that could not be written again byte for byte."""
+    if notes:
+        raise _not_plain(path, notes[0])
+
+
+def _not_plain(path: str, why: str) -> SourceError:
+    return SourceError("a text file that could not be written again as it is", value=f"{path}: {why}")
 
 
 def _cells(

@@ -47,7 +47,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     for number, shredding in enumerate(SHREDDINGS):
         options = f", shredding {{v: '{shredding}'}}" if shredding else ""
         path = folder / f"{number}.parquet"
-        connection.execute(f"COPY (SELECT v FROM ({query}) ORDER BY i) TO '{path}' (FORMAT parquet{options})")
+        connection.execute(f"CREATE OR REPLACE TABLE t AS {query}")
+        connection.execute(f"COPY (SELECT v FROM t ORDER BY i) TO '{path}' (FORMAT parquet{options})")  # noqa: S608
         found[shredding] = read(path)
     return found
 
