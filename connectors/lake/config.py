@@ -16,6 +16,9 @@ _RAGGED = (
 )
 
 
+_LATER_DEFAULTS: tuple[tuple[str, object], ...] = (("ragged", "refuse"), ("renderings", "all"), ("files", {}))
+
+
 class TextOverride(FrozenConfig):
     """Settings of text for some of a lake's files, in place of those for all."""
 
@@ -38,6 +41,11 @@ class TextConfig(FrozenConfig):
         description="Column types that override inference: table glob → column name → type.",
     )
     ragged: Literal["refuse", "skip"] = Field("refuse", description=_RAGGED)
+    renderings: Literal["all", "canonical"] = Field(
+        "all",
+        description="By which renderings a column of text gets a type: any that is known, or one for each type "
+        "(so it is, too, with `containment.strict_types`).",
+    )
     files: dict[str, TextOverride] = Field(
         default_factory=dict, description="The same settings for some files: glob of paths → settings; the last wins."
     )
@@ -46,7 +54,7 @@ class TextConfig(FrozenConfig):
     def _without_newer_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Settings that came later are no part of a lake's identity unless they are set."""
         found: dict[str, Any] = handler(self)
-        return {key: value for key, value in found.items() if (key, value) not in (("ragged", "refuse"), ("files", {}))}
+        return {key: value for key, value in found.items() if (key, value) not in _LATER_DEFAULTS}
 
     def of(self, path: str) -> Self:
         """The settings for one file, by its path below the root."""

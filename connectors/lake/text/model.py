@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Literal
 
 import pyarrow as pa
@@ -10,15 +11,15 @@ import pyarrow as pa
 from lakebed.connectors.lake.config import ColumnType
 
 TextFormat = Literal["csv", "json"]
-BoundValue = bool | int | float | str | date | datetime
+BoundValue = bool | int | float | Decimal | str | date | datetime
 
 # How the cells of a staged column came to be. `csv`: text of unknown type. The rest is JSON: `number_text` holds number
 # literals as they were written, `json` canonical JSON text of values of several kinds, `list` whole arrays.
 ColumnKind = Literal["csv", "null", "bool", "int", "float", "number_text", "string", "list", "json"]
 
-# What `cast_staged` is told: a column type; `json`: the canonical JSON text of the staged values; "": as staged. The
-# reader knows one more: `variant`, whose cells are values already.
-StagedCast = Literal["", "string", "int64", "float64", "bool", "date", "timestamp", "json", "variant"]
+# What `cast_staged` is told: a column type; the name of a rendering (see `renderings`); `json`: the canonical JSON text
+# of the staged values; "": as staged. The reader knows one more: `variant`, whose cells are values already.
+StagedCast = str
 
 MAX_BOUND_LENGTH = 512
 
@@ -66,7 +67,7 @@ class ColumnScan:
     token: str
     kind: ColumnKind
     n_nulls: int
-    candidates: Mapping[ColumnType, Bounds | None] = field(default_factory=dict)
+    candidates: Mapping[StagedCast, Bounds | None] = field(default_factory=dict)
     form: str = ""
     override: ColumnType | None = None
     has_values: bool = True

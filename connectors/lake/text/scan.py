@@ -132,7 +132,7 @@ class _CsvJob:
             self.delimiter = reader.shape.delimiter
             self.has_single_quotes = dialect == "rfc" and reader.shape.has_single_quotes
             leaves = schema_leaves(reader.schema)
-            profiles = _profiles(leaves, ["csv"] * len(leaves), self.overrides, self.path)
+            profiles = _profiles(leaves, ["csv"] * len(leaves), self.overrides, self.path, self.config)
             n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, self.out_path)
             return TextScan(
                 self.path,
@@ -165,7 +165,7 @@ def _scan_objects(
 ) -> TextScan:
     with TextStream(root, path, config.encoding) as stream, JsonReader(stream, is_lines=is_lines) as reader:
         leaves = schema_leaves(reader.schema)
-        profiles = _profiles(leaves, [_kind(reader.shape, leaf) for leaf in leaves], overrides, path)
+        profiles = _profiles(leaves, [_kind(reader.shape, leaf) for leaf in leaves], overrides, path, config)
         n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, out_path)
         columns = tuple(profile.finish() for profile in profiles)
         notes = (*stream.notes, *(() if is_lines else ("objects over several lines, or in one array",)))
@@ -192,7 +192,11 @@ def _stage(
 
 
 def _profiles(
-    leaves: Sequence[Leaf], kinds: Sequence[ColumnKind], overrides: Mapping[str, ColumnType], path: str
+    leaves: Sequence[Leaf],
+    kinds: Sequence[ColumnKind],
+    overrides: Mapping[str, ColumnType],
+    path: str,
+    config: TextConfig,
 ) -> list[ColumnProfile]:
     """A profile for each leaf, with the type that the config gives by the leaf's token or its column's name.
 
@@ -210,7 +214,11 @@ def _profiles(
             hint="mend the column's name under `lake.text.types`",
         )
     given = [overrides.get(leaf.token) or overrides.get(str(leaf.path[0])) for leaf in leaves]
-    return [ColumnProfile(leaf.token, kind, type_) for leaf, kind, type_ in zip(leaves, kinds, given, strict=True)]
+    is_canonical = config.renderings == "canonical"
+    return [
+        ColumnProfile(leaf.token, kind, type_, is_canonical=is_canonical)
+        for leaf, kind, type_ in zip(leaves, kinds, given, strict=True)
+    ]
 
 
 def _kind(shape: Shape, leaf: Leaf) -> ColumnKind:

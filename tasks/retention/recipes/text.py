@@ -16,7 +16,7 @@ from lakebed.connectors.lake.text.json_exact import NotOneALine
 from lakebed.connectors.lake.text.json_lines import JsonReader
 from lakebed.connectors.lake.text.scan import MAX_ROW_BYTES
 from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream
-from lakebed.connectors.lake.text.types import cast_staged, timestamp_form
+from lakebed.connectors.lake.text.types import cast_staged, is_plain_form, timestamp_form
 from lakebed.connectors.lake.type_text import column_type
 from lakebed.tasks.retention.recipes.model import TextDialect
 from lakebed.tasks.retention.recipes.shapes import joined
@@ -154,7 +154,7 @@ def _read_json(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen)
             seen.raw |= {leaf.token for leaf in leaves if _kind(reader.shape, leaf.path) in _RAW_KINDS}
             seen.add(_facts(stream) | {"line_end": "\r\n" if b"\r\n" in head else "\n"})
             seen.facts["omits_nulls"] = bool(seen.facts.get("omits_nulls", True)) and b"null" not in head
-            return _cells(list(reader.batches()), reader.schema, lake, file, seen)
+            return _cells(list(reader.batches()), reader.schema, lake, file, seen, is_json=True)
 
 
 def _json_reader(stream: TextStream) -> JsonReader:
@@ -175,7 +175,13 @@ def _not_plain(path: str, why: str) -> SourceError:
 
 
 def _cells(
-    batches: Sequence[pa.RecordBatch], schema: pa.Schema, lake: LakeConfig, file: FileRef, seen: _Seen
+    batches: Sequence[pa.RecordBatch],
+    schema: pa.Schema,
+    lake: LakeConfig,
+    file: FileRef,
+    seen: _Seen,
+    *,
+    is_json: bool = False,
 ) -> dict[str, LeafArray]:
     leaves = schema_leaves(schema, lake.ignore_column_case)
     casts = cast("dict[str, StagedCast]", dict(file.casts))
@@ -186,10 +192,14 @@ def _cells(
             parts[token].append(cells)
     for leaf in leaves:
         whole = joined(parts[leaf.token], leaf.type)
-        if casts.get(leaf.token) == "timestamp" and leaf.token not in seen.forms:
-            first = whole.values.drop_null()
-            seen.forms |= {leaf.token: timestamp_form(first[0].as_py())} if len(first) else {}
         rule = casts.get(leaf.token, "")
+        first = whole.values.drop_null()
+        form = timestamp_form(first[0].as_py()) if rule == "timestamp" and len(first) else ""
+        # the writer of recipes knows one rendering of a type; JSON's strings stay such
+        if ":" in rule or (form and not is_plain_form(form)) or (is_json and rule in ("date", "timestamp")):
+            raise _not_plain(file.path, f"column {path_of(leaf.token)[0]} is text that was typed by a rendering")
+        if form and leaf.token not in seen.forms:
+            seen.forms[leaf.token] = form
         result[leaf.token] = LeafArray(_typed(whole.values, rule), whole.null_depth)
     return result
 

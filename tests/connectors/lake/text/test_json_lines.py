@@ -53,7 +53,9 @@ def test_json_lines_become_staged_parquet(tmp_path: Path) -> None:
         ('["l"]', "list", 1),
     ]
     assert found.columns[0].candidates == {"int64": Bounds(1, 2), "float64": Bounds(1.0, 2.0)}
-    assert [str(c.type) for c in resolve_types([found])] == ["int64", "string", "double", "string", "list<item: int64>"]
+    assert [str(c.type) for c in resolve_types([found])] == [
+        "int64", "date32[day]", "double", "string", "list<item: int64>",
+    ]  # fmt: skip
     assert (found.n_rows, found.format) == (2, "json")
 
 
