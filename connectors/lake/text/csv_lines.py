@@ -53,8 +53,7 @@ class CsvReader:
             raise _empty(stream)
         self.shape: CsvShape = sniff_csv(sample[n_blank:], stream.is_at_end, stream.path, config, dialect)
         stream.skip(self.shape.n_skipped_bytes)
-        first_line = 1 + (sample[: n_blank + self.shape.n_skipped_bytes]).count(b"\n")
-        self._text = CheckedText(stream, self.shape.delimiter, dialect, first_line)
+        self._text = CheckedText(stream, self.shape.delimiter, dialect, n_blank + self.shape.n_skipped_bytes)
         self.schema = pa.schema([pa.field(name, pa.string()) for name in self.shape.names])
         self._ragged: csv.InvalidRow | None = None
         self.n_comments = self.n_ragged = 0

@@ -60,17 +60,17 @@ class CheckedText:
         stream: of the file.
         delimiter: between cells.
         dialect: whose rule must hold.
-        first_line: number of the line that comes next.
+        n_skipped: bytes of the text before.
     """
 
     stream: TextStream
     delimiter: str
     dialect: Dialect
-    first_line: int = 1
+    n_skipped: int = 0
     closed: bool = False
 
     def __post_init__(self) -> None:
-        self._line = self.first_line
+        self._n_bytes = 0
         self._is_inside = self._is_open_end = False
         self._last = _NEWLINE
         self._rest = b""
@@ -106,37 +106,34 @@ class CheckedText:
         """The rule of RFC 4180 over whole blocks: quotes open and close in turn, each beside what may stand there."""
         if not data:
             if self._is_inside:
-                raise self._odd("a quote is never closed", b"")
+                raise self._odd("a quote is never closed", 0, b"")
             return
         if self._is_open_end and not self._allowed[data[0]]:
-            raise self._odd("text after a closing quote", data)
+            raise self._odd("text after a closing quote", 0, data)
         if b'"' in data:
             self._check_quotes(np.frombuffer(data, np.uint8), data)
         else:
             self._is_open_end = False
-            if self._is_inside and b"\n" in data:
-                self.has_line_breaks = True
-        self._line += data.count(b"\n")
+            self.has_line_breaks |= self._is_inside and b"\n" in data
+        self._n_bytes += len(data)
         self._last = data[-1]
 
     def _check_quotes(self, block: np.ndarray, data: bytes) -> None:
         places = np.flatnonzero(block == _QUOTE)
-        is_opening = (np.arange(len(places)) + self._is_inside) % 2 == 0
-        before = block[places - 1]
-        if places[0] == 0:
+        opening, closing = places[int(self._is_inside) :: 2], places[1 - int(self._is_inside) :: 2]
+        ends = closing[:-1] if len(closing) and closing[-1] == len(block) - 1 else closing
+        before = block.take(opening - 1, mode="wrap")
+        if len(opening) and opening[0] == 0:
             before[0] = self._last
-        behind = block[np.minimum(places + 1, len(block) - 1)]
-        is_last = places == len(block) - 1
-        is_odd = np.where(is_opening, ~self._allowed[before], ~(self._allowed[behind] | is_last))
-        if is_odd.any():
-            place = int(places[is_odd.argmax()])
-            self._line += data.count(b"\n", 0, place)
-            why = "a quote inside of a cell" if is_opening[is_odd.argmax()] else "text after a closing quote"
-            raise self._odd(why, data[max(0, place - 30) : place + 30])
+        is_right, is_closed = self._allowed.take(before), self._allowed.take(block.take(ends + 1))
+        if not (is_right.all() and is_closed.all()):
+            wrong = [int(where[~fits][0]) for where, fits in ((opening, is_right), (ends, is_closed)) if not fits.all()]
+            why = "a quote inside of a cell" if min(wrong) in opening else "text after a closing quote"
+            raise self._odd(why, min(wrong), data[max(0, min(wrong) - 30) : min(wrong) + 30])
         if self.delimiter in ("\t", "\x01") and not self.has_line_breaks:
             breaks = np.flatnonzero(block == _NEWLINE)
             self.has_line_breaks = bool(((np.searchsorted(places, breaks) + self._is_inside) % 2 == 1).any())
-        self._is_open_end = bool(is_last[-1] and not is_opening[-1])
+        self._is_open_end = len(ends) < len(closing)
         self._is_inside = (len(places) + self._is_inside) % 2 == 1
 
     def _check_cells(self, data: bytes, cells: re.Pattern[bytes]) -> None:
@@ -147,8 +144,8 @@ class CheckedText:
         self.n_escapes += data.count(b'\\"')
         left = text[end:]
         if left and (not data or self._is_wrong(left) or len(left) > len(data) + _MAX_CELL_BYTES):
-            raise self._odd("a quote that fits no rule", left)
-        self._line += text[:end].count(b"\n")
+            raise self._odd("a quote that fits no rule", end - len(self._rest), left)
+        self._n_bytes += len(data)
         self._rest = left
 
     def _is_wrong(self, left: bytes) -> bool:
@@ -156,8 +153,11 @@ class CheckedText:
         quote = b"'" if self.dialect == "single" else b'"'
         return bool(left) and not left.startswith(quote) and b"\n" in left
 
-    def _odd(self, why: str, found: bytes) -> OddQuotes:
-        return OddQuotes(self.stream.path, self._line, why, found)
+    def _odd(self, why: str, place: int, found: bytes) -> OddQuotes:
+        """The error for a place in the block at hand; its line is counted only now."""
+        with self.stream.again() as again:
+            before = again.read(self.n_skipped + self._n_bytes + place)
+        return OddQuotes(self.stream.path, before.count(b"\n") + 1, why, found)
 
 
 def _pattern(dialect: Dialect, delimiter: str) -> "re.Pattern[bytes] | None":
@@ -174,5 +174,7 @@ def _pattern(dialect: Dialect, delimiter: str) -> "re.Pattern[bytes] | None":
 
 def has_single_quotes(sample: bytes, delimiter: str) -> bool:
     """Whether cells in single quotes hold the delimiter."""
+    if b"'" not in sample:
+        return False
     d = re.escape(delimiter.encode())
     return bool(re.search(rb"(?m)(?:^|%s)'[^'\n]*%s[^'\n]*'(?:%s|\r?$)" % (d, d, d), sample))

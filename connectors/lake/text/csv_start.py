@@ -16,6 +16,8 @@ from lakebed.connectors.lake.text.csv_quotes import Dialect
 N_SAMPLE_ROWS = 500
 DELIMITERS = (",", ";", "\t", "|", "\x01")
 MAX_LINES_BEFORE = 30
+# characters of a text that tell its delimiter
+_LOOKED_AT = 1 << 17
 
 _ENDINGS = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
@@ -55,6 +57,8 @@ def find_start(text: str, is_whole: bool, path: str, given: str = "", dialect: D
         given: the delimiter that the config sets; empty where it is to be found.
         dialect: how cells are quoted.
     """
+    text = text[:_LOOKED_AT]
+    is_whole = is_whole and len(text) < _LOOKED_AT
     if match := _SEP.match(text):
         return Start(given or match[1], match[0], notes=(f"the first line sets the delimiter: {match[0].strip()}",))
     own = _own_delimiter(path)

@@ -27,6 +27,10 @@ class UncastableCell(ValueError):
         self.token, self.row, self.cell, self.type = token, row, cell, type_
 
 
+class Unsettled(Exception):
+    """Later cells do not fit the rendering of floats that the first ones fitted: try all, from the beginning."""
+
+
 class ColumnProfile:
     """What the blocks of one column have shown so far.
 
@@ -35,14 +39,22 @@ class ColumnProfile:
         kind: how its staged cells came to be.
         override: the type that the config gives, if it gives one.
         is_canonical: whether only one rendering of a type gives it.
+        is_thorough: whether all renderings are tried, not only the first of floats that fits.
     """
 
     def __init__(
-        self, token: str, kind: ColumnKind, override: ColumnType | None = None, *, is_canonical: bool = False
+        self,
+        token: str,
+        kind: ColumnKind,
+        override: ColumnType | None = None,
+        *,
+        is_canonical: bool = False,
+        is_thorough: bool = False,
     ) -> None:
         self.token, self.kind, self.override = token, kind, override
         self._types: list[StagedCast] = [override] if override else list(_types_of(kind))
-        self._is_canonical = is_canonical
+        self._is_canonical, self._is_thorough = is_canonical, is_thorough
+        self._has_left_out = False
         if is_canonical and not override:
             self._types = [name for name in _CANONICAL.get(kind, self._types) if ":" not in name and name != "decimal"]
         self._bounds: dict[StagedCast, Bounds | None] = {}
@@ -57,6 +69,7 @@ class ColumnProfile:
 
         Raises:
             UncastableCell: if a cell does not fit the type that the config gives.
+            Unsettled: if the file is to be read again, thoroughly.
         """
         start, self._n_rows = self._n_rows, self._n_rows + len(cells)
         n_nulls = cells.null_count
@@ -97,17 +110,30 @@ class ColumnProfile:
             self._add_typed(cells)
             return
         ints: Bounds | None = None
+        has_float = False
         for type_ in list(self._types):
+            if has_float and not self._is_thorough and _is_real(type_):
+                # one rendering of floats will do, unless it fits later cells no more
+                self._types.remove(type_)
+                self._has_left_out = True
+                continue
             if type_ == "float64" and _is_safe(ints):
+                has_float = True
                 self._widen(type_, _as_float(ints))
                 continue
-            values = self._parsed(cells, type_)
+            name, values = self._parsed(cells, type_)
             if values is None:
-                self._types.remove(type_)
+                self._remove(type_)
                 continue
             bounds = bounds_of(values)
             ints = bounds if type_ == "int64" else ints
-            self._widen(type_, bounds)
+            has_float |= pa.types.is_floating(values.type)
+            self._widen(name, bounds)
+
+    def _remove(self, type_: StagedCast) -> None:
+        self._types.remove(type_)
+        if self._has_left_out and _is_real(type_):
+            raise Unsettled
 
     def _begin(self, cell: str) -> None:
         """What the first cell says of forms that the others must have."""
@@ -119,23 +145,21 @@ class ColumnProfile:
             place = self._types.index("decimal")
             self._types[place : place + 1] = [name] if (name := decimal_rendering(cell)) else []
 
-    def _parsed(self, cells: pa.Array, type_: StagedCast) -> pa.Array | None:
+    def _parsed(self, cells: pa.Array, type_: StagedCast) -> tuple[StagedCast, pa.Array | None]:
         if type_ == "timestamp":
             self._forms = [form for form in self._forms if pc.all(pc.match_substring_regex(cells, form)).as_py()]
             self._form = self._forms[0] if self._forms else ""
         values = parse_canonical(cells, type_, self._form)
-        if values is None and type_.startswith("decimal:") and not type_.endswith("w"):
-            values = self._parsed_wide(cells, type_)
-        return values
-
-    def _parsed_wide(self, cells: pa.Array, type_: StagedCast) -> pa.Array | None:
-        """Decimals of more than 38 digits, which the earlier blocks fit into as well."""
-        values = parse_canonical(cells, f"{type_}w")
+        if values is not None or not type_.startswith("decimal:") or type_.endswith("w"):
+            return type_, values
+        # decimals of more than 38 digits, which the earlier blocks fit into as well
+        wide = f"{type_}w"
+        values = parse_canonical(cells, wide)
         if values is not None:
-            self._types[self._types.index(type_)] = f"{type_}w"
+            self._types[self._types.index(type_)] = wide
             if type_ in self._bounds:
-                self._bounds[f"{type_}w"] = self._bounds.pop(type_)
-        return values
+                self._bounds[wide] = self._bounds.pop(type_)
+        return wide, values
 
     def _add_typed(self, values: pa.Array) -> None:
         """Cells that JSON has typed; an int column may be merged with a float one when each int survives that."""
@@ -166,6 +190,11 @@ def bounds_of(values: pa.Array) -> Bounds | None:
         return Bounds(low, high)
     cut_low, cut_high = low[:MAX_BOUND_LENGTH], high[:MAX_BOUND_LENGTH]
     return Bounds(cut_low, cut_high, cut_low != low, cut_high != high)
+
+
+def _is_real(name: StagedCast) -> bool:
+    """Whether a rendering is of floats or decimals."""
+    return name == "float64" or name.startswith(("float:", "decimal"))
 
 
 _CANONICAL: dict[ColumnKind, list[StagedCast]] = {"number_text": ["string"], "string": ["string"]}

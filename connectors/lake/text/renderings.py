@@ -131,6 +131,13 @@ def _is_styled(cells: pa.Array, values: pa.Array, style: FloatStyle) -> bool:
         cells, values = cells.filter(kept), values.filter(kept)
     size = pc.abs(values)
     is_plain = pc.or_(pc.equal(size, 0.0), pc.and_(pc.greater_equal(size, style.low), pc.less(size, style.high)))
+    rendered = pc.cast(values, pa.string())
+    # most cells are as Arrow writes them, which is quick to see
+    is_easy = pc.and_(pc.equal(rendered, cells), pc.and_(is_plain, pc.match_substring(cells, ".")))
+    is_left = pc.or_(pc.invert(is_easy), pc.match_substring(cells, "e"))
+    if not pc.any(is_left, min_count=0).as_py():
+        return True
+    cells, is_plain, rendered = cells.filter(is_left), is_plain.filter(is_left), rendered.filter(is_left)
     has_shape = pc.if_else(
         is_plain,
         pc.match_substring_regex(cells, f"^{style.plain}$"),
@@ -139,7 +146,7 @@ def _is_styled(cells: pa.Array, values: pa.Array, style: FloatStyle) -> bool:
     if not pc.all(has_shape, min_count=0).as_py():
         return False
     # the same digits that parse to the same float stand at the same place
-    return bool(_digits(cells).equals(_digits(pc.cast(values, pa.string()))))
+    return bool(_digits(cells).equals(_digits(rendered)))
 
 
 def _digits(texts: pa.Array) -> pa.Array:

@@ -16,7 +16,7 @@ from lakebed.connectors.lake.text.encodings import SAMPLE_BYTES, guess_encoding
 from lakebed.connectors.lake.text.json_exact import NotOneALine
 from lakebed.connectors.lake.text.json_lines import JsonReader
 from lakebed.connectors.lake.text.model import ColumnKind, TextFormat, TextScan
-from lakebed.connectors.lake.text.profile import ColumnProfile, UncastableCell
+from lakebed.connectors.lake.text.profile import ColumnProfile, UncastableCell, Unsettled
 from lakebed.connectors.lake.text.shapes import Shape
 from lakebed.connectors.lake.text.staged import StagedWriter
 from lakebed.connectors.lake.text.stream import BLOCK_BYTES, EncodingError, TextStream
@@ -109,6 +109,7 @@ class _CsvJob:
     overrides: Mapping[str, ColumnType]
     delimiter: str = ","
     has_single_quotes: bool = False
+    is_thorough: bool = False
 
     def scan(self, dialect: Dialect, *, is_sure: bool = False) -> TextScan:
         """Reads the file once.
@@ -120,6 +121,8 @@ class _CsvJob:
         while True:
             try:
                 return self._scan_blocks(dialect, block_bytes, is_sure)
+            except Unsettled:
+                self.is_thorough = True
             except RowTooLong as error:
                 # rows longer than a block are rare enough to begin again for them
                 block_bytes *= 8
@@ -132,7 +135,9 @@ class _CsvJob:
             self.delimiter = reader.shape.delimiter
             self.has_single_quotes = dialect == "rfc" and reader.shape.has_single_quotes
             leaves = schema_leaves(reader.schema)
-            profiles = _profiles(leaves, ["csv"] * len(leaves), self.overrides, self.path, self.config)
+            profiles = _profiles(
+                leaves, ["csv"] * len(leaves), self.overrides, self.path, self.config, self.is_thorough
+            )
             n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, self.out_path)
             return TextScan(
                 self.path,
@@ -151,25 +156,23 @@ class _CsvJob:
 def _scan_json(
     root: str, path: str, out_path: str, config: TextConfig, overrides: Mapping[str, ColumnType]
 ) -> TextScan:
-    try:
-        return _scan_objects(root, path, out_path, config, overrides, is_lines=True)
-    except NotOneALine as error:
+    is_lines, is_thorough, first = True, False, None
+    while True:
         try:
-            return _scan_objects(root, path, out_path, config, overrides, is_lines=False)
-        except NotOneALine:
-            raise error.args[0] from None
-
-
-def _scan_objects(
-    root: str, path: str, out_path: str, config: TextConfig, overrides: Mapping[str, ColumnType], *, is_lines: bool
-) -> TextScan:
-    with TextStream(root, path, config.encoding) as stream, JsonReader(stream, is_lines=is_lines) as reader:
-        leaves = schema_leaves(reader.schema)
-        profiles = _profiles(leaves, [_kind(reader.shape, leaf) for leaf in leaves], overrides, path, config)
-        n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, out_path)
-        columns = tuple(profile.finish() for profile in profiles)
-        notes = (*stream.notes, *(() if is_lines else ("objects over several lines, or in one array",)))
-        return TextScan(path, "json", n_rows, stream.n_bytes, columns, reader.schema, staged_bytes, notes=notes)
+            with TextStream(root, path, config.encoding) as stream, JsonReader(stream, is_lines=is_lines) as reader:
+                leaves = schema_leaves(reader.schema)
+                kinds = [_kind(reader.shape, leaf) for leaf in leaves]
+                profiles = _profiles(leaves, kinds, overrides, path, config, is_thorough)
+                n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, out_path)
+                columns = tuple(profile.finish() for profile in profiles)
+                notes = (*stream.notes, *(() if is_lines else ("objects over several lines, or in one array",)))
+                return TextScan(path, "json", n_rows, stream.n_bytes, columns, reader.schema, staged_bytes, notes=notes)
+        except Unsettled:
+            is_thorough = True
+        except NotOneALine as error:
+            if not is_lines:
+                raise (first or error).args[0] from None
+            is_lines, first = False, error
 
 
 def _stage(
@@ -197,6 +200,7 @@ def _profiles(
     overrides: Mapping[str, ColumnType],
     path: str,
     config: TextConfig,
+    is_thorough: bool,
 ) -> list[ColumnProfile]:
     """A profile for each leaf, with the type that the config gives by the leaf's token or its column's name.
 
@@ -216,7 +220,7 @@ def _profiles(
     given = [overrides.get(leaf.token) or overrides.get(str(leaf.path[0])) for leaf in leaves]
     is_canonical = config.renderings == "canonical"
     return [
-        ColumnProfile(leaf.token, kind, type_, is_canonical=is_canonical)
+        ColumnProfile(leaf.token, kind, type_, is_canonical=is_canonical, is_thorough=is_thorough)
         for leaf, kind, type_ in zip(leaves, kinds, given, strict=True)
     ]
 

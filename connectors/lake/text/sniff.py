@@ -77,7 +77,7 @@ def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig, dial
         shape,
         n_skipped_bytes=len(start.skipped.encode()),
         comment="#" if start.has_comments else "",
-        has_single_quotes=has_single_quotes(sample, delimiter),
+        has_single_quotes=has_single_quotes(sample[: 1 << 16], delimiter),
         notes=start.notes,
     )
     return _with_other_header(shape, rows, text) if has_header else shape

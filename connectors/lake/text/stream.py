@@ -45,6 +45,7 @@ class TextStream:
     """
 
     def __init__(self, root: str, path: str, encoding: str) -> None:
+        self._given = (root, path, encoding)
         self.path = path
         self.closed = False
         self.is_at_end = False
@@ -73,6 +74,10 @@ class TextStream:
             self.closed = True
             self._source.close()
             self._file.close()
+
+    def again(self) -> "TextStream":
+        """The same text, from its beginning."""
+        return TextStream(*self._given)
 
     def readable(self) -> bool:
         """True: part of what Arrow asks of a file."""
