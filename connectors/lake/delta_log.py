@@ -111,8 +111,8 @@ def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFac
     data = [leaf for leaf in leaves if schema.field(leaf.indices[0]).name not in partitions]
     types = {leaf.token: leaf.type for leaf in leaves if leaf not in data}
     adds = pa.table(table.get_add_actions(flatten=False)).combine_chunks()
-    paths = [_relative(path, source.path) for path in adds["path"].to_pylist()]
-    deletes = _row_deletes(table, paths)
+    paths = [relative_path(path, source.path) for path in adds["path"].to_pylist()]
+    deletes = row_deletes(table, paths)
     rules = _Rules(is_spark_only=_is_written_by_spark(table))
     reader = _AddReader(adds, schema, physical, rules)
     _require_files(paths, {entry.path for entry in source.files})
@@ -322,7 +322,7 @@ def _is_written_by_spark(table: DeltaTable) -> bool:
     return len(engines) == table.version() + 1 and all(engine.startswith("Apache-Spark/") for engine in engines)
 
 
-def _row_deletes(table: DeltaTable, paths: Sequence[str]) -> dict[str, int]:
+def row_deletes(table: DeltaTable, paths: Sequence[str]) -> dict[str, int]:
     """Deleted rows of each file that has a deletion vector, by the file's path relative to the lake root."""
     if "deletionVectors" not in (table.protocol().reader_features or []):
         return {}
@@ -335,7 +335,7 @@ def _row_deletes(table: DeltaTable, paths: Sequence[str]) -> dict[str, int]:
     return {by_name[name]: count for name, count in zip(names, counts, strict=True)}
 
 
-def _relative(path: str, folder: str) -> str:
+def relative_path(path: str, folder: str) -> str:
     """A file's path relative to the lake root; one that lies elsewhere stays as it is."""
     plain = unquote(path)
     return f"{folder}/{plain}" if folder and not _is_outside(plain) else plain
