@@ -85,10 +85,11 @@ def _print_deleted(found: "LakePlan") -> None:
 
 def _print_sharing(found: "LakePlan") -> None:
     """What somebody has to know who reads a folder whole, with all that lies in it."""
-    rows = [(row.table, _some(row.beside)) for row in found if row.beside]
-    if rows:
-        title = f"{len(rows):,} of them share a folder with tables that stay: read whole, it has fewer rows then"
-        print_table(title, ("delete", "stays beside"), rows)
+    shared = [row for row in found if row.beside]
+    if shared:
+        print_text(f"{len(shared):,} of them share a folder with tables that stay; read whole, it has fewer rows then:")
+    for row in shared:
+        print_text(f"  {row.table}: beside {_some(row.beside)}")
 
 
 def _some(names: "Sequence[str]") -> str:
