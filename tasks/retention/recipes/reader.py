@@ -153,7 +153,7 @@ class TableReader:
                 n_rows = len(next(iter(batch.values())).values)
                 kept = None if mask is None else mask.slice(start, n_rows)
                 start += n_rows
-                yield {token: _filtered(batch[name], kept) for token, name in stored.items()}
+                yield {token: batch[name].filter(kept) for token, name in stored.items()}
 
     def _own_schema(self) -> pa.Schema:
         given = self._given
@@ -274,13 +274,6 @@ def moved_error(table: str, path: str) -> PlanError:
     return PlanError(
         f"{table} has changed since the recipe was made", value=path, expected="the same bytes", hint="lakebed plan"
     )
-
-
-def _filtered(cells: LeafArray, mask: pa.Array | None) -> LeafArray:
-    if mask is None:
-        return cells
-    depth = None if cells.null_depth is None else cells.null_depth[mask.to_numpy(zero_copy_only=False)]
-    return LeafArray(cells.values.filter(mask), depth)
 
 
 def table_traits(lake: LakeConfig, ref: TableRef) -> Traits:
