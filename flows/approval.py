@@ -18,7 +18,7 @@ from lakebed.connectors.lake.globs import matches_any, unmatched
 from lakebed.flows.deployments import own_parameters
 from lakebed.flows.markdown import code, code_cell
 from lakebed.holds import held
-from lakebed.planning import plan_under
+from lakebed.planning import plan_under, sharing
 from lakebed.quarantine import apply, apply_settings
 from lakebed.tasks.quarantine.receipt import quoted
 from lakebed.tasks.retention.plan import Plan, leaving, read_plan, require_sealed
@@ -184,4 +184,6 @@ def plan_page(plan: Plan) -> str:
     ]
     if len(deleted) > SHOWN_TABLES:
         lines += ["", f"… and {len(deleted) - SHOWN_TABLES:,} more"]
+    shared = list(sharing(plan).items())[:SHOWN_TABLES]
+    lines += ["", *(f"- {code(name)} shares a folder with {', '.join(map(code, rest[:5]))}" for name, rest in shared)]
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """The plan of a run as people and programs read it: rows, totals, a file, and its application."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlanRow:
-    """One table of a plan: whether it may go, why, and what that saves in a month."""
+    """One table of a plan: whether it may go, why, and what that saves in a month.
+
+    `beside` are tables that stay and have files in the same folders: who reads such a folder whole finds fewer rows.
+    """
 
     table: str
     decision: str
@@ -41,6 +45,7 @@ class PlanRow:
     how: str
     saving_per_month: float | None
     rebuild_s: float | None
+    beside: tuple[str, ...] = ()
 
 
 class LakePlan(Result[PlanRow]):
@@ -68,7 +73,9 @@ class LakePlan(Result[PlanRow]):
         progress: bool | Progress = True,
     ) -> None:
         self.plan, self._config, self._given, self._progress = plan, config, given or {}, progress
-        super().__init__(PlanRow, map(_row, plan.tables), f"plan {plan.plan_id[:12]}")
+        beside = sharing(plan)
+        rows = (_row(table, beside.get(table.name, ())) for table in plan.tables)
+        super().__init__(PlanRow, rows, f"plan {plan.plan_id[:12]}")
 
     def save(self, path: str | Path) -> None:
         """Writes the plan to a file, whole or not at all.
@@ -175,13 +182,14 @@ def plan_under(config: Path | None, given: Mapping[str, Any], choice: Choice | N
     """
     from lakebed.holds import held, other_settings
 
-    plan = make(load_config(config, given, defaults={"lake": {"root": "."}}).artifacts)
-    settings = lake_settings(config, given)
-    decided = RetentionConfig.model_validate(newest_run(settings.artifacts, "retention").config["retention"])
+    root = load_config(config, given, defaults={"lake": {"root": "."}}).artifacts
+    run = newest_run(root, "retention")
+    plan, settings = make(root, run), lake_settings(config, given, run)
+    decided = RetentionConfig.model_validate(run.config["retention"])
     if others := other_settings(given_section("retention", config, given), decided):
         shown().note(f"warning: the run decided under other settings of {', '.join(others)}; lakebed run decides anew")
     reasons = {table.name: ("not_chosen", why) for table in plan.deleted if (why := (choice or Choice()).left(table))}
-    reasons |= {name: ("hold", why) for name, why in held(plan.deleted, settings).items()}
+    reasons |= {name: ("hold", why) for name, why in held(plan.deleted, settings, run).items()}
     return leaving(plan, reasons).sealed(plan.created_at) if reasons else plan
 
 
@@ -192,8 +200,8 @@ def make(root: str, only: RunRecord | None = None) -> Plan:
         ArtifactError: if there is no such run.
         PlanError: if the lake has changed since.
     """
-    store, refs = newest_refs(root, "retention", only)
-    settings = newest_run(root, "retention", only).config
+    run = newest_run(root, "retention", only)
+    (store, refs), settings = newest_refs(root, "retention", run), run.config
     lake, config = LakeConfig.model_validate(settings["lake"]), RetentionConfig.model_validate(settings["retention"])
     return make_plan(PlanSource(store, refs, lake, config), datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -207,7 +215,21 @@ def how_rebuilt(table: PlannedTable) -> str:
     return f"{recipe.selector_shape} of {', '.join(table.parents)}{lost}"
 
 
-def _row(table: PlannedTable) -> PlanRow:
+def sharing(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The tables to delete that share a folder with tables that stay, and these, by name. O(files)."""
+    staying: dict[str, set[str]] = defaultdict(set)
+    for table in plan.tables:
+        for folder in _folders(table) if table.decision == "keep" else ():
+            staying[folder].add(table.name)
+    found = {table.name: {name for folder in _folders(table) for name in staying[folder]} for table in plan.deleted}
+    return {name: tuple(sorted(others)) for name, others in found.items() if others}
+
+
+def _folders(table: PlannedTable) -> set[str]:
+    return {file.path.rpartition("/")[0] for file in table.identity.files}
+
+
+def _row(table: PlannedTable, beside: tuple[str, ...]) -> PlanRow:
     return PlanRow(
         table=table.name,
         decision=table.decision,
@@ -219,4 +241,5 @@ def _row(table: PlannedTable) -> PlanRow:
         how=how_rebuilt(table),
         saving_per_month=table.saving.total if table.saving else None,
         rebuild_s=table.rebuild_latency_s,
+        beside=beside,
     )

@@ -135,8 +135,8 @@ def begin(scope: RunScope, stages: Sequence[StageDef], only: str | None) -> Sequ
     scope.found = refs
     todo = stages[len(refs) :]
     require_inputs(todo, only)
-    if todo or has_requests(scope.log.folder):
-        scope.start_beside(needs_spark=any(stage.needs_spark for stage in todo))
+    if todo or (scope.is_to_be_judged and has_requests(scope.log.folder)):
+        scope.start_beside(todo)
     if not todo:
         for ref in refs.values():
             scope.done(ref, time.monotonic() - started)

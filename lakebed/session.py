@@ -137,8 +137,10 @@ class Lake(Answers):
         plan = plan_under(self._file, self._given) if file is None else read_plan(Path(file))
         return LakePlan(plan, self._file, self._given, progress=self._progress)
 
-    def restore(self, *tables: str, everything: bool = False, dry_run: bool = False) -> "Restored":
+    def restore(self, *tables: str, everything: bool = False, beside: str = "", dry_run: bool = False) -> "Restored":
         """Brings tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged.
+
+        One table may come back to another path in the lake, `beside` what was written in its place since.
 
         Examples:
             >>> lake.restore(everything=True, dry_run=True).moved
@@ -150,7 +152,7 @@ class Lake(Answers):
         """
         chosen = chosen_tables(tables, everything, "restore")
         with telling(self._progress):
-            return restore(chosen, lake_settings(self._file, self._given), is_dry=dry_run)
+            return restore(chosen, lake_settings(self._file, self._given), is_dry=dry_run, beside=beside)
 
     def purge(self, *tables: str, everything: bool = False, dry_run: bool = False) -> "Purged":
         """Deletes tables in quarantine whose days of grace are over, for ever; with `everything` all that are due.
@@ -199,7 +201,7 @@ class Lake(Answers):
 
         Raises:
             SourceError: if there is neither a table nor a pointer to one, or it cannot be read.
-            PlanError: if it was purged and its parents have moved since.
+            PlanError: if it was purged and its parents have changed since.
         """
         lake = self.config.lake
         return open_table(join_uri(lake.root, name), lake)

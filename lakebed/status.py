@@ -24,7 +24,7 @@ class RunRow:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A table in quarantine."""
+    """A table in quarantine; `at_place` is what was written in its place since, if anything."""
 
     table: str
     phase: str
@@ -32,6 +32,7 @@ class SetAside:
     n_bytes: int
     parents: tuple[str, ...]
     purge_not_before: str
+    at_place: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.delta import open_table
-from lakebed.connectors.errors import LakeError, SourceError
+from lakebed.connectors.errors import LakeError, SourceError, first_line
 from lakebed.connectors.lake.canonical import canonical_values, has_order, is_stringlike
 from lakebed.connectors.lake.delta_schema import casts_of, plainly, widened_columns, with_variants
 from lakebed.connectors.lake.files import place_uri
@@ -62,7 +63,7 @@ class DeltaFacts:
 
     `leaves` are those of the data files; `partition_types` has the token and type of each partition column;
     `row_deletes` the number of deleted rows of each file that has a deletion vector, by the file's path; `needs_spark`
-    whether Arrow cannot read the rows (deletion vectors, renamed columns, files outside the lake).
+    whether the files cannot be read as they lie (deletion vectors, renamed columns, files outside the lake).
     """
 
     version: int
@@ -116,8 +117,8 @@ def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFac
     data = [leaf for leaf in leaves if schema.field(leaf.indices[0]).name not in partitions]
     types = {leaf.token: leaf.type for leaf in leaves if leaf not in data}
     adds = pa.table(table.get_add_actions(flatten=False)).combine_chunks()
-    paths = [_relative(path, source.path) for path in adds["path"].to_pylist()]
-    deletes = _row_deletes(table, paths)
+    paths = [relative_path(path, source.path) for path in adds["path"].to_pylist()]
+    deletes = row_deletes(table, paths)
     rules = _Rules(is_spark_only=_is_written_by_spark(table))
     reader = _AddReader(adds, schema, physical, rules, widened_columns(described))
     _require_files(paths, {entry.path for entry in source.files})
@@ -341,7 +342,7 @@ def _is_written_by_spark(table: DeltaTable) -> bool:
     return len(engines) == table.version() + 1 and all(engine.startswith("Apache-Spark/") for engine in engines)
 
 
-def _row_deletes(table: DeltaTable, paths: Sequence[str]) -> dict[str, int]:
+def row_deletes(table: DeltaTable, paths: Sequence[str]) -> dict[str, int]:
     """Deleted rows of each file that has a deletion vector, by the file's path relative to the lake root."""
     if "deletionVectors" not in (table.protocol().reader_features or []):
         return {}
@@ -354,7 +355,7 @@ def _row_deletes(table: DeltaTable, paths: Sequence[str]) -> dict[str, int]:
     return {by_name[name]: count for name, count in zip(names, counts, strict=True)}
 
 
-def _relative(path: str, folder: str) -> str:
+def relative_path(path: str, folder: str) -> str:
     """A file's path relative to the lake root; one that lies elsewhere stays as it is."""
     plain = unquote(path)
     return f"{folder}/{plain}" if folder and not _is_outside(plain) else plain
@@ -391,6 +392,38 @@ def live_rows(table: DeltaTable) -> dict[str, pa.Array]:
     vectors = pa.table(table.deletion_vectors())
     names = [unquote(uri).rpartition("/")[2] for uri in vectors["filepath"].to_pylist()]
     return {name: vector.values for name, vector in zip(names, vectors["selection_vector"], strict=True)}
+
+
+@dataclass(frozen=True)
+class DeltaRows:
+    """How the rows of a table's files are read: by token the token in the files, by file name the live rows."""
+
+    names: Mapping[str, str]
+    live: Mapping[str, pa.Array]
+
+
+@lru_cache(maxsize=4)
+def delta_rows(root: str, path: str, version: int, ignore_case: bool) -> DeltaRows:
+    """The same of one version of the table at `path`; kept, as a worker reads many files of a table.
+
+    Raises:
+        SourceError: if the log cannot be read.
+    """
+    try:
+        table = open_table(place_uri(root, path))
+        if table.version() != version:
+            table.load_as_version(version)
+        leaves = schema_leaves(pa.schema(table.schema().to_arrow()), ignore_case)
+        columns = table.metadata().partition_columns
+        partitions = {token_of((name.casefold() if ignore_case else name,)) for name in columns}
+        data = [leaf for leaf in leaves if leaf.token not in partitions]
+        return DeltaRows(physical_tokens(table, data), live_rows(table))
+    except LakeError as error:
+        raise SourceError(f"cannot read the Delta table {path}", value=_reason(error), hint=_HINT) from error
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the Rust side is no Exception
+        raise SourceError(f"cannot read the Delta table {path}", value=first_line(error), hint=_HINT) from error
 
 
 def _physical_path(leaf: Leaf, schema: pa.Schema, physical: Mapping[str, Any]) -> list[str]:

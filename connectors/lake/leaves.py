@@ -55,6 +55,13 @@ class LeafArray:
     values: pa.Array
     null_depth: np.ndarray | None
 
+    def filter(self, mask: pa.Array | None) -> "LeafArray":
+        """The cells where the mask, (n,) of booleans, is true; all where there is none."""
+        if mask is None:
+            return self
+        depth = None if self.null_depth is None else self.null_depth[mask.to_numpy(zero_copy_only=False)]
+        return LeafArray(self.values.filter(mask), depth)
+
 
 def token_of(path: Iterable[str | int]) -> str:
     """The token of a path: its JSON text, as short as JSON allows."""

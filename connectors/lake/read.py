@@ -46,18 +46,21 @@ class Split:
 
     `format` is `parquet` for data that lies in the lake and `staged` for text that inventory has written as Parquet;
     `row_groups` None means all. `partition_values` are constant columns: (token, text value, Arrow type text).
-    `casts` give the columns of staged text their type: (token, what `cast_staged` is told).
+    `casts` give the columns of staged text their type: (token, what `cast_staged` is told). `delta` is the folder and
+    the version of a Delta table whose files cannot be read as they lie, since rows are deleted by vectors, or columns
+    have other names in them.
     """
 
     table_id: int
     split_id: int
     path: str
-    format: Literal["parquet", "staged"]
+    format: Literal["parquet", "staged", "delta"]
     row_groups: tuple[int, ...] | None
     partition_values: tuple[tuple[str, str | None, str], ...]
     casts: tuple[tuple[str, str], ...]
     n_rows: int
     n_bytes: int
+    delta: tuple[str, int] | None = None
 
 
 @dataclass
@@ -97,6 +100,9 @@ def read_split(
     Raises:
         SourceError: if the file cannot be read or is not what its footer says.
     """
+    if split.delta is not None:
+        yield from _read_delta(root, split, tokens, counter, ignore_case=ignore_case)
+        return
     n_bytes = split.n_bytes if split.row_groups is None else None
     with source_errors(split.path), open_file(root, split.path, n_bytes) as source:
         file = open_parquet(source)
@@ -110,6 +116,26 @@ def read_split(
             data = source
         wide = None if as_stored else wide_twin(file, data, plan.column_indices)
         yield from _read_planned(file, split, tokens, counter, plan, wide)
+
+
+def _read_delta(
+    root: str, split: Split, tokens: Sequence[str], counter: ReadCounter, *, ignore_case: bool
+) -> Iterator[dict[str, LeafArray]]:
+    """The live rows of a file, under the names that the table's log gives its columns."""
+    from lakebed.connectors.lake.delta_log import delta_rows
+
+    path, version = split.delta or ("", 0)
+    rows = delta_rows(root, path, version, ignore_case)
+    stored = {token: rows.names.get(token, token) for token in tokens}
+    live = rows.live.get(split.path.rpartition("/")[2])
+    with source_errors(split.path), open_file(root, split.path) as source:
+        file = open_parquet(source)
+        start = sum(file.metadata.row_group(group).num_rows for group in range((split.row_groups or (0,))[0]))
+        for batch in read_open(file, split, list(stored.values()), counter):
+            n_rows = len(next(iter(batch.values())).values)
+            mask = None if live is None else live.slice(start, n_rows)
+            start += n_rows
+            yield {token: batch[name].filter(mask) for token, name in stored.items()}
 
 
 def read_open(

@@ -32,7 +32,7 @@ def demo(
     with progress.step(f"Making the {lake} lake"):
         truth = _make_lake(lake, root)
     config = load_config(None, {"lake": {"root": str(root)}, "artifacts": str(artifacts)})
-    result = run(config, progress=progress, runner=chosen_runner())
+    result = run(config, progress=progress, runner=chosen_runner(config))
     differences = _differences(truth, str(artifacts))
     if as_json:
         print_json({**result.as_dict(), "differences": differences})

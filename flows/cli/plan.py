@@ -12,12 +12,13 @@ from lakebed.tasks.retention.words import money_text
 from lakebed.words import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lakebed.planning import LakePlan, PlanRow
     from lakebed.tasks.retention.plan import PlannedTable
 
 HASH_DIGITS = 12
+SHOWN_NAMES = 5
 
 
 def plan(  # noqa: PLR0913 - one argument an option
@@ -46,6 +47,7 @@ def plan(  # noqa: PLR0913 - one argument an option
         print_json({**found.totals, "out": str(out), "tables": tables, "copies": copies})
         return
     _print_deleted(found)
+    _print_sharing(found)
     _print_copies(found)
     _print_kept(found, everything=everything)
     _print_totals(found.totals)
@@ -60,7 +62,8 @@ def _pairs(found: "LakePlan") -> "Iterable[tuple[PlannedTable, PlanRow]]":
 
 def _facts(table: "PlannedTable", row: "PlanRow") -> dict[str, Any]:
     """A table for `--json`: the recipe itself and the identities stand in the plan's file."""
-    return {**table.model_dump(mode="json", exclude={"identity", "recipe"}), "how": row.how}
+    facts = table.model_dump(mode="json", exclude={"identity", "recipe"})
+    return {**facts, "how": row.how, "beside": list(row.beside)}
 
 
 def _print_deleted(found: "LakePlan") -> None:
@@ -78,6 +81,20 @@ def _print_deleted(found: "LakePlan") -> None:
     ]
     header = ("delete", "rebuilt by", "bytes", "saves a month", "rebuild", "certificate, rows' hash")
     print_table(f"{len(rows):,} tables to delete; each rebuild was run and compared", header, rows, right=(2, 3, 4))
+
+
+def _print_sharing(found: "LakePlan") -> None:
+    """What somebody has to know who reads a folder whole, with all that lies in it."""
+    shared = [row for row in found if row.beside]
+    if shared:
+        print_text(f"{len(shared):,} of them share a folder with tables that stay; read whole, it has fewer rows then:")
+    for row in shared:
+        print_text(f"  {row.table}: beside {_some(row.beside)}")
+
+
+def _some(names: "Sequence[str]") -> str:
+    rest = f" and {len(names) - SHOWN_NAMES:,} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + rest
 
 
 def _print_copies(found: "LakePlan") -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lakebed.flows.cli.options import Artifacts, AsJson, ConfigFile, Lake, Master, overrides
+from lakebed.flows.cli.options import Artifacts, AsJson, ConfigFile, Engine, Lake, Master, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
 from lakebed.flows.cli.tables import others_text, print_unreadable
 from lakebed.tasks.retention.words import money_text
@@ -21,6 +21,7 @@ def run(  # noqa: PLR0913 - one argument an option
     *,
     lake: Lake = None,
     artifacts: Artifacts = None,
+    engine: Engine = None,
     master: Master = None,
     to: Annotated[
         str | None, typer.Option("--to", help="Last stage to run; the index where none is named.", show_default=False)
@@ -42,9 +43,10 @@ def run(  # noqa: PLR0913 - one argument an option
     values = overrides(lake, artifacts, strict=strict or None, paranoid=paranoid or None)
     values |= {"full": True} if full else {}
     values |= {"spark": {"master": master}} if master else {}
+    values |= {"engine": engine} if engine else {}
     settings = load_config(config, values)
     configure(settings.logging)
-    result = run_chain(settings, to=to, only=only, progress=shown(), runner=chosen_runner())
+    result = run_chain(settings, to=to, only=only, progress=shown(), runner=chosen_runner(settings))
     if as_json:
         print_json(result.as_dict())
     else:

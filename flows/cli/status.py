@@ -140,10 +140,12 @@ def _told(value: Any) -> str:
 
 def _print_quarantine(found: "Status") -> None:
     tables = (
-        (one.table, one.phase, human_bytes(one.n_bytes), one.since, one.purge_not_before) for one in found.quarantine
+        (one.table, one.phase, human_bytes(one.n_bytes), one.since, one.purge_not_before, one.at_place)
+        for one in found.quarantine
     )
     print_text()
-    print_table("In quarantine", ("table", "", "bytes", "since", "purge not before"), tables, right=(2,))
+    header = ("table", "", "bytes", "since", "purge not before", "new at its place")
+    print_table("In quarantine", header, tables, right=(2,))
     pins = ((pin.parent, ", ".join(pin.children), pin.problem or "as it was") for pin in found.pins)
     print_text()
     print_table("Pinned: may not be dropped, overwritten or vacuumed", ("table", "needed by", "state"), pins)

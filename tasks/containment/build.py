@@ -21,6 +21,7 @@ from lakebed.tasks.runtime.previous import previous_artifact
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.choice import engine_for_tables, reads_all
 
 
 def build_artifact(
@@ -54,16 +55,17 @@ def _exact(
     view: LakeView, config: ContainmentConfig, stage: Stage, places: ScanPlaces, metrics: StageMetrics
 ) -> _Found:
     """Samples refute, row hashes prove."""
-    workspace = stage.workspace
+    workspace, engine = stage.workspace, engine_for_tables(stage.workspace, view.tables)
+    stage.is_whole = reads_all(engine, view.tables)
     with metrics.step("previous"):
         previous = _previous(stage)
     with metrics.step("scan") as cost:
-        content, reuse = scan_content(view, config, workspace, places, previous)
+        content, reuse = scan_content(view, config, workspace, places, engine, previous)
         cost.bytes_read = content.result.bytes_read
     with metrics.step("sketch"):
         sketched = sketch(view, content, is_bag=config.semantics == "bag")
     with metrics.step("proof"):
-        verified = verify(view, content, sketched.unrefuted(), config, workspace, reuse)
+        verified = verify(view, content, sketched.unrefuted(), config, engine, reuse)
     metrics.peak_worker_bytes = max(content.result.peak_worker_bytes, verified.peak_worker_bytes)
     tables = {
         "edges": outcome.edges(view, content, verified, config),

@@ -149,7 +149,8 @@ def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
         except SourceError as error:
             results.add("error", split.table_id, text=str(error.value or error.what))
             continue
-        _collect(plan, split.table_id, hasher, results, hashes)
+        # as where Spark reads the table, which decides itself where it is cut
+        _collect(plan, split.table_id, hasher, results, hashes, is_repeated=split.format == "delta")
         if results.is_full:
             yield results.batch()
     for path, digest in counter.digests.items():

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds, MinMaxSurvey, survey
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups, group_schemas, schema_edges
-from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.scan.splits import InventoryTables
 
 MAX_TRIVIAL_PARENTS = 1_000
 BOUNDS = ("min_lower", "min_upper", "max_lower", "max_upper")

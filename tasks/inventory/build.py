@@ -29,12 +29,13 @@ from lakebed.tasks.inventory.sources import changed_paths
 from lakebed.tasks.inventory.text import text_facts
 from lakebed.tasks.inventory.worker import FooterUnit, Outcome, TextUnit, Unit, WorkContext
 from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.scan.choice import engine_for
+from lakebed.tasks.scan.spark import SparkEngine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
-    from pyspark.sql import SparkSession
 
     from lakebed.connectors.lake.discovery import Discovery
     from lakebed.connectors.lake.model import FileEntry, TableSource
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from lakebed.tasks.inventory.sources import OpenLake
     from lakebed.tasks.runtime.artifacts import ArtifactRef
     from lakebed.tasks.runtime.stage import Stage, StageMetrics
+    from lakebed.tasks.scan.engine import Engine
 
 STAGED = "staged"
 _FILES_PER_UNIT = 500
@@ -62,8 +64,10 @@ def build_artifact(stage: Stage, config: InventoryConfig, lake: OpenLake, metric
     with metrics.step("previous"):
         reuse = Reuse.of(stage, table_states(listing, discovery.tables))
     opened = [source for source in discovery.tables if source.name not in reuse.tables]
-    if any(is_staged(source) for source in opened):
-        work.start_session()
+    if any(is_text(source) for source in opened):
+        work.engine.start()
+    if any(source.format in EXTERNAL_FORMATS for source in opened):
+        work.spark.start()
     n_files = sum(len(source.files) for source in opened if source.format not in EXTERNAL_FORMATS)
     with metrics.step("metadata"), shown().step(f"Reading the metadata of {n_files:,} files"):
         facts, gaps = _read_metadata(work, config, discovery, reuse)
@@ -116,7 +120,7 @@ def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], f
     from lakebed.tasks.inventory.external import StagingPlace, facts_of, stage_tables
 
     place = StagingPlace(work.stage.store.storage, work.stage.path)
-    staged = stage_tables(work.session(), reads, place, ignore_case=work.stage.workspace.lake.ignore_column_case)
+    staged = stage_tables(work.spark.session, reads, place, ignore_case=work.stage.workspace.lake.ignore_column_case)
     work.bytes_read += staged.bytes_read
     work.peak_worker_bytes = max(work.peak_worker_bytes, staged.peak_worker_bytes)
     planned = {read.name for read in reads}
@@ -168,7 +172,7 @@ def _read_metadata(work: _Work, config: InventoryConfig, discovery: Discovery, r
 
 @dataclass
 class _Work:
-    """Data work in Spark, whose session starts only when there is some."""
+    """Data work, by an engine that starts only when there is some."""
 
     stage: Stage
     listing: Listing
@@ -176,34 +180,32 @@ class _Work:
     bytes_read: int = 0
     peak_worker_bytes: int = 0
 
-    def start_session(self) -> None:
-        """Begins the session's start, beside what the driver does meanwhile."""
-        from lakebed.connectors.spark.session import shared_session
+    @property
+    def engine(self) -> Engine:
+        """For the files of the lake, which all can be read without Spark."""
+        return engine_for(self.stage.workspace, sum(entry.size for entry in self.listing.files))
 
-        shared_session(self.stage.workspace.spark).start()
+    @property
+    def spark(self) -> SparkEngine:
+        """For databases and catalogs, which only Spark reads."""
+        return SparkEngine(self.stage.workspace.spark)
 
     def do(self, units: Sequence[Unit]) -> list[Outcome]:
         """Does the units in one job."""
         if not units:
             return []
-        from lakebed.tasks.inventory.spark import do_units
+        from lakebed.tasks.inventory.jobs import do_units
 
         lake = self.stage.workspace.lake
         context = WorkContext(self.listing.root, lake.text, lake.ignore_column_case)
-        done = do_units(self.session(), context, units)
+        done = do_units(self.engine, context, units)
         self.bytes_read += sum(outcome.n_bytes for outcome in done.outcomes)
         self.peak_worker_bytes = max(self.peak_worker_bytes, done.peak_worker_bytes)
         return done.outcomes
 
-    def session(self) -> SparkSession:
-        """The session, once it has started."""
-        from lakebed.connectors.spark.session import shared_session
-
-        return shared_session(self.stage.workspace.spark).get()
-
 
 def _read_footers(work: _Work, config: InventoryConfig, entries: Sequence[FileEntry]) -> list[FileFacts | Unreadable]:
-    """Footers by the driver's threads, or on big lakes by a Spark job."""
+    """Footers by children of the driver, or on big lakes by the engine's workers."""
     if len(entries) <= config.max_driver_footers:
         ignore_case = work.stage.workspace.lake.ignore_column_case
         return read_footers(work.listing.root, entries, config.footer_threads, ignore_case=ignore_case)
@@ -229,11 +231,6 @@ def _read_data(work: _Work, staging: _Staging, facts: LakeFacts, chosen: dict[st
 def is_text(source: TableSource) -> bool:
     """Whether a table is text, which is staged as Parquet."""
     return source.format in ("csv", "json")
-
-
-def is_staged(source: TableSource) -> bool:
-    """Whether a table is staged as Parquet by Spark's workers."""
-    return is_text(source) or source.format in EXTERNAL_FORMATS
 
 
 @dataclass
