@@ -89,7 +89,7 @@ def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore
     Raises:
         SourceError: if the log lacks a commit, is damaged, or names files that are not there.
     """
-    folder = f"{source.path}/{DELTA_LOG}/".removeprefix("/")
+    folder = f"{source.path}/{DELTA_LOG}/" if source.path else f"{DELTA_LOG}/"
     # folders of the log hold what is staged, archived or aborted, not commits
     own = [entry.path.removeprefix(folder) for entry in logs]
     newest = _check_log(source.path, [name for name in own if "/" not in name])

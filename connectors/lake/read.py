@@ -101,7 +101,7 @@ def read_split(
         SourceError: if the file cannot be read or is not what its footer says.
     """
     if split.delta is not None:
-        yield from _read_delta(root, split, tokens, counter, ignore_case=ignore_case)
+        yield from _read_delta(root, split, tokens, counter, ignore_case=ignore_case, as_stored=as_stored)
         return
     n_bytes = split.n_bytes if split.row_groups is None else None
     with source_errors(split.path), open_file(root, split.path, n_bytes) as source:
@@ -119,7 +119,7 @@ def read_split(
 
 
 def _read_delta(
-    root: str, split: Split, tokens: Sequence[str], counter: ReadCounter, *, ignore_case: bool
+    root: str, split: Split, tokens: Sequence[str], counter: ReadCounter, *, ignore_case: bool, as_stored: bool
 ) -> Iterator[dict[str, LeafArray]]:
     """The live rows of a file, under the names that the table's log gives its columns."""
     from lakebed.connectors.lake.delta_log import delta_rows
@@ -131,7 +131,12 @@ def _read_delta(
     with source_errors(split.path), open_file(root, split.path) as source:
         file = open_parquet(source)
         start = sum(file.metadata.row_group(group).num_rows for group in range((split.row_groups or (0,))[0]))
-        for batch in read_open(file, split, list(stored.values()), counter):
+        plan = _plan_columns(
+            file, [name for name in stored.values() if name not in _constants(split)], False, as_stored
+        )
+        wide = None if as_stored else wide_twin(file, source, plan.column_indices)
+        named = replace(split, casts=tuple((stored.get(token, token), rule) for token, rule in split.casts))
+        for batch in _read_planned(file, named, list(stored.values()), counter, plan, wide):
             n_rows = len(next(iter(batch.values())).values)
             mask = None if live is None else live.slice(start, n_rows)
             start += n_rows
