@@ -39,7 +39,12 @@ def build_artifact(
     places = ScanPlaces(staged_root, stage.table_uri("row_hashes"))
     found = build(view, config, stage, places, metrics)
     with shown().step("Publishing containments"):
-        return stage.publish(found.tables, found.summary, metrics, side_files=found.side_files)
+        ref = stage.publish(found.tables, found.summary, metrics, side_files=found.side_files)
+    # whatever follows may take long: the answer is there, checked, and can be asked for
+    shown().note(
+        f"{found.summary['proven']:,} containments proven: lakebed containments --artifacts {workspace.artifacts}"
+    )
+    return ref
 
 
 @dataclass(frozen=True)
