@@ -18,6 +18,7 @@ from lakebed.connectors.rights import forbid_shared_writes, require_own, weaknes
 from lakebed.first_use import compile_kernels_once, fetch_jars_once
 from lakebed.holds import require_matching
 from lakebed.lineage import made_by
+from lakebed.savings import figures
 from lakebed.tables import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, StageDef
@@ -117,7 +118,7 @@ class RunScope:
         self.lineage.fail(error) if error else self.lineage.complete()
         log().event("run_finished", "error" if error else "info", status=record.status, seconds=record.total_s)
         with suppress(LakeError):
-            write_metrics(self.config.artifacts)
+            write_metrics(self.config.artifacts, figures(self.config))
 
     @property
     def workspace_id(self) -> str:

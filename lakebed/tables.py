@@ -1,13 +1,16 @@
 """Every table of a lake: those that were read, those that could not be, those that were set aside."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import pyarrow.compute as pc
 
 from lakebed.artifacts import newest_refs, newest_run
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import LakeError
 from lakebed.results import Result
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.record import RunRecord
 
 INVENTORY = "inventory"
@@ -78,6 +81,11 @@ def lake_tables(settings: LakebedConfig) -> LakeTables:
     summary = store.manifest(ref).summary
     every = [*rows, *unreadable_tables(settings.artifacts, record), *aside]
     return LakeTables(record.run_id, every, (summary.get("other_files"), summary.get("other_bytes")))
+
+
+def table_bytes(store: ArtifactStore, refs: Mapping[str, ArtifactRef]) -> int:
+    """Bytes of all tables that were read: what shares are of."""
+    return int(pc.sum(store.read(refs[INVENTORY], "tables", ["n_bytes"])["n_bytes"]).as_py() or 0)
 
 
 def unreadable_tables(root: str, record: RunRecord) -> Sequence[TableRow]:

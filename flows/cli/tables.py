@@ -6,7 +6,7 @@ import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
-from lakebed.words import human_bytes
+from lakebed.words import human_bytes, others_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,11 +49,6 @@ def print_unreadable(rows: "Sequence[TableRow]", artifacts: str) -> None:
         print_text(f"  {_told(row)}")
     if len(rows) > SHOWN:
         print_text(f"  … and {len(rows) - SHOWN:,} more: lakebed tables --unreadable --artifacts {artifacts}")
-
-
-def others_text(n_files: int | None, n_bytes: int | None) -> str:
-    """What is said of files of other kinds; empty where there are none, or nothing is known."""
-    return f"not looked at: {n_files:,} files of other kinds, {human_bytes(n_bytes or 0)}" if n_files else ""
 
 
 def _cells(row: "TableRow") -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Beside it what `lakebed tables` and `run` say of tables that were not read.
 import pytest
 
 from lakebed.data_samples.families.managed import write_managed_lake
-from lakebed.flows.cli.tables import others_text, print_unreadable
+from lakebed.flows.cli.tables import print_unreadable
 from lakebed.tables import TableRow
 from lakebed.tasks.quarantine.receipt import pointer_path
 from lakebed.tasks.retention.plan import read_plan
@@ -89,11 +89,6 @@ def test_at_most_five_unreadable_tables_are_named(capsys):
     assert lines[5] == "  … and 2 more: lakebed tables --unreadable --artifacts a"
     print_unreadable(rows[:5], "a")
     assert len(capsys.readouterr().out.splitlines()) == 5
-
-
-def test_files_of_other_kinds_are_told_where_there_are_any():
-    assert others_text(3, 1_500) == "not looked at: 3 files of other kinds, 1.5 kB"
-    assert others_text(0, 0) == others_text(None, None) == ""
 
 
 def test_without_a_run_there_is_nothing_to_tell(tmp_path):
