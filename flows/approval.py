@@ -136,7 +136,8 @@ def applied_page(done: "Applied", decision: Decision, lake: str) -> str:
         f"**{len(done.receipts):,} tables were set aside**, {done.n_bytes:,} bytes, approved by "
         f"{code(decision.reviewer)}{said}.",
         "",
-        f"Undo: {code(f'lakebed restore --all --lake {quoted(lake)}')}. Nothing is deleted, or saved, before `lakebed purge`.",
+        f"Undo: {code(f'lakebed restore --all --lake {quoted(lake)}')}. "
+        "Nothing is deleted, and nothing saved, before `lakebed purge`.",
         "",
         "| table | bytes | rebuilt from | purge not before |",
         "|---|---:|---|---|",

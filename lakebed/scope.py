@@ -13,6 +13,7 @@ from lakebed.artifacts import root_id
 from lakebed.chain import CHAIN, STAGE_OF, inputs_for
 from lakebed.config import LakebedConfig, require_apart, require_no_credentials
 from lakebed.connectors.errors import ContractError, LakeError
+from lakebed.connectors.places import RUN_VARIABLE
 from lakebed.connectors.redaction import redacted, remember_secrets
 from lakebed.connectors.rights import forbid_shared_writes, require_own, weakness_of
 from lakebed.first_use import compile_kernels_once, fetch_jars_once
@@ -28,7 +29,6 @@ from lakebed.tasks.runtime.lease import Lease
 from lakebed.tasks.runtime.lineage import Lineage
 from lakebed.tasks.runtime.logs import log, redact_logging
 from lakebed.tasks.runtime.memory import peak_memory_bytes
-from lakebed.tasks.runtime.processes import RUN_VARIABLE
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.prometheus import write_metrics
 from lakebed.tasks.runtime.record import RUNS, ExpectationsRecord, RunLog, StageRecord

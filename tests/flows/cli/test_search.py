@@ -19,7 +19,7 @@ def test_one_object_a_neighbour(root, tmp_path):
     answer = lakebed("similar", "orders_2024", "--artifacts", root, "--k", "3", "--json", folder=tmp_path)
     assert answer.status == 0, answer.err
     rows = [json.loads(line) for line in answer.out.splitlines()]
-    assert [list(row) for row in rows] == [["table", "distance", "why"]] * 3
+    assert [list(row) for row in rows] == [["table", "share", "distance", "why"]] * 3
     assert rows[0]["table"] == "orders"
 
 

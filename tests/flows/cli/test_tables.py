@@ -62,7 +62,10 @@ def test_no_verb_touches_a_part_of_a_managed_table(tmp_path):
     assert before.items() - files(lake).items() == {(f"{name}.parquet", before[f"{name}.parquet"]) for name in deleted}
     assert all((lake / pointer_path(name)).is_file() for name in deleted)
 
-    told = done("tables", *OPTIONS, "--json", folder=tmp_path).json
+    (tmp_path / "zones.toml").write_text('[retention]\nzones = ["lakehouse/**", "**"]\n')
+    told = done("tables", *OPTIONS, "--config", "zones.toml", "--json", folder=tmp_path).json
+    zones = {table["name"]: table["zone"] for table in told["tables"]}
+    assert zones["lakehouse/orders"] == "lakehouse/**" and zones["clickhouse"] == "**"
     states = {table["name"]: (table["state"], table["format"]) for table in told["tables"]}
     assert states == {
         name: ("readable", "delta" if name == "uniform" else "parquet") for name in made.tables - deleted
