@@ -81,8 +81,6 @@ def test_the_optimum_under_keepers_and_holds_is_that_of_trying_every_choice(seed
 
     def is_allowed(child, parent):
         mine, theirs = (config.attributes.get(name, TableAttributes()) for name in (child, parent))
-            parent, TableAttributes()
-        )
         return mine == theirs and not is_lesser(rank[parent], rank[child], rows[parent] == rows[child])
 
     problem = problem_of(facts, parts, config)
