@@ -115,7 +115,7 @@ def _curve_chart(curve: Sequence[Row], facts: Row) -> Spec | None:
         for point in curve
     ]
     x = alt.X("budget:Q", title="longest rebuild, seconds", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
-    y = alt.Y("saving:Q", title=f"{facts['currency']} a month", axis=alt.Axis(tickCount=4, format="~g"))
+    y = alt.Y("saving:Q", title=f"{facts['currency']} a month", axis=alt.Axis(tickCount=4, format="~r"))
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y, tooltip=["budget:Q", "label:N"])
     chart = base.mark_line(interpolate="step-after") + base.mark_point(filled=True)
     return offline(chart.properties(width="container", height=200).to_dict())
