@@ -59,13 +59,16 @@ def _show(found: "Result[Neighbour]", *, as_json: bool) -> None:
         print_lines(row.as_dict() for row in found)
     elif not found:
         print_text("nothing is alike")
-    else:
-        rows = ((row.name, _share(row), _distance(row), row.why_text()) for row in found)
+    elif any(row.share is not None for row in found):
+        rows = ((row.name, f"{row.share or 0.0:.0%}", _distance(row), row.why_text()) for row in found)
         print_table(found.title, ("", "share", "distance", "why"), rows, right=(1, 2))
-
-
-def _share(row: "Neighbour") -> str:
-    return "" if row.share is None else f"{row.share:.0%}"
+    else:
+        print_table(
+            found.title,
+            ("", "distance", "why"),
+            ((row.name, _distance(row), row.why_text()) for row in found),
+            right=(1,),
+        )
 
 
 def _distance(row: "Neighbour") -> str:
