@@ -10,11 +10,13 @@ from lakebed.connectors.errors import ArtifactError, LakeError
 from lakebed.tasks.quarantine.kernel import Phase
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.report.model import Section, Tile, Tiles
-from lakebed.tasks.retention.words import period_text
+from lakebed.tasks.retention.words import MONTHS_A_YEAR, period_text
 from lakebed.tasks.runtime.prometheus import Figure
 from lakebed.words import human_bytes
 
-MONTHS = 12
+
+# bytes and money a month, by name
+Tables = dict[str, tuple[int, float]]
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class Amount:
     @classmethod
     def of(cls, tables: Iterable[tuple[int, float]]) -> "Amount":
         """The sum over tables of bytes and money a month."""
-        sizes, amounts = zip(*tables, strict=True) if (tables := list(tables)) else ((), ())
-        return cls(len(sizes), sum(sizes), sum(amounts), MONTHS * sum(amounts))
+        rows = list(tables)
+        per_month = sum((money for _, money in rows), 0.0)
+        return cls(len(rows), sum(size for size, _ in rows), per_month, MONTHS_A_YEAR * per_month)
 
     def text(self, currency: str) -> str:
         """In words."""
@@ -109,27 +112,30 @@ def figures(settings: LakebedConfig) -> Sequence[Figure]:
 
 def section(found: Savings) -> Section:
     """The figures as a section of the report."""
+    amounts = (("May go", found.may_go), ("Set aside", found.set_aside), ("Saved so far", found.saved))
     tiles = [
-        Tile(name, human_bytes(amount.n_bytes), f"{amount.n_tables:,} tables, {period_text(amount.per_month, money)}")
-        for money in (found.currency,)
-        for name, amount in (("May go", found.may_go), ("Set aside", found.set_aside), ("Saved so far", found.saved))
+        Tile(
+            name, human_bytes(each.n_bytes), f"{each.n_tables:,} tables, {period_text(each.per_month, found.currency)}"
+        )
+        for name, each in amounts
     ]
     lead = "As it was when this page was made. What is set aside is still paid for; it is saved once it is purged."
     return Section("savings", "Savings", "What may go, what is set aside, what is saved", lead, (Tiles(tuple(tiles)),))
 
 
-def _in_quarantine(settings: LakebedConfig) -> tuple[dict[str, tuple[int, float]], dict[str, tuple[int, float]]]:
+def _in_quarantine(settings: LakebedConfig) -> tuple[Tables, Tables]:
     """Bytes and money a month of the tables that are set aside, and of those that are purged; none unlooked at."""
-    found: tuple[dict[str, tuple[int, float]], dict[str, tuple[int, float]]] = ({}, {})
+    aside: Tables = {}
+    purged: Tables = {}
     if not settings.lake.root:
-        return found
+        return aside, purged
     try:
         quarantine = Quarantine.look(settings.lake.root, settings.quarantine)
         for state in quarantine.live():
             receipt = quarantine.receipt(state)
             saving = receipt.table.saving.total if receipt.table.saving else 0.0
             if state.phase in {Phase.SET_ASIDE, Phase.PURGING, Phase.PURGED}:
-                found[state.phase is Phase.PURGED][state.table] = (receipt.n_bytes, saving)
+                (purged if state.phase is Phase.PURGED else aside)[state.table] = (receipt.n_bytes, saving)
     except LakeError:
-        return ({}, {})
-    return found
+        return {}, {}
+    return aside, purged
