@@ -14,7 +14,6 @@ from lakebed.tasks.retention.words import MONTHS_A_YEAR, period_text
 from lakebed.tasks.runtime.prometheus import Figure
 from lakebed.words import human_bytes
 
-
 # bytes and money a month, by name
 Tables = dict[str, tuple[int, float]]
 
