@@ -5,7 +5,9 @@ import json
 import pytest
 
 import lakebed
-from lakebed.savings import Amount
+from lakebed.savings import Amount, figures
+from lakebed.tasks.runtime.prometheus import metrics_text
+from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import write_parquet_lake
 from tests.flows.processes import lakebed as verb
 
@@ -34,31 +36,33 @@ def test_what_is_set_aside_is_not_saved_before_it_is_purged(tmp_path):
         assert answer.status == 0, answer.err
         return answer
 
+    done("run", "c.toml", "--lake", "lake", "--artifacts", "artifacts", "--to", "retention")
+    lake = lakebed.open(artifacts=tmp_path / "artifacts", config=tmp_path / "c.toml", progress=False)
+    client = TestClient(create_app(str(tmp_path / "artifacts")))
+
     def told():
-        """How many tables each figure is of, the same everywhere."""
-        found = done("status", *options, "--json").json["savings"]
+        """How many tables each figure is of: in Python, over HTTP and as metrics."""
+        found = lake.savings().as_dict()
         counts = tuple(found[name]["n_tables"] for name in FIGURES)
-        lake = lakebed.open(artifacts=tmp_path / "artifacts", config=tmp_path / "c.toml", progress=False)
-        assert lake.savings().as_dict() == found
-        answer = TestClient(create_app(str(tmp_path / "artifacts"))).get("/savings")
+        assert lake.status().savings == lake.savings()
+        answer = client.get("/savings")
         assert answer.status_code == 200 and answer.json() == json.loads(json.dumps(found))
-        metrics = done("status", *options, "--format", "prometheus").out
+        metrics = metrics_text(list_runs(lake.artifacts), figures(lake.config))
         for name, count in zip(FIGURES, counts, strict=True):
             assert f"lakebed_{name}_tables {float(count)}" in metrics
             assert f"lakebed_{name}_bytes {float(found[name]['n_bytes'])}" in metrics
             assert f'lakebed_{name}_money_per_month{{currency="USD"}}' in metrics
-        page = (tmp_path / done("report", *options).out.strip()).read_text()
-        assert f"{counts[1]:,} tables, " in page and "Saved so far" in page
         return counts
 
-    done("run", "c.toml", "--lake", "lake", "--artifacts", "artifacts", "--to", "retention")
     assert told() == (2, 0, 0)
-    done("plan", *options)
-    done("apply", "plan.json", *options, "--yes")
+    lake.plan().apply()
     assert told() == (0, 2, 0)
     text = done("status", *options).out
     assert "set aside: 2 tables, 4.7 kB" in text and "saved so far: 0 tables, 0 B, 0.00 USD a month" in text
-    done("purge", "names", *options, "--yes")
+    lake.purge("names")
     assert told() == (0, 1, 1)
-    done("restore", "--all", *options)
+    assert "lakebed_saved_tables 1.0" in done("status", *options, "--format", "prometheus").out
+    page = (tmp_path / done("report", *options).out.strip()).read_text()
+    assert "Saved so far" in page and page.count("1 tables, ") == 2
+    lake.restore(everything=True)
     assert told() == (2, 0, 0)
