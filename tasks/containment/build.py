@@ -1,7 +1,7 @@
 """Building the containment artifact, step by step."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -14,6 +14,7 @@ from lakebed.tasks.containment.sampling import sample_content
 from lakebed.tasks.containment.scan import ScanPlaces
 from lakebed.tasks.containment.search import scan_content, sketch, verify
 from lakebed.tasks.containment.statistics import LakeView, view_lake
+from lakebed.tasks.containment.trust import SUMMARY_KEY, Untrusted
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.previous import previous_artifact
 from lakebed.tasks.runtime.progress import shown
@@ -36,8 +37,24 @@ def build_artifact(
     build = _sampled if config.mode == "sampled" else _exact
     places = ScanPlaces(staged_root, join_uri(stage.folder, ROW_HASHES_FOLDER))
     found = build(view, config, stage, places, metrics)
+    if found.untrusted:
+        # statistics that the data contradict have refuted pairs: once more without them
+        wrong: dict[int, set[str]] = {}
+        while found.untrusted:
+            for table, tokens in found.untrusted.items():
+                wrong.setdefault(table, set()).update(tokens)
+            shown().note(f"{len(wrong)} tables have statistics that their data contradict: compared without")
+            view = view_lake(stage.store, inventory, config, wrong)
+            found = build(view, config, stage, places, metrics)
+        named = {view.lake.names[table]: sorted(tokens) for table, tokens in sorted(wrong.items())}
+        found = replace(found, summary={**found.summary, SUMMARY_KEY: named})
     with shown().step("Publishing containments"):
-        return stage.publish(found.tables, found.summary, metrics, side_files=found.side_files)
+        ref = stage.publish(found.tables, found.summary, metrics, side_files=found.side_files)
+    # whatever follows may take long: the answer is there, checked, and can be asked for
+    shown().note(
+        f"{found.summary['proven']:,} containments proven: lakebed containments --artifacts {workspace.artifacts}"
+    )
+    return ref
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,7 @@ class _Found:
     tables: Mapping[str, pa.Table]
     summary: Mapping[str, object]
     side_files: Sequence[str] = ()
+    untrusted: Untrusted = field(default_factory=dict)
 
 
 def _exact(
@@ -60,6 +78,8 @@ def _exact(
     with metrics.step("scan") as cost:
         content, reuse = scan_content(view, config, workspace, places, engine, previous)
         cost.bytes_read = content.result.bytes_read
+    if content.untrusted:
+        return _Found({}, {}, untrusted=content.untrusted)
     with metrics.step("sketch"):
         sketched = sketch(view, content, is_bag=config.semantics == "bag")
     with metrics.step("proof"):

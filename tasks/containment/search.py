@@ -1,6 +1,7 @@
 """The steps of the search, each a function of what the steps before it found."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from lakebed.tasks.containment.reuse import Previous, Reuse, plan_reuse
 from lakebed.tasks.containment.samples import ContentScan, Verified, gather
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan
 from lakebed.tasks.containment.statistics import LakeView
+from lakebed.tasks.containment.trust import claims_of, untrusted
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.scan.engine import Engine
 from lakebed.tasks.scan.splits import plan_splits, require_read, share_splits
@@ -37,6 +39,7 @@ def scan_content(
     """
     roles = view.survey.roles
     plan = plan_scan(view.lake, roles, config, workspace, places)
+    plan = replace(plan, claims=claims_of(view.tables.columns, plan.tables))
     if not len(roles):
         return ContentScan(plan, gather(SCAN_SCHEMA.empty_table(), plan, roles, view.lake), {}), Reuse(view.tables)
     reuse = plan_reuse(previous, view.tables, view.lake, plan)
@@ -46,11 +49,12 @@ def scan_content(
     if splits or sources:
         tasks = share_splits(splits, engine.n_workers, config.target_split_bytes)
         scanned.append(scan_lake(engine, plan, tasks, sources))
-    result = gather(pa.concat_tables(scanned), plan, roles, view.lake)
+    rows = pa.concat_tables(scanned)
+    result = gather(rows, plan, roles, view.lake)
     unstable = view.tables.changed_since(workspace.lake.root, sorted(plan.tables)) | result.errors
     if workspace.lake.strict:
         require_read(unstable, view.lake.names)
-    return ContentScan(plan, result, unstable), reuse
+    return ContentScan(plan, result, unstable, untrusted(rows, view.tables.columns, unstable)), reuse
 
 
 def sketch(view: LakeView, content: ContentScan, *, is_bag: bool) -> SketchedPairs:

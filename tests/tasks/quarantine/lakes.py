@@ -83,14 +83,14 @@ def make_plan(lake: LakeConfig, names=tuple(CHILDREN), parents=(PARENT,)) -> Pla
     ).sealed("2026-11-26T00:00:00+00:00")
 
 
-def make_real_plan(lake: LakeConfig, rows_folder: str) -> Plan:
+def make_real_plan(lake: LakeConfig, rows_folder: str, names=tuple(CHILDREN)) -> Plan:
     """The same with recipes that were synthesised, executed and compared."""
     from lakebed.tasks.retention.recipes.context import RecipeContext
     from lakebed.tasks.retention.recipes.reader import TableReader
     from lakebed.tasks.retention.recipes.refs import observe
     from lakebed.tasks.retention.recipes.synthesis import synthesise
 
-    plan, context = make_plan(lake), RecipeContext(lake, rows_folder, KEY)
+    plan, context = make_plan(lake, names), RecipeContext(lake, rows_folder, KEY)
     parent = TableReader(lake, observe(lake, PARENT)).describe()
     recipes = {}
     for table in plan.deleted:
