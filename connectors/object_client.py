@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S = 5, 60
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 _MAX_TEXT = 300
+# by process: the threads of a client do not survive a fork
+_users: set[int] = set()
 _EXPECTED = "s3://bucket/prefix, gs://bucket/prefix or abfss://container@account.dfs.core.windows.net/prefix"
 
 
@@ -32,10 +34,21 @@ def client(root: str, error: type[LakeError] = ArtifactError) -> Any:
     from obstore.exceptions import BaseError
     from obstore.store import from_url
 
+    note_client()
     try:
         return from_url(_known_scheme(root.rstrip("/")), client_options=_client_options(), retry_config=_RETRIES)
     except (BaseError, ValueError) as failure:
         raise address_error(str(failure), root, error) from failure
+
+
+def note_client() -> None:
+    """Remembers that this process has made a client."""
+    _users.add(os.getpid())
+
+
+def has_client() -> bool:
+    """Whether this process has made a client, so that a fork of it could not make one that works."""
+    return os.getpid() in _users
 
 
 def address_error(text: str, root: str, kind: type[LakeError]) -> LakeError:

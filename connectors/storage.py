@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 
 from lakebed.connectors.errors import ArtifactError, LakeError, Transient
 from lakebed.connectors.local_files import is_new, storage_error, write_atomic
-from lakebed.connectors.object_client import address_error, client, store_error, typed
+from lakebed.connectors.object_client import address_error, client, note_client, store_error, typed
 from lakebed.connectors.uris import is_object_store, join_uri
 
 __all__ = [
@@ -390,6 +390,7 @@ def arrow_file_system(uri: str) -> tuple[Any, str]:
     """
     from pyarrow import fs
 
+    note_client()
     scheme, _, rest = uri.partition("://")
     if scheme in ("s3", "s3a"):
         uri = f"s3://{rest}{'&' if '?' in rest else '?'}allow_delayed_open=true"

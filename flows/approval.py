@@ -15,6 +15,7 @@ from pydantic import Field
 
 from lakebed.connectors.errors import LeaseError
 from lakebed.connectors.lake.globs import matches_any, unmatched
+from lakebed.flows.deployments import own_parameters
 from lakebed.flows.markdown import code, code_cell
 from lakebed.holds import held
 from lakebed.planning import plan_under
@@ -67,7 +68,10 @@ def approval_flow(
     """
     file, logger = Path(config) if config else None, get_run_logger()
     given = {"artifacts": artifacts}
-    plan = _offered(read_plan(Path(plan_file)), file, given) if plan_file else plan_under(file, given)
+    own = str(own_parameters().get("config", ""))
+    files = {file, *([Path(own)] if own else [])}
+    plan = read_plan(Path(plan_file)) if plan_file else plan_under(file, given)
+    plan = _offered(plan, files, given)
     page = plan_page(plan)
     create_markdown_artifact(page, key=f"lakebed-plan-{plan.plan_id[:12]}", description="What would be set aside")
     if not plan.deleted:
@@ -79,7 +83,7 @@ def approval_flow(
     if not decision.approve:
         logger.info("not approved by %s: %s", decision.reviewer, decision.comment or "no reason given")
         return {**facts, "tables": []}
-    approved = without(plan, decision.keep)
+    approved = _offered(without(plan, decision.keep), files, given)
     settings = apply_settings(approved, file, given)
     done = _apply_when_free(approved, settings)
     page, key = applied_page(done, decision, settings.lake.root), f"lakebed-applied-{approved.plan_id[:12]}"
@@ -107,9 +111,20 @@ def _apply_when_free(plan: Plan, settings: "LakebedConfig") -> "Applied":
             time.sleep(_POLL_S)
 
 
-def _offered(plan: Plan, config: Path | None, given: dict[str, Any]) -> Plan:
-    """A plan that was written before, without the tables that are under a hold by now."""
-    holds = held(plan.deleted, apply_settings(plan, config, given))
+def _offered(plan: Plan, files: Collection[Path | None], given: dict[str, Any]) -> Plan:
+    """A plan without the tables that are under a hold by now.
+
+    Args:
+        plan: made now, or written before.
+        files: of settings; another one in the form takes no hold from what the deployment's own file holds.
+        given: values that win over them.
+
+    Raises:
+        ConfigError: if a legal hold names no table.
+    """
+    holds: dict[str, str] = {}
+    for file in files:
+        holds |= held(plan.deleted, apply_settings(plan, file, given))
     return leaving(plan, {name: ("hold", why) for name, why in holds.items()}).sealed(plan.created_at)
 
 

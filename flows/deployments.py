@@ -1,7 +1,7 @@
 """Every Prefect deployment, defined once: `lakebed serve` registers them, `infra/prefect.yaml` is written from them.
 
 `python -m lakebed.flows.deployments > infra/prefect.yaml` writes that file; a test holds it to this module. Entry
-points are module paths, so they work from an installed package in any folder. Nothing here imports Prefect.
+points are module paths, so they work from an installed package in any folder. Importing it imports no Prefect.
 """
 
 import sys
@@ -75,6 +75,22 @@ DEPLOYMENTS = (
         takes_config=False,
     ),
 )
+
+
+def own_parameters() -> Mapping[str, Any]:
+    """Those that this flow run's deployment was registered with; none where it is no deployment's run.
+
+    A run's own parameters replace them key by key: whatever a section does not say would be lost.
+    """
+    from uuid import UUID
+
+    from prefect import runtime
+    from prefect.client.orchestration import get_client
+
+    if not (deployment := runtime.deployment.id):
+        return {}
+    with get_client(sync_client=True) as client:
+        return client.read_deployment(UUID(deployment)).parameters
 
 
 def as_yaml() -> str:

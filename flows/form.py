@@ -5,15 +5,20 @@ Secrets come from the environment of the worker.
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, create_model, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import EnvSettingsSource
 
 from lakebed.chain import STAGES
-from lakebed.config import NOT_OF_RUNS, LakebedConfig
+from lakebed.config import NOT_OF_RUNS, LakebedConfig, config_error, merged, section
+from lakebed.connectors.errors import ConfigError
 from lakebed.tasks.containment.config import PUBLIC_KEY, ContainmentConfig
+
+if TYPE_CHECKING:
+    import prefect.flows
+    from prefect.utilities.callables import ParameterSchema
 
 Flow = TypeVar("Flow", bound=Callable[..., Any])
 
@@ -46,8 +51,9 @@ _FORMS: Mapping[str, type[ContainmentForm]] = {"containment": ContainmentForm}
 _CHOICES = {
     "to": (Literal[STAGES] | None, None, "last stage to run."),
     "only": (Literal[STAGES] | None, None, "the one stage to run."),
-    "run_id": (str, "", "of a run that the caller has opened; empty opens one."),
 }
+# what people change most stands first; the rest as the configuration has it
+_FIRST = (*_CHOICES, "full")
 
 
 def with_form(flow: Flow) -> Flow:
@@ -55,19 +61,66 @@ def with_form(flow: Flow) -> Flow:
 
     They are read off the configuration, so that a new stage's section needs no word here.
     """
-    parameters = [_parameter(name, field.annotation, _default(name)) for name, field in _SHOWN.items()]
-    parameters += [_parameter(name, kind, default) for name, (kind, default, _) in _CHOICES.items()]
-    told = {name: field.description for name, field in _SHOWN.items()}
-    told |= {name: description for name, (_, _, description) in _CHOICES.items()}
-    flow.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    told = {name: description for name, (_, _, description) in _CHOICES.items()}
+    told |= {name: field.description or "" for name, field in _SHOWN.items()}
+    flow.__signature__ = _signature()  # type: ignore[attr-defined]
     flow.__doc__ = "\n".join([flow.__doc__ or "", "", "Args:", *(f"    {name}: {text}" for name, text in told.items())])
     return flow
 
 
-def config_of(given: Mapping[str, Any]) -> LakebedConfig:
-    """The configuration that a filled form stands for."""
-    values = {name: given[name] for name in _SHOWN}
-    return LakebedConfig(**{name: value.config() if name in _FORMS else value for name, value in values.items()})
+def filled(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The flow's parameters, those that are not given by their defaults.
+
+    Raises:
+        ConfigError: if one is given that there is not.
+    """
+    signature = _signature()
+    try:
+        bound = signature.bind(**given)
+    except TypeError as error:
+        raise ConfigError(
+            "the flow has other parameters", value=error, expected=", ".join(signature.parameters)
+        ) from error
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def _signature() -> Signature:
+    parameters = [_parameter(name, kind, default) for name, (kind, default, _) in _CHOICES.items()]
+    parameters += [_parameter(name, field.annotation, _default(name)) for name, field in _SHOWN.items()]
+    return Signature(sorted(parameters, key=lambda each: each.name not in _FIRST))
+
+
+def closed_schema(flow: "prefect.flows.Flow[Any, Any]") -> "ParameterSchema":
+    """The flow's parameters and no others: a name that is misspelt is refused before a run is made."""
+    from prefect.utilities.callables import ParameterSchema, parameter_schema
+
+    closed = create_model("ClosedSchema", __base__=ParameterSchema, additionalProperties=(bool, ...))
+    return closed(**parameter_schema(flow).model_dump(), additionalProperties=False)
+
+
+def config_of(given: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> LakebedConfig:
+    """The configuration that a filled form stands for.
+
+    Args:
+        given: the flow's parameters.
+        own: those that the deployment was registered with. Prefect lets a run's parameters replace them as wholes; what
+            a section does not say is taken from here.
+
+    Raises:
+        ConfigError: naming the key, its value and what was expected.
+    """
+    try:
+        return LakebedConfig(**{name: _value(name, given[name], (own or {}).get(name)) for name in _SHOWN})
+    except ValidationError as error:
+        raise config_error(error) from error
+
+
+def _value(name: str, given: Any, own: Any) -> Any:
+    kind = _FORMS.get(name, _SHOWN[name].annotation)
+    if isinstance(given, Mapping) and isinstance(kind, type):
+        given = section(kind, name, merged(own or {}, given))
+    return ContainmentForm.model_validate(given).config() if name in _FORMS else given
 
 
 def _parameter(name: str, kind: Any, default: Any) -> Parameter:

@@ -15,8 +15,8 @@ from lakebed.chain import CHAIN, chosen_stages, gets_report
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.storage import is_object_store
-from lakebed.flows.deployments import FLOW_COMMAND
-from lakebed.flows.form import config_of, with_form
+from lakebed.flows.deployments import FLOW_COMMAND, own_parameters
+from lakebed.flows.form import config_of, filled, with_form
 from lakebed.flows.prefect_home import users_server
 from lakebed.flows.run_page import NOTHING_DONE, publish_run, run_message
 from lakebed.flows.run_progress import RunLogProgress, ServerProgress
@@ -82,7 +82,8 @@ class _FlowRun:
 @flow(
     name="lakebed",
     description="From a lake to proven containments, what to keep of it, and a search index.",
-    validate_parameters=True,
+    # the sections are completed by those of the deployment first
+    validate_parameters=False,
     # only a stage's task is tried again, and only after a transient error; no default of the server's changes that
     retries=0,
 )
@@ -101,8 +102,9 @@ def lake_flow(**given: Any) -> dict[str, ArtifactRef]:
 @contextlib.contextmanager
 def _entered(given: Mapping[str, Any]) -> Iterator[_FlowRun]:
     """The run that the caller has opened, or one of the flow's own."""
+    given = filled(given)
     to, only = given["to"], given["only"]
-    scope = RunScope.joined(given["run_id"])
+    scope = RunScope.joined()
     if scope is not None:
         stages = chosen_stages(to, only, scope.config)
         # the command line has opened the run; on the user's server it shows itself there too
@@ -111,10 +113,10 @@ def _entered(given: Mapping[str, Any]) -> Iterator[_FlowRun]:
             yield _FlowRun(scope, stages)
         _publish(scope)
         return
-    config = config_of(given)
+    config = config_of(given, own_parameters())
     _require_absolute(config)
     command = [*FLOW_COMMAND, str(runtime.flow_run.id)]
-    with _alone(RunScope(config.resolved(), given["run_id"] or new_run_id(), command), to, only) as run:
+    with _alone(RunScope(config.resolved(), new_run_id(), command), to, only) as run:
         yield run
 
 

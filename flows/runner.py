@@ -44,7 +44,7 @@ def run_flow(scope: RunScope, to: str | None, only: str | None) -> None:
     # no stage reads the settings of the quarantine and of `gc`
     sections = {name: getattr(scope.config, name) for name in LakebedConfig.model_fields if name not in NOT_OF_RUNS}
     try:
-        lake_flow(**sections, to=to, only=only, run_id=scope.run_id)
+        lake_flow(**sections, to=to, only=only)
     except RuntimeError as error:
         if "Failed to reach API" not in str(error):
             raise

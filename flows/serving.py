@@ -23,7 +23,7 @@ from lakebed.connectors.errors import ConfigError, StageError
 from lakebed.connectors.python_process import SAFE_PATH, python_path
 from lakebed.flows.deployment_limits import MIN_INTERVAL_S, POOL, QUEUE_LIMIT, SILENT_S
 from lakebed.flows.deployments import DEPLOYMENTS, FLOW_COMMAND, HEARTBEAT, SCHEDULE_SLUG, TAG, Deployment
-from lakebed.flows.form import without_secrets
+from lakebed.flows.form import closed_schema, without_secrets
 from lakebed.flows.prefect_home import configured_api_url
 from lakebed.tasks.runtime.logs import log
 
@@ -343,7 +343,6 @@ def _require_free_names(client: "SyncPrefectClient", serving: Serving) -> None:
 def _deploy(serving: Serving, deployment: Deployment, schedule: "SCHEDULE_TYPES | None") -> "UUID":
     from prefect.deployments.runner import RunnerDeployment
     from prefect.flows import load_flow_from_entrypoint
-    from prefect.utilities.callables import parameter_schema
 
     flow: Flow[Any, Any] = load_flow_from_entrypoint(deployment.entrypoint, use_placeholder_flow=False)
     made = RunnerDeployment(
@@ -358,7 +357,7 @@ def _deploy(serving: Serving, deployment: Deployment, schedule: "SCHEDULE_TYPES 
         job_variables={"env": dict(HEARTBEAT)},
         enforce_parameter_schema=True,
     )
-    made._parameter_openapi_schema = parameter_schema(flow)
+    made._parameter_openapi_schema = closed_schema(flow)
     is_timed = deployment.is_scheduled and schedule is not None
     schedules = [{"schedule": schedule, "active": True, "slug": SCHEDULE_SLUG}] if is_timed else None
     return cast("UUID", made.apply(schedules=schedules))

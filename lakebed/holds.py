@@ -26,7 +26,7 @@ def held(tables: Iterable[PlannedTable], settings: LakebedConfig) -> dict[str, s
         ConfigError: if a glob of `legal_hold` names no table.
     """
     tables, rules = list(tables), _rules(settings)
-    _require_matching(settings, {table.name for table in tables})
+    require_matching(settings, {table.name for table in tables})
     found: dict[str, str] = {}
     for table in tables:
         for whose, rule in rules.items():
@@ -59,25 +59,30 @@ def _rules(settings: LakebedConfig) -> dict[str, RetentionConfig]:
     return {**rules, RUN: section(RetentionConfig, "retention", recorded)}
 
 
-def _require_matching(settings: LakebedConfig, names: Collection[str]) -> None:
+def require_matching(settings: LakebedConfig, names: Collection[str] = ()) -> None:
     """A glob that names nothing protects nothing: an error for a legal hold, else a warning.
+
+    Args:
+        settings: with the globs; the newest inventory of its artifact root and its quarantine say which tables there
+            are.
+        names: of tables that there are as well.
 
     Raises:
         ConfigError: naming the glob.
     """
-    pins = settings.retention.pins
-    if not any((pins.legal_hold, pins.veto, settings.retention.attributes)):
+    retention, pins = settings.retention, settings.retention.pins
+    globs = {"pins.legal_hold": pins.legal_hold, "pins.veto": pins.veto, "pins.streaming": pins.streaming}
+    globs |= {"attributes": tuple(retention.attributes), "max_rebuild_s_of": tuple(retention.max_rebuild_s_of)}
+    if not any(globs.values()):
         return
     try:
         known = {*names, *(row.name for row in lake_tables(settings))}
     except ArtifactError:
         known = set(names)
-    globs = {"pins.legal_hold": pins.legal_hold, "pins.veto": pins.veto, "attributes": settings.retention.attributes}
-    unused = [(key, glob) for key, each in globs.items() for glob in unmatched(each, known)]
-    for key, glob in unused:
+    for key, glob in ((key, glob) for key, each in globs.items() for glob in unmatched(each, known)):
         if key == "pins.legal_hold":
             raise ConfigError(
-                "a legal hold names no table; nothing was done",
+                "a legal hold names no table, so it would hold nothing",
                 value=f"retention.pins.legal_hold: {glob}",
                 expected="a glob of tables that were read, could not be read, or were set aside",
                 hint=f"lakebed tables --artifacts {settings.artifacts}",

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from lakebed.connectors.errors import ContractError, LakeError
 from lakebed.connectors.redaction import redacted, remember_secrets
 from lakebed.connectors.rights import forbid_shared_writes, require_own, weakness_of
 from lakebed.first_use import compile_kernels_once, fetch_jars_once
+from lakebed.holds import require_matching
 from lakebed.lineage import made_by
+from lakebed.tables import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, StageDef
 from lakebed.tasks.runtime.expectations import ExpectationsProcess
@@ -33,14 +36,15 @@ if TYPE_CHECKING:
     from lakebed.connectors.spark.session import SessionStarter
 
 SUITES_TIMEOUT_S = 1800.0
-_open_scopes: dict[str, "RunScope"] = {}
+# per thread, and handed on to what it calls: two lakes may be run side by side
+_open_scope: ContextVar["RunScope | None"] = ContextVar("open_scope", default=None)
 
 
 class RunScope:
     """One run on one artifact root, as a context manager.
 
     Whoever starts a run opens the scope: the command line before Prefect is even imported, or the flow itself when a
-    person pressed Run. The flow joins the scope of its `run_id` where there is one.
+    person pressed Run. The flow joins the scope that its caller has opened, where there is one.
 
     Raises:
         ConfigError: on entering, if lake and artifact root lie in each other, or an address carries a password.
@@ -64,9 +68,9 @@ class RunScope:
         self._lake_suites: list[str] = []
 
     @staticmethod
-    def joined(run_id: str) -> "RunScope | None":
-        """The scope that is open in this process for a run."""
-        return _open_scopes.get(run_id)
+    def joined() -> "RunScope | None":
+        """The scope that the caller has opened."""
+        return _open_scope.get()
 
     def __enter__(self) -> "RunScope":
         require_apart(self.config.lake.root, self.config.artifacts)
@@ -83,7 +87,7 @@ class RunScope:
             self.lineage.start()
             log().event("run_started", lake=self.config.lake.root, artifacts=self.config.artifacts)
             self._stack = stack.pop_all()
-        _open_scopes[self.run_id] = self
+        _open_scope.set(self)
         return self
 
     def _secure(self) -> None:
@@ -99,7 +103,7 @@ class RunScope:
             shown().note(f"warning: the artifact root {self.config.artifacts} is not safe from others: {weakness}")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        _open_scopes.pop(self.run_id, None)
+        _open_scope.set(None)
         try:
             if self._expectations is not None:
                 self._expectations.stop()
@@ -219,7 +223,11 @@ class RunScope:
             yield
 
     def done(self, ref: ArtifactRef, seconds: float) -> None:
-        """Notes a stage whose artifact is published, or was there already."""
+        """Notes a stage whose artifact is published, or was there already.
+
+        Raises:
+            ConfigError: after the inventory, if a legal hold names no table.
+        """
         metrics = self.store.metrics(ref)
         is_reused = metrics.get("run_id") != self.run_id
         if not is_reused:
@@ -230,6 +238,8 @@ class RunScope:
         self.log.add_stage(record, STAGE_OF[ref.stage].packages)
         refs = dict(self.refs)
         self.lineage.complete(ref.stage, lambda: made_by(self.store, self.config, refs, ref, is_reused=is_reused))
+        if ref.stage == INVENTORY:
+            require_matching(self.config)
         facts = record.model_dump(include={"key", "digest", "reused", "seconds", "rows", "bytes_read", "bytes_written"})
         with log().within(ref.stage):
             log().event("stage_finished", **facts)

@@ -1,6 +1,7 @@
 """Opens a file of a lake: local paths here, object stores through `lakebed.connectors.storage`."""
 
 import hashlib
+import io
 import os
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ from lakebed.connectors.storage import Storage, is_object_store, join_uri
 
 # below this an object costs less to fetch than a second request does
 WHOLE_OBJECT_BYTES = 4 << 20
+_TAIL_BYTES = 1 << 16
 _BLOCK = 1 << 20
 
 
@@ -44,6 +46,72 @@ def open_file(root: str, path: str, n_bytes: int | None = None) -> pa.NativeFile
         is_small = n_bytes is not None and n_bytes <= WHOLE_OBJECT_BYTES
         return pa.BufferReader(storage.read_bytes(path)) if is_small else storage.open(path)
     return pa.OSFile(local_path(root, path), "rb")
+
+
+def file_end(root: str, path: str, n_bytes: int) -> bytes:
+    """The end of a Parquet file of an object store, its footer and the eight bytes behind it included.
+
+    Args:
+        root: of the lake.
+        path: below it.
+        n_bytes: the file's size.
+
+    Raises:
+        SourceError: if the object cannot be read.
+    """
+    with open_file(root, path, n_bytes) as source:
+        if n_bytes <= WHOLE_OBJECT_BYTES:
+            return bytes(source.read())
+        source.seek(n_bytes - _TAIL_BYTES)
+        tail = bytes(source.read())
+        n_footer = int.from_bytes(tail[-8:-4], "little") + 8
+        if _TAIL_BYTES < n_footer <= n_bytes:
+            source.seek(n_bytes - n_footer)
+            tail = bytes(source.read(n_footer - _TAIL_BYTES)) + tail
+        return tail
+
+
+class FileEnd(io.RawIOBase):
+    """A file of which only the last bytes are at hand: what lies before them cannot be read.
+
+    Args:
+        data: the last bytes.
+        n_bytes: the file's size.
+    """
+
+    def __init__(self, data: bytes, n_bytes: int) -> None:
+        super().__init__()
+        self._data, self._size, self._place = data, n_bytes, 0
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def tell(self) -> int:
+        """The place."""
+        return self._place
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Goes to a place, as of any file."""
+        self._place = offset + (0, self._place, self._size)[whence]
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        """Bytes from the place on.
+
+        Raises:
+            OSError: if they lie before those at hand.
+        """
+        start = self._place - (self._size - len(self._data))
+        if start < 0:
+            raise OSError(f"byte {self._place} of {self._size} was not fetched")
+        found = self._data[start:] if size < 0 else self._data[start : start + size]
+        self._place += len(found)
+        return found
 
 
 def file_digest(stream: pa.NativeFile | BinaryIO) -> str:

@@ -1,10 +1,12 @@
-"""Work on files that may kill the process which does it.
+"""Work on files that may kill the process which does it, hang it, or take all of its memory.
 
-Some flipped bits in a Parquet footer make pyarrow's C++ throw where nothing catches (`ColumnChunkMetaData.statistics`,
-`RowGroupMetaData.column`), which aborts the process. Forked children do such work: a child's death costs one file. They
-also share out what Python's lock would serialise.
+Some flipped bits in a Parquet footer make pyarrow's C++ throw where nothing catches, and its JSON reader dies on lines
+of `null`. Children do such work: a child's death costs one file. They also share out what Python's lock would
+serialise. A child is forked; where the parent has a client of an object store, whose threads do not survive a fork,
+it is a new process.
 """
 
+import contextlib
 import faulthandler
 import itertools
 import os
@@ -12,67 +14,135 @@ import pickle
 import select
 import signal
 import struct
+import sys
+import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Generic, TypeVar
+
+from lakebed.connectors.python_process import module_environment
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+OnDeath = Callable[[Item, str], Result]
 
-STALL_S = 60.0
+# without a result, a block read or a batch
+STALL_S = 30.0
+# that a child may take beyond what its parent had
+MEMORY_BYTES = 4 << 30
 _LENGTH = struct.Struct("<Q")
+_BEAT = _LENGTH.pack(0)
+_outbox: list[int] = []
 
 
 def isolated_map(
-    work: Callable[[Item], Result], items: Sequence[Item], n_processes: int, on_death: Callable[[Item], Result]
+    work: Callable[[Item], Result], items: Sequence[Item], n_processes: int, on_death: OnDeath[Item, Result]
 ) -> list[Result]:
-    """`work` of each item, in order, done in forked children; `on_death` of an item that killed its child.
+    """`work` of each item, in order, done in forked children.
 
     Args:
         work: raises nothing; its results can be pickled. It must need no thread of the parent.
         items: any number.
         n_processes: children at a time.
-        on_death: makes the result of an item on which two children died, or made no progress for a minute.
+        on_death: makes the result of an item on which two children died, or one hung, of the item and the reason.
     """
     n_shares = max(1, min(n_processes, len(items)))
     bounds = [len(items) * share // n_shares for share in range(n_shares + 1)]
     shares = [items[start:stop] for start, stop in itertools.pairwise(bounds)]
     with ThreadPoolExecutor(n_shares) as pool:
-        return [result for done in pool.map(lambda share: _do_share(work, share, on_death), shares) for result in done]
+        done = pool.map(lambda share: list(isolated(work, share, on_death)), shares)
+        return [result for results in done for result in results]
 
 
-def _do_share(
-    work: Callable[[Item], Result], items: Sequence[Item], on_death: Callable[[Item], Result]
-) -> list[Result]:
-    results: list[Result] = []
-    while len(results) < len(items):
-        results += _in_child(work, items[len(results) :])
-        if len(results) < len(items):
-            item = items[len(results)]
+def isolated(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    on_death: OnDeath[Item, Result],
+    *,
+    is_forked: bool = True,
+) -> Iterator[Result]:
+    """`work` of each item, in order, as a child gets it done.
+
+    Args:
+        work: raises nothing; its results can be pickled. What takes long calls `alive` in between.
+        items: any number.
+        on_death: as `isolated_map`.
+        is_forked: whether the child is a fork; otherwise it is a new process, and `work` and the items are pickled.
+    """
+    n_done = 0
+    while n_done < len(items):
+        child: _Child[Item, Result] = _Child(work, items[n_done:], is_forked)
+        for result in child.results():
+            n_done += 1
+            yield result
+        if n_done < len(items):
             # a child may have died of something else: the item gets a second one, for itself
-            results += list(_in_child(work, [item])) or [on_death(item)]
-    return results
+            again: _Child[Item, Result] = _Child(work, [items[n_done]], is_forked)
+            found = [] if child.has_hung else list(again.results())
+            yield from found or [on_death(items[n_done], again.end or child.end)]
+            n_done += 1
 
 
-def _in_child(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """The results of a child, until it has none left or is dead."""
-    reader, writer = os.pipe()
+def alive() -> None:
+    """Tells the parent that a child goes on; nothing elsewhere."""
+    if _outbox:
+        _write_all(_outbox[0], _BEAT)
+
+
+class _Child(Generic[Item, Result]):
+    """A process that does `work` of items; `end` says in words how it ended before it was done."""
+
+    def __init__(self, work: Callable[[Item], Result], items: Sequence[Item], is_forked: bool) -> None:
+        self._work, self._items, self._is_forked = work, items, is_forked
+        self.end = ""
+        self.has_hung = False
+
+    def results(self) -> Iterator[Result]:
+        """What comes of the items, until the child is done, dead, or silent for too long."""
+        reader, writer = os.pipe()
+        child = (_fork if self._is_forked else _spawn)(self._work, self._items, writer)
+        os.close(writer)
+        inbox, n_left = _Inbox(reader), len(self._items)
+        try:
+            while n_left and (message := inbox.receive()) is not None:
+                n_left -= 1
+                yield pickle.loads(message)  # noqa: S301 - our own child's bytes
+        finally:
+            os.close(reader)
+            self.has_hung = inbox.is_silent
+            status = _killed(child, is_at_once=self.has_hung or not n_left)
+            if n_left:
+                self.end = f"its reader did nothing for {STALL_S:.0f} s" if self.has_hung else _words(status)
+
+
+def _fork(work: Callable[[Item], Result], items: Sequence[Item], writer: int) -> int:
     with warnings.catch_warnings():
         # newer Pythons warn of threads; the child takes no lock that another thread may have held
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
         _serve(work, items, writer)
-    os.close(writer)
-    try:
-        inbox = _Inbox(reader)
-        while (message := inbox.receive()) is not None:
-            yield pickle.loads(message)  # noqa: S301 - our own child's bytes
-    finally:
-        os.close(reader)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+    return child
+
+
+def _spawn(work: Callable[[Item], Result], items: Sequence[Item], writer: int) -> int:
+    """A new process that has its work on standard input and answers on standard output."""
+    command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
+    with tempfile.TemporaryFile() as job:
+        pickle.dump((work, items), job, pickle.HIGHEST_PROTOCOL)
+        job.seek(0)
+        ends = [(os.POSIX_SPAWN_DUP2, job.fileno(), 0), (os.POSIX_SPAWN_DUP2, writer, 1)]
+        return os.posix_spawn(sys.executable, command, module_environment(), file_actions=ends)
+
+
+def serve() -> None:
+    """What a new process does; it ends here."""
+    writer = os.dup(1)
+    os.dup2(2, 1)
+    work, items = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own parent's bytes
+    _serve(work, items, writer)
 
 
 def _serve(work: Callable[[Item], Result], items: Sequence[Item], writer: int) -> None:
@@ -81,11 +151,44 @@ def _serve(work: Callable[[Item], Result], items: Sequence[Item], writer: int) -
         # the last words of a dying C++ library are no message for a user
         faulthandler.disable()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        _limit_memory()
+        _outbox[:] = [writer]
         for item in items:
             data = pickle.dumps(work(item), pickle.HIGHEST_PROTOCOL)
             _write_all(writer, _LENGTH.pack(len(data)) + data)
     finally:
         os._exit(0)
+
+
+def _limit_memory() -> None:
+    """A limit of what this process may take; not every system has one."""
+    with contextlib.suppress(ImportError, OSError, ValueError, IndexError):
+        import resource
+
+        with open("/proc/self/statm", "rb") as pages:
+            n_bytes = int(pages.read().split()[5]) * resource.getpagesize()
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = n_bytes + MEMORY_BYTES
+        if most in (resource.RLIM_INFINITY, -1) or limit < most:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+
+
+def _killed(child: int, *, is_at_once: bool) -> int:
+    """Ends a child and gives its status; one that ended by itself gets a moment to be gone."""
+    for _ in range(0 if is_at_once else 100):
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return status
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
+
+
+def _words(status: int) -> str:
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return "its reader was killed, most often because the machine's memory was full"
+    kind = f" ({signal.Signals(os.WTERMSIG(status)).name})" if os.WIFSIGNALED(status) else ""
+    return f"its reader dies on it{kind}"
 
 
 def _write_all(handle: int, data: bytes) -> None:
@@ -95,15 +198,17 @@ def _write_all(handle: int, data: bytes) -> None:
 
 
 class _Inbox:
-    """Messages from a pipe."""
+    """Messages from a pipe; `is_silent` once nothing came for too long."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
         self._data = bytearray()
+        self.is_silent = False
 
     def receive(self) -> bytes | None:
         """The next message; None at the end, on half a message, and where nothing comes for too long."""
-        head = self._take(_LENGTH.size)
+        while (head := self._take(_LENGTH.size)) == _BEAT:
+            pass
         return None if head is None else self._take(_LENGTH.unpack(head)[0])
 
     def _take(self, n_bytes: int) -> bytes | None:
@@ -111,6 +216,7 @@ class _Inbox:
             ready, _, _ = select.select([self._handle], [], [], STALL_S)
             block = os.read(self._handle, 1 << 20) if ready else b""
             if not block:
+                self.is_silent = not ready
                 return None
             self._data += block
         taken = bytes(self._data[:n_bytes])

@@ -18,7 +18,8 @@ Path = tuple[str | int, ...]
 # comparing ids costs a tenth of pa.types.is_…, and a lake has many leaves
 _EXTENSION_ID = pa.uuid().id
 _STRUCT_ID = pa.struct([]).id
-_ENCODED_IDS = frozenset({pa.dictionary(pa.int8(), pa.string()).id, pa.run_end_encoded(pa.int32(), pa.int8()).id})
+_DICTIONARY_ID = pa.dictionary(pa.int8(), pa.string()).id
+_ENCODED_IDS = frozenset({_DICTIONARY_ID, pa.run_end_encoded(pa.int32(), pa.int8()).id})
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -29,7 +30,8 @@ class Leaf:
     `path` has the names from the outermost column on, each followed by its occurrence (2, 3, …) where the name came
     before; `type` has dictionaries and extensions unwrapped; `depth` is the number of enclosing structs; `indices` are
     the child positions that lead to the leaf in the schema it was taken from. A leaf whose `is_missing` stands for a
-    column that the schema lacks: its `indices` lead to the innermost enclosing struct that is there.
+    column that the schema lacks: its `indices` lead to the innermost enclosing struct that is there. One that
+    `is_dictionary` was a dictionary of values.
     """
 
     token: str
@@ -38,6 +40,7 @@ class Leaf:
     depth: int
     indices: tuple[int, ...] = ()
     is_missing: bool = False
+    is_dictionary: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,8 @@ def _leaves(fields: Sequence[pa.Field], path: Path, indices: tuple[int, ...], ig
         if type_.id == _STRUCT_ID and type_.num_fields:
             yield from _leaves([type_.field(i) for i in range(type_.num_fields)], here, (*indices, index), ignore_case)
         else:
-            yield Leaf(token_of(here), here, type_, len(indices), (*indices, index))
+            is_dictionary = type_ is not field.type and field.type.id == _DICTIONARY_ID
+            yield Leaf(token_of(here), here, type_, len(indices), (*indices, index), is_dictionary=is_dictionary)
 
 
 def _steps(fields: Sequence[pa.Field], ignore_case: bool) -> Iterator[tuple[Path, pa.Field]]:

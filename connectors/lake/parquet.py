@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.canonical import NS_PER_UNIT, Canonical, is_nan, is_stringlike, is_temporal_int
-from lakebed.connectors.lake.files import open_file
-from lakebed.connectors.lake.isolated import isolated_map
+from lakebed.connectors.lake.files import FileEnd, file_end, open_file
+from lakebed.connectors.lake.isolated import alive, isolated_map
 from lakebed.connectors.lake.leaves import Leaf, schema_leaves
 from lakebed.connectors.lake.model import FileEntry, Unreadable
 from lakebed.connectors.lake.read import n_parquet_columns, open_parquet, source_errors
@@ -33,14 +33,14 @@ from lakebed.connectors.lake.statistics import (
     cut_text,
     tight,
 )
+from lakebed.connectors.lake.writers import Trust, Writer, writer_of
 from lakebed.connectors.storage import is_object_store
 
 Convert = Callable[[object], "Canonical | None"]
 
-# writers that leave bounds out when they are long, and never shorten them
-_WHOLE_BOUND_WRITERS = ("parquet-cpp",)
 # below this a second child costs more than it saves
 _MIN_FILES = 64
+_FETCHED_TOGETHER = 1024
 _UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 
 
@@ -49,14 +49,18 @@ def read_footers(
 ) -> list[FileFacts | Unreadable]:
     """The facts of each file, or why it cannot be read, in the given order.
 
-    Local files are read in forked children, since a damaged footer can kill a process; of an object store, whose client
-    does not survive a fork, in threads that hide its latency. Cost: about 0.2 ms and 10 µs per column and file.
+    All are parsed in forked children, since a damaged footer can kill a process. Of an object store, whose client does
+    not survive a fork, the ends of the files are fetched before, in threads that hide its latency. Cost: about 0.2 ms
+    and 10 µs per column and file.
     """
+    n_processes = min(n_workers, _n_cores(), 1 + len(entries) // _MIN_FILES)
+    raw: list[_Footer | Unreadable] = []
     if is_object_store(root):
         with ThreadPoolExecutor(max(1, n_workers)) as pool:
-            raw = list(pool.map(lambda entry: _try_footer(root, entry), entries))
+            for start in range(0, len(entries), _FETCHED_TOGETHER):
+                ends = list(pool.map(lambda entry: _fetched(root, entry), entries[start : start + _FETCHED_TOGETHER]))
+                raw += isolated_map(_parse_end, ends, n_processes, lambda end, why: _deadly(end.entry, why))
     else:
-        n_processes = min(n_workers, _n_cores(), 1 + len(entries) // _MIN_FILES)
         raw = isolated_map(lambda entry: _try_footer(root, entry), entries, n_processes, _deadly)
     return [footer if isinstance(footer, Unreadable) else footer.facts(ignore_case) for footer in raw]
 
@@ -89,6 +93,38 @@ class _Footer:
 
 def _read(root: str, entry: FileEntry) -> _Footer:
     with source_errors(entry.path), open_file(root, entry.path, entry.size) as source:
+        return _parse(entry, source)
+
+
+def _fetched(root: str, entry: FileEntry) -> "_End":
+    """The end of a file, or why it cannot be had."""
+    alive()
+    try:
+        with source_errors(entry.path):
+            return _End(entry, file_end(root, entry.path, entry.size))
+    except SourceBusyError:
+        raise
+    except SourceError as error:
+        return _End(entry, Unreadable(entry.path, "parquet", str(error.value or error.what), error.hint))
+
+
+def _parse_end(end: "_End") -> "_Footer | Unreadable":
+    if isinstance(end.data, Unreadable):
+        return end.data
+    source = pa.PythonFile(FileEnd(end.data, end.entry.size), mode="r")
+    return _tried(end.entry, lambda: _parse(end.entry, source))
+
+
+@dataclass(frozen=True)
+class _End:
+    """The last bytes of a file, its footer among them."""
+
+    entry: FileEntry
+    data: bytes | Unreadable
+
+
+def _parse(entry: FileEntry, source: pa.NativeFile) -> _Footer:
+    with source_errors(entry.path):
         file = open_parquet(source)
         metadata, schema = file.metadata, file.schema_arrow.remove_metadata()
         groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
@@ -101,19 +137,23 @@ def _read(root: str, entry: FileEntry) -> _Footer:
 
 
 def _try_footer(root: str, entry: FileEntry) -> _Footer | Unreadable:
+    return _tried(entry, lambda: _read(root, entry))
+
+
+def _tried(entry: FileEntry, read: Callable[[], _Footer]) -> _Footer | Unreadable:
     try:
-        return _read(root, entry)
+        return read()
     except SourceBusyError:
         raise
     except SourceError as error:
         return Unreadable(entry.path, "parquet", str(error.value or error.what), error.hint)
     except RecursionError:
-        return _deadly(entry)
+        return _deadly(entry, "its schema is nested too deeply")
 
 
-def _deadly(entry: FileEntry) -> Unreadable:
+def _deadly(entry: FileEntry, why: str) -> Unreadable:
     hint = "restore the file, or leave it out with `exclude` in the lake section of the config"
-    return Unreadable(entry.path, "parquet", "its footer is damaged: the reader dies on it", hint)
+    return Unreadable(entry.path, "parquet", f"its footer is damaged: {why}", hint)
 
 
 def _check(entry: FileEntry, metadata: pq.FileMetaData, rows: Sequence[int], sizes: Sequence[int]) -> None:
@@ -131,7 +171,7 @@ def _statistics(
     n_columns = [n_parquet_columns(leaf.type) for leaf in leaves]
     if sum(n_columns) != metadata.num_columns:
         raise ValueError(f"the footer has {metadata.num_columns} columns, its schema {sum(n_columns)}")
-    is_whole = str(metadata.created_by or "").startswith(_WHOLE_BOUND_WRITERS)
+    writer = writer_of(str(metadata.created_by or ""))
     chunks = [[group.column(index) for group in groups] for index in range(metadata.num_columns)]
     chunk_sizes = [[chunk.total_compressed_size for chunk in column] for column in chunks]
     sizes.extend(sum(column[index] for column in chunk_sizes) for index in range(len(groups)))
@@ -139,9 +179,24 @@ def _statistics(
     for leaf, n in zip(leaves, n_columns, strict=True):
         n_bytes = sum(map(sum, chunk_sizes[start : start + n]))
         convert = _converter(leaf.type, metadata, start) if n == 1 else None
-        result.add(*_merge_chunks(leaf.type, chunks[start] if convert else [], convert, is_whole), n_bytes)
+        found = _merge_chunks(leaf.type, chunks[start] if convert else [], convert, writer.has_whole_bounds)
+        if convert and not writer.is_sound:
+            found = _trusted(found, _trust(writer, metadata, leaf, start))
+        result.add(*found, n_bytes)
         start += n
     return result
+
+
+def _trust(writer: Writer, metadata: pq.FileMetaData, leaf: Leaf, index: int) -> Trust:
+    """What a writer's statistics of one column are worth; dictionaries are told by the schema that Arrow stores."""
+    stored = (metadata.metadata or {}).get(b"ARROW:schema")
+    may_be_dictionary = stored is None or leaf.is_dictionary
+    return writer.trust(leaf.type, metadata.schema.column(index).physical_type, may_be_dictionary=may_be_dictionary)
+
+
+def _trusted(found: tuple[Interval, Tightness, int | None], trust: Trust) -> tuple[Interval, Tightness, int | None]:
+    bounds, tightness, n_nulls = found
+    return *((bounds, tightness) if trust.bounds else (UNKNOWN, "none")), n_nulls if trust.nulls else None
 
 
 def _merge_chunks(

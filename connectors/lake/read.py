@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import LakeError, SourceError
 from lakebed.connectors.lake.files import open_file
+from lakebed.connectors.lake.int96 import exact_batch
+from lakebed.connectors.lake.isolated import alive
 from lakebed.connectors.lake.leaves import Leaf, LeafArray, batch_leaves, missing_leaf, schema_leaves, storage_type
 from lakebed.connectors.lake.text.model import StagedCast
 from lakebed.connectors.lake.text.types import cast_staged
@@ -82,18 +84,32 @@ def read_split(
         file = open_parquet(source)
         plan = _plan_columns(file, [token for token in tokens if token not in _constants(split)], ignore_case)
         if split.format == "parquet" and split.row_groups is None and _is_whole(file, plan, source):
-            file, counter = _read_whole(source, split.path, counter), ReadCounter()
-        yield from read_open(file, split, tokens, counter, ignore_case=ignore_case)
+            data, counter = _read_whole(source, split.path, counter), ReadCounter()
+            file, wide = open_parquet(data), wide_twin(file, data, plan.column_indices)
+        else:
+            wide = wide_twin(file, source, plan.column_indices)
+        yield from read_open(file, split, tokens, counter, ignore_case=ignore_case, wide=wide)
 
 
 def read_open(
-    file: pq.ParquetFile, split: Split, tokens: Sequence[str], counter: ReadCounter, *, ignore_case: bool = False
+    file: pq.ParquetFile,
+    split: Split,
+    tokens: Sequence[str],
+    counter: ReadCounter,
+    *,
+    ignore_case: bool = False,
+    wide: pq.ParquetFile | None = None,
 ) -> Iterator[dict[str, LeafArray]]:
-    """The same of a file that is open already."""
+    """The same of a file that is open already; `wide` is the same file with INT96 read in microseconds."""
     constants = {token: constant for token, constant in _constants(split).items() if token in set(tokens)}
     plan = _plan_columns(file, [token for token in tokens if token not in constants], ignore_case)
     casts = cast("dict[str, StagedCast]", dict(split.casts))
-    for batch in _batches(file, split.row_groups, plan.column_indices, counter):
+    batches = _batches(file, split.row_groups, plan.column_indices, counter)
+    if wide is not None:
+        twins = _batches(wide, split.row_groups, plan.column_indices, ReadCounter())
+        batches = (exact_batch(batch, twin) for batch, twin in zip(batches, twins, strict=True))
+    for batch in batches:
+        alive()
         cells = {**batch_leaves(batch, plan.leaves), **_constant_leaves(constants, batch.num_rows)}
         yield {token: _typed(cells[token], casts.get(token)) for token in tokens}
 
@@ -125,12 +141,28 @@ def _is_whole(file: pq.ParquetFile, plan: "_Plan", source: pa.NativeFile) -> boo
     return len(plan.column_indices) == file.metadata.num_columns and n_bytes <= MAX_WHOLE_BYTES
 
 
-def _read_whole(source: pa.NativeFile, path: str, counter: ReadCounter) -> pq.ParquetFile:
+def _read_whole(source: pa.NativeFile, path: str, counter: ReadCounter) -> pa.NativeFile:
     source.seek(0)
     data = source.read()
     counter.n_bytes += len(data)
     counter.digests[path] = hashlib.sha256(data).hexdigest()
-    return open_parquet(pa.BufferReader(data))
+    return pa.BufferReader(data)
+
+
+def wide_twin(file: pq.ParquetFile, source: pa.NativeFile, columns: Sequence[int]) -> pq.ParquetFile | None:
+    """The file again with its timestamps of 96 bits in microseconds, if one of the columns has such.
+
+    Args:
+        file: open.
+        source: its bytes.
+        columns: positions of Parquet columns.
+    """
+    # most files have no nanoseconds at all, which is cheaper to see
+    if not any("[ns" in str(field.type) for field in file.schema_arrow):
+        return None
+    schema = file.metadata.schema
+    has_wide = any(schema.column(column).physical_type == "INT96" for column in columns)
+    return open_parquet(source, "us") if has_wide else None
 
 
 def open_parquet(source: pa.NativeFile, int96_unit: str | None = None) -> pq.ParquetFile:

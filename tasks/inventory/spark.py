@@ -9,7 +9,8 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from lakebed.connectors.spark.jobs import run_tasks
-from lakebed.tasks.inventory.worker import Outcome, Unit, WorkContext, do_unit
+from lakebed.tasks.inventory import worker
+from lakebed.tasks.inventory.worker import Outcome, Unit, WorkContext
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.progress import shown
 
@@ -45,7 +46,9 @@ def _do_task(
     shared: tuple[WorkContext, Sequence[Unit], Sequence[Sequence[int]]], task: int
 ) -> Iterator[pa.RecordBatch]:
     context, units, positions = shared
-    return (_to_batch(position, do_unit(context, units[position])) for position in positions[task])
+    mine = positions[task]
+    outcomes = worker.do_units(context, [units[position] for position in mine])
+    return (_to_batch(position, outcome) for position, outcome in zip(mine, outcomes, strict=True))
 
 
 def share_out(units: Sequence[Unit], n_tasks: int) -> list[list[int]]:
@@ -61,7 +64,8 @@ def share_out(units: Sequence[Unit], n_tasks: int) -> list[list[int]]:
 
 def _to_batch(position: int, outcome: Outcome) -> pa.RecordBatch:
     data = pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
-    columns = [pa.array([position], pa.int32()), pa.array([peak_memory_bytes()], pa.int64()), pa.array([data])]
+    peak = max(outcome.peak_bytes, peak_memory_bytes())
+    columns = [pa.array([position], pa.int32()), pa.array([peak], pa.int64()), pa.array([data])]
     return pa.record_batch(columns, names=["position", "peak_bytes", "outcome"])
 
 

@@ -1,23 +1,27 @@
 """One unit of the inventory's data work, done in a Spark worker or, in tests, in plain Python."""
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakebed.connectors.errors import LakeError
+from lakebed.connectors.errors import LakeError, SourceError
 from lakebed.connectors.lake.canonical import Canonical, has_order, min_max_of
 from lakebed.connectors.lake.config import ColumnType, TextConfig
+from lakebed.connectors.lake.isolated import MEMORY_BYTES, isolated
 from lakebed.connectors.lake.leaves import LeafArray
 from lakebed.connectors.lake.model import FileEntry, Unreadable
 from lakebed.connectors.lake.parquet import read_footers
-from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.connectors.lake.read import ReadCounter, Split, read_split, reason_of
 from lakebed.connectors.lake.statistics import FileFacts
 from lakebed.connectors.lake.text.model import TextFormat, TextScan
 from lakebed.connectors.lake.text.scan import scan_text_file
+from lakebed.connectors.object_client import has_client
+from lakebed.connectors.uris import is_object_store
 from lakebed.tasks.inventory.text import fold_tokens
+from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,33 @@ class Outcome:
     bounds: dict[str, ColumnBounds] = field(default_factory=dict)
     footers: list[FileFacts | Unreadable] = field(default_factory=list)
     error: LakeError | None = None
+    peak_bytes: int = 0
+
+
+def do_units(context: WorkContext, units: Sequence[Unit]) -> Iterator[Outcome]:
+    """Does units in a process of their own, in order: one that dies, hangs or takes all memory costs one table."""
+    work = partial(_do_measured, context)
+    is_forked = not (is_object_store(context.root) and has_client())
+    yield from isolated(work, units, _deadly, is_forked=is_forked)
+
+
+def _do_measured(context: WorkContext, unit: Unit) -> Outcome:
+    outcome = do_unit(context, unit)
+    outcome.peak_bytes = peak_memory_bytes()
+    return outcome
+
+
+def _deadly(unit: Unit, why: str) -> Outcome:
+    if isinstance(unit, FooterUnit):
+        return Outcome(footers=[Unreadable(entry.path, "parquet", why, _HINT) for entry in unit.entries])
+    return Outcome(error=_unreadable(unit.path, why))
+
+
+def _unreadable(path: str, why: str) -> SourceError:
+    return SourceError(f"cannot read {path}", value=why, expected="a file that is whole", hint=_HINT)
+
+
+_HINT = "restore the file, or leave it out with `exclude` in the lake section of the config"
 
 
 def do_unit(context: WorkContext, unit: Unit) -> Outcome:
@@ -95,10 +126,17 @@ def do_unit(context: WorkContext, unit: Unit) -> Outcome:
         return Outcome(footers=read_footers(context.root, unit.entries, 1, ignore_case=context.ignore_case))
     except LakeError as error:
         return Outcome(error=error)
+    except MemoryError:
+        why = f"it takes more than {MEMORY_BYTES >> 30} GiB of memory to read"
+    except RecursionError:
+        why = "its values are nested too deeply"
+    except Exception as error:
+        # whatever a library makes of foreign bytes
+        why = reason_of(error)
+    return _deadly(unit, why)
 
 
 def _stage_text(context: WorkContext, unit: TextUnit) -> Outcome:
-    os.makedirs(os.path.dirname(unit.out_path), exist_ok=True)
     scan = scan_text_file(context.root, unit.path, unit.format, unit.out_path, context.text, unit.overrides)
     metadata = pq.read_metadata(unit.out_path)
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]

@@ -158,6 +158,40 @@ def test_the_same_registration_again_changes_nothing_and_another_root_is_refused
     assert answer.status_code == 409 and "less than the minimum of 512" in answer.text
 
 
+def test_parameters_of_a_run_complete_those_of_the_file_and_no_others_are_taken(server, tmp_path):
+    """Also through the approval: what the file holds is offered in no plan."""
+    served = Served(server, tmp_path, "held", "--to", "retention")
+    (tmp_path / "lakebed.toml").write_text('[retention.pins]\nlegal_hold = ["orders_part"]\n')
+
+    def ran(name, **given):
+        found = server.deployment(f"{name}-held")
+        made = {"parameters": given, "state": {"type": "SCHEDULED"}}
+        flow_run = server.ask("POST", f"/deployments/{found['id']}/create_flow_run", **made)["id"]
+        run = server.wait_for_run(flow_run, *ENDED, "PAUSED")
+        assert run["state_type"] in {"COMPLETED", "PAUSED"}, server.logs(flow_run)
+        return run
+
+    with served.worker() as running:
+        chain = server.deployment("lakebed/chain-held")
+        for wrong in ({"retantion": {}}, {"run_id": "x"}, {"retention": {"solver_second": 1}}):
+            answer = server.call("POST", f"/deployments/{chain['id']}/create_flow_run", parameters=wrong)
+            assert answer.status_code == 409 and "Additional properties are not allowed" in answer.text
+        ran("lakebed/chain", retention={"solver_seconds": 30}, lake={"exclude": ["none/**"]})
+        recorded = list_runs(served.root)[0].config
+        assert recorded["retention"]["pins"]["legal_hold"] == ["orders_part"]
+        assert (recorded["retention"]["solver_seconds"], recorded["lake"]["exclude"]) == (30, ["none/**"])
+        ran("lakebed/chain", retention={"pins": {"legal_hold": []}})
+        assert list_runs(served.root)[0].config["retention"]["pins"]["legal_hold"] == []
+        (tmp_path / "other.toml").write_text("[retention]\n")
+        for config in (str(tmp_path / "lakebed.toml"), str(tmp_path / "other.toml"), ""):
+            offered = ran("lakebed-approval/plan-with-approval", config=config)
+            page = server.artifacts(offered["id"])["lakebed-plan"]["data"]
+            assert "| `names` |" in page and "orders_part" not in page, config
+            server.ask("POST", f"/flow_runs/{offered['id']}/set_state", state={"type": "CANCELLED"}, force=True)
+        stopped(running)
+    served.check_lake()
+
+
 def test_a_run_of_the_command_line_shows_itself_on_a_server_of_the_users(server, tmp_path):
     write_parquet_lake(tmp_path / "lake")
     arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory", "--json")

@@ -1,11 +1,14 @@
 """What the form of a run shows, and what it never does."""
 
+import inspect
 import json
 
+import pytest
 from pydantic import SecretStr
 
 from lakebed.config import NOT_OF_RUNS, LakebedConfig, load_config
-from lakebed.flows.form import ContainmentForm, without_secrets
+from lakebed.connectors.errors import ConfigError
+from lakebed.flows.form import ContainmentForm, config_of, filled, with_form, without_secrets
 from lakebed.tasks.containment.config import PUBLIC_KEY, ContainmentConfig
 
 KEY = "0123456789abcdef" * 2
@@ -43,3 +46,50 @@ def test_the_key_comes_from_the_caller_then_the_environment(monkeypatch):
     assert ContainmentForm.model_validate(ContainmentConfig(hash_key=other)).config().hash_key == SecretStr(other)
     assert type(ContainmentForm().config()) is ContainmentConfig
     assert PUBLIC_KEY != SecretStr(KEY)
+
+
+def formed(**given):
+    return filled(given)
+
+
+def test_what_people_change_most_stands_first_and_no_run_id():
+    names = list(inspect.signature(with_form(formed)).parameters)
+    assert names[:4] == ["to", "only", "full", "lake"]
+    assert set(names) == set(LakebedConfig.model_fields) - NOT_OF_RUNS | {"to", "only"}
+
+
+def test_every_section_is_completed_by_that_of_the_deployment(tmp_path):
+    lake = {"root": str(tmp_path), "exclude": ["tmp/**"]}
+    own = without_secrets(load_config(None, {"lake": lake, "retention": {"pins": {"legal_hold": ["gold/**"]}}}))
+    for name, value in own.items():
+        if not isinstance(value, dict):
+            continue
+        part = {"solver_seconds": 30} if name == "retention" else {}
+        config = config_of(formed(**{**own, name: part}), own)
+        assert without_secrets(config) == {**own, name: {**value, **part}}, name
+    nested = config_of(formed(**{**own, "retention": {"pins": {"veto": ["x"]}, "prices": {"currency": "EUR"}}}), own)
+    assert (nested.retention.pins.legal_hold, nested.retention.pins.veto) == (("gold/**",), ("x",))
+    assert nested.retention.prices.currency == "EUR"
+    # what the run says is said, as one edits a filled form
+    emptied = config_of(formed(**{**own, "retention": {"pins": {"legal_hold": []}}}), own)
+    assert emptied.retention.pins.legal_hold == ()
+
+
+def test_without_a_deployment_what_is_not_said_is_the_default():
+    config = config_of(formed(lake={"root": "x"}, retention={"solver_seconds": 30}))
+    assert config == LakebedConfig.model_validate({"lake": {"root": "x"}, "retention": {"solver_seconds": 30}})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"retantion": {}}, "retantion"),
+        ({"retention": {"solver": 1}}, "retention.solver"),
+        ({"spark": {"driver_memory_mib": 1}}, "spark.driver_memory_mib"),
+        ({"full": "perhaps"}, "full"),
+    ],
+)
+def test_wrong_parameters_are_refused_by_name(given, message):
+    with pytest.raises(ConfigError) as caught:
+        config_of(formed(lake={"root": "x"}, **given))
+    assert message in f"{caught.value.what} {caught.value.value}"

@@ -27,10 +27,10 @@ def config(parquet_lake, tmp_path):
 def test_a_scope_holds_lease_and_record(config):
     with RunScope(config, "r1", ["x"]) as scope:
         assert is_held(config.artifacts)
-        assert RunScope.joined("r1") is scope
+        assert RunScope.joined() is scope
         assert [run.status for run in list_runs(config.artifacts)] == ["running"]
     assert not is_held(config.artifacts)
-    assert RunScope.joined("r1") is None
+    assert RunScope.joined() is None
     assert [run.status for run in list_runs(config.artifacts)] == ["completed"]
 
 
@@ -40,7 +40,7 @@ def test_a_second_run_is_refused_and_leaves_no_record(config):
             pass
         assert "run r1" in str(caught.value.value)
         assert "--artifacts" in caught.value.hint
-        assert RunScope.joined("r2") is None
+        assert RunScope.joined().run_id == "r1"
     assert [run.run_id for run in list_runs(config.artifacts)] == ["r1"]
 
 

@@ -4,44 +4,56 @@ Slower than Arrow's reader by an order of magnitude, so only the blocks that nee
 """
 
 import json
+import re
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import NoReturn
 
 import pyarrow as pa
 
-from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.text.json_text import RawJson, json_text
+from lakebed.connectors.lake.text.json_values import json_error, kind_of
 from lakebed.connectors.lake.text.shapes import JSON, NULL, Shape, list_of
 from lakebed.connectors.lake.text.types import parse_canonical, survives_as_float
 
+# a Parquet schema holds about 100 levels, of which a list takes two
+MAX_TYPED_DEPTH = 40
+# the parsers recurse
+MAX_DEPTH = 200
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|([{\[])|([}\]])')
 _KINDS = {dict: "struct", list: "list", RawJson: "number", str: "string", bool: "bool", type(None): "null"}
 
 
-def parse_exactly(block: bytes, path: str, first_line: int) -> tuple[pa.Array, Shape]:
+class NotOneALine(Exception):
+    """A line that is no JSON text by itself, so that the file may have its objects over several lines."""
+
+
+def parse_exactly(block: bytes, path: str, numbers: Sequence[int]) -> tuple[pa.Array, Shape]:
     """The objects of a block of lines as a struct array.
 
     Args:
         block: whole lines; blank ones are left out.
         path: of the file, for messages.
-        first_line: number of the block's first line.
+        numbers: of the lines.
 
     Raises:
         SourceError: for a line that is no JSON object, or that has a key twice.
+        NotOneALine: for a line that is no JSON text, or an array.
     """
     objects: list[object] = []
-    for number, line in enumerate(block.split(b"\n"), start=first_line):
+    for number, line in zip(numbers, block.split(b"\n"), strict=False):
         if line.strip():
             objects.append(_parse_line(line, path, number))
     try:
         array, shape = build(objects)
     except UnicodeEncodeError as error:
-        raise _line_error(path, first_line, f"a string is no Unicode text: {error.reason}") from error
+        raise json_error(path, numbers[0], f"a string is no Unicode text: {error.reason}") from error
     return array, shape
 
 
-def build(values: Sequence[object]) -> tuple[pa.Array, Shape]:
-    """Parsed JSON values (numbers as RawJson) as one array, exactly.
+def build(values: Sequence[object], depth: int = 0) -> tuple[pa.Array, Shape]:
+    """Parsed JSON values (numbers as RawJson) as one array, exactly; what lies deeper than MAX_TYPED_DEPTH is text.
 
     Shapes: values (n,), result (n,).
     """
@@ -49,10 +61,12 @@ def build(values: Sequence[object]) -> tuple[pa.Array, Shape]:
     if not kinds:
         return pa.nulls(len(values)), NULL
     kind = kinds.pop() if len(kinds) == 1 else "json"
+    if kind in ("struct", "list") and depth >= MAX_TYPED_DEPTH:
+        kind = "json"
     if kind == "struct":
-        return _build_struct(values)
+        return _build_struct(values, depth + 1)
     if kind == "list":
-        return _build_list(values)
+        return _build_list(values, depth + 1)
     if kind == "number":
         return _build_numbers(pa.array(values, pa.string()))
     if kind == "string":
@@ -60,12 +74,12 @@ def build(values: Sequence[object]) -> tuple[pa.Array, Shape]:
     return (pa.array(values, pa.bool_()), Shape("bool")) if kind == "bool" else (_json_array(values), JSON)
 
 
-def _build_struct(values: Sequence[object]) -> tuple[pa.Array, Shape]:
+def _build_struct(values: Sequence[object], depth: int) -> tuple[pa.Array, Shape]:
     objects = [value if isinstance(value, dict) else {} for value in values]
     names = dict.fromkeys(name for members in objects for name in members)
     children, members = [], []
     for name in names:
-        child, shape = build([members.get(name) for members in objects])
+        child, shape = build([members.get(name) for members in objects], depth)
         children.append(child)
         members.append((name, shape))
     mask = pa.array([value is None for value in values], pa.bool_())
@@ -77,9 +91,9 @@ def _build_struct(values: Sequence[object]) -> tuple[pa.Array, Shape]:
     return array, Shape("struct", members=tuple(members))
 
 
-def _build_list(values: Sequence[object]) -> tuple[pa.Array, Shape]:
+def _build_list(values: Sequence[object], depth: int) -> tuple[pa.Array, Shape]:
     lists = [value if isinstance(value, list) else [] for value in values]
-    items, item = build([cell for cells in lists for cell in cells])
+    items, item = build([cell for cells in lists for cell in cells], depth)
     shape = list_of(item)
     if shape == JSON:
         return _json_array(values), JSON
@@ -102,15 +116,27 @@ def _json_array(values: Sequence[object]) -> pa.Array:
 
 
 def _parse_line(line: bytes, path: str, number: int) -> dict[str, object]:
+    if _depth(line) > MAX_DEPTH:
+        raise json_error(path, number, f"nested too deeply: more than {MAX_DEPTH} levels")
     try:
         value = _DECODER.decode(line.decode())
-    except RecursionError as error:
-        raise _line_error(path, number, "nested too deeply") from error
+    except json.JSONDecodeError as error:
+        raise NotOneALine(json_error(path, number, str(error))) from error
     except ValueError as error:
-        raise _line_error(path, number, str(error)) from error
+        raise json_error(path, number, str(error)) from error
+    if isinstance(value, list):
+        raise NotOneALine(json_error(path, number, "an array instead of an object"))
     if not isinstance(value, dict):
-        raise _line_error(path, number, f"a JSON {type(value).__name__} instead of an object")
+        raise json_error(path, number, f"{kind_of(line)} instead of an object")
     return value
+
+
+def _depth(line: bytes) -> int:
+    """How deep a line is nested, where it may be deep."""
+    if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
+        return 0
+    steps = [1 if match[1] else -1 for match in _BRACKETS.finditer(line) if match[1] or match[2]]
+    return max(accumulate(steps), default=0)
 
 
 def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -123,15 +149,6 @@ def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
-
-
-def _line_error(path: str, number: int, why: str) -> SourceError:
-    return SourceError(
-        f"cannot read {path} as JSON lines: line {number}",
-        value=why,
-        expected="one JSON object a line, each key once",
-        hint="write one object a line, or leave the file out with `lake.exclude`",
-    )
 
 
 _DECODER = json.JSONDecoder(

@@ -11,16 +11,18 @@ its strings.
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.text.json_exact import parse_exactly
+from lakebed.connectors.lake.text.json_exact import MAX_TYPED_DEPTH, parse_exactly
+from lakebed.connectors.lake.text.json_values import Lines, value_lines
 from lakebed.connectors.lake.text.shapes import NULL, Shape, arrow_type, reshape, shape_of, skeleton, storable, unite
 from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream, encoding_error
 from lakebed.connectors.lake.text.types import parse_canonical
@@ -85,31 +87,29 @@ def _numbers(array: pa.Array) -> list[pa.Array]:
 
 MAX_LINE_BYTES = 1 << 28
 SPOOL_BYTES = 1 << 25
-# Arrow's parser and Python's recurse; an object nested deeper than this is refused before either sees it
-MAX_DEPTH = 200
 
 
 class JsonReader:
-    """The rows of one JSON lines file; a context manager, for its spool.
+    """The rows of one JSON file; a context manager, for its spool.
 
     Args:
         stream: at its beginning; read to its end at once.
+        is_lines: whether each line is an object; else objects may lie anywhere, or in one array.
 
     Raises:
-        SourceError: for an empty file, a line that is no object, or text in another encoding.
+        SourceError: for an empty file, a value that is no object, or text in another encoding.
+        NotOneALine: if it is not one object a line, though `is_lines` says so.
     """
 
-    def __init__(self, stream: TextStream) -> None:
+    def __init__(self, stream: TextStream, *, is_lines: bool = True) -> None:
         self._path = stream.path
         self._hint: pa.Schema | None = None
         self._shape = NULL
         self._spooled: list[tuple[int, Shape]] = []
         with ExitStack() as stack:
             self._spool = stack.enter_context(tempfile.SpooledTemporaryFile(SPOOL_BYTES))
-            n_lines = 0
-            for block in _line_blocks(stream):
-                self._take(block, n_lines + 1)
-                n_lines += block.count(b"\n")
+            for block, numbers in _line_blocks(stream) if is_lines else value_lines(stream):
+                self._take(block, numbers)
             if not self._shape.members:
                 raise _no_columns(self._path)
             stack.pop_all()
@@ -132,14 +132,14 @@ class JsonReader:
                 rows = packed.read_next_batch().column(0)
             yield pa.RecordBatch.from_struct_array(reshape(rows, shape, self.shape))
 
-    def _take(self, block: bytes, first_line: int) -> None:
+    def _take(self, block: bytes, numbers: Sequence[int]) -> None:
         try:
             block.decode()
         except UnicodeDecodeError as error:
-            line = first_line + block.count(b"\n", 0, error.start)
+            line = numbers[block.count(b"\n", 0, error.start)]
             what = f"byte 0x{block[error.start]:02x} in line {line}: {error.reason}"
             raise encoding_error(self._path, what) from error
-        rows, shape = self._parse(block, first_line)
+        rows, shape = self._parse(block, numbers)
         self._shape = unite(self._shape, shape)
         sink = pa.BufferOutputStream()
         batch = pa.record_batch([rows], names=["rows"])
@@ -149,12 +149,13 @@ class JsonReader:
         self._spool.write(packed)
         self._spooled.append((len(packed), shape))
 
-    def _parse(self, block: bytes, first_line: int) -> tuple[pa.Array, Shape]:
-        if not _is_deep(block):
+    def _parse(self, block: bytes, numbers: Sequence[int]) -> tuple[pa.Array, Shape]:
+        n_objects = _n_objects(block)
+        if n_objects and not _is_deep(block):
             rows = self._parse_fast(block)
-            if rows is not None and len(rows) == _n_objects(block) and literals_survive(block, rows):
+            if rows is not None and len(rows) == n_objects and literals_survive(block, rows):
                 return rows, shape_of(rows)
-        return parse_exactly(block, self._path, first_line)
+        return parse_exactly(block, self._path, numbers)
 
     def _parse_fast(self, block: bytes) -> pa.Array | None:
         """The block by Arrow's reader, its strings left strings; None where it finds no table in it."""
@@ -213,8 +214,16 @@ def _merged(one: pa.Schema | None, other: pa.Schema) -> pa.Schema:
     return pa.schema([*(field for field in one if field.name not in other.names), *other])
 
 
-def _line_blocks(stream: TextStream) -> Iterator[bytes]:
+def _line_blocks(stream: TextStream) -> Iterator[Lines]:
     """Blocks of whole lines. A line break inside a JSON string is always escaped, so each one ends a line."""
+    first = 1
+    for block in _whole_lines(stream):
+        n_lines = block.count(b"\n") + 1
+        yield block, range(first, first + n_lines)
+        first += n_lines - 1
+
+
+def _whole_lines(stream: TextStream) -> Iterator[bytes]:
     parts: list[bytes] = []
     n_bytes = 0
     is_blank = True
@@ -235,18 +244,24 @@ def _line_blocks(stream: TextStream) -> Iterator[bytes]:
 
 
 def _n_objects(block: bytes) -> int:
-    """Lines that are not blank."""
-    return sum(1 for line in block.split(b"\n") if line.strip())
+    """Lines that are not blank; 0 if one does not begin like an object: on blocks of `null` Arrow's reader dies."""
+    heads = [line.lstrip()[:1] for line in block.split(b"\n")]
+    n_objects = heads.count(b"{")
+    return n_objects if n_objects + heads.count(b"") == len(heads) else 0
 
 
 def _is_deep(block: bytes) -> bool:
-    return b"[" * MAX_DEPTH in block or block.count(b"{") + block.count(b"[") > MAX_DEPTH * (1 + block.count(b"\n"))
+    """Whether an object may be nested too deeply for Arrow's parser; brackets in strings count too."""
+    data = np.frombuffer(block, np.uint8)
+    brackets = data[(data == ord("{")) | (data == ord("[")) | (data == ord("}")) | (data == ord("]"))]
+    steps = np.where((brackets == ord("{")) | (brackets == ord("[")), 1, -1)
+    return bool(len(steps)) and int(np.cumsum(steps).max()) >= MAX_TYPED_DEPTH
 
 
 def _too_long(path: str) -> SourceError:
     return SourceError(
         f"a line of {path} is longer than {MAX_LINE_BYTES >> 20} MiB",
-        expected="JSON lines: one object a line",
+        expected="JSON objects, one a line",
         hint="write one object a line, or leave the file out with `lake.exclude`",
     )
 

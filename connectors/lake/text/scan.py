@@ -7,8 +7,10 @@ import pyarrow as pa
 
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.config import ColumnType, TextConfig
+from lakebed.connectors.lake.isolated import alive
 from lakebed.connectors.lake.leaves import Leaf, batch_leaves, path_of, schema_leaves
 from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
+from lakebed.connectors.lake.text.json_exact import NotOneALine
 from lakebed.connectors.lake.text.json_lines import JsonReader
 from lakebed.connectors.lake.text.model import ColumnKind, TextFormat, TextScan
 from lakebed.connectors.lake.text.profile import ColumnProfile, UncastableCell
@@ -85,7 +87,19 @@ def _scan_csv_blocks(
 def _scan_json(
     root: str, path: str, out_path: str, config: TextConfig, overrides: Mapping[str, ColumnType]
 ) -> TextScan:
-    with TextStream(root, path, config.encoding) as stream, JsonReader(stream) as reader:
+    try:
+        return _scan_objects(root, path, out_path, config, overrides, is_lines=True)
+    except NotOneALine as error:
+        try:
+            return _scan_objects(root, path, out_path, config, overrides, is_lines=False)
+        except NotOneALine:
+            raise error.args[0] from None
+
+
+def _scan_objects(
+    root: str, path: str, out_path: str, config: TextConfig, overrides: Mapping[str, ColumnType], *, is_lines: bool
+) -> TextScan:
+    with TextStream(root, path, config.encoding) as stream, JsonReader(stream, is_lines=is_lines) as reader:
         leaves = schema_leaves(reader.schema)
         profiles = _profiles(leaves, [_kind(reader.shape, leaf) for leaf in leaves], overrides, path)
         n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, out_path)
@@ -104,6 +118,7 @@ def _stage(
     n_rows = 0
     with StagedWriter(out_path, schema) as writer:
         for batch in batches:
+            alive()
             writer.write(batch)
             n_rows += batch.num_rows
             for profile, cells in zip(profiles, batch_leaves(batch, leaves).values(), strict=True):

@@ -8,6 +8,7 @@ from typing import BinaryIO, cast
 
 from lakebed.connectors.errors import ConfigError, SourceError
 from lakebed.connectors.lake.files import open_file
+from lakebed.connectors.lake.isolated import alive
 
 BLOCK_BYTES = 1 << 22
 _LARGE_READ = 1 << 26
@@ -108,6 +109,7 @@ class TextStream:
         return self._checked(self._raw(n_bytes))
 
     def _raw(self, n_bytes: int) -> bytes:
+        alive()
         try:
             block = self._source.read(n_bytes)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from lakebed.flows.cli.run import print_summary
+from tests.flows.lakes import write_mixed_lake
 from tests.flows.processes import lakebed
 
 STAGE = {"stage": "inventory", "key": "k" * 64, "reused": True, "seconds": 0.25, "bytes_read": 1500}
@@ -58,3 +59,20 @@ def test_a_person_reads_the_same_in_words(finished):
     assert answer.err == "all artifacts are up to date\n"
     with pytest.raises(json.JSONDecodeError):
         json.loads(answer.out)
+
+
+@pytest.mark.flow
+def test_a_glob_that_names_nothing_is_a_warning_and_an_error_for_a_legal_hold(tmp_path):
+    write_mixed_lake(tmp_path / "lake")
+    pins = 'veto = ["nix/**"]\nstreaming = ["orders"]\nlegal_hold = ["broken", "{}"]\n'
+    arguments = ("run", "pins.toml", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory")
+    (tmp_path / "pins.toml").write_text("[retention.pins]\n" + pins.format("ordres_*"))
+    refused = lakebed(*arguments, folder=tmp_path)
+    assert refused.status == 2 and "retention.pins.legal_hold: ordres_*" in refused.err
+    # one that could not be read is a table all the same
+    (tmp_path / "pins.toml").write_text("[retention.pins]\n" + pins.format("orders_*"))
+    answer = lakebed(*arguments, folder=tmp_path)
+    assert answer.status == 0, answer.err
+    assert [line for line in answer.err.splitlines() if line.startswith("warning")] == [
+        "warning: retention.pins.veto names no table: nix/**"
+    ]

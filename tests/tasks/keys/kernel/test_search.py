@@ -102,6 +102,7 @@ def test_odd_lakes_have_answers(tables, model):
         assert ("订单", "客户编号", "客户", "客户编号") in named(one, found.a, found.b)
 
 
+@pytest.mark.heavy
 def test_five_thousand_columns_take_bounded_time():
     tables = {"wide": wide(5_000), "other": wide(300), "small": pa.table({"c1": list(range(1, 21))})}
     found_in(shop())
@@ -110,6 +111,7 @@ def test_five_thousand_columns_take_bounded_time():
     assert time.process_time() - started < 30
 
 
+@pytest.mark.heavy
 def test_a_thousand_equal_columns_take_bounded_time():
     same = pa.table({"id": list(range(200))})
     tables = {f"t{at:04d}": same for at in range(1_000)}
