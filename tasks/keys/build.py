@@ -1,7 +1,6 @@
 """Building the keys artifact: the lake graph's columns, pairs and their figures, who decides, publishing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -9,48 +8,16 @@ import pyarrow.compute as pc
 
 from lakebed.tasks.keys.config import KeysConfig
 from lakebed.tasks.keys.contract import CONTRACTS
+from lakebed.tasks.keys.judge import judge_of
 from lakebed.tasks.keys.kernel.choice import primary_keys
 from lakebed.tasks.keys.kernel.columns import Float64, Int64, Lake
-from lakebed.tasks.keys.kernel.features import ColumnFacts, PairFacts
-from lakebed.tasks.keys.kernel.rule import rule_chances
+from lakebed.tasks.keys.kernel.features import ColumnFacts
 from lakebed.tasks.keys.kernel.search import Found, across_folders, within_folders
-from lakebed.tasks.keys.kernel.trees import Trees, tree_chances
-from lakebed.tasks.keys.lake import VALUE_COLUMNS, lake_of_graph
-from lakebed.tasks.keys.model import read_trees
+from lakebed.tasks.keys.lake import READ, lake_of_graph
 from lakebed.tasks.keys.reasons import reasons
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Who says how likely a pair is a key: the trees, or the fixed rule where there are none.
-
-    Attributes:
-        name: `trees` or `rule`.
-        why: why the rule decides; empty where the trees do.
-    """
-
-    name: str
-    why: str
-    trees: Trees | None
-
-    def __call__(self, facts: PairFacts) -> Float64:
-        """The chance of each pair, (p,)."""
-        return rule_chances(facts) if self.trees is None else tree_chances(self.trees, facts.features)
-
-
-def judge_of(config: KeysConfig) -> Judge:
-    """Who decides under these settings.
-
-    Raises:
-        ArtifactError: if the trees' file is damaged.
-    """
-    if config.model == "rule":
-        return Judge("rule", 'keys.model = "rule"', None)
-    trees = read_trees()
-    return Judge("rule", "this installation has no file of trees", None) if trees is None else Judge("trees", "", trees)
 
 
 def build_artifact(stage: Stage, lakegraph: ArtifactRef, config: KeysConfig) -> ArtifactRef:
@@ -62,7 +29,7 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, config: KeysConfig) -> 
     if judge.why:
         shown().note(f"keys: the fixed rule decides, because {judge.why}; its chances are scores")
     with metrics.step("read"), shown().step("Reading the columns' values"):
-        lake = _read_lake(stage, lakegraph)
+        lake = lake_of_graph(*(stage.read(lakegraph, name, list(held)) for name, held in READ.items()))
     with metrics.step("keys"), shown().step(f"Looking for keys among {lake.n:,} columns"):
         facts = ColumnFacts.of(lake)
         found = within_folders(facts, judge, config.min_chance)
@@ -78,13 +45,6 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, config: KeysConfig) -> 
         "across_folders": int(found.is_across.sum()), "pairs": found.n_pairs,
     }  # fmt: skip
     return stage.publish(published, summary, metrics)
-
-
-def _read_lake(stage: Stage, lakegraph: ArtifactRef) -> Lake:
-    nodes = stage.read(lakegraph, "nodes", ["node_id", "kind", "label"])
-    columns = stage.read(lakegraph, "graph_columns", ["node_id", "table_node", "token"]).sort_by("node_id")
-    values = stage.read(lakegraph, "column_values", ["node_id", *VALUE_COLUMNS]).sort_by("node_id")
-    return lake_of_graph(nodes.sort_by("node_id"), columns, values)
 
 
 def _exact_shares(stage: Stage, lakegraph: ArtifactRef, found: Found) -> Float64:

@@ -13,11 +13,18 @@ from lakebed.tasks.keys.kernel.columns import KINDS, Float64, Int64, Lake, numbe
 VALUE_COLUMNS = (
     "position", "n_rows", "n_filled", "value_kind", "low", "high", "n_folded", "threshold", "folded", "texts",
 )  # fmt: skip
+# of the tables of a lakegraph artifact
+READ = {
+    "nodes": ("node_id", "kind", "label"),
+    "graph_columns": ("node_id", "table_node", "token"),
+    "column_values": ("node_id", *VALUE_COLUMNS),
+}
 TEXTS_MEASURED = 64
 
 
 def lake_of_graph(nodes: pa.Table, columns: pa.Table, values: pa.Table) -> Lake:
-    """From the tables `nodes`, `graph_columns` and `column_values` of a lakegraph artifact."""
+    """From the tables of a lakegraph artifact that READ names, in its order."""
+    nodes, columns, values = (table.sort_by("node_id") for table in (nodes, columns, values))
     tables = nodes.filter(pc.equal(nodes["kind"], "table"))
     first = int(tables["node_id"][0].as_py()) if tables.num_rows else 0
     names = [path_text(token) for token in columns["token"].to_pylist()]

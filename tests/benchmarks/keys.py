@@ -68,10 +68,15 @@ def task_of(name: str, known: KnownLake) -> Task:
     return Task(name, pair_facts(facts, pairs), is_key, np.array(groups)[pairs.a], n_keys, truth)
 
 
-def folds_of(task: Task) -> NDArray[np.int64]:
-    """The fold of each pair, by a hash of its database, the same in both languages."""
+def fold_numbers(task: Task) -> dict[str, int]:
+    """The fold of each database, by a hash of its name, the same in both languages."""
     names = sorted(set(task.group.tolist()), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    number = {name: place % N_FOLDS for place, name in enumerate(names)}
+    return {name: place % N_FOLDS for place, name in enumerate(names)}
+
+
+def folds_of(task: Task) -> NDArray[np.int64]:
+    """The fold of each pair."""
+    number = fold_numbers(task)
     return np.array([number[name] for name in task.group.tolist()], np.int64)
 
 
@@ -90,20 +95,20 @@ def trained(tasks: Sequence[Task]) -> Trees:
     """Trees of all databases, calibrated by what the folds said."""
     everything = [np.ones(len(task.is_key), np.bool_) for task in tasks]
     slope, offset = platt(*_best_of(tasks, _raw_out_of_fold(tasks), everything))
-    return replace(train(*_joined(tasks, everything)), slope=slope, offset=offset)
+    return replace(train(*joined(tasks, everything)), slope=slope, offset=offset)
 
 
 def _raw_out_of_fold(tasks: Sequence[Task]) -> list[Floats]:
     """The same without calibration."""
     folds, raw = [folds_of(task) for task in tasks], [np.zeros(len(task.is_key)) for task in tasks]
     for fold in range(N_FOLDS):
-        trees = train(*_joined(tasks, [mine != fold for mine in folds]))
+        trees = train(*joined(tasks, [mine != fold for mine in folds]))
         for chance, task, mine in zip(raw, tasks, folds, strict=True):
             chance[mine == fold] = raw_chances(trees, task.facts.features[mine == fold])
     return raw
 
 
-def _joined(tasks: Sequence[Task], chosen: Sequence[NDArray[np.bool_]]) -> tuple[Floats, NDArray[np.bool_]]:
+def joined(tasks: Sequence[Task], chosen: Sequence[NDArray[np.bool_]]) -> tuple[Floats, NDArray[np.bool_]]:
     features = [task.facts.features[mask] for task, mask in zip(tasks, chosen, strict=True)]
     return np.concatenate(features), np.concatenate([t.is_key[mask] for t, mask in zip(tasks, chosen, strict=True)])
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lakebed.connectors.errors import ArtifactError
-from lakebed.tasks.keys import build, stage
+from lakebed.tasks.keys import judge, stage
 from lakebed.tasks.keys.config import KeysConfig
 from lakebed.tasks.keys.kernel.features import FEATURES
 from lakebed.tasks.keys.kernel.trees import Trees, raw_chances, tree_chances
@@ -53,8 +53,8 @@ def test_a_damaged_file_is_typed(tmp_path, text):
 
 def test_without_the_file_the_rule_decides_and_says_so(monkeypatch, tmp_path):
     assert read_trees(tmp_path / "none.json") is None
-    assert build.judge_of(KeysConfig()).name == "trees"
-    monkeypatch.setattr(build, "read_trees", lambda: None)
-    judge = build.judge_of(KeysConfig())
-    assert (judge.name, judge.trees) == ("rule", None)
-    assert "no file of trees" in judge.why
+    assert judge.judge_of(KeysConfig()).name == "trees"
+    monkeypatch.setattr(judge, "read_trees", lambda: None)
+    found = judge.judge_of(KeysConfig())
+    assert (found.name, found.trees) == ("rule", None)
+    assert "no file of trees" in found.why

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lakebed.tasks.keys.build import judge_of
 from lakebed.tasks.keys.config import KeysConfig
+from lakebed.tasks.keys.judge import judge_of
 from lakebed.tasks.keys.kernel.choice import primary_keys
 from lakebed.tasks.keys.kernel.features import FEATURES, ColumnFacts, pair_facts
 from lakebed.tasks.keys.kernel.search import across_folders, folder_pairs, within_folders
