@@ -9,7 +9,8 @@ LakeError                   exit code 1
 │   ├── LeaseError          1   another run holds the artifact root
 │   └── StoreBusyError      1   its object store does not answer, or asks to slow down; transient
 ├── StageError              1   a stage that cannot do its work
-│   └── SparkLostError      1   Spark's JVM or an executor is gone; transient
+│   ├── SparkLostError      1   Spark's JVM or an executor is gone; transient
+│   └── WorkerLostError     1   a worker process of the local engine is gone, as when it is killed
 ├── PlanError               4   a plan that is refused
 └── GraphError              1   a graph that cannot be used
 
@@ -129,6 +130,10 @@ class StageError(LakeError):
 
 class SparkLostError(StageError, Transient):
     """Spark's JVM, the way to it, or an executor is gone."""
+
+
+class WorkerLostError(StageError):
+    """A worker process of the local engine is gone: killed, or ended by a library that gave up."""
 
 
 class PlanError(LakeError):

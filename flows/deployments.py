@@ -17,6 +17,8 @@ TAG = "lakebed"
 # begins the command of a run's record, before the id of its flow run
 FLOW_COMMAND = ("prefect", "lakebed")
 SCHEDULE_SLUG = "lakebed"
+# where the config says `auto`
+DEPLOYED_ENGINE = "spark"
 HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)}
 
 
@@ -121,7 +123,7 @@ _SCHEDULES = (
 def _yaml_facts(deployment: Deployment) -> dict[str, Any]:
     given: dict[str, Any] = {"artifacts": "{{ $LAKEBED_ARTIFACTS }}"}
     if deployment.takes_config:
-        given = {"lake": {"root": "{{ $LAKEBED_LAKE__ROOT }}"}, **given}
+        given = {"lake": {"root": "{{ $LAKEBED_LAKE__ROOT }}"}, "engine": DEPLOYED_ENGINE, **given}
     facts: dict[str, Any] = {
         "name": deployment.name,
         "description": deployment.description,

@@ -116,7 +116,8 @@ def _entered(given: Mapping[str, Any]) -> Iterator[_FlowRun]:
     config = config_of(given, own_parameters())
     _require_absolute(config)
     command = [*FLOW_COMMAND, str(runtime.flow_run.id)]
-    with _alone(RunScope(config.resolved(), new_run_id(), command), to, only) as run:
+    scope = RunScope(config.resolved(), new_run_id(), command, is_deployed=True)
+    with _alone(scope, to, only) as run:
         yield run
 
 

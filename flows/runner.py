@@ -9,18 +9,21 @@ from pathlib import Path
 
 from lakebed.config import NOT_OF_RUNS, LakebedConfig
 from lakebed.connectors.errors import StageError
+from lakebed.connectors.places import temporary_prefix
 from lakebed.connectors.spark.submitted import is_submitted
 from lakebed.flows.prefect_home import EphemeralServer, configured_api_url
 from lakebed.run import Runner, run_here
 from lakebed.scope import RunScope
 from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.scan.choice import is_local
 
 _servers: list[EphemeralServer] = []
 
 
-def chosen_runner() -> Runner:
-    """Through Prefect; but a driver that spark-submit started begins no server of its own."""
-    return run_flow if not is_submitted() or configured_api_url() else run_here
+def chosen_runner(config: LakebedConfig) -> Runner:
+    """Through Prefect; but neither a local run nor a driver that spark-submit started begins a server of its own."""
+    has_server = bool(configured_api_url())
+    return run_flow if has_server or not (is_submitted() or is_local(config.workspace())) else run_here
 
 
 def run_flow(scope: RunScope, to: str | None, only: str | None) -> None:
@@ -63,6 +66,6 @@ def _shared_server() -> EphemeralServer | None:
     None where Prefect is imported already by somebody else: then it looks after its server itself.
     """
     if not _servers and "prefect" not in sys.modules:
-        _servers.append(EphemeralServer(Path(tempfile.mkdtemp(prefix="lakebed-prefect-"))))
+        _servers.append(EphemeralServer(Path(tempfile.mkdtemp(prefix=temporary_prefix("prefect")))))
         atexit.register(_servers[0].stop)
     return _servers[0] if _servers else None

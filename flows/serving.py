@@ -22,7 +22,15 @@ from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError, StageError
 from lakebed.connectors.python_process import SAFE_PATH, python_path
 from lakebed.flows.deployment_limits import MIN_INTERVAL_S, POOL, QUEUE_LIMIT, SILENT_S
-from lakebed.flows.deployments import DEPLOYMENTS, FLOW_COMMAND, HEARTBEAT, SCHEDULE_SLUG, TAG, Deployment
+from lakebed.flows.deployments import (
+    DEPLOYED_ENGINE,
+    DEPLOYMENTS,
+    FLOW_COMMAND,
+    HEARTBEAT,
+    SCHEDULE_SLUG,
+    TAG,
+    Deployment,
+)
 from lakebed.flows.form import closed_schema, without_secrets
 from lakebed.flows.prefect_home import configured_api_url
 from lakebed.tasks.runtime.logs import log
@@ -131,6 +139,7 @@ class Serving:
         if not deployment.takes_config:
             return {"artifacts": self.config.artifacts, "config": self.config_file, **deployment.parameters}
         given = without_secrets(self.config)
+        given["engine"] = DEPLOYED_ENGINE if self.config.engine == "auto" else self.config.engine
         if self.config.suites:
             given["suites"] = str(Path(self.config.suites).resolve())
         if self.to and deployment.is_scheduled:

@@ -25,7 +25,15 @@ from lakebed.tasks.quarantine.config import QuarantineConfig
 from lakebed.tasks.relations.config import RelationsConfig
 from lakebed.tasks.report.config import ReportConfig
 from lakebed.tasks.retention.config import RetentionConfig
-from lakebed.tasks.runtime.config import GcConfig, LineageConfig, LoggingConfig, SecurityConfig
+from lakebed.tasks.runtime.config import (
+    EngineName,
+    ExpectationsConfig,
+    GcConfig,
+    LineageConfig,
+    LocalConfig,
+    LoggingConfig,
+    SecurityConfig,
+)
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.summary.config import SummaryConfig
 
@@ -50,6 +58,12 @@ class LakebedConfig(BaseSettings):
 
     lake: LakeConfig = Field(description="Where the tables lie.")
     artifacts: str = Field(".lakebed", description="Folder or object-store prefix of the artifacts and run records.")
+    engine: EngineName = Field(
+        "auto",
+        description="Who reads the lake: `local` (processes of this machine, no JVM), `spark`, or `auto`: local where "
+        "Spark's master is this machine and the data fit `local.max_bytes`.",
+    )
+    local: LocalConfig = Field(default_factory=LocalConfig, description="The local engine.")
     spark: SparkConfig = Field(default_factory=SparkConfig, description="The Spark session.")
     inventory: InventoryConfig = Field(default_factory=InventoryConfig, description="What is a table.")
     containment: ContainmentConfig = Field(default_factory=ContainmentConfig, description="What counts as contained.")
@@ -71,6 +85,9 @@ class LakebedConfig(BaseSettings):
     lineage: LineageConfig = Field(default_factory=LineageConfig, description="OpenLineage events.")
     security: SecurityConfig = Field(default_factory=SecurityConfig, description="Rights of the artifact root.")
     gc: GcConfig = Field(default_factory=GcConfig, description="Which runs `gc` keeps.")
+    expectations: ExpectationsConfig = Field(
+        default_factory=ExpectationsConfig, description="When Great Expectations judges artifacts."
+    )
     suites: str = Field(
         "", description="Folder of JSON files with Great Expectations suites of your own; empty means none."
     )
@@ -91,7 +108,15 @@ class LakebedConfig(BaseSettings):
     def workspace(self, run_id: str = "") -> Workspace:
         """Lake, artifacts and Spark, as every stage takes them."""
         spark = with_jars_for(self.lake, self.spark)
-        return Workspace(lake=self.lake, artifacts=self.artifacts, spark=spark, is_full=self.full, run_id=run_id)
+        return Workspace(
+            lake=self.lake,
+            artifacts=self.artifacts,
+            spark=spark,
+            engine=self.engine,
+            local=self.local,
+            is_full=self.full,
+            run_id=run_id,
+        )
 
     def resolved(self) -> Self:
         """With absolute paths: workers run in folders of their own, so none may depend on this process's."""

@@ -14,6 +14,7 @@ from lakebed.connectors.errors import (
     StageError,
     StoreBusyError,
     Transient,
+    WorkerLostError,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "StageError",
     "StoreBusyError",
     "Transient",
+    "WorkerLostError",
 ]

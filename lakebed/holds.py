@@ -11,21 +11,23 @@ from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.plan import PlannedTable
 from lakebed.tasks.retention.policy import hold_of
 from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.runtime.record import RunRecord
 
 GIVEN, RUN = "the configuration", "the run's configuration"
 
 
-def held(tables: Iterable[PlannedTable], settings: LakebedConfig) -> dict[str, str]:
+def held(tables: Iterable[PlannedTable], settings: LakebedConfig, run: RunRecord | None = None) -> dict[str, str]:
     """Which of these tables are under a hold, and why, by all settings that have a say.
 
     Args:
         tables: of a plan or of receipts, each with the parents that it would be rebuilt from.
         settings: as they are given now; those of the newest run that decided count as well.
+        run: that run, where it was read already.
 
     Raises:
         ConfigError: if a glob of `legal_hold` names no table.
     """
-    tables, rules = list(tables), _rules(settings)
+    tables, rules = list(tables), _rules(settings, run)
     require_matching(settings, {table.name for table in tables})
     found: dict[str, str] = {}
     for table in tables:
@@ -49,11 +51,11 @@ def _differing(given: Mapping[str, object], was: Mapping[str, object]) -> Iterab
             yield key
 
 
-def _rules(settings: LakebedConfig) -> dict[str, RetentionConfig]:
+def _rules(settings: LakebedConfig, run: RunRecord | None) -> dict[str, RetentionConfig]:
     """The retention settings that have a say, by whose they are."""
     rules = {GIVEN: settings.retention}
     try:
-        recorded = newest_run(settings.artifacts, "retention").config["retention"]
+        recorded = newest_run(settings.artifacts, "retention", run).config["retention"]
     except ArtifactError:
         return rules
     return {**rules, RUN: section(RetentionConfig, "retention", recorded)}

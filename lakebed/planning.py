@@ -1,5 +1,6 @@
 """The plan of a run as people and programs read it: rows, totals, a file, and its application."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.plan import Plan, PlannedTable, leaving, write_plan
 from lakebed.tasks.retention.planning import PlanSource, make_plan
 from lakebed.tasks.retention.recipes.model import Recipe
+from lakebed.tasks.retention.words import MONTHS_A_YEAR, in_proportion
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.progress import Progress, shown, telling
 from lakebed.tasks.runtime.record import RunRecord
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlanRow:
-    """One table of a plan: whether it may go, why, and what that saves in a month."""
+    """One table of a plan: whether it may go, why, and what that saves in a month.
+
+    `beside` are tables that stay and have files in the same folders: who reads such a folder whole finds fewer rows.
+    """
 
     table: str
     decision: str
@@ -41,6 +46,7 @@ class PlanRow:
     how: str
     saving_per_month: float | None
     rebuild_s: float | None
+    beside: tuple[str, ...] = ()
 
 
 class LakePlan(Result[PlanRow]):
@@ -68,7 +74,9 @@ class LakePlan(Result[PlanRow]):
         progress: bool | Progress = True,
     ) -> None:
         self.plan, self._config, self._given, self._progress = plan, config, given or {}, progress
-        super().__init__(PlanRow, map(_row, plan.tables), f"plan {plan.plan_id[:12]}")
+        beside = sharing(plan)
+        rows = (_row(table, beside.get(table.name, ())) for table in plan.tables)
+        super().__init__(PlanRow, rows, f"plan {plan.plan_id[:12]}")
 
     def save(self, path: str | Path) -> None:
         """Writes the plan to a file, whole or not at all.
@@ -106,22 +114,30 @@ class LakePlan(Result[PlanRow]):
 
     @cached_property
     def totals(self) -> dict[str, Any]:
-        """What the plan saves in all, beside what deleting byte-identical copies alone would.
+        """What the plan would save in all once it is purged, beside what byte-identical copies alone would.
+
+        `in_proportion` is the same for a lake of another size: `report.lake_bytes`, else 1 TB.
 
         Raises:
             ArtifactError: if the artifact that the plan was made of is gone.
         """
         plan, deleted = self.plan, self.plan.deleted
         summary = ArtifactStore(plan.artifact_root).manifest(plan.artifacts["retention"]).summary
+        saving = sum(table.saving.total for table in deleted if table.saving)
+        n_bytes = sum(table.n_bytes for table in plan.tables)
+        report = load_config(self._config, self._given, defaults={"lake": {"root": "."}}).report
+        lake_bytes, in_its_size = in_proportion(saving, n_bytes, report.lake_bytes)
         return {
             "plan_id": plan.plan_id,
             "currency": plan.currency,
             "prices_date": plan.prices_date,
             "n_tables": len(plan.tables),
             "n_deleted": len(deleted),
-            "bytes_total": sum(table.n_bytes for table in plan.tables),
+            "bytes_total": n_bytes,
             "bytes_deleted": sum(table.n_bytes for table in deleted),
-            "saving_per_month": sum(table.saving.total for table in deleted if table.saving),
+            "saving_per_month": saving,
+            "saving_per_year": MONTHS_A_YEAR * saving,
+            "in_proportion": {"lake_bytes": lake_bytes, "saving_per_month": in_its_size},
             "cost_per_month_if_all_is_kept": summary["keep_all_cost"],
             "slowest_rebuild_s": max((table.rebuild_latency_s or 0.0 for table in deleted), default=0.0),
             "solver_gap": summary["retention_gap"],
@@ -175,13 +191,14 @@ def plan_under(config: Path | None, given: Mapping[str, Any], choice: Choice | N
     """
     from lakebed.holds import held, other_settings
 
-    plan = make(load_config(config, given, defaults={"lake": {"root": "."}}).artifacts)
-    settings = lake_settings(config, given)
-    decided = RetentionConfig.model_validate(newest_run(settings.artifacts, "retention").config["retention"])
+    root = load_config(config, given, defaults={"lake": {"root": "."}}).artifacts
+    run = newest_run(root, "retention")
+    plan, settings = make(root, run), lake_settings(config, given, run)
+    decided = RetentionConfig.model_validate(run.config["retention"])
     if others := other_settings(given_section("retention", config, given), decided):
         shown().note(f"warning: the run decided under other settings of {', '.join(others)}; lakebed run decides anew")
     reasons = {table.name: ("not_chosen", why) for table in plan.deleted if (why := (choice or Choice()).left(table))}
-    reasons |= {name: ("hold", why) for name, why in held(plan.deleted, settings).items()}
+    reasons |= {name: ("hold", why) for name, why in held(plan.deleted, settings, run).items()}
     return leaving(plan, reasons).sealed(plan.created_at) if reasons else plan
 
 
@@ -192,8 +209,8 @@ def make(root: str, only: RunRecord | None = None) -> Plan:
         ArtifactError: if there is no such run.
         PlanError: if the lake has changed since.
     """
-    store, refs = newest_refs(root, "retention", only)
-    settings = newest_run(root, "retention", only).config
+    run = newest_run(root, "retention", only)
+    (store, refs), settings = newest_refs(root, "retention", run), run.config
     lake, config = LakeConfig.model_validate(settings["lake"]), RetentionConfig.model_validate(settings["retention"])
     return make_plan(PlanSource(store, refs, lake, config), datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -207,7 +224,21 @@ def how_rebuilt(table: PlannedTable) -> str:
     return f"{recipe.selector_shape} of {', '.join(table.parents)}{lost}"
 
 
-def _row(table: PlannedTable) -> PlanRow:
+def sharing(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The tables to delete that share a folder with tables that stay, and these, by name. O(files)."""
+    staying: dict[str, set[str]] = defaultdict(set)
+    for table in plan.tables:
+        for folder in _folders(table) if table.decision == "keep" else ():
+            staying[folder].add(table.name)
+    found = {table.name: {name for folder in _folders(table) for name in staying[folder]} for table in plan.deleted}
+    return {name: tuple(sorted(others)) for name, others in found.items() if others}
+
+
+def _folders(table: PlannedTable) -> set[str]:
+    return {file.path.rpartition("/")[0] for file in table.identity.files}
+
+
+def _row(table: PlannedTable, beside: tuple[str, ...]) -> PlanRow:
     return PlanRow(
         table=table.name,
         decision=table.decision,
@@ -219,4 +250,5 @@ def _row(table: PlannedTable) -> PlanRow:
         how=how_rebuilt(table),
         saving_per_month=table.saving.total if table.saving else None,
         rebuild_s=table.rebuild_latency_s,
+        beside=beside,
     )

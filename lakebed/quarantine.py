@@ -1,7 +1,7 @@
 """What the verbs `apply`, `restore`, `purge` and `status` have in common: settings, leases, the rebuilder."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lakebed.tasks.quarantine.purge import Purged
     from lakebed.tasks.quarantine.restore import Restored
     from lakebed.tasks.retention.plan import Plan
+    from lakebed.tasks.runtime.record import RunRecord
 
 
 def apply_settings(plan: "Plan", config: Path | None, given: Given) -> LakebedConfig:
@@ -47,16 +48,16 @@ def apply_settings(plan: "Plan", config: Path | None, given: Given) -> LakebedCo
     return settings
 
 
-def lake_settings(config: Path | None, given: Given) -> LakebedConfig:
+def lake_settings(config: Path | None, given: Given, run: "RunRecord | None" = None) -> LakebedConfig:
     """The settings for `restore`, `purge` and `status`: what is not given is that of the newest run.
 
-    Args: as `apply_settings`.
+    Args: as `apply_settings`; `run` is one that was read already, for the newest.
 
     Raises:
         ConfigError: if they cannot be read, or nothing names a lake.
     """
     root = load_config(config, given, defaults={"lake": {"root": "."}}).artifacts
-    return load_config(config, given, defaults=_recorded(root))
+    return load_config(config, given, defaults=_recorded(root, run))
 
 
 def chosen_tables(tables: Sequence[str] | None, everything: bool, verb: str) -> list[str] | None:
@@ -74,22 +75,30 @@ def chosen_tables(tables: Sequence[str] | None, everything: bool, verb: str) -> 
 
 
 def apply(
-    plan: "Plan", settings: LakebedConfig, *, is_dry: bool = False, only: Sequence[str] = (), skip: Sequence[str] = ()
+    plan: "Plan",
+    settings: LakebedConfig,
+    *,
+    is_dry: bool = False,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    confirm: Callable[["Plan"], None] | None = None,
 ) -> "Applied":
     """Applies a plan; with `is_dry` everything is verified and nothing done.
 
-    Tables under a hold, by the settings given now or by those of the run, stay where they are and are named.
+    Tables under a hold, by the settings given now or by those of the run, stay where they are and are named, and so do
+    those that something speaks against, each by itself.
 
     Args:
         plan: the plan.
         settings: as `apply_settings` gives them.
         is_dry: whether to look only.
-        only: globs of the tables that may go; all where there are none.
+        only: globs of the tables that may go; all where there are none. A whole name must go, or all is refused.
         skip: globs of tables that stay, beside those of the plan's own list.
+        confirm: asked with what would go, before anything is done; it raises for no.
 
     Raises:
         ConfigError: if a legal hold or a glob given here names no table.
-        PlanError: if the plan is refused, or none of its tables may go.
+        PlanError: if the plan is refused, or none of its tables may go, or one that was named.
     """
     from lakebed.tasks.quarantine.apply import apply_plan, preview
     from lakebed.tasks.quarantine.evidence import require_evidence
@@ -98,16 +107,19 @@ def apply(
     from lakebed.tasks.retention.keeper import require_keepers
 
     plan, left = narrowed(plan, settings, only, skip)
+    if confirm is not None and not is_dry:
+        confirm(plan)
     rebuilder = RecipeRebuilder(settings.containment.key, plan.rows_folder, settings.retention.recipes)
     root, artifacts = settings.lake.root, leased_root(settings)
     require_keepers(plan, settings.retention)
     require_evidence(plan)
     if is_dry:
-        return replace(preview(Quarantine.look(root, settings.quarantine), plan, rebuilder), left=left)
-    with Quarantine.hold(root, settings.quarantine, "apply", artifacts) as quarantine:
-        done = apply_plan(quarantine, plan, rebuilder)
-    _create_views(done, settings)
-    return replace(done, left=left)
+        done = preview(Quarantine.look(root, settings.quarantine), plan, rebuilder, only)
+    else:
+        with Quarantine.hold(root, settings.quarantine, "apply", artifacts) as quarantine:
+            done = apply_plan(quarantine, plan, rebuilder, only)
+        _create_views(done, settings)
+    return replace(done, left=tuple(sorted({*left, *done.left})))
 
 
 def narrowed(
@@ -117,7 +129,7 @@ def narrowed(
 
     Raises:
         ConfigError: if a glob names none of the plan's tables.
-        PlanError: if all of them stay.
+        PlanError: if all of them stay, or one that `only` names whole.
     """
     from lakebed.holds import held
     from lakebed.tasks.retention.plan import leaving
@@ -132,21 +144,32 @@ def narrowed(
     left |= {name: "left out by the plan's own list" for name in names if matches_any(name, plan.skip)}
     left |= {name: "left out by --exclude" for name in names if matches_any(name, skip)}
     left |= {name: "not among --only" for name in names if only and not matches_any(name, only)}
-    if names and len(left) == len(names):
+    refused = [name for name in names if name in left and (name in only or len(left) == len(names))]
+    if refused:
+        is_all = len(left) == len(names)
         raise PlanError(
-            "every table of the plan stays; nothing was done",
-            value=f"{names[0]}: {left[names[0]]}",
+            f"{'every table of the plan' if is_all else 'a table that was named'} stays; nothing was done",
+            value=f"{refused[0]}: {left[refused[0]]}",
             expected="a table that may go",
             hint="lakebed plan --artifacts DIR shows what each table's decision is",
-            examples=[f"{name}: {left[name]}" for name in names[1:]],
+            examples=[f"{name}: {left[name]}" for name in refused[1:]],
         )
     return leaving(plan, {name: ("left", why) for name, why in left.items()}), tuple(sorted(left.items()))
 
 
-def restore(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool = False) -> "Restored":
+def restore(
+    tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool = False, beside: str = ""
+) -> "Restored":
     """Brings tables back; None means all.
 
+    Args:
+        tables: names.
+        settings: as `lake_settings` gives them.
+        is_dry: whether to look only.
+        beside: another place in the lake for one table, as where something new lies in its own.
+
     Raises:
+        ConfigError: if `beside` is given for other than one table, or is no path in the lake.
         PlanError: if that is refused.
     """
     from lakebed.tasks.quarantine.place import Quarantine
@@ -155,17 +178,36 @@ def restore(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bo
     from lakebed.tasks.quarantine.restore import restore as bring_back
 
     root = settings.lake.root
+    if beside and (tables is None or len(tables) != 1):
+        raise ConfigError(
+            "one table comes back beside its place at a time",
+            value=", ".join(tables or ()) or "--all",
+            expected="one name and --beside PATH",
+            hint=f"lakebed restore TABLE --beside {beside}",
+        )
     if is_dry:
-        return preview(Quarantine.look(root, settings.quarantine), tables)
+        return preview(Quarantine.look(root, settings.quarantine), tables, beside)
     rebuilder = RecipeRebuilder(settings.containment.key, config=settings.retention.recipes)
     with Quarantine.hold(root, settings.quarantine, "restore", leased_root(settings)) as quarantine:
-        done = bring_back(quarantine, tables, rebuilder)
+        done = bring_back(quarantine, tables, rebuilder, beside)
     _drop_views(done, settings)
     return done
 
 
-def purge(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool = False) -> "Purged":
+def purge(
+    tables: Sequence[str] | None,
+    settings: LakebedConfig,
+    *,
+    is_dry: bool = False,
+    confirm: Callable[["Purged"], None] | None = None,
+) -> "Purged":
     """Deletes tables whose time in quarantine is over; None means all of these.
+
+    Args:
+        tables: names.
+        settings: as `lake_settings` gives them.
+        is_dry: whether to look only.
+        confirm: asked with what is due, if anything is, before it is done; it raises for no.
 
     Raises:
         ConfigError: if a legal hold names no table.
@@ -180,15 +222,18 @@ def purge(tables: Sequence[str] | None, settings: LakebedConfig, *, is_dry: bool
     root = settings.lake.root
     looked = Quarantine.look(root, settings.quarantine)
     holds = held([looked.receipt(state).table for state in looked.live()], settings)
-    if is_dry:
-        return preview(looked, tables, holds)
+    due = preview(looked, tables, holds)
+    if is_dry or not due.tables:
+        return due
+    if confirm is not None:
+        confirm(due)
     rebuilder = RecipeRebuilder(settings.containment.key, config=settings.retention.recipes)
     with Quarantine.hold(root, settings.quarantine, "purge", leased_root(settings)) as quarantine:
         return delete(quarantine, tables, rebuilder, holds)
 
 
 def quarantine_warnings(settings: LakebedConfig) -> list[str]:
-    """What `run` and `status` say first: tables half moved, parents that tables in quarantine need and that moved."""
+    """What `run` and `status` say first: tables half moved, parents that changed, what appeared."""
     from lakebed.tasks.quarantine.pins import warnings
     from lakebed.tasks.quarantine.place import Quarantine
 
@@ -221,12 +266,15 @@ def quarantine_facts(settings: LakebedConfig) -> dict[str, Any]:
 
 
 def _entry_facts(quarantine: "Quarantine", state: "EntryState") -> dict[str, Any]:
+    from lakebed.tasks.quarantine.appeared import appearance
     from lakebed.tasks.quarantine.purge import due_at
 
     receipt = quarantine.receipt(state)
     facts = {"table": state.table, "phase": str(state.phase), "since": state.since, "n_bytes": receipt.n_bytes}
     due = due_at(quarantine, receipt).isoformat(timespec="seconds")
-    return {**facts, "parents": list(receipt.table.parents), "purge_not_before": due}
+    new = appearance(quarantine.lake, state, receipt)
+    at_place = new.path if new else ""
+    return {**facts, "parents": list(receipt.table.parents), "purge_not_before": due, "at_place": at_place}
 
 
 def _create_views(done: "Applied", settings: LakebedConfig) -> None:
@@ -262,12 +310,12 @@ def leased_root(settings: LakebedConfig) -> str:
     return root if os.path.isdir(root) else ""
 
 
-def _recorded(artifacts: str) -> Mapping[str, Any]:
+def _recorded(artifacts: str, run: "RunRecord | None") -> Mapping[str, Any]:
     """Lake and quarantine of the newest run on an artifact root; nothing where there is none."""
     from lakebed.tasks.runtime.record import last_run
 
     try:
-        newest = last_run(artifacts)
+        newest = run or last_run(artifacts)
     except LakeError:
         return {}
     return {name: newest.config[name] for name in ("lake", "quarantine") if name in newest.config}

@@ -1,23 +1,26 @@
 """What surrounds the stages of a run: the lease, the record, Great Expectations beside, the closing."""
 
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from lakebed.artifacts import root_id
-from lakebed.chain import CHAIN, STAGE_OF, inputs_for
+from lakebed.chain import STAGE_OF, inputs_for
 from lakebed.config import LakebedConfig, require_apart, require_no_credentials
 from lakebed.connectors.errors import ContractError, LakeError
+from lakebed.connectors.places import RUN_VARIABLE
 from lakebed.connectors.redaction import redacted, remember_secrets
 from lakebed.connectors.rights import forbid_shared_writes, require_own, weakness_of
 from lakebed.first_use import compile_kernels_once, fetch_jars_once
 from lakebed.holds import require_matching
 from lakebed.lineage import made_by
+from lakebed.savings import figures
 from lakebed.tables import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, StageDef
@@ -27,10 +30,10 @@ from lakebed.tasks.runtime.lease import Lease
 from lakebed.tasks.runtime.lineage import Lineage
 from lakebed.tasks.runtime.logs import log, redact_logging
 from lakebed.tasks.runtime.memory import peak_memory_bytes
-from lakebed.tasks.runtime.processes import RUN_VARIABLE
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.prometheus import write_metrics
 from lakebed.tasks.runtime.record import RUNS, ExpectationsRecord, RunLog, StageRecord
+from lakebed.tasks.scan.choice import engine_for, is_local
 
 if TYPE_CHECKING:
     from lakebed.connectors.spark.session import SessionStarter
@@ -52,8 +55,11 @@ class RunScope:
         ArtifactError: on entering, if others may write into the artifact root and the config refuses that.
     """
 
-    def __init__(self, config: LakebedConfig, run_id: str, command: list[str]) -> None:
+    def __init__(self, config: LakebedConfig, run_id: str, command: list[str], *, is_deployed: bool = False) -> None:
+        """`is_deployed`: whether Prefect has started the run, for a person or a schedule."""
         self.config = config
+        chosen = config.expectations.run
+        self.is_to_be_judged = bool(config.suites) or chosen == "always" or (chosen == "deployed" and is_deployed)
         self.run_id = run_id
         self._inputs = inputs_for(config, run_id)
         self.workspace = self._inputs.workspace
@@ -117,7 +123,7 @@ class RunScope:
         self.lineage.fail(error) if error else self.lineage.complete()
         log().event("run_finished", "error" if error else "info", status=record.status, seconds=record.total_s)
         with suppress(LakeError):
-            write_metrics(self.config.artifacts)
+            write_metrics(self.config.artifacts, figures(self.config))
 
     @property
     def workspace_id(self) -> str:
@@ -150,18 +156,24 @@ class RunScope:
         if self.config.suites:
             self._lake_suites = install_suites(self.log.folder, self.config.suites, self.workspace.lake.root)
 
-    def start_beside(self, *, needs_spark: bool) -> None:
-        """Starts what takes long to start, in parallel: Great Expectations, Spark, its Python workers, our kernels."""
-        if needs_spark:
+    def start_beside(self, todo: Sequence[StageDef]) -> None:
+        """Starts what takes long to start, in parallel: Great Expectations, the engine and its workers, our kernels.
+
+        How much there is to read shows later: under `auto` an engine that is not taken then costs its start.
+        """
+        needs_engine, is_local_run = any(stage.needs_engine for stage in todo), is_local(self.workspace)
+        if needs_engine and not is_local_run:
             fetch_jars_once(self.config.spark)
         compile_kernels_once()
-        if self._expectations is None:
+        if self._expectations is None and self.is_to_be_judged:
             self._expectations = ExpectationsProcess.start(self.log.folder)
-        if needs_spark:
-            self.session.start()
+        if not needs_engine:
+            return
+        engine_for(self.workspace).start()
+        if not is_local_run:
             self.session.warm_up()
-            self._kernels = threading.Thread(target=_warm_up, name="kernels", daemon=True)
-            self._kernels.start()
+        self._kernels = threading.Thread(target=_warm_up, args=(todo,), name="kernels", daemon=True)
+        self._kernels.start()
 
     def _require_roots(self) -> None:
         """Whenever a cluster's session comes, its executors must see lake and artifact root before any job of ours."""
@@ -265,11 +277,12 @@ class RunScope:
         The wall time after the session counts from the moment that both the session and Prefect are ready: stages
         run inside Prefect's flow, and its start is stated by itself.
         """
-        ready = self.session.ready_at
+        session = self._session_if_imported()
+        ready = session.ready_at if session else None
         wall = self.last_manifest_at - max(ready, prefect_ready_at) if ready and self.last_manifest_at else 0.0
         self.log.update(
             spark=self._spark_facts(),
-            session_start_s=self.session.seconds or 0.0,
+            session_start_s=(session.seconds if session else None) or 0.0,
             prefect_start_s=prefect_start_s,
             wall_after_session_s=max(0.0, wall),
             peak_driver_bytes=self._peak_bytes(),
@@ -279,25 +292,33 @@ class RunScope:
         """The deterministic counts of each stage's artifact."""
         return {stage: self.store.manifest(ref).summary for stage, ref in self.refs.items()}
 
+    def _session_if_imported(self) -> "SessionStarter | None":
+        """The session where some stage has asked for one; a run without Spark does not even import it."""
+        if "lakebed.connectors.spark.session" not in sys.modules or not self.session.is_started:
+            return None
+        return self.session
+
     def _spark_facts(self) -> dict[str, Any]:
-        if not self.session.is_started:
+        if self._session_if_imported() is None:
             return {}
         from lakebed.connectors.spark.facts import session_facts
 
         return session_facts(self.session.get(), self.workspace.spark)
 
     def _peak_bytes(self) -> int:
-        """Peak of the driver's two processes together: Python and the JVM."""
+        """Peak of the driver's processes together: Python, and the JVM where there is one."""
+        if self._session_if_imported() is None:
+            return peak_memory_bytes()
         from lakebed.connectors.spark.memory import jvm_pid
 
-        jvm = jvm_pid(self.session.get()) if self.session.is_started else 0
+        jvm = jvm_pid(self.session.get())
         return peak_memory_bytes() + (peak_memory_bytes(jvm) if jvm else 0)
 
 
-def _warm_up() -> None:
-    """Imports what the stages call, while Spark and Prefect start; a failure shows where the stage imports it."""
+def _warm_up(stages: Sequence[StageDef]) -> None:
+    """Imports what the stages call, while the engine and Prefect start; a failure shows where the stage imports it."""
     with suppress(Exception):
-        for stage in CHAIN:
+        for stage in stages:
             stage.warm()
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lakebed.planning import LakePlan
+    from lakebed.savings import Savings
     from lakebed.status import Status
     from lakebed.tables import LakeTables
     from lakebed.tasks.quarantine.purge import Purged
@@ -137,8 +138,10 @@ class Lake(Answers):
         plan = plan_under(self._file, self._given) if file is None else read_plan(Path(file))
         return LakePlan(plan, self._file, self._given, progress=self._progress)
 
-    def restore(self, *tables: str, everything: bool = False, dry_run: bool = False) -> "Restored":
+    def restore(self, *tables: str, everything: bool = False, beside: str = "", dry_run: bool = False) -> "Restored":
         """Brings tables back: from quarantine byte for byte, or rebuilt from their parents once they were purged.
+
+        One table may come back to another path in the lake, `beside` what was written in its place since.
 
         Examples:
             >>> lake.restore(everything=True, dry_run=True).moved
@@ -150,7 +153,7 @@ class Lake(Answers):
         """
         chosen = chosen_tables(tables, everything, "restore")
         with telling(self._progress):
-            return restore(chosen, lake_settings(self._file, self._given), is_dry=dry_run)
+            return restore(chosen, lake_settings(self._file, self._given), is_dry=dry_run, beside=beside)
 
     def purge(self, *tables: str, everything: bool = False, dry_run: bool = False) -> "Purged":
         """Deletes tables in quarantine whose days of grace are over, for ever; with `everything` all that are due.
@@ -176,6 +179,21 @@ class Lake(Answers):
 
         return status_of(self.artifacts, all_runs(self.artifacts)[:n], lake_settings(self._file, self._given))
 
+    def savings(self) -> "Savings":
+        """What may go, what is set aside and still paid for, and what was purged: saved so far.
+
+        Examples:
+            >>> savings = lake.savings()
+            >>> savings.may_go.n_tables, savings.set_aside.n_tables, savings.saved.n_bytes
+            (2, 0, 0)
+
+        Raises:
+            ArtifactError: if no run has reached the retention stage.
+        """
+        from lakebed.savings import savings_of
+
+        return savings_of(lake_settings(self._file, self._given))
+
     def tables(self) -> "LakeTables":
         """Every table: those that the newest run read, those that it could not read, those that were set aside.
 
@@ -199,7 +217,7 @@ class Lake(Answers):
 
         Raises:
             SourceError: if there is neither a table nor a pointer to one, or it cannot be read.
-            PlanError: if it was purged and its parents have moved since.
+            PlanError: if it was purged and its parents have changed since.
         """
         lake = self.config.lake
         return open_table(join_uri(lake.root, name), lake)

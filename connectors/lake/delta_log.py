@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -21,8 +22,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.delta import open_table
-from lakebed.connectors.errors import LakeError, SourceError
+from lakebed.connectors.errors import LakeError, SourceError, first_line
 from lakebed.connectors.lake.canonical import canonical_values, has_order, is_stringlike
+from lakebed.connectors.lake.delta_schema import casts_of, plainly, widened_columns, with_variants
 from lakebed.connectors.lake.files import place_uri
 from lakebed.connectors.lake.hidden import DELTA_LOG
 from lakebed.connectors.lake.leaves import schema_leaves, token_of
@@ -61,7 +63,7 @@ class DeltaFacts:
 
     `leaves` are those of the data files; `partition_types` has the token and type of each partition column;
     `row_deletes` the number of deleted rows of each file that has a deletion vector, by the file's path; `needs_spark`
-    whether Arrow cannot read the rows (deletion vectors, renamed columns, files outside the lake).
+    whether the files cannot be read as they lie (deletion vectors, renamed columns, files outside the lake).
     """
 
     version: int
@@ -87,14 +89,17 @@ def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore
     Raises:
         SourceError: if the log lacks a commit, is damaged, or names files that are not there.
     """
-    newest = _check_log(source.path, [entry.path.rpartition("/")[2] for entry in logs])
+    folder = f"{source.path}/{DELTA_LOG}/" if source.path else f"{DELTA_LOG}/"
+    # folders of the log hold what is staged, archived or aborted, not commits
+    own = [entry.path.removeprefix(folder) for entry in logs]
+    newest = _check_log(source.path, [name for name in own if "/" not in name])
     try:
         table = open_table(place_uri(root, source.path))
         if table.version() != newest:
             raise SourceError("the log ends before its newest commit", value=f"version {table.version()} of {newest}")
         return _read(table, source, ignore_case)
     except LakeError as error:
-        raise _damaged(source, _reason(error)) from error
+        raise _damaged(source, plainly(_reason(error))) from error
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of the Rust side is no Exception
@@ -104,21 +109,27 @@ def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore
 
 
 def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFacts:
-    schema = pa.schema(table.schema().to_arrow())
-    physical = _physical_names(json.loads(table.schema().to_json()))
+    described = json.loads(table.schema().to_json())
+    schema = with_variants(pa.schema(table.schema().to_arrow()), described)
+    physical = _physical_names(described)
     partitions = list(table.metadata().partition_columns)
     leaves = schema_leaves(schema, ignore_case)
     data = [leaf for leaf in leaves if schema.field(leaf.indices[0]).name not in partitions]
     types = {leaf.token: leaf.type for leaf in leaves if leaf not in data}
     adds = pa.table(table.get_add_actions(flatten=False)).combine_chunks()
-    paths = [_relative(path, source.path) for path in adds["path"].to_pylist()]
-    deletes = _row_deletes(table, paths)
+    paths = [relative_path(path, source.path) for path in adds["path"].to_pylist()]
+    deletes = row_deletes(table, paths)
     rules = _Rules(is_spark_only=_is_written_by_spark(table))
-    reader = _AddReader(adds, schema, physical, rules)
+    reader = _AddReader(adds, schema, physical, rules, widened_columns(described))
     _require_files(paths, {entry.path for entry in source.files})
     files = reader.files(paths, data, types, deletes)
+    casts = casts_of(described, data)
+    for file in files:
+        file.casts = casts
     is_mapped = table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none"
     is_outside = any(_is_outside(unquote(path)) for path in adds["path"].to_pylist())
+    if "variant" in casts.values() and (is_mapped or is_outside or deletes):
+        raise SourceError("a VARIANT column in a table with renamed columns, deletion vectors or files elsewhere")
     return DeltaFacts(
         version=table.version(),
         leaves=data,
@@ -171,8 +182,11 @@ def _before_wide(text: bytes) -> bytes:
 class _AddReader:
     """The add actions as facts about files."""
 
-    def __init__(self, adds: pa.Table, schema: pa.Schema, physical: Mapping[str, Any], rules: _Rules) -> None:
+    def __init__(
+        self, adds: pa.Table, schema: pa.Schema, physical: Mapping[str, Any], rules: _Rules, widened: frozenset[str]
+    ) -> None:
         self._adds = adds
+        self._widened = widened
         self._schema = schema
         self._physical = physical
         self._rules = rules
@@ -227,7 +241,9 @@ class _AddReader:
 
     def _column(self, leaf: Leaf) -> _Column:
         names = _physical_path(leaf, self._schema, self._physical)
-        ends = [self._descend(self._adds, (part, *names)) for part in ("min", "max")]
+        # the bounds of a column that was widened are in an older type: "3.4" was the nearest float, no double
+        is_widened = self._schema.field(leaf.indices[0]).name in self._widened
+        ends = [None if is_widened else self._descend(self._adds, (part, *names)) for part in ("min", "max")]
         nulls = self._descend(self._adds, ("null_count", *names))
         nothing: list[Any] = [None] * self._adds.num_rows
         lows, highs = (
@@ -318,11 +334,15 @@ def _is_written_by_spark(table: DeltaTable) -> bool:
     """Whether every commit of the table is known and Spark's: then a maximum without a tie-break was not cut."""
     if table.version() >= _MAX_HISTORY:
         return False
-    engines = [str(commit.get("engineInfo", "")) for commit in table.history()]
+    try:
+        engines = [str(commit.get("engineInfo", "")) for commit in table.history()]
+    except Exception:
+        # an action of a later protocol, which readers are to ignore
+        return False
     return len(engines) == table.version() + 1 and all(engine.startswith("Apache-Spark/") for engine in engines)
 
 
-def _row_deletes(table: DeltaTable, paths: Sequence[str]) -> dict[str, int]:
+def row_deletes(table: DeltaTable, paths: Sequence[str]) -> dict[str, int]:
     """Deleted rows of each file that has a deletion vector, by the file's path relative to the lake root."""
     if "deletionVectors" not in (table.protocol().reader_features or []):
         return {}
@@ -335,7 +355,7 @@ def _row_deletes(table: DeltaTable, paths: Sequence[str]) -> dict[str, int]:
     return {by_name[name]: count for name, count in zip(names, counts, strict=True)}
 
 
-def _relative(path: str, folder: str) -> str:
+def relative_path(path: str, folder: str) -> str:
     """A file's path relative to the lake root; one that lies elsewhere stays as it is."""
     plain = unquote(path)
     return f"{folder}/{plain}" if folder and not _is_outside(plain) else plain
@@ -372,6 +392,38 @@ def live_rows(table: DeltaTable) -> dict[str, pa.Array]:
     vectors = pa.table(table.deletion_vectors())
     names = [unquote(uri).rpartition("/")[2] for uri in vectors["filepath"].to_pylist()]
     return {name: vector.values for name, vector in zip(names, vectors["selection_vector"], strict=True)}
+
+
+@dataclass(frozen=True)
+class DeltaRows:
+    """How the rows of a table's files are read: by token the token in the files, by file name the live rows."""
+
+    names: Mapping[str, str]
+    live: Mapping[str, pa.Array]
+
+
+@lru_cache(maxsize=4)
+def delta_rows(root: str, path: str, version: int, ignore_case: bool) -> DeltaRows:
+    """The same of one version of the table at `path`; kept, as a worker reads many files of a table.
+
+    Raises:
+        SourceError: if the log cannot be read.
+    """
+    try:
+        table = open_table(place_uri(root, path))
+        if table.version() != version:
+            table.load_as_version(version)
+        leaves = schema_leaves(pa.schema(table.schema().to_arrow()), ignore_case)
+        columns = table.metadata().partition_columns
+        partitions = {token_of((name.casefold() if ignore_case else name,)) for name in columns}
+        data = [leaf for leaf in leaves if leaf.token not in partitions]
+        return DeltaRows(physical_tokens(table, data), live_rows(table))
+    except LakeError as error:
+        raise SourceError(f"cannot read the Delta table {path}", value=_reason(error), hint=_HINT) from error
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the Rust side is no Exception
+        raise SourceError(f"cannot read the Delta table {path}", value=first_line(error), hint=_HINT) from error
 
 
 def _physical_path(leaf: Leaf, schema: pa.Schema, physical: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ class SparkConfig(FrozenConfig):
         (
             "lakebed.tasks.encoding:compile_kernels",
             "lakebed.tasks.containment.kernel.compile:compile_kernels",
-            "lakebed.tasks.containment.spark",
+            "lakebed.tasks.containment.scan",
             "lakebed.tasks.inventory.worker",
         ),
         description="`module` or `module:function` that the workers' parent imports or calls once, before it forks.",

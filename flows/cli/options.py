@@ -1,7 +1,7 @@
 """Options that several verbs share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,10 @@ Artifacts = Annotated[
 ]
 Master = Annotated[
     str | None, typer.Option("--master", help="Spark master, such as spark://host:7077.", show_default=False)
+]
+Engine = Annotated[
+    Literal["auto", "local", "spark"] | None,
+    typer.Option("--engine", help="Who reads the lake: processes of this machine, or Spark.", show_default=False),
 ]
 Only = Annotated[
     list[str] | None,

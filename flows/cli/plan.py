@@ -8,16 +8,17 @@ import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Exclude, Only, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
-from lakebed.tasks.retention.words import money_text
+from lakebed.tasks.retention.words import money_text, period_text, size_text
 from lakebed.words import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lakebed.planning import LakePlan, PlanRow
     from lakebed.tasks.retention.plan import PlannedTable
 
 HASH_DIGITS = 12
+SHOWN_NAMES = 5
 
 
 def plan(  # noqa: PLR0913 - one argument an option
@@ -46,6 +47,7 @@ def plan(  # noqa: PLR0913 - one argument an option
         print_json({**found.totals, "out": str(out), "tables": tables, "copies": copies})
         return
     _print_deleted(found)
+    _print_sharing(found)
     _print_copies(found)
     _print_kept(found, everything=everything)
     _print_totals(found.totals)
@@ -60,7 +62,8 @@ def _pairs(found: "LakePlan") -> "Iterable[tuple[PlannedTable, PlanRow]]":
 
 def _facts(table: "PlannedTable", row: "PlanRow") -> dict[str, Any]:
     """A table for `--json`: the recipe itself and the identities stand in the plan's file."""
-    return {**table.model_dump(mode="json", exclude={"identity", "recipe"}), "how": row.how}
+    facts = table.model_dump(mode="json", exclude={"identity", "recipe"})
+    return {**facts, "how": row.how, "beside": list(row.beside)}
 
 
 def _print_deleted(found: "LakePlan") -> None:
@@ -76,8 +79,22 @@ def _print_deleted(found: "LakePlan") -> None:
         for table, row in _pairs(found)
         if row.decision == "delete"
     ]
-    header = ("delete", "rebuilt by", "bytes", "saves a month", "rebuild", "certificate, rows' hash")
+    header = ("delete", "rebuilt by", "bytes", "would save a month", "rebuild", "certificate, rows' hash")
     print_table(f"{len(rows):,} tables to delete; each rebuild was run and compared", header, rows, right=(2, 3, 4))
+
+
+def _print_sharing(found: "LakePlan") -> None:
+    """What somebody has to know who reads a folder whole, with all that lies in it."""
+    shared = [row for row in found if row.beside]
+    if shared:
+        print_text(f"{len(shared):,} of them share a folder with tables that stay; read whole, it has fewer rows then:")
+    for row in shared:
+        print_text(f"  {row.table}: beside {_some(row.beside)}")
+
+
+def _some(names: "Sequence[str]") -> str:
+    rest = f" and {len(names) - SHOWN_NAMES:,} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + rest
 
 
 def _print_copies(found: "LakePlan") -> None:
@@ -98,15 +115,17 @@ def _print_kept(found: "LakePlan", *, everything: bool) -> None:
 
 
 def _print_totals(facts: dict[str, Any]) -> None:
-    naive, currency = facts["byte_identical"], facts["currency"]
+    naive, currency, scaled = facts["byte_identical"], facts["currency"], facts["in_proportion"]
     share = facts["bytes_deleted"] / facts["bytes_total"] if facts["bytes_total"] else 0.0
-    saving = money_text(facts["saving_per_month"], currency)
     print_text(
-        f"saves {human_bytes(facts['bytes_deleted'])} ({share:.1%}) and {saving} "
-        f"a month (prices of {facts['prices_date']}); slowest rebuild {facts['slowest_rebuild_s']:,.1f} s; "
+        f"would save, once set aside and purged, {human_bytes(facts['bytes_deleted'])} ({share:.1%} of the "
+        f"{human_bytes(facts['bytes_total'])} that were read) and {period_text(facts['saving_per_month'], currency)} "
+        f"(prices of {facts['prices_date']}); slowest rebuild {facts['slowest_rebuild_s']:,.1f} s; "
         f"solver gap {facts['solver_gap']:.2g}"
     )
+    if scaled["saving_per_month"]:
+        print_text(size_text(scaled["saving_per_month"], currency, scaled["lake_bytes"]))
     print_text(
         f"byte-identical copies alone: {naive['n_deleted']:,} tables, {human_bytes(naive['bytes_deleted'])}, "
-        f"{money_text(naive['saving_per_month'], currency)} a month"
+        f"{period_text(naive['saving_per_month'], currency)}"
     )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lakebed.tasks.quarantine.apply import Applied
+    from lakebed.tasks.quarantine.purge import Purged
+    from lakebed.tasks.retention.plan import Plan
 
 PlanFile = Annotated[Path, typer.Argument(help="The plan that `lakebed plan` wrote.")]
 
@@ -33,22 +35,19 @@ def apply(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Set the tables of a plan aside: verify, rebuild and compare, then move to quarantine. Deletes nothing."""
     from lakebed.quarantine import apply as apply_plan
-    from lakebed.quarantine import apply_settings, narrowed
+    from lakebed.quarantine import apply_settings
     from lakebed.tasks.retention.plan import read_plan
 
     follow_config(config)
     read = read_plan(plan)
     settings = apply_settings(read, config, overrides(lake, artifacts))
-    globs = {"only": only or (), "skip": exclude or ()}
-    if not dry_run:
-        going, _ = narrowed(read, settings, **globs)
-        n_bytes = sum(table.n_bytes for table in going.deleted)
-        require_yes(
-            f"set {len(going.deleted):,} tables ({human_bytes(n_bytes)}) of {settings.lake.root} aside",
-            yes,
-            f"lakebed apply {plan} --yes",
-        )
-    done = apply_plan(read, settings, is_dry=dry_run, **globs)
+
+    def confirm(going: "Plan") -> None:
+        n_bytes = human_bytes(sum(table.n_bytes for table in going.deleted))
+        what = f"set {len(going.deleted):,} tables ({n_bytes}) of {settings.lake.root} aside"
+        require_yes(what, yes, f"lakebed apply {plan} --yes")
+
+    done = apply_plan(read, settings, is_dry=dry_run, only=only or (), skip=exclude or (), confirm=confirm)
     if as_json:
         print_json(_facts(done, is_dry=dry_run))
         return
@@ -59,6 +58,9 @@ def restore(  # noqa: PLR0913 - one argument an option
     tables: Tables = None,
     *,
     everything: Everything = False,
+    beside: Annotated[
+        str, typer.Option("--beside", help="Path in the lake for one table whose place is taken.", show_default=False)
+    ] = "",
     dry_run: DryRun = False,
     lake: Lake = None,
     artifacts: Artifacts = None,
@@ -71,10 +73,11 @@ def restore(  # noqa: PLR0913 - one argument an option
 
     follow_config(config)
     chosen = chosen_tables(tables, everything, "restore")
-    done = restore_tables(chosen, lake_settings(config, overrides(lake, artifacts)), is_dry=dry_run)
+    settings = lake_settings(config, overrides(lake, artifacts))
+    done = restore_tables(chosen, settings, is_dry=dry_run, beside=beside)
     if as_json:
-        counts = {"n_tables": len(done.moved) + len(done.rebuilt), "n_bytes": done.n_bytes}
-        print_json({"dry_run": dry_run, **counts, "moved": list(done.moved), "rebuilt": list(done.rebuilt)})
+        facts = {"n_tables": len(done.moved) + len(done.rebuilt), "n_bytes": done.n_bytes, "beside": done.beside}
+        print_json({"dry_run": dry_run, **facts, "moved": list(done.moved), "rebuilt": list(done.rebuilt)})
         return
     verb = "would come" if dry_run else "came"
     print_text(
@@ -82,7 +85,8 @@ def restore(  # noqa: PLR0913 - one argument an option
     )
     if done.rebuilt:
         print_text(f"{len(done.rebuilt):,} tables {verb} back by rebuilding: {', '.join(map(printable, done.rebuilt))}")
-    print_text(f"{human_bytes(done.n_bytes)} in all")
+    place = f", to {printable(done.beside)}" if done.beside else ""
+    print_text(f"{human_bytes(done.n_bytes)} in all{place}")
 
 
 def purge(  # noqa: PLR0913 - one argument an option
@@ -103,11 +107,12 @@ def purge(  # noqa: PLR0913 - one argument an option
     follow_config(config)
     chosen = chosen_tables(tables, everything, "purge")
     settings = lake_settings(config, overrides(lake, artifacts))
-    due = purge_tables(chosen, settings, is_dry=True)
-    if not dry_run and due.tables:
+
+    def confirm(due: "Purged") -> None:
         what = f"delete {len(due.tables):,} tables ({human_bytes(due.n_bytes)}) for ever"
         require_yes(what, yes, f"lakebed purge {' '.join(chosen or ['--all'])} --lake {settings.lake.root} --yes")
-    done = due if dry_run or not due.tables else purge_tables(chosen, settings)
+
+    done = purge_tables(chosen, settings, is_dry=dry_run, confirm=confirm)
     if as_json:
         waiting = [{"table": name, "why": why} for name, why in done.waiting]
         counts = {"n_tables": len(done.tables), "n_bytes": done.n_bytes, "tables": done.tables}

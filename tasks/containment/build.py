@@ -1,7 +1,7 @@
 """Building the containment artifact, step by step."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -16,11 +16,13 @@ from lakebed.tasks.containment.sampling import sample_content
 from lakebed.tasks.containment.scan import ScanPlaces
 from lakebed.tasks.containment.search import scan_content, sketch, verify
 from lakebed.tasks.containment.statistics import LakeView, view_lake
+from lakebed.tasks.containment.trust import SUMMARY_KEY, Untrusted
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.previous import previous_artifact
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.choice import engine_for_tables, reads_all
 
 
 def build_artifact(
@@ -37,8 +39,24 @@ def build_artifact(
     build = _sampled if config.mode == "sampled" else _exact
     places = ScanPlaces(staged_root, stage.table_uri("row_hashes"))
     found = build(view, config, stage, places, metrics)
+    if found.untrusted:
+        # statistics that the data contradict have refuted pairs: once more without them
+        wrong: dict[int, set[str]] = {}
+        while found.untrusted:
+            for table, tokens in found.untrusted.items():
+                wrong.setdefault(table, set()).update(tokens)
+            shown().note(f"{len(wrong)} tables have statistics that their data contradict: compared without")
+            view = view_lake(stage.store, inventory, config, wrong)
+            found = build(view, config, stage, places, metrics)
+        named = {view.lake.names[table]: sorted(tokens) for table, tokens in sorted(wrong.items())}
+        found = replace(found, summary={**found.summary, SUMMARY_KEY: named})
     with shown().step("Publishing containments"):
-        return stage.publish(found.tables, found.summary, metrics, side_files=found.side_files)
+        ref = stage.publish(found.tables, found.summary, metrics, side_files=found.side_files)
+    # whatever follows may take long: the answer is there, checked, and can be asked for
+    shown().note(
+        f"{found.summary['proven']:,} containments proven: lakebed containments --artifacts {workspace.artifacts}"
+    )
+    return ref
 
 
 @dataclass(frozen=True)
@@ -48,22 +66,26 @@ class _Found:
     tables: Mapping[str, pa.Table | WrittenTable]
     summary: Mapping[str, object]
     side_files: Sequence[str] = ()
+    untrusted: Untrusted = field(default_factory=dict)
 
 
 def _exact(
     view: LakeView, config: ContainmentConfig, stage: Stage, places: ScanPlaces, metrics: StageMetrics
 ) -> _Found:
     """Samples refute, row hashes prove."""
-    workspace = stage.workspace
+    workspace, engine = stage.workspace, engine_for_tables(stage.workspace, view.tables)
+    stage.is_whole = reads_all(engine, view.tables)
     with metrics.step("previous"):
         previous = _previous(stage)
     with metrics.step("scan") as cost:
-        content, reuse = scan_content(view, config, workspace, places, previous)
+        content, reuse = scan_content(view, config, workspace, places, engine, previous)
         cost.bytes_read = content.result.bytes_read
+    if content.untrusted:
+        return _Found({}, {}, untrusted=content.untrusted)
     with metrics.step("sketch"):
         sketched = sketch(view, content, is_bag=config.semantics == "bag")
     with metrics.step("proof"):
-        verified = verify(view, content, sketched.unrefuted(), config, workspace, reuse)
+        verified = verify(view, content, sketched.unrefuted(), config, engine, reuse)
     metrics.peak_worker_bytes = max(content.result.peak_worker_bytes, verified.peak_worker_bytes)
     tables = {
         "edges": outcome.edges(view, content, verified, config),

@@ -16,10 +16,10 @@ from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
 from lakebed.tasks.containment.samples import ContentScan, Verified
 from lakebed.tasks.containment.statistics import LakeView
-from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.runtime.artifacts import Manifest
 from lakebed.tasks.runtime.keys import canonical_json
 from lakebed.tasks.runtime.previous import FOLDER, read_kept, write_kept
+from lakebed.tasks.scan.splits import InventoryTables
 
 NAMES = ("tables", "samples", "hash_files", "pairs")
 PATHS = tuple(f"{FOLDER}/{name}.parquet" for name in NAMES)

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.read import reads_whole
 from lakebed.tasks.containment.hash_files import HashFolders, carry_hashes
+from lakebed.tasks.containment.jobs import PairList
 from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.schema_graph import Int64
 from lakebed.tasks.containment.previous import (
@@ -27,11 +28,10 @@ from lakebed.tasks.containment.previous import (
     table_readings,
 )
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan, ScanRows
-from lakebed.tasks.containment.spark import PairList
 from lakebed.tasks.containment.statistics import LakeStatistics
-from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.previous import count_changes
+from lakebed.tasks.scan.splits import InventoryTables
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What the content scan brought back, as arrays."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from lakebed.tasks.containment.kernel.schema_graph import Int32
 from lakebed.tasks.containment.kernel.sketches import RowSketches, SketchedPairs
 from lakebed.tasks.containment.scan import ScanPlan
 from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.containment.trust import Untrusted
 from lakebed.tasks.encoding.multiset import distinct_counts
 
 
@@ -39,11 +40,12 @@ class ScanResult:
 
 @dataclass(frozen=True)
 class ContentScan:
-    """The scan of the tables still in question, and the tables that did not hold still, with the reason."""
+    """The scan of the tables still in question; those that did not hold still, with the reason; wrong statistics."""
 
     plan: ScanPlan
     result: ScanResult
     unstable: dict[int, str]
+    untrusted: Untrusted = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

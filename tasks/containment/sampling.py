@@ -1,4 +1,4 @@
-"""The published, sampled content step (CLP of R2D2, Shah et al. 2024), in two Spark jobs for the whole lake.
+"""The published, sampled content step (CLP of R2D2, Shah et al. 2024), in two jobs for the whole lake.
 
 Of each child `n_rows` rows are drawn; a pair goes on where the parent has them all, on all of the child's columns
 or on `n_columns` drawn ones. An edge of which the fraction c of rows is contained survives with probability c^n_rows,
@@ -9,6 +9,7 @@ Note: departs from the paper in that all children are drawn, and all parents pro
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -17,19 +18,19 @@ from numpy.typing import NDArray
 from lakebed.connectors.errors import SourceBusyError, SourceError, StageError
 from lakebed.connectors.lake.leaves import LeafArray
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
-from lakebed.connectors.spark.session import shared_session
 from lakebed.tasks.containment.config import ContainmentConfig, SampledConfig
+from lakebed.tasks.containment.jobs import CellWork, SplitWork, plan_sources, run_on_tables
 from lakebed.tasks.containment.kernel.fingerprint import Cells, HashSettings, TableHasher
 from lakebed.tasks.containment.kernel.schema_graph import Int32
 from lakebed.tasks.containment.kernel.sketches import RowSketches, SketchedPairs, compare_entries
 from lakebed.tasks.containment.samples import distinct_rows
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows, TableScan, new_hasher, projection_of
-from lakebed.tasks.containment.spark import CellWork, SplitWork, plan_sources, run_on_tables
 from lakebed.tasks.containment.statistics import LakeView
 from lakebed.tasks.encoding.postings import find_rows
-from lakebed.tasks.inventory.splits import pack_splits, plan_splits
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.choice import engine_for_tables
+from lakebed.tasks.scan.splits import pack_splits, plan_splits
 
 UInt64 = NDArray[np.uint64]
 
@@ -113,14 +114,9 @@ class _Job:
         splits = plan_splits(self._view.tables, self._children, self._config.target_split_bytes)
         draws = {split.split_id: draw for split, draw in _draws(splits, self._view, self._config.sampled)}
         n_rows = self._config.sampled.n_rows
-
-        def on_splits(wanted: ScanPlan, mine: Sequence[Split]) -> Iterator[pa.RecordBatch]:
-            return draw_rows(wanted, [draws[split.split_id] for split in mine])
-
-        def on_cells(wanted: ScanPlan, table: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
-            return draw_cells(wanted, table, n_rows, cells)
-
-        answer = self._run(plan, [split for split in splits if split.split_id in draws], (on_splits, on_cells))
+        positions = {split_id: draw.positions for split_id, draw in draws.items()}
+        work = (partial(_draw_splits, positions), partial(_draw_cells, n_rows))
+        answer = self._run(plan, [split for split in splits if split.split_id in draws], work)
         samples = {key: hashes[:n_rows] for key, hashes in answer.samples.items()}
         return _Answer(samples, answer.errors, answer.bytes_read, answer.peak_worker_bytes)
 
@@ -134,15 +130,8 @@ class _Job:
         for number in self._projections:
             parts = [hashes for (projection, _), hashes in samples.items() if projection == number]
             wanted[number] = distinct_rows([part.tobytes() for part in parts])
-
-        def on_splits(scan: ScanPlan, mine: Sequence[Split]) -> Iterator[pa.RecordBatch]:
-            return probe_splits(scan, mine, wanted)
-
-        def on_cells(scan: ScanPlan, table: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
-            return probe_cells(scan, table, cells, wanted)
-
         splits = plan_splits(self._view.tables, sorted(roles), self._config.target_split_bytes)
-        return self._run(plan, splits, (on_splits, on_cells))
+        return self._run(plan, splits, (partial(probe_splits, wanted=wanted), partial(probe_cells, wanted=wanted)))
 
     def _tokens(self, child: int, sampled: SampledConfig) -> list[str]:
         tokens = self._view.lake.projection_tokens(int(self._view.lake.groups.schema_of_table[child]))
@@ -164,9 +153,9 @@ class _Job:
         )
 
     def _run(self, plan: ScanPlan, splits: Sequence[Split], work: tuple[SplitWork, CellWork]) -> _Answer:
-        session = shared_session(self._workspace.spark).get()
-        tasks = pack_splits(splits, session.sparkContext.defaultParallelism)
-        return _answer(run_on_tables(session, plan, tasks, plan_sources(self._view.tables, plan), work))
+        engine = engine_for_tables(self._workspace, self._view.tables)
+        tasks = pack_splits(splits, engine.n_workers)
+        return _answer(run_on_tables(engine, plan, tasks, plan_sources(self._view.tables, plan), work))
 
 
 def _draws(splits: Sequence[Split], view: LakeView, sampled: SampledConfig) -> Iterator[tuple[Split, DrawnSplit]]:
@@ -233,6 +222,16 @@ def _answer(scanned: pa.Table) -> _Answer:
 def _random(seed: int, purpose: str, name: str) -> np.random.Generator:
     """A generator of its own for each table and purpose, so that one draw does not move another."""
     return np.random.default_rng([seed, *f"{purpose}\0{name}".encode()])
+
+
+def _draw_splits(
+    positions: Mapping[int, tuple[int, ...]], plan: ScanPlan, splits: Sequence[Split]
+) -> Iterator[pa.RecordBatch]:
+    return draw_rows(plan, [DrawnSplit(split, positions[split.split_id]) for split in splits])
+
+
+def _draw_cells(n_rows: int, plan: ScanPlan, table: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
+    return draw_cells(plan, table, n_rows, cells)
 
 
 def draw_rows(plan: ScanPlan, draws: Sequence[DrawnSplit]) -> Iterator[pa.RecordBatch]:

@@ -7,7 +7,7 @@ runs inside Spark's Python workers (`mapInArrow`) and, for tests, in plain Pytho
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from lakebed.tasks.containment.hash_files import HashFiles
 from lakebed.tasks.containment.kernel.fingerprint import VALUE_SAMPLE, Cells, HashSettings, TableHasher
 from lakebed.tasks.containment.kernel.schema_graph import Int32
 from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.containment.trust import Claim, RangeWatch
 from lakebed.tasks.encoding.sketch import sketch_level
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.workspace import Workspace
@@ -64,6 +65,7 @@ class ScanPlan:
         projections: number → (id, tokens).
         tables: by table_id.
         bucket_bits: the hash range is cut into 2^bits buckets.
+        claims: what metadata says of columns, by table_id and token.
     """
 
     lake_root: str
@@ -74,6 +76,7 @@ class ScanPlan:
     settings: HashSettings
     bucket_bits: int
     ignore_case: bool = False
+    claims: Mapping[int, Mapping[str, Claim]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,24 +135,30 @@ def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
 
     Yields batches of SCAN_SCHEMA: rows of kind `rows` (sample of a projection's row hashes, `n` all rows),
     `values` (sample of a column's values, `n` nulls), `file` (a row-hash file written; `text` its path,
-    `table_id` its bucket), `digest` (SHA-256 of a file that was read as a whole), `error` (a table that could not be
-    read) and `task` (bytes read, peak memory).
+    `table_id` its bucket), `digest` (SHA-256 of a file that was read as a whole), `outside` (a column with a value
+    that its statistics rule out), `error` (a table that could not be read) and `task` (bytes read, peak memory).
     """
     started = time.monotonic()
     counter = ReadCounter()
     results, hashes = ScanRows(), HashFiles(plan.out_uri, plan.bucket_bits)
     for split in splits:
         hasher = new_hasher(plan, split.table_id)
+        # the statistics of staged text are lakebed's own
+        watch = RangeWatch(plan.claims.get(split.table_id, {}) if split.format != "staged" else {})
         root = plan.staged_root if split.format == "staged" else plan.lake_root
         try:
             for cells in read_split(root, split, hasher.tokens, counter, ignore_case=plan.ignore_case):
                 hasher.add(cells)
+                watch.add(cells)
         except SourceBusyError:
             raise
         except SourceError as error:
             results.add("error", split.table_id, text=str(error.value or error.what))
             continue
-        _collect(plan, split.table_id, hasher, results, hashes)
+        for token in watch.outside():
+            results.add("outside", split.table_id, token=token)
+        # as where Spark reads the table, which decides itself where it is cut
+        _collect(plan, split.table_id, hasher, results, hashes, is_repeated=split.format == "delta")
         if results.is_full:
             yield results.batch()
     for path, digest in counter.digests.items():
@@ -167,12 +176,16 @@ def scan_cells(plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells
     """
     results, hashes = ScanRows(), HashFiles(plan.out_uri, plan.bucket_bits)
     hasher = new_hasher(plan, table_id)
+    watch = RangeWatch(plan.claims.get(table_id, {}))
     n_bytes = 0
     for batch in cells:
         hasher.add(batch)
+        watch.add(batch)
         n_bytes += sum(leaf.values.nbytes for leaf in batch.values())
     if hasher.n_rows:
         _collect(plan, table_id, hasher, results, hashes, is_repeated=True)
+    for token in watch.outside():
+        results.add("outside", table_id, token=token)
     _add_files(results, hashes)
     results.add("task", -1, n=peak_memory_bytes(), n_bytes=n_bytes)
     return results.batch()

@@ -1,25 +1,23 @@
 """The steps of the search, each a function of what the steps before it found."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from lakebed.connectors.delta import MAX_DRIVER_ROWS
-from lakebed.connectors.lake.read import Split
-from lakebed.connectors.spark.session import shared_session
 from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.jobs import PairList, compare, compare_here, plan_sources, scan_lake
 from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.sketches import SketchedPairs, sketch_pairs, unrefuted_pairs
 from lakebed.tasks.containment.reuse import Previous, Reuse, plan_reuse
 from lakebed.tasks.containment.samples import ContentScan, Verified, gather
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan
-from lakebed.tasks.containment.spark import PairList, compare_here, compare_on_spark, plan_sources, scan_lake
 from lakebed.tasks.containment.statistics import LakeView
-from lakebed.tasks.inventory.splits import pack_splits, plan_splits, require_read
+from lakebed.tasks.containment.trust import claims_of, untrusted
 from lakebed.tasks.runtime.workspace import Workspace
-
-TASKS_PER_CORE = 3
+from lakebed.tasks.scan.engine import Engine
+from lakebed.tasks.scan.splits import plan_splits, require_read, share_splits
 
 
 def scan_content(
@@ -27,9 +25,10 @@ def scan_content(
     config: ContainmentConfig,
     workspace: Workspace,
     places: ScanPlaces,
+    engine: Engine,
     previous: Previous | None = None,
 ) -> tuple[ContentScan, Reuse]:
-    """Reads every table still in question once, in one Spark job; starts no session where there is none.
+    """Reads every table still in question once; where there is none the engine has nothing to do.
 
     What the previous scan has read, and holds still, is reused; the second part says what.
 
@@ -38,6 +37,7 @@ def scan_content(
     """
     roles = view.survey.roles
     plan = plan_scan(view.lake, roles, config, workspace, places)
+    plan = replace(plan, claims=claims_of(view.tables.columns, plan.tables))
     if not len(roles):
         return ContentScan(plan, gather(SCAN_SCHEMA.empty_table(), plan, roles, view.lake), {}), Reuse(view.tables)
     reuse = plan_reuse(previous, view.tables, view.lake, plan)
@@ -45,14 +45,14 @@ def scan_content(
     sources = [one for one in plan_sources(view.tables, plan) if reuse.is_read(one.table_id)]
     scanned = [reuse.rows]
     if splits or sources:
-        session = shared_session(workspace.spark).get()
-        n_tasks = _n_tasks(splits, session.sparkContext.defaultParallelism, config.target_split_bytes)
-        scanned.append(scan_lake(session, plan, pack_splits(splits, n_tasks), sources))
-    result = gather(pa.concat_tables(scanned), plan, roles, view.lake)
+        tasks = share_splits(splits, engine.n_workers, config.target_split_bytes)
+        scanned.append(scan_lake(engine, plan, tasks, sources))
+    rows = pa.concat_tables(scanned)
+    result = gather(rows, plan, roles, view.lake)
     unstable = view.tables.changed_since(workspace.lake.root, sorted(plan.tables)) | result.errors
     if workspace.lake.strict:
         require_read(unstable, view.lake.names)
-    return ContentScan(plan, result, unstable), reuse
+    return ContentScan(plan, result, unstable, untrusted(rows, view.tables.columns, unstable)), reuse
 
 
 def sketch(view: LakeView, content: ContentScan, *, is_bag: bool) -> SketchedPairs:
@@ -73,10 +73,10 @@ def verify(
     content: ContentScan,
     pairs: SketchedPairs,
     config: ContainmentConfig,
-    workspace: Workspace,
+    engine: Engine,
     reuse: Reuse,
 ) -> Verified:
-    """Compares the pairs exactly, on the row hashes that the scan wrote, in one Spark job.
+    """Compares the pairs exactly, on the row hashes that the scan wrote.
 
     Counts of the previous scan that hold still are reused; a few rows left to compare after that are compared in this
     process.
@@ -98,12 +98,7 @@ def verify(
     if reuse.scan is not None and sum(file.n_rows for file in content.result.files) <= MAX_DRIVER_ROWS:
         result = compare_here(uri, by_bucket, left, is_bag=is_bag)
     else:
-        result = compare_on_spark(shared_session(workspace.spark).get(), uri, by_bucket, left, is_bag=is_bag)
+        result = compare(engine, uri, by_bucket, left, is_bag=is_bag)
     counts = known.take(places[~is_new]).followed_by(result.counts)
     order = np.argsort(np.concatenate([np.flatnonzero(~is_new), np.flatnonzero(is_new)]))
     return Verified(pairs, counts.take(order), result.peak_worker_bytes)
-
-
-def _n_tasks(splits: Sequence[Split], n_cores: int, target_bytes: int) -> int:
-    n_bytes = sum(split.n_bytes for split in splits)
-    return max(n_cores * TASKS_PER_CORE, -(-n_bytes // target_bytes))

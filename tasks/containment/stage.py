@@ -43,7 +43,7 @@ CONTAINMENT = StageDef(
     key_parts=_key_parts,
     build=_build,
     warm=_warm,
-    needs_spark=True,
+    needs_engine=True,
     needs_rows=True,
     reads_lake=True,
 )

@@ -9,25 +9,33 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from lakebed.connectors.errors import SourceBusyError, SourceError, Transient
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS, VIEW
-from lakebed.connectors.lake.discovery import discover
+from lakebed.connectors.lake.discovery import apart, discover
 from lakebed.connectors.lake.listing import Listing, empty_lake_error
 from lakebed.connectors.lake.model import Unreadable
 from lakebed.connectors.lake.parquet import read_footers
 from lakebed.tasks.inventory.contract import CONTRACTS
 from lakebed.tasks.inventory.gaps import Gap, TableGaps, apply_bounds, choose_gaps, plan_missing, table_gaps
 from lakebed.tasks.inventory.kernel import TableFacts, describe_tables
-from lakebed.tasks.inventory.metadata import LakeFacts, read_metadata, reason_text, type_overrides, with_partitions
+from lakebed.tasks.inventory.metadata import (
+    LakeFacts,
+    are_alike,
+    read_metadata,
+    reason_text,
+    type_overrides,
+    with_partitions,
+)
 from lakebed.tasks.inventory.previous import STATE, KnownTable, Reuse, save_state, table_states, tokens_of
 from lakebed.tasks.inventory.sources import changed_paths
 from lakebed.tasks.inventory.text import text_facts
 from lakebed.tasks.inventory.worker import FooterUnit, Outcome, TextUnit, Unit, WorkContext
 from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.scan.choice import engine_for
+from lakebed.tasks.scan.spark import SparkEngine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
-    from pyspark.sql import SparkSession
 
     from lakebed.connectors.lake.discovery import Discovery
     from lakebed.connectors.lake.model import FileEntry, TableSource
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
     from lakebed.tasks.inventory.sources import OpenLake
     from lakebed.tasks.runtime.artifacts import ArtifactRef
     from lakebed.tasks.runtime.stage import Stage, StageMetrics
+    from lakebed.tasks.scan.engine import Engine
 
 STAGED = "staged"
 _FILES_PER_UNIT = 500
@@ -55,8 +64,10 @@ def build_artifact(stage: Stage, config: InventoryConfig, lake: OpenLake, metric
     with metrics.step("previous"):
         reuse = Reuse.of(stage, table_states(listing, discovery.tables))
     opened = [source for source in discovery.tables if source.name not in reuse.tables]
-    if any(is_staged(source) for source in opened):
-        work.start_session()
+    if any(is_text(source) for source in opened):
+        work.engine.start()
+    if any(source.format in EXTERNAL_FORMATS for source in opened):
+        work.spark.start()
     n_files = sum(len(source.files) for source in opened if source.format not in EXTERNAL_FORMATS)
     with metrics.step("metadata"), shown().step(f"Reading the metadata of {n_files:,} files"):
         facts, gaps = _read_metadata(work, config, discovery, reuse)
@@ -109,7 +120,7 @@ def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], f
     from lakebed.tasks.inventory.external import StagingPlace, facts_of, stage_tables
 
     place = StagingPlace(work.stage.store.storage, work.stage.path)
-    staged = stage_tables(work.session(), reads, place, ignore_case=work.stage.workspace.lake.ignore_column_case)
+    staged = stage_tables(work.spark.session, reads, place, ignore_case=work.stage.workspace.lake.ignore_column_case)
     work.bytes_read += staged.bytes_read
     work.peak_worker_bytes = max(work.peak_worker_bytes, staged.peak_worker_bytes)
     planned = {read.name for read in reads}
@@ -136,6 +147,8 @@ class _Gaps:
         opened = [
             KnownTable(name, reuse.states[name], self.tables.get(name), tokens_of(self.chosen.get(name, ())))
             for name in facts.tables
+            # a table that was found only by looking into a folder's files is looked for again
+            if name in reuse.states
         ]
         return [*opened, *reuse.tables.values()]
 
@@ -159,7 +172,7 @@ def _read_metadata(work: _Work, config: InventoryConfig, discovery: Discovery, r
 
 @dataclass
 class _Work:
-    """Data work in Spark, whose session starts only when there is some."""
+    """Data work, by an engine that starts only when there is some."""
 
     stage: Stage
     listing: Listing
@@ -167,34 +180,32 @@ class _Work:
     bytes_read: int = 0
     peak_worker_bytes: int = 0
 
-    def start_session(self) -> None:
-        """Begins the session's start, beside what the driver does meanwhile."""
-        from lakebed.connectors.spark.session import shared_session
+    @property
+    def engine(self) -> Engine:
+        """For the files of the lake, which all can be read without Spark."""
+        return engine_for(self.stage.workspace, sum(entry.size for entry in self.listing.files))
 
-        shared_session(self.stage.workspace.spark).start()
+    @property
+    def spark(self) -> SparkEngine:
+        """For databases and catalogs, which only Spark reads."""
+        return SparkEngine(self.stage.workspace.spark)
 
     def do(self, units: Sequence[Unit]) -> list[Outcome]:
         """Does the units in one job."""
         if not units:
             return []
-        from lakebed.tasks.inventory.spark import do_units
+        from lakebed.tasks.inventory.jobs import do_units
 
         lake = self.stage.workspace.lake
         context = WorkContext(self.listing.root, lake.text, lake.ignore_column_case)
-        done = do_units(self.session(), context, units)
+        done = do_units(self.engine, context, units)
         self.bytes_read += sum(outcome.n_bytes for outcome in done.outcomes)
         self.peak_worker_bytes = max(self.peak_worker_bytes, done.peak_worker_bytes)
         return done.outcomes
 
-    def session(self) -> SparkSession:
-        """The session, once it has started."""
-        from lakebed.connectors.spark.session import shared_session
-
-        return shared_session(self.stage.workspace.spark).get()
-
 
 def _read_footers(work: _Work, config: InventoryConfig, entries: Sequence[FileEntry]) -> list[FileFacts | Unreadable]:
-    """Footers by the driver's threads, or on big lakes by a Spark job."""
+    """Footers by children of the driver, or on big lakes by the engine's workers."""
     if len(entries) <= config.max_driver_footers:
         ignore_case = work.stage.workspace.lake.ignore_column_case
         return read_footers(work.listing.root, entries, config.footer_threads, ignore_case=ignore_case)
@@ -220,11 +231,6 @@ def _read_data(work: _Work, staging: _Staging, facts: LakeFacts, chosen: dict[st
 def is_text(source: TableSource) -> bool:
     """Whether a table is text, which is staged as Parquet."""
     return source.format in ("csv", "json")
-
-
-def is_staged(source: TableSource) -> bool:
-    """Whether a table is staged as Parquet by Spark's workers."""
-    return is_text(source) or source.format in EXTERNAL_FORMATS
 
 
 @dataclass
@@ -271,14 +277,27 @@ class _Staging:
         for source in self.sources:
             part = slice(start, start + len(source.files))
             start = part.stop
-            try:
-                facts.add(_text_table(source, outcomes[part], self.paths[part], stage))
-            except SourceError as error:
-                facts.refuse(source, error)
-            if source.name in facts.tables:
-                self.kept += self.paths[part]
+            self.kept += _add_text(facts, source, outcomes[part], self.paths[part], stage)
         for path in sorted(set(self.paths) - set(self.kept)):
             stage.store.storage.delete_file(f"{stage.spec.name}/{stage.key}/{path}")
+
+
+def _add_text(
+    facts: LakeFacts, source: TableSource, outcomes: Sequence[Outcome], paths: Sequence[str], stage: Stage
+) -> list[str]:
+    """Enters a table of text, or its files by themselves where they turn out to be no parts; the copies to keep."""
+    try:
+        table = _text_table(source, outcomes, paths, stage)
+        if source.is_guess and not are_alike(table.files):
+            raise SourceError("its files have other columns", value=source.name)
+        facts.add(table)
+    except SourceError as error:
+        if not source.is_guess:
+            facts.refuse(source, error)
+            return []
+        parts = zip(apart(source), outcomes, paths, strict=True)
+        return [path for one, outcome, own in parts for path in _add_text(facts, one, [outcome], [own], stage)]
+    return [*paths] if source.name in facts.tables else []
 
 
 def _text_table(source: TableSource, outcomes: Sequence[Outcome], paths: Sequence[str], stage: Stage) -> TableFacts:

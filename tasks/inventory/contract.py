@@ -36,7 +36,7 @@ TABLES = Contract(
         Column("n_columns", pa.int32(), "number of leaf columns", checks=(AtLeast(0),)),
         Column("schema_digest", pa.string(), "SHA-256 of the sorted tokens", checks=(Matches("[0-9a-f]{64}"),)),
         Column("delta_version", pa.int64(), "version of the Delta table", nullable=True),
-        Column("read_via", pa.string(), "who reads the rows: Arrow, Spark, or Arrow from staged text",
+        Column("read_via", pa.string(), "how rows are read: files as they lie, through a Delta log, staged copies",
                checks=(OneOf(READ_VIA),)),
         Column("partition_columns", pa.list_(pa.string()), "tokens of the partition columns, in path order"),
     ),

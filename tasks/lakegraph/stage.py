@@ -41,6 +41,6 @@ LAKEGRAPH = StageDef(
     key_parts=_key_parts,
     build=_build,
     warm=_warm,
-    needs_spark=True,
+    needs_engine=True,
     reads_lake=True,
 )

@@ -1,16 +1,17 @@
 """`apply`: sets the tables of a plan aside.
 
 First everything is verified that can be, all tables of the plan: what they are, that their parents are there, that
-the rebuild of each equals it. A refusal up to here has changed nothing. Then the tables move one by one.
+the rebuild of each equals it. A refusal up to here has changed nothing. Then the tables move one by one. A table that
+something speaks against stays by itself, and the others go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lakebed.connectors.errors import ArtifactError, PlanError
-from lakebed.tasks.quarantine.checks import moving_files, require_possible, require_unmoved
+from lakebed.tasks.quarantine.checks import Movable, changed_tables, moving_files, require_ready, require_room
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
-from lakebed.tasks.quarantine.owners import require_unmanaged
+from lakebed.tasks.quarantine.owners import managed_tables
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.rebuilding import Rebuilder
 from lakebed.tasks.quarantine.receipt import (
@@ -23,6 +24,7 @@ from lakebed.tasks.quarantine.receipt import (
     write_model,
 )
 from lakebed.tasks.quarantine.restore import bring_back
+from lakebed.tasks.quarantine.staying import Staying
 from lakebed.tasks.retention.plan import Plan, PlannedTable
 from lakebed.tasks.runtime.progress import shown
 
@@ -51,71 +53,121 @@ class Applied:
         return sum(receipt.n_bytes for receipt in self.receipts)
 
 
-def apply_plan(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder) -> Applied:
+def apply_plan(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder, named: Collection[str] = ()) -> Applied:
     """Sets every table that the plan deletes aside; what an interrupted apply of the same plan left is finished first.
 
+    Args:
+        quarantine: held.
+        plan: the plan.
+        rebuilder: of its recipes.
+        named: tables that were asked for by name; others stay where they are if something speaks against them.
+
     Raises:
-        PlanError: if the plan is refused. Tables that were set aside before stay so; no other is touched.
+        PlanError: if a table that was named, or every table, has to stay, or nothing can be done here at all. Tables
+            that were set aside before stay so.
     """
-    require_unmanaged(quarantine, plan, _moving(quarantine, plan))
-    resume(quarantine, plan)
+    stay = Staying(named)
+    _leave_managed(quarantine, plan, stay)
+    resume(quarantine, plan, stay)
     before = [table for table in plan.deleted if _state(quarantine, plan, table).phase is Phase.SET_ASIDE]
-    todo = [table for table in plan.deleted if table not in before]
-    verified = verify(quarantine, plan, todo, rebuilder)
-    receipts = _prepare(quarantine, plan, verified, rebuilder)
-    require_unmoved(plan, todo, with_bytes=False)
+    todo = [table for table in plan.deleted if table not in before and table.name not in stay]
+    verified = verify(quarantine, plan, todo, rebuilder, stay)
+    receipts = _prepare(quarantine, plan, verified, rebuilder, stay)
+    for name, error in changed_tables(plan, verified, with_bytes=False).items() if verified else ():
+        stay.leave(name, error)
     with shown().step("Setting tables aside", len(receipts)) as step:
         for receipt in receipts:
-            set_aside(quarantine, receipt)
+            if receipt.table.name not in stay:
+                _try_set_aside(quarantine, receipt, stay)
             step.advance()
-    done = [quarantine.receipt(_state(quarantine, plan, table)) for table in plan.deleted]
-    return Applied(tuple(done), len(before), quarantine.storage.root)
+    stay.require_named()
+    states = [_state(quarantine, plan, table) for table in plan.deleted]
+    done = [quarantine.receipt(state) for state in states if state.phase is Phase.SET_ASIDE]
+    stay.require_any(done)
+    return Applied(tuple(done), len(before), quarantine.storage.root, stay.reasons)
 
 
-def preview(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder) -> Applied:
+def preview(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder, named: Collection[str] = ()) -> Applied:
     """What `apply_plan` would do, verified in the same way; changes nothing.
 
-    Raises:
-        PlanError: if the plan would be refused.
+    Raises: as `apply_plan`.
     """
-    require_unmanaged(quarantine, plan, _moving(quarantine, plan))
+    stay = Staying(named)
+    _leave_managed(quarantine, plan, stay)
     phases = {table.name: _state(quarantine, plan, table).phase for table in plan.deleted}
-    todo = [table for table in plan.deleted if phases[table.name] is Phase.AT_PLACE]
-    verify(quarantine, plan, todo, rebuilder)
-    before = [quarantine.receipt(_state(quarantine, plan, table)) for table in plan.deleted if table not in todo]
-    receipts = [*before, *(_new_receipt(quarantine, plan, table) for table in todo)]
-    return Applied(tuple(receipts), len(plan.deleted) - len(todo), quarantine.storage.root)
+    todo = [table for table in plan.deleted if phases[table.name] is Phase.AT_PLACE and table.name not in stay]
+    verified = verify(quarantine, plan, todo, rebuilder, stay)
+    aside = [table for table in plan.deleted if phases[table.name] is not Phase.AT_PLACE and table.name not in stay]
+    receipts = [quarantine.receipt(_state(quarantine, plan, table)) for table in aside]
+    receipts += [_new_receipt(quarantine, plan, table) for table in verified]
+    stay.require_any(receipts)
+    return Applied(tuple(receipts), len(aside), quarantine.storage.root, stay.reasons)
 
 
 def verify(
-    quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable], rebuilder: Rebuilder
+    quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable], rebuilder: Rebuilder, stay: Staying
 ) -> list[PlannedTable]:
     """Verifies all that `apply` depends on; changes nothing.
 
     Returns:
-        The tables, each with the recipe that was compared.
+        The tables that may move, each with the recipe that was compared; the others are noted in `stay`.
 
     Raises:
-        PlanError: naming the first thing that is not as it must be.
+        PlanError: if a table that was named may not, or nothing can be done here at all.
     """
+    stay.require_named()
     if not tables:
         return []
-    require_possible(quarantine, plan, tables)
+    require_ready(quarantine, plan)
+    movable = Movable(quarantine, plan)
+    for table in tables:
+        with stay.trying(table.name):
+            movable.require(table)
+    sound = [table for table in tables if table.name not in stay]
+    require_room(quarantine, sound)
     with shown().step("Comparing tables with the plan"):
-        require_unmoved(plan, tables, with_bytes=True)
-    with shown().step("Rebuilding and comparing", len(tables)) as step:
-        verified = []
-        for table in tables:
-            verified.append(rebuilder.require_equal(table, plan.lake))
+        for name, error in changed_tables(plan, sound, with_bytes=True).items():
+            stay.leave(name, error)
+    stay.require_named()
+    sound = [table for table in sound if table.name not in stay]
+    verified = []
+    with shown().step("Rebuilding and comparing", len(sound)) as step:
+        for table in sound:
+            with stay.trying(table.name):
+                verified.append(rebuilder.require_equal(table, plan.lake))
             step.advance()
+    stay.require_named()
     return verified
 
 
-def resume(quarantine: Quarantine, plan: Plan) -> None:
+def resume(quarantine: Quarantine, plan: Plan, stay: Staying) -> None:
     """Finishes the moves that an interrupted apply of this plan has begun; they were verified before they began."""
     for state in quarantine.live():
-        if state.plan_id == plan.plan_id and state.phase is Phase.SETTING_ASIDE:
-            set_aside(quarantine, quarantine.receipt(state))
+        if state.plan_id == plan.plan_id and state.phase is Phase.SETTING_ASIDE and state.table not in stay:
+            _try_set_aside(quarantine, quarantine.receipt(state), stay)
+
+
+def _leave_managed(quarantine: Quarantine, plan: Plan, stay: Staying) -> None:
+    """Tables of other systems stay, half moved or at their place, in the folder as it is now."""
+    phases = {Phase.AT_PLACE, Phase.SETTING_ASIDE}
+    moving = [table for table in plan.deleted if _state(quarantine, plan, table).phase in phases]
+    for name, error in managed_tables(quarantine, plan, moving).items():
+        stay.leave(name, error)
+
+
+def _try_set_aside(quarantine: Quarantine, receipt: Receipt, stay: Staying) -> None:
+    """Moves one table, or notes why it stays.
+
+    Raises:
+        PlanError: if it could not be brought back either: then nothing else is touched.
+    """
+    try:
+        set_aside(quarantine, receipt)
+    except PlanError as error:
+        state = quarantine.states.get(receipt.entry)
+        if state is not None and state.is_live:
+            raise
+        stay.leave(receipt.table.name, error)
 
 
 def set_aside(quarantine: Quarantine, receipt: Receipt) -> None:
@@ -161,26 +213,24 @@ def _brought_back(quarantine: Quarantine, receipt: Receipt, error: PlanError | A
     )
 
 
-def _prepare(quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable], rebuilder: Rebuilder) -> list[Receipt]:
+def _prepare(
+    quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable], rebuilder: Rebuilder, stay: Staying
+) -> list[Receipt]:
     """Writes receipts, and beside them what recipes need, before any table is touched."""
     receipts = []
     for table in tables:
-        receipt = _new_receipt(quarantine, plan, table)
-        rebuilder.keep(table, quarantine.storage, f"{receipt.folder}/{RECIPE}")
-        write_model(quarantine.storage, f"{receipt.folder}/{RECEIPT}", receipt)
-        receipts.append(receipt)
+        with stay.trying(table.name):
+            receipt = _new_receipt(quarantine, plan, table)
+            rebuilder.keep(table, quarantine.storage, f"{receipt.folder}/{RECIPE}")
+            write_model(quarantine.storage, f"{receipt.folder}/{RECEIPT}", receipt)
+            receipts.append(receipt)
+    stay.require_named()
     return receipts
 
 
 def _new_receipt(quarantine: Quarantine, plan: Plan, table: PlannedTable) -> Receipt:
     moving = moving_files(quarantine, table)
     return make_receipt(plan, table, moving.files, moving.layout, quarantine.config.grace_days)
-
-
-def _moving(quarantine: Quarantine, plan: Plan) -> list[PlannedTable]:
-    """The tables that are at their place, or on their way."""
-    phases = {Phase.AT_PLACE, Phase.SETTING_ASIDE}
-    return [table for table in plan.deleted if _state(quarantine, plan, table).phase in phases]
 
 
 def _state(quarantine: Quarantine, plan: Plan, table: PlannedTable) -> EntryState:

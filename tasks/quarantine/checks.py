@@ -2,20 +2,22 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lakebed.connectors.errors import PlanError
-from lakebed.connectors.lake.change import file_changes
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.connectors.lake.hidden import is_visible
 from lakebed.connectors.lake.managed import managed_folders
 from lakebed.connectors.storage import LocalStorage, StoredFile
-from lakebed.tasks.quarantine.kernel import EntryState, Phase
+from lakebed.tasks.quarantine.appeared import beside_command, is_taken
+from lakebed.tasks.quarantine.kernel import Phase
 from lakebed.tasks.quarantine.mover import file_sha256
 from lakebed.tasks.quarantine.place import Quarantine
+from lakebed.tasks.quarantine.probe import WriteProbe, existing
 from lakebed.tasks.quarantine.receipt import Layout, pointer_path, quoted
 from lakebed.tasks.retention.identity import LakeState, digested
+from lakebed.tasks.retention.parents import parent_change
 from lakebed.tasks.retention.plan import MAKE_AGAIN, FileIdentity, Plan, PlannedTable, TableIdentity
 
 # receipts, pointers and the journal of one table, with room to spare
@@ -30,10 +32,11 @@ class Moving:
     files: tuple[FileIdentity, ...]
 
 
-def require_unmoved(plan: Plan, tables: Sequence[PlannedTable], *, with_bytes: bool) -> None:
-    """Refuses the plan if one of these tables or one of their parents is not what the plan says.
+def changed_tables(plan: Plan, tables: Sequence[PlannedTable], *, with_bytes: bool) -> dict[str, PlanError]:
+    """Which of these tables, or their parents, are not what the plan says, by table.
 
     Tables are found by their place, not their name: a name loses its ending when the table that it collided with goes.
+    New files of a parent harm nothing; of a table that is about to be set aside they do.
 
     Args:
         plan: the plan.
@@ -41,82 +44,34 @@ def require_unmoved(plan: Plan, tables: Sequence[PlannedTable], *, with_bytes: b
         with_bytes: whether bytes are read and digested, or files only listed.
 
     Raises:
-        PlanError: naming at most five things that moved.
+        PlanError: if the lake cannot be listed.
     """
-    names = {table.name for table in tables}.union(*(table.parents for table in tables))
-    wanted = [plan.table(name).identity for name in sorted(names)]
     state = LakeState.of(plan.lake)
-    moved = [f"{one.name}: {what}" for one in wanted for what in _moves(one, state)]
-    if not moved and with_bytes:
-        now = digested(state.root, wanted)
-        moved = [f"{was.name}: {what}" for was, new in zip(wanted, now, strict=True) for what in _bytes(was, new)]
-    if moved:
-        raise PlanError(
-            "tables have moved since the plan was made; nothing was done",
-            value=moved[0],
-            expected="the files that the plan names, unchanged",
-            hint=MAKE_AGAIN,
-            examples=moved[1:],
-        )
+    changes = _parent_changes(plan, tables, state)
+    found = {
+        table.name: [f"{table.name}: {what}" for what in state.changes(table.identity)]
+        + [changes[name] for name in table.parents if changes[name]]
+        for table in tables
+    }
+    if with_bytes:
+        sound = [table for table in tables if not found[table.name]]
+        names = {table.name for table in sound}
+        parents = {name for table in sound for name in table.parents} - names
+        wanted = {table.name: table.identity for table in sound}
+        wanted |= {name: plan.table(name).identity.model_copy(update={"log_files": ()}) for name in parents}
+        other = _other_bytes(state.root, wanted)
+        for table in sound:
+            found[table.name] = [what for name in (table.name, *table.parents) for what in other[name]]
+    return {name: _changed(changes) for name, changes in found.items() if changes}
 
 
-def require_possible(quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable]) -> None:
-    """Refuses what cannot be done here, whatever the state of the tables.
-
-    Raises:
-        PlanError: if a table is pinned, set aside already, a link, the lake itself, or on another file system; if its
-            pointer's place is taken; if the quarantine is full.
-    """
-    _require_files(tables)
-    _require_free(quarantine.live(), quarantine, plan, tables)
-    for table in tables:
-        _require_movable(quarantine, table)
-    if isinstance(quarantine.lake, LocalStorage):
-        _require_one_file_system(quarantine, tables)
-    _require_room(quarantine, tables)
-
-
-def _require_files(tables: Sequence[PlannedTable]) -> None:
-    """Refuses tables of databases and catalogs: there are no files to set aside, and lakebed writes to no database."""
-    if external := [table.name for table in tables if table.identity.format in EXTERNAL_FORMATS]:
-        raise PlanError(
-            "a table of the plan is no table of files; nothing was done",
-            value=external[0],
-            expected="Parquet, Delta, CSV or JSON lines in the lake's folder",
-            hint="its owner drops it; the plan says with which statement",
-            examples=external[1:],
-        )
-
-
-def moving_files(quarantine: Quarantine, table: PlannedTable) -> Moving:
-    """Which files move with a table: all of its folder, unless something in it belongs to others.
+def require_ready(quarantine: Quarantine, plan: Plan) -> None:
+    """Refuses any work while another plan's is half done.
 
     Raises:
-        PlanError: if one cannot be read.
+        PlanError: naming the table that is half moved.
     """
-    identity = table.identity
-    known = {file.path: file for file in (*identity.files, *identity.log_files)}
-    if identity.path in known:
-        return Moving("whole", tuple(known.values()))
-    found = quarantine.lake.list_files(identity.path)
-    managed = managed_folders(file.path for file in found)
-    is_whole = identity.format == "delta" or identity.path in managed.sinks
-    if managed.below(identity.path):
-        return Moving("files", tuple(known.values()))
-    if not is_whole and any(file.path not in known and is_visible(file.path) for file in found):
-        return Moving("files", tuple(known.values()))
-    return Moving("whole", tuple(known.get(file.path) or _digested(quarantine, file) for file in found))
-
-
-def _require_free(
-    live: Iterable[EntryState], quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable]
-) -> None:
-    """Refuses tables that the quarantine holds or needs, and work that another plan has left half done."""
-    # by place: a name loses its ending when the table that it collided with goes
-    planned = {table.identity.path: table.name for table in tables}
-    parents = {plan.table(name).identity.path for table in tables for name in table.parents}
-    for state in live:
-        receipt = quarantine.receipt(state)
+    for state in quarantine.live():
         if state.is_interrupted and state.plan_id != plan.plan_id:
             raise PlanError(
                 f"an earlier verb was interrupted while {state.phase}; nothing was done",
@@ -124,20 +79,116 @@ def _require_free(
                 expected="no table half moved",
                 hint=f"lakebed restore {quoted(state.table)} --lake {quoted(quarantine.lake.root)}",
             )
-        if receipt.table.identity.path in planned.keys() | parents:
-            raise PlanError(
-                "a table of the plan is in quarantine already; nothing was done",
-                value=f"{state.table}, {state.phase} since {state.since}",
-                expected="tables at their place",
-                hint=f"{MAKE_AGAIN}; or lakebed restore {quoted(state.table)} --lake {quoted(quarantine.lake.root)}",
-            )
-        if pinned := [planned[parent.path] for parent in receipt.parents if parent.path in planned]:
-            raise PlanError(
-                "a table of the plan is pinned: a table in quarantine is rebuilt from it; nothing was done",
-                value=f"{min(pinned)}, which {state.table} needs",
-                expected="tables that no table in quarantine needs",
-                hint=f"lakebed restore {quoted(state.table)} --lake {quoted(quarantine.lake.root)}",
-            )
+
+
+class Movable:
+    """Whether a table of a plan can be set aside here, whatever its state; what is in quarantine is read once.
+
+    Args:
+        quarantine: of the lake.
+        plan: the plan.
+    """
+
+    def __init__(self, quarantine: Quarantine, plan: Plan) -> None:
+        self._quarantine, self._plan = quarantine, plan
+        self._live = [(state, quarantine.receipt(state)) for state in quarantine.live()]
+        self._probe = WriteProbe()
+
+    def require(self, table: PlannedTable) -> None:
+        """Refuses what cannot be done.
+
+        Raises:
+            PlanError: if the table is pinned, set aside already, a link, the lake itself, no table of files, or on
+                another file system; if its pointer's place is taken; if its folder or the quarantine may not be
+                written to.
+        """
+        _require_files(table)
+        self._require_free(table)
+        _require_movable(self._quarantine, table)
+        if isinstance(self._quarantine.lake, LocalStorage):
+            _require_one_file_system(self._quarantine, table)
+        self._require_writable(table)
+
+    def _require_writable(self, table: PlannedTable) -> None:
+        """Tries the quarantine, the pointer's folder, and where the table's files go away from."""
+        lake, identity = self._quarantine.lake, table.identity
+        layout, _ = layout_of(self._quarantine, table)
+        # a folder that moves is written to as well: the folder above it is another one then
+        paths = [identity.path, pointer_path(table.name)]
+        is_folder = identity.path not in {file.path for file in identity.files}
+        paths += [f"{identity.path}/x"] if layout == "whole" and is_folder else []
+        paths += [file.path for file in identity.files] if layout == "files" else []
+        self._probe.require(self._quarantine.storage, "", table.name)
+        for folder in dict.fromkeys(path.rpartition("/")[0] for path in paths):
+            self._probe.require(lake, folder, table.name)
+
+    def _require_free(self, table: PlannedTable) -> None:
+        """Refuses a table that the quarantine holds or needs; by place, not by name."""
+        parents = {self._plan.table(name).identity.path for name in table.parents}
+        for state, receipt in self._live:
+            path, lake = receipt.table.identity.path, self._quarantine.lake
+            restore = f"lakebed restore {quoted(state.table)} --lake {quoted(lake.root)}"
+            if path == table.identity.path:
+                raise PlanError(
+                    "a table of the plan is in quarantine already, an earlier one from its place; nothing was done",
+                    value=f"{state.table}, {state.phase} since {state.since}",
+                    expected="one table at a time",
+                    hint=f"{beside_command(lake.root, receipt)}; or purge it after its time",
+                )
+            if path in parents and not is_taken(lake, path):
+                raise PlanError(
+                    "a parent of the table is in quarantine already; nothing was done",
+                    value=f"{state.table}, {state.phase} since {state.since}",
+                    expected="tables at their place",
+                    hint=f"{MAKE_AGAIN}; or {restore}",
+                )
+            if any(parent.path == table.identity.path for parent in receipt.parents):
+                raise PlanError(
+                    "a table of the plan is pinned: a table in quarantine is rebuilt from it; nothing was done",
+                    value=f"{table.name}, which {state.table} needs",
+                    expected="tables that no table in quarantine needs",
+                    hint=restore,
+                )
+
+
+def _require_files(table: PlannedTable) -> None:
+    """Refuses tables of databases and catalogs: there are no files to set aside, and lakebed writes to no database."""
+    if table.identity.format in EXTERNAL_FORMATS:
+        raise PlanError(
+            "a table of the plan is no table of files; nothing was done",
+            value=table.name,
+            expected="Parquet, Delta, CSV or JSON lines in the lake's folder",
+            hint="its owner drops it; the plan says with which statement",
+        )
+
+
+def layout_of(quarantine: Quarantine, table: PlannedTable) -> tuple[Layout, list[StoredFile]]:
+    """How a table moves, and the files that lie in its folder: whole, unless something in it belongs to others."""
+    identity = table.identity
+    known = {file.path for file in (*identity.files, *identity.log_files)}
+    if identity.path in known or not quarantine.lake.exists(identity.path):
+        return "whole", []
+    found = quarantine.lake.list_files(identity.path)
+    managed = managed_folders(file.path for file in found)
+    is_whole = identity.format == "delta" or identity.path in managed.sinks
+    if managed.below(identity.path):
+        return "files", found
+    if not is_whole and any(file.path not in known and is_visible(file.path) for file in found):
+        return "files", found
+    return "whole", found
+
+
+def moving_files(quarantine: Quarantine, table: PlannedTable) -> Moving:
+    """Which files move with a table.
+
+    Raises:
+        PlanError: if one cannot be read.
+    """
+    known = {file.path: file for file in (*table.identity.files, *table.identity.log_files)}
+    layout, found = layout_of(quarantine, table)
+    if layout == "files" or not found:
+        return Moving(layout, tuple(known.values()))
+    return Moving(layout, tuple(known.get(file.path) or _digested(quarantine, file) for file in found))
 
 
 def _require_movable(quarantine: Quarantine, table: PlannedTable) -> None:
@@ -166,42 +217,37 @@ def _link_in(root: str, path: str) -> str:
     return ""
 
 
-def _require_one_file_system(quarantine: Quarantine, tables: Sequence[PlannedTable]) -> None:
-    home = _device(quarantine.storage.root)
-    for table in tables:
-        place = quarantine.lake.uri(table.identity.path)
-        if os.path.lexists(place) and os.stat(place).st_dev != home:
-            raise PlanError(
-                "the quarantine lies on another file system than a table; nothing was done",
-                value=f"table {place}, quarantine {quarantine.storage.root}",
-                expected="one file system: tables are moved by renaming, never copied over",
-                hint="set `folder` in the quarantine section of the config to a folder beside the lake",
-            )
+def _require_one_file_system(quarantine: Quarantine, table: PlannedTable) -> None:
+    place = quarantine.lake.uri(table.identity.path)
+    if os.path.lexists(place) and os.stat(place).st_dev != _device(quarantine.storage.root):
+        raise PlanError(
+            "the quarantine lies on another file system than a table; nothing was done",
+            value=f"table {place}, quarantine {quarantine.storage.root}",
+            expected="one file system: tables are moved by renaming, never copied over",
+            hint="set `folder` in the quarantine section of the config to a folder beside the lake",
+        )
 
 
 def _device(path: str) -> int:
     """The file system of the nearest folder that exists."""
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    return os.stat(path).st_dev
+    return os.stat(existing(path)).st_dev
 
 
-def _require_room(quarantine: Quarantine, tables: Sequence[PlannedTable]) -> None:
+def require_room(quarantine: Quarantine, tables: Sequence[PlannedTable]) -> None:
+    """Refuses more than the quarantine may hold, or its disk.
+
+    Raises:
+        PlanError: with both figures.
+    """
     wanted = sum(table.n_bytes for table in tables)
     held = sum(int(state.facts.get("n_bytes", 0)) for state in quarantine.live() if state.phase is not Phase.PURGED)
     limit = quarantine.config.max_bytes
     if limit and held + wanted > limit:
         raise _full(f"{held:,} bytes lie there, {wanted:,} would come", f"at most {limit:,} (`quarantine.max_bytes`)")
     if isinstance(quarantine.storage, LocalStorage):
-        free = shutil.disk_usage(_existing(quarantine.storage.root)).free
+        free = shutil.disk_usage(existing(quarantine.storage.root)).free
         if free < _BYTES_A_TABLE * len(tables):
             raise _full(f"{free:,} bytes are free", f"{_BYTES_A_TABLE * len(tables):,} for receipts and the journal")
-
-
-def _existing(path: str) -> str:
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def _full(found: str, expected: str) -> PlanError:
@@ -227,19 +273,39 @@ def _digested(quarantine: Quarantine, file: StoredFile) -> FileIdentity:
     return FileIdentity(path=file.path, size=file.size, mtime_ns=file.mtime_ns, sha256=digest)
 
 
-def _moves(was: TableIdentity, state: LakeState) -> list[str]:
-    """What listing alone tells; new data files of a Delta table count by its log only."""
-    places = {(source.format, source.path or "."): name for name, source in state.sources.items()}
-    name = places.get((was.format, was.path))
-    if name is None:
-        return ["it is not there any more, or not in this format"]
-    now = state.identity(name)
-    # new files of a Delta table are of other versions: its log tells
-    ignored = "is new" if was.format == "delta" else ""
-    data = {path: what for path, what in file_changes(was.files, now.files).items() if what != ignored}
-    return [f"{path} {what}" for path, what in sorted((data | file_changes(was.log_files, now.log_files)).items())]
+def _parent_changes(plan: Plan, tables: Sequence[PlannedTable], state: LakeState) -> dict[str, str]:
+    """What listing and logs alone tell of each parent, by its name; empty where it is unchanged."""
+    recipes = {name: table.recipe for table in tables for name in table.parents}
+    found = {
+        name: parent_change(state.root, plan.table(name).identity, recipe, state.files.get)
+        for name, recipe in recipes.items()
+    }
+    return {name: f"{name}: {change.told}" if change else "" for name, change in found.items()}
+
+
+def _other_bytes(root: str, wanted: Mapping[str, TableIdentity]) -> dict[str, list[str]]:
+    """What differs in the bytes of each table, by its name; one that cannot be read differs."""
+    try:
+        now = digested(root, list(wanted.values()))
+    except PlanError as error:
+        if len(wanted) == 1:
+            return {name: [f"{name}: {error.what}: {error.value}"] for name in wanted}
+        each = [_other_bytes(root, {name: identity}) for name, identity in wanted.items()]
+        return {name: what for one in each for name, what in one.items()}
+    pairs = zip(wanted.items(), now, strict=True)
+    return {name: [f"{name}: {what}" for what in _bytes(was, new)] for (name, was), new in pairs}
 
 
 def _bytes(was: TableIdentity, now: TableIdentity) -> list[str]:
     before = {file.path: file.sha256 for file in (*was.files, *was.log_files)}
     return [f"{file.path} has other bytes" for file in (*now.files, *now.log_files) if before[file.path] != file.sha256]
+
+
+def _changed(changes: Sequence[str]) -> PlanError:
+    return PlanError(
+        "a table, or a parent of it, has changed since the plan was made; nothing was done",
+        value=changes[0],
+        expected="the files that the plan names, unchanged",
+        hint=MAKE_AGAIN,
+        examples=changes[1:],
+    )

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lakebed.connectors.errors import ArtifactError, PlanError
-from lakebed.connectors.lake.change import has_changed
+from lakebed.connectors.lake.change import SeenFile, has_changed
 from lakebed.connectors.lake.files import file_digest
-from lakebed.connectors.storage import LocalStorage, Storage, StoredFile, storage_error
+from lakebed.connectors.storage import LocalStorage, Storage, storage_error
 from lakebed.tasks.quarantine.journal import sync_folder
 from lakebed.tasks.quarantine.receipt import DATA, Receipt
 from lakebed.tasks.retention.plan import FileIdentity
@@ -29,12 +29,16 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS
 
 @dataclass(frozen=True)
 class Route:
-    """From where to where the files of a receipt move; `is_back` is from the quarantine to the lake."""
+    """From where to where the files of a receipt move; `is_back` is from the quarantine to the lake.
+
+    `beside` is another place in the lake than the table's own, to which it comes back.
+    """
 
     receipt: Receipt
     source: Storage
     target: Storage
     is_back: bool
+    beside: str = ""
 
     def source_of(self, path: str) -> str:
         """Where a file of the lake is before the move, below the source's root."""
@@ -42,7 +46,7 @@ class Route:
 
     def target_of(self, path: str) -> str:
         """Where it is after the move, below the target's root."""
-        return path if self.is_back else self.receipt.kept_at(path)
+        return self.receipt.moved_to(path, self.beside) if self.is_back else self.receipt.kept_at(path)
 
 
 class Mover(ABC):
@@ -61,9 +65,9 @@ class Mover(ABC):
         """The way into the quarantine."""
         return Route(receipt, self.lake, self.quarantine, is_back=False)
 
-    def back(self, receipt: Receipt) -> Route:
-        """The way out of it."""
-        return Route(receipt, self.quarantine, self.lake, is_back=True)
+    def back(self, receipt: Receipt, beside: str = "") -> Route:
+        """The way out of it, to the table's own place or to another."""
+        return Route(receipt, self.quarantine, self.lake, is_back=True, beside=beside)
 
     @abstractmethod
     def copy(self, route: Route) -> None:
@@ -251,7 +255,7 @@ def file_sha256(storage: Storage, path: str) -> str:
         return file_digest(stream)
 
 
-def is_untouched(storage: Storage, found: StoredFile, file: FileIdentity) -> bool:
+def is_untouched(storage: Storage, found: SeenFile, file: FileIdentity) -> bool:
     """Whether size and time of change are those noted; object stores tell the time of one object in whole seconds."""
     return not has_changed(file, found, unit_ns=1 if storage.is_local else 1_000_000_000)
 

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lakebed.connectors.errors import LakeError, PlanError
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.change import SeenFile
 from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.appeared import appearances
 from lakebed.tasks.quarantine.kernel import Phase
 from lakebed.tasks.quarantine.mover import file_sha256, is_untouched
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.receipt import Receipt, quoted
-from lakebed.tasks.retention.plan import TableIdentity
+from lakebed.tasks.retention.parents import ParentChange, parent_change
+from lakebed.tasks.retention.plan import FileIdentity, TableIdentity
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,15 @@ class Pin:
 
 def pins(quarantine: Quarantine) -> tuple[Pin, ...]:
     """Every pinned parent with what became of it, by name; files are looked at, not read."""
-    wanted: dict[str, list[TableIdentity]] = {}
-    children: dict[str, list[str]] = {}
+    wanted: dict[str, list[tuple[Receipt, TableIdentity]]] = {}
     gone: dict[str, list[str]] = {}
     for state in quarantine.live():
-        for parent in quarantine.receipt(state).parents:
-            wanted.setdefault(parent.name, []).append(parent)
-            children.setdefault(parent.name, []).append(state.table)
+        receipt = quarantine.receipt(state)
+        for parent in receipt.parents:
+            wanted.setdefault(parent.name, []).append((receipt, parent))
             if state.phase in {Phase.PURGED, Phase.REBUILDING}:
                 gone.setdefault(parent.name, []).append(state.table)
-    return tuple(
-        _pin(quarantine, name, wanted[name], tuple(children[name]), tuple(gone.get(name, ())))
-        for name in sorted(wanted)
-    )
+    return tuple(_pin(quarantine, name, wanted[name], tuple(gone.get(name, ()))) for name in sorted(wanted))
 
 
 def require_pins(quarantine: Quarantine, receipts: Sequence[Receipt], *, with_bytes: bool) -> None:
@@ -56,79 +55,62 @@ def require_pins(quarantine: Quarantine, receipts: Sequence[Receipt], *, with_by
     """
     for receipt in receipts:
         for parent in receipt.parents:
-            if problem := _problem(quarantine.lake, parent, with_bytes=with_bytes):
+            if change := _change(quarantine.lake, receipt, parent, with_bytes=with_bytes):
                 raise PlanError(
-                    "a parent of a table in quarantine has moved; nothing was deleted",
-                    value=f"{parent.name}, which {receipt.table.name} is rebuilt from: {problem}",
-                    expected="the parent as it was when the table was set aside",
+                    "a parent of a table in quarantine has changed; nothing was deleted",
+                    value=f"{parent.name}, which {receipt.table.name} is rebuilt from: {change.told}",
+                    expected="the files that its recipe reads as they were, and live in the newest version",
                     hint=_restore(quarantine, [receipt.table.name]),
                 )
 
 
 def warnings(quarantine: Quarantine) -> list[str]:
-    """What `status` and `run` say first: interrupted verbs and broken pins, each with its command."""
+    """What `status` and `run` say first, each with its command.
+
+    Interrupted verbs, parents that are no longer what tables in quarantine need, and what appeared in their places.
+    """
     lines = [
         f"{state.table} is half moved ({state.phase} since {state.since}): give the same command again, or "
         + _restore(quarantine, [state.table])
         for state in quarantine.live()
         if state.is_interrupted
     ]
-    broken = [pin for pin in pins(quarantine) if pin.problem]
-    return lines + [
-        f"{pin.parent} has moved, but {', '.join(pin.children[:5])} in quarantine need it: {pin.problem}; {pin.hint}"
-        for pin in broken
+    lines += [
+        f"{pin.parent} has changed, but {', '.join(pin.children[:5])} in quarantine need it: {pin.problem}; {pin.hint}"
+        for pin in pins(quarantine)
+        if pin.problem
     ]
+    return lines + [appeared.told for appeared in appearances(quarantine)]
 
 
 def _pin(
-    quarantine: Quarantine, name: str, wanted: Sequence[TableIdentity], children: tuple[str, ...], gone: tuple[str, ...]
+    quarantine: Quarantine, name: str, wanted: Sequence[tuple[Receipt, TableIdentity]], gone: tuple[str, ...]
 ) -> Pin:
-    problem = next(filter(None, (_problem(quarantine.lake, one, with_bytes=False) for one in wanted)), "")
+    """One parent, of which the same files are looked at once."""
+    children = tuple(receipt.table.name for receipt, _ in wanted)
+    distinct = {parent.files: (receipt, parent) for receipt, parent in wanted}.values()
+    changes = (_change(quarantine.lake, receipt, parent, with_bytes=False) for receipt, parent in distinct)
+    change = next(filter(None, changes), None)
+    if change is None:
+        return Pin(name, children, gone, "", "")
+    if change.is_kept:
+        hint = _restore(quarantine, children) + ", before its old files are vacuumed"
+        return Pin(name, children, gone, change.told, hint)
     safe = [child for child in children if child not in gone]
     hint = _restore(quarantine, safe)
     if gone:
         hint = f"bring {name} back to its old state: only it can rebuild {', '.join(gone)}" + (f"; {hint}" * bool(safe))
-    return Pin(name, children, gone, problem, hint if problem else "")
+    return Pin(name, children, gone, change.told, hint)
 
 
-def _problem(lake: Storage, parent: TableIdentity, *, with_bytes: bool) -> str:
-    """What became of a parent; new files of a Delta table are newer versions and harm nothing."""
-    for file in (*parent.files, *parent.log_files):
-        try:
-            found = lake.stat(file.path)
-        except LakeError as error:
-            return f"{file.path}: {error.what}"
-        if found is None:
-            return f"{file.path} is gone"
-        is_read = with_bytes or not is_untouched(lake, found, file)
-        if found.size != file.size or (is_read and file_sha256(lake, file.path) != file.sha256):
-            return f"{file.path} was overwritten"
-    if parent.format != "delta" and (new := _new_file(lake, parent)):
-        return f"{new} is new"
-    return ""
+def _change(lake: Storage, receipt: Receipt, parent: TableIdentity, *, with_bytes: bool) -> ParentChange | None:
+    """What became of a parent; a file that was only touched is read."""
 
+    def is_other(was: FileIdentity, now: SeenFile) -> bool:
+        is_read = with_bytes or not is_untouched(lake, now, was)
+        return was.size != now.size or (is_read and file_sha256(lake, was.path) != was.sha256)
 
-def _new_file(lake: Storage, parent: TableIdentity) -> str:
-    """A file that came to a folder of plain files: its rows are counted by rebuilds."""
-    known = {file.path for file in parent.files}
-    if parent.path in known or parent.path in {"", "."}:
-        return ""
-    from lakebed.connectors.lake.config import LakeConfig
-    from lakebed.connectors.lake.discovery import format_of
-    from lakebed.connectors.lake.listing import list_table
-
-    found = (entry.path for entry in list_table(LakeConfig(root=lake.root), parent.path).files)
-    folders = {path.rpartition("/")[0] for path in known}
-    return next(
-        (
-            path
-            for path in found
-            if path not in known
-            and format_of(path) == parent.format
-            and ("=" in path[len(parent.path) :] or path.rpartition("/")[0] in folders)
-        ),
-        "",
-    )
+    return parent_change(lake.root, parent, receipt.table.recipe, lake.stat, is_other)
 
 
 def _restore(quarantine: Quarantine, tables: Sequence[str]) -> str:

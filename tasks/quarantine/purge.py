@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from lakebed.connectors.errors import PlanError
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
 from lakebed.tasks.quarantine.mover import is_whole_at
-from lakebed.tasks.quarantine.owners import require_deletable
+from lakebed.tasks.quarantine.owners import kept_by_others
 from lakebed.tasks.quarantine.pins import require_pins
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.rebuilding import Rebuilder
 from lakebed.tasks.quarantine.receipt import DATA, RECEIPT, Receipt, quoted, write_model
 from lakebed.tasks.quarantine.restore import RECIPE, chosen_entries
+from lakebed.tasks.quarantine.staying import Staying
 from lakebed.tasks.runtime.progress import shown
 
 
@@ -33,22 +34,24 @@ class Purged:
 
 @dataclass
 class _Due:
-    """What may be purged, and what stays with the error that says why; by name, an error is raised instead."""
+    """What may be purged, and what stays in quarantine."""
 
-    by_name: bool
+    stay: Staying
     entries: list[tuple[EntryState, Receipt]] = field(default_factory=list)
-    waiting: dict[str, str] = field(default_factory=dict)
 
-    def leave(self, table: str, error: PlanError, entry: tuple[EntryState, Receipt] | None = None) -> None:
-        if self.by_name:
-            raise error
-        self.waiting[table] = f"{error.what.removesuffix('; nothing was deleted')}: {error.value}"
-        if entry is not None:
-            self.entries.remove(entry)
+    def going(self) -> list[tuple[EntryState, Receipt]]:
+        """Those that may go still.
+
+        Raises:
+            PlanError: if one that was named may not.
+        """
+        self.stay.require_named()
+        return [entry for entry in self.entries if entry[0].table not in self.stay]
 
     def answer(self) -> Purged:
-        names, n_bytes = (state.table for state, _ in self.entries), sum(each.n_bytes for _, each in self.entries)
-        return Purged(tuple(names), n_bytes, tuple(sorted(self.waiting.items())))
+        entries = self.going()
+        names, n_bytes = (state.table for state, _ in entries), sum(receipt.n_bytes for _, receipt in entries)
+        return Purged(tuple(names), n_bytes, self.stay.reasons)
 
 
 def purge(
@@ -65,20 +68,20 @@ def purge(
         holds: why a table may not be deleted, by its name.
 
     Raises:
-        PlanError: if a table named is not due, not set aside or under a hold, its parent has moved or its rebuild
+        PlanError: if a table named is not due, not set aside or under a hold, its parent has changed or its rebuild
             differs. Nothing was deleted then.
     """
     due = _due(quarantine, tables, holds or {})
-    with shown().step("Rebuilding and comparing", len(due.entries)) as step:
-        for state, receipt in list(due.entries):
+    entries = due.going()
+    with shown().step("Rebuilding and comparing", len(entries)) as step:
+        for state, receipt in entries:
             if state.phase is Phase.SET_ASIDE or is_whole_at(quarantine.storage, receipt, is_back=False):
-                try:
+                with due.stay.trying(state.table):
                     _require_rebuilt(quarantine, receipt, rebuilder)
-                except PlanError as error:
-                    due.leave(state.table, error, (state, receipt))
             step.advance()
-    with shown().step("Deleting tables", len(due.entries)) as step:
-        for state, receipt in due.entries:
+    entries = due.going()
+    with shown().step("Deleting tables", len(entries)) as step:
+        for state, receipt in entries:
             _delete(quarantine, state, receipt)
             step.advance()
     return due.answer()
@@ -104,34 +107,27 @@ def _require_rebuilt(quarantine: Quarantine, receipt: Receipt, rebuilder: Rebuil
 
 def _due(quarantine: Quarantine, tables: Sequence[str] | None, holds: Mapping[str, str]) -> _Due:
     """The tables that may be purged now, interrupted purges among them, and what the others wait for."""
-    due = _Due(by_name=tables is not None)
+    due = _Due(Staying(tables or ()))
     for state in chosen_entries(quarantine, tables):
         if state.phase not in {Phase.SET_ASIDE, Phase.PURGING}:
-            if due.by_name:
-                raise _not_set_aside(quarantine, state)
+            if tables is not None:
+                due.stay.leave(state.table, _not_set_aside(quarantine, state))
             continue
         entry = state, quarantine.receipt(state)
-        if state.table in holds:
-            due.leave(state.table, _under_hold(quarantine, state, holds[state.table]))
-        elif state.phase is Phase.SET_ASIDE and datetime.now(UTC) < (earliest := due_at(quarantine, entry[1])):
-            due.leave(state.table, _too_early(quarantine, (earliest.isoformat(timespec="seconds"), state)))
-        else:
-            due.entries.append(entry)
-    try:
-        require_deletable(quarantine, due.entries)
-    except PlanError:
-        if due.by_name:
-            raise
-        _leave_managed(quarantine, due)
+        with due.stay.trying(state.table):
+            _require_due(quarantine, *entry, holds)
+        due.entries.append(entry)
+    for name, error in kept_by_others(quarantine, due.going()).items():
+        due.stay.leave(name, error)
     return due
 
 
-def _leave_managed(quarantine: Quarantine, due: _Due) -> None:
-    for entry in list(due.entries):
-        try:
-            require_deletable(quarantine, [entry])
-        except PlanError as error:
-            due.leave(entry[0].table, error, entry)
+def _require_due(quarantine: Quarantine, state: EntryState, receipt: Receipt, holds: Mapping[str, str]) -> None:
+    earliest = due_at(quarantine, receipt)
+    if state.table in holds:
+        raise _under_hold(quarantine, state, holds[state.table])
+    if state.phase is Phase.SET_ASIDE and datetime.now(UTC) < earliest:
+        raise _too_early(quarantine, earliest.isoformat(timespec="seconds"), state)
 
 
 def due_at(quarantine: Quarantine, receipt: Receipt) -> datetime:
@@ -148,8 +144,7 @@ def _delete(quarantine: Quarantine, state: EntryState, receipt: Receipt) -> None
     quarantine.journal.append(receipt.entry, Step.PURGED)
 
 
-def _too_early(quarantine: Quarantine, early: tuple[str, EntryState]) -> PlanError:
-    due, state = early
+def _too_early(quarantine: Quarantine, due: str, state: EntryState) -> PlanError:
     return PlanError(
         "a table may not be purged yet; nothing was deleted",
         value=f"{state.table}, set aside at {state.since}",

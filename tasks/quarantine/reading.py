@@ -1,5 +1,6 @@
 """`open_table`: reads a table wherever it is: at its place, in quarantine, or made again from its parents in memory."""
 
+import warnings
 from typing import TYPE_CHECKING
 
 from lakebed.connectors.errors import PlanError, SourceError
@@ -9,6 +10,8 @@ from lakebed.connectors.lake.hidden import POINTER_ENDING
 from lakebed.connectors.lake.listing import canonical_root, list_table
 from lakebed.connectors.lake.model import TableSource
 from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.appeared import Appeared, appearance
+from lakebed.tasks.quarantine.journal import Journal
 from lakebed.tasks.quarantine.mover import is_whole_at
 from lakebed.tasks.quarantine.receipt import (
     DATA,
@@ -34,7 +37,9 @@ def open_table(path: str, lake: LakeConfig | None = None) -> "pa.Table":
     """The rows of a table of a lake, with the types that lakebed gives them.
 
     A table that was set aside is read from quarantine; one that was purged is rebuilt from its parents in memory. A
-    table in the middle of a move is read where it is whole. Everything is read; O(rows of the table and its parents).
+    table in the middle of a move is read where it is whole. Where something new was written in its place, that is read,
+    with a warning that says how to have both; the path of the pointer names the old one. Everything is read; O(rows of
+    the table and its parents).
 
     Args:
         path: of the table in the lake: its file, its folder, its name without the ending, or its pointer file.
@@ -42,7 +47,7 @@ def open_table(path: str, lake: LakeConfig | None = None) -> "pa.Table":
 
     Raises:
         SourceError: if there is neither a table nor a pointer to one, or it cannot be read.
-        PlanError: if the table was purged and its parents have moved since.
+        PlanError: if the table was purged and its parents have changed since.
         ArtifactError: if pointer or receipt is damaged.
     """
     folder, _, name = canonical_root(path).rpartition("/")
@@ -78,6 +83,9 @@ def _set_aside(storage: Storage, pointer: str, asked: str) -> "pa.Table | None":
     if asked not in {name.rpartition("/")[2] for name in names}:
         return None
     lake_root = storage.uri(pointer).removesuffix(f"/{receipt.pointer}")
+    if not asked.endswith(POINTER_ENDING) and (new := _new_at_place(lake_root, quarantine, receipt)):
+        warnings.warn(new.told, stacklevel=3)
+        return None
     lake = receipt.lake.model_copy(update={"root": lake_root})
     table = recipe_of(receipt.table).child
     if is_whole_at(quarantine, receipt, is_back=False):
@@ -85,6 +93,11 @@ def _set_aside(storage: Storage, pointer: str, asked: str) -> "pa.Table | None":
     if is_whole_at(Storage.at(lake_root, SourceError), receipt, is_back=True):
         return _rows(lake, table)
     return _rebuilt(lake, receipt, quarantine)
+
+
+def _new_at_place(lake_root: str, quarantine: Storage, receipt: Receipt) -> Appeared | None:
+    state = Journal.at(quarantine).states.get(receipt.entry)
+    return None if state is None else appearance(Storage.at(lake_root, SourceError), state, receipt)
 
 
 def _rebuilt(lake: LakeConfig, receipt: Receipt, quarantine: Storage) -> "pa.Table":

@@ -68,6 +68,10 @@ class Receipt(FrozenConfig):
         """Where a path of the lake lies below the quarantine's root."""
         return f"{self.folder}/{DATA}/{path}"
 
+    def moved_to(self, path: str, beside: str) -> str:
+        """Where a path of the table lies once the table has come back to another place; empty is its own."""
+        return f"{beside}{path[len(self.table.identity.path) :]}" if beside else path
+
 
 class Pointer(FrozenConfig):
     """What stands in a table's place.

@@ -1,11 +1,12 @@
 """`restore`: brings tables back, from quarantine with their bytes, or rebuilt once they were purged."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lakebed.connectors.errors import ArtifactError, LakeError, PlanError
-from lakebed.connectors.storage import LocalStorage, Storage
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.quarantine.appeared import beside_command, taken_place
+from lakebed.tasks.quarantine.beside import place_beside, require_free_beside
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
 from lakebed.tasks.quarantine.mover import file_sha256, is_whole_at
 from lakebed.tasks.quarantine.place import REBUILT, Quarantine
@@ -25,11 +26,13 @@ class Restored:
         moved: names of tables that came back from quarantine, byte for byte.
         rebuilt: names of tables that were rebuilt, row for row.
         n_bytes: bytes of the files of both.
+        beside: the path in the lake to which the table came, where that is not its own.
     """
 
     moved: tuple[str, ...]
     rebuilt: tuple[str, ...]
     n_bytes: int
+    beside: str = ""
 
 
 def chosen_entries(quarantine: Quarantine, tables: Sequence[str] | None) -> list[EntryState]:
@@ -53,44 +56,50 @@ def chosen_entries(quarantine: Quarantine, tables: Sequence[str] | None) -> list
     return [by_name[name] for name in dict.fromkeys(tables)]
 
 
-def restore(quarantine: Quarantine, tables: Sequence[str] | None, rebuilder: Rebuilder) -> Restored:
+def restore(quarantine: Quarantine, tables: Sequence[str] | None, rebuilder: Rebuilder, beside: str = "") -> Restored:
     """Brings tables back, all of them for None; what an interrupted restore left is finished.
+
+    Args:
+        quarantine: held.
+        tables: names.
+        rebuilder: of the lake's recipes.
+        beside: another place in the lake than its own, for one table.
 
     Raises:
         PlanError: if a table is not in quarantine or its place is taken, before anything is touched; if its parent has
-            moved, after all others are back; if something else gets in the way when its turn has come.
+            changed, after all others are back; if something else gets in the way when its turn has come.
     """
-    entries = _free_entries(quarantine, tables)
-    whole = [(state, receipt) for state, receipt in entries if _can_come_back(quarantine, state, receipt)]
+    entries, beside = _free_entries(quarantine, tables, beside)
+    whole = [entry for entry in entries if _can_come_back(quarantine, *entry)]
     gone = [entry for entry in entries if entry not in whole]
     n_bytes, rebuilt, failures = 0, [], []
     with shown().step("Restoring tables", len(entries)) as step:
         for _, receipt in whole:
-            bring_back(quarantine, receipt)
+            bring_back(quarantine, receipt, beside)
             n_bytes += receipt.n_bytes
             step.advance()
         for state, receipt in gone:
             try:
-                n_bytes += rebuild(quarantine, state, receipt, rebuilder).n_bytes
+                n_bytes += rebuild(quarantine, state, receipt, rebuilder, beside).n_bytes
                 rebuilt.append(state.table)
             except PlanError as error:
                 failures.append(error)
             step.advance()
     if failures:
         raise _all_of(failures, len(whole) + len(rebuilt))
-    return Restored(tuple(state.table for state, _ in whole), tuple(rebuilt), n_bytes)
+    return Restored(tuple(state.table for state, _ in whole), tuple(rebuilt), n_bytes, beside)
 
 
-def preview(quarantine: Quarantine, tables: Sequence[str] | None) -> Restored:
+def preview(quarantine: Quarantine, tables: Sequence[str] | None, beside: str = "") -> Restored:
     """What `restore` would do; changes nothing, and does not try whether parents still serve.
 
     Raises:
         PlanError: if a table is not in quarantine or its place is taken.
     """
-    entries = _free_entries(quarantine, tables)
+    entries, beside = _free_entries(quarantine, tables, beside)
     moved = [state.table for state, receipt in entries if _can_come_back(quarantine, state, receipt)]
     rebuilt = [state.table for state, _ in entries if state.table not in moved]
-    return Restored(tuple(moved), tuple(rebuilt), sum(receipt.n_bytes for _, receipt in entries))
+    return Restored(tuple(moved), tuple(rebuilt), sum(receipt.n_bytes for _, receipt in entries), beside)
 
 
 def require_free_place(quarantine: Quarantine, state: EntryState, receipt: Receipt) -> None:
@@ -99,33 +108,30 @@ def require_free_place(quarantine: Quarantine, state: EntryState, receipt: Recei
     Raises:
         PlanError: naming what lies there.
     """
-    if state.phase not in {Phase.SET_ASIDE, Phase.PURGED}:
-        return
-    path = receipt.table.identity.path
-    for place in [path] if receipt.layout == "whole" else [file.path for file in receipt.files]:
-        if _is_taken(quarantine.lake, place):
-            raise PlanError(
-                "something lies in the place of a table to restore; nothing was overwritten",
-                value=quarantine.lake.uri(place),
-                expected="an empty place",
-                hint=f"move it away, then lakebed restore {quoted(state.table)} --lake {quoted(quarantine.lake.root)}",
-            )
+    if state.phase in {Phase.SET_ASIDE, Phase.PURGED} and (place := taken_place(quarantine.lake, receipt)):
+        raise PlanError(
+            "something lies in the place of a table to restore; nothing was overwritten",
+            value=quarantine.lake.uri(place),
+            expected="an empty place",
+            hint=f"{beside_command(quarantine.lake.root, receipt)}; or move away what lies there",
+        )
 
 
-def bring_back(quarantine: Quarantine, receipt: Receipt) -> None:
-    """Moves one table from quarantine to its place, or goes on where that was interrupted.
+def bring_back(quarantine: Quarantine, receipt: Receipt, beside: str = "") -> None:
+    """Moves one table from quarantine to its place or another, or goes on where that was interrupted.
 
     Raises:
         PlanError: if the place is taken, or a file in quarantine is not what was put there.
     """
-    journal, mover, route = quarantine.journal, quarantine.mover, quarantine.mover.back(receipt)
+    journal, mover = quarantine.journal, quarantine.mover
     state = journal.states[receipt.entry]
     if state.phase is Phase.SET_ASIDE:
         mover.require_whole(quarantine.storage, receipt, is_back=False, with_bytes=False)
     if state.phase not in {Phase.RESTORING, Phase.REBUILDING}:
         # before the copies were whole nothing was taken from the place, where the owner may have written since
         is_at_place = state.phase is Phase.SETTING_ASIDE and not state.is_copied
-        state = journal.append(receipt.entry, Step.RESTORE_BEGUN, is_at_place=is_at_place)
+        state = journal.append(receipt.entry, Step.RESTORE_BEGUN, is_at_place=is_at_place, beside=beside)
+    route = mover.back(receipt, _beside(state))
     if not state.facts.get("is_at_place"):
         mover.copy(route)
     if state.phase is Phase.RESTORING and not state.is_copied:
@@ -135,15 +141,17 @@ def bring_back(quarantine: Quarantine, receipt: Receipt) -> None:
     journal.append(receipt.entry, Step.RESTORED)
 
 
-def rebuild(quarantine: Quarantine, state: EntryState, receipt: Receipt, rebuilder: Rebuilder) -> Receipt:
-    """Rebuilds one table from its parents into the quarantine, verified, and moves it to its place.
+def rebuild(
+    quarantine: Quarantine, state: EntryState, receipt: Receipt, rebuilder: Rebuilder, beside: str = ""
+) -> Receipt:
+    """Rebuilds one table from its parents into the quarantine, verified, and moves it to its place or another.
 
     Raises:
-        PlanError: if a parent has moved; the table stays purged.
+        PlanError: if a parent has changed; the table stays purged.
     """
     journal, data = quarantine.journal, f"{receipt.folder}/{DATA}"
     if state.phase is not Phase.REBUILDING:
-        state = journal.append(receipt.entry, Step.REBUILD_BEGUN)
+        state = journal.append(receipt.entry, Step.REBUILD_BEGUN, beside=beside)
     if not state.is_copied:
         quarantine.storage.delete_folder(data)
         try:
@@ -164,12 +172,42 @@ def rebuild(quarantine: Quarantine, state: EntryState, receipt: Receipt, rebuild
     return receipt
 
 
-def _free_entries(quarantine: Quarantine, tables: Sequence[str] | None) -> list[tuple[EntryState, Receipt]]:
-    """The entries chosen, of which the places are free."""
+def _free_entries(
+    quarantine: Quarantine, tables: Sequence[str] | None, beside: str
+) -> tuple[list[tuple[EntryState, Receipt]], str]:
+    """The entries chosen, of which the places are free, and the other place for the only one of them, if any."""
     entries = [(state, quarantine.receipt(state)) for state in chosen_entries(quarantine, tables)]
-    for state, receipt in entries:
-        require_free_place(quarantine, state, receipt)
-    return entries
+    if not beside:
+        for entry in entries:
+            require_free_place(quarantine, *entry)
+        return entries, ""
+    ((state, receipt),) = entries
+    place = place_beside(receipt, beside)
+    _require_begun(quarantine, state, place)
+    require_free_beside(quarantine, state, receipt, place)
+    return entries, place
+
+
+def _require_begun(quarantine: Quarantine, state: EntryState, beside: str) -> None:
+    """Refuses to lead a move that has begun to another place.
+
+    Raises:
+        PlanError: naming the move.
+    """
+    if state.phase is Phase.SETTING_ASIDE or (
+        state.phase in {Phase.RESTORING, Phase.REBUILDING} and _beside(state) != beside
+    ):
+        raise PlanError(
+            "a table is half moved already, and not to that place; nothing was done",
+            value=f"{state.table}, {state.phase} to {_beside(state) or 'its own place'}",
+            expected="a table that lies whole in quarantine",
+            hint=f"lakebed restore {quoted(state.table)} --lake {quoted(quarantine.lake.root)}",
+        )
+
+
+def _beside(state: EntryState) -> str:
+    """The place to which a move that has begun leads; empty is the table's own."""
+    return str(state.facts.get("beside", ""))
 
 
 def _all_of(failures: Sequence[PlanError], n_restored: int) -> PlanError:
@@ -185,13 +223,6 @@ def _can_come_back(quarantine: Quarantine, state: EntryState, receipt: Receipt) 
     if state.phase is Phase.PURGING:
         return is_whole_at(quarantine.storage, receipt, is_back=False)
     return state.phase not in {Phase.PURGED, Phase.REBUILDING}
-
-
-def _is_taken(lake: Storage, place: str) -> bool:
-    """Whether a file or folder lies there; on object stores, where deleting leaves empty markers, an object."""
-    if isinstance(lake, LocalStorage):
-        return os.path.lexists(lake.uri(place))
-    return lake.stat(place) is not None or bool(lake.list_files(place))
 
 
 def _identity(storage: Storage, receipt: Receipt, path: str) -> FileIdentity:

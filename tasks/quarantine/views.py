@@ -40,7 +40,8 @@ def create_views(
     for receipt in receipts:
         context = RecipeContext(receipt.lake, quarantine.uri(receipt.folder, RECIPE), key)
         try:
-            session.sql(to_view(context, recipe_of(receipt.table), f"{database}.{view_name(receipt.table.name)}"))
+            name = f"{database}.{view_name(receipt.table.name)}"
+            session.sql(to_view(context, recipe_of(receipt.table), name, is_lasting=True))
         except SourceError as error:
             without.append(f"{receipt.table.name}: {error.what} ({error.value})")
     return without

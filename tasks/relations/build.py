@@ -4,7 +4,6 @@ from lakebed.connectors.storage import Storage, join_uri
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.evidence import table_facts
 from lakebed.tasks.containment.scan import ScanPlaces
-from lakebed.tasks.inventory.splits import require_read
 from lakebed.tasks.relations import outcome
 from lakebed.tasks.relations.config import RelationsConfig
 from lakebed.tasks.relations.evidence import Judge
@@ -15,11 +14,12 @@ from lakebed.tasks.relations.search import (
     verify,
     view_relations,
 )
-from lakebed.tasks.relations.spark import Engine, SparkEngine
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.choice import engine_for_tables, reads_all
+from lakebed.tasks.scan.splits import require_read
 
 SCRATCH = "scratch"
 
@@ -29,7 +29,6 @@ def build_artifact(
     workspace: Workspace,
     config: RelationsConfig,
     containment_config: ContainmentConfig,
-    engine: Engine | None = None,
 ) -> ArtifactRef:
     """Samples, proposes, hashes what was proposed, compares; then publishes. Inputs: inventory, containment.
 
@@ -39,10 +38,11 @@ def build_artifact(
     inventory, containment = stage.inputs
     places = ScanPlaces(stage.store.folder(inventory.stage, inventory.key), join_uri(stage.folder, SCRATCH))
     setting = Setting(config, containment_config, workspace, places)
-    engine = engine or SparkEngine(workspace.spark, containment_config.target_split_bytes)
     with metrics.step("plan"), shown().step("Looking for unions, parts, renamed tables and near misses"):
         contained = (stage.read(containment, "edges"), stage.read(containment, "candidates"))
         view = view_relations(stage.store, inventory, contained, setting)
+    engine = engine_for_tables(workspace, view.tables)
+    stage.is_whole = reads_all(engine, view.tables)
     with metrics.step("sample") as cost:
         sampled = sample_lake(view, setting, engine)
         cost.bytes_read = sampled.costs.bytes_read

@@ -8,12 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.jobs import PairList, delta_sources, run_on_tables
 from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.schema_graph import schema_edges
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, projection_of
-from lakebed.tasks.containment.spark import PairList, delta_sources
 from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics
-from lakebed.tasks.inventory.splits import InventoryTables, plan_splits
 from lakebed.tasks.relations.candidates import (
     KnownEdges,
     NearPairs,
@@ -26,6 +25,7 @@ from lakebed.tasks.relations.candidates import (
     union_candidates,
 )
 from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.jobs import WORK, Asked, Job, compare
 from lakebed.tasks.relations.kernel.columns import ColumnSamples
 from lakebed.tasks.relations.kernel.exact import UnionAsked, UnionCounts
 from lakebed.tasks.relations.kernel.overlap import ItemSamples, find_overlaps, post_rows
@@ -33,9 +33,10 @@ from lakebed.tasks.relations.kernel.related import related_roles
 from lakebed.tasks.relations.parts import Part, table_parts
 from lakebed.tasks.relations.plan import ItemPlan, Wanted, hashing_plan, item_roles, sampling_plan
 from lakebed.tasks.relations.samples import ScanCosts, column_samples, item_samples, of_kind
-from lakebed.tasks.relations.spark import Asked, Engine, Job
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.engine import Engine
+from lakebed.tasks.scan.splits import InventoryTables, plan_splits, share_splits
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def verify(view: RelationView, found: Candidates, setting: Setting, engine: Engi
     files: dict[int, list[str]] = {}
     for row in of_kind(scanned, "file").to_pylist():
         files.setdefault(row["table_id"], []).append(row["text"])
-    compared = engine.compare(setting.places.out_uri, files, asked, is_bag=setting.is_bag)
+    compared = compare(engine, setting.places.out_uri, files, asked, is_bag=setting.is_bag)
     return Verified(
         found,
         compared.pairs,
@@ -267,7 +268,10 @@ def _scan(view: RelationView, plan: ItemPlan, setting: Setting, engine: Engine, 
         splits = [s for s in splits if needed[s.table_id] is None or s.path in (needed[s.table_id] or ())]
     tokens = {table: plan.projections[table][1] for table in plan.tables}
     sources = delta_sources(view.tables, plan.lake_root, tokens)
-    return engine.scan(plan, splits, sources, job) if splits or sources else SCAN_SCHEMA.empty_table()
+    if not splits and not sources:
+        return SCAN_SCHEMA.empty_table()
+    tasks = share_splits(splits, engine.n_workers, setting.containment.target_split_bytes)
+    return run_on_tables(engine, plan, tasks, sources, WORK[job])
 
 
 def _paths(wanted: Iterable[Wanted]) -> frozenset[str] | None:

@@ -24,6 +24,7 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.choice import engine_for
 
 _INPUTS_WITH_RELATIONS = 3
 
@@ -36,8 +37,7 @@ def build_artifact(stage: Stage, config: RetentionConfig, containment_config: Co
     context = RecipeContext.of(
         stage.workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", containment_config, config.recipes
     )
-    with_spark = partial(recipes_on_spark, stage.workspace, context)
-    return decide(stage, config, context, with_spark)
+    return decide(stage, config, context, partial(make_recipes, stage.workspace, context))
 
 
 def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: PairMaker) -> ArtifactRef:
@@ -111,12 +111,13 @@ def _stored_files(deletions: Mapping[int, Deletion]) -> list[str]:
     return sorted({f"{ROWS_FOLDER}/{rows.path}" for recipe in chosen if recipe for rows in recipe.stored})
 
 
-def recipes_on_spark(workspace: Workspace, context: RecipeContext, pairs: Sequence[PairRefs]) -> Sequence[Outcome]:
-    """Recipes of all pairs, run and compared in one job."""
-    from lakebed.connectors.spark.session import shared_session
-    from lakebed.tasks.retention.recipes.spark import synthesise_on_spark
+def make_recipes(workspace: Workspace, context: RecipeContext, pairs: Sequence[PairRefs]) -> Sequence[Outcome]:
+    """Recipes of all pairs, run and compared by the engine that is chosen for their bytes."""
+    from lakebed.tasks.retention.recipes.jobs import is_large, synthesise_all
 
-    return synthesise_on_spark(shared_session(workspace.spark).get(), context, pairs)
+    n_bytes = sum(pair.n_bytes for pair in pairs)
+    engine = engine_for(workspace, n_bytes, needs_spark=any(is_large(context, pair) for pair in pairs))
+    return synthesise_all(engine, context, pairs)
 
 
 def pair_refs(problem: Problem, pairs: Sequence[tuple[int, int]]) -> list[PairRefs]:

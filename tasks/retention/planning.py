@@ -1,17 +1,17 @@
 """The plan of a retention artifact: its decisions, bound to the state of the tables that they concern."""
 
 import hashlib
-import re
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lakebed.connectors.errors import PlanError
-from lakebed.connectors.lake.change import file_changes
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.retention.config import KeeperConfig, RetentionConfig
 from lakebed.tasks.retention.identity import LakeState, digested
 from lakebed.tasks.retention.keeper import require_keepers
+from lakebed.tasks.retention.parents import parent_change
 from lakebed.tasks.retention.plan import Evidence, FileIdentity, Plan, PlannedTable, Saving, TableIdentity, read_copies
 from lakebed.tasks.retention.recipes.model import Recipe
 from lakebed.tasks.retention.stage import RETENTION
@@ -19,7 +19,6 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.keys import canonical_json
 
 RUN_AGAIN = "lakebed run"
-_COMMIT = re.compile(r"(\d{20})\.json$")
 Row = dict[str, Any]
 
 
@@ -52,8 +51,7 @@ def make_plan(source: PlanSource, created_at: str = "") -> Plan:
     """
     known = _load(source)
     state = LakeState.of(source.lake)
-    concerned = sorted({name for row in known.rebuilds.values() for name in (row["child"], *row["parents"])})
-    now = _current(state, known, concerned)
+    now = _current(state, known)
     _require_recipes_fit(known, now)
     tables = [_planned(source, known, name, now.get(name)) for name in sorted(known.decisions)]
     plan = Plan(
@@ -99,40 +97,26 @@ def _inventoried(store: ArtifactStore, inventory: ArtifactRef) -> dict[str, Tabl
     }
 
 
-def _current(state: LakeState, known: _Known, names: Sequence[str]) -> dict[str, TableIdentity]:
-    """The tables as they lie there now, with the digests of their bytes, if they are what the run saw."""
-    found, moved = [], []
-    for name in names:
-        was = known.identities[name]
-        now = _identity_now(state, was)
-        if now is None or not _is_same(was, now):
-            moved.append(name)
-        else:
-            found.append(now)
-    if moved:
+def _current(state: LakeState, known: _Known) -> dict[str, TableIdentity]:
+    """The tables that the plan concerns as they lie there now, with the digests of their bytes.
+
+    Raises:
+        PlanError: if a table to delete is not what the run saw, or a parent lacks something that it saw.
+    """
+    told = {child: next(iter(state.changes(known.identities[child])), "") for child in known.rebuilds}
+    recipes = {parent: row["recipe"] for row in known.rebuilds.values() for parent in row["parents"]}
+    for parent, recipe in recipes.items():
+        change = parent_change(state.root, known.identities[parent], json.loads(recipe), state.files.get)
+        told[parent] = change.told if change else ""
+    if changed := [f"{name}: {what}" for name, what in sorted(told.items()) if what]:
         raise PlanError(
-            f"{len(moved)} tables have changed since the run that decided",
-            value=moved[0],
+            f"{len(changed)} tables have changed since the run that decided",
+            value=changed[0],
             expected="the files that the run saw",
             hint=RUN_AGAIN,
-            examples=moved[1:],
+            examples=changed[1:],
         )
-    return {one.name: one for one in digested(state.root, found)}
-
-
-def _identity_now(state: LakeState, was: TableIdentity) -> TableIdentity | None:
-    if was.name not in state.sources:
-        return None
-    active = {file.path for file in was.files} if was.format == "delta" else None
-    return state.identity(was.name, was.delta_version, active)
-
-
-def _is_same(was: TableIdentity, now: TableIdentity) -> bool:
-    if (was.format, was.path) != (now.format, now.path):
-        return False
-    commits = [int(match[1]) for file in now.log_files if (match := _COMMIT.search(file.path))]
-    is_same_version = was.format != "delta" or max(commits, default=-1) == was.delta_version
-    return is_same_version and not file_changes(was.files, now.files)
+    return {one.name: one for one in digested(state.root, [state.again(known.identities[name]) for name in told])}
 
 
 def _require_recipes_fit(known: _Known, now: Mapping[str, TableIdentity]) -> None:

@@ -12,7 +12,6 @@ from lakebed.connectors.errors import LakeError
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.connectors.lake.hidden import DELTA_LOG
 from lakebed.connectors.storage import Storage
-from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.retention.accesses import table_accesses
 from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.keeper import Standing, lesser_by, preference, standing, told
@@ -20,6 +19,7 @@ from lakebed.tasks.retention.kernel.costs import ColumnSizes, TableCosts, bytes_
 from lakebed.tasks.retention.kernel.model import Bool, Float64, Int64, RetentionGraph, retention_graph
 from lakebed.tasks.retention.policy import attribute_groups, attributes_of, pin_reasons, rebuild_limits
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.scan.splits import InventoryTables
 
 USABLE = ""
 DATABASE = "database_table"

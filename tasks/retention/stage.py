@@ -51,7 +51,7 @@ RETENTION = StageDef(
     key_parts=_key_parts,
     build=_build,
     warm=_warm,
-    needs_spark=True,
+    needs_engine=True,
     reads_lake=True,
     packages=("scipy",),
 )

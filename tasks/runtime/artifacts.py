@@ -60,7 +60,8 @@ class FileEntryDigest(FrozenConfig):
 class Manifest(FrozenConfig):
     """What an artifact holds. Times, run ids and machines live in `metrics.json` beside it.
 
-    Artifacts of one `family` were made by the same code under the same config, of whatever state of the lake.
+    Artifacts of one `family` were made by the same code under the same config, of whatever state of the lake. One that
+    is not whole lacks what another run may have, and is never reused.
     """
 
     stage: PathPart
@@ -72,6 +73,7 @@ class Manifest(FrozenConfig):
     tables: dict[PathPart, TableEntry] = Field(default_factory=dict)
     files: dict[InsidePath, FileEntryDigest] = Field(default_factory=dict)
     summary: dict[str, Any] = Field(default_factory=dict)
+    is_whole: bool = True
 
     @property
     def ref(self) -> ArtifactRef:

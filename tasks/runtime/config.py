@@ -1,13 +1,30 @@
 """How runs are watched, what of them is kept, and whether others may write into the artifact root."""
 
+import os
 from typing import Literal
 
 from pydantic import Field
 
 from lakebed.connectors.config import FrozenConfig
 
+EngineName = Literal["auto", "local", "spark"]
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class LocalConfig(FrozenConfig):
+    """The local engine: worker processes of this machine, without a JVM."""
+
+    processes: int = Field(0, ge=0, le=1024, description="Worker processes; 0 means one per core.")
+    worker_memory_mib: int = Field(
+        2048, ge=512, le=1 << 20, description="Memory that one worker may take for its data, in MiB; more is an error."
+    )
+    max_bytes: int = Field(8 << 30, ge=0, description="Bytes of column data up to which `engine = auto` works locally.")
+
+    @property
+    def n_workers(self) -> int:
+        """Worker processes."""
+        return self.processes or len(os.sched_getaffinity(0))
 
 
 class LoggingConfig(FrozenConfig):
@@ -37,6 +54,16 @@ class LineageConfig(FrozenConfig):
         ge=0,
         le=10_000,
         description="Tables of the lake named in one event, the biggest first.",
+    )
+
+
+class ExpectationsConfig(FrozenConfig):
+    """Great Expectations beside a run; lakebed's own checks gate every artifact whatever is said here."""
+
+    run: Literal["always", "deployed", "never"] = Field(
+        "deployed",
+        description="When it judges what a run makes: `always`, in runs that Prefect starts (`deployed`), or `never`. "
+        "Suites of your own are always judged and waited for.",
     )
 
 

@@ -102,7 +102,7 @@ class StageDef(StageSpec):
         further: more such stages, under some settings.
         hold: opens what the stage needs while it is looked up and built, such as a listed lake.
         warm: imports and compiles what `build` needs, while Spark starts.
-        needs_spark: whether building always needs a Spark session.
+        needs_engine: whether building always asks an engine, which takes seconds to start.
         needs_rows: whether the user's suites for tables of the lake must have passed before.
         reads_lake: whether it reads rows or footers of the lake, not artifacts only.
         packages: installed packages that only this stage loads; the record of a run names their versions.
@@ -115,7 +115,7 @@ class StageDef(StageSpec):
     further: Callable[[Sections], tuple[str, ...]] = lambda _: ()
     hold: Callable[[Inputs], AbstractContextManager[Inputs]] = nullcontext
     warm: Callable[[], object] = lambda: None
-    needs_spark: bool = False
+    needs_engine: bool = False
     needs_rows: bool = False
     reads_lake: bool = False
     packages: tuple[str, ...] = ()

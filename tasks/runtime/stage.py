@@ -81,7 +81,8 @@ class Stage:
     """A stage with its inputs and config.
 
     `identity` are further parts of the key: what the inputs' digests do not say, such as the identity of the lake's
-    files. `family` are those that stay as they are when the lake changes.
+    files. `family` are those that stay as they are when the lake changes. `is_whole` turns false where something is
+    left out that another run may have, such as a table that only Spark reads: then the artifact is never reused.
     """
 
     def __init__(
@@ -101,15 +102,18 @@ class Stage:
         self.key = stage_key(spec, self.inputs, config, identity)
         self.family = stage_key(spec, (), config, family)
         self._started = time.perf_counter()
+        self.is_whole = True
         self._state: Literal["new", "begun", "complete"] = "new"
 
     def reuse(self) -> ArtifactRef | None:
-        """The artifact of an earlier run under this key, if it is complete and not rejected.
+        """The artifact of an earlier run under this key, if it is complete, whole and not rejected.
 
         One without a verdict (its run was killed) or judged by other suites is queued for Great Expectations. A full
         run takes only what it has made itself.
         """
         ref = self.store.find(self.spec.name, self.key)
+        if ref is not None and not self.store.manifest(ref).is_whole:
+            return None
         if ref is not None and self.workspace.is_full:
             ref = ref if self.store.metrics(ref).get("run_id") == self.workspace.run_id else None
         if ref is not None:
@@ -187,6 +191,7 @@ class Stage:
             tables=tables,
             files=files,
             summary=dict(summary),
+            is_whole=self.is_whole,
         )
 
     def _begin(self) -> None:

@@ -16,13 +16,13 @@ from pathlib import Path
 from lakebed.connectors.delta import read_table
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.kernel.compile import compile_kernels
 from lakebed.tasks.retention.recipes.model import Outcome
 from lakebed.tasks.retention.recipes.pairs import PairRefs, solve_pairs
 from lakebed.tasks.retention.recipes.refs import table_refs
+from lakebed.tasks.scan.splits import InventoryTables
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +62,7 @@ def contained_pairs(artifacts: Path) -> list[PairRefs]:
 def measure(context: RecipeContext, pairs: Sequence[PairRefs]) -> dict[str, object]:
     """Counts of selectors, orders and refusals; CPU seconds, bytes."""
     started = time.process_time()
-    batches = list(solve_pairs(context, pairs, range(len(pairs))))
+    batches = list(solve_pairs(context, list(enumerate(pairs))))
     seconds = time.process_time() - started
     outcomes = [Outcome.model_validate_json(batch.column(1)[0].as_py()) for batch in batches]
     recipes = [one.recipe for one in outcomes if one.recipe]

@@ -14,6 +14,9 @@ import psutil
 
 REPOSITORY = Path(__file__).parents[2]
 TIMEOUT_S = 600
+# runs with a JVM, Prefect's server and Great Expectations, as deployments have them; LOCAL is what users meet first
+WITH_ALL = {"LAKEBED_ENGINE": "spark", "LAKEBED_EXPECTATIONS__RUN": "always"}
+LOCAL = {"LAKEBED_ENGINE": "auto", "LAKEBED_EXPECTATIONS__RUN": "deployed"}
 
 
 def environment(**variables):
@@ -22,7 +25,7 @@ def environment(**variables):
     # the jar folder of set-up may be named by a variable
     kept |= {name: os.environ[name] for name in ("LAKEBED_SPARK_JARS",) if name in os.environ}
     paths = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    return kept | {"PYTHONPATH": paths} | variables
+    return kept | {"PYTHONPATH": paths} | WITH_ALL | variables
 
 
 @dataclass

@@ -59,7 +59,7 @@ def test_what_status_and_run_say(case):  # noqa: F811 - the fixture
     assert [pin["parent"] for pin in facts["pins"]] == ["all"]
     assert quarantine_warnings(settings) == []
     (case.root / "all.parquet").unlink()
-    assert "all has moved" in quarantine_warnings(settings)[0]
+    assert "all has changed" in quarantine_warnings(settings)[0]
     (case.root / "_lakebed_quarantine" / "journal.jsonl").write_text("damaged\nand more\n")
     assert "cannot be looked at" in quarantine_warnings(settings)[0]
     assert quarantine_facts(settings) == {"quarantine": [], "pins": []}

@@ -17,7 +17,7 @@ HOLD_S = 300
 GATES = {
     "inventory": ("lakebed.tasks.inventory.worker", "_stage_text"),
     "containment": ("lakebed.tasks.containment.scan", "_add_files"),
-    "comparison": ("lakebed.tasks.containment.spark", "compare_bucket"),
+    "comparison": ("lakebed.tasks.containment.jobs", "compare_bucket"),
     "relations": ("lakebed.tasks.relations.worker", "_add_files"),
     "retention": ("lakebed.tasks.retention.recipes.pairs", "solve_pairs"),
     "lakegraph": ("lakebed.tasks.lakegraph.scan", "_scan"),

@@ -66,8 +66,14 @@ def to_sql(context: RecipeContext, recipe: Recipe) -> str:
         return _cannot(recipe, error, "--")
 
 
-def to_view(context: RecipeContext, recipe: Recipe, name: str) -> str:
+def to_view(context: RecipeContext, recipe: Recipe, name: str, *, is_lasting: bool = False) -> str:
     """A view that answers as the child did, over the Delta and Parquet files of its parents.
+
+    Args:
+        context: lake and folder of row numbers.
+        recipe: of the child.
+        name: of the view, with that of its database.
+        is_lasting: whether it names the parents' files, so that what others append to their folders is not read.
 
     Raises:
         SourceError: if a view cannot say it.
@@ -80,7 +86,9 @@ def to_view(context: RecipeContext, recipe: Recipe, name: str) -> str:
             expected="a Delta table, or Parquet without partitions",
         )
     parts = ".".join(identifier(part) for part in name.split("."))
-    return f"CREATE OR REPLACE VIEW {parts} AS\n{_query(context, recipe, [source.relation for source in sources])}"
+    files = [_files(part.parent) if is_lasting else "" for part in recipe.parts]
+    query = _query(context, recipe, [source.relation for source in sources], files)
+    return f"CREATE OR REPLACE VIEW {parts} AS\n{query}"
 
 
 def to_pyspark(context: RecipeContext, recipe: Recipe) -> str:
@@ -118,20 +126,22 @@ def _part_lines(context: RecipeContext, recipe: Recipe, part: Part, number: int)
     return [*lines, f"part_{number} = (", f"    {chosen}", *wheres, "    .select(", *columns, "    )", *distinct, ")"]
 
 
-def _query(context: RecipeContext, recipe: Recipe, relations: Sequence[str]) -> str:
-    selects = [_select(context, recipe, part, relation) for part, relation in zip(recipe.parts, relations, strict=True)]
+def _query(context: RecipeContext, recipe: Recipe, relations: Sequence[str], files: Sequence[str] = ()) -> str:
+    each = zip(recipe.parts, relations, files or [""] * len(relations), strict=True)
+    selects = [_select(context, recipe, part, relation, only) for part, relation, only in each]
     return ("\nUNION\n" if recipe.multiplicity == "distinct" else "\nUNION ALL\n").join(selects)
 
 
-def _select(context: RecipeContext, recipe: Recipe, part: Part, relation: str) -> str:
+def _select(context: RecipeContext, recipe: Recipe, part: Part, relation: str, only: str) -> str:
     columns = ",\n".join(_aliased(expression, alias) for expression, alias in _columns(recipe, part))
     distinct = " DISTINCT" if part.multiplicity == "distinct" else ""
     lines = [f"SELECT{distinct}", columns, f"FROM {relation}"]
     if isinstance(part.selector, Positions):
-        lines[-1] = f"FROM (SELECT *, {_position(part.parent)} AS {_POSITION} FROM {relation})"  # noqa: S608 - quoted
+        numbered = f"SELECT *, {_position(part.parent)} AS {_POSITION} FROM {relation}"  # noqa: S608 - quoted
+        lines[-1] = f"FROM ({numbered}{f' WHERE {only}' if only else ''})"
         lines.append(f"JOIN ({_rows(context, part.selector)}) ON {_POSITION} = {_ROW}")
-    elif part.selector.terms:
-        lines.append("WHERE " + "\n  AND ".join(_conditions(part)))
+    elif conditions := [*filter(None, [only]), *_conditions(part)]:
+        lines.append("WHERE " + "\n  AND ".join(conditions))
     return "\n".join(lines)
 
 
@@ -198,6 +208,16 @@ def _position(parent: TableRef) -> str:
     starts = [sum(file.n_rows for file in parent.files[:index]) for index in range(len(names))]
     cases = " ".join(f"WHEN {text_literal(name)} THEN {start}" for name, start in zip(names, starts, strict=True))
     return f"(_metadata.row_index + CASE _metadata.file_name {cases} END)"
+
+
+def _files(parent: TableRef) -> str:
+    """The condition that a row lies in one of a folder's files; empty where the version or the path says it."""
+    if parent.format == "delta" or (parent.is_one_file and parent.files[0].path == parent.path):
+        return ""
+    names = [file.path.rpartition("/")[2] for file in parent.files]
+    if len(set(names)) < len(names):
+        raise SourceError("files of the parent share a name, so a view cannot name them", value=parent.name)
+    return f"_metadata.file_name IN ({', '.join(map(text_literal, names))})"
 
 
 def _source(context: RecipeContext, table: TableRef, view: str) -> _Source:

@@ -82,22 +82,25 @@ def _chunks(pairs: Sequence[PairRefs], numbers: Sequence[int], task_bytes: int) 
     yield chunk
 
 
-def solve_pairs(context: RecipeContext, pairs: Sequence[PairRefs], numbers: Sequence[int]) -> Iterator[pa.RecordBatch]:
-    """Synthesises the numbered pairs one after the other; runs inside Spark's workers and in plain Python.
+OUTCOME_SCHEMA = pa.schema(
+    [pa.field("number", pa.int32(), nullable=False), pa.field("outcome", pa.string(), nullable=False)]
+)
+
+
+def solve_pairs(context: RecipeContext, pairs: Sequence[tuple[int, PairRefs]]) -> Iterator[pa.RecordBatch]:
+    """Synthesises the numbered pairs one after the other, in a worker of an engine.
 
     Yields batches of one row: `number` of the pair and `outcome` as JSON.
     """
     readers = Readers(context)
     parents: tuple[str, ...] = ()
-    for number in numbers:
-        pair = pairs[number]
+    for number, pair in pairs:
         names = tuple(parent.name for parent in pair.parents)
         readers.forget(names if names == parents else ())
         parents = names
         outcome = synthesise(context, pair.child, pair.parents, pair.columns, readers)
-        yield pa.RecordBatch.from_pydict(
-            {"number": pa.array([number], pa.int32()), "outcome": pa.array([outcome.model_dump_json()], pa.string())}
-        )
+        arrays = [pa.array([number], pa.int32()), pa.array([outcome.model_dump_json()], pa.string())]
+        yield pa.RecordBatch.from_arrays(arrays, schema=OUTCOME_SCHEMA)
 
 
 def refused(pair: PairRefs, refusal: Refusal) -> Outcome:

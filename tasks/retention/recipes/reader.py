@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lakebed.connectors.errors import PlanError, SourceError
+from lakebed.connectors.lake.delta_live import live_rows_of
 from lakebed.connectors.lake.delta_log import live_rows, physical_tokens
 from lakebed.connectors.lake.delta_metadata import delta_traits
 from lakebed.connectors.lake.files import open_file
@@ -147,12 +148,12 @@ class TableReader:
             split, start = self._split(file), 0
             mask = live.get(file.path.rpartition("/")[2])
             for batch in read_split(
-                self._lake.root, split, list(stored.values()), self._counter, ignore_case=ignore_case
+                self._lake.root, split, list(stored.values()), self._counter, ignore_case=ignore_case, as_stored=True
             ):
                 n_rows = len(next(iter(batch.values())).values)
                 kept = None if mask is None else mask.slice(start, n_rows)
                 start += n_rows
-                yield {token: _filtered(batch[name], kept) for token, name in stored.items()}
+                yield {token: batch[name].filter(kept) for token, name in stored.items()}
 
     def _own_schema(self) -> pa.Schema:
         given = self._given
@@ -194,15 +195,31 @@ class TableReader:
         return Split(0, 0, file.path, "parquet", None, values, (), file.n_rows, file.size)
 
     def opened(self) -> DeltaTable:
-        """The Delta table, at the version that the reference names."""
+        """The Delta table, at the version that the reference names.
+
+        Where the log no longer reaches back to it, the newest version serves, as long as it reads the same rows of
+        every file that the reference names.
+        """
         if self._delta is None:
+            from deltalake.exceptions import DeltaError
+
             from lakebed.connectors.delta import open_table
 
-            path = "" if self._given.path == "." else self._given.path
-            self._delta = open_table(join_uri(self._lake.root, path))
-            if self._delta.version() != self._given.delta_version and self._given.delta_version is not None:
-                self._delta.load_as_version(self._given.delta_version)
+            path, version = "" if self._given.path == "." else self._given.path, self._given.delta_version
+            table = open_table(join_uri(self._lake.root, path))
+            if version not in (None, table.version()):
+                try:
+                    table.load_as_version(version)
+                except DeltaError:
+                    table = open_table(join_uri(self._lake.root, path))
+                    self._require_live(live_rows_of(table, path))
+            self._delta = table
         return self._delta
+
+    def _require_live(self, live: Mapping[str, int | None]) -> None:
+        for file in self._given.files:
+            if live.get(file.path, -1) not in (None, file.n_rows):
+                raise moved_error(self._given.name, file.path)
 
     def _texts(self) -> TextTable:
         if self._text is None:
@@ -257,13 +274,6 @@ def moved_error(table: str, path: str) -> PlanError:
     return PlanError(
         f"{table} has changed since the recipe was made", value=path, expected="the same bytes", hint="lakebed plan"
     )
-
-
-def _filtered(cells: LeafArray, mask: pa.Array | None) -> LeafArray:
-    if mask is None:
-        return cells
-    depth = None if cells.null_depth is None else cells.null_depth[mask.to_numpy(zero_copy_only=False)]
-    return LeafArray(cells.values.filter(mask), depth)
 
 
 def table_traits(lake: LakeConfig, ref: TableRef) -> Traits:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lakebed.connectors.lake.config import LakeConfig
     from lakebed.connectors.lake.listing import Listing
     from lakebed.connectors.lake.model import TableSource
-    from lakebed.tasks.inventory.splits import InventoryTables
+    from lakebed.tasks.scan.splits import InventoryTables
 
 _VIA = {"arrow": "arrow", "spark": "spark", "staged": "text"}
 Row = dict[str, object]

@@ -23,6 +23,7 @@ from lakebed.connectors.lake.write import (
     split_rows,
     text_bytes,
 )
+from lakebed.connectors.places import temporary_prefix
 from lakebed.connectors.storage import Storage, join_uri
 from lakebed.tasks.retention.recipes.digest import digest_read
 from lakebed.tasks.retention.recipes.model import Refusal
@@ -109,7 +110,7 @@ def rehearse(context: RecipeContext, recipe: Recipe, table: pa.Table) -> None:
     Raises:
         PlanError, ConfigError: if it cannot be written, or reads otherwise, rows or traits.
     """
-    with tempfile.TemporaryDirectory(prefix="lakebed-recipe-") as folder:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix("recipe")) as folder:
         write_table_as(context, recipe, table, folder)
 
 

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+import lakebed as lakebed_module
 from lakebed.flows.cli.main import STOPS, main
 from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.plan import Plan, write_plan
@@ -141,21 +142,36 @@ def test_a_plan_for_another_lake(folder, refused):
     assert "another lake" in error["what"]
 
 
-@pytest.mark.parametrize("table", ["hr/ids", "sales/orders"])
-@pytest.mark.parametrize("change", ["gone", "other bytes", "touched"])
-def test_a_table_or_parent_that_vanished_or_changed(folder, table, change, refused):
-    path = folder / "lake" / f"{table}.parquet"
-    if change == "gone":
+def change(path, how):
+    if how == "gone":
         path.unlink()
-    elif change == "touched":
+    elif how == "touched":
         os.utime(path, ns=(1, 1))
     else:
         facts, data = path.stat(), bytearray(path.read_bytes())
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
         os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+@pytest.mark.parametrize("how", ["gone", "other bytes", "touched"])
+def test_a_table_that_vanished_or_changed_stays_alone_and_is_refused_by_name(folder, how, refused, done):
+    change(folder / "lake" / "hr" / "ids.parquet", how)
+    for named in (["hr/ids"], ["hr/ids", "sales/**"]):
+        error = refused("apply", "plan.json", "--yes", *(word for glob in named for word in ("--only", glob)))
+        assert "changed since the plan" in error["what"] and "hr/ids" in error["value"]
+    assert refused("apply", "plan.json", "--dry-run", "--only", "hr/*")["value"].startswith("hr/ids: ")
+    applied = done("apply", "plan.json", "--yes", "--json").json
+    assert {one["table"] for one in applied["tables"]} == CHILDREN - {"hr/ids"}
+    assert [one["table"] for one in applied["left"]] == ["hr/ids"]
+    assert "changed since the plan" in applied["left"][0]["why"]
+
+
+@pytest.mark.parametrize("how", ["gone", "other bytes", "touched"])
+def test_a_parent_that_vanished_or_changed(folder, how, refused):
+    change(folder / "lake" / "sales" / "orders.parquet", how)
     error = refused("apply", "plan.json", "--yes")
-    assert "have moved" in error["what"] and table in error["value"]
+    assert "changed since the plan" in error["what"] and "sales/orders: sales/orders.parquet" in error["value"]
 
 
 def test_a_full_quarantine(folder, refused):
@@ -231,3 +247,25 @@ def test_purged_and_rebuilt(folder, done):
     back = done("restore", "--all", "--lake", "lake", "--json").json
     assert set(back["rebuilt"]) == CHILDREN
     assert files(folder).keys() == before.keys()
+
+
+def test_what_appeared_at_its_place_stays_and_the_old_table_comes_back_beside_it(folder, refused, done):
+    done("apply", "plan.json", "--yes")
+    place, rows = folder / "lake" / "hr" / "ids.parquet", lakebed_module.open_table(f"{folder}/lake/hr/ids")
+    shutil.copy(folder / "lake" / "sales" / "orders.parquet", place)
+    error = refused("restore", "hr/ids", "--lake", "lake")
+    assert error["hint"].startswith("lakebed restore hr/ids --beside hr/ids_before --lake ")
+    with pytest.warns(UserWarning, match="lakebed restore hr/ids --beside hr/ids_before"):
+        assert lakebed_module.open_table(f"{folder}/lake/hr/ids").num_rows == 400
+    assert lakebed_module.open_table(f"{folder}/lake/hr/_ids.lakebed.json").equals(rows)
+    assert "one table" in refused("restore", "--all", "--beside", "x", "--lake", "lake", status=2)["what"]
+    back = done("restore", "hr/ids", "--beside", "hr/ids_before", "--lake", "lake", "--json").json
+    assert (back["moved"], back["beside"]) == (["hr/ids"], "hr/ids_before.parquet")
+    assert lakebed_module.open_table(f"{folder}/lake/hr/ids_before").equals(rows)
+    assert lakebed_module.open_table(f"{folder}/lake/hr/ids").num_rows == 400
+
+
+def test_a_warning_is_said_once(folder, done):
+    (folder / "lakebed.toml").write_text('[quarantine]\ngrace_days = 0\n[retention.pins]\nveto = ["nothing/*"]\n')
+    for verb in (("apply", "plan.json", "--yes"), ("purge", "--all", "--lake", "lake", "--yes")):
+        assert done(*verb).err.count("names no table: nothing/*") == 1

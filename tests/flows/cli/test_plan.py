@@ -27,6 +27,8 @@ def test_the_plan_of_a_run_names_every_table_and_changes_nothing(finished, tmp_p
     assert answer.json["saving_per_month"] == pytest.approx(sum(table.saving.total for table in made.deleted))
     assert answer.json["byte_identical"]["n_deleted"] == 0
     assert all(table["how"] for table in answer.json["tables"] if table["decision"] == "delete")
+    beside = {table["name"]: table["beside"] for table in answer.json["tables"]}
+    assert beside == {"cities": [], "names": ["cities", "orders"], "orders": [], "orders_part": ["cities", "orders"]}
     assert snapshot(folder / "lake") == before
 
 
@@ -37,6 +39,8 @@ def test_in_words(finished, capsys, tmp_path):
     text = capsys.readouterr().out
     assert "2 tables to delete" in text
     assert "orders_part" in text and "parent" in text
+    assert "2 of them share a folder with tables that stay" in text
+    assert "names: beside cities, orders" in text
     assert "byte-identical copies alone: 0 tables" in text
     assert "nothing was changed" in text
     assert "1 tables that no other contains" in text

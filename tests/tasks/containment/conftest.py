@@ -80,16 +80,17 @@ class Inventoried:
     root: Path
     inventory: ArtifactRef
 
-    def workspace(self, name: str, **lake) -> Workspace:
+    def workspace(self, name: str, engine="auto", **lake) -> Workspace:
         """A workspace whose artifacts hold nothing but the inventory."""
         artifacts = self.root / "runs" / name
         if not artifacts.exists():
             shutil.copytree(self.root / "artifacts", artifacts)
-        return Workspace(lake=LakeConfig(root=str(self.root / "lake"), **lake), artifacts=str(artifacts))
+        lake = LakeConfig(root=str(self.root / "lake"), **lake)
+        return Workspace(lake=lake, artifacts=str(artifacts), engine=engine)
 
-    def run(self, name: str, config: ContainmentConfig, **lake) -> tuple[ArtifactStore, ArtifactRef]:
+    def run(self, name: str, config: ContainmentConfig, engine="auto", **lake):
         """The stage's artifact, and the store it is in."""
-        workspace = self.workspace(name, **lake)
+        workspace = self.workspace(name, engine, **lake)
         ref = run_stage(CONTAINMENT, Inputs.of(workspace, self.inventory, config))
         return ArtifactStore(workspace.artifacts), ref
 
@@ -106,7 +107,7 @@ def pairs_of(edges):
 
 
 @pytest.fixture(scope="session")
-def mixed_lake(tmp_path_factory, spark):
+def mixed_lake(tmp_path_factory):
     """The tables of `mixed_tables` on disk, in all formats; read only."""
     return inventoried(tmp_path_factory.mktemp("mixed"), mixed_tables())
 

@@ -10,18 +10,18 @@ import pyarrow.parquet as pq
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.containment import outcome
 from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.jobs import PairList, compare_here
 from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.samples import ContentScan, Verified, gather
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan, scan_splits
 from lakebed.tasks.containment.search import sketch
-from lakebed.tasks.containment.spark import PairList, compare_here
 from lakebed.tasks.containment.statistics import view_lake
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.splits import pack_splits, plan_splits
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.splits import pack_splits, plan_splits
 from tests.oracle.brute_force import Leaves, contained_pairs
 
 # bounds are taken from metadata alone, so that the inventory needs no Spark

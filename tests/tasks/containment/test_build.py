@@ -9,6 +9,7 @@ from lakebed.connectors.errors import SourceError
 from lakebed.data_samples.layouts import DeltaTable, ParquetFile
 from lakebed.tasks.containment import search
 from lakebed.tasks.containment.config import ContainmentConfig, SampledConfig
+from lakebed.tasks.scan.splits import pack_splits
 from tests.tasks.containment.conftest import BASE, inventoried, mixed_tables, pairs_of
 from tests.tasks.containment.lakes import true_pairs
 
@@ -50,7 +51,7 @@ def test_certificates_agree_with_what_was_counted(mixed_run):
 
 @pytest.mark.parametrize("n_tasks", [1, 8])
 def test_the_number_of_tasks_changes_no_digest(mixed_lake, mixed_run, monkeypatch, n_tasks):
-    monkeypatch.setattr(search, "_n_tasks", lambda *_: n_tasks)
+    monkeypatch.setattr(search, "share_splits", lambda splits, *_: pack_splits(splits, n_tasks))
     _, ref = mixed_lake.run(f"{n_tasks} tasks", ContainmentConfig())
     assert ref == mixed_run[1]
 

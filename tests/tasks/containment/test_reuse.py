@@ -9,14 +9,14 @@ import pytest
 
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.hash_files import read_hash_rows
+from lakebed.tasks.containment.jobs import PairList
 from lakebed.tasks.containment.previous import load_state, save_state
 from lakebed.tasks.containment.reuse import Previous, plan_reuse
 from lakebed.tasks.containment.samples import ContentScan, gather
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan, scan_splits
 from lakebed.tasks.containment.search import sketch
-from lakebed.tasks.containment.spark import PairList
-from lakebed.tasks.inventory.splits import pack_splits, plan_splits
 from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
+from lakebed.tasks.scan.splits import pack_splits, plan_splits
 from tests.tasks.containment.conftest import BASE
 from tests.tasks.containment.lakes import scan_here, verify_here, view_of, workspace_of, write_lake
 from tests.tasks.edits import EditedLake

@@ -23,7 +23,7 @@ from lakebed.tasks.containment.sampling import (
     sample_content,
 )
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan, TableScan, projection_of
-from lakebed.tasks.inventory.splits import plan_splits
+from lakebed.tasks.scan.splits import plan_splits
 from tests.oracle.brute_force import Leaves
 from tests.tasks.containment.lakes import true_pairs, view_of, workspace_of, write_lake
 from tests.tasks.containment.test_scan import leaves

@@ -20,7 +20,7 @@ from lakebed.tasks.containment.scan import (
     scan_cells,
     scan_splits,
 )
-from lakebed.tasks.inventory.splits import plan_splits
+from lakebed.tasks.scan.splits import plan_splits
 from tests.tasks.containment.lakes import view_of, workspace_of, write_lake
 
 RNG = np.random.default_rng(3)

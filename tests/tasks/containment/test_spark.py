@@ -9,45 +9,61 @@ import pytest
 
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.read import Split
+from lakebed.connectors.spark.config import SparkConfig
 from lakebed.data_samples.delta_log import SparkLikeDelta, inline_deletion_vector
 from lakebed.data_samples.layouts import DeltaTable, HivePartitions, ParquetFile
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.hash_files import HashFiles
+from lakebed.tasks.containment.jobs import PairList, compare, run_on_tables, scan_lake
 from lakebed.tasks.containment.kernel.fingerprint import Fingerprint
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan
-from lakebed.tasks.containment.spark import PairList, compare_on_spark, run_on_tables, scan_lake
 from lakebed.tasks.containment.stage import CONTAINMENT
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.config import LocalConfig
 from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.local import LocalEngine
+from lakebed.tasks.scan.spark import SparkEngine
 from tests.tasks.containment.conftest import inventoried, pairs_of, write_tables
 from tests.tasks.containment.lakes import true_pairs
 
 pytestmark = pytest.mark.spark
 
 
-def test_nothing_to_read_needs_no_job(spark):
+@pytest.fixture(params=["local", "spark"])
+def engine_name(request):
+    """Every test is held by both engines."""
+    return request.param
+
+
+@pytest.fixture
+def engine(engine_name):
+    return LocalEngine(LocalConfig()) if engine_name == "local" else SparkEngine(SparkConfig())
+
+
+def test_nothing_to_read_asks_no_engine():
     plan = ScanPlan("", "", "", {}, {}, None, 1)
-    assert scan_lake(spark, plan, [], []).equals(SCAN_SCHEMA.empty_table())
+    assert scan_lake(None, plan, [], []).equals(SCAN_SCHEMA.empty_table())
 
 
-def test_each_task_gets_its_splits_and_rows_keep_their_schema(spark):
-    def work(plan, splits):
-        for split in splits:
-            row = ("rows", split.table_id, 0, "", plan, 0, "", b"")
-            yield pa.RecordBatch.from_pylist([dict(zip(SCAN_SCHEMA.names, row, strict=True))], SCAN_SCHEMA)
+def say(plan, splits):
+    for split in splits:
+        row = ("rows", split.table_id, 0, "", plan, 0, "", b"")
+        yield pa.RecordBatch.from_pylist([dict(zip(SCAN_SCHEMA.names, row, strict=True))], SCAN_SCHEMA)
 
+
+def test_each_task_gets_its_splits_and_rows_keep_their_schema(engine):
     splits = [Split(number, number, "", "parquet", None, (), (), 1, 1) for number in range(6)]
-    found = run_on_tables(spark, 7, [splits[:2], splits[2:3], splits[3:]], [], (work, None))
+    found = run_on_tables(engine, 7, [splits[:2], splits[2:3], splits[3:]], [], (say, None))
     assert found.schema.equals(SCAN_SCHEMA)
     assert sorted(found["table_id"].to_pylist()) == list(range(6))
     assert set(found["n"].to_pylist()) == {7}
 
 
 @pytest.mark.parametrize("bits", [1, 4])
-def test_buckets_add_up_to_the_exact_counts(spark, tmp_path, bits):
+def test_buckets_add_up_to_the_exact_counts(engine, tmp_path, bits):
     rng = np.random.default_rng(5)
     hashes = rng.integers(0, 1 << 64, (500, 2), np.uint64, endpoint=False)
     hashes = hashes[np.lexsort((hashes[:, 1], hashes[:, 0]))]
@@ -64,7 +80,7 @@ def test_buckets_add_up_to_the_exact_counts(spark, tmp_path, bits):
     child, parent = np.array(pairs, np.int32).T
     wanted = PairList(np.full(len(pairs), 9, np.int64), child.copy(), parent.copy())
     by_set, by_bag = (
-        compare_on_spark(spark, str(tmp_path), by_bucket, wanted, is_bag=is_bag).counts for is_bag in (False, True)
+        compare(engine, str(tmp_path), by_bucket, wanted, is_bag=is_bag).counts for is_bag in (False, True)
     )
     assert by_set.n_missing.tolist() == [0, 0, 300, 150]
     assert by_bag.n_missing.tolist() == [0, 250, 300, 400]
@@ -97,7 +113,7 @@ class HalfDeleted:
         return name
 
 
-def test_bounds_of_deleted_rows_refute_nothing(tmp_path, spark):
+def test_bounds_of_deleted_rows_refute_nothing(tmp_path, engine_name):
     """The only value of x is deleted, and so are rows that Arrow would see."""
     schema = pa.schema([("x", pa.int64()), ("y", pa.int64())])
     live = pa.table({"x": [None] * 5, "y": list(range(5))}, schema=schema)
@@ -107,11 +123,11 @@ def test_bounds_of_deleted_rows_refute_nothing(tmp_path, spark):
         "copy": (live, ParquetFile()),
     }
     lake = inventoried(tmp_path, tables)
-    store, ref = lake.run("set", ContainmentConfig())
+    store, ref = lake.run("set", ContainmentConfig(), engine_name)
     assert pairs_of(store.read(ref, "edges")) == true_pairs({name: data for name, (data, _) in tables.items()})
 
 
-def test_partitions_without_rows_refute_nothing(tmp_path, spark):
+def test_partitions_without_rows_refute_nothing(tmp_path, engine_name):
     data = pa.table({"x": [1, 2, 3], "k": ["a", "a", "b"]})
     tables = {
         "hive": (data, HivePartitions(("k",))),
@@ -123,12 +139,12 @@ def test_partitions_without_rows_refute_nothing(tmp_path, spark):
     pq.write_table(pa.table({"x": pa.array([], pa.int64())}), lake_folder / "part-0.parquet")
     lake = inventoried(tmp_path, tables)
     for strict in (False, True):
-        store, ref = lake.run(f"strict {strict}", ContainmentConfig(strict_types=strict))
+        store, ref = lake.run(f"strict {strict}", ContainmentConfig(strict_types=strict), engine_name)
         assert len(pairs_of(store.read(ref, "edges"))) == 6
 
 
-def test_types_of_all_readers_are_one_under_strict_types(tmp_path, spark):
-    """The same rows by Arrow from Parquet and from Delta, and by Spark from a table with a deletion vector."""
+def test_types_of_all_readers_are_one_under_strict_types(tmp_path, engine_name):
+    """The same rows from Parquet, from Delta, and from a Delta table with a deletion vector."""
     from datetime import UTC, date, datetime
 
     moment = datetime(2020, 1, 1, 12, 0, 0, 123456, UTC)
@@ -155,11 +171,11 @@ def test_types_of_all_readers_are_one_under_strict_types(tmp_path, spark):
     }
     lake = inventoried(tmp_path, tables)
     for strict in (False, True):
-        store, ref = lake.run(f"strict {strict}", ContainmentConfig(strict_types=strict))
+        store, ref = lake.run(f"strict {strict}", ContainmentConfig(strict_types=strict), engine_name)
         assert len(pairs_of(store.read(ref, "edges"))) == 6
 
 
-def test_names_that_are_syntax_to_spark_are_read(tmp_path, spark):
+def test_names_that_are_syntax_to_spark_are_read(tmp_path, engine_name):
     names = ["a`b", "a.b", "a", "Stra\u00dfe"]
     live, dead = (pa.Table.from_arrays([pa.array(cells)] * 4, names) for cells in ([1, 2, 3], [9, 9]))
     write_tables(tmp_path / "lake", {"parquet": (live, ParquetFile()), "spark": (live, HalfDeleted(dead))})
@@ -167,6 +183,7 @@ def test_names_that_are_syntax_to_spark_are_read(tmp_path, spark):
         workspace = Workspace(
             lake=LakeConfig(root=str(tmp_path / "lake"), ignore_column_case=ignore_case),
             artifacts=str(tmp_path / "all"),
+            engine=engine_name,
         )
         ref = run_stage(
             CONTAINMENT,
@@ -174,3 +191,32 @@ def test_names_that_are_syntax_to_spark_are_read(tmp_path, spark):
         )
         found = pairs_of(ArtifactStore(workspace.artifacts).read(ref, "edges"))
         assert found == {("parquet", "spark"), ("spark", "parquet")}
+
+
+def test_renamed_columns_are_read_under_the_names_that_readers_see(tmp_path, spark, engine_name):
+    """Column mapping by name, a struct, a partition, and rows deleted by a vector."""
+    folder = tmp_path / "lake" / "mapped"
+    table = f"delta.`{folder}`"
+    spark.sql(
+        f"create table {table} (was int, o struct<a: int, b: string>, p string) using delta partitioned by (p) "
+        "tblproperties ('delta.columnMapping.mode' = 'name', 'delta.enableDeletionVectors' = 'true')"
+    )
+    columns = (
+        "cast(id as int) as was",
+        "named_struct('a', cast(id % 7 as int), 'b', cast(id as string)) as o",
+        "if(id % 2 = 0, 'x', 'y') as p",
+    )
+    spark.range(0, 4000, 1, 1).selectExpr(*columns).write.format("delta").mode("append").save(str(folder))
+    spark.sql(f"alter table {table} rename column was to now")
+    spark.sql(f"delete from {table} where now % 5 = 3")  # noqa: S608
+    live = [n for n in range(4000) if n % 5 != 3]
+    plain = pa.table(
+        {
+            "now": pa.array(live, pa.int32()),
+            "o": [{"a": n % 7, "b": str(n)} for n in live],
+            "p": ["x" if n % 2 == 0 else "y" for n in live],
+        }
+    )
+    lake = inventoried(tmp_path, {"plain": (plain, ParquetFile())})
+    store, ref = lake.run("bag", ContainmentConfig(semantics="bag"), engine_name)
+    assert pairs_of(store.read(ref, "edges")) == {("mapped", "plain"), ("plain", "mapped")}

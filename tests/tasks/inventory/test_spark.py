@@ -9,7 +9,7 @@ from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.session import shared_session
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.spark import share_out
+from lakebed.tasks.inventory.jobs import share_out
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.inventory.worker import FooterUnit, TextUnit
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore

@@ -8,13 +8,12 @@ from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
 from lakebed.tasks.lakegraph.stage import LAKEGRAPH
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
+from lakebed.tasks.scan.splits import pack_splits
 from tests.tasks.containment.conftest import BASE, inventoried, mixed_tables
-
-pytestmark = pytest.mark.spark
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory, spark):
+def lake(tmp_path_factory):
     return inventoried(tmp_path_factory.mktemp("graph"), mixed_tables())
 
 
@@ -47,7 +46,7 @@ def test_tables_of_every_format_meet_in_their_values(lake):
 @pytest.mark.parametrize("n", [1, 7])
 def test_the_number_of_tasks_changes_no_digest_and_reuse_finds_it(lake, monkeypatch, n):
     _, ref = build(lake, "all")
-    monkeypatch.setattr(lakegraph_build, "TASKS_PER_CORE", n)
+    monkeypatch.setattr(lakegraph_build, "share_splits", lambda splits, *_: pack_splits(splits, n))
     _, other = build(lake, f"{n} tasks", LakeGraphConfig())
     assert other == ref
     assert LAKEGRAPH.open(Inputs.of(lake.workspace("all"), lake.inventory, LakeGraphConfig())).reuse() == ref

@@ -4,17 +4,17 @@ import pyarrow as pa
 import pytest
 
 from lakebed.connectors.errors import ConfigError
-from lakebed.tasks.containment.spark import plan_sources
+from lakebed.tasks.containment.jobs import plan_sources
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
 from lakebed.tasks.inventory.stage import INVENTORY
-from lakebed.tasks.lakegraph.build import gather, scan_on_spark
+from lakebed.tasks.lakegraph.build import gather, scan_tables
 from lakebed.tasks.lakegraph.config import EdgeTableConfig, LakeGraphConfig
 from lakebed.tasks.lakegraph.kernel.samples import FloatRule
 from lakebed.tasks.lakegraph.plan import capped, estimate, find_edge_table, plan_columns, scan_plan
 from lakebed.tasks.lakegraph.scan import SampleTask
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
+from lakebed.tasks.scan.splits import InventoryTables, pack_splits, plan_splits
 from tests.tasks.containment.lakes import workspace_of, write_lake
 
 TABLES = {
@@ -73,11 +73,11 @@ def test_a_file_that_is_gone_costs_its_table_only(tmp_path):
     assert {table for table, _ in found.samples} == {1}
 
 
-def test_nothing_to_read_starts_no_session(lake):
+def test_nothing_to_read_asks_no_engine(lake):
     workspace, tables = lake
     plan = scan_plan({}, workspace, "")
     assert plan_sources(tables, plan) == []
-    assert scan_on_spark(plan, [], [], SampleTask(1, FloatRule()), workspace).samples == {}
+    assert scan_tables(None, plan, [], [], SampleTask(1, FloatRule())).samples == {}
 
 
 def test_the_plan_says_why_columns_are_out(lake):

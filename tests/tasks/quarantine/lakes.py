@@ -82,7 +82,7 @@ def make_plan(lake: LakeConfig, names=tuple(CHILDREN), parents=(PARENT,)) -> Pla
     ).sealed("2026-11-26T00:00:00+00:00")
 
 
-def make_real_plan(lake: LakeConfig, rows_folder: str) -> Plan:
+def make_real_plan(lake: LakeConfig, rows_folder: str, names=tuple(CHILDREN)) -> Plan:
     """The same with recipes that were synthesised, executed and compared."""
     from lakebed.tasks.containment.config import ContainmentConfig
     from lakebed.tasks.retention.recipes.context import RecipeContext
@@ -90,7 +90,7 @@ def make_real_plan(lake: LakeConfig, rows_folder: str) -> Plan:
     from lakebed.tasks.retention.recipes.refs import observe
     from lakebed.tasks.retention.recipes.synthesis import synthesise
 
-    plan, context = make_plan(lake), RecipeContext.of(lake, rows_folder, ContainmentConfig())
+    plan, context = make_plan(lake, names), RecipeContext.of(lake, rows_folder, ContainmentConfig())
     parent = TableReader(lake, observe(lake, PARENT)).describe()
     recipes = {}
     for table in plan.deleted:

@@ -2,29 +2,32 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.discovery import discover
 from lakebed.connectors.lake.listing import list_lake
-from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.apply import apply_plan, preview
 from lakebed.tasks.quarantine.config import QuarantineConfig
 from lakebed.tasks.quarantine.kernel import Phase
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.purge import purge
 from lakebed.tasks.quarantine.restore import restore
+from tests.tasks.quarantine.conftest import Case
 from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, read_place
 
 
-def applied(case, plan=None, config=None):
+def applied(case, plan=None, config=None, named=()):
     with Quarantine.hold(str(case.root), config or case.config, "apply") as quarantine:
-        return apply_plan(quarantine, plan or case.plan, SliceRebuilder())
+        return apply_plan(quarantine, plan or case.plan, SliceRebuilder(), named)
 
 
-def restored(case, names=None):
+def restored(case, names=None, beside=""):
     with Quarantine.hold(str(case.root), case.config, "restore") as quarantine:
-        return restore(quarantine, names, SliceRebuilder())
+        return restore(quarantine, names, SliceRebuilder(), beside)
 
 
 def purged(case, names=None):
@@ -78,48 +81,66 @@ def test_purged_tables_come_back_by_rebuilding(case):
     assert tables(case) == ["all", "part", "sub/text"]
 
 
+def left_alone(case, name, plan=None):
+    """The one table that stays at its place while the others go; asked for by name it is refused, nothing is done."""
+    before = case.snapshot()
+    with pytest.raises(PlanError) as caught:
+        applied(case, plan, named=[name])
+    assert case.snapshot() == before
+    result = applied(case, plan)
+    assert {receipt.table.name for receipt in result.receipts} == set(CHILDREN) - {name}
+    ((table, why),) = result.left
+    assert table == name
+    assert phases(case).get(name, Phase.AT_PLACE) is Phase.AT_PLACE
+    restored(case)
+    assert case.snapshot() == before
+    return caught.value, why
+
+
 @pytest.mark.parametrize("name", list(CHILDREN))
-def test_a_table_that_changed_is_refused_and_nothing_is_done(case, name):
+def test_a_table_that_changed_stays_alone(case, name):
     changed = next(path for path in (case.root / name).parent.rglob("*") if path.name.startswith(name.split("/")[-1]))
     changed = next(path for path in changed.rglob("*.parquet")) if changed.is_dir() else changed
     data = changed.read_bytes()
     facts = changed.stat()
     changed.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     os.utime(changed, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    before = case.snapshot()
-    with pytest.raises(PlanError, match="have moved since the plan") as caught:
-        applied(case)
-    assert changed.name in caught.value.value and "other bytes" in caught.value.value
-    assert "lakebed plan" in caught.value.hint
-    assert case.snapshot() == before
+    error, why = left_alone(case, name)
+    assert "changed since the plan" in error.what and "lakebed plan" in error.hint
+    assert changed.name in why and "other bytes" in why
 
 
-@pytest.mark.parametrize("path", ["part.parquet", "all.parquet", "days/day=1/part-0.parquet", "delta"])
-def test_what_vanished_is_refused(case, path):
+@pytest.mark.parametrize("path", ["part.parquet", "days/day=1/part-0.parquet", "delta"])
+def test_what_vanished_stays_alone(case, path):
     place = case.root / path
     shutil.rmtree(place) if place.is_dir() else place.unlink()
+    _, why = left_alone(case, path.partition("/")[0].removesuffix(".parquet"))
+    assert "gone" in why or "not there any more" in why
+
+
+def test_a_parent_that_vanished_refuses_all(case):
+    (case.root / "all.parquet").unlink()
     before = case.snapshot()
-    with pytest.raises(PlanError, match="have moved"):
+    with pytest.raises(PlanError, match="changed since the plan") as caught:
         applied(case)
+    assert caught.value.value == "all: all.parquet is gone"
+    assert len(caught.value.examples) == len(CHILDREN) - 1
     assert case.snapshot() == before
 
 
-def test_a_new_file_in_a_folder_is_a_change(case):
+def test_a_new_file_in_a_folder_that_is_to_go_is_a_change(case):
     shutil.copy(case.root / "mixed" / "part-0.parquet", case.root / "mixed" / "part-9.parquet")
-    with pytest.raises(PlanError, match="have moved") as caught:
-        applied(case)
-    assert "mixed/part-9.parquet is new" in caught.value.value
+    _, why = left_alone(case, "mixed")
+    assert "mixed/part-9.parquet is new" in why
 
 
-def test_a_rebuild_that_differs_is_refused_before_anything_moves(case):
+def test_a_rebuild_that_differs_stays_alone(case):
     tables_ = [
         table.model_copy(update={"original_hash": "0" * 64}) if table.name == "sub/text" else table
         for table in case.plan.tables
     ]
-    plan = case.plan.model_copy(update={"tables": tuple(tables_)}).sealed()
-    with pytest.raises(PlanError, match="rebuild differs"):
-        applied(case, plan)
-    assert case.snapshot() == case.before
+    error, why = left_alone(case, "sub/text", case.plan.model_copy(update={"tables": tuple(tables_)}).sealed())
+    assert error.what == "the rebuild differs" and why == "the rebuild differs: sub/text"
 
 
 def test_two_at_once_are_refused(case):
@@ -158,8 +179,8 @@ def test_a_quarantine_beside_the_lake_is_fine(case, tmp_path):
 def test_links_are_refused(case):
     (case.root / "part.parquet").rename(case.root.parent / "elsewhere.parquet")
     (case.root / "part.parquet").symlink_to(case.root.parent / "elsewhere.parquet")
-    with pytest.raises(PlanError, match="symbolic link"):
-        applied(case)
+    ((name, why),) = applied(case).left
+    assert name == "part" and "symbolic link" in why
 
 
 def test_a_pinned_parent_is_refused(case):
@@ -192,7 +213,8 @@ def test_a_table_that_is_written_while_it_moves_is_brought_back(case, monkeypatc
 
     monkeypatch.setattr(LocalMover, "rename", late_writer)
     with pytest.raises(PlanError, match=r"part could not be set aside.*back at its place"):
-        applied(case)
+        applied(case, named=["part"])
+    assert set(phases(case).values()) == {Phase.SET_ASIDE, Phase.AT_PLACE}
     assert (case.root / "part.parquet").read_bytes().endswith(b"late")
     assert phases(case)["part"] is Phase.AT_PLACE
     assert not (case.root / "_part.lakebed.json").exists()
@@ -237,8 +259,6 @@ def small_disk(tmp_path):
 @pytest.mark.parametrize("n_free", [0, 5_000, 200_000])
 def test_a_full_disk_is_refused(lake_template, small_disk, n_free):
     """Also where it gets full only after the check: then nothing is lost and the lake is as it was."""
-    from tests.tasks.quarantine.conftest import Case
-
     case = Case(shutil.copytree(lake_template, small_disk / "lake"))
     with open(small_disk / "ballast", "wb") as ballast:
         while shutil.disk_usage(small_disk).free > n_free:
@@ -265,8 +285,56 @@ def test_a_disk_that_gets_full_in_the_middle_leaves_every_table_restorable(case,
         write(self, path, data)
 
     monkeypatch.setattr(LocalStorage, "write_bytes_atomic", full)
-    with pytest.raises(PlanError, match="the disk is full; it is back at its place"):
-        applied(case)
+    ((table, why),) = applied(case).left
+    assert "the disk is full; it is back at its place" in why
+    assert phases(case)[table] is Phase.AT_PLACE
     monkeypatch.undo()
     restored(case)
     assert case.snapshot() == case.before
+
+
+@pytest.fixture
+def open_case(lake_template):
+    """A case that every user may read and write; pytest's own folders are closed to others."""
+    with tempfile.TemporaryDirectory() as folder:
+        case = Case(shutil.copytree(lake_template, Path(folder) / "lake"))
+        for place in (Path(folder), case.root, *case.root.rglob("*")):
+            place.chmod(0o777)
+        yield case
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user to be")
+@pytest.mark.parametrize("closed", ["sub", "days", "", "_lakebed_quarantine"])
+def test_where_nothing_may_be_written_dry_run_says_so_and_leaves_nothing(open_case, closed):
+    """As a user who may read all of the lake and write all but one folder."""
+    case, place = open_case, open_case.root / closed
+    place.mkdir(exist_ok=True)
+    place.chmod(0o555)
+    lying = {path: path.stat().st_mtime_ns for path in (case.root, *case.root.rglob("*"))}
+    looked = Quarantine.look(str(case.root), case.config)
+    told = as_nobody(lambda: preview(looked, case.plan, SliceRebuilder()).left)
+    assert {path: path.stat().st_mtime_ns for path in (case.root, *case.root.rglob("*"))} == lying
+    assert "may not be written to" in told and f"{place}: Permission denied" in told
+    if name := {"sub": "sub/text", "days": "days"}.get(closed):
+        assert [table for table, _ in json.loads(told)] == [name]
+    else:
+        assert "nothing was done" in told
+
+
+def as_nobody(call):
+    """What a call returns as JSON, or the error that it raises, in a process of another user."""
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+        try:
+            answer = json.dumps(call())
+        except PlanError as error:
+            answer = str(error)
+        os.write(writer, answer.encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader) as stream:
+        answer = stream.read()
+    os.wait()
+    return answer

@@ -5,7 +5,7 @@ import pytest
 from deltalake import write_deltalake
 
 from lakebed.connectors.errors import PlanError
-from lakebed.tasks.quarantine.checks import require_possible, require_unmoved
+from lakebed.tasks.quarantine.checks import Movable, changed_tables
 from lakebed.tasks.quarantine.place import Quarantine
 from tests.tasks.quarantine.lakes import CHILDREN
 from tests.tasks.retention.plans import ROWS, plan_of, write_lake
@@ -20,8 +20,10 @@ def with_identity(case, name, **changes):
 
 def test_an_untouched_lake_passes(case):
     tables = [case.plan.table(name) for name in CHILDREN]
-    require_unmoved(case.plan, tables, with_bytes=True)
-    require_possible(Quarantine.look(str(case.root), case.config), case.plan, tables)
+    assert changed_tables(case.plan, tables, with_bytes=True) == {}
+    movable = Movable(Quarantine.look(str(case.root), case.config), case.plan)
+    for table in tables:
+        movable.require(table)
 
 
 def test_a_table_is_found_by_its_place_when_its_name_has_changed(case):
@@ -33,41 +35,41 @@ def test_a_table_is_found_by_its_place_when_its_name_has_changed(case):
         for table in case.plan.tables
     ]
     plan = case.plan.model_copy(update={"tables": tuple(renamed)})
-    require_unmoved(plan, [plan.table("part.parquet")], with_bytes=True)
+    assert changed_tables(plan, [plan.table("part.parquet")], with_bytes=True) == {}
 
 
 def test_another_format_at_the_place_is_a_move(case):
     (case.root / "part.parquet").unlink()
     (case.root / "part.parquet").mkdir()
     (case.root / "part.parquet" / "part-0.csv").write_text("a\n1\n")
-    with pytest.raises(PlanError, match="have moved") as caught:
-        require_unmoved(case.plan, [case.plan.table("part")], with_bytes=False)
-    assert "not in this format" in caught.value.value
+    found = changed_tables(case.plan, [case.plan.table("part"), case.plan.table("days")], with_bytes=False)
+    assert found.keys() == {"part"}
+    assert "not in this format" in found["part"].value
 
 
 def test_the_root_and_the_quarantines_own_folder_cannot_move(case):
     quarantine = Quarantine.look(str(case.root), case.config)
     with pytest.raises(PlanError, match="root is itself"):
-        require_possible(quarantine, case.plan, [with_identity(case, "part", path=".")])
+        Movable(quarantine, case.plan).require(with_identity(case, "part", path="."))
     case.config = case.config.model_copy(update={"folder": str(case.root / "days" / "_aside")})
     with pytest.raises(PlanError, match="lies in this table's folder"):
-        require_possible(Quarantine.look(str(case.root), case.config), case.plan, [case.plan.table("days")])
+        Movable(Quarantine.look(str(case.root), case.config), case.plan).require(case.plan.table("days"))
 
 
 def test_a_pointers_place_must_be_free(case):
     (case.root / "_part.lakebed.json").write_text("{}")
     with pytest.raises(PlanError, match="where its pointer goes"):
-        require_possible(Quarantine.look(str(case.root), case.config), case.plan, [case.plan.table("part")])
+        Movable(Quarantine.look(str(case.root), case.config), case.plan).require(case.plan.table("part"))
 
 
 def test_a_link_inside_a_folder_is_found(case):
     (case.root / "days" / "day=1" / "_link").symlink_to(case.root / "all.parquet")
     with pytest.raises(PlanError, match="symbolic link"):
-        require_possible(Quarantine.look(str(case.root), case.config), case.plan, [case.plan.table("days")])
+        Movable(Quarantine.look(str(case.root), case.config), case.plan).require(case.plan.table("days"))
 
 
-def require_tables(plan, names, *, with_bytes=True):
-    require_unmoved(plan, [plan.table(name) for name in names], with_bytes=with_bytes)
+def changed(plan, names, *, with_bytes=True):
+    return changed_tables(plan, [plan.table(name) for name in names], with_bytes=with_bytes)
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ def lake(tmp_path):
 
 def test_identities_hold_while_nothing_moves(lake):
     plan = plan_of(lake)
-    require_tables(plan, NAMES)
+    assert changed(plan, NAMES) == {}
     assert all(len(file.sha256) == 64 for table in plan.tables for file in table.identity.files)
     assert plan.table("delta").identity.log_files
     assert not plan.table("all").identity.log_files
@@ -103,31 +105,32 @@ def make_folder(lake):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "message", "names"),
     [
-        (lambda lake: (lake / "some.parquet").unlink(), "not there any more"),
-        (lambda lake: pq.write_table(ROWS.slice(1, 4), lake / "some.parquet"), "was changed"),
-        (lambda lake: os.utime(lake / "all.parquet", ns=(1, 1)), "was changed"),
-        (append_to_delta, "is new"),
-        (change_bytes, "other bytes"),
-        (make_folder, "not in this format"),
+        (lambda lake: (lake / "some.parquet").unlink(), "not there any more", {"some"}),
+        (lambda lake: pq.write_table(ROWS.slice(1, 4), lake / "some.parquet"), "was changed", {"some"}),
+        (lambda lake: os.utime(lake / "all.parquet", ns=(1, 1)), "was changed", {"all", "some"}),
+        (append_to_delta, "is new", {"delta"}),
+        (change_bytes, "other bytes", {"all", "some"}),
+        (make_folder, "not in this format", {"some"}),
     ],
 )
-def test_a_table_that_moved_is_refused(lake, change, message):
+def test_a_table_that_changed_is_refused_alone_or_with_its_children(lake, change, message, names):
     plan = plan_of(lake)
     change(lake)
-    with pytest.raises(PlanError, match="moved") as refused:
-        require_tables(plan, NAMES)
-    assert message in str(refused.value)
+    found = changed(plan, NAMES)
+    assert found.keys() == names
+    for error in found.values():
+        assert "changed since the plan" in str(error) and message in str(error)
 
 
-def test_tables_that_do_not_matter_may_move(lake):
+def test_tables_that_do_not_matter_may_change(lake):
     plan = plan_of(lake)
     append_to_delta(lake)
-    require_tables(plan, ("all", "some"))
+    assert changed(plan, ("all", "some")) == {}
 
 
 def test_changed_bytes_under_old_stamps_need_the_bytes_read(lake):
     plan = plan_of(lake)
     change_bytes(lake)
-    require_tables(plan, NAMES, with_bytes=False)
+    assert changed(plan, NAMES, with_bytes=False) == {}

@@ -75,9 +75,12 @@ def test_a_plan_of_what_the_lake_does_not_list_moves_nothing(case, outside, path
     plan = case.plan.model_copy(update={"tables": tables}).sealed("")
     before = outside.read_bytes()
     with Quarantine.hold(str(case.root), case.config, "apply") as quarantine, pytest.raises(LakeError):
-        apply_plan(quarantine, plan, SliceRebuilder())
+        apply_plan(quarantine, plan, SliceRebuilder(), ["part"])
     assert outside.read_bytes() == before
     assert case.snapshot() == case.before
+    with Quarantine.hold(str(case.root), case.config, "apply") as quarantine:
+        assert [name for name, _ in apply_plan(quarantine, plan, SliceRebuilder()).left] == ["part"]
+    assert outside.read_bytes() == before and (case.root / "part.parquet").exists()
 
 
 @pytest.mark.parametrize(

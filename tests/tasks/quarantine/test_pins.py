@@ -1,9 +1,12 @@
+import json
 import os
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import PlanError
+from lakebed.data_samples.delta_log import inline_deletion_vector
 from lakebed.tasks.quarantine.journal import FileJournal
 from lakebed.tasks.quarantine.pins import pins, require_pins, warnings
 from lakebed.tasks.quarantine.place import Quarantine
@@ -41,9 +44,9 @@ def test_what_happened_to_a_parent_is_told_with_the_command_that_helps(case, cha
     path = case.root / "all.parquet"
     path.unlink() if change == "dropped" else path.write_bytes(path.read_bytes()[::-1])
     (line,) = warnings(look(case))
-    assert "all has moved" in line and ("gone" if change == "dropped" else "overwritten") in line
+    assert "all has changed" in line and ("gone" if change == "dropped" else "was changed") in line
     assert "lakebed restore" in line and all(name in line for name in CHILDREN)
-    with pytest.raises(PlanError, match="has moved"):
+    with pytest.raises(PlanError, match="has changed"):
         require_pins(look(case), [look(case).receipt(look(case).live()[0])], with_bytes=False)
 
 
@@ -57,29 +60,75 @@ def test_purged_children_can_only_come_from_the_old_parent(case):
     assert "part " not in line.partition("lakebed restore")[2].replace("part-", "")
 
 
-def test_newer_versions_of_a_delta_parent_harm_nothing_but_lost_files_do(case):
+def test_versions_of_a_delta_parent_that_add_harm_nothing_and_others_are_told(case):
+    """An overwrite leaves the old files until a VACUUM: until then even what was purged can be brought back."""
     from deltalake import DeltaTable, write_deltalake
 
     from tests.tasks.quarantine.lakes import child_rows
 
-    applied(case, make_plan(case.lake, ("part",), ("delta",)))
+    applied(case, make_plan(case.lake, ("part", "mixed"), ("delta",)))
     write_deltalake(case.root / "delta", child_rows("delta"), mode="append")
     assert warnings(look(case)) == []
+    purged(case, ["part"])
     write_deltalake(case.root / "delta", child_rows("delta"), mode="overwrite")
-    assert warnings(look(case)) == []
+    (line,) = warnings(look(case))
+    assert "delta has changed" in line and "overwritten, deleted or compacted: version 3 does not read it" in line
+    assert f"lakebed restore mixed part --lake {case.root}, before its old files are vacuumed" in line
+    with pytest.raises(PlanError, match="has changed"):
+        purged(case, ["mixed"])
     table = DeltaTable(case.root / "delta")
     table.vacuum(0, dry_run=False, enforce_retention_duration=False)
     (line,) = warnings(look(case))
-    assert "delta has moved" in line and "gone" in line
+    assert "delta has changed" in line and "gone" in line and "only it can rebuild part" in line
 
 
-def test_a_new_file_in_a_parent_of_plain_files_is_told(case):
-    applied(case, make_plan(case.lake, ("part",), ("mixed",)))
-    (case.root / "mixed" / "more.txt").write_text("no table's file")
+def test_rows_that_a_deletion_vector_takes_are_told(case):
+    """The file stays in the table and keeps its bytes: only the log says that fewer of its rows are live."""
+    first, second = sorted(path.name for path in (case.root / "delta").glob("*.parquet"))
+    n_rows = {name: pq.ParquetFile(case.root / "delta" / name).metadata.num_rows for name in (first, second)}
+    files = [{"path": f"delta/{name}", "n_rows": n} for name, n in n_rows.items()]
+    plan = make_plan(case.lake, ("part",), ("delta",))
+    facts = {"recipe": plan.table("part").recipe | {"parts": [{"parent": {"files": files}}]}}
+    tables = [table.model_copy(update=facts) if table.name == "part" else table for table in plan.tables]
+    applied(case, plan.model_copy(update={"tables": tuple(tables)}).sealed())
     assert warnings(look(case)) == []
-    shutil.copy(case.root / "mixed" / "part-0.parquet", case.root / "mixed" / "part-7.parquet")
+    delete_by_vector(case.root / "delta", first, n_rows[first])
     (line,) = warnings(look(case))
-    assert "mixed/part-7.parquet is new" in line
+    assert f"delta/{first} has {n_rows[first] - 3} rows in version 2, not {n_rows[first]}" in line
+    assert "before its old files are vacuumed" in line
+
+
+def delete_by_vector(folder, name, n_rows):
+    """A commit as Delta writes it for DELETE: the first three rows of a file."""
+    features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
+    size, path = (folder / name).stat().st_size, {"path": name, "dataChange": True}
+    add = {"partitionValues": {}, "size": size, "modificationTime": 0, "stats": json.dumps({"numRecords": n_rows})}
+    actions = [
+        {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, **features}},
+        {"remove": {**path, "deletionTimestamp": 1, "extendedFileMetadata": True, "partitionValues": {}, "size": size}},
+        {"add": {**path, **add, "deletionVector": inline_deletion_vector(range(3))}},
+    ]
+    (folder / "_delta_log" / f"{2:020d}.json").write_text("".join(json.dumps(action) + "\n" for action in actions))
+
+
+def test_a_new_file_in_a_parent_of_plain_files_harms_nothing(case):
+    applied(case, make_plan(case.lake, ("part",), ("mixed",)))
+    shutil.copy(case.root / "mixed" / "part-0.parquet", case.root / "mixed" / "part-7.parquet")
+    assert warnings(look(case)) == []
+    require_pins(look(case), [look(case).receipt(look(case).live()[0])], with_bytes=True)
+
+
+def test_what_appeared_in_the_place_of_a_table_is_told_with_the_way_to_have_both(case):
+    applied(case, make_plan(case.lake, ("part", "mixed", "days")))
+    shutil.copy(case.root / "all.parquet", case.root / "part.parquet")
+    (case.root / "days").mkdir()
+    shutil.copy(case.root / "all.parquet", case.root / "mixed" / "part-of-tonight.parquet")
+    (case.root / "mixed" / "more notes.txt").touch()
+    lines = warnings(look(case))
+    taken = [line.partition(" was written")[0] for line in lines]
+    assert taken == ["days", "mixed/part-of-tonight.parquet", "part.parquet"]
+    assert all("was set aside from there" in line for line in lines)
+    assert f"lakebed restore mixed --beside mixed_before --lake {case.root}" in lines[1]
 
 
 def test_a_half_moved_table_is_told(case, monkeypatch):

@@ -47,13 +47,13 @@ def test_a_longer_grace_later_holds(case):
     require_all_wait(purged(case), "may not be purged yet")
 
 
-def test_a_moved_parent_saves_its_children(case):
+def test_a_changed_parent_saves_its_children(case):
     applied(case)
     rows = parent_rows().slice(1)
     pq.write_table(rows, case.root / "all.parquet")
-    with pytest.raises(PlanError, match="a parent of a table in quarantine has moved"):
+    with pytest.raises(PlanError, match="a parent of a table in quarantine has changed"):
         purged(case, list(CHILDREN))
-    require_all_wait(purged(case), "a parent of a table in quarantine has moved")
+    require_all_wait(purged(case), "a parent of a table in quarantine has changed")
     assert set(phases(case).values()) == {Phase.SET_ASIDE}
 
 

@@ -1,9 +1,14 @@
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from lakebed.connectors.errors import ArtifactError, PlanError
+from lakebed.connectors.errors import ArtifactError, ConfigError, PlanError
+from lakebed.tasks.quarantine.journal import FileJournal
 from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.receipt import pointer_path
+from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_plan
 from tests.tasks.quarantine.test_apply import applied, phases, purged, restored
 
 
@@ -15,7 +20,7 @@ def test_a_restore_onto_something_that_exists_is_refused(case, place):
     before = case.snapshot()
     with pytest.raises(PlanError, match="in the place of a table") as caught:
         restored(case)
-    assert "lakebed restore" in caught.value.hint
+    assert "lakebed restore" in caught.value.hint and "--beside" in caught.value.hint
     assert case.snapshot() == before | {path: case.snapshot()[path] for path in before if "lease" in path}
     assert set(phases(case).values()) == {Phase.SET_ASIDE}
 
@@ -62,3 +67,97 @@ def test_a_purged_table_without_its_parent_stays_purged_until_the_parent_is_back
     shutil.move(case.root.parent / "all.parquet", case.root / "all.parquet")
     assert restored(case, ["part"]).rebuilt == ("part",)
     assert phases(case)["part"] is Phase.AT_PLACE
+
+
+PLACES = {
+    "part": ("part.parquet", "old/part", "old/part.parquet"),
+    "sub/text": ("sub/text.csv", "sub/text_before", "sub/text_before.csv"),
+    "days": ("days", "days_before", "days_before"),
+    "mixed": ("mixed/part-of-tonight.parquet", "archive/mixed/", "archive/mixed"),
+    "delta": ("delta", "archive/2026/delta", "archive/2026/delta"),
+}
+
+
+def written_again(case, name):
+    """What a nightly job leaves where a table was."""
+    place = case.root / PLACES[name][0]
+    if "." in place.name:
+        place.write_bytes(b"new")
+    else:
+        place.mkdir(parents=True)
+        (place / "part-0.parquet").write_bytes(b"new")
+    return {path: facts for path, facts in case.snapshot().items() if "lakebed" not in path}
+
+
+@pytest.mark.parametrize("is_purged", [False, True])
+@pytest.mark.parametrize("name", list(CHILDREN))
+def test_beside_what_was_written_in_its_place_the_old_one_comes_back(case, name, is_purged):
+    before = {path: facts for path, facts in case.before.items() if path.startswith((f"{name}/", f"{name}."))}
+    applied(case)
+    if is_purged:
+        purged(case, [name])
+    lying = written_again(case, name)
+    _, asked, place = PLACES[name]
+    back = restored(case, [name], asked)
+    assert (back.moved, back.rebuilt, back.beside) == (((), (name,)) if is_purged else ((name,), ())) + (place,)
+    after = case.snapshot()
+    assert all(after[path] == facts for path, facts in lying.items())
+    came = {path: facts for path, facts in after.items() if path not in lying and "lakebed" not in path}
+    assert all(path.startswith(place) for path in came)
+    if not is_purged:
+        moved = {path: facts for path, facts in before.items() if path != "mixed/notes.txt"}
+        own = case.plan.table(name).identity.path
+        assert came == {f"{place}{path[len(own) :]}": facts for path, facts in moved.items()}
+    elif name != "delta":
+        rows = [pq.read_table(case.root / path) if not path.endswith(".csv") else None for path in sorted(came)]
+        assert None in rows or pa.concat_tables(rows).equals(child_rows(name))
+    assert not (case.root / pointer_path(name)).exists()
+    assert phases(case)[name] is Phase.AT_PLACE
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("mixed/part-7", "a part of another table"),
+        ("_hidden/part", "hidden"),
+        ("all.parquet", "something lies there"),
+        ("all.parquet/part", "is a file"),
+        ("ice/part", "a part of another table"),
+        ("../part", "no path in the lake"),
+        ("/part", "no path in the lake"),
+        (".", "no path in the lake"),
+    ],
+)
+def test_a_place_where_it_would_be_no_table_of_its_own_is_refused(case, place, why):
+    applied(case, make_plan(case.lake, ("part",)))
+    (case.root / "ice" / "metadata").mkdir(parents=True)
+    (case.root / "ice" / "metadata" / "v1.metadata.json").write_text("{}")
+    before = {path: facts for path, facts in case.snapshot().items() if "lease" not in path}
+    with pytest.raises((PlanError, ConfigError), match=r"cannot come back to that place|no path") as caught:
+        restored(case, ["part"], place)
+    assert why in str(caught.value)
+    assert {path: facts for path, facts in case.snapshot().items() if "lease" not in path} == before
+
+
+@pytest.mark.parametrize("name", ["part", "mixed"])
+@pytest.mark.parametrize("last", ["restore_begun", "restore_copied", "restored"])
+def test_an_interrupted_move_beside_goes_on_to_the_same_place(case, name, last, monkeypatch):
+    applied(case)
+    written_again(case, name)
+    write = FileJournal._write
+
+    def stop(self, event):
+        if event.step == last:
+            raise KeyboardInterrupt
+        write(self, event)
+
+    monkeypatch.setattr(FileJournal, "_write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        restored(case, [name], PLACES[name][1])
+    monkeypatch.undo()
+    if last != "restore_begun":
+        with pytest.raises(PlanError, match="half moved already"):
+            restored(case, [name], "elsewhere")
+    back = restored(case, [name], PLACES[name][1] if last == "restore_begun" else "")
+    assert back.moved == (name,) and (case.root / PLACES[name][2]).exists()
+    assert phases(case)[name] is Phase.AT_PLACE

@@ -1,14 +1,17 @@
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
+from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.quarantine.apply import apply_plan
+from lakebed.tasks.quarantine.config import QuarantineConfig
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 from lakebed.tasks.quarantine.views import create_views, drop_views, view_name
 from tests.tasks.quarantine.conftest import Case
-from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_real_plan
+from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_real_plan, parent_rows
 
 KEY = ContainmentConfig().key
 
@@ -34,3 +37,22 @@ def test_views_answer_as_the_tables_did(spark, lake_template, tmp_path):
     assert spark.sql("SHOW VIEWS IN aside").count() == 0
     spark.sql("DROP DATABASE aside")
     drop_views(spark, "aside", ["part"])
+
+
+@pytest.mark.spark
+def test_a_view_does_not_read_what_others_append_to_its_parent(spark, tmp_path):
+    lake = tmp_path / "lake"
+    (lake / "all").mkdir(parents=True)
+    for number in range(2):
+        pq.write_table(parent_rows().slice(50 * number, 50), lake / "all" / f"part-{number}.parquet")
+    pq.write_table(child_rows("part"), lake / "part.parquet")
+    config, rows = LakeConfig(root=str(lake)), str(tmp_path / "rows")
+    plan = make_real_plan(config, rows, ("part",))
+    with Quarantine.hold(str(lake), QuarantineConfig(), "apply") as quarantine:
+        done = apply_plan(quarantine, plan, RecipeRebuilder(KEY, rows))
+        assert create_views(spark, "aside", done.receipts, quarantine.storage, KEY) == []
+    pq.write_table(parent_rows(), lake / "all" / "part-2.parquet")
+    spark.catalog.refreshByPath(str(lake / "all"))
+    assert sorted(row["id"] for row in spark.table("aside.part").collect()) == child_rows("part")["id"].to_pylist()
+    drop_views(spark, "aside", ["part"])
+    spark.sql("DROP DATABASE aside")

@@ -1,4 +1,4 @@
-"""The relations search in this process, on lakes of small tables: the same functions, but no Spark."""
+"""The relations search in this process, on lakes of small tables: the same functions, but no workers."""
 
 from dataclasses import dataclass
 
@@ -7,34 +7,16 @@ import pyarrow as pa
 from lakebed.tasks.containment import outcome as containment_outcome
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.evidence import table_facts
-from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces
-from lakebed.tasks.inventory.splits import pack_splits
+from lakebed.tasks.containment.scan import ScanPlaces
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.relations import outcome
 from lakebed.tasks.relations.config import RelationsConfig
 from lakebed.tasks.relations.evidence import Judge
 from lakebed.tasks.relations.search import Setting, find_candidates, sample_lake, verify, view_relations
-from lakebed.tasks.relations.spark import WORK, compare_bucket, merge_buckets
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
 from tests.tasks.containment.lakes import METADATA_ONLY, search_here, workspace_of
-
-
-class HereEngine:
-    """Runs the workers' functions one after the other; `n_tasks` shares of the splits."""
-
-    def __init__(self, n_tasks=2):
-        self.n_tasks = n_tasks
-
-    def scan(self, plan, splits, sources, job):
-        assert not sources
-        tasks = pack_splits(splits, self.n_tasks)
-        batches = [batch for task in tasks for batch in WORK[job][0](plan, task)]
-        return pa.Table.from_batches(batches, SCAN_SCHEMA)
-
-    def compare(self, out_uri, files, asked, *, is_bag):
-        batches = [compare_bucket(out_uri, paths, asked, is_bag=is_bag) for paths in files.values()]
-        return merge_buckets(pa.Table.from_batches(batches), asked)
+from tests.tasks.scan.here import HereEngine
 
 
 @dataclass
@@ -72,7 +54,7 @@ def relate_here(folder, config=None, containment=None, *, engine=None, **lake):
     store = ArtifactStore(workspace.artifacts)
     places = ScanPlaces(store.folder(inventory.stage, inventory.key), str(folder / "item_hashes"))
     setting = Setting(config, containment, workspace, places)
-    engine = engine or HereEngine()
+    engine = engine or HereEngine(1)
     view = view_relations(store, inventory, (found.edges, candidates_of(found, containment)), setting)
     sampled = sample_lake(view, setting, engine)
     candidates = find_candidates(view, sampled, setting)

@@ -17,7 +17,8 @@ from tests.oracle.brute_force import Leaves
 from tests.oracle.relations import fraction, holds_under, is_covered
 from tests.tasks.containment.lakes import write_lake
 from tests.tasks.containment.test_search import tables
-from tests.tasks.relations.here import HereEngine, relate_here
+from tests.tasks.relations.here import relate_here
+from tests.tasks.scan.here import HereEngine
 
 SEMANTICS = st.sampled_from(["set", "bag"])
 
@@ -248,11 +249,10 @@ def test_a_damaged_file_costs_its_table_only(tmp_path):
     write_lake(tmp_path / "lake", lake)
 
     class Damaging(HereEngine):
-        def scan(self, plan, splits, sources, job):
+        def map(self, work, tasks):
             path = tmp_path / "lake" / "odd.parquet"
-            if job == "sample":
-                path.write_bytes(path.read_bytes()[:-20] + b"x" * 20)
-            return super().scan(plan, splits, sources, job)
+            path.write_bytes(path.read_bytes()[:-20] + b"x" * 20)
+            return super().map(work, tasks)
 
     found = relate_here(tmp_path, engine=Damaging())
     assert found.tables["unstable"]["name"].to_pylist() == ["odd"]

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.retention.choice import choose
 from lakebed.tasks.retention.kernel.solve import Effort
 from lakebed.tasks.retention.problem import make_problem
 from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.scan.splits import InventoryTables
 
 
 @dataclass(frozen=True)

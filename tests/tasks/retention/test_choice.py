@@ -4,13 +4,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.retention.choice import choose
 from lakebed.tasks.retention.kernel.costs import TableCosts
 from lakebed.tasks.retention.kernel.model import NOTHING
 from lakebed.tasks.retention.kernel.solve import Effort, solve
 from lakebed.tasks.retention.problem import Edges, Problem, Tables
 from lakebed.tasks.retention.recipes.model import Outcome, Refusal
+from lakebed.tasks.scan.splits import InventoryTables
 from tests.tasks.retention.kernel.graphs import random_graph
 
 NO_TABLE = pa.table({})

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from lakebed.connectors.errors import PlanError
-from lakebed.tasks.quarantine.checks import require_unmoved
+from lakebed.tasks.quarantine.checks import changed_tables
 from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.plan import read_plan, write_plan
 from lakebed.tasks.retention.planning import PlanSource, make_plan
-from tests.tasks.retention.lakes import contained_lake, decide_here
+from tests.tasks.retention.lakes import BASE, contained_lake, decide_here
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_plan_names_every_table_and_binds_what_it_concerns(source, tmp_path):
     write_plan(plan, tmp_path / "plan.json")
     again = read_plan(tmp_path / "plan.json")
     assert again == plan
-    require_unmoved(again, [table for table in again.tables if table.decision == "delete"], with_bytes=True)
+    assert changed_tables(again, again.deleted, with_bytes=True) == {}
 
 
 def test_savings_and_evidence_stand_in_the_plan(source):
@@ -83,3 +83,23 @@ def test_a_lake_that_is_gone_is_refused(source):
     shutil.rmtree(source.lake.root)
     with pytest.raises(PlanError, match="cannot be listed"):
         make_plan(source)
+
+
+def test_what_is_added_to_parents_after_the_run_leaves_the_plan_as_it_was(tmp_path):
+    """A folder of parts of which a table is the first."""
+    parts = {f"sales/all/part-{part}": BASE.slice(200 * part, 200) for part in range(2)}
+    workspace, inventory, containment = contained_lake(tmp_path, {**parts, "exports/first": BASE.slice(0, 150)})
+    store, ref = decide_here((workspace, inventory, containment))
+    source = PlanSource(
+        store, {"inventory": inventory, "containment": containment, "retention": ref}, workspace.lake, RetentionConfig()
+    )
+    before = make_plan(source)
+    assert [table.parents for table in before.deleted] == [("sales/all",)]
+    shutil.copy(f"{workspace.lake.root}/sales/all/part-0.parquet", f"{workspace.lake.root}/sales/all/part-2.parquet")
+    after = make_plan(source)
+    assert after.plan_id == before.plan_id
+    assert changed_tables(before, before.deleted, with_bytes=True) == {}
+    shutil.copy(f"{workspace.lake.root}/sales/all/part-0.parquet", f"{workspace.lake.root}/sales/all/part-1.parquet")
+    with pytest.raises(PlanError, match="changed since the run") as refused:
+        make_plan(source)
+    assert refused.value.value == "sales/all: sales/all/part-1.parquet was changed"

@@ -50,5 +50,5 @@ def sample_pairs(sample_context: RecipeContext, sample_truth: Truth) -> list[Pai
 
 @pytest.fixture(scope="package")
 def sample_outcomes(sample_context: RecipeContext, sample_pairs: list[PairRefs]) -> list[Outcome]:
-    batches = solve_pairs(sample_context, sample_pairs, range(len(sample_pairs)))
+    batches = solve_pairs(sample_context, list(enumerate(sample_pairs)))
     return [Outcome.model_validate_json(batch.column(1)[0].as_py()) for batch in batches]

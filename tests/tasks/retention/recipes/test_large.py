@@ -7,12 +7,14 @@ import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
+from lakebed.connectors.spark.config import SparkConfig
 from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions
 from lakebed.tasks.retention.recipes.config import RecipeConfig
+from lakebed.tasks.retention.recipes.jobs import synthesise_all
 from lakebed.tasks.retention.recipes.model import Outcome
 from lakebed.tasks.retention.recipes.pairs import PairRefs
-from lakebed.tasks.retention.recipes.spark import synthesise_on_spark
 from lakebed.tasks.retention.recipes.write import verify
+from lakebed.tasks.scan.spark import SparkEngine
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 pytestmark = pytest.mark.spark
@@ -31,7 +33,9 @@ TWICE = pa.concat_tables([PARENT.slice(0, 2_000), PARENT.slice(0, 2_000)])
 
 
 def solve(spark: SparkSession, small: SmallLake, child: str, parent: str) -> Outcome:
-    return synthesise_on_spark(spark, small.context, [PairRefs(small.ref(child), (small.ref(parent),))])[0]
+    return synthesise_all(
+        SparkEngine(SparkConfig()), small.context, [PairRefs(small.ref(child), (small.ref(parent),))]
+    )[0]
 
 
 @pytest.fixture

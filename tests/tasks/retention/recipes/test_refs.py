@@ -4,13 +4,13 @@ import pytest
 from lakebed.connectors.errors import PlanError
 from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines
 from lakebed.tasks.inventory.config import InventoryConfig
-from lakebed.tasks.inventory.splits import InventoryTables
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.refs import observe, observe_again, table_refs
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.splits import InventoryTables
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 TABLE = pa.table({"id": pa.array(range(60)), "kind": [f"k{n % 3}" for n in range(60)]})

@@ -9,14 +9,19 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lakebed.connectors.lake.leaves import storage_type
+from lakebed.connectors.spark.config import SparkConfig
 from lakebed.data_samples.layouts import CsvFile, DeltaTable
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.digest import strict_digest
 from lakebed.tasks.retention.recipes.emit import sql_statements, to_pyspark, to_sql, to_view
+from lakebed.tasks.retention.recipes.jobs import synthesise_all
 from lakebed.tasks.retention.recipes.model import Outcome, Recipe
 from lakebed.tasks.retention.recipes.pairs import PairRefs
 from lakebed.tasks.retention.recipes.shapes import schema_from_text
-from lakebed.tasks.retention.recipes.spark import synthesise_on_spark
+from lakebed.tasks.runtime.config import LocalConfig
+from lakebed.tasks.scan.engine import Engine
+from lakebed.tasks.scan.local import LocalEngine
+from lakebed.tasks.scan.spark import SparkEngine
 from tests.tasks.retention.recipes.lakes import KEY, SmallLake
 
 pytestmark = pytest.mark.spark
@@ -61,11 +66,12 @@ def chosen(outcomes: list[Outcome]) -> list[Recipe]:
     return list(recipes.values())
 
 
-def test_the_job_gives_what_the_plain_functions_give(
-    spark: SparkSession, sample_context: RecipeContext, sample_pairs: list[PairRefs], sample_outcomes: list[Outcome]
+@pytest.mark.parametrize("engine", [SparkEngine(SparkConfig()), LocalEngine(LocalConfig())], ids=["spark", "local"])
+def test_an_engine_gives_what_the_plain_functions_give(
+    engine: Engine, sample_context: RecipeContext, sample_pairs: list[PairRefs], sample_outcomes: list[Outcome]
 ) -> None:
     pairs, expected = sample_pairs[::4], sample_outcomes[::4]
-    found = synthesise_on_spark(spark, sample_context, pairs)
+    found = synthesise_all(engine, sample_context, pairs)
     assert [one.recipe for one in found] == [one.recipe for one in expected]
     assert [one.refusal for one in found] == [one.refusal for one in expected]
 

@@ -1,21 +1,26 @@
-"""The inventory's data work as one Spark job over units, never one per table."""
+"""The inventory's data work as one work over units, never one per table."""
 
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
-from lakebed.connectors.spark.jobs import run_tasks
 from lakebed.tasks.inventory import worker
 from lakebed.tasks.inventory.worker import Outcome, Unit, WorkContext
 from lakebed.tasks.runtime.memory import peak_memory_bytes
-from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.scan.engine import Engine, Work, collect
 
-_DDL = "position int not null, peak_bytes bigint not null, outcome binary not null"
-_TASKS_PER_CORE = 4
+_SCHEMA = pa.schema(
+    [
+        pa.field("position", pa.int32(), nullable=False),
+        pa.field("peak_bytes", pa.int64(), nullable=False),
+        pa.field("outcome", pa.binary(), nullable=False),
+    ]
+)
+_TASKS_PER_WORKER = 4
 # opening a file has a cost of its own
 _UNIT_BYTES = 1 << 14
 
@@ -28,27 +33,23 @@ class WorkDone:
     peak_worker_bytes: int
 
 
-def do_units(session: SparkSession, context: WorkContext, units: Sequence[Unit]) -> WorkDone:
-    """Does all units in one job. What comes back grows with files and columns, not with rows.
+def do_units(engine: Engine, context: WorkContext, units: Sequence[Unit]) -> WorkDone:
+    """Does all units. What comes back grows with files and columns, not with rows.
 
     Args:
-        session: to run in.
+        engine: that does them.
         context: what all units share.
         units: any number; the largest are begun first.
     """
-    tasks = share_out(units, session.sparkContext.defaultParallelism * _TASKS_PER_CORE)
-    with shown().step("Reading what metadata does not say", len(tasks)) as step:
-        rows = run_tasks(session, (context, list(units), tasks), len(tasks), _do_task, _DDL, step.advance)
-    return _collected(rows, len(units))
+    shares = share_out(units, engine.n_workers * _TASKS_PER_WORKER)
+    work = Work(partial(_do_task, context), _SCHEMA, "Reading what metadata does not say")
+    tasks = [[(position, units[position]) for position in share] for share in shares]
+    return _collected(collect(engine, work, tasks), len(units))
 
 
-def _do_task(
-    shared: tuple[WorkContext, Sequence[Unit], Sequence[Sequence[int]]], task: int
-) -> Iterator[pa.RecordBatch]:
-    context, units, positions = shared
-    mine = positions[task]
-    outcomes = worker.do_units(context, [units[position] for position in mine])
-    return (_to_batch(position, outcome) for position, outcome in zip(mine, outcomes, strict=True))
+def _do_task(context: WorkContext, units: Sequence[tuple[int, Unit]]) -> Iterator[pa.RecordBatch]:
+    outcomes = worker.do_units(context, [unit for _, unit in units])
+    return (_to_batch(position, outcome) for (position, _), outcome in zip(units, outcomes, strict=True))
 
 
 def share_out(units: Sequence[Unit], n_tasks: int) -> list[list[int]]:
@@ -66,7 +67,7 @@ def _to_batch(position: int, outcome: Outcome) -> pa.RecordBatch:
     data = pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
     peak = max(outcome.peak_bytes, peak_memory_bytes())
     columns = [pa.array([position], pa.int32()), pa.array([peak], pa.int64()), pa.array([data])]
-    return pa.record_batch(columns, names=["position", "peak_bytes", "outcome"])
+    return pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
 
 
 def _collected(rows: pa.Table, n_units: int) -> WorkDone:

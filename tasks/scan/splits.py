@@ -7,7 +7,7 @@ work, so that what is computed of a split is the same everywhere.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.connectors.lake.model import FileEntry
 from lakebed.connectors.lake.read import Split
 from lakebed.connectors.storage import Storage
+
+TASKS_PER_WORKER = 3
 
 
 class FileRow(TypedDict):
@@ -88,22 +90,43 @@ def require_read(unread: Mapping[int, str], names: Sequence[str]) -> None:
 def plan_splits(inventory: InventoryTables, table_ids: Sequence[int], target_bytes: int) -> list[Split]:
     """The splits of the given tables, but for those that only Spark can read; ordered by table and file.
 
-    A file is cut between row groups, so that a split reads about `target_bytes` of column data; a file of unknown
-    row groups is one split.
+    Those of Delta tables whose files cannot be read as they lie name the table's version. A file is cut between row
+    groups, so that a split reads about `target_bytes` of column data; a file of unknown row groups is one split.
     """
-    readable = inventory.tables.filter(pc.field("read_via") != "spark")["table_id"]
-    wanted = pc.and_(
-        pc.is_in(inventory.files["table_id"], value_set=pa.array(table_ids, pa.int32())),
-        pc.is_in(inventory.files["table_id"], value_set=readable.combine_chunks()),
-    )
+    left = sorted(set(table_ids) - spark_only(inventory))
+    wanted = pc.is_in(inventory.files["table_id"], value_set=pa.array(left, pa.int32()))
     files = inventory.files.filter(wanted).sort_by([("table_id", "ascending"), ("file_id", "ascending")])
+    versions = _versions(inventory.tables)
     types = _column_types(inventory.columns, files)
     splits = (
         split
         for file in files.to_pylist()
         for split in _file_splits(file, types.get(file["table_id"], []), target_bytes)
     )
-    return [replace(split, split_id=number) for number, split in enumerate(splits)]
+    return [replace(split, split_id=number, **versions.get(split.table_id, {})) for number, split in enumerate(splits)]
+
+
+def spark_only(inventory: InventoryTables) -> set[int]:
+    """The tables that only Spark can read: Delta tables with files that do not lie in the lake."""
+    paths = inventory.files["path"]
+    is_outside = pc.or_(pc.starts_with(paths, "/"), pc.match_substring(paths, "://"))
+    is_delta = inventory.tables.filter(pc.equal(inventory.tables["read_via"], "spark"))["table_id"]
+    return set(inventory.files.filter(is_outside)["table_id"].to_pylist()) & set(is_delta.to_pylist())
+
+
+def _versions(tables: pa.Table) -> dict[int, dict[str, Any]]:
+    """What splits of Delta tables that cannot be read as they lie have besides, by table."""
+    through_log = tables.filter(pc.equal(tables["read_via"], "spark")).select(["table_id", "path", "delta_version"])
+    return {
+        table: {"format": "delta", "delta": (path, version)}
+        for table, path, version in zip(*through_log.to_pydict().values(), strict=True)
+    }
+
+
+def share_splits(splits: Sequence[Split], n_workers: int, target_bytes: int) -> list[list[Split]]:
+    """The splits as tasks: several per worker, each of about `target_bytes` at most."""
+    n_bytes = sum(split.n_bytes for split in splits)
+    return pack_splits(splits, max(n_workers * TASKS_PER_WORKER, -(-n_bytes // target_bytes)))
 
 
 def pack_splits(splits: Sequence[Split], n_tasks: int) -> list[list[Split]]:

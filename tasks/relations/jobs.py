@@ -1,37 +1,37 @@
-"""The stage's jobs on Spark: a scan that samples, a scan of what samples proposed, one comparison.
+"""The stage's jobs on an engine: a scan that samples, a scan of what samples proposed, one comparison.
 
 The second scan is there because column maps are known only after the first; it reads the proposed tables only.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from typing import Literal, Protocol
+from functools import partial, reduce
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
-from lakebed.connectors.lake.read import Split
-from lakebed.connectors.spark.config import SparkConfig
-from lakebed.connectors.spark.jobs import run_tasks
-from lakebed.connectors.spark.session import shared_session
 from lakebed.tasks.containment.hash_files import read_hash_rows
+from lakebed.tasks.containment.jobs import PairList
 from lakebed.tasks.containment.kernel.proof import LANES, PairCounts
-from lakebed.tasks.containment.search import TASKS_PER_CORE
-from lakebed.tasks.containment.spark import DeltaSource, PairList, run_on_tables
-from lakebed.tasks.inventory.splits import pack_splits
 from lakebed.tasks.relations.kernel.cover import Signatures
 from lakebed.tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, compare_items, compare_union
-from lakebed.tasks.relations.plan import ItemPlan
 from lakebed.tasks.relations.worker import hash_cells, hash_splits, sample_cells, sample_splits
 from lakebed.tasks.runtime.memory import peak_memory_bytes
-from lakebed.tasks.runtime.progress import shown
+from lakebed.tasks.scan.engine import Engine, Work, collect
 
 Job = Literal["sample", "hash"]
 WORK = {"sample": (sample_splits, sample_cells), "hash": (hash_splits, hash_cells)}
-COUNTS_DDL = (
-    "union int not null, n bigint not null, counts binary not null, bits binary not null, parents binary not null, "
-    "hashes binary not null, peak_bytes bigint not null"
+COUNTS_SCHEMA = pa.schema(
+    [
+        pa.field("union", pa.int32(), nullable=False),
+        pa.field("n", pa.int64(), nullable=False),
+        pa.field("counts", pa.binary(), nullable=False),
+        pa.field("bits", pa.binary(), nullable=False),
+        pa.field("parents", pa.binary(), nullable=False),
+        pa.field("hashes", pa.binary(), nullable=False),
+        pa.field("peak_bytes", pa.int64(), nullable=False),
+    ]
 )
 
 
@@ -58,43 +58,17 @@ class Compared:
     peak_worker_bytes: int = 0
 
 
-class Engine(Protocol):
-    """Who runs the jobs: Spark, or for tests this process."""
-
-    def scan(self, plan: ItemPlan, splits: Sequence[Split], sources: Sequence[DeltaSource], job: Job) -> pa.Table:
-        """Runs one scan; rows of SCAN_SCHEMA."""
-
-    def compare(self, out_uri: str, files: Mapping[int, Sequence[str]], asked: Asked, *, is_bag: bool) -> Compared:
-        """Compares on the row-hash files of each bucket."""
-
-
-class SparkEngine:
-    """The jobs on the shared session, which is started when the first has work to do."""
-
-    def __init__(self, config: SparkConfig, target_split_bytes: int) -> None:
-        self._config, self._target = config, target_split_bytes
-
-    def scan(self, plan: ItemPlan, splits: Sequence[Split], sources: Sequence[DeltaSource], job: Job) -> pa.Table:
-        """One job over all splits, and over the tables that Spark itself must read."""
-        session = shared_session(self._config).get()
-        n_bytes = sum(split.n_bytes for split in splits)
-        n_tasks = max(session.sparkContext.defaultParallelism * TASKS_PER_CORE, -(-n_bytes // self._target))
-        return run_on_tables(session, plan, pack_splits(splits, n_tasks), sources, WORK[job])
-
-    def compare(self, out_uri: str, files: Mapping[int, Sequence[str]], asked: Asked, *, is_bag: bool) -> Compared:
-        """One job, a task per bucket."""
-        session = shared_session(self._config).get()
-        buckets = sorted(files)
-        shared = (out_uri, [list(files[bucket]) for bucket in buckets], asked, is_bag)
-        n_asked = len(asked.pairs.child) + len(asked.unions)
-        with shown().step(f"Comparing {n_asked:,} relations", len(buckets)) as step:
-            found = run_tasks(session, shared, len(buckets), _compare_task, COUNTS_DDL, step.advance)
-        return merge_buckets(found, asked)
+def compare(
+    engine: Engine, out_uri: str, files: Mapping[int, Sequence[str]], asked: Asked, *, is_bag: bool
+) -> Compared:
+    """Compares on the row-hash files, a task per bucket."""
+    n_asked = len(asked.pairs.child) + len(asked.unions)
+    work = Work(partial(_compare_task, out_uri, asked, is_bag), COUNTS_SCHEMA, f"Comparing {n_asked:,} relations")
+    return merge_buckets(collect(engine, work, [list(paths) for _, paths in sorted(files.items())]), asked)
 
 
-def _compare_task(shared: tuple[str, Sequence[Sequence[str]], Asked, bool], number: int) -> list[pa.RecordBatch]:
-    out_uri, paths, asked, is_bag = shared
-    return [compare_bucket(out_uri, paths[number], asked, is_bag=is_bag)]
+def _compare_task(out_uri: str, asked: Asked, is_bag: bool, paths: Sequence[str]) -> list[pa.RecordBatch]:
+    return [compare_bucket(out_uri, paths, asked, is_bag=is_bag)]
 
 
 def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: bool) -> pa.RecordBatch:
@@ -117,10 +91,9 @@ def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: 
                 union.hashes.tobytes(),
             )
         )
-    kinds = (pa.int32(), pa.int64(), pa.binary(), pa.binary(), pa.binary(), pa.binary())
-    arrays = [pa.array(values, kind) for values, kind in zip(zip(*found, strict=True), kinds, strict=True)]
-    arrays.append(pa.array([peak_memory_bytes()] * len(found), pa.int64()))
-    return pa.RecordBatch.from_arrays(arrays, names=["union", "n", "counts", "bits", "parents", "hashes", "peak_bytes"])
+    columns = [*zip(*found, strict=True), [peak_memory_bytes()] * len(found)]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, COUNTS_SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=COUNTS_SCHEMA)
 
 
 def merge_buckets(found: pa.Table, asked: Asked) -> Compared:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lakebed.connectors.lake.read import Split
 from lakebed.tasks.inventory.contract import COLUMNS, FILES, TABLES
-from lakebed.tasks.inventory.splits import InventoryTables, pack_splits, plan_splits
+from lakebed.tasks.scan.splits import InventoryTables, pack_splits, plan_splits, spark_only
 
 
 def file_row(table_id, file_id, groups, **facts):
@@ -42,7 +42,7 @@ def inventory_of(files, *, columns=(), read_via=None):
             "n_bytes": 1,
             "n_columns": 1,
             "schema_digest": "0" * 64,
-            "delta_version": None,
+            "delta_version": 5 if table_id in (read_via or {}) else None,
             "read_via": (read_via or {}).get(table_id, "arrow"),
             "partition_columns": [],
         }
@@ -74,10 +74,14 @@ def test_splits_cover_every_row_group_once_and_keep_to_the_size(groups, target):
         assert all(split.n_bytes == sum(rows[group][1] for group in split.row_groups) for split in mine)
 
 
-def test_only_the_asked_tables_that_arrow_can_read_have_splits():
-    rows = [file_row(table, 0, [(1, 1)]) for table in (0, 1, 2)]
-    splits = plan_splits(inventory_of(rows, read_via={2: "spark"}), [1, 2], 10)
-    assert [(split.table_id, split.split_id) for split in splits] == [(1, 0)]
+def test_only_the_asked_tables_that_need_no_spark_have_splits():
+    rows = [file_row(table, 0, [(1, 1)]) for table in (0, 1, 2, 3)]
+    rows[3]["path"] = "s3://elsewhere/0.parquet"
+    inventory = inventory_of(rows, read_via={2: "spark", 3: "spark"})
+    assert spark_only(inventory) == {3}
+    splits = plan_splits(inventory, [1, 2, 3], 10)
+    assert [(split.table_id, split.split_id, split.format) for split in splits] == [(1, 0, "parquet"), (2, 1, "delta")]
+    assert (splits[0].delta, splits[1].delta) == (None, ("t2", 5))
 
 
 def test_a_file_of_unknown_row_groups_is_one_split_of_its_size():

@@ -1,0 +1,87 @@
+"""What became of the parents of a recipe in a lake that lives.
+
+A parent is unchanged as long as every file that the recipe names is what it was, and is live in the table's newest
+version: appended files, new partitions and new versions that only add harm nothing. Overwritten, deleted and compacted
+files do, and so do rows that a deletion vector takes away.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lakebed.connectors.errors import LakeError
+from lakebed.connectors.lake.change import SeenFile, has_changed
+from lakebed.connectors.lake.delta_live import live_files
+from lakebed.tasks.retention.plan import FileIdentity, TableIdentity
+
+Recipe = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ParentChange:
+    """What became of a file that a recipe reads.
+
+    Attributes:
+        told: in words, with the file's path.
+        is_kept: whether its bytes are there still, so that the recipe can be executed until somebody vacuums.
+    """
+
+    told: str
+    is_kept: bool = False
+
+
+def parent_change(
+    root: str,
+    parent: TableIdentity,
+    recipe: Recipe | None,
+    find: Callable[[str], SeenFile | None],
+    is_other: Callable[[FileIdentity, SeenFile], bool] = has_changed,
+) -> ParentChange | None:
+    """The first thing that makes a parent another than the one that a recipe was made of; None if nothing does.
+
+    Args:
+        root: of the lake.
+        parent: as it was; its log does not matter, only which files its newest version reads.
+        recipe: of the child, as plain values: it says how many rows of each file it was made of.
+        find: the file at a path below the root, as it is now; None where there is none.
+        is_other: whether such a file is not the one that was meant.
+    """
+    return next(_changes(root, parent, recipe, find, is_other), None)
+
+
+def _changes(
+    root: str,
+    parent: TableIdentity,
+    recipe: Recipe | None,
+    find: Callable[[str], SeenFile | None],
+    is_other: Callable[[FileIdentity, SeenFile], bool],
+) -> Iterator[ParentChange]:
+    try:
+        for file in parent.files:
+            now = find(file.path)
+            if now is None:
+                yield ParentChange(f"{file.path} is gone")
+            elif is_other(file, now):
+                yield ParentChange(f"{file.path} was changed")
+        if parent.format == "delta":
+            yield from _superseded(root, parent, _rows_read(recipe))
+    except LakeError as error:
+        yield ParentChange(f"{error.what}: {error.value}" if error.value is not None else error.what)
+
+
+def _superseded(root: str, parent: TableIdentity, wanted: Mapping[str, int]) -> Iterator[ParentChange]:
+    version, live = live_files(root, "" if parent.path == "." else parent.path)
+    for file in parent.files:
+        n_live = live.get(file.path)
+        if file.path not in live:
+            told = f"{file.path} was overwritten, deleted or compacted: version {version} does not read it"
+            yield ParentChange(told, is_kept=True)
+        elif n_live is not None and n_live != wanted.get(file.path, n_live):
+            told = f"{file.path} has {n_live:,} rows in version {version}, not {wanted[file.path]:,}"
+            yield ParentChange(told, is_kept=True)
+
+
+def _rows_read(recipe: Recipe | None) -> dict[str, int]:
+    """The live rows of each file of the parents when the recipe was made, by path."""
+    refs = [part["parent"] for part in (recipe or {}).get("parts", ())]
+    return {file["path"]: file["n_rows"] for ref in refs for file in ref["files"]}
