@@ -81,6 +81,19 @@ def rank_joins(facts: ColumnFacts, postings: Postings, judge: Judge, asked: int)
     return Joins(found[order], share[order], chance[order], is_near[order])
 
 
+@dataclass(frozen=True)
+class Joiner:
+    """What is known of the columns, which values they have, and who judges; kept while an index is asked."""
+
+    facts: ColumnFacts
+    postings: Postings
+    judge: Judge
+
+    def ranked(self, asked: int) -> Joins:
+        """See `rank_joins`."""
+        return rank_joins(self.facts, self.postings, self.judge, asked)
+
+
 def nearest_columns(index: NamedIndex, key: str, asked: int, table_of: Int64, known: Int64) -> list[int]:
     """The columns of other tables that are not known yet, by the distance of their vectors, then by number.
 

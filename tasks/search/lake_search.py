@@ -15,11 +15,11 @@ from lakebed.tasks.index.kernel.ngrams import has_words, match, whole_words
 from lakebed.tasks.index.kernel.postings import Int64
 from lakebed.tasks.index.vector_index import NamedIndex, unknown_id
 from lakebed.tasks.keys.config import KeysConfig
-from lakebed.tasks.keys.judge import Judge, judge_of
+from lakebed.tasks.keys.judge import judge_of
 from lakebed.tasks.keys.kernel.features import ColumnFacts
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.search.config import SearchConfig
-from lakebed.tasks.search.joins import nearest_columns, rank_joins
+from lakebed.tasks.search.joins import Joiner, nearest_columns
 from lakebed.tasks.search.kernel.ranking import (
     AskedColumn,
     Shares,
@@ -75,13 +75,8 @@ class LakeSearch:
         return dict(zip(pairs, edges["coincidental"].to_pylist(), strict=True))
 
     @cached_property
-    def facts(self) -> ColumnFacts:
-        """What is known of every column, as the search for keys takes it."""
-        return ColumnFacts.of(self.evidence.lake)
-
-    @cached_property
-    def _judge(self) -> Judge:
-        return judge_of(KeysConfig())
+    def _joiner(self) -> Joiner:
+        return Joiner(ColumnFacts.of(self.evidence.lake), self.evidence.folded_postings, judge_of(KeysConfig()))
 
     @cached_property
     def predicted(self) -> PredictedLinks:
@@ -132,18 +127,15 @@ class LakeSearch:
         number = self._column_number(column)
         asked = self._asked(number)
         found = column_shares(self.evidence.postings, self.evidence.sizes, asked)
-        joins = rank_joins(self.facts, self.evidence.folded_postings, self._judge, number)
+        joins = self._joiner.ranked(number)
         ranked = joins.column[:k].tolist()
         if near:
             far = nearest_columns(self.columns, self._column_key(number), number, self.evidence.table_of, joins.column)
             ranked = [*ranked, *far][:k]
         known = self._distances(self.columns, [self._column_key(other) for other in (number, *ranked)])
-        return [
-            Neighbour(
-                "column", self._label(other), away, self._column_why(number, other, found, asked) | joins.why(place)
-            )
-            for place, (other, away) in enumerate(zip(ranked, known, strict=True))
-        ]
+        whys = (self._column_why(number, other, found, asked) | joins.why(at) for at, other in enumerate(ranked))
+        named = zip(ranked, known, whys, strict=True)
+        return [Neighbour("column", self._label(other), away, why) for other, away, why in named]
 
     def search(self, text: str, k: int = 10) -> list[Neighbour]:
         """The k tables and columns whose names or frequent values are most like a text, whole parts of names first.
