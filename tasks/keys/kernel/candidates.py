@@ -28,6 +28,10 @@ class Pairs:
     b: Int64
     overlap: Float64
 
+    def take(self, places: Int64 | Bool | slice) -> "Pairs":
+        """Some of them."""
+        return Pairs(self.a[places], self.b[places], self.overlap[places])
+
 
 def find_pairs(lake: Lake, group_of: Int64, least: float, is_target: Bool) -> Pairs:
     """The pairs inside a group whose tables differ, whose target may be one and whose share is at least `least`.

@@ -89,13 +89,20 @@ class PairFacts:
         return found
 
 
-def pair_facts(facts: ColumnFacts, pairs: Pairs) -> PairFacts:
-    """The figures of pairs. O(p · letters of a name)."""
+def pair_facts(facts: ColumnFacts, pairs: Pairs, containers: Float64 | None = None) -> PairFacts:
+    """The figures of pairs. O(p · letters of a name).
+
+    Args:
+        facts: of the columns.
+        pairs: all of them, or some.
+        containers: of all of them, where these are some, as `containers_of` counts them.
+    """
     names = name_features(facts.lake, facts.names, pairs)
-    return PairFacts(pairs, np.concatenate([names, value_features(facts, pairs)], axis=1))
+    held = containers_of(facts, pairs) if containers is None else containers
+    return PairFacts(pairs, np.concatenate([names, value_features(facts, pairs, held)], axis=1))
 
 
-def value_features(facts: ColumnFacts, pairs: Pairs) -> Float64:
+def value_features(facts: ColumnFacts, pairs: Pairs, containers: Float64) -> Float64:
     """(p, 42) figures of values, counts, bounds and places, named in VALUE_FEATURES."""
     lake, a, b = facts.lake, pairs.a, pairs.b
     both = [_column_figures(facts, side) for side in (a, b)]
@@ -115,7 +122,7 @@ def value_features(facts: ColumnFacts, pairs: Pairs) -> Float64:
         "low_equal": lake.low[a] == lake.low[b],
         "high_equal": lake.high[a] == lake.high[b],
         "low_b_01": (lake.low[b] == 0) | (lake.low[b] == 1),
-        "log_containers_folder": np.log1p(_containers(facts, pairs)[a]),
+        "log_containers_folder": np.log1p(containers[a]),
         "length_apart": np.abs(lake.length[a] - lake.length[b]),
         "first_unique_b": facts.is_first_unique[b],
         "rarity_a": facts.rarity[a],
@@ -149,7 +156,7 @@ def _column_figures(facts: ColumnFacts, side: Int64) -> dict[str, Float64 | Bool
     }
 
 
-def _containers(facts: ColumnFacts, pairs: Pairs) -> Float64:
+def containers_of(facts: ColumnFacts, pairs: Pairs) -> Float64:
     """How many unique columns of the pairs hold each column nearly whole, (C,)."""
     is_whole = (pairs.overlap >= CONTAINED * facts.lake.n_distinct[pairs.a]) & facts.is_unique[pairs.b]
     return np.bincount(pairs.a[is_whole], minlength=facts.lake.n).astype(np.float64)

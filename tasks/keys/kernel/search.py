@@ -8,11 +8,14 @@ import numpy as np
 from lakebed.tasks.keys.kernel.candidates import Pairs, find_pairs
 from lakebed.tasks.keys.kernel.choice import best_targets
 from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int64
-from lakebed.tasks.keys.kernel.features import ColumnFacts, PairFacts, pair_facts
+from lakebed.tasks.keys.kernel.features import ColumnFacts, PairFacts, containers_of, pair_facts
+from lakebed.tasks.keys.kernel.likeness import NAME_FEATURES, name_features
 
 LEAST_SHARE = 0.5
 # between folders chance meetings are many: nearly all values must be there, and the names alike
 LEAST_SHARE_ACROSS, LEAST_LIKENESS_ACROSS = 0.95, 0.6
+BLOCK = 100_000
+_LIKE = NAME_FEATURES.index("n_max")
 
 Judge = Callable[[PairFacts], Float64]
 
@@ -50,11 +53,11 @@ class Found:
 
 def within_folders(facts: ColumnFacts, judge: Judge, least: float) -> Found:
     """The keys between tables of one folder, from a chance of `least` on."""
-    return _found(judge, pair_facts(facts, folder_pairs(facts)), least, is_across=False)
+    return _found(facts, folder_pairs(facts), judge, least, is_across=False)
 
 
 def folder_pairs(facts: ColumnFacts) -> Pairs:
-    """The pairs that are judged: half of the values in a unique column of another table of the folder."""
+    """The pairs that are judged: half of the values in a nearly unique column of another table of the folder."""
     lake = facts.lake
     return find_pairs(lake, lake.folder_of, LEAST_SHARE, facts.is_nearly_unique)
 
@@ -63,19 +66,20 @@ def across_folders(facts: ColumnFacts, judge: Judge, least: float) -> Found:
     """The keys between tables of two folders, where inclusion and names speak for them."""
     lake, folder = facts.lake, facts.lake.folder_of
     pairs = find_pairs(lake, np.zeros(lake.n, np.int64), LEAST_SHARE_ACROSS, facts.is_unique)
-    held = pair_facts(facts, _chosen(pairs, folder[pairs.a] != folder[pairs.b]))
-    is_like = held.figure("n_max") >= LEAST_LIKENESS_ACROSS
-    return _found(judge, PairFacts(_chosen(held.pairs, is_like), held.features[is_like]), least, is_across=True)
+    pairs = pairs.take(folder[pairs.a] != folder[pairs.b])
+    is_like = name_features(lake, facts.names, pairs)[:, _LIKE] >= LEAST_LIKENESS_ACROSS
+    return _found(facts, pairs.take(is_like), judge, least, is_across=True)
 
 
-def _chosen(pairs: Pairs, mask: Bool) -> Pairs:
-    return Pairs(pairs.a[mask], pairs.b[mask], pairs.overlap[mask])
-
-
-def _found(judge: Judge, held: PairFacts, least: float, *, is_across: bool) -> Found:
-    chance = judge(held)
-    best = best_targets(held.pairs, chance, least)
-    best = best[np.argsort(held.pairs.a[best], kind="stable")]
+def _found(facts: ColumnFacts, pairs: Pairs, judge: Judge, least: float, *, is_across: bool) -> Found:
+    """Judges the pairs block by block, so that memory stays bounded, and looks again at those that are chosen."""
+    containers = containers_of(facts, pairs)
+    blocks = (pairs.take(slice(start, start + BLOCK)) for start in range(0, len(pairs.a), BLOCK))
+    chances = [judge(pair_facts(facts, block, containers)) for block in blocks]
+    chance = np.concatenate([np.empty(0), *chances])
+    best = best_targets(pairs, chance, least)
+    best = best[np.argsort(pairs.a[best], kind="stable")]
+    held = pair_facts(facts, pairs.take(best), containers)
+    share = np.minimum(held.figure("forth"), 1.0)
     across = np.full(len(best), is_across)
-    share = np.minimum(held.figure("forth")[best], 1.0)
-    return Found(held.pairs.a[best], held.pairs.b[best], chance[best], share, across, held.features[best], len(chance))
+    return Found(held.pairs.a, held.pairs.b, chance[best], share, across, held.features, len(chance))
