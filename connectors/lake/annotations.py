@@ -42,11 +42,9 @@ def exact_schema(file: pq.ParquetFile, variants: Collection[Path] = ()) -> pa.Sc
 
 def file_leaves(file: pq.ParquetFile, ignore_case: bool = False, variants: Collection[Path] = ()) -> list[Leaf]:
     """The leaves of a file; `stored` is the type of a leaf in `schema_arrow`, where that is another one."""
-    exact = exact_schema(file, variants)
+    exact, given = exact_schema(file, variants), file.schema_arrow  # pyarrow makes it anew each time it is asked for
     leaves = schema_leaves(exact, ignore_case)
-    if exact is file.schema_arrow:
-        return leaves
-    stored = [_type_at(file.schema_arrow, leaf.indices) for leaf in leaves]
+    stored = [_type_at(given, leaf.indices) for leaf in leaves]
     return [
         leaf if leaf.type == type_ else replace(leaf, stored=type_) for leaf, type_ in zip(leaves, stored, strict=True)
     ]

@@ -51,6 +51,6 @@ def not_parquet(head: bytes, tail: bytes) -> str:
         return "an empty file"
     if tail.endswith(_ENCRYPTED):
         return "encrypted, its footer too; lakebed has no keys"
-    if head.startswith(_PARQUET) and not tail.endswith(_PARQUET):
-        return "cut off: it begins as a Parquet file and does not end as one"
-    return what_it_is(head)
+    if not head.startswith(_PARQUET):
+        return what_it_is(head)
+    return "" if tail.endswith(_PARQUET) else "cut off: it begins as a Parquet file and does not end as one"

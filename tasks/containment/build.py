@@ -5,13 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from lakebed.connectors.delta import DataFile, WrittenTable, commit_files, write_table
+from lakebed.connectors.storage import join_uri
 from lakebed.tasks.containment import outcome
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.contract import ROW_HASHES
-from lakebed.tasks.containment.previous import PATHS, load_state, save_state
+from lakebed.tasks.containment.previous import PATHS, ROW_HASHES_FOLDER, load_state, save_state
 from lakebed.tasks.containment.reuse import Previous
-from lakebed.tasks.containment.samples import ContentScan
 from lakebed.tasks.containment.sampling import sample_content
 from lakebed.tasks.containment.scan import ScanPlaces
 from lakebed.tasks.containment.search import scan_content, sketch, verify
@@ -37,7 +35,7 @@ def build_artifact(
         view = view_lake(stage.store, inventory, config)
     staged_root = stage.store.folder(inventory.stage, inventory.key)
     build = _sampled if config.mode == "sampled" else _exact
-    places = ScanPlaces(staged_root, stage.table_uri("row_hashes"))
+    places = ScanPlaces(staged_root, join_uri(stage.folder, ROW_HASHES_FOLDER))
     found = build(view, config, stage, places, metrics)
     if found.untrusted:
         # statistics that the data contradict have refuted pairs: once more without them
@@ -63,7 +61,7 @@ def build_artifact(
 class _Found:
     """What is published."""
 
-    tables: Mapping[str, pa.Table | WrittenTable]
+    tables: Mapping[str, pa.Table]
     summary: Mapping[str, object]
     side_files: Sequence[str] = ()
     untrusted: Untrusted = field(default_factory=dict)
@@ -96,7 +94,8 @@ def _exact(
     metrics.changes = reuse.changes(content.plan, view.lake)
     save_state(stage.store.storage, stage.path, view, content, verified)
     summary = outcome.summary(view, tables, config)
-    return _Found({**tables, "row_hashes": _row_hashes(content)}, summary, PATHS)
+    row_hashes = [f"{ROW_HASHES_FOLDER}/{file.path}" for file in content.result.files]
+    return _Found(tables, summary, (*PATHS, *row_hashes))
 
 
 def _previous(stage: Stage) -> Previous | None:
@@ -114,19 +113,9 @@ def _sampled(
         cost.bytes_read = sampled.bytes_read
     metrics.peak_worker_bytes = sampled.peak_worker_bytes
     tables = {
-        "edges": outcome.trivial_edges(view, config),
+        "edges": outcome.trivial_edges(view, config, config.key_at(stage.workspace.artifacts)),
         "candidates": outcome.sampled_candidates(sampled.pairs, config.confidence),
         "funnel": outcome.sampled_funnel(view, sampled.pairs),
         "unstable": outcome.unstable(view, sampled.errors),
-        "row_hashes": ROW_HASHES.arrow_schema().empty_table(),
     }
     return _Found(tables, outcome.summary(view, tables, config))
-
-
-def _row_hashes(content: ContentScan) -> WrittenTable:
-    """Commits the files that the workers wrote."""
-    uri, schema = content.plan.out_uri, ROW_HASHES.arrow_schema()
-    if not content.result.files:
-        return write_table(uri, schema.empty_table())
-    files = [DataFile(file.path, file.n_bytes, file.n_rows, file.multiset) for file in content.result.files]
-    return commit_files(uri, schema, files)
