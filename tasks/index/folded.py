@@ -5,6 +5,7 @@ folded_column_indptr.npy folded_column.npy          the columns of each value
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from lakebed.tasks.keys.kernel.columns import Lake, postings
 
 ARRAYS = ("folded_indptr", "folded", "folded_last", "folded_column_indptr", "folded_column")
 FACTS = ("position", "n_rows", "n_filled", "n_distinct", "kind", "low", "high", "length")
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 
 
 def folded_arrays(lake: Lake) -> Mapping[str, Array]:

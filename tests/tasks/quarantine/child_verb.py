@@ -105,6 +105,9 @@ def run(verb: str, lake: str, plan: str, moment: int) -> None:
             apply_plan(quarantine, read_plan(Path(plan)), SliceRebuilder())
         elif verb == "restore":
             restore(quarantine, None, SliceRebuilder())
+        elif verb == "beside":
+            for state in quarantine.live():
+                restore(quarantine, [state.table], SliceRebuilder(), f"old/{state.table}")
         else:
             purge(quarantine, None, SliceRebuilder())
     sys.stdout.write(json.dumps(CLOCK.moments))

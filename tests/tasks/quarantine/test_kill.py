@@ -100,6 +100,26 @@ def test_restore_killed_at_every_moment_is_finished_by_the_same_command(fresh, f
         assert restored_byte_for_byte(case), what
 
 
+def is_right(root, name):
+    """Whether a table lies there with its rows; not at all is not right."""
+    own = root / {"part": "part.parquet", "sub/text": "sub/text.csv"}.get(name, name)
+    return (own.is_file() or any(own.rglob("*.parquet"))) and read_place(root, name).equals(child_rows(name))
+
+
+def test_restore_beside_killed_at_every_moment_is_finished_at_one_place_or_the_other(fresh, forks):
+    apply_all(fresh(None))
+    fresh.keep("set-aside")
+    moments = forks.moments("beside", fresh("set-aside").lake.root, fresh.plan_file)
+    assert len(moments) >= 60
+    for moment, what in enumerate(moments):
+        case = fresh("set-aside")
+        forks.kill("beside", case.lake.root, fresh.plan_file, moment, what)
+        restore_all(case)
+        for name in CHILDREN:
+            assert [is_right(root, name) for root in (case.root, case.root / "old")].count(True) == 1, (what, name)
+        assert not any("lakebed" in path for path in case.snapshot())
+
+
 def test_purge_killed_at_every_moment_is_finished_or_undone(fresh, forks):
     apply_all(fresh(None))
     fresh.keep("set-aside")
