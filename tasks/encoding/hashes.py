@@ -29,6 +29,9 @@ Sums = NDArray[np.uint64]
 Hashes = NDArray[np.uint64]
 """(n, 2): column 0 the high, column 1 the low word."""
 
+SAMPLE_KEY = b"which values of a column to keep"
+"""For `value_hashes` that choose samples. Known to all: samples prove nothing, and every root shall choose the same."""
+
 _INTEGERS = (t.is_int8, t.is_int16, t.is_int32, t.is_int64, t.is_uint8, t.is_uint16, t.is_uint32)
 _MAX_COLUMNS = 65_536
 _NO_WORDS = np.empty(0, np.uint64)

@@ -14,9 +14,17 @@ from numpy.typing import NDArray
 from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.tasks.containment.hash_files import HashFiles
-from lakebed.tasks.containment.kernel.fingerprint import Cells, HashSettings
+from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows
-from lakebed.tasks.encoding.hashes import add_column, column_sums, finish, start_sums, value_hashes, value_is_null
+from lakebed.tasks.encoding.hashes import (
+    SAMPLE_KEY,
+    add_column,
+    column_sums,
+    finish,
+    start_sums,
+    value_hashes,
+    value_is_null,
+)
 from lakebed.tasks.encoding.multiset import distinct_counts
 from lakebed.tasks.relations.kernel.columns import MAX_VALUES
 from lakebed.tasks.relations.plan import ItemPlan, Wanted
@@ -106,7 +114,7 @@ class ItemSampler:
             self._rows[key].append(_below(self._row_hashes(batch, key, hashed), level))
         if self._has_values:
             for token, cells in batch.items():
-                self.values.setdefault(token, ValueSample()).add(cells, self._settings)
+                self.values.setdefault(token, ValueSample()).add(cells)
 
     def rows(self) -> Iterator[tuple[Wanted, UInt64, Int64]]:
         """The distinct rows of each item at its level, (k, 2) ascending, and how often each occurs."""
@@ -142,10 +150,10 @@ class ValueSample:
         self.level = 0
         self.n_nulls = 0
 
-    def add(self, cells: Cells, settings: HashSettings) -> None:
+    def add(self, cells: Cells) -> None:
         """Takes in a batch of cells."""
         is_null = value_is_null(cells.values)
-        hashes = value_hashes(cells.values, cells.null_depth, settings.key)
+        hashes = value_hashes(cells.values, cells.null_depth, SAMPLE_KEY)
         self.n_nulls += int(is_null.sum())
         kept = hashes[~is_null] if is_null.any() else hashes
         guess = max(self.level, (len(kept) // (4 * MAX_VALUES)).bit_length() - 1)

@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakebed.tasks.encoding.hashes import (
+    SAMPLE_KEY,
     add_cells,
     add_column,
     column_sums,
@@ -114,7 +115,7 @@ class TableHasher:
             add_column(one, column)
 
     def _add_values(self, token: str, cells: Cells, level: int) -> None:
-        hashes = value_hashes(cells.values, cells.null_depth, self.settings.key)
+        hashes = value_hashes(cells.values, cells.null_depth, SAMPLE_KEY)
         is_null = value_is_null(cells.values)
         kept = hashes[~is_null]
         if level:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lakebed.connectors.lake.leaves import LeafArray
 from lakebed.tasks.containment.kernel.fingerprint import HashSettings
 from lakebed.tasks.containment.scan import ScanPlan
-from lakebed.tasks.encoding.hashes import value_hashes
+from lakebed.tasks.encoding.hashes import SAMPLE_KEY, value_hashes
 from lakebed.tasks.relations.kernel.columns import MAX_VALUES
 from lakebed.tasks.relations.worker import ValueSample, sample_splits
 
@@ -24,9 +24,9 @@ def test_a_sample_is_that_of_all_values_whatever_the_batches(n_rows, n_values, n
     sample = ValueSample()
     for batch in np.array_split(values, n_batches):
         part = ValueSample()
-        part.add(leaf(batch), SETTINGS)
+        part.add(leaf(batch))
         sample.merge(part.hashes, part.level)
-    hashes = np.unique(value_hashes(pa.array(np.unique(values)), None, SETTINGS.key))
+    hashes = np.unique(value_hashes(pa.array(np.unique(values)), None, SAMPLE_KEY))
     level = 0
     while np.count_nonzero(hashes >> np.uint64(64 - level) == 0 if level else hashes >= 0) > MAX_VALUES:
         level += 1
@@ -37,7 +37,7 @@ def test_a_sample_is_that_of_all_values_whatever_the_batches(n_rows, n_values, n
 
 def test_nulls_are_counted_and_no_value():
     sample = ValueSample()
-    sample.add(leaf([1, None, 1, None]), SETTINGS)
+    sample.add(leaf([1, None, 1, None]))
     assert (sample.n_nulls, len(sample.hashes)) == (2, 1)
 
 

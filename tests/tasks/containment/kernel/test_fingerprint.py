@@ -72,6 +72,16 @@ def test_value_sketches_keep_the_distinct_values_below_the_level(data, level):
         assert thin[token].hashes.tolist() == kept.tolist()
 
 
+def test_the_same_values_are_sampled_whatever_the_key_so_that_chances_are_those_of_every_root():
+    data = [(n, str(n)) for n in range(1_000)]
+    one, two = (
+        hashed([data], {0: ["x", "y"]}, settings=HashSettings(bytes([n] * 32)), value_level=2).value_sketches()
+        for n in (1, 2)
+    )
+    assert 0 < len(one["x"].hashes) < 1_000
+    assert all(one[name].hashes.tolist() == two[name].hashes.tolist() for name in ("x", "y"))
+
+
 def test_values_are_left_alone_where_none_are_wanted():
     assert hashed([[(1, "a")]], {0: ["x", "y"]}, value_level=None).value_sketches() == {}
 
