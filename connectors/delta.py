@@ -149,6 +149,9 @@ def iterate_table(uri: str, columns: Sequence[str] | None = None, n_rows: int = 
         yield from _dataset(uri).to_batches(columns=None if columns is None else list(columns), batch_size=n_rows)
 
 
+_LOG, _COMMIT, _STALE_HINT = "_delta_log", re.compile(r"(\d{20})\.json"), "_last_checkpoint hint"
+
+
 def open_table(uri: str) -> "DeltaTable":
     """The newest version of a table.
 
@@ -160,6 +163,21 @@ def open_table(uri: str) -> "DeltaTable":
 
     try:
         return DeltaTable(uri, storage_options=delta_options(uri))
+    except (DeltaError, OSError) as error:
+        if _STALE_HINT in str(error):
+            return _open_without_hint(uri)
+        raise _typed(uri, error, "open the Delta table") from error
+
+
+def _open_without_hint(uri: str) -> "DeltaTable":
+    """The newest version by the names of the log, where `_last_checkpoint`, a mere hint, names what is not there."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    names = [file.path.removeprefix(f"{_LOG}/") for file in Storage.at(uri).list_files(_LOG)]
+    versions = [int(match[1]) for name in names if (match := _COMMIT.fullmatch(name))]
+    try:
+        return DeltaTable(uri, version=max(versions, default=0), storage_options=delta_options(uri))
     except (DeltaError, OSError) as error:
         raise _typed(uri, error, "open the Delta table") from error
 

@@ -14,6 +14,7 @@ from typing import Any
 import hnswlib  # type: ignore[import-untyped]
 
 from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.places import temporary_prefix
 from lakebed.connectors.storage import Storage
 
 LIBRARY = f"hnswlib {version('hnswlib')}"
@@ -56,7 +57,7 @@ def read_stamped(storage: Storage, stamp: FileStamp) -> bytes:
 
 def index_bytes(index: Any) -> bytes:
     """What hnswlib writes of an index."""
-    with tempfile.TemporaryDirectory(prefix="lakebed-hnsw-") as folder:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix("hnsw")) as folder:
         path = os.path.join(folder, "index")
         index.save_index(path)
         with open(path, "rb") as stream:
@@ -70,7 +71,7 @@ def load_index(data: bytes, space: str, dim: int, n: int) -> Any:
         ArtifactError: if hnswlib refuses them, or they hold another number of vectors.
     """
     index = hnswlib.Index(space=space, dim=dim)
-    with tempfile.TemporaryDirectory(prefix="lakebed-hnsw-") as folder:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix("hnsw")) as folder:
         path = os.path.join(folder, "index")
         with open(path, "wb") as stream:
             stream.write(data)

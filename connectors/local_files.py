@@ -44,6 +44,24 @@ def write_atomic(target: str, data: bytes) -> None:
     _sync_folder(os.path.dirname(target))
 
 
+def create_private(target: str, data: bytes) -> bool:
+    """Makes a file that only its owner can read, whole or not at all; False where one is there already."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(target))
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.link(temporary, target)
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(temporary)
+    _sync_folder(os.path.dirname(target))
+    return True
+
+
 def is_new(folder: str, seen: set[tuple[int, int]]) -> bool:
     """Whether a folder has not been seen yet, by whatever name; then it has."""
     facts = os.stat(folder)

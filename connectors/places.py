@@ -14,6 +14,8 @@ from lakebed.connectors.errors import ConfigError
 
 CACHE_VARIABLE = "LAKEBED_CACHE"
 KERNELS_VARIABLE = "NUMBA_CACHE_DIR"
+# what a run starts inherits its id, so that `gc` knows whose it was
+RUN_VARIABLE = "LAKEBED_RUN_ID"
 
 
 def has_own_folder() -> bool:
@@ -36,6 +38,11 @@ def share_folder() -> Path:
         return (Path(cache) if os.path.isabs(cache) else Path.home() / ".cache") / "lakebed"
     except RuntimeError as error:
         raise ConfigError("this user has no home folder", hint=f"let {CACHE_VARIABLE} name a folder") from error
+
+
+def temporary_prefix(kind: str) -> str:
+    """How the name of a temporary folder begins: with the id of the run that makes it, where one does."""
+    return f"lakebed-{kind}-{os.environ.get(RUN_VARIABLE, '')}-".replace("--", "-")
 
 
 def environment_folder(name: str) -> Path:

@@ -22,6 +22,7 @@ from lakebed.planning import plan_under, sharing
 from lakebed.quarantine import apply, apply_settings
 from lakebed.tasks.quarantine.receipt import quoted
 from lakebed.tasks.retention.plan import Plan, leaving, read_plan, require_sealed
+from lakebed.tasks.retention.words import period_text
 
 if TYPE_CHECKING:
     from lakebed.config import LakebedConfig
@@ -135,7 +136,8 @@ def applied_page(done: "Applied", decision: Decision, lake: str) -> str:
         f"**{len(done.receipts):,} tables were set aside**, {done.n_bytes:,} bytes, approved by "
         f"{code(decision.reviewer)}{said}.",
         "",
-        f"Undo: {code(f'lakebed restore --all --lake {quoted(lake)}')}. Nothing is deleted before `lakebed purge`.",
+        f"Undo: {code(f'lakebed restore --all --lake {quoted(lake)}')}. "
+        "Nothing is deleted, and nothing saved, before `lakebed purge`.",
         "",
         "| table | bytes | rebuilt from | purge not before |",
         "|---|---:|---|---|",
@@ -166,11 +168,12 @@ def without(plan: Plan, globs: Collection[str]) -> Plan:
 def plan_page(plan: Plan) -> str:
     """The plan as Markdown."""
     deleted = plan.deleted
-    n_bytes = sum(table.n_bytes for table in deleted)
-    saving = sum(table.saving.total for table in deleted if table.saving)
+    n_bytes, n_read = (sum(table.n_bytes for table in tables) for tables in (deleted, plan.tables))
+    saving = period_text(sum(table.saving.total for table in deleted if table.saving), plan.currency)
+    share = f" ({n_bytes / n_read:.1%} of what was read)" if n_read else ""
     lines = [
-        f"**{len(deleted):,} of {len(plan.tables):,} tables would be set aside**, {n_bytes:,} bytes, "
-        f"saving {saving:,.4g} {plan.currency} a month (prices of {plan.prices_date}).",
+        f"**{len(deleted):,} of {len(plan.tables):,} tables would be set aside**, {n_bytes:,} bytes{share}, "
+        f"which would save {saving} once they are purged (prices of {plan.prices_date}).",
         "",
         f"Lake {code(plan.lake.root)}, plan `{plan.plan_id[:12]}`. Nothing is deleted: tables move to quarantine, "
         "`lakebed restore --all` brings them back. Each is rebuilt and compared once more before it moves.",

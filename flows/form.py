@@ -14,12 +14,14 @@ from pydantic_settings import EnvSettingsSource
 from lakebed.chain import STAGES
 from lakebed.config import NOT_OF_RUNS, LakebedConfig, config_error, merged, section
 from lakebed.connectors.errors import ConfigError
-from lakebed.tasks.containment.config import PUBLIC_KEY, ContainmentConfig
+from lakebed.tasks.containment.config import ContainmentConfig
 
 if TYPE_CHECKING:
     import prefect.flows
     from prefect.utilities.callables import ParameterSchema
 
+
+_NO_KEY = SecretStr("")
 Flow = TypeVar("Flow", bound=Callable[..., Any])
 
 
@@ -27,8 +29,9 @@ class ContainmentForm(ContainmentConfig):
     """Semantics, mode and effort of the containment stage; the key is read from the worker's environment."""
 
     hash_key: SkipJsonSchema[SecretStr] = Field(
-        PUBLIC_KEY, exclude=True, description="Key of the row hashes, where the flow is called from Python."
+        _NO_KEY, exclude=True, description="Key of the row hashes, where the flow is called from Python."
     )
+    older_hash_key: SkipJsonSchema[SecretStr] = Field(_NO_KEY, exclude=True, description="The same of older recipes.")
 
     @model_validator(mode="before")
     @classmethod
@@ -39,10 +42,10 @@ class ContainmentForm(ContainmentConfig):
         return given
 
     def config(self) -> ContainmentConfig:
-        """The section with its key: the caller's own, else that of the environment, else the public one."""
+        """The section with its keys: the caller's own, else those of the environment, else none."""
         named = EnvSettingsSource(LakebedConfig)().get("containment") or {}
-        key = named.get("hash_key") if self.hash_key == PUBLIC_KEY else None
-        return ContainmentConfig.model_validate({**self.model_dump(), "hash_key": key or self.hash_key})
+        keys = {name: getattr(self, name) or named.get(name) or _NO_KEY for name in ("hash_key", "older_hash_key")}
+        return ContainmentConfig.model_validate({**self.model_dump(), **keys})
 
 
 _SHOWN = {name: field for name, field in LakebedConfig.model_fields.items() if name not in NOT_OF_RUNS}

@@ -22,6 +22,8 @@ from pydantic import BaseModel, Field
 from lakebed.answers import Answers
 from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, SourceError
 from lakebed.connectors.extras import extra_hint
+from lakebed.quarantine import lake_settings
+from lakebed.savings import Savings, savings_of
 from lakebed.tasks.search.config import SearchConfig
 from lakebed.tasks.search.lake_search import LakeSearch
 from lakebed.tasks.search.model import Neighbour
@@ -32,12 +34,14 @@ _NOT_FOUND = "there is nothing of this name in the index"
 
 Name = Annotated[str, Query(min_length=1, max_length=_BOUNDS.max_text_chars)]
 K = Annotated[int, Query(ge=1, le=_BOUNDS.max_k, description="How many answers.")]
+Near = Annotated[bool, Query(description="Also what shares no value and is only near in the graph.")]
 
 
 class TableAnswer(BaseModel):
     """A table near the asked one."""
 
     table: str
+    share: float | None = Field(description="How much of what was asked about it holds; none for a text.")
     distance: float | None = Field(description="Of the vectors: 0 equal, 2 opposite.")
     why: dict[str, Any]
 
@@ -46,6 +50,7 @@ class ColumnAnswer(BaseModel):
     """A column near the asked one."""
 
     column: str
+    share: float | None = Field(description="How much of the asked values it holds; none for a text.")
     distance: float | None = Field(description="Of the vectors, or of the texts.")
     why: dict[str, Any]
 
@@ -99,26 +104,31 @@ def create_app(artifacts: str, refresh_s: float = 1.0) -> FastAPI:
         return JSONResponse(error.as_dict(), status_code=_status(error))
 
     @app.get("/similar", responses=failures)
-    def similar(table: Name, k: K = 10) -> list[TableAnswer]:
-        """Tables that hold most of a table's values, and those near it in the graph."""
-        return [TableAnswer.model_validate(found.as_dict()) for found in newest.get().similar(table, k)]
+    def similar(table: Name, k: K = 10, near: Near = False) -> list[TableAnswer]:
+        """Tables that hold most of a table's values; `why` is said of the answer."""
+        return [TableAnswer.model_validate(found.as_dict()) for found in newest.get().similar(table, k, near=near)]
 
     @app.post("/similar", responses=failures | {413: {"model": Failure}}, openapi_extra=_PARQUET_BODY)
-    async def similar_to_file(request: Request, k: K = 10) -> list[TableAnswer]:
+    async def similar_to_file(request: Request, k: K = 10, near: Near = False) -> list[TableAnswer]:
         """Tables that hold most of the values of a Parquet file that is not in the lake: the file is the body."""
         with _received() as path:
             await _receive(request, path)
-            return await run_in_threadpool(_like_file, newest.get, path, k)
+            return await run_in_threadpool(_like_file, newest.get, path, k, near)
 
     @app.get("/joinable", responses=failures)
-    def joinable(column: Name, k: K = 10) -> list[ColumnAnswer]:
-        """Columns of other tables that hold most of a column's distinct values."""
-        return [ColumnAnswer.model_validate(found.as_dict()) for found in newest.get().joinable(column, k)]
+    def joinable(column: Name, k: K = 10, near: Near = False) -> list[ColumnAnswer]:
+        """Columns of other tables that hold most of a column's distinct values; `why` is said of the answer."""
+        return [ColumnAnswer.model_validate(found.as_dict()) for found in newest.get().joinable(column, k, near=near)]
 
     @app.get("/search", responses=failures)
     def search(text: Name, k: K = 10) -> list[TableAnswer | ColumnAnswer]:
         """Tables and columns whose names or shared values are most like a text."""
         return [_answer(found) for found in newest.get().search(text, k)]
+
+    @app.get("/savings", responses=failures)
+    def savings() -> Savings:
+        """What may go, what is set aside and still paid for, and what was purged: saved so far."""
+        return savings_of(lake_settings(None, {"artifacts": artifacts}))
 
     return app
 
@@ -183,7 +193,7 @@ async def _receive(request: Request, path: Path) -> None:
             file.write(part)
 
 
-def _like_file(newest: Callable[[], LakeSearch], path: Path, k: int) -> list[TableAnswer]:
+def _like_file(newest: Callable[[], LakeSearch], path: Path, k: int, near: bool) -> list[TableAnswer]:
     search = newest()
     try:
         asked = ask_file(search, path)
@@ -192,7 +202,7 @@ def _like_file(newest: Callable[[], LakeSearch], path: Path, k: int) -> list[Tab
         raise SourceError(
             error.what.replace(str(path), "it"), value="the body", expected="a Parquet file with rows"
         ) from error
-    return [TableAnswer.model_validate(found.as_dict()) for found in search.similar_to(*asked, k)]
+    return [TableAnswer.model_validate(found.as_dict()) for found in search.similar_to(*asked, k, near=near)]
 
 
 def _answer(found: Neighbour) -> TableAnswer | ColumnAnswer:

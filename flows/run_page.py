@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +12,60 @@ from lakebed.connectors.errors import LakeError
 from lakebed.connectors.storage import is_object_store
 from lakebed.flows.markdown import code, code_cell
 from lakebed.scope import RunScope
+from lakebed.tables import INVENTORY, table_bytes, unreadable_tables
 from lakebed.tasks.retention.words import money_text
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.record import StageRecord
-from lakebed.words import human_bytes
+from lakebed.words import human_bytes, may_go_text, others_text
 
 SHOWN_DECISIONS = 50
 SHOWN_EDGES = 20
+SHOWN_UNREADABLE = 20
 NOTHING_DONE = "all artifacts are up to date; nothing was done"
 
 Counts = Mapping[str, Mapping[str, Any]]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a run found beside its counts.
+
+    Attributes:
+        edges: child, parent, and whether it is a coincidence.
+        unreadable: names of tables that could not be read, and why.
+        table_bytes: of all tables that were read; 0 where that is not known.
+    """
+
+    edges: Sequence[tuple[str, str, bool]] = ()
+    unreadable: Sequence[tuple[str, str]] = ()
+    table_bytes: int = 0
+
+
 def run_message(stages: Sequence[StageRecord], counts: Counts) -> str:
     """The last word of a run, as its state shows it."""
     done = _done(stages)
-    return done if done == NOTHING_DONE else "; ".join([done, *_found(counts)])
+    return done if done == NOTHING_DONE else "; ".join([done, *_counted(counts)])
 
 
-def summary_page(stages: Sequence[StageRecord], counts: Counts, edges: Sequence[tuple[str, str, bool]] = ()) -> str:
-    """The run as Markdown: what it found, and what each stage cost."""
+def summary_page(stages: Sequence[StageRecord], counts: Counts, found: Found = Found()) -> str:
+    """The run as Markdown: what it found, what it could not read, and what each stage cost."""
     lines = [f"**{_done(stages)}**", ""]
-    lines += [f"- {line}" for line in _found(counts)]
+    lines += [f"- {line}" for line in _counted(counts, found.table_bytes)]
+    if inventory := counts.get("inventory"):
+        others = others_text(inventory.get("other_files"), inventory.get("other_bytes"))
+        lines += [f"- {others}"] if others else []
+    if found.unreadable:
+        lines += ["", "| could not be read | because |", "|---|---|"]
+        lines += [f"| {code_cell(name)} | {code_cell(why)} |" for name, why in found.unreadable[:SHOWN_UNREADABLE]]
+        n_more = len(found.unreadable) - SHOWN_UNREADABLE
+        lines += ["", f"… and {n_more:,} more: `lakebed tables --unreadable`"] if n_more > 0 else []
     lines += ["", "| stage | artifact | | seconds | read |", "|---|---|---|---:|---:|"]
     lines += [
         f"| {stage.stage} | `{stage.key[:12]}` | {'reused' if stage.reused else 'built'} | {stage.seconds:,.1f} "
         f"| {human_bytes(stage.bytes_read)} |"
         for stage in stages
     ]
-    if edges:
+    if edges := found.edges:
         lines += ["", "| table | is contained in | |", "|---|---|---|"]
         lines += [
             f"| {code_cell(child)} | {code_cell(parent)} | {'coincidental' if chance else ''} |"
@@ -52,7 +78,7 @@ def summary_page(stages: Sequence[StageRecord], counts: Counts, edges: Sequence[
 def publish_run(scope: RunScope, report: str = "") -> None:
     """Creates the run's Prefect artifacts; inside a flow run."""
     key, stages, counts = scope.workspace_id, scope.log.record.stages, scope.summaries()
-    page = summary_page(stages, counts, _edges(scope.store, scope.refs))
+    page = summary_page(stages, counts, _found(scope))
     create_markdown_artifact(page, key=f"lakebed-summary-{key}", description=f"Run {scope.run_id}")
     if rows := decisions(scope.store, scope.refs):
         told = f"What is planned for the {len(rows)} tables of most bytes; nothing is changed by a run"
@@ -72,13 +98,14 @@ def decisions(store: ArtifactStore, refs: Mapping[str, ArtifactRef]) -> list[dic
         return []
     columns = ["name", "decision", "n_bytes", "saving", "reason", "parents"]
     rows = store.read(refs["retention"], "decisions", columns).to_pylist()
+    currency = store.manifest(refs["retention"]).summary["currency"]
     rows.sort(key=lambda row: (row["decision"] != "delete", -row["n_bytes"], row["name"]))
     return [
         {
             "table": code(row["name"]),
             "plan": row["decision"],
             "size": human_bytes(row["n_bytes"]),
-            "saves a month": f"{row['saving']:.3g}",
+            "would save a month": money_text(row["saving"], currency),
             "why": row["reason"],
             "rebuilt from": ", ".join(map(code, row["parents"] or [])),
         }
@@ -101,7 +128,14 @@ def _edges(store: ArtifactStore, refs: Mapping[str, ArtifactRef]) -> list[tuple[
     return []
 
 
-def _found(counts: Counts) -> list[str]:
+def _found(scope: RunScope) -> Found:
+    """What the page shows beside the counts; a run that did not reach a stage shows nothing of it."""
+    unreadable = [(row.name, row.reason) for row in unreadable_tables(scope.config.artifacts, scope.log.record)]
+    n_bytes = table_bytes(scope.store, scope.refs) if INVENTORY in scope.refs else 0
+    return Found(_edges(scope.store, scope.refs), unreadable, n_bytes)
+
+
+def _counted(counts: Counts, n_bytes: int = 0) -> list[str]:
     """What the stages counted, a line each."""
     lines = []
     if found := counts.get("inventory"):
@@ -109,7 +143,5 @@ def _found(counts: Counts) -> list[str]:
     if found := counts.get("containment"):
         lines.append(f"{found['proven']:,} containments proven, {found['coincidental']:,} of them coincidental")
     if found := counts.get("retention"):
-        saved = money_text(found["saving_per_month"], found["currency"])
-        size = human_bytes(found["deletable_bytes"])
-        lines.append(f"{found['deletable_tables']:,} tables may go ({size}), which saves {saved} a month")
+        lines.append(may_go_text(found, n_bytes))
     return lines

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lakebed.config import NOT_OF_RUNS, LakebedConfig
 from lakebed.connectors.errors import StageError
+from lakebed.connectors.places import temporary_prefix
 from lakebed.connectors.spark.submitted import is_submitted
 from lakebed.flows.prefect_home import EphemeralServer, configured_api_url
 from lakebed.run import Runner, run_here
@@ -65,6 +66,6 @@ def _shared_server() -> EphemeralServer | None:
     None where Prefect is imported already by somebody else: then it looks after its server itself.
     """
     if not _servers and "prefect" not in sys.modules:
-        _servers.append(EphemeralServer(Path(tempfile.mkdtemp(prefix="lakebed-prefect-"))))
+        _servers.append(EphemeralServer(Path(tempfile.mkdtemp(prefix=temporary_prefix("prefect")))))
         atexit.register(_servers[0].stop)
     return _servers[0] if _servers else None

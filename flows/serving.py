@@ -233,10 +233,11 @@ def work(serving: Serving) -> None:
 
 def _worker_environment(serving: Serving) -> dict[str, str]:
     """What the worker's runs inherit: what no server should store goes this way."""
-    secret = serving.config.containment.hash_key.get_secret_value()
+    config = serving.config.containment
+    secrets = {name: getattr(config, name).get_secret_value() for name in ("hash_key", "older_hash_key")}
+    keys = {f"LAKEBED_CONTAINMENT__{name.upper()}": secret for name, secret in secrets.items() if secret}
     quarantine = json.dumps(serving.config.quarantine.model_dump(mode="json"))
-    own = {"LAKEBED_CONTAINMENT__HASH_KEY": secret, "LAKEBED_QUARANTINE": quarantine}
-    return {**own, **HEARTBEAT, **SAFE_PATH, "PYTHONPATH": python_path()}
+    return {**keys, "LAKEBED_QUARANTINE": quarantine, **HEARTBEAT, **SAFE_PATH, "PYTHONPATH": python_path()}
 
 
 def _say(text: str) -> None:

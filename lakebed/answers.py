@@ -148,8 +148,12 @@ class Answers:
 
         return LakePlan(make(self._root, self._record))
 
-    def similar(self, table: str | None = None, k: int = 10, *, file: str | Path | None = None) -> Result[Neighbour]:
+    def similar(
+        self, table: str | None = None, k: int = 10, *, file: str | Path | None = None, near: bool = False
+    ) -> Result[Neighbour]:
         """The k tables most like a table of the lake, or like a Parquet file that is not in it, with why.
+
+        With `near` also tables that share no value and are only near in the graph.
 
         Examples:
             >>> lake.similar("orders_part", k=1)[0].name
@@ -162,27 +166,29 @@ class Answers:
         if (table is None) == (file is None):
             raise ConfigError("one thing to compare is needed", expected="TABLE, or --file X.parquet")
         if table is not None:
-            found = self.search_index.similar(table, k)
+            found = self.search_index.similar(table, k, near=near)
         else:
             from lakebed.tasks.search.query_file import ask_file
 
-            found = self.search_index.similar_to(*ask_file(self.search_index, Path(str(file))), k)
+            found = self.search_index.similar_to(*ask_file(self.search_index, Path(str(file))), k, near=near)
         return Result(Neighbour, found, f"tables like {table or file}")
 
-    def joinable(self, column: str, k: int = 10) -> Result[Neighbour]:
+    def joinable(self, column: str, k: int = 10, *, near: bool = False) -> Result[Neighbour]:
         """The k columns of other tables that hold most of a column's distinct values, with why.
 
         Examples:
             >>> lake.joinable("names.id", k=1)[0].why_text()
-            'contained in it; 120 shared values, 100%; such as 122, 14, 8'
+            'its table contains names; holds 100% of the values, 120 in common; such as 122, 14, 8'
 
         Args:
             column: `TABLE.COLUMN`, or the JSON text of the list of table and path.
             k: how many.
+            near: whether columns that share no value and are only near in the graph are answers too.
 
         Raises: as `similar`.
         """
-        return Result(Neighbour, self.search_index.joinable(column, k), f"columns to join {column} with")
+        found = self.search_index.joinable(column, k, near=near)
+        return Result(Neighbour, found, f"columns to join {column} with")
 
     def search(self, text: str, k: int = 10) -> Result[Neighbour]:
         """The k tables and columns whose names or shared values are most like a text.

@@ -8,6 +8,7 @@ from typing import Any
 
 from lakebed.chain import STAGES
 from lakebed.config import LakebedConfig, load_config
+from lakebed.connectors.errors import ArtifactError
 from lakebed.tasks.embeddings.config import POWERS
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.config import GcConfig
@@ -62,7 +63,8 @@ def preview(root: str, config: GcConfig, plans: Sequence[Path] = ()) -> Cleaning
     """What `clean` would remove; changes nothing and takes no lease.
 
     Raises:
-        ArtifactError: if a record, a receipt or a journal cannot be read: what it refers to is unknown.
+        ArtifactError: if there is no such root, or a record, a receipt or a journal cannot be read: what it refers to
+            is unknown.
         PlanError: if a plan cannot be read.
     """
     return _look(root, config, plans, is_at_work=is_held(root))
@@ -88,12 +90,19 @@ def clean(root: str, config: GcConfig, plans: Sequence[Path] = ()) -> Cleaning:
 
 def _look(root: str, config: GcConfig, plans: Sequence[Path], *, is_at_work: bool) -> Cleaning:
     store = ArtifactStore(root)
+    if not store.storage.exists(""):
+        raise ArtifactError(
+            "there is no such artifact root",
+            value=root,
+            expected="the artifact root of a run",
+            hint="give it with --artifacts",
+        )
     records = read_all_records(store.storage)
     pinned = [*_pinned_by_plans(plans), *_pinned_by_quarantines(records), *_newest_powers(store)]
     sweep = find_garbage(store, (*STAGES, POWERS), config, pinned, is_at_work=is_at_work)
     found = orphans(records)
     # the home of an orphan's server is in use until the orphan is gone
-    return Cleaning(sweep, tuple(found), tuple(stale_folders()), is_at_work=is_at_work)
+    return Cleaning(sweep, tuple(found), tuple(stale_folders(records)), is_at_work=is_at_work)
 
 
 def _newest_powers(store: ArtifactStore) -> list[ArtifactRef]:

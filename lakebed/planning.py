@@ -20,6 +20,7 @@ from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.plan import Plan, PlannedTable, leaving, write_plan
 from lakebed.tasks.retention.planning import PlanSource, make_plan
 from lakebed.tasks.retention.recipes.model import Recipe
+from lakebed.tasks.retention.words import MONTHS_A_YEAR, in_proportion
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.progress import Progress, shown, telling
 from lakebed.tasks.runtime.record import RunRecord
@@ -113,22 +114,30 @@ class LakePlan(Result[PlanRow]):
 
     @cached_property
     def totals(self) -> dict[str, Any]:
-        """What the plan saves in all, beside what deleting byte-identical copies alone would.
+        """What the plan would save in all once it is purged, beside what byte-identical copies alone would.
+
+        `in_proportion` is the same for a lake of another size: `report.lake_bytes`, else 1 TB.
 
         Raises:
             ArtifactError: if the artifact that the plan was made of is gone.
         """
         plan, deleted = self.plan, self.plan.deleted
         summary = ArtifactStore(plan.artifact_root).manifest(plan.artifacts["retention"]).summary
+        saving = sum(table.saving.total for table in deleted if table.saving)
+        n_bytes = sum(table.n_bytes for table in plan.tables)
+        report = load_config(self._config, self._given, defaults={"lake": {"root": "."}}).report
+        lake_bytes, in_its_size = in_proportion(saving, n_bytes, report.lake_bytes)
         return {
             "plan_id": plan.plan_id,
             "currency": plan.currency,
             "prices_date": plan.prices_date,
             "n_tables": len(plan.tables),
             "n_deleted": len(deleted),
-            "bytes_total": sum(table.n_bytes for table in plan.tables),
+            "bytes_total": n_bytes,
             "bytes_deleted": sum(table.n_bytes for table in deleted),
-            "saving_per_month": sum(table.saving.total for table in deleted if table.saving),
+            "saving_per_month": saving,
+            "saving_per_year": MONTHS_A_YEAR * saving,
+            "in_proportion": {"lake_bytes": lake_bytes, "saving_per_month": in_its_size},
             "cost_per_month_if_all_is_kept": summary["keep_all_cost"],
             "slowest_rebuild_s": max((table.rebuild_latency_s or 0.0 for table in deleted), default=0.0),
             "solver_gap": summary["retention_gap"],

@@ -11,6 +11,7 @@ from lakebed.connectors.errors import ConfigError, LakeError, PlanError
 from lakebed.connectors.lake.globs import matches_any, unmatched
 from lakebed.connectors.lake.listing import canonical_root
 from lakebed.connectors.storage import Storage, is_object_store
+from lakebed.tasks.runtime.hash_key import HashKeys
 
 Given = Mapping[str, Any]
 
@@ -109,8 +110,8 @@ def apply(
     plan, left = narrowed(plan, settings, only, skip)
     if confirm is not None and not is_dry:
         confirm(plan)
-    rebuilder = RecipeRebuilder(settings.containment.key, plan.rows_folder, settings.retention.recipes)
-    root, artifacts = settings.lake.root, leased_root(settings)
+    keys, root, artifacts = _keys(settings), settings.lake.root, leased_root(settings)
+    rebuilder = RecipeRebuilder(keys, plan.rows_folder, settings.retention.recipes)
     require_keepers(plan, settings.retention)
     require_evidence(plan)
     if is_dry:
@@ -187,7 +188,7 @@ def restore(
         )
     if is_dry:
         return preview(Quarantine.look(root, settings.quarantine), tables, beside)
-    rebuilder = RecipeRebuilder(settings.containment.key, config=settings.retention.recipes)
+    rebuilder = RecipeRebuilder(_keys(settings), config=settings.retention.recipes)
     with Quarantine.hold(root, settings.quarantine, "restore", leased_root(settings)) as quarantine:
         done = bring_back(quarantine, tables, rebuilder, beside)
     _drop_views(done, settings)
@@ -227,7 +228,7 @@ def purge(
         return due
     if confirm is not None:
         confirm(due)
-    rebuilder = RecipeRebuilder(settings.containment.key, config=settings.retention.recipes)
+    rebuilder = RecipeRebuilder(_keys(settings), config=settings.retention.recipes)
     with Quarantine.hold(root, settings.quarantine, "purge", leased_root(settings)) as quarantine:
         return delete(quarantine, tables, rebuilder, holds)
 
@@ -286,8 +287,7 @@ def _create_views(done: "Applied", settings: LakebedConfig) -> None:
 
     with shown().step("Making views", len(done.receipts)):
         session, storage = shared_session(settings.spark).get(), Storage.at(done.quarantine)
-        database, key = settings.quarantine.views_database, settings.containment.key
-        without = create_views(session, database, done.receipts, storage, key)
+        without = create_views(session, settings.quarantine.views_database, done.receipts, storage)
     for line in without:
         shown().note(f"no view of {line}")
 
@@ -300,6 +300,10 @@ def _drop_views(done: "Restored", settings: LakebedConfig) -> None:
 
     session = shared_session(settings.spark).get()
     drop_views(session, settings.quarantine.views_database, (*done.moved, *done.rebuilt))
+
+
+def _keys(settings: LakebedConfig) -> HashKeys:
+    return settings.containment.hash_keys(settings.artifacts)
 
 
 def leased_root(settings: LakebedConfig) -> str:

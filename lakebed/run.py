@@ -3,15 +3,19 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from lakebed.chain import CHAIN, chosen_stages, find_reusable, gets_report, require_inputs
 from lakebed.config import LakebedConfig
+from lakebed.connectors.errors import ArtifactError
 from lakebed.quarantine import quarantine_warnings
+from lakebed.savings import savings_of, section
 from lakebed.scope import RunScope
-from lakebed.tasks.report.config import REPORT, ReportConfig
+from lakebed.tables import INVENTORY, table_bytes
+from lakebed.tasks.report.config import REPORT
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import StageDef, run_stage
 from lakebed.tasks.runtime.expectations_queue import has_requests
@@ -101,7 +105,7 @@ def report_of(scope: RunScope) -> str:
         for record in iterate_runs(scope.config.artifacts):
             if keys <= {stage.key for stage in record.stages} and (path := report_path(scope.store, record.run_id)):
                 return path
-    return write_run_report(scope.store, scope.log.record, scope.config.lake.root, scope.config.report)
+    return write_run_report(scope.store, scope.log.record, scope.config)
 
 
 def report_path(store: ArtifactStore, run_id: str) -> str:
@@ -110,7 +114,7 @@ def report_path(store: ArtifactStore, run_id: str) -> str:
     return store.storage.uri(path) if store.storage.exists(path) else ""
 
 
-def write_run_report(store: ArtifactStore, record: RunRecord, lake: str, config: ReportConfig) -> str:
+def write_run_report(store: ArtifactStore, record: RunRecord, settings: LakebedConfig) -> str:
     """Writes the report of a finished run from its artifacts, and returns its path."""
     from lakebed.tasks.report.collect import collect
     from lakebed.tasks.report.run_record import read_run_record
@@ -119,7 +123,10 @@ def write_run_report(store: ArtifactStore, record: RunRecord, lake: str, config:
     refs = {stage.stage: ArtifactRef(stage=stage.stage, key=stage.key, digest=stage.digest) for stage in record.stages}
     shown = read_run_record(store, record.run_id)
     contracts = {stage.name: stage.contracts for stage in CHAIN}
+    lake, config = record.config["lake"]["root"], settings.report
     data = collect(store, refs, shown, lake=lake, contracts=contracts, config=config)
+    with suppress(ArtifactError):
+        data = replace(data, sections=(section(savings_of(settings)), *data.sections))
     return write_report(data, store.storage.uri(RUNS, record.run_id, REPORT), config)
 
 
@@ -161,4 +168,6 @@ def _counts(scope: RunScope) -> dict[str, Any]:
     counts: dict[str, Any] = {}
     for stage, summary in scope.summaries().items():
         counts |= summary if stage in LAKE_STAGES else {stage: summary}
+    if INVENTORY in scope.refs:
+        counts["table_bytes"] = table_bytes(scope.store, scope.refs)
     return counts

@@ -14,11 +14,13 @@ from lakebed.artifacts import root_id
 from lakebed.chain import STAGE_OF, inputs_for
 from lakebed.config import LakebedConfig, require_apart, require_no_credentials
 from lakebed.connectors.errors import ContractError, LakeError
+from lakebed.connectors.places import RUN_VARIABLE
 from lakebed.connectors.redaction import redacted, remember_secrets
 from lakebed.connectors.rights import forbid_shared_writes, require_own, weakness_of
 from lakebed.first_use import compile_kernels_once, fetch_jars_once
 from lakebed.holds import require_matching
 from lakebed.lineage import made_by
+from lakebed.savings import figures
 from lakebed.tables import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, StageDef
@@ -28,7 +30,6 @@ from lakebed.tasks.runtime.lease import Lease
 from lakebed.tasks.runtime.lineage import Lineage
 from lakebed.tasks.runtime.logs import log, redact_logging
 from lakebed.tasks.runtime.memory import peak_memory_bytes
-from lakebed.tasks.runtime.processes import RUN_VARIABLE
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.prometheus import write_metrics
 from lakebed.tasks.runtime.record import RUNS, ExpectationsRecord, RunLog, StageRecord
@@ -122,7 +123,7 @@ class RunScope:
         self.lineage.fail(error) if error else self.lineage.complete()
         log().event("run_finished", "error" if error else "info", status=record.status, seconds=record.total_s)
         with suppress(LakeError):
-            write_metrics(self.config.artifacts)
+            write_metrics(self.config.artifacts, figures(self.config))
 
     @property
     def workspace_id(self) -> str:

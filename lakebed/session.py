@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lakebed.planning import LakePlan
+    from lakebed.savings import Savings
     from lakebed.status import Status
     from lakebed.tables import LakeTables
     from lakebed.tasks.quarantine.purge import Purged
@@ -177,6 +178,21 @@ class Lake(Answers):
         from lakebed.status import status_of
 
         return status_of(self.artifacts, all_runs(self.artifacts)[:n], lake_settings(self._file, self._given))
+
+    def savings(self) -> "Savings":
+        """What may go, what is set aside and still paid for, and what was purged: saved so far.
+
+        Examples:
+            >>> savings = lake.savings()
+            >>> savings.may_go.n_tables, savings.set_aside.n_tables, savings.saved.n_bytes
+            (2, 0, 0)
+
+        Raises:
+            ArtifactError: if no run has reached the retention stage.
+        """
+        from lakebed.savings import savings_of
+
+        return savings_of(lake_settings(self._file, self._given))
 
     def tables(self) -> "LakeTables":
         """Every table: those that the newest run read, those that it could not read, those that were set aside.

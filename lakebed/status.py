@@ -1,13 +1,16 @@
 """What `status` tells: what needs attention, the newest runs, the quarantine and what it pins."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from lakebed.config import LakebedConfig
+from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.rights import weakness_of
 from lakebed.quarantine import quarantine_facts, quarantine_warnings
 from lakebed.results import Result
+from lakebed.savings import Savings, savings_of
 from lakebed.tasks.runtime.record import RunRecord
 
 
@@ -46,11 +49,16 @@ class Pinned:
 
 
 class Status(Result[RunRow]):
-    """The newest runs; beside them `warnings`, their whole `records`, `quarantine` and `pins`."""
+    """The newest runs; beside them `warnings`, their whole `records`, `quarantine`, `pins` and `savings`."""
 
     def __init__(
-        self, records: Sequence[RunRecord], warnings: list[str], aside: dict[str, list[dict[str, Any]]]
+        self,
+        records: Sequence[RunRecord],
+        warnings: list[str],
+        aside: dict[str, list[dict[str, Any]]],
+        savings: Savings | None = None,
     ) -> None:
+        self.savings = savings
         self.records, self.warnings = tuple(records), tuple(warnings)
         entries = (SetAside(**{**one, "parents": tuple(one["parents"])}) for one in aside["quarantine"])
         pins = (Pinned(**{**one, "children": tuple(one["children"])}) for one in aside["pins"])
@@ -62,7 +70,8 @@ class Status(Result[RunRow]):
         """For `--json`."""
         runs = [record.model_dump(mode="json") for record in self.records]
         aside = {"quarantine": [vars(one) for one in self.quarantine], "pins": [vars(one) for one in self.pins]}
-        return {"warnings": list(self.warnings), "runs": runs, **aside}
+        savings = self.savings.as_dict() if self.savings else None
+        return {"warnings": list(self.warnings), "runs": runs, **aside, "savings": savings}
 
 
 def status_of(root: str, records: Sequence[RunRecord], settings: LakebedConfig) -> Status:
@@ -70,7 +79,10 @@ def status_of(root: str, records: Sequence[RunRecord], settings: LakebedConfig) 
     warnings, weakness = quarantine_warnings(settings), weakness_of(root)
     if weakness and settings.security.shared_root != "allow":
         warnings.append(f"the artifact root {root} is not safe from others: {weakness}")
-    return Status(records, warnings, quarantine_facts(settings))
+    savings = None
+    with suppress(ArtifactError):
+        savings = savings_of(settings)
+    return Status(records, warnings, quarantine_facts(settings), savings)
 
 
 def _run_row(record: RunRecord) -> RunRow:

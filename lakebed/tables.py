@@ -1,13 +1,17 @@
 """Every table of a lake: those that were read, those that could not be, those that were set aside."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+
+import pyarrow.compute as pc
 
 from lakebed.artifacts import newest_refs, newest_run
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import LakeError
 from lakebed.results import Result
+from lakebed.tasks.retention.keeper import zone_glob
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.record import RunRecord
 
 INVENTORY = "inventory"
@@ -19,6 +23,7 @@ class TableRow:
 
     Attributes:
         n_rows: None where they were not counted, as `n_bytes` and `n_columns`.
+        zone: glob of `retention.zones` that the table is in; empty for none.
         state: `readable`, `unreadable`, or where it is in quarantine.
         reason: why it is unreadable; empty otherwise.
         hint: what to do about it.
@@ -32,6 +37,7 @@ class TableRow:
     state: str
     reason: str = ""
     hint: str = ""
+    zone: str = ""
 
 
 class LakeTables(Result[TableRow]):
@@ -76,8 +82,17 @@ def lake_tables(settings: LakebedConfig) -> LakeTables:
     names = {row.name for row in aside}
     rows = [TableRow(**row, state="readable") for row in found if row["name"] not in names]
     summary = store.manifest(ref).summary
-    every = [*rows, *unreadable_tables(settings.artifacts, record), *aside]
+    zones = settings.retention.zones or tuple(record.config.get("retention", {}).get("zones", ()))
+    every = [
+        replace(row, zone=zone_glob(row.name, zones))
+        for row in (*rows, *unreadable_tables(settings.artifacts, record), *aside)
+    ]
     return LakeTables(record.run_id, every, (summary.get("other_files"), summary.get("other_bytes")))
+
+
+def table_bytes(store: ArtifactStore, refs: Mapping[str, ArtifactRef]) -> int:
+    """Bytes of all tables that were read: what shares are of."""
+    return int(pc.sum(store.read(refs[INVENTORY], "tables", ["n_bytes"])["n_bytes"]).as_py() or 0)
 
 
 def unreadable_tables(root: str, record: RunRecord) -> Sequence[TableRow]:

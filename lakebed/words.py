@@ -1,6 +1,9 @@
 """Figures for people."""
 
 from collections.abc import Mapping
+from typing import Any
+
+from lakebed.tasks.retention.words import period_text
 
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -17,3 +20,15 @@ def changes_text(changes: Mapping[str, int]) -> str:
     """What a stage reused of its previous artifact: `tables: 2,292 reused, 1 changed`."""
     told = [f"{n:,} {name.removeprefix('tables_')}" for name, n in changes.items() if n]
     return f"tables: {', '.join(told)}" if told else ""
+
+
+def may_go_text(found: Mapping[str, Any], table_bytes: int) -> str:
+    """What a run found that may go, of the bytes of all tables that it read; nothing of it is saved yet."""
+    share = f", {found['deletable_bytes'] / table_bytes:.1%} of what was read" if table_bytes else ""
+    size, saved = human_bytes(found["deletable_bytes"]), period_text(found["saving_per_month"], found["currency"])
+    return f"{found['deletable_tables']:,} tables may go ({size}{share}), which would save {saved}"
+
+
+def others_text(n_files: int | None, n_bytes: int | None) -> str:
+    """What is said of files of other kinds; empty where there are none, or nothing is known."""
+    return f"not looked at: {n_files:,} files of other kinds, {human_bytes(n_bytes or 0)}" if n_files else ""

@@ -1,17 +1,36 @@
 """How a lake is read."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from lakebed.connectors.config import FrozenConfig
 from lakebed.connectors.lake.databases import CatalogConfig, DatabaseConfig, SourceName
+from lakebed.connectors.lake.globs import matches_any
 
 ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
 
 
+_RAGGED = (
+    "What becomes of CSV rows with more or fewer cells than the first: refuse the table, or leave them out and count."
+)
+
+
+_LATER_DEFAULTS: tuple[tuple[str, object], ...] = (("ragged", "refuse"), ("renderings", "all"), ("files", {}))
+
+
+class TextOverride(FrozenConfig):
+    """Settings of text for some of a lake's files, in place of those for all."""
+
+    delimiter: str | None = Field(None, description="As `lake.text.delimiter`.")
+    header: Literal["auto", "yes", "no"] | None = Field(None, description="As `lake.text.header`.")
+    encoding: str | None = Field(None, description="As `lake.text.encoding`.")
+    null_values: tuple[str, ...] | None = Field(None, description="As `lake.text.null_values`.")
+    ragged: Literal["refuse", "skip"] | None = Field(None, description="As `lake.text.ragged`.")
+
+
 class TextConfig(FrozenConfig):
-    """CSV and JSON lines."""
+    """CSV and JSON."""
 
     delimiter: str = Field("auto", description="Field separator of CSV files, one character, or `auto` to sniff it.")
     header: Literal["auto", "yes", "no"] = Field("auto", description="Whether the first CSV row names the columns.")
@@ -21,6 +40,27 @@ class TextConfig(FrozenConfig):
         default_factory=dict,
         description="Column types that override inference: table glob → column name → type.",
     )
+    ragged: Literal["refuse", "skip"] = Field("refuse", description=_RAGGED)
+    renderings: Literal["all", "canonical"] = Field(
+        "all",
+        description="By which renderings a column of text gets a type: any that is known, or one for each type "
+        "(so it is, too, with `containment.strict_types`).",
+    )
+    files: dict[str, TextOverride] = Field(
+        default_factory=dict, description="The same settings for some files: glob of paths → settings; the last wins."
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_newer_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Settings that came later are no part of a lake's identity unless they are set."""
+        found: dict[str, Any] = handler(self)
+        return {key: value for key, value in found.items() if (key, value) not in _LATER_DEFAULTS}
+
+    def of(self, path: str) -> Self:
+        """The settings for one file, by its path below the root."""
+        chosen = [one for glob, one in self.files.items() if matches_any(path, [glob])]
+        more = {key: value for one in chosen for key, value in one.model_dump(exclude_none=True).items()}
+        return self.model_copy(update=more | {"files": {}}) if chosen else self
 
 
 class LakeConfig(FrozenConfig):
@@ -33,7 +73,7 @@ class LakeConfig(FrozenConfig):
     exclude: tuple[str, ...] = Field((), description="Globs of paths relative to the root that are left out.")
     group: tuple[str, ...] = Field((), description="Globs of folders whose files together form one table.")
     split: tuple[str, ...] = Field((), description="Globs of folders whose files are each a table by itself.")
-    text: TextConfig = Field(default_factory=TextConfig, description="How CSV and JSON lines are read.")
+    text: TextConfig = Field(default_factory=TextConfig, description="How CSV and JSON are read.")
     strict: bool = Field(False, description="Whether a table that cannot be read ends the run.")
     paranoid: bool = Field(
         False, description="Whether every file is identified by the SHA-256 of its bytes, not by size and time."

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from lakebed.connectors.delta import open_table
 from lakebed.connectors.errors import LakeError, SourceError, first_line
 from lakebed.connectors.lake.canonical import canonical_values, has_order, is_stringlike
+from lakebed.connectors.lake.delta_schema import casts_of, plainly, widened_columns, with_variants
 from lakebed.connectors.lake.files import place_uri
 from lakebed.connectors.lake.hidden import DELTA_LOG
 from lakebed.connectors.lake.leaves import schema_leaves, token_of
@@ -88,14 +89,17 @@ def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore
     Raises:
         SourceError: if the log lacks a commit, is damaged, or names files that are not there.
     """
-    newest = _check_log(source.path, [entry.path.rpartition("/")[2] for entry in logs])
+    folder = f"{source.path}/{DELTA_LOG}/" if source.path else f"{DELTA_LOG}/"
+    # folders of the log hold what is staged, archived or aborted, not commits
+    own = [entry.path.removeprefix(folder) for entry in logs]
+    newest = _check_log(source.path, [name for name in own if "/" not in name])
     try:
         table = open_table(place_uri(root, source.path))
         if table.version() != newest:
             raise SourceError("the log ends before its newest commit", value=f"version {table.version()} of {newest}")
         return _read(table, source, ignore_case)
     except LakeError as error:
-        raise _damaged(source, _reason(error)) from error
+        raise _damaged(source, plainly(_reason(error))) from error
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of the Rust side is no Exception
@@ -105,8 +109,9 @@ def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore
 
 
 def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFacts:
-    schema = pa.schema(table.schema().to_arrow())
-    physical = _physical_names(json.loads(table.schema().to_json()))
+    described = json.loads(table.schema().to_json())
+    schema = with_variants(pa.schema(table.schema().to_arrow()), described)
+    physical = _physical_names(described)
     partitions = list(table.metadata().partition_columns)
     leaves = schema_leaves(schema, ignore_case)
     data = [leaf for leaf in leaves if schema.field(leaf.indices[0]).name not in partitions]
@@ -115,11 +120,16 @@ def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFac
     paths = [relative_path(path, source.path) for path in adds["path"].to_pylist()]
     deletes = row_deletes(table, paths)
     rules = _Rules(is_spark_only=_is_written_by_spark(table))
-    reader = _AddReader(adds, schema, physical, rules)
+    reader = _AddReader(adds, schema, physical, rules, widened_columns(described))
     _require_files(paths, {entry.path for entry in source.files})
     files = reader.files(paths, data, types, deletes)
+    casts = casts_of(described, data)
+    for file in files:
+        file.casts = casts
     is_mapped = table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none"
     is_outside = any(_is_outside(unquote(path)) for path in adds["path"].to_pylist())
+    if "variant" in casts.values() and (is_mapped or is_outside or deletes):
+        raise SourceError("a VARIANT column in a table with renamed columns, deletion vectors or files elsewhere")
     return DeltaFacts(
         version=table.version(),
         leaves=data,
@@ -172,8 +182,11 @@ def _before_wide(text: bytes) -> bytes:
 class _AddReader:
     """The add actions as facts about files."""
 
-    def __init__(self, adds: pa.Table, schema: pa.Schema, physical: Mapping[str, Any], rules: _Rules) -> None:
+    def __init__(
+        self, adds: pa.Table, schema: pa.Schema, physical: Mapping[str, Any], rules: _Rules, widened: frozenset[str]
+    ) -> None:
         self._adds = adds
+        self._widened = widened
         self._schema = schema
         self._physical = physical
         self._rules = rules
@@ -228,7 +241,9 @@ class _AddReader:
 
     def _column(self, leaf: Leaf) -> _Column:
         names = _physical_path(leaf, self._schema, self._physical)
-        ends = [self._descend(self._adds, (part, *names)) for part in ("min", "max")]
+        # the bounds of a column that was widened are in an older type: "3.4" was the nearest float, no double
+        is_widened = self._schema.field(leaf.indices[0]).name in self._widened
+        ends = [None if is_widened else self._descend(self._adds, (part, *names)) for part in ("min", "max")]
         nulls = self._descend(self._adds, ("null_count", *names))
         nothing: list[Any] = [None] * self._adds.num_rows
         lows, highs = (
@@ -319,7 +334,11 @@ def _is_written_by_spark(table: DeltaTable) -> bool:
     """Whether every commit of the table is known and Spark's: then a maximum without a tie-break was not cut."""
     if table.version() >= _MAX_HISTORY:
         return False
-    engines = [str(commit.get("engineInfo", "")) for commit in table.history()]
+    try:
+        engines = [str(commit.get("engineInfo", "")) for commit in table.history()]
+    except Exception:
+        # an action of a later protocol, which readers are to ignore
+        return False
     return len(engines) == table.version() + 1 and all(engine.startswith("Apache-Spark/") for engine in engines)
 
 

@@ -1,10 +1,12 @@
 """What of a lake's files is a table.
 
 In this order: a folder with a Delta log; the folder of a streaming sink; what the globs group or split; a folder of
-Hive partitions (`k=v/`); the `part-*` files of a folder, a table for each format; every other file by itself. What lies
-in a managed table (see `managed`) is not listed in the first place.
+Hive partitions (`k=v/`); the `part-*` files of a folder, a table for each format; a folder all of whose files of a
+format are called as a writer numbers its parts (`part.0`, `data_0`, `00000000`), where their columns agree; every other
+file by itself. What lies in a managed table (see `managed`) is not listed in the first place.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +24,16 @@ _ENDINGS: dict[str, TableFormat] = {
     ".csv": "csv", ".tsv": "csv",
     ".json": "json", ".jsonl": "json", ".ndjson": "json",
 }  # fmt: skip
-_TEXT_COMPRESSIONS = (".gz",)
+Groups = dict[tuple[str, TableFormat], list[FileEntry]]
+# Dask, Polars, DuckDB (a file for each thread), Trino and Athena, pyarrow with a name of its own
+_PARTS = (
+    re.compile(r"part[._](?P<n>\d+)"),
+    re.compile(r"(?P<n>\d+)"),
+    re.compile(r"data_(?P<n>\d+)"),
+    re.compile(r"\d{8}_\d{6}_\d{5}_[0-9a-z]{5}_[0-9a-f]{8}-[0-9a-f-]{27}"),
+    re.compile(r"[0-9a-f]{32}-(?P<n>\d+)"),
+)
+_TEXT_COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 
 
 @dataclass(frozen=True)
@@ -51,16 +62,53 @@ def discover(listing: Listing, config: LakeConfig) -> Discovery:
             others.append(entry)
         else:
             groups[_table_path(entry.path, config, listing.sinks), format_].append(entry)
+    numbered = _join_numbered(groups, config)
     shared = _shared(deltas, listing.problems)
     tables = [TableSource("", "delta", tuple(f), folder) for folder, f in delta_files.items() if folder not in shared]
-    tables += [TableSource("", format_, tuple(files), path) for (path, format_), files in groups.items()]
+    tables += [
+        TableSource("", format_, _with_rows(files, format_), path, is_guess=(path, format_) in numbered)
+        for (path, format_), files in groups.items()
+    ]
     found = _with_partitions(_named(tables))
     return replace(found, unreadable=(*found.unreadable, *shared.values()), others=tuple(others))
 
 
+def _with_rows(files: Sequence[FileEntry], format_: TableFormat) -> tuple[FileEntry, ...]:
+    """The files of a table without parts of no bytes, which writers of text leave, unless there is nothing else."""
+    return tuple(entry for entry in files if entry.size or format_ == "parquet") or tuple(files)
+
+
+def _join_numbered(groups: Groups, config: LakeConfig) -> set[tuple[str, TableFormat]]:
+    """Makes one table of a folder's files that are numbered parts; the keys of these tables."""
+    folders: dict[tuple[str, TableFormat], list[tuple[str, TableFormat]]] = defaultdict(list)
+    for path, format_ in groups:
+        if groups[path, format_][0].path == path:
+            folders[path.rpartition("/")[0], format_].append((path, format_))
+    joined = set()
+    for (folder, format_), keys in folders.items():
+        names = [_split_ending(path)[0].rpartition("/")[2] for path, _ in keys]
+        is_free = (folder, format_) not in groups and not (folder and matches_any(folder, config.split))
+        if folder and len(keys) > 1 and is_free and _are_parts(names):
+            files = [entry for key in keys for entry in groups.pop(key)]
+            groups[folder, format_] = sorted(files, key=lambda entry: entry.path)
+            joined.add((folder, format_))
+    return joined
+
+
+def _are_parts(names: Sequence[str]) -> bool:
+    """Whether names are what one writer gives the parts of a table."""
+    for pattern in _PARTS:
+        matches = [pattern.fullmatch(name) for name in names]
+        if all(matches):
+            numbers = [match["n"] for match in matches if match and "n" in match.groupdict()]
+            return not numbers or sorted(map(int, numbers)) == list(range(len(numbers)))
+    return False
+
+
 def format_of(path: str) -> TableFormat | None:
     """The format that a file's ending tells, or None."""
-    return _ENDINGS.get(_split_ending(path)[1].removesuffix(".gz").lower())
+    ending = _split_ending(path)[1].lower()
+    return _ENDINGS.get(next((ending.removesuffix(one) for one in _TEXT_COMPRESSIONS if ending.endswith(one)), ending))
 
 
 def partition_of(path: str, table_path: str) -> tuple[tuple[str, str | None], ...]:
@@ -167,6 +215,11 @@ def _with_partitions(tables: Sequence[TableSource]) -> Discovery:
         else:
             bad.append(_disagreeing(table, sorted(layouts)))
     return Discovery(tuple(good), tuple(bad))
+
+
+def apart(table: TableSource) -> list[TableSource]:
+    """The files of a table that turned out to be none, each by itself."""
+    return _named([TableSource("", table.format, (entry,), entry.path) for entry in table.files])
 
 
 def _disagreeing(table: TableSource, layouts: Sequence[tuple[str, ...]]) -> Unreadable:

@@ -23,7 +23,7 @@ _TAIL_BYTES = 8
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
 _INTEGERS = (4, 5, 6)
 # fields of FileMetaData, SchemaElement, KeyValue, RowGroup, ColumnChunk and ColumnMetaData
-_SCHEMA, _KEY_VALUES, _ROW_GROUPS = 2, 5, 4
+_SCHEMA, _KEY_VALUES, _ROW_GROUPS, _ENCRYPTION = 2, 5, 4, 8
 _TYPE, _LENGTH, _REPETITION, _NAME, _CHILDREN, _CONVERTED, _SCALE, _PRECISION, _FIELD_ID, _LOGICAL = range(1, 11)
 _COLUMNS, _META, _PATH, _STATISTICS = 1, 3, 3, 12
 _PHYSICAL = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
@@ -112,6 +112,16 @@ def parquet_traits(source: pa.NativeFile) -> ParquetTraits:
     schema = next(value for number, value in reader.fields() if number == _SCHEMA)
     pairs = [(key.decode("latin-1"), text.decode("latin-1")) for key, text in (metadata.metadata or {}).items()]
     return ParquetTraits(base64.b64encode(_encoded(_LIST, schema[1])).decode(), tuple(sorted(pairs)))
+
+
+def has_encrypted_columns(tail: bytes) -> str:
+    """In words that columns are encrypted, by a file's last bytes; empty if they are not, or it cannot be told."""
+    size = int.from_bytes(tail[-_TAIL_BYTES:-4], "little")
+    try:
+        numbers = [number for number, _ in _Reader(tail[-_TAIL_BYTES - size : -_TAIL_BYTES]).fields()]
+    except (ValueError, IndexError):
+        return ""
+    return "some of its columns are encrypted; lakebed has no keys" if _ENCRYPTION in numbers else ""
 
 
 def wide_timestamps(source: pa.NativeFile) -> str:

@@ -31,7 +31,7 @@ class Leaf:
     before; `type` has dictionaries and extensions unwrapped; `depth` is the number of enclosing structs; `indices` are
     the child positions that lead to the leaf in the schema it was taken from. A leaf whose `is_missing` stands for a
     column that the schema lacks: its `indices` lead to the innermost enclosing struct that is there. One that
-    `is_dictionary` was a dictionary of values.
+    `is_dictionary` was a dictionary of values; `stored` is the type it has in the file where `type` is what that means.
     """
 
     token: str
@@ -41,6 +41,7 @@ class Leaf:
     indices: tuple[int, ...] = ()
     is_missing: bool = False
     is_dictionary: bool = False
+    stored: pa.DataType | None = None
 
 
 @dataclass(frozen=True)

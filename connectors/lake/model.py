@@ -26,7 +26,8 @@ class TableSource:
     """A table before anything of it is opened.
 
     `name` is the path relative to the root without the file ending (the ending stays where two names would collide);
-    `path` is the folder or the file. `files` of a Delta table are what lies in its folder, not what its log names.
+    `path` is the folder or the file. `files` of a Delta table are what lies in its folder, not what its log names. A
+    table that `is_guess` is one by its files' names alone, so that their columns have to agree.
     """
 
     name: str
@@ -35,6 +36,7 @@ class TableSource:
     path: str
     partition_columns: tuple[str, ...] = ()
     delta_version: int | None = None
+    is_guess: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,22 @@ import os
 import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakebed.connectors.errors import SourceBusyError, SourceError
+from lakebed.connectors.errors import LakeError, SourceBusyError, SourceError
+from lakebed.connectors.lake.annotations import exact_schema, file_leaves
 from lakebed.connectors.lake.canonical import NS_PER_UNIT, Canonical, is_nan, is_stringlike, is_temporal_int
 from lakebed.connectors.lake.files import FileEnd, file_end, open_file
+from lakebed.connectors.lake.footer import has_encrypted_columns
 from lakebed.connectors.lake.isolated import alive, isolated_map
 from lakebed.connectors.lake.leaves import Leaf, schema_leaves
 from lakebed.connectors.lake.model import FileEntry, Unreadable
+from lakebed.connectors.lake.no_table import HEAD_BYTES, not_parquet
 from lakebed.connectors.lake.read import n_parquet_columns, open_parquet, source_errors
 from lakebed.connectors.lake.statistics import (
     UNKNOWN,
@@ -41,6 +44,8 @@ Convert = Callable[[object], "Canonical | None"]
 # below this a second child costs more than it saves
 _MIN_FILES = 64
 _FETCHED_TOGETHER = 1024
+# of a file that cannot be read: enough for its footer, most often
+_END_BYTES = 1 << 20
 _UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 
 
@@ -62,7 +67,8 @@ def read_footers(
                 raw += isolated_map(_parse_end, ends, n_processes, lambda end, why: _deadly(end.entry, why))
     else:
         raw = isolated_map(lambda entry: _try_footer(root, entry), entries, n_processes, _deadly)
-    return [footer if isinstance(footer, Unreadable) else footer.facts(ignore_case) for footer in raw]
+    plain = [_plainly(root, footer, entry) for footer, entry in zip(raw, entries, strict=True)]
+    return [footer if isinstance(footer, Unreadable) else footer.facts(ignore_case) for footer in plain]
 
 
 def _n_cores() -> int:
@@ -126,13 +132,13 @@ class _End:
 def _parse(entry: FileEntry, source: pa.NativeFile) -> _Footer:
     with source_errors(entry.path):
         file = open_parquet(source)
-        metadata, schema = file.metadata, file.schema_arrow.remove_metadata()
+        metadata, schema = file.metadata, exact_schema(file).remove_metadata()
         groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
         rows = [group.num_rows for group in groups]
         sizes: list[int] = []
-        statistics = _statistics(metadata, groups, schema_leaves(schema), sizes)
+        statistics = _statistics(metadata, groups, file_leaves(file), sizes)
         _check(entry, metadata, rows, sizes)
-        facts = FileFacts(entry.path, entry.size, metadata.num_rows, rows, sizes, [], statistics)
+        facts = FileFacts(entry.path, entry.size, sum(rows), rows, sizes, [], statistics)
         return _Footer(facts, schema.serialize().to_pybytes())
 
 
@@ -152,13 +158,31 @@ def _tried(entry: FileEntry, read: Callable[[], _Footer]) -> _Footer | Unreadabl
 
 
 def _deadly(entry: FileEntry, why: str) -> Unreadable:
-    hint = "restore the file, or leave it out with `exclude` in the lake section of the config"
-    return Unreadable(entry.path, "parquet", f"its footer is damaged: {why}", hint)
+    return Unreadable(entry.path, "parquet", f"its footer is damaged: {why}", _HINT)
+
+
+_HINT = "restore the file, or leave it out with `exclude` in the lake section of the config"
+
+
+def _plainly(root: str, footer: "_Footer | Unreadable", entry: FileEntry) -> "_Footer | Unreadable":
+    """A file that cannot be read, with the reason as people say it, where its ends tell it."""
+    if not isinstance(footer, Unreadable):
+        return footer
+    try:
+        with open_file(root, entry.path, entry.size) as source:
+            head = bytes(source.read(HEAD_BYTES))
+            source.seek(max(0, entry.size - _END_BYTES))
+            tail = bytes(source.read(_END_BYTES))
+        reason = not_parquet(head, tail) or has_encrypted_columns(tail)
+    except (OSError, LakeError):
+        return footer
+    return replace(footer, reason=reason, hint="leave it out with `lake.exclude`") if reason else footer
 
 
 def _check(entry: FileEntry, metadata: pq.FileMetaData, rows: Sequence[int], sizes: Sequence[int]) -> None:
     """A flipped bit may leave a footer that reads well and says nonsense."""
-    if sum(rows) != metadata.num_rows or min(rows, default=0) < 0:
+    # some writers leave the count of all rows out, and readers go by the row groups
+    if sum(rows) != (metadata.num_rows or sum(rows)) or min(rows, default=0) < 0:
         raise ValueError(f"the footer counts {metadata.num_rows} rows, its row groups {sum(rows)}")
     if min(sizes, default=0) < 0 or sum(sizes) > entry.size:
         raise ValueError(f"the footer names {sum(sizes)} bytes of data in a file of {entry.size}")
@@ -168,7 +192,7 @@ def _statistics(
     metadata: pq.FileMetaData, groups: Sequence[pq.RowGroupMetaData], leaves: Sequence[Leaf], sizes: list[int]
 ) -> LeafStatistics:
     """Statistics of each leaf over all row groups; fills `sizes` with the bytes of each group."""
-    n_columns = [n_parquet_columns(leaf.type) for leaf in leaves]
+    n_columns = [n_parquet_columns(leaf.stored or leaf.type) for leaf in leaves]
     if sum(n_columns) != metadata.num_columns:
         raise ValueError(f"the footer has {metadata.num_columns} columns, its schema {sum(n_columns)}")
     writer = writer_of(str(metadata.created_by or ""))

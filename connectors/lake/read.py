@@ -13,10 +13,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import LakeError, SourceError
+from lakebed.connectors.lake.annotations import exact_cells, file_leaves
 from lakebed.connectors.lake.files import open_file
 from lakebed.connectors.lake.int96 import exact_batch
 from lakebed.connectors.lake.isolated import alive
-from lakebed.connectors.lake.leaves import Leaf, LeafArray, batch_leaves, missing_leaf, schema_leaves, storage_type
+from lakebed.connectors.lake.leaves import (
+    Leaf,
+    LeafArray,
+    Path,
+    batch_leaves,
+    missing_leaf,
+    path_of,
+    schema_leaves,
+    storage_type,
+)
 from lakebed.connectors.lake.text.model import StagedCast
 from lakebed.connectors.lake.text.types import cast_staged
 from lakebed.connectors.lake.type_text import cast_text, type_from_text
@@ -62,7 +72,13 @@ class ReadCounter:
 
 
 def read_split(
-    root: str, split: Split, tokens: Sequence[str], counter: ReadCounter, *, ignore_case: bool = False
+    root: str,
+    split: Split,
+    tokens: Sequence[str],
+    counter: ReadCounter,
+    *,
+    ignore_case: bool = False,
+    as_stored: bool = False,
 ) -> Iterator[dict[str, LeafArray]]:
     """The cells of the asked columns, in batches of at most 64k rows (fewer when there are many columns).
 
@@ -75,6 +91,8 @@ def read_split(
         tokens: of the leaves.
         counter: its bytes grow as chunks are read.
         ignore_case: whether column names that differ only in case are the same.
+        as_stored: whether cells are as Arrow reads them, for a file that is to be written again: VARIANT in its parts,
+            ENUM as bytes, INT96 in nanoseconds.
 
     Yields:
         LeafArray by token; each batch has the same number of rows in every leaf.
@@ -83,22 +101,25 @@ def read_split(
         SourceError: if the file cannot be read or is not what its footer says.
     """
     if split.delta is not None:
-        yield from _read_delta(root, split, tokens, counter, ignore_case=ignore_case)
+        yield from _read_delta(root, split, tokens, counter, ignore_case=ignore_case, as_stored=as_stored)
         return
     n_bytes = split.n_bytes if split.row_groups is None else None
     with source_errors(split.path), open_file(root, split.path, n_bytes) as source:
         file = open_parquet(source)
-        plan = _plan_columns(file, [token for token in tokens if token not in _constants(split)], ignore_case)
+        asked = [token for token in tokens if token not in _constants(split)]
+        variants = [path_of(token) for token, rule in split.casts if rule == "variant"]
+        plan = _plan_columns(file, asked, ignore_case, as_stored, variants)
         if split.format == "parquet" and split.row_groups is None and _is_whole(file, plan, source):
             data, counter = _read_whole(source, split.path, counter), ReadCounter()
-            file, wide = open_parquet(data), wide_twin(file, data, plan.column_indices)
+            file = open_parquet(data)
         else:
-            wide = wide_twin(file, source, plan.column_indices)
-        yield from read_open(file, split, tokens, counter, ignore_case=ignore_case, wide=wide)
+            data = source
+        wide = None if as_stored else wide_twin(file, data, plan.column_indices)
+        yield from _read_planned(file, split, tokens, counter, plan, wide)
 
 
 def _read_delta(
-    root: str, split: Split, tokens: Sequence[str], counter: ReadCounter, *, ignore_case: bool
+    root: str, split: Split, tokens: Sequence[str], counter: ReadCounter, *, ignore_case: bool, as_stored: bool
 ) -> Iterator[dict[str, LeafArray]]:
     """The live rows of a file, under the names that the table's log gives its columns."""
     from lakebed.connectors.lake.delta_log import delta_rows
@@ -110,7 +131,12 @@ def _read_delta(
     with source_errors(split.path), open_file(root, split.path) as source:
         file = open_parquet(source)
         start = sum(file.metadata.row_group(group).num_rows for group in range((split.row_groups or (0,))[0]))
-        for batch in read_open(file, split, list(stored.values()), counter):
+        plan = _plan_columns(
+            file, [name for name in stored.values() if name not in _constants(split)], False, as_stored
+        )
+        wide = None if as_stored else wide_twin(file, source, plan.column_indices)
+        named = replace(split, casts=tuple((stored.get(token, token), rule) for token, rule in split.casts))
+        for batch in _read_planned(file, named, list(stored.values()), counter, plan, wide):
             n_rows = len(next(iter(batch.values())).values)
             mask = None if live is None else live.slice(start, n_rows)
             start += n_rows
@@ -118,17 +144,24 @@ def _read_delta(
 
 
 def read_open(
+    file: pq.ParquetFile, split: Split, tokens: Sequence[str], counter: ReadCounter, *, ignore_case: bool = False
+) -> Iterator[dict[str, LeafArray]]:
+    """The same of a file that is open already, its cells as they are stored."""
+    asked = [token for token in tokens if token not in _constants(split)]
+    plan = _plan_columns(file, asked, ignore_case, as_stored=True)
+    yield from _read_planned(file, split, tokens, counter, plan)
+
+
+def _read_planned(
     file: pq.ParquetFile,
     split: Split,
     tokens: Sequence[str],
     counter: ReadCounter,
-    *,
-    ignore_case: bool = False,
+    plan: "_Plan",
     wide: pq.ParquetFile | None = None,
 ) -> Iterator[dict[str, LeafArray]]:
-    """The same of a file that is open already; `wide` is the same file with INT96 read in microseconds."""
+    """The cells of planned columns; `wide` is the same file with INT96 read in microseconds."""
     constants = {token: constant for token, constant in _constants(split).items() if token in set(tokens)}
-    plan = _plan_columns(file, [token for token in tokens if token not in constants], ignore_case)
     casts = cast("dict[str, StagedCast]", dict(split.casts))
     batches = _batches(file, split.row_groups, plan.column_indices, counter)
     if wide is not None:
@@ -136,8 +169,16 @@ def read_open(
         batches = (exact_batch(batch, twin) for batch, twin in zip(batches, twins, strict=True))
     for batch in batches:
         alive()
-        cells = {**batch_leaves(batch, plan.leaves), **_constant_leaves(constants, batch.num_rows)}
+        cells = {**_exact_leaves(batch, plan.leaves), **_constant_leaves(constants, batch.num_rows)}
         yield {token: _typed(cells[token], casts.get(token)) for token in tokens}
+
+
+def _exact_leaves(batch: pa.RecordBatch, leaves: Sequence[Leaf]) -> dict[str, LeafArray]:
+    cells = batch_leaves(batch, leaves)
+    for leaf in leaves:
+        if leaf.stored is not None:
+            cells[leaf.token] = exact_cells(cells[leaf.token], leaf)
+    return cells
 
 
 def _constants(split: Split) -> dict[str, tuple[str | None, str]]:
@@ -158,7 +199,7 @@ def reads_whole(root: str, path: str, tokens: Sequence[str], *, ignore_case: boo
     """
     with source_errors(path), open_file(root, path) as source:
         file = open_parquet(source)
-        return _is_whole(file, _plan_columns(file, tokens, ignore_case), source)
+        return _is_whole(file, _plan_columns(file, tokens, ignore_case, as_stored=False), source)
 
 
 def _is_whole(file: pq.ParquetFile, plan: "_Plan", source: pa.NativeFile) -> bool:
@@ -245,11 +286,14 @@ class _Plan:
     leaves: list[Leaf]
 
 
-def _plan_columns(file: pq.ParquetFile, tokens: Sequence[str], ignore_case: bool) -> _Plan:
+def _plan_columns(
+    file: pq.ParquetFile, tokens: Sequence[str], ignore_case: bool, as_stored: bool, variants: Sequence[Path] = ()
+) -> _Plan:
     """Which Parquet columns to read, and the leaves as positions in the batch that comes of it."""
     schema = file.schema_arrow
     wanted = set(tokens)
-    leaves = [leaf for leaf in schema_leaves(schema, ignore_case) if leaf.token in wanted]
+    known = schema_leaves(schema, ignore_case) if as_stored else file_leaves(file, ignore_case, variants)
+    leaves = [leaf for leaf in known if leaf.token in wanted]
     missing = [missing_leaf(token, schema, ignore_case) for token in wanted - {leaf.token for leaf in leaves}]
     tops = sorted({leaf.indices[0] for leaf in (*leaves, *missing) if leaf.indices})
     position = {top: index for index, top in enumerate(tops)}
@@ -322,6 +366,6 @@ def partition_scalar(text: str | None, type_text: str) -> pa.Scalar:
 
 
 def _typed(cells: LeafArray, rule: StagedCast | None) -> LeafArray:
-    if not rule or pa.types.is_null(cells.values.type):
+    if not rule or rule == "variant" or pa.types.is_null(cells.values.type):
         return cells
     return LeafArray(cast_staged(cells.values, rule), cells.null_depth)

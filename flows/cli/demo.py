@@ -1,7 +1,8 @@
 """`lakebed demo`: the sample lake, or a real one, from nothing to the report."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -10,7 +11,13 @@ from lakebed.flows.cli.logs import follow_config
 from lakebed.flows.cli.options import AsJson
 from lakebed.flows.cli.output import print_json, print_text
 
+if TYPE_CHECKING:
+    from lakebed.config import LakebedConfig
+    from lakebed.run import RunResult
+
 SHOWN_TABLES, SHOWN_NEIGHBOURS = 3, 2
+# no later stage reads the lake
+LAST_READ = "lakegraph"
 
 
 def demo(
@@ -31,15 +38,18 @@ def demo(
     root, artifacts = folder / f"{lake}-lake", folder / f"{lake}-artifacts"
     with progress.step(f"Making the {lake} lake"):
         truth = _make_lake(lake, root)
-    config = load_config(None, {"lake": {"root": str(root)}, "artifacts": str(artifacts)})
+    places = {"lake": {"root": str(root)}, "artifacts": str(artifacts)}
+    config = load_config(None, {**places, "engine": "spark", "expectations": {"run": "always"}})
     result = run(config, progress=progress, runner=chosen_runner(config))
-    differences = _differences(truth, str(artifacts))
+    engines = _by_engine(config, result)
+    differences = _differences(truth, str(artifacts)) + [row.stage for row in engines if not row.is_equal]
     if as_json:
-        print_json({**result.as_dict(), "differences": differences})
+        print_json({**result.as_dict(), "engines": [vars(row) for row in engines], "differences": differences})
     else:
         from lakebed.flows.cli.run import print_summary
 
         print_summary(result.as_dict())
+        _print_engines(engines)
         _print_check(truth, differences)
         _print_neighbours(str(artifacts))
         print_text(f"next: lakebed containments --artifacts {artifacts}")
@@ -47,6 +57,44 @@ def demo(
         raise StageError(
             "the result differs from the sample lake's truth", examples=differences, hint="please report this as a bug"
         )
+
+
+@dataclass(frozen=True)
+class EngineRow:
+    """A stage by both engines: its seconds, and whether keys and digests are equal."""
+
+    stage: str
+    spark_s: float
+    local_s: float
+    is_equal: bool
+
+
+def _by_engine(config: "LakebedConfig", spark: "RunResult") -> list[EngineRow]:
+    """The stages that read the lake once more, by the local engine, into artifacts of their own."""
+    from lakebed.run import run
+    from lakebed.tasks.runtime.progress import shown
+
+    update = {"engine": "local", "artifacts": f"{config.artifacts}-local"}
+    never = config.expectations.model_copy(update={"run": "never"})
+    local = run(config.model_copy(update={**update, "expectations": never}), to=LAST_READ, progress=shown())
+    return [
+        EngineRow(
+            one.stage,
+            round(one.seconds, 1),
+            round(other.seconds, 1),
+            (one.key, one.digest) == (other.key, other.digest),
+        )
+        for one, other in zip(spark.record.stages, local.record.stages, strict=False)
+    ]
+
+
+def _print_engines(rows: list[EngineRow]) -> None:
+    from lakebed.flows.cli.output import print_table
+
+    cells = [
+        (row.stage, f"{row.spark_s:.1f}", f"{row.local_s:.1f}", "equal" if row.is_equal else "DIFFER") for row in rows
+    ]
+    print_table("By both engines", ("stage", "Spark, s", "local, s", "digests"), cells, right=(1, 2))
 
 
 def _make_lake(lake: str, root: Path) -> Any:

@@ -6,7 +6,7 @@ import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, asked
 from lakebed.flows.cli.output import print_json, print_table, print_text, printable
-from lakebed.tasks.retention.words import money_text
+from lakebed.tasks.retention.words import period_text
 from lakebed.words import human_bytes
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _print_decision(decided: "DecisionFacts") -> None:
     print_text(f"{row['decision']}: {row['why']}")
     if row["decision"] == "delete":
         print_text(
-            f"saves {money_text(row['saving'], decided.currency)} a month; a rebuild takes {row['rebuild_s']:,.1f} s"
+            f"would save {period_text(row['saving'], decided.currency)}; a rebuild takes {row['rebuild_s']:,.1f} s"
         )
     print_text(f"rank: {row.get('rank', 'made by an earlier version: lakebed run')}")
     if group := decided.copies:

@@ -8,7 +8,7 @@ import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Exclude, Only, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
-from lakebed.tasks.retention.words import money_text
+from lakebed.tasks.retention.words import money_text, period_text, size_text
 from lakebed.words import human_bytes
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _print_deleted(found: "LakePlan") -> None:
         for table, row in _pairs(found)
         if row.decision == "delete"
     ]
-    header = ("delete", "rebuilt by", "bytes", "saves a month", "rebuild", "certificate, rows' hash")
+    header = ("delete", "rebuilt by", "bytes", "would save a month", "rebuild", "certificate, rows' hash")
     print_table(f"{len(rows):,} tables to delete; each rebuild was run and compared", header, rows, right=(2, 3, 4))
 
 
@@ -115,15 +115,17 @@ def _print_kept(found: "LakePlan", *, everything: bool) -> None:
 
 
 def _print_totals(facts: dict[str, Any]) -> None:
-    naive, currency = facts["byte_identical"], facts["currency"]
+    naive, currency, scaled = facts["byte_identical"], facts["currency"], facts["in_proportion"]
     share = facts["bytes_deleted"] / facts["bytes_total"] if facts["bytes_total"] else 0.0
-    saving = money_text(facts["saving_per_month"], currency)
     print_text(
-        f"saves {human_bytes(facts['bytes_deleted'])} ({share:.1%}) and {saving} "
-        f"a month (prices of {facts['prices_date']}); slowest rebuild {facts['slowest_rebuild_s']:,.1f} s; "
+        f"would save, once set aside and purged, {human_bytes(facts['bytes_deleted'])} ({share:.1%} of the "
+        f"{human_bytes(facts['bytes_total'])} that were read) and {period_text(facts['saving_per_month'], currency)} "
+        f"(prices of {facts['prices_date']}); slowest rebuild {facts['slowest_rebuild_s']:,.1f} s; "
         f"solver gap {facts['solver_gap']:.2g}"
     )
+    if scaled["saving_per_month"]:
+        print_text(size_text(scaled["saving_per_month"], currency, scaled["lake_bytes"]))
     print_text(
         f"byte-identical copies alone: {naive['n_deleted']:,} tables, {human_bytes(naive['bytes_deleted'])}, "
-        f"{money_text(naive['saving_per_month'], currency)} a month"
+        f"{period_text(naive['saving_per_month'], currency)}"
     )

@@ -6,9 +6,8 @@ import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigFile, Engine, Lake, Master, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
-from lakebed.flows.cli.tables import others_text, print_unreadable
-from lakebed.tasks.retention.words import money_text
-from lakebed.words import changes_text, human_bytes
+from lakebed.flows.cli.tables import print_unreadable
+from lakebed.words import changes_text, human_bytes, may_go_text, others_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,10 +87,7 @@ def print_summary(result: dict[str, Any], unreadable: "Sequence[TableRow]" = (),
             f"{result['coincidental']:,} of them coincidental"
         )
     if "deletable_tables" in result:
-        print_text(
-            f"{result['deletable_tables']:,} tables may go ({human_bytes(result['deletable_bytes'])}), "
-            f"{money_text(result['saving_per_month'], result['currency'])} a month; next: lakebed plan"
-        )
+        print_text(f"{may_go_text(result, result.get('table_bytes', 0))}; next: lakebed plan")
     if "summary" in result:
         graph, summary = result["lakegraph"], result["summary"]
         print_text(

@@ -39,6 +39,7 @@ def status(
     """Lists what needs attention first, then the newest runs, the stages of the last, and the quarantine."""
     from lakebed.artifacts import all_runs
     from lakebed.quarantine import lake_settings
+    from lakebed.savings import figures
     from lakebed.status import status_of
     from lakebed.tasks.runtime.prometheus import metrics_text
     from lakebed.tasks.runtime.record import find_run
@@ -50,10 +51,11 @@ def status(
         print_json(record.model_dump(mode="json")) if is_json else _print_run(record)
         return
     runs = all_runs(root)
+    settings = lake_settings(config, overrides(None, root))
     if form is Format.prometheus:
-        print_text(metrics_text(runs).rstrip())
+        print_text(metrics_text(runs, figures(settings)).rstrip())
         return
-    found = status_of(root, runs[:n], lake_settings(config, overrides(None, root)))
+    found = status_of(root, runs[:n], settings)
     print_json(found.as_dict()) if is_json else _overview(found)
 
 
@@ -64,6 +66,10 @@ def _overview(found: "Status") -> None:
     print_table("Runs, newest first", ("run", "status", "seconds", "stages"), rows, right=(2,))
     print_text()
     _print_stages("Artifacts of the newest", found.records[0])
+    if found.savings is not None:
+        print_text()
+        for line in found.savings.lines():
+            print_text(line)
     if found.quarantine:
         _print_quarantine(found)
 

@@ -6,7 +6,7 @@ import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
-from lakebed.words import human_bytes
+from lakebed.words import human_bytes, others_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ def tables(
     unreadable: Annotated[bool, typer.Option("--unreadable", help="Only those that could not be read.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List every table: format, rows, bytes, columns, and whether it was read, why not, or set aside."""
+    """List every table: format, rows, bytes, columns, zone, and whether it was read, why not, or set aside."""
     from lakebed.artifacts import newest_run
     from lakebed.quarantine import lake_settings
     from lakebed.tables import INVENTORY, lake_tables
@@ -35,7 +35,7 @@ def tables(
         print_json(found.as_dict())
         return
     if not unreadable:
-        title, header = f"{len(found):,} tables", ("table", "format", "rows", "bytes", "columns", "state")
+        title, header = f"{len(found):,} tables", ("table", "format", "rows", "bytes", "columns", "zone", "state")
         print_table(title, header, map(_cells, found), right=(2, 3, 4))
     for row in found.of_state("unreadable"):
         print_text(_told(row) + (f"; {row.hint}" if row.hint else ""))
@@ -51,15 +51,10 @@ def print_unreadable(rows: "Sequence[TableRow]", artifacts: str) -> None:
         print_text(f"  … and {len(rows) - SHOWN:,} more: lakebed tables --unreadable --artifacts {artifacts}")
 
 
-def others_text(n_files: int | None, n_bytes: int | None) -> str:
-    """What is said of files of other kinds; empty where there are none, or nothing is known."""
-    return f"not looked at: {n_files:,} files of other kinds, {human_bytes(n_bytes or 0)}" if n_files else ""
-
-
 def _cells(row: "TableRow") -> tuple[str, ...]:
     n_bytes = "" if row.n_bytes is None else human_bytes(row.n_bytes)
     counts = ["" if count is None else f"{count:,}" for count in (row.n_rows, row.n_columns)]
-    return row.name, row.format, counts[0], n_bytes, counts[1], row.state
+    return row.name, row.format, counts[0], n_bytes, counts[1], row.zone, row.state
 
 
 def _told(row: "TableRow") -> str:

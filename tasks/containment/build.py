@@ -1,21 +1,20 @@
 """Building the containment artifact, step by step."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from lakebed.connectors.delta import DataFile, WrittenTable, commit_files, write_table
+from lakebed.connectors.storage import join_uri
 from lakebed.tasks.containment import outcome
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.contract import ROW_HASHES
-from lakebed.tasks.containment.previous import PATHS, load_state, save_state
+from lakebed.tasks.containment.previous import PATHS, ROW_HASHES_FOLDER, load_state, save_state
 from lakebed.tasks.containment.reuse import Previous
-from lakebed.tasks.containment.samples import ContentScan
 from lakebed.tasks.containment.sampling import sample_content
 from lakebed.tasks.containment.scan import ScanPlaces
 from lakebed.tasks.containment.search import scan_content, sketch, verify
 from lakebed.tasks.containment.statistics import LakeView, view_lake
+from lakebed.tasks.containment.trust import SUMMARY_KEY, Untrusted
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.previous import previous_artifact
 from lakebed.tasks.runtime.progress import shown
@@ -36,19 +35,36 @@ def build_artifact(
         view = view_lake(stage.store, inventory, config)
     staged_root = stage.store.folder(inventory.stage, inventory.key)
     build = _sampled if config.mode == "sampled" else _exact
-    places = ScanPlaces(staged_root, stage.table_uri("row_hashes"))
+    places = ScanPlaces(staged_root, join_uri(stage.folder, ROW_HASHES_FOLDER))
     found = build(view, config, stage, places, metrics)
+    if found.untrusted:
+        # statistics that the data contradict have refuted pairs: once more without them
+        wrong: dict[int, set[str]] = {}
+        while found.untrusted:
+            for table, tokens in found.untrusted.items():
+                wrong.setdefault(table, set()).update(tokens)
+            shown().note(f"{len(wrong)} tables have statistics that their data contradict: compared without")
+            view = view_lake(stage.store, inventory, config, wrong)
+            found = build(view, config, stage, places, metrics)
+        named = {view.lake.names[table]: sorted(tokens) for table, tokens in sorted(wrong.items())}
+        found = replace(found, summary={**found.summary, SUMMARY_KEY: named})
     with shown().step("Publishing containments"):
-        return stage.publish(found.tables, found.summary, metrics, side_files=found.side_files)
+        ref = stage.publish(found.tables, found.summary, metrics, side_files=found.side_files)
+    # whatever follows may take long: the answer is there, checked, and can be asked for
+    shown().note(
+        f"{found.summary['proven']:,} containments proven: lakebed containments --artifacts {workspace.artifacts}"
+    )
+    return ref
 
 
 @dataclass(frozen=True)
 class _Found:
     """What is published."""
 
-    tables: Mapping[str, pa.Table | WrittenTable]
+    tables: Mapping[str, pa.Table]
     summary: Mapping[str, object]
     side_files: Sequence[str] = ()
+    untrusted: Untrusted = field(default_factory=dict)
 
 
 def _exact(
@@ -62,6 +78,8 @@ def _exact(
     with metrics.step("scan") as cost:
         content, reuse = scan_content(view, config, workspace, places, engine, previous)
         cost.bytes_read = content.result.bytes_read
+    if content.untrusted:
+        return _Found({}, {}, untrusted=content.untrusted)
     with metrics.step("sketch"):
         sketched = sketch(view, content, is_bag=config.semantics == "bag")
     with metrics.step("proof"):
@@ -76,7 +94,8 @@ def _exact(
     metrics.changes = reuse.changes(content.plan, view.lake)
     save_state(stage.store.storage, stage.path, view, content, verified)
     summary = outcome.summary(view, tables, config)
-    return _Found({**tables, "row_hashes": _row_hashes(content)}, summary, PATHS)
+    row_hashes = [f"{ROW_HASHES_FOLDER}/{file.path}" for file in content.result.files]
+    return _Found(tables, summary, (*PATHS, *row_hashes))
 
 
 def _previous(stage: Stage) -> Previous | None:
@@ -94,19 +113,9 @@ def _sampled(
         cost.bytes_read = sampled.bytes_read
     metrics.peak_worker_bytes = sampled.peak_worker_bytes
     tables = {
-        "edges": outcome.trivial_edges(view, config),
+        "edges": outcome.trivial_edges(view, config, config.key_at(stage.workspace.artifacts)),
         "candidates": outcome.sampled_candidates(sampled.pairs, config.confidence),
         "funnel": outcome.sampled_funnel(view, sampled.pairs),
         "unstable": outcome.unstable(view, sampled.errors),
-        "row_hashes": ROW_HASHES.arrow_schema().empty_table(),
     }
     return _Found(tables, outcome.summary(view, tables, config))
-
-
-def _row_hashes(content: ContentScan) -> WrittenTable:
-    """Commits the files that the workers wrote."""
-    uri, schema = content.plan.out_uri, ROW_HASHES.arrow_schema()
-    if not content.result.files:
-        return write_table(uri, schema.empty_table())
-    files = [DataFile(file.path, file.n_bytes, file.n_rows, file.multiset) for file in content.result.files]
-    return commit_files(uri, schema, files)

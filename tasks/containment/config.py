@@ -1,14 +1,14 @@
 """What counts as contained, and how hard to look."""
 
-import hashlib
 import re
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from lakebed.connectors.config import FrozenConfig
+from lakebed.tasks.runtime.hash_key import OLDER_PUBLIC_KEY, HashKeys, root_key
 
-PUBLIC_KEY = SecretStr("6c616b656265642d726f772d68617368")
+_NO_KEY = SecretStr("")
 
 
 class SampledConfig(FrozenConfig):
@@ -31,8 +31,14 @@ class ContainmentConfig(FrozenConfig):
     semantics: Literal["set", "bag"] = Field("set", description="Whether repeated rows must be repeated in the parent.")
     strict_types: bool = Field(False, description="Whether 1, 1.0 and decimal 1.00 are different values.")
     hash_key: SecretStr = Field(
-        PUBLIC_KEY,
-        description="Key of the row hashes, 32 hex digits. Set your own where others can write into the lake.",
+        _NO_KEY,
+        exclude=True,
+        description="Secret key of the row hashes, 64 hex digits; empty: the one that the artifact root keeps.",
+    )
+    older_hash_key: SecretStr = Field(
+        _NO_KEY,
+        exclude=True,
+        description="Key of recipes that runs before the second encoding made, 32 hex digits; empty: their public one.",
     )
     sketch_rows: int = Field(256, ge=16, le=65_536, description="Row hashes kept of a table, about.")
     sketch_budget_rows: int = Field(
@@ -53,19 +59,26 @@ class ContainmentConfig(FrozenConfig):
     )
     sampled: SampledConfig = Field(default_factory=SampledConfig, description="The sampled mode.")
 
-    @field_validator("hash_key")
+    @field_validator("hash_key", "older_hash_key")
     @classmethod
-    def _require_hex(cls, key: SecretStr) -> SecretStr:
-        if not re.fullmatch("[0-9a-f]{32}", key.get_secret_value()):
-            raise ValueError("expected 32 hex digits")
+    def _require_hex(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
+        n_digits, text = 64 if info.field_name == "hash_key" else 32, key.get_secret_value()
+        if text and n_digits == 64 and text == OLDER_PUBLIC_KEY.hex():
+            raise ValueError("this key is public, and betrays what it hashes; expected 64 hex digits of your own")
+        if text and not re.fullmatch(f"[0-9a-f]{{{n_digits}}}", text):
+            raise ValueError(f"expected {n_digits} hex digits")
         return key
 
-    @property
-    def key(self) -> bytes:
-        """The key of the row hashes, 16 bytes."""
-        return bytes.fromhex(self.hash_key.get_secret_value())
+    def key_at(self, artifacts: str) -> bytes:
+        """The key of the row hashes, 32 bytes: the one given, else that of the artifact root, made where it has none.
 
-    @property
-    def key_id(self) -> str:
-        """What may be told of the key: 16 hex digits of its SHA-256."""
-        return hashlib.sha256(self.key).hexdigest()[:16]
+        Raises:
+            ConfigError: if the root's file holds something else.
+            ArtifactError: if it can be neither read nor made.
+        """
+        return bytes.fromhex(self.hash_key.get_secret_value()) or root_key(artifacts)
+
+    def hash_keys(self, artifacts: str = "") -> HashKeys:
+        """The keys to verify with; none is made. Not called `keys`, by which Prefect tells a mapping."""
+        given, older = (bytes.fromhex(key.get_secret_value()) for key in (self.hash_key, self.older_hash_key))
+        return HashKeys(given, artifacts, older or OLDER_PUBLIC_KEY)

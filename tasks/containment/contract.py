@@ -87,19 +87,6 @@ FUNNEL = Contract(
     key=("position",),
 )
 
-ROW_HASHES = Contract(
-    name="containment.row_hashes",
-    version=1,
-    meaning="Distinct row hashes of the tables that the proof read, one projection a child schema.",
-    columns=(
-        Column("projection", pa.int64(), "Digest of the column tokens that the hash covers."),
-        Column("table_id", pa.int32(), "The table's id in the inventory.", checks=COUNT),
-        Column("hash_high", pa.int64(), "Upper 64 bits of the row hash, as a signed number."),
-        Column("hash_low", pa.int64(), "Lower 64 bits of the row hash, as a signed number."),
-        Column("n", pa.int64(), "Rows of one split with that hash.", unit="rows", checks=(AtLeast(1),)),
-    ),
-)
-
 UNSTABLE = Contract(
     name="containment.unstable",
     version=1,
@@ -111,4 +98,4 @@ UNSTABLE = Contract(
     key=("name",),
 )
 
-CONTRACTS = by_name(EDGES, CANDIDATES, FUNNEL, ROW_HASHES, UNSTABLE)
+CONTRACTS = by_name(EDGES, CANDIDATES, FUNNEL, UNSTABLE)

@@ -19,6 +19,7 @@ from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.schema_graph import Int32
 from lakebed.tasks.containment.statistics import LakeStatistics
 from lakebed.tasks.encoding import ENCODING_ID
+from lakebed.tasks.runtime.hash_key import key_id
 
 MAX_LISTED_FILES = 20
 
@@ -34,13 +35,14 @@ class ProvenPairs:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """What certificates say of each table, by table_id."""
+    """What certificates say of each table, by table_id, and of the hash key."""
 
     identity: list[dict[str, Any]]
     n_bytes: list[int]
+    key_id: str
 
 
-def table_facts(tables: pa.Table, files: pa.Table, digests: Mapping[str, str]) -> TableFacts:
+def table_facts(tables: pa.Table, files: pa.Table, digests: Mapping[str, str], key: bytes) -> TableFacts:
     """Identity of each table: name, format, Delta version, and its files with sizes, or their digest when many.
 
     A file's SHA-256 is given where its bytes were read as a whole; under `lake.paranoid` every file's is.
@@ -60,7 +62,7 @@ def table_facts(tables: pa.Table, files: pa.Table, digests: Mapping[str, str]) -
         }
         for row in rows
     ]
-    return TableFacts(identity, [row["n_bytes"] for row in rows])
+    return TableFacts(identity, [row["n_bytes"] for row in rows], key_id(key))
 
 
 def proven_rows(
@@ -184,7 +186,7 @@ def _parties(facts: TableFacts, child: int, parent: int, config: ContainmentConf
         "semantics": config.semantics,
         "strict_types": config.strict_types,
         "encoding": ENCODING_ID,
-        "key_id": config.key_id,
+        "key_id": facts.key_id,
         "engine": f"lakebed {_version()}",
     }
 

@@ -13,6 +13,7 @@ from lakebed.connectors.errors import SourceError
 from lakebed.tasks.containment.kernel.min_max import Refutation, refute_pairs
 from lakebed.tasks.containment.kernel.schema_graph import Int32, schema_edges
 from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics
+from lakebed.tasks.containment.trust import SUMMARY_KEY, trusted
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 REASONS = {
@@ -84,8 +85,11 @@ def explain_table(
         SourceError: if there is no such table; near names are suggested.
     """
     tables = store.read(inventory, "tables").sort_by("table_id")
-    columns = store.read(inventory, "columns")
-    extras = (store.read(inventory, "file_bounds"), store.read(inventory, "partition_values"))
+    named = store.manifest(containment).summary.get(SUMMARY_KEY, {})
+    numbers = dict(zip(tables["name"].to_pylist(), tables["table_id"].to_pylist(), strict=True))
+    wrong = {numbers[name_]: tokens for name_, tokens in named.items()}
+    columns, file_bounds = trusted(store.read(inventory, "columns"), store.read(inventory, "file_bounds"), wrong)
+    extras = (file_bounds, store.read(inventory, "partition_values"))
     lake = load_statistics(tables, columns, store.read(inventory, "files"), extras, strict_types=strict_types)
     table = _table_id(lake, name)
     children, parents = _schema_pairs(lake, table)

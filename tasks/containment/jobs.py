@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import Any
 
@@ -15,9 +15,10 @@ from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
 from lakebed.connectors.lake.read import Split
 from lakebed.tasks.containment.hash_files import read_hash_rows
 from lakebed.tasks.containment.kernel.fingerprint import Cells
-from lakebed.tasks.containment.kernel.proof import PairCounts, compare_pairs
+from lakebed.tasks.containment.kernel.proof import PairCounts, PairSums, compare_pairs
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlan, ScanRows, scan_cells, scan_splits
+from lakebed.tasks.encoding.sums import unveiled, veiled
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.scan.engine import Engine, Work, collect
 from lakebed.tasks.scan.spark import SparkEngine, TableWork
@@ -28,7 +29,7 @@ COUNTS_SCHEMA = pa.schema(
         pa.field("n_rows", pa.int64(), nullable=False),
         pa.field("peak_bytes", pa.int64(), nullable=False),
         pa.field("counts", pa.binary(), nullable=False),
-        pa.field("hashes", pa.binary(), nullable=False),
+        pa.field("sums", pa.binary(), nullable=False),
     ]
 )
 
@@ -45,11 +46,12 @@ class DeltaSource:
 
 @dataclass(frozen=True)
 class PairList:
-    """Pairs to compare. Shapes: projection (k,) int64 ids, child (k,), parent (k,)."""
+    """Pairs to compare, and the key of their row hashes. Shapes: projection (k,) int64 ids, child (k,), parent (k,)."""
 
     projection: Int64
     child: Int32
     parent: Int32
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ def compare(
     """Compares the pairs on the row-hash files, one task a bucket."""
     run = partial(_compare_task, out_uri, pairs, is_bag)
     work = Work(run, COUNTS_SCHEMA, f"Comparing {len(pairs.child):,} pairs")
-    return _comparison(collect(engine, work, [list(paths) for _, paths in sorted(files.items())]).to_pylist())
+    found = collect(engine, work, [list(paths) for _, paths in sorted(files.items())])
+    return _comparison(found.to_pylist(), pairs.key)
 
 
 def _compare_task(out_uri: str, pairs: PairList, is_bag: bool, paths: Sequence[str]) -> list[pa.RecordBatch]:
@@ -167,14 +170,14 @@ def _compare_task(out_uri: str, pairs: PairList, is_bag: bool, paths: Sequence[s
 def compare_here(out_uri: str, files: Mapping[int, Sequence[str]], pairs: PairList, *, is_bag: bool) -> Comparison:
     """The same in this process: for few rows a job costs more than the comparison."""
     batches = [compare_bucket(out_uri, paths, pairs, is_bag=is_bag) for _, paths in sorted(files.items())]
-    return _comparison([row for batch in batches for row in batch.to_pylist()])
+    return _comparison([row for batch in batches for row in batch.to_pylist()], pairs.key)
 
 
-def _comparison(rows: Sequence[Mapping[str, Any]]) -> Comparison:
+def _comparison(rows: Sequence[Mapping[str, Any]], key: bytes) -> Comparison:
     """The sum over the buckets."""
-    parts = [_unpacked(row["counts"], row["hashes"]) for row in rows]
+    parts = [_unpacked(row["counts"], unveiled(row["sums"], key)) for row in rows]
     return Comparison(
-        counts=reduce(PairCounts.__add__, parts),
+        counts=reduce(PairSums.__add__, parts).digested(key),
         n_rows=sum(row["n_rows"] for row in rows),
         peak_worker_bytes=max(row["peak_bytes"] for row in rows),
     )
@@ -183,17 +186,15 @@ def _comparison(rows: Sequence[Mapping[str, Any]]) -> Comparison:
 def compare_bucket(out_uri: str, paths: Sequence[str], pairs: PairList, *, is_bag: bool) -> pa.RecordBatch:
     """Compares the pairs on one bucket's files; one row of counts."""
     rows = read_hash_rows(out_uri, paths, np.union1d(pairs.child, pairs.parent))
-    counts = compare_pairs(rows, (pairs.projection, pairs.child, pairs.parent), is_bag=is_bag)
-    hashes = np.stack([counts.child_hash, counts.matched_hash]).astype(np.uint64)
-    row = [len(rows.table), peak_memory_bytes(), counts.numbers().tobytes(), hashes.tobytes()]
+    found = compare_pairs(rows, (pairs.projection, pairs.child, pairs.parent), pairs.key, is_bag=is_bag)
+    row = [rows.n_rows, peak_memory_bytes(), found.numbers.tobytes(), veiled(found.sums.tobytes(), pairs.key)]
     arrays = [pa.array([value], field.type) for value, field in zip(row, COUNTS_SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=COUNTS_SCHEMA)
 
 
-def _unpacked(counts: bytes, hashes: bytes) -> PairCounts:
+def _unpacked(counts: bytes, sums: bytes) -> PairSums:
     numbers = np.frombuffer(counts, np.int64).reshape(5, -1)
-    lanes = np.frombuffer(hashes, np.uint64).reshape(2, numbers.shape[1], -1)
-    return PairCounts.of(numbers, lanes)
+    return PairSums(numbers, np.frombuffer(sums, np.uint64).reshape(2, numbers.shape[1], 2))
 
 
 def _cells(batch: pa.RecordBatch, wanted: set[str], ignore_case: bool) -> Mapping[str, Cells]:

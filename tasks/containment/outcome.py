@@ -19,7 +19,7 @@ from lakebed.tasks.encoding.sketch import containment_intervals
 
 def edges(view: LakeView, content: ContentScan, verified: Verified, config: ContainmentConfig) -> pa.Table:
     """The EDGES table: what holds by definition, and what was proven."""
-    facts = table_facts(view.tables.tables, view.tables.files, content.result.digests)
+    facts = table_facts(view.tables.tables, view.tables.files, content.result.digests, content.plan.settings.key)
     rows = trivial_rows(*view.trivial, view.lake, facts, config)
     proven = np.flatnonzero(verified.counts.n_missing == 0)
     if len(proven):
@@ -45,9 +45,9 @@ def funnel(view: LakeView, verified: Verified) -> pa.Table:
     return _funnel_table([*_first_steps(view), *last])
 
 
-def trivial_edges(view: LakeView, config: ContainmentConfig) -> pa.Table:
+def trivial_edges(view: LakeView, config: ContainmentConfig, key: bytes) -> pa.Table:
     """The EDGES table of the sampled mode: what holds by definition."""
-    facts = table_facts(view.tables.tables, view.tables.files, {})
+    facts = table_facts(view.tables.tables, view.tables.files, {}, key)
     return edge_table(trivial_rows(*view.trivial, view.lake, facts, config))
 
 

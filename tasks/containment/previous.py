@@ -179,7 +179,7 @@ def load_state(storage: Storage, manifest: Manifest) -> PreviousScan:
 
 def _no_file(bits: int) -> dict[str, Any]:
     """The number of buckets where there is no file to tell it."""
-    return {"path": "", "bucket": 0, "n_rows": 0, "n_bytes": 0, "multiset": b"", "bucket_bits": bits}
+    return {"path": "", "bucket": 0, "n_rows": 0, "n_bytes": 0, "bucket_bits": bits}
 
 
 def _table_rows(view: LakeView, content: ContentScan, kept: Int32) -> Iterator[dict[str, Any]]:

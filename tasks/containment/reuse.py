@@ -106,7 +106,7 @@ def plan_reuse(previous: Previous | None, inventory: InventoryTables, lake: Lake
     folders = HashFolders(previous.store.storage, previous.scan.hash_folder, f"{previous.folder}/{ROW_HASHES_FOLDER}")
     bits = (previous.scan.bucket_bits, plan.bucket_bits)
     for file in carry_hashes(folders, previous.scan.hash_files, bits, _hashes_to_carry(tables, plan)):
-        rows.add("file", file.bucket, n=file.n_rows, n_bytes=file.n_bytes, text=file.path, data=file.multiset)
+        rows.add("file", file.bucket, n=file.n_rows, n_bytes=file.n_bytes, text=file.path)
     left = replace(inventory, files=_files_to_read(files, reused, grown))
     return Reuse(left, previous.scan, tables, grown, pa.Table.from_batches([rows.batch()]))
 

@@ -1,7 +1,7 @@
 """What the content scan brought back, as arrays."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +11,12 @@ from lakebed.tasks.containment.hash_files import HashFile
 from lakebed.tasks.containment.kernel.chance import ValueSketches
 from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.schema_graph import Int32
-from lakebed.tasks.containment.kernel.sketches import RowSketches, SketchedPairs
+from lakebed.tasks.containment.kernel.sketches import RowSketches, SketchedPairs, UInt64
 from lakebed.tasks.containment.scan import ScanPlan
 from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.containment.trust import Untrusted
 from lakebed.tasks.encoding.multiset import distinct_counts
+from lakebed.tasks.encoding.sums import sum_digest, total, unveiled
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class ScanResult:
     """Samples, files and failures of a scan.
 
     Attributes:
+        multisets: what equal tables have in common, by (schema of a child, table_id), of those scanned now.
         digests: SHA-256 in hex, by path, of the files that were read as a whole.
         errors: reason by table_id of tables that could not be read.
         bytes_read: of the lake.
@@ -31,6 +34,7 @@ class ScanResult:
     rows: RowSketches
     values: ValueSketches
     files: tuple[HashFile, ...]
+    multisets: dict[tuple[int, int], bytes]
     digests: dict[str, str]
     errors: dict[int, str]
     bytes_read: int
@@ -39,11 +43,12 @@ class ScanResult:
 
 @dataclass(frozen=True)
 class ContentScan:
-    """The scan of the tables still in question, and the tables that did not hold still, with the reason."""
+    """The scan of the tables still in question; those that did not hold still, with the reason; wrong statistics."""
 
     plan: ScanPlan
     result: ScanResult
     unstable: dict[int, str]
+    untrusted: Untrusted = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,10 @@ def gather(scanned: pa.Table, plan: ScanPlan, roles: Int32, lake: LakeStatistics
         rows=_row_sketches(_of_kind(scanned, "rows"), plan, roles, lake),
         values=_value_sketches(_of_kind(scanned, "values"), plan, lake),
         files=tuple(
-            HashFile(row["text"], row["table_id"], row["n"], row["n_bytes"], row["data"])
+            HashFile(row["text"], row["table_id"], row["n"], row["n_bytes"])
             for row in _of_kind(scanned, "file").to_pylist()
         ),
+        multisets=_multisets(_of_kind(scanned, "sum"), plan.settings.key),
         digests={row["text"]: row["data"].hex() for row in _of_kind(scanned, "digest").to_pylist()},
         errors={row["table_id"]: row["text"] for row in errors.to_pylist()},
         bytes_read=pc.sum(tasks["n_bytes"]).as_py() or 0,
@@ -79,6 +85,15 @@ def gather(scanned: pa.Table, plan: ScanPlan, roles: Int32, lake: LakeStatistics
 
 def _of_kind(scanned: pa.Table, kind: str) -> pa.Table:
     return scanned.filter(pc.equal(scanned["kind"], kind))
+
+
+def _multisets(scanned: pa.Table, key: bytes) -> dict[tuple[int, int], bytes]:
+    """Digest of each (projection, table)'s rows, with repeats."""
+    parts: dict[tuple[int, int], list[UInt64]] = {}
+    columns = (scanned[name].to_pylist() for name in ("projection", "table_id", "data"))
+    for projection, table, data in zip(*columns, strict=True):
+        parts.setdefault((projection, table), []).append(np.frombuffer(unveiled(data, key), np.uint64))
+    return {place: sum_digest(total(sums), key) for place, sums in parts.items()}
 
 
 def _row_sketches(scanned: pa.Table, plan: ScanPlan, roles: Int32, lake: LakeStatistics) -> RowSketches:

@@ -24,7 +24,7 @@ from lakebed.tasks.containment.kernel.fingerprint import Cells, HashSettings, Ta
 from lakebed.tasks.containment.kernel.schema_graph import Int32
 from lakebed.tasks.containment.kernel.sketches import RowSketches, SketchedPairs, compare_entries
 from lakebed.tasks.containment.samples import distinct_rows
-from lakebed.tasks.containment.scan import ScanPlan, ScanRows, TableScan, new_hasher, projection_of
+from lakebed.tasks.containment.scan import ScanPlan, ScanRows, TableScan, new_hasher, projection_of, sample_of
 from lakebed.tasks.containment.statistics import LakeView
 from lakebed.tasks.encoding.postings import find_rows
 from lakebed.tasks.runtime.memory import peak_memory_bytes
@@ -147,7 +147,7 @@ class _Job:
             out_uri="",
             projections=self._projections,
             tables={table: TableScan(tuple(numbers), 0, 0, has_values=False) for table, numbers in roles.items()},
-            settings=HashSettings(self._config.key, self._config.strict_types),
+            settings=HashSettings(self._config.key_at(self._workspace.artifacts), self._config.strict_types),
             bucket_bits=1,
             ignore_case=self._workspace.lake.ignore_column_case,
         )
@@ -312,8 +312,8 @@ def _take(leaf: LeafArray, rows: NDArray[np.int64]) -> LeafArray:
 
 
 def _add_samples(rows: ScanRows, table_id: int, hasher: TableHasher, n_rows: int | None = None) -> None:
-    for number, fingerprint in hasher.fingerprints().items():
-        rows.add("rows", table_id, number, n=hasher.n_rows, data=fingerprint.hashes[:n_rows].tobytes())
+    for number, hashes in hasher.row_hashes().items():
+        rows.add("rows", table_id, number, n=hasher.n_rows, data=sample_of(hashes, 0)[:n_rows].tobytes())
 
 
 def _add_found(
@@ -321,7 +321,7 @@ def _add_found(
 ) -> None:
     hasher = new_hasher(plan, table_id)
     hasher.add(cells)
-    for number, fingerprint in hasher.fingerprints().items():
-        found = wanted[number][find_rows(wanted[number], fingerprint.hashes) >= 0]
+    for number, hashes in hasher.row_hashes().items():
+        found = wanted[number][find_rows(wanted[number], sample_of(hashes, 0)) >= 0]
         if len(found):
             rows.add("rows", table_id, number, n=len(found), data=found.tobytes())

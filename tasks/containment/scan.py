@@ -7,7 +7,7 @@ runs inside Spark's Python workers (`mapInArrow`) and, for tests, in plain Pytho
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +16,13 @@ from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.hash_files import HashFiles
-from lakebed.tasks.containment.kernel.fingerprint import VALUE_SAMPLE, Cells, HashSettings, TableHasher
+from lakebed.tasks.containment.kernel.fingerprint import VALUE_SAMPLE, Cells, HashSettings, TableHasher, UInt64
 from lakebed.tasks.containment.kernel.schema_graph import Int32
 from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.containment.trust import Claim, RangeWatch
+from lakebed.tasks.encoding.multiset import distinct_counts
 from lakebed.tasks.encoding.sketch import sketch_level
+from lakebed.tasks.encoding.sums import multiset_sum, veiled
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.workspace import Workspace
 
@@ -64,6 +67,7 @@ class ScanPlan:
         projections: number → (id, tokens).
         tables: by table_id.
         bucket_bits: the hash range is cut into 2^bits buckets.
+        claims: what metadata says of columns, by table_id and token.
     """
 
     lake_root: str
@@ -74,6 +78,7 @@ class ScanPlan:
     settings: HashSettings
     bucket_bits: int
     ignore_case: bool = False
+    claims: Mapping[int, Mapping[str, Claim]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ def plan_scan(
             )
             for table, projections in by_table.items()
         },
-        settings=HashSettings(config.key, config.strict_types),
+        settings=HashSettings(config.key_at(workspace.artifacts), config.strict_types),
         bucket_bits=bucket_bits(int(n_rows[roles[:, 1]].sum()), config.rows_per_bucket),
         ignore_case=workspace.lake.ignore_column_case,
     )
@@ -130,27 +135,32 @@ def projection_of(tokens: Sequence[str]) -> tuple[int, tuple[str, ...]]:
 def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
     """Scans the splits of one task. What is computed of a split does not depend on the task it is in.
 
-    Yields batches of SCAN_SCHEMA: rows of kind `rows` (sample of a projection's row hashes, `n` all rows),
+    Yields batches of SCAN_SCHEMA: rows of kind `rows` (sample of a projection's row hashes, `n` all rows), `sum` (the
+    veiled sum of these hashes, by which equal tables are told),
     `values` (sample of a column's values, `n` nulls), `file` (a row-hash file written; `text` its path,
-    `table_id` its bucket), `digest` (SHA-256 of a file that was read as a whole), `error` (a table that could not be
-    read) and `task` (bytes read, peak memory).
+    `table_id` its bucket), `digest` (SHA-256 of a file that was read as a whole), `outside` (a column with a value
+    that its statistics rule out), `error` (a table that could not be read) and `task` (bytes read, peak memory).
     """
     started = time.monotonic()
     counter = ReadCounter()
     results, hashes = ScanRows(), HashFiles(plan.out_uri, plan.bucket_bits)
     for split in splits:
         hasher = new_hasher(plan, split.table_id)
+        # the statistics of staged text are lakebed's own
+        watch = RangeWatch(plan.claims.get(split.table_id, {}) if split.format != "staged" else {})
         root = plan.staged_root if split.format == "staged" else plan.lake_root
         try:
             for cells in read_split(root, split, hasher.tokens, counter, ignore_case=plan.ignore_case):
                 hasher.add(cells)
+                watch.add(cells)
         except SourceBusyError:
             raise
         except SourceError as error:
             results.add("error", split.table_id, text=str(error.value or error.what))
             continue
-        # as where Spark reads the table, which decides itself where it is cut
-        _collect(plan, split.table_id, hasher, results, hashes, is_repeated=split.format == "delta")
+        for token in watch.outside():
+            results.add("outside", split.table_id, token=token)
+        _collect(plan, split.table_id, hasher, results, hashes)
         if results.is_full:
             yield results.batch()
     for path, digest in counter.digests.items():
@@ -162,18 +172,19 @@ def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
 
 
 def scan_cells(plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
-    """The same for one table whose cells come from Spark's own reader.
-
-    Spark decides where a table is cut, so repeats are kept: the rows written are the same for any cut.
-    """
+    """The same for one table whose cells come from Spark's own reader."""
     results, hashes = ScanRows(), HashFiles(plan.out_uri, plan.bucket_bits)
     hasher = new_hasher(plan, table_id)
+    watch = RangeWatch(plan.claims.get(table_id, {}))
     n_bytes = 0
     for batch in cells:
         hasher.add(batch)
+        watch.add(batch)
         n_bytes += sum(leaf.values.nbytes for leaf in batch.values())
     if hasher.n_rows:
-        _collect(plan, table_id, hasher, results, hashes, is_repeated=True)
+        _collect(plan, table_id, hasher, results, hashes)
+    for token in watch.outside():
+        results.add("outside", table_id, token=token)
     _add_files(results, hashes)
     results.add("task", -1, n=peak_memory_bytes(), n_bytes=n_bytes)
     return results.batch()
@@ -192,26 +203,26 @@ def _collect(
     hasher: TableHasher,
     results: "ScanRows",
     hashes: HashFiles,
-    *,
-    is_repeated: bool = False,
 ) -> None:
     level = plan.tables[table_id].row_level
-    for number, fingerprint in hasher.fingerprints().items():
-        sample = fingerprint.hashes[: _n_below(fingerprint.hashes[:, 0], level)]
-        results.add("rows", table_id, number, n=hasher.n_rows, data=sample.tobytes())
-        hashes.add(plan.projections[number][0], table_id, fingerprint.repeated() if is_repeated else fingerprint)
+    for number, rows in hasher.row_hashes().items():
+        results.add("rows", table_id, number, n=hasher.n_rows, data=sample_of(rows, level).tobytes())
+        found = veiled(multiset_sum(rows, plan.settings.key).tobytes(), plan.settings.key)
+        results.add("sum", table_id, number, n=len(rows), data=found)
+        hashes.add(plan.projections[number][0], table_id, rows)
     for token, sketch in hasher.value_sketches().items():
         results.add("values", table_id, token=token, n=sketch.n_nulls, data=sketch.hashes.tobytes())
 
 
 def _add_files(results: "ScanRows", hashes: HashFiles) -> None:
     for file in hashes.close():
-        results.add("file", file.bucket, n=file.n_rows, n_bytes=file.n_bytes, text=file.path, data=file.multiset)
+        results.add("file", file.bucket, n=file.n_rows, n_bytes=file.n_bytes, text=file.path)
 
 
-def _n_below(high: np.ndarray[tuple[int], np.dtype[np.uint64]], level: int) -> int:
-    """How many of the ascending hashes belong to a sample of that level."""
-    return len(high) if level == 0 else int(np.searchsorted(high, np.uint64(1) << np.uint64(64 - level)))
+def sample_of(rows: UInt64, level: int) -> UInt64:
+    """The distinct row hashes below 2^(64 - level), ascending. Shapes: (n, 2); result (k, 2)."""
+    below = rows if level == 0 else rows[rows[:, 0] < np.uint64(1) << np.uint64(64 - level)]
+    return distinct_counts(below)[0]
 
 
 class ScanRows:

@@ -4,6 +4,7 @@ from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.contract import CONTRACTS
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, KeyParts, StageDef
+from lakebed.tasks.runtime.hash_key import key_id
 from lakebed.tasks.runtime.stage import Stage
 
 
@@ -11,7 +12,7 @@ def _key_parts(inputs: Inputs) -> KeyParts:
     """The identity of the lake's files, because data is read again, and that of the hash key, which no config tells."""
     workspace, config = inputs.workspace, inputs.section(ContainmentConfig)
     manifest = ArtifactStore(workspace.artifacts).manifest(inputs.ref("inventory"))
-    settings = (str(workspace.lake.ignore_column_case).encode(), config.key_id.encode())
+    settings = (str(workspace.lake.ignore_column_case).encode(), key_id(config.key_at(workspace.artifacts)).encode())
     identity = (str(manifest.summary["source_identity"]).encode(), *settings)
     return KeyParts(config, identity, (manifest.family.encode(), *settings))
 
@@ -37,7 +38,7 @@ def _warm() -> None:
 
 CONTAINMENT = StageDef(
     name="containment",
-    version=1,
+    version=2,
     contracts=CONTRACTS,
     requires=("inventory",),
     key_parts=_key_parts,

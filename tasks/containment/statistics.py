@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds, MinMaxSurvey, survey
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups, group_schemas, schema_edges
+from lakebed.tasks.containment.trust import BOUNDS, Untrusted, trusted
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.scan.splits import InventoryTables
 
 MAX_TRIVIAL_PARENTS = 1_000
-BOUNDS = ("min_lower", "min_upper", "max_lower", "max_upper")
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,13 @@ class LakeView:
     trivial: tuple[Int32, Int32]
 
 
-def view_lake(store: ArtifactStore, inventory: ArtifactRef, config: ContainmentConfig) -> LakeView:
-    """Schema graph and min-max pruning, from the inventory alone: reads no data."""
+def view_lake(
+    store: ArtifactStore, inventory: ArtifactRef, config: ContainmentConfig, wrong: Untrusted | None = None
+) -> LakeView:
+    """Schema graph and min-max pruning, from the inventory alone, without statistics that are wrong: reads no data."""
     tables, columns, files = (store.read(inventory, name) for name in ("tables", "columns", "files"))
-    extras = (store.read(inventory, "file_bounds"), store.read(inventory, "partition_values"))
+    columns, file_bounds = trusted(columns, store.read(inventory, "file_bounds"), wrong or {})
+    extras = (file_bounds, store.read(inventory, "partition_values"))
     lake = load_statistics(tables, columns, files, extras, strict_types=config.strict_types)
     pairs = schema_edges(lake.groups)
     found = survey(lake.groups, pairs, lake.bounds, is_bag=config.semantics == "bag", max_pairs=config.max_listed_pairs)

@@ -11,7 +11,7 @@ from lakebed.connectors.errors import ConfigError
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, NodeFeatures, Transition, thread_count
 from lakebed.tasks.embeddings.kernel.projection import UInt64
-from lakebed.tasks.encoding.hashes import value_hashes
+from lakebed.tasks.encoding.sip_hashes import value_hashes
 from lakebed.tasks.summary.kernel.cost_model import Choice
 from lakebed.tasks.summary.kernel.csr import CsrGraph
 from lakebed.tasks.summary.kernel.model import Summary

@@ -3,9 +3,9 @@
 Import-light: the kernels, in the modules below, import numba, which takes more than a second.
 """
 
-from lakebed.tasks.encoding.words import ENCODING_ID
+from lakebed.tasks.encoding.words import ENCODING_ID, OLDER_ENCODING_ID
 
-__all__ = ["ENCODING_ID", "compile_kernels"]
+__all__ = ["ENCODING_ID", "OLDER_ENCODING_ID", "compile_kernels"]
 
 
 def compile_kernels() -> int:

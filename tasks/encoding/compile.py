@@ -1,6 +1,6 @@
 """Fills numba's disk cache, so that no run waits for a compiler."""
 
-from lakebed.tasks.encoding import multiset, nested, numeric, postings, siphash
+from lakebed.tasks.encoding import aes, counting, lanes, multiset, nested, numeric, postings, siphash
 
 
 def compile_kernels() -> int:
@@ -10,5 +10,6 @@ def compile_kernels() -> int:
 
     Returns: the number of compiled signatures.
     """
-    kernels = [*siphash.KERNELS, *numeric.KERNELS, *nested.KERNELS, *multiset.KERNELS, *postings.KERNELS]
+    modules = (aes, counting, lanes, multiset, nested, numeric, postings, siphash)
+    kernels = [kernel for module in modules for kernel in module.KERNELS]
     return sum(len(kernel.signatures) for kernel in kernels)

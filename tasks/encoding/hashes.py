@@ -1,16 +1,14 @@
-"""Hashes of cells and rows: keyed, 128 bits from the first step.
+"""Hashes of cells and rows under the secret key: 128 bits, exact up to 2^-128 a pair of rows.
 
-The hash of a row over a set of columns is the sum of its cells' hashes modulo 2^128, remixed. The sum makes it
-independent of the order of the columns, and lets one scan give the row hashes of any number of column subsets. Each
-cell's hash takes in its column's token, so equal values in two columns do not cancel or swap.
+A column's cells are sums in four lanes (lanes.py says how, and why two rows have equal ones with probability 2^-128);
+the sums of a row's columns add up, whatever their order, and are remixed by AES (aes.py). So one scan gives the row
+hashes of any number of column subsets, and a proof that compares |A| with |B| rows is false with probability at most
+|A|·|B| / 2^128.
 
-The remix is a keyed bijection of 128 bits: a Feistel network of four rounds, whose round functions are SipHash-2-4
-with keys of their own. Without it the sum over the *rows* would be linear in the cells, and {(1, a), (2, b)} would have
-the same multiset hash as {(1, b), (2, a)}. Because it is a bijection it adds no collision: two different rows collide
-only if their sums do, with probability 2^-128, so a proof that compares |A| with |B| rows is false with probability at
-most |A|·|B| / 2^128.
+The bound holds for a key that nobody knows who chose the rows. Digests under a key that all know are in sip_hashes.py.
 """
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -19,47 +17,111 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import types as t
 
+from lakebed.tasks.encoding import lanes, secret
 from lakebed.tasks.encoding import words as w
-from lakebed.tasks.encoding.cells import cells, null_mask
-from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, plain
-from lakebed.tasks.encoding.siphash import absorb_words, add_hashes, hash_bytes, hash_fixed, hash_words, remix
+from lakebed.tasks.encoding.aes import remix
+from lakebed.tasks.encoding.cells import buffer_values, cells, null_mask
+from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, WordCells, plain
 from lakebed.tasks.encoding.types import type_text
 
+Sums = NDArray[np.uint64]
+"""(4, n): unfinished sums of each row, by lane."""
 Hashes = NDArray[np.uint64]
 """(n, 2): column 0 the high, column 1 the low word."""
 
-KEY_BYTES = 16
-_N_ROUNDS = 4
-_MAX_STATES = 20_000
+_INTEGERS = (t.is_int8, t.is_int16, t.is_int32, t.is_int64, t.is_uint8, t.is_uint16, t.is_uint32)
+_MAX_COLUMNS = 65_536
+_NO_WORDS = np.empty(0, np.uint64)
 
 
-def column_hashes(
+class _Column:
+    """The keys of one column, and what its constant words add."""
+
+    def __init__(self, key: bytes, token: str, form: str) -> None:
+        self._key, self._token, self._form = key, token, form
+        self.keys = secret.word_keys(key, token, form, 3)
+        self.integer = self.constants(w.INTEGER), self.constants(w.INTEGER, -1)
+        self.date = self.constants(w.DATE)
+        self.kinds = np.stack([*self.integer, self.constants(w.FLOAT), self.constants(w.NAN)])
+
+    @property
+    def all_keys(self) -> Sums:
+        """(256, 2, 4), for cells of variable length."""
+        return secret.word_keys(self._key, self._token, self._form, lanes.MAX_WORDS)
+
+    @property
+    def blocks(self) -> Sums:
+        """(31, 4, 2, 8), the same by blocks of 64 bytes."""
+        return secret.block_keys(self._key, self._token, self._form)
+
+    def constants(self, tag: int, high: int = 0) -> Sums:
+        """(4,) what the words (tag, 0, high) add."""
+        sums = start_sums(1)
+        tags, highs = (np.array([word & w.WORD], np.uint64) for word in (tag, high))
+        lanes.add_fixed(sums, tags, np.zeros(1, np.uint64), highs, self.keys)
+        return np.ascontiguousarray(sums[:, 0])
+
+    def add_digest(self, sums: Sums, row: int, content: bytes) -> None:
+        """Adds a cell that is longer than there are keys: 128 bits of keyed BLAKE2b stand for it."""
+        key = secret.derived(self._key, "long cells", secret.KEY_BYTES)
+        digest = hashlib.blake2b(content, digest_size=16, key=key).digest()
+        one = start_sums(1)
+        tag, low, high = (np.array([word], np.uint64) for word in (w.LONG, *np.frombuffer(digest, "<u8").tolist()))
+        lanes.add_fixed(one, tag, low, high, self.keys)
+        sums[:, row] += one[:, 0]
+
+
+_column = lru_cache(maxsize=_MAX_COLUMNS)(_Column)
+
+
+def column_sums(
     leaf_values: pa.Array,
     null_depth: NDArray[np.uint8] | None,
     token: str,
     key: bytes,
     *,
     strict_types: bool = False,
-) -> Hashes:
-    """SipHash-2-4-128 of each cell, with the column's token before it.
+) -> Sums:
+    """What each cell of a column adds to the sums of its row.
 
     Args:
         leaf_values: the cells, n of them.
         null_depth: (n,) for null cells, how many enclosing structs are there; None: 0 everywhere.
         token: names the column.
-        key: 16 bytes.
+        key: 32 bytes.
         strict_types: the type counts too (int ≠ float), and -0.0 ≠ 0.0.
 
-    Returns: (n, 2), high and low words.
+    Returns: (4, n).
     """
-    kind = type_text(leaf_values.type) if strict_types else ""
-    return _array_hashes(plain(leaf_values), null_depth, column_state(token, kind, key), strict=strict_types)
+    sums = start_sums(len(leaf_values))
+    add_cells(sums, leaf_values, null_depth, token, key, strict_types=strict_types)
+    return sums
+
+
+def add_cells(
+    sums: Sums,
+    leaf_values: pa.Array,
+    null_depth: NDArray[np.uint8] | None,
+    token: str,
+    key: bytes,
+    *,
+    strict_types: bool = False,
+) -> None:
+    """Adds the cells of a column to the sums, in place; arguments as of `column_sums`."""
+    if sums.shape != (lanes.LANES, len(leaf_values)):
+        raise ValueError(f"sums of {sums.shape[1]} rows cannot take a column of {len(leaf_values)}")
+    form = type_text(leaf_values.type) if strict_types else ""
+    _add(sums, plain(leaf_values), null_depth, _column(key, token, form), strict=strict_types)
 
 
 def value_hashes(values: pa.Array, null_depth: NDArray[np.uint8] | None, key: bytes) -> NDArray[np.uint64]:
     """(n,) 64-bit hashes of the cells that do not depend on the column; `value_is_null` says which are null."""
-    hashes = _array_hashes(plain(values), null_depth, domain_state(w.VALUE_DOMAIN, 0, key), strict=False)
-    return np.ascontiguousarray(hashes[:, 1])
+    sums = start_sums(len(values))
+    _add(
+        sums, plain(values), null_depth, _column(secret.derived(key, "values", secret.KEY_BYTES), "", ""), strict=False
+    )
+    out: NDArray[np.uint64] = lanes.mixed_values(sums)
+    return out
 
 
 def value_is_null(values: pa.Array) -> NDArray[np.bool_]:
@@ -68,93 +130,126 @@ def value_is_null(values: pa.Array) -> NDArray[np.bool_]:
     mask = null_mask(values)
     is_null = np.zeros(len(values), np.bool_) if mask is None else mask
     if t.is_dictionary(values.type) and values.dictionary.null_count:
-        is_null = is_null | value_is_null(values.dictionary)[_indices(values)]
+        is_null = is_null | value_is_null(values.dictionary)[indices_of(values)]
     return is_null
 
 
-def row_hashes(columns: Sequence[Hashes], key: bytes) -> Hashes:
-    """Row hashes from the hashes of all columns, at least one, in any order. Shapes: (n, 2) each and the result."""
-    sums = start_sums(len(columns[0]))
-    for hashes in columns:
-        add_column(sums, hashes)
+def row_hashes(columns: Sequence[Sums], key: bytes) -> Hashes:
+    """Row hashes from the sums of all columns, at least one, in any order. Shapes: (4, n) each; result (n, 2)."""
+    sums = start_sums(columns[0].shape[1])
+    for column in columns:
+        add_column(sums, column)
     return finish(sums, key)
 
 
-def start_sums(n: int) -> Hashes:
-    """Sums for `add_column`, which are (n, 2) words whatever the number of columns."""
-    return np.zeros((n, 2), np.uint64)
+def start_sums(n: int) -> Sums:
+    """Sums of n rows that nothing has been added to."""
+    return np.zeros((lanes.LANES, n), np.uint64)
 
 
-def add_column(sums: Hashes, hashes: Hashes) -> None:
-    """Adds a column's hashes to the rows' sums modulo 2^128, in place."""
-    if sums.shape != hashes.shape:
-        raise ValueError(f"sums of {len(sums)} rows cannot take a column of {len(hashes)}")
-    add_hashes(sums, hashes)
+def add_column(sums: Sums, column: Sums) -> None:
+    """Adds a column's sums to the rows' sums, in place."""
+    if sums.shape != column.shape:
+        raise ValueError(f"sums of {sums.shape[1]} rows cannot take a column of {column.shape[1]}")
+    lanes.add_sums(sums, column)
 
 
-def finish(sums: Hashes, key: bytes) -> Hashes:
-    """The row hashes of finished sums (the remix of the module's docstring); the sums stay as they are."""
-    out: Hashes = remix(sums, _remix_states(key))
+def finish(sums: Sums, key: bytes) -> Hashes:
+    """The row hashes of finished sums; the sums stay as they are."""
+    out: Hashes = remix(sums, secret.remix_keys(key))
     return out
 
 
-@lru_cache(maxsize=_MAX_STATES)
-def column_state(token: str, kind: str, key: bytes) -> Hashes:
-    """The hash state after token and type text, each with its length: no two columns share a prefix."""
-    prefix = w.bytes_words(0, token.encode())[1:] + w.bytes_words(0, kind.encode())[1:]
-    return _state(prefix, key)
-
-
-@lru_cache(maxsize=64)
-def domain_state(domain: int, number: int, key: bytes) -> Hashes:
-    """The hash state of a stream that is not a column's."""
-    return _state([domain, number], key)
-
-
-@lru_cache(maxsize=16)
-def _remix_states(key: bytes) -> Hashes:
-    return np.stack([domain_state(w.REMIX_DOMAIN, i, key) for i in range(_N_ROUNDS)])
-
-
-def _state(prefix: list[int], key: bytes) -> Hashes:
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"the key has {len(key)} bytes, expected {KEY_BYTES}")
-    low, high = int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")
-    state: Hashes = absorb_words(low, high, np.array(prefix, dtype=np.uint64))
-    state.setflags(write=False)
-    return state
-
-
-def _array_hashes(values: pa.Array, null_depth: NDArray[np.uint8] | None, state: Hashes, *, strict: bool) -> Hashes:
-    if t.is_dictionary(values.type) and len(values.dictionary) <= len(values):
-        return _dictionary_hashes(values, null_depth, state, strict=strict)
-    return _cell_hashes(cells(values, null_depth, strict=strict), state)
-
-
-def _cell_hashes(encoded: Cells, state: Hashes) -> Hashes:
-    out: Hashes
-    if isinstance(encoded, FixedCells):
-        out = hash_fixed(state, encoded.tags, encoded.low, encoded.high)
-    elif isinstance(encoded, ByteCells):
-        out = hash_bytes(state, np.uint64(encoded.tag), encoded.offsets, encoded.data, encoded.is_null, encoded.depth)
-    else:
-        out = hash_words(state, encoded.offsets, encoded.words)
-    return out
-
-
-def _dictionary_hashes(
-    values: pa.DictionaryArray, null_depth: NDArray[np.uint8] | None, state: Hashes, *, strict: bool
-) -> Hashes:
-    """Hashes the dictionary once; nulls, in the indices or in the dictionary, get their own depth."""
-    held, nulls = _array_hashes(plain(values.dictionary), None, state, strict=strict), value_is_null(values)
-    out = np.ascontiguousarray(held[_indices(values)]) if len(held) else start_sums(len(values))
-    if nulls.any():
-        depth = np.zeros(len(values), np.uint64) if null_depth is None else null_depth.astype(np.uint64)
-        none = np.zeros(int(nulls.sum()), np.uint64)
-        out[nulls] = hash_fixed(state, none, depth[nulls], none)
-    return out
-
-
-def _indices(values: pa.DictionaryArray) -> NDArray[np.int64]:
+def indices_of(values: pa.DictionaryArray) -> NDArray[np.int64]:
     """(n,) positions in the dictionary; 0 for null indices."""
     return np.asarray(values.indices.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _add(sums: Sums, values: pa.Array, null_depth: NDArray[np.uint8] | None, column: _Column, *, strict: bool) -> None:
+    if t.is_dictionary(values.type):
+        if len(values.dictionary) > len(values):
+            values = plain(values.dictionary_decode())
+        else:
+            _add_dictionary(sums, values, null_depth, column, strict=strict)
+            return
+    if not values.null_count:
+        _add_cells(sums, values, None, column, strict=strict)
+        return
+    scratch = start_sums(len(values))
+    _add_cells(scratch, values, null_depth, column, strict=strict)
+    is_null = np.asarray(values.is_null().to_numpy(zero_copy_only=False)).view(np.uint8)
+    _add_with_nulls(sums, scratch, is_null, null_depth, column)
+
+
+def _add_with_nulls(
+    sums: Sums, found: Sums, is_null: NDArray[np.uint8], null_depth: NDArray[np.uint8] | None, column: _Column
+) -> None:
+    depth = _NO_WORDS if null_depth is None else null_depth.astype(np.uint64)
+    lanes.add_with_nulls(sums, found, is_null, depth, column.keys)
+
+
+def _add_dictionary(
+    sums: Sums, values: pa.DictionaryArray, null_depth: NDArray[np.uint8] | None, column: _Column, *, strict: bool
+) -> None:
+    """Each entry once; nulls, in the indices or in the dictionary, get their own depth."""
+    entries = start_sums(max(1, len(values.dictionary)))
+    held = plain(values.dictionary)
+    if len(held):
+        _add(entries, held, None, column, strict=strict)
+    nulls = value_is_null(values)
+    found = start_sums(len(values)) if nulls.any() else sums
+    lanes.add_entries(found, indices_of(values), entries)
+    if nulls.any():
+        _add_with_nulls(sums, found, nulls.view(np.uint8), null_depth, column)
+
+
+def _add_cells(
+    sums: Sums, values: pa.Array, null_depth: NDArray[np.uint8] | None, column: _Column, *, strict: bool
+) -> None:
+    """Adds cells; of null ones anything may be added. The common types by kernels of their own."""
+    kind = values.type
+    if any(is_of(kind) for is_of in _INTEGERS):
+        numbers = buffer_values(values, np.dtype(kind.to_pandas_dtype())).astype(np.int64, copy=False)
+        lanes.add_integers(sums, numbers, column.keys, *column.integer)
+    elif t.is_date32(kind):
+        days = buffer_values(values, np.int32).astype(np.int64)
+        lanes.add_integers(sums, days, column.keys, column.date, column.date)
+    elif not (t.is_floating(kind) and _add_floats(sums, values, column, strict=strict)):
+        _add_encoded(sums, cells(values, null_depth, strict=strict), column)
+
+
+def _add_floats(sums: Sums, values: pa.Array, column: _Column, *, strict: bool) -> bool:
+    """Adds floats; False, and nothing added, where some are whole and need 128 bits."""
+    with np.errstate(invalid="ignore"):  # a signalling NaN of a narrow type
+        floats = buffer_values(values, np.dtype(f"f{values.type.bit_width // 8}")).astype(np.float64, copy=False)
+    low, kinds = np.empty(floats.size, np.uint64), np.empty(floats.size, np.uint64)
+    if not lanes.float_kinds(floats, floats.view(np.uint64), strict, low, kinds):
+        return False
+    lanes.add_kinds(sums, low, kinds, column.keys, column.kinds)
+    return True
+
+
+def _add_encoded(sums: Sums, encoded: Cells, column: _Column) -> None:
+    """Adds cells as words.py has them."""
+    if isinstance(encoded, FixedCells):
+        lanes.add_fixed(sums, encoded.tags, encoded.low, encoded.high, column.keys)
+    elif isinstance(encoded, ByteCells):
+        _add_bytes(sums, encoded, column)
+    else:
+        _add_words(sums, encoded, column)
+
+
+def _add_bytes(sums: Sums, encoded: ByteCells, column: _Column) -> None:
+    offsets, data = encoded.offsets, encoded.data
+    tag = column.constants(encoded.tag)
+    if lanes.add_bytes(sums, offsets, data, column.all_keys, column.blocks, tag):
+        for row in np.flatnonzero(np.diff(offsets) > lanes.MAX_BYTES).tolist():
+            content = data[offsets[row] : offsets[row + 1]].tobytes()
+            column.add_digest(sums, row, np.array([encoded.tag, len(content)], "<u8").tobytes() + content)
+
+
+def _add_words(sums: Sums, encoded: WordCells, column: _Column) -> None:
+    offsets, found = encoded.offsets, encoded.words
+    if lanes.add_words(sums, offsets, found, column.all_keys):
+        for row in np.flatnonzero(np.diff(offsets) > lanes.MAX_WORDS).tolist():
+            column.add_digest(sums, row, found[offsets[row] : offsets[row + 1]].astype("<u8").tobytes())

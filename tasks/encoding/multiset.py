@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lakebed.tasks.encoding.hashes import KEY_BYTES, Hashes, domain_state
 from lakebed.tasks.encoding.signatures import (
     READ_TABLE,
     READ_WORDS,
@@ -20,6 +19,7 @@ from lakebed.tasks.encoding.signatures import (
     kernel,
     tuple_of,
 )
+from lakebed.tasks.encoding.sip_hashes import KEY_BYTES, Hashes, domain_state
 from lakebed.tasks.encoding.siphash import sum_lanes
 from lakebed.tasks.encoding.words import MULTISET_DOMAIN
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -31,11 +30,10 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.choice import engine_for
+from lakebed.tasks.scan.engine import Engine, Work, collect
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-_DDL = "number int not null, head string not null"
+_SCHEMA = pa.schema([pa.field("number", pa.int32(), nullable=False), pa.field("head", pa.string(), nullable=False)])
 
 N_TIMED_QUERIES = 200
 K_TIMED = 10
@@ -159,12 +157,8 @@ def _build_kind(
 
 
 def _build_shards(workspace: Workspace, works: Sequence[ShardWork]) -> list[ShardHead]:
-    """Here where there is one shard, else on Spark."""
-    if len(works) == 1:
-        return build_here(works)
-    from lakebed.connectors.spark.session import shared_session
-
-    return build_on_spark(shared_session(workspace.spark).get(), works)
+    """Here where there is one shard, else by an engine."""
+    return build_here(works) if len(works) == 1 else build_by(engine_for(workspace), works)
 
 
 def _query_us(uri: str, vectors: Float32) -> float:
@@ -177,18 +171,17 @@ def _query_us(uri: str, vectors: Float32) -> float:
     return (time.process_time() - started) / len(chosen) * 1e6
 
 
-def build_on_spark(session: "SparkSession", works: Sequence[ShardWork]) -> list[ShardHead]:
-    """Builds every shard in one job; the same files as `build_here` makes.
+def build_by(engine: Engine, works: Sequence[ShardWork]) -> list[ShardHead]:
+    """Builds every shard in a worker of the engine; the same files as `build_here` makes.
 
     Raises: ArtifactError: as `build_one`.
     """
-    from lakebed.connectors.spark.jobs import run_tasks
-
-    with shown().step(f"Building {len(works):,} shards", len(works)) as step:
-        rows = run_tasks(session, list(works), len(works), _build_task, _DDL, step.advance).sort_by("number")
+    work = Work(_build_task, _SCHEMA, f"Building {len(works):,} shards")
+    rows = collect(engine, work, list(enumerate(works))).sort_by("number")
     return [ShardHead.model_validate_json(text) for text in rows["head"].to_pylist()]
 
 
-def _build_task(works: Sequence[ShardWork], number: int) -> list[pa.RecordBatch]:
-    head = build_one(works[number]).model_dump_json()
-    return [pa.record_batch([pa.array([number], pa.int32()), pa.array([head])], names=["number", "head"])]
+def _build_task(task: tuple[int, ShardWork]) -> list[pa.RecordBatch]:
+    number, work = task
+    head = build_one(work).model_dump_json()
+    return [pa.RecordBatch.from_arrays([pa.array([number], pa.int32()), pa.array([head])], schema=_SCHEMA)]

@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from lakebed.connectors.errors import SourceBusyError, SourceError, Transient
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS, VIEW
-from lakebed.connectors.lake.discovery import discover
+from lakebed.connectors.lake.discovery import apart, discover
 from lakebed.connectors.lake.listing import Listing, empty_lake_error
 from lakebed.connectors.lake.model import Unreadable
 from lakebed.connectors.lake.parquet import read_footers
 from lakebed.tasks.inventory.contract import CONTRACTS
 from lakebed.tasks.inventory.gaps import Gap, TableGaps, apply_bounds, choose_gaps, plan_missing, table_gaps
 from lakebed.tasks.inventory.kernel import TableFacts, describe_tables
-from lakebed.tasks.inventory.metadata import LakeFacts, read_metadata, reason_text, type_overrides, with_partitions
+from lakebed.tasks.inventory.metadata import (
+    LakeFacts,
+    are_alike,
+    read_metadata,
+    reason_text,
+    type_overrides,
+    with_partitions,
+)
 from lakebed.tasks.inventory.previous import STATE, KnownTable, Reuse, save_state, table_states, tokens_of
 from lakebed.tasks.inventory.sources import changed_paths
 from lakebed.tasks.inventory.text import text_facts
@@ -140,6 +147,8 @@ class _Gaps:
         opened = [
             KnownTable(name, reuse.states[name], self.tables.get(name), tokens_of(self.chosen.get(name, ())))
             for name in facts.tables
+            # a table that was found only by looking into a folder's files is looked for again
+            if name in reuse.states
         ]
         return [*opened, *reuse.tables.values()]
 
@@ -268,14 +277,27 @@ class _Staging:
         for source in self.sources:
             part = slice(start, start + len(source.files))
             start = part.stop
-            try:
-                facts.add(_text_table(source, outcomes[part], self.paths[part], stage))
-            except SourceError as error:
-                facts.refuse(source, error)
-            if source.name in facts.tables:
-                self.kept += self.paths[part]
+            self.kept += _add_text(facts, source, outcomes[part], self.paths[part], stage)
         for path in sorted(set(self.paths) - set(self.kept)):
             stage.store.storage.delete_file(f"{stage.spec.name}/{stage.key}/{path}")
+
+
+def _add_text(
+    facts: LakeFacts, source: TableSource, outcomes: Sequence[Outcome], paths: Sequence[str], stage: Stage
+) -> list[str]:
+    """Enters a table of text, or its files by themselves where they turn out to be no parts; the copies to keep."""
+    try:
+        table = _text_table(source, outcomes, paths, stage)
+        if source.is_guess and not are_alike(table.files):
+            raise SourceError("its files have other columns", value=source.name)
+        facts.add(table)
+    except SourceError as error:
+        if not source.is_guess:
+            facts.refuse(source, error)
+            return []
+        parts = zip(apart(source), outcomes, paths, strict=True)
+        return [path for one, outcome, own in parts for path in _add_text(facts, one, [outcome], [own], stage)]
+    return [*paths] if source.name in facts.tables else []
 
 
 def _text_table(source: TableSource, outcomes: Sequence[Outcome], paths: Sequence[str], stage: Stage) -> TableFacts:

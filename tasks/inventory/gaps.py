@@ -91,7 +91,8 @@ def _gaps(table: TableFacts) -> Iterator[Gap]:
     for place, file in enumerate(table.files):
         statistics = file.statistics
         for index, leaf in enumerate(file.leaves):
-            if leaf.token in table.partition_types or not _is_gap(file, index):
+            is_cast = file.staged_path is None and leaf.token in file.casts
+            if leaf.token in table.partition_types or is_cast or not _is_gap(file, index):
                 continue
             n_bytes = statistics.n_bytes[index]
             places.setdefault(leaf.token, []).append(place)

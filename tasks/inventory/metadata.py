@@ -4,11 +4,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.config import ColumnType, LakeConfig
 from lakebed.connectors.lake.delta_log import DeltaFacts, read_delta
-from lakebed.connectors.lake.discovery import Discovery, partition_of
+from lakebed.connectors.lake.discovery import Discovery, apart, partition_of
 from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.leaves import token_of
 from lakebed.connectors.lake.listing import Listing, table_of_log
@@ -16,7 +17,8 @@ from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 from lakebed.connectors.lake.statistics import UNKNOWN, FileFacts, widen
 from lakebed.connectors.lake.text.types import parse_canonical
 from lakebed.connectors.lake.type_text import column_type
-from lakebed.tasks.inventory.kernel import TableFacts, unify_schema
+from lakebed.connectors.lake.variant import VARIANT_TYPE
+from lakebed.tasks.inventory.kernel import TableFacts, type_class, unify_schema
 
 _CANDIDATES: tuple[ColumnType, ...] = ("int64", "float64", "date", "timestamp")
 
@@ -40,7 +42,20 @@ def partition_type(texts: Collection[str | None], override: ColumnType | None = 
         return column_type(override)
     if not len(known):
         return pa.string()
+    if _are_integers(known):
+        return column_type("int64")
     return column_type(next((name for name in _CANDIDATES if _fits(known, name)), "string"))
+
+
+def _are_integers(texts: pa.Array) -> bool:
+    """Whether all are integers of 64 bits, as engines type them: `month=01` is the month 1."""
+    if not pc.all(pc.match_substring_regex(texts, "^-?[0-9]+$")).as_py():
+        return False
+    try:
+        texts.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _fits(texts: pa.Array, name: ColumnType) -> bool:
@@ -62,6 +77,9 @@ class LakeFacts:
 
     def add(self, table: TableFacts) -> None:
         """Adds a table if its files make one schema."""
+        if table.source.name in self.tables:
+            # a file that was taken for a part of a table, beside one that has its name but for the ending
+            table.source = replace(table.source, name=table.source.path)
         try:
             unify_schema(table)
         except SourceError as error:
@@ -167,10 +185,23 @@ def _add_parquet(
             lake.unreadable.append(replace(footer, name=source.name, reason=_with_file(source, footer)))
             return
         files.append(footer)
+    if source.is_guess and not are_alike(files):
+        for one, file in zip(apart(source), files, strict=True):
+            lake.add(TableFacts(one, [file], "arrow"))
+        return
     try:
         lake.add(with_partitions(TableFacts(source, files, "arrow"), config))
     except SourceError as error:
         lake.refuse(source, error)
+
+
+def are_alike(files: Sequence[FileFacts]) -> bool:
+    """Whether files that are called as parts of one table have most columns in common, and these of a kind."""
+    types = [{leaf.token: type_class(leaf.type) for leaf in file.leaves} for file in files]
+    common = set.intersection(*map(set, types))
+    if 2 * len(common) < max(map(len, types)):
+        return False
+    return all(len({one[token] for one in types} - {"null"}) < 2 for token in common)
 
 
 def _with_file(source: TableSource, footer: Unreadable) -> str:
@@ -208,8 +239,11 @@ def _fill(file: FileFacts, footer: FileFacts, n_deleted: int, is_mapped: bool) -
     file.row_group_rows, file.row_group_bytes = footer.row_group_rows, footer.row_group_bytes
     place = {leaf.token: index for index, leaf in enumerate(footer.leaves)}
     for index, leaf in enumerate(file.leaves):
-        if file.statistics.tightness[index] == "none" and not is_mapped:
-            _fill_leaf(file, index, footer, place.get(leaf.token))
+        found = place.get(leaf.token)
+        is_same = found is None or type_class(footer.leaves[found].type) == type_class(leaf.type)
+        # a VARIANT may be two columns to the footer, and a date what is a timestamp by now
+        if file.statistics.tightness[index] == "none" and not is_mapped and is_same and leaf.type != VARIANT_TYPE:
+            _fill_leaf(file, index, footer, found)
 
 
 def _fill_leaf(file: FileFacts, index: int, footer: FileFacts, found: int | None) -> None:

@@ -5,6 +5,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lakebed.connectors.lake.discovery import format_of
+from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.contract import CONTRACTS, VERSION
 from lakebed.tasks.runtime.artifacts import ArtifactRef
@@ -14,9 +16,13 @@ from lakebed.tasks.runtime.stage import Stage, StageMetrics
 
 if TYPE_CHECKING:
     from lakebed.tasks.inventory.sources import OpenLake
+    from lakebed.tasks.runtime.workspace import Workspace
 
     # the lake, listed once for key and build, and what that has cost
     Held = tuple[OpenLake, StageMetrics]
+
+
+TEXT_RULES = b"text 2"
 
 
 @contextmanager
@@ -28,7 +34,20 @@ def _hold(inputs: Inputs) -> Iterator[Inputs]:
     with ExitStack() as stack:
         with metrics.step("list"):
             lake = stack.enter_context(listed_lake(inputs.workspace))
-        yield replace(inputs, held=(lake, metrics))
+        yield replace(inputs, workspace=_text_as_typed(inputs, lake), held=(lake, metrics))
+
+
+def _has_text(lake: "OpenLake") -> bool:
+    return any(format_of(entry.path) in ("csv", "json") for entry in lake.listing.files)
+
+
+def _text_as_typed(inputs: Inputs, lake: "OpenLake") -> "Workspace":
+    """The workspace; where types are compared strictly, text has the types of one rendering each."""
+    workspace = inputs.workspace
+    if not (inputs.section(ContainmentConfig).strict_types and _has_text(lake)):
+        return workspace
+    text = workspace.lake.text.model_copy(update={"renderings": "canonical"})
+    return workspace.model_copy(update={"lake": workspace.lake.model_copy(update={"text": text})})
 
 
 def _held(inputs: Inputs) -> "Held":
@@ -38,9 +57,12 @@ def _held(inputs: Inputs) -> "Held":
 
 def _key_parts(inputs: Inputs) -> KeyParts:
     """The identity of the lake's files, and how the lake is read."""
+    lake = _held(inputs)[0]
     settings = canonical_json(inputs.workspace.lake).encode()
-    identity = _held(inputs)[0].listing.identity.encode()
-    return KeyParts(inputs.section(InventoryConfig), (identity, settings), (settings,))
+    # the rules of text have changed since, those of all else have not
+    rules = (TEXT_RULES,) if _has_text(lake) else ()
+    identity = lake.listing.identity.encode()
+    return KeyParts(inputs.section(InventoryConfig), (identity, settings, *rules), (settings, *rules))
 
 
 def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:

@@ -16,7 +16,7 @@ from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.tasks.containment.jobs import CellWork, SplitWork
 from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows
-from lakebed.tasks.encoding.hashes import value_hashes, value_is_null
+from lakebed.tasks.encoding.sip_hashes import value_hashes, value_is_null
 from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList
 from lakebed.tasks.lakegraph.kernel.samples import (
     VALUE_KEY,

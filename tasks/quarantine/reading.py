@@ -101,12 +101,11 @@ def _new_at_place(lake_root: str, quarantine: Storage, receipt: Receipt) -> Appe
 
 
 def _rebuilt(lake: LakeConfig, receipt: Receipt, quarantine: Storage) -> "pa.Table":
-    from lakebed.tasks.containment.config import ContainmentConfig
     from lakebed.tasks.retention.recipes.context import RecipeContext
     from lakebed.tasks.retention.recipes.rebuild import rebuild
 
-    # any key will do: rows are selected by the recipe, and the parents are held to their digests
-    context = RecipeContext.of(lake, quarantine.uri(receipt.folder, RECIPE), ContainmentConfig())
+    # no key is needed: rows are selected by the recipe, and the parents are held to their digests
+    context = RecipeContext(lake, quarantine.uri(receipt.folder, RECIPE), b"")
     return rebuild(context, recipe_of(receipt.table))
 
 

@@ -7,11 +7,13 @@ from pydantic import ValidationError
 from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.storage import Storage
+from lakebed.tasks.encoding import OLDER_ENCODING_ID
 from lakebed.tasks.quarantine.receipt import quoted
 from lakebed.tasks.retention.plan import MAKE_AGAIN, PlannedTable
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.model import Recipe
+from lakebed.tasks.runtime.hash_key import KEY_FILE, HashKeys, keep_key
 
 
 class RecipeRebuilder:
@@ -20,13 +22,13 @@ class RecipeRebuilder:
     A table and its parents are held in memory one table at a time.
 
     Args:
-        key: 16 bytes of the row hashes, as the run had them (`ContainmentConfig.key`).
+        keys: `ContainmentConfig.hash_keys`; among them that of the run, unless the quarantine keeps it.
         rows: folder of the row numbers that recipes need, of the plan; empty once the quarantine keeps them.
         config: limits of recipes.
     """
 
-    def __init__(self, key: bytes, rows: str = "", config: RecipeConfig | None = None) -> None:
-        self._key = key
+    def __init__(self, keys: HashKeys, rows: str = "", config: RecipeConfig | None = None) -> None:
+        self._keys = keys
         self._rows = rows
         self._config = config or RecipeConfig()
 
@@ -37,7 +39,7 @@ class RecipeRebuilder:
         recipe = recipe_of(table)
         if recipe.traits is None:
             recipe = _completed(recipe, lake.model_copy(update={"root": data or lake.root}))
-        if refusal := verify(self._context(lake, kept), recipe):
+        if refusal := verify(self._context(recipe, lake, kept), recipe):
             raise PlanError(
                 f"the rebuild of {table.name} does not equal it: {refusal.reason}; nothing was done",
                 value=refusal.code,
@@ -48,7 +50,10 @@ class RecipeRebuilder:
 
     def keep(self, table: PlannedTable, target: Storage, folder: str) -> None:
         """See `Rebuilder.keep`."""
-        for stored in recipe_of(table).stored:
+        recipe = recipe_of(table)
+        if recipe.digest.encoding != OLDER_ENCODING_ID:
+            keep_key(target, f"{folder}/{KEY_FILE}", self._keys.find(recipe.digest.key_id))
+        for stored in recipe.stored:
             data = Storage.at(self._rows, PlanError).read_bytes(stored.path)
             if hashlib.sha256(data).hexdigest() != stored.sha256:
                 raise PlanError(
@@ -63,10 +68,12 @@ class RecipeRebuilder:
         """See `Rebuilder.write`."""
         from lakebed.tasks.retention.recipes.write import write_rebuilt
 
-        return write_rebuilt(self._context(lake, kept), recipe_of(table), destination)
+        recipe = recipe_of(table)
+        return write_rebuilt(self._context(recipe, lake, kept), recipe, destination)
 
-    def _context(self, lake: LakeConfig, kept: str) -> RecipeContext:
-        return RecipeContext(lake, kept or self._rows, self._key, self._config)
+    def _context(self, recipe: Recipe, lake: LakeConfig, kept: str) -> RecipeContext:
+        key = self._keys.find(recipe.digest.key_id, kept)
+        return RecipeContext(lake, kept or self._rows, key, self._config, key)
 
 
 def _completed(recipe: Recipe, lake: LakeConfig) -> Recipe:

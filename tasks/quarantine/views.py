@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 _OTHER = re.compile(r"[^0-9A-Za-z_]+")
 
 
-def create_views(
-    session: "SparkSession", database: str, receipts: Sequence[Receipt], quarantine: Storage, key: bytes
-) -> list[str]:
+def create_views(session: "SparkSession", database: str, receipts: Sequence[Receipt], quarantine: Storage) -> list[str]:
     """Makes the views of tables set aside, over their parents; an existing view of the same name is replaced.
 
     Args:
@@ -30,7 +28,6 @@ def create_views(
         database: made where it is missing.
         receipts: of the tables.
         quarantine: where row numbers lie that recipes need.
-        key: of the row hashes.
 
     Returns:
         Names of tables of which no view can be made, each with the reason; they are read by `lakebed.open_table`.
@@ -38,7 +35,7 @@ def create_views(
     session.sql(f"CREATE DATABASE IF NOT EXISTS {quoted(database)}")
     without = []
     for receipt in receipts:
-        context = RecipeContext(receipt.lake, quarantine.uri(receipt.folder, RECIPE), key)
+        context = RecipeContext(receipt.lake, quarantine.uri(receipt.folder, RECIPE), b"")
         try:
             name = f"{database}.{view_name(receipt.table.name)}"
             session.sql(to_view(context, recipe_of(receipt.table), name, is_lasting=True))

@@ -59,7 +59,7 @@ def build_artifact(
         require_read(verified.unstable, view.lake.names)
     metrics.peak_worker_bytes = max(sampled.costs.peak_worker_bytes, verified.costs.peak_worker_bytes)
     with metrics.step("judge"):
-        judge = Judge(view, sampled, setting, table_facts(view.tables.tables, view.tables.files, {}))
+        judge = Judge(view, sampled, setting, table_facts(view.tables.tables, view.tables.files, {}, setting.key))
         tables = outcome.tables(judge, verified)
     with shown().step("Publishing relations"):
         return stage.publish(tables, outcome.summary(tables, config.kinds), metrics)

@@ -34,7 +34,7 @@ class Proof:
         n_parent_distinct: distinct rows on the compared columns, of each parent.
         n_added: distinct rows of the child that each parent adds to those before it.
         n_missing: rows of the child that no parent has.
-        hashes: multiset hashes of the child's distinct rows, and of the parents' rows equal to them, in hex.
+        hashes: keyed digests of the child's distinct rows, and of the parents' rows equal to them, in hex.
         child_bytes: size of the child's files.
         n_choices: in how many ways the parents could have been chosen among the candidates.
     """
@@ -173,7 +173,7 @@ class Judge:
                 "semantics": containment.semantics,
                 "strict_types": containment.strict_types,
                 "encoding": ENCODING_ID,
-                "key_id": containment.key_id,
+                "key_id": self.facts.key_id,
                 "engine": f"lakebed {metadata.version('lakebed')}",
                 "columns": tokens,
                 "column_map": self._column_map(proof) if renamed else _NO_MAP,

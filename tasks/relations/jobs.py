@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from lakebed.tasks.containment.hash_files import read_hash_rows
 from lakebed.tasks.containment.jobs import PairList
-from lakebed.tasks.containment.kernel.proof import LANES, PairCounts
+from lakebed.tasks.containment.kernel.proof import PairCounts, PairSums, compare_pairs
+from lakebed.tasks.encoding.sums import unveiled, veiled
 from lakebed.tasks.relations.kernel.cover import Signatures
-from lakebed.tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, compare_items, compare_union
+from lakebed.tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, compare_union
 from lakebed.tasks.relations.worker import hash_cells, hash_splits, sample_cells, sample_splits
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.scan.engine import Engine, Work, collect
@@ -74,12 +75,12 @@ def _compare_task(out_uri: str, asked: Asked, is_bag: bool, paths: Sequence[str]
 def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: bool) -> pa.RecordBatch:
     """Compares on one bucket's files: a row for all pairs (`union` -1), then one per union."""
     read, pairs = read_hash_rows(out_uri, paths, asked.items), asked.pairs
+    counted = compare_pairs(read, (pairs.projection, pairs.child, pairs.parent), pairs.key, is_bag=is_bag)
     rows = ItemRows(read)
-    counts = compare_items(rows, (pairs.projection, pairs.child, pairs.parent), is_bag=is_bag)
-    lanes = np.stack([counts.child_hash, counts.matched_hash]).astype(np.uint64)
-    found = [(-1, len(read.table), counts.numbers().tobytes(), b"", b"", lanes.tobytes())]
+    sums = veiled(counted.sums.tobytes(), pairs.key)
+    found = [(-1, read.n_rows, counted.numbers.tobytes(), b"", b"", sums)]
     for number, wanted in enumerate(asked.unions):
-        union = compare_union(rows, wanted, is_bag=is_bag)
+        union = compare_union(rows, wanted, pairs.key, is_bag=is_bag)
         signatures = union.signatures
         found.append(
             (
@@ -88,7 +89,7 @@ def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: 
                 signatures.counts.tobytes(),
                 signatures.bits.tobytes(),
                 union.n_parent_distinct.tobytes(),
-                union.hashes.tobytes(),
+                veiled(union.sums.tobytes(), pairs.key),
             )
         )
     columns = [*zip(*found, strict=True), [peak_memory_bytes()] * len(found)]
@@ -98,26 +99,28 @@ def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: 
 
 def merge_buckets(found: pa.Table, asked: Asked) -> Compared:
     """Adds up what the buckets gave."""
+    key = asked.pairs.key
     parts: dict[int, list[UnionCounts]] = {}
-    pairs: list[PairCounts] = []
+    pairs: list[PairSums] = []
     for row in found.to_pylist():
         if row["union"] < 0:
             numbers = np.frombuffer(row["counts"], np.int64).reshape(5, -1)
-            lanes = np.frombuffer(row["hashes"], np.uint64).reshape(2, numbers.shape[1], LANES)
-            pairs.append(PairCounts.of(numbers, lanes))
+            sums = np.frombuffer(unveiled(row["hashes"], key), np.uint64).reshape(2, numbers.shape[1], 2)
+            pairs.append(PairSums(numbers, sums))
         else:
-            parts.setdefault(row["union"], []).append(_union_counts(row, len(asked.unions[row["union"]].parents)))
+            union = _union_counts(row, len(asked.unions[row["union"]].parents), key)
+            parts.setdefault(row["union"], []).append(union)
     unions = tuple(UnionCounts.merged(parts[number]) for number in range(len(asked.unions)))
     peak = max(found["peak_bytes"].to_pylist(), default=0)
-    return Compared(reduce(PairCounts.__add__, pairs), unions, peak)
+    return Compared(reduce(PairSums.__add__, pairs).digested(key), unions, peak)
 
 
-def _union_counts(row: Mapping[str, bytes], n_parents: int) -> UnionCounts:
+def _union_counts(row: Mapping[str, bytes], n_parents: int, key: bytes) -> UnionCounts:
     counts = np.frombuffer(row["counts"], np.int64)
     bits = np.frombuffer(row["bits"], np.uint8).reshape(len(counts), -(-n_parents // 8))
     return UnionCounts(
         signatures=Signatures(bits, counts),
         n_child_rows=int(row["n"]),
         n_parent_distinct=np.frombuffer(row["parents"], np.int64),
-        hashes=np.frombuffer(row["hashes"], np.uint64).reshape(2, LANES),
+        sums=np.frombuffer(unveiled(row["hashes"], key), np.uint64).reshape(2, 2),
     )

@@ -65,7 +65,7 @@ def _proofs(judge: Judge, verified: Verified) -> Iterator[Proof]:
             n_parent_distinct=tuple(counts.n_parent_distinct[chosen].tolist()),
             n_added=cover.n_added,
             n_missing=cover.n_missing,
-            hashes=_hex(counts.hashes),
+            hashes=counts.digests(judge.setting.key),
             child_bytes=judge.facts.n_bytes[union.child],
             n_choices=_n_choices(len(union.parents), len(parents)),
         )
@@ -164,6 +164,6 @@ def _unstable(judge: Judge, reasons: Mapping[int, str]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=UNSTABLE.arrow_schema())
 
 
-def _hex(lanes: NDArray[np.uint64]) -> tuple[str, str]:
-    child, matched = (row.astype("<u8").tobytes().hex() for row in lanes)
+def _hex(hashes: NDArray[np.uint64]) -> tuple[str, str]:
+    child, matched = (row.astype("<u8").tobytes().hex() for row in hashes)
     return child, matched

@@ -167,7 +167,7 @@ def plan_items(
         out_uri=out[0],
         projections={table: (0, tokens) for table, tokens in read.items()},
         tables={table: TableScan((table,), 0, 0) for table in tables},
-        settings=HashSettings(config.key, config.strict_types),
+        settings=HashSettings(config.key_at(workspace.artifacts), config.strict_types),
         bucket_bits=out[1],
         ignore_case=workspace.lake.ignore_column_case,
         wanted={table: tuple(rows) for table, rows in wanted.items()},

@@ -54,6 +54,11 @@ class Setting:
         return self.containment, self.workspace, self.places.staged_root
 
     @property
+    def key(self) -> bytes:
+        """Of the row hashes."""
+        return self.containment.key_at(self.workspace.artifacts)
+
+    @property
     def is_bag(self) -> bool:
         """Whether multiplicities count."""
         return self.containment.semantics == "bag"
@@ -180,7 +185,7 @@ def find_candidates(view: RelationView, sampled: Sampled, setting: Setting) -> C
 def verify(view: RelationView, found: Candidates, setting: Setting, engine: Engine) -> Verified:
     """Hashes the rows of what was proposed, and compares them exactly: one scan, one comparison."""
     items = _Items(view)
-    asked = items.ask(found)
+    asked = items.ask(found, setting.key)
     if not len(asked.pairs.child) and not asked.unions:
         return Verified(found, PairCounts.none(), ())
     plan = hashing_plan(items.wanted, items.labels, items.n_rows, setting.scan, setting.places)
@@ -211,8 +216,8 @@ class _Items:
         self.labels: dict[int, tuple[int, tuple[str, ...]]] = {}
         self.n_rows = 0
 
-    def ask(self, found: Candidates) -> Asked:
-        """Adds the items of every candidate, and says what to compare."""
+    def ask(self, found: Candidates, key: bytes) -> Asked:
+        """Adds the items of every candidate, and says what to compare, under the key of the row hashes."""
         pairs: list[tuple[int, int, int]] = []
         for pair in found.parts:
             schema = self._schema(pair.part.table_id)
@@ -231,7 +236,7 @@ class _Items:
         ids = np.array([self.labels[schema][0] for schema, _, _ in pairs], np.int64)
         children = np.array([child for _, child, _ in pairs], np.int32)
         parents_of = np.array([parent for _, _, parent in pairs], np.int32)
-        return Asked(PairList(ids, children, parents_of), tuple(unions))
+        return Asked(PairList(ids, children, parents_of, key), tuple(unions))
 
     def _schema(self, table: int) -> int:
         schema = int(self._lake.groups.schema_of_table[table])

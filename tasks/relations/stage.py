@@ -5,6 +5,7 @@ from lakebed.tasks.relations.config import RelationsConfig
 from lakebed.tasks.relations.contract import CONTRACTS
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, KeyParts, StageDef
+from lakebed.tasks.runtime.hash_key import key_id
 from lakebed.tasks.runtime.keys import canonical_json
 from lakebed.tasks.runtime.stage import Stage
 
@@ -14,7 +15,7 @@ def _key_parts(inputs: Inputs) -> KeyParts:
     workspace, containment = inputs.workspace, inputs.section(ContainmentConfig)
     summary = ArtifactStore(workspace.artifacts).manifest(inputs.ref("inventory")).summary
     lake = (str(summary["source_identity"]).encode(), str(workspace.lake.ignore_column_case).encode())
-    rows = (canonical_json(containment).encode(), containment.key_id.encode())
+    rows = (canonical_json(containment).encode(), key_id(containment.key_at(workspace.artifacts)).encode())
     return KeyParts(inputs.section(RelationsConfig), (*lake, *rows))
 
 

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.tasks.containment.hash_files import HashFiles
-from lakebed.tasks.containment.kernel.fingerprint import Cells, Fingerprint, HashSettings
+from lakebed.tasks.containment.kernel.fingerprint import Cells, HashSettings
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows
-from lakebed.tasks.encoding.hashes import add_column, column_hashes, finish, start_sums, value_hashes, value_is_null
+from lakebed.tasks.encoding.hashes import add_column, column_sums, finish, start_sums, value_hashes, value_is_null
 from lakebed.tasks.encoding.multiset import distinct_counts
 from lakebed.tasks.relations.kernel.columns import MAX_VALUES
 from lakebed.tasks.relations.plan import ItemPlan, Wanted
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 UInt64 = NDArray[np.uint64]
+Int64 = NDArray[np.int64]
 _Key = tuple[int, tuple[str, ...]]
 
 
@@ -56,7 +57,7 @@ def hash_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
     rows, counter = ScanRows(), ReadCounter()
     hashes = HashFiles(plan.out_uri, plan.bucket_bits)
     for _, sampler in _read(plan, splits, rows, counter):
-        _write(hashes, _items(plan), sampler, is_repeated=False)
+        _write(hashes, _items(plan), sampler)
     _add_files(rows, hashes)
     rows.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes)
     yield rows.batch()
@@ -67,7 +68,7 @@ def hash_cells(plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells
     rows, hashes = ScanRows(), HashFiles(plan.out_uri, plan.bucket_bits)
     sampler = ItemSampler(_items(plan), table_id, None)
     n_bytes = _feed(sampler, cells)
-    _write(hashes, _items(plan), sampler, is_repeated=True)
+    _write(hashes, _items(plan), sampler)
     _add_files(rows, hashes)
     rows.add("task", -1, n=peak_memory_bytes(), n_bytes=n_bytes)
     return rows.batch()
@@ -107,8 +108,8 @@ class ItemSampler:
             for token, cells in batch.items():
                 self.values.setdefault(token, ValueSample()).add(cells, self._settings)
 
-    def fingerprints(self) -> Iterator[tuple[Wanted, Fingerprint]]:
-        """The distinct rows of each item at its level, with their multiplicities."""
+    def rows(self) -> Iterator[tuple[Wanted, UInt64, Int64]]:
+        """The distinct rows of each item at its level, (k, 2) ascending, and how often each occurs."""
         distinct = {
             key: distinct_counts(np.concatenate([np.empty((0, 2), np.uint64), *parts]))
             for key, parts in self._rows.items()
@@ -116,13 +117,13 @@ class ItemSampler:
         for w in self.wanted:
             hashes, counts = distinct[w.projection, w.tokens]
             n_kept = len(_below(hashes, w.level))
-            yield w, Fingerprint(hashes[:n_kept], counts[:n_kept])
+            yield w, hashes[:n_kept], counts[:n_kept]
 
     def _row_hashes(self, batch: Mapping[str, Cells], key: _Key, hashed: dict[tuple[str, str], UInt64]) -> UInt64:
         sums = start_sums(len(next(iter(batch.values())).values))
         for token, label in zip(key[1], self._labels[key[0]][1], strict=True):
             if (token, label) not in hashed:
-                hashed[token, label] = column_hashes(
+                hashed[token, label] = column_sums(
                     batch[token].values,
                     batch[token].null_depth,
                     label,
@@ -201,23 +202,23 @@ def _feed(sampler: ItemSampler, cells: Iterator[Mapping[str, Cells]]) -> int:
 def _add_samples(rows: ScanRows, table_id: int, sampler: ItemSampler) -> None:
     if not sampler.n_rows:
         return
-    for w, fingerprint in sampler.fingerprints():
-        high = np.ascontiguousarray(fingerprint.hashes[:, 0])
+    for w, hashes, _ in sampler.rows():
+        high = np.ascontiguousarray(hashes[:, 0])
         rows.add("rows", w.item, w.projection, n=sampler.n_rows, data=high.tobytes())
     for token, sample in sampler.values.items():
         rows.add("values", table_id, token=token, n=sample.n_nulls, n_bytes=sample.level, data=sample.hashes.tobytes())
 
 
-def _write(hashes: HashFiles, plan: ItemPlan, sampler: ItemSampler, *, is_repeated: bool) -> None:
+def _write(hashes: HashFiles, plan: ItemPlan, sampler: ItemSampler) -> None:
     if not sampler.n_rows:
         return
-    for w, fingerprint in sampler.fingerprints():
-        hashes.add(plan.labels[w.projection][0], w.item, fingerprint.repeated() if is_repeated else fingerprint)
+    for w, found, counts in sampler.rows():
+        hashes.add(plan.labels[w.projection][0], w.item, np.repeat(found, counts, axis=0))
 
 
 def _add_files(rows: ScanRows, hashes: HashFiles) -> None:
     for file in hashes.close():
-        rows.add("file", file.bucket, n=file.n_rows, n_bytes=file.n_bytes, text=file.path, data=file.multiset)
+        rows.add("file", file.bucket, n=file.n_rows, n_bytes=file.n_bytes, text=file.path)
 
 
 def _distinct(hashes: UInt64) -> UInt64:

@@ -70,6 +70,7 @@ def collect(
     edges = source.read("containment", "edges")
     survivors = candidates.filter(pc.equal(candidates["verdict"], "passed_sample"))
     summary = store.manifest(refs["containment"]).summary
+    inventory = store.manifest(refs["inventory"]).summary
     is_sampled = survivors.num_rows > 0 or _is_sampled(run)
     near_misses, n_near_misses = _near_misses(candidates, source.config)
     unreadable = source.read("inventory", "unreadable")
@@ -88,6 +89,8 @@ def collect(
         unstable=_problems(unstable, source.config),
         n_unreadable=unreadable.num_rows,
         n_unstable=unstable.num_rows,
+        other_files=inventory.get("other_files") or 0,
+        other_bytes=inventory.get("other_bytes") or 0,
         checks=_checks(source),
         sections=collect_sections(store, refs, source.config),
         run=run,

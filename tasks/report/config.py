@@ -19,3 +19,10 @@ class ReportConfig(FrozenConfig):
     max_evidence_chars: int = Field(
         4000, ge=200, le=1_000_000, description="Characters of one certificate that are kept in the report."
     )
+    lake_bytes: int = Field(
+        0,
+        ge=0,
+        le=1 << 62,
+        description="Bytes of the whole lake where what is read is a sample of it: money is told for these too, in "
+        "proportion; 0 tells it for 1 TB.",
+    )

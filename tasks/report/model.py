@@ -219,7 +219,8 @@ class ReportData:
     """The whole report.
 
     In `sampled` mode the edges survived a sample and nothing is proven.
-    `edges` and `near_misses` may be cut (the most important first); `relation` holds every proven edge.
+    `edges` and `near_misses` may be cut (the most important first); `relation` holds every proven edge. `other_files`
+    and `other_bytes` are of files of kinds that lakebed does not read; 0 too where an older run did not count them.
     """
 
     lake: str
@@ -235,6 +236,8 @@ class ReportData:
     unstable: tuple[Problem, ...] = ()
     n_unreadable: int = 0
     n_unstable: int = 0
+    other_files: int = 0
+    other_bytes: int = 0
     checks: tuple[Check, ...] = ()
     sections: tuple[Section, ...] = ()
     run: RunFacts = field(default_factory=RunFacts)

@@ -37,7 +37,7 @@ class Headline:
 
     @property
     def removable_share(self) -> float:
-        """Of all bytes of the lake."""
+        """Of the bytes of all tables that were read."""
         return self.removable_bytes / self.n_bytes if self.n_bytes else 0.0
 
 

@@ -34,9 +34,7 @@ def build_artifact(stage: Stage, config: RetentionConfig, containment_config: Co
 
     Raises: as the stage's `build`.
     """
-    context = RecipeContext.of(
-        stage.workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", containment_config, config.recipes
-    )
+    context = RecipeContext.of(stage.workspace, f"{stage.folder}/{ROWS_FOLDER}", containment_config, config.recipes)
     return decide(stage, config, context, partial(make_recipes, stage.workspace, context))
 
 

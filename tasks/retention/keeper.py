@@ -76,8 +76,15 @@ def standing(
 ) -> Standing:
     """The signals of one table."""
     zone = _zone(name, config.zones)
-    glob = config.zones[zone] if zone < len(config.zones) else ""
-    return Standing(name, zone, glob, n_accesses, lesser_signs(name, config.lesser_words), format_, first_written_ns)
+    return Standing(
+        name,
+        zone,
+        zone_glob(name, config.zones),
+        n_accesses,
+        lesser_signs(name, config.lesser_words),
+        format_,
+        first_written_ns,
+    )
 
 
 def lesser_by(parent: Standing, child: Standing, *, is_equal: bool) -> str:
@@ -182,6 +189,12 @@ def _is_word(token: str, words: set[str]) -> bool:
 def _has_words(part: str) -> bool:
     """Whether a part is more than a date or number."""
     return any(not re.fullmatch(r"v?\d+", token) for token in tokens(part))
+
+
+def zone_glob(name: str, zones: Sequence[str]) -> str:
+    """The zone of a table among those configured, by its glob; empty for none."""
+    place = _zone(name, zones)
+    return zones[place] if place < len(zones) else ""
 
 
 def _zone(name: str, zones: Sequence[str]) -> int:

@@ -19,6 +19,7 @@ from lakebed.tasks.retention.plan import ROWS_FOLDER
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.model import RECIPE_VERSION, Outcome
 from lakebed.tasks.retention.recipes.pairs import PairRefs
+from lakebed.tasks.runtime.hash_key import key_id
 from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
 from lakebed.tasks.runtime.previous import previous_artifact
 from lakebed.tasks.runtime.stage import Stage
@@ -93,7 +94,7 @@ class Known:
         columns = [dict(one) for one in pair.columns] if pair.columns else None
         settings = [self.context.config.model_dump(mode="json"), ENCODING_ID, RECIPE_VERSION, columns]
         parts = [canonical_json(table).encode() for table in tables]
-        parts += [canonical_json(settings).encode(), canonical_json(marks).encode(), self.context.key]
+        parts += [canonical_json(settings).encode(), canonical_json(marks).encode(), key_id(self.context.key).encode()]
         return sha256_of_parts(parts)
 
 

@@ -19,8 +19,8 @@ _BATCH_ROWS = 65536
 
 def batch_multiset(batch: pa.RecordBatch, columns: Sequence[str]) -> bytes:
     """The 32-byte multiset hash of a batch's rows over `columns`; O(rows x columns)."""
-    from lakebed.tasks.encoding.hashes import column_hashes, row_hashes
     from lakebed.tasks.encoding.multiset import multiset_hash
+    from lakebed.tasks.encoding.sip_hashes import column_hashes, row_hashes
 
     hashes = [column_hashes(batch.column(name), None, name, DIGEST_KEY, strict_types=True) for name in columns]
     return bytes(multiset_hash(row_hashes(hashes, DIGEST_KEY)))

@@ -18,6 +18,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Literal
 
 from lakebed.connectors.delta import MAX_DRIVER_ROWS, read_table
+from lakebed.connectors.places import temporary_prefix
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.runtime.artifacts import VERDICT, Verdict
 from lakebed.tasks.runtime.expectations import DOCS, FINISH, SUMMARY, Verdicts
@@ -185,7 +186,7 @@ def main(run_folder: str) -> None:
     os.nice(19)
     finish = threading.Event()
     threading.Thread(target=_watch_parent, args=(finish,), daemon=True).start()
-    with tempfile.TemporaryDirectory(prefix="lakebed-docs-") as docs_folder:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix("docs")) as docs_folder:
         Worker(run_folder, docs_folder).run(finish)
     # the watching thread sits in a read that a normal exit would wait for
     sys.stdout.flush()

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 
+from lakebed.connectors.places import RUN_VARIABLE
 from lakebed.tasks.runtime.process_id import is_gone
 from lakebed.tasks.runtime.record import RunRecord
 
-RUN_VARIABLE = "LAKEBED_RUN_ID"
-FOLDER_PREFIXES = ("lakebed-prefect-", "lakebed-docs-", "lakebed-recipe-", "lakebed-hnsw-")
+FOLDER_KINDS = ("prefect", "docs", "recipe", "hnsw")
 STALE_AFTER_S = 3600.0
 
 _END_S = 5.0
@@ -54,15 +54,16 @@ def end(found: Sequence[Orphan]) -> list[Orphan]:
     return [one for one in found if one.pid in pids]
 
 
-def stale_folders(now: float | None = None) -> list[str]:
-    """Temporary folders of lakebed's that no living process works in.
+def stale_folders(records: Sequence[RunRecord], now: float | None = None) -> list[str]:
+    """Temporary folders of these runs that no living process works in.
 
-    They are this user's own, nothing in them has changed for an hour, and no process of this machine was started with
-    one as its Prefect home or works in one.
+    Their names carry the id of one of the runs: those of other artifact roots are not looked at. They are this user's
+    own, nothing in them has changed for an hour, and no process of this machine was started with one as its Prefect
+    home or works in one.
     """
     base, used = Path(tempfile.gettempdir()), _folders_in_use()
     before = (time.time() if now is None else now) - STALE_AFTER_S
-    found = [path for path in _candidates(base) if str(path) not in used and _last_change(path) < before]
+    found = [path for path in _candidates(base, records) if str(path) not in used and _last_change(path) < before]
     return sorted(map(str, found))
 
 
@@ -85,10 +86,11 @@ def _same(orphan: Orphan) -> psutil.Process | None:
         return None
 
 
-def _candidates(base: Path) -> Iterator[Path]:
+def _candidates(base: Path, records: Sequence[RunRecord]) -> Iterator[Path]:
+    prefixes = tuple(f"lakebed-{kind}-{record.run_id}-" for kind in FOLDER_KINDS for record in records)
     for path in base.iterdir():
         with contextlib.suppress(OSError):
-            is_ours = path.name.startswith(FOLDER_PREFIXES) and path.lstat().st_uid == os.getuid()
+            is_ours = path.name.startswith(prefixes) and path.lstat().st_uid == os.getuid()
             if is_ours and path.is_dir() and not path.is_symlink():
                 yield path
 

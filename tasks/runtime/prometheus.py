@@ -13,25 +13,27 @@ if TYPE_CHECKING:
 METRICS_FILE = "lakebed.prom"
 
 Sample = tuple[dict[str, str], float]
+# name, meaning, samples
+Figure = tuple[str, str, list[Sample]]
 
 
-def write_metrics(root: str) -> str:
-    """Writes `runs/lakebed.prom`, whole or not at all; returns its path."""
+def write_metrics(root: str, more: Sequence[Figure] = ()) -> str:
+    """Writes `runs/lakebed.prom` with the figures of the runs and `more`, whole or not at all; returns its path."""
     storage = Storage.at(root)
     path = f"{RUNS}/{METRICS_FILE}"
-    storage.write_bytes_atomic(path, metrics_text(list_runs(root)).encode())
+    storage.write_bytes_atomic(path, metrics_text(list_runs(root), more).encode())
     return storage.uri(path)
 
 
-def metrics_text(runs: Sequence[RunRecord]) -> str:
-    """The figures of the newest run; `runs` are all of an artifact root, newest first."""
+def metrics_text(runs: Sequence[RunRecord], more: Sequence[Figure] = ()) -> str:
+    """The figures of the newest run and `more`; `runs` are all of an artifact root, newest first."""
     from prometheus_client import generate_latest
     from prometheus_client.metrics_core import GaugeMetricFamily
 
     if not runs:
         return ""
     figures = _Figures()
-    for name, meaning, samples in (*_of_run(runs[0]), *_of_all(runs), *_of_stages(runs[0])):
+    for name, meaning, samples in (*_of_run(runs[0]), *_of_all(runs), *_of_stages(runs[0]), *more):
         figure = GaugeMetricFamily(name, meaning, labels=list(samples[0][0]) if samples else [])
         for labels, value in samples:
             figure.add_metric(list(labels.values()), value)
@@ -46,7 +48,7 @@ class _Figures(list["Metric"]):
         return self
 
 
-def _of_run(run: RunRecord) -> Iterator[tuple[str, str, list[Sample]]]:
+def _of_run(run: RunRecord) -> Iterator[Figure]:
     about = {"run_id": run.run_id, "status": run.status, "version": run.versions.get("lakebed", "")}
     yield "lakebed_run_info", "The newest run, in the labels.", [(about, 1)]
     is_good = float(run.status == "completed")
@@ -58,7 +60,7 @@ def _of_run(run: RunRecord) -> Iterator[tuple[str, str, list[Sample]]]:
     yield "lakebed_run_prefect_start_seconds", "Start of Prefect's own server.", [({}, run.prefect_start_s)]
 
 
-def _of_all(runs: Sequence[RunRecord]) -> Iterator[tuple[str, str, list[Sample]]]:
+def _of_all(runs: Sequence[RunRecord]) -> Iterator[Figure]:
     good = next((_seconds(run.finished_at) for run in runs if run.status == "completed"), 0.0)
     yield "lakebed_last_success_timestamp_seconds", "When a run last completed; 0 if none has.", [({}, good)]
     states = ("running", "completed", "failed", "dead")
@@ -66,7 +68,7 @@ def _of_all(runs: Sequence[RunRecord]) -> Iterator[tuple[str, str, list[Sample]]
     yield "lakebed_runs", "Runs kept on this artifact root.", counts
 
 
-def _of_stages(run: RunRecord) -> Iterator[tuple[str, str, list[Sample]]]:
+def _of_stages(run: RunRecord) -> Iterator[Figure]:
     figures = (
         ("lakebed_stage_duration_seconds", "How long the stage took.", "seconds"),
         ("lakebed_stage_rows", "Rows of its artifact.", "rows"),

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from lakebed.connectors.errors import ConfigError
 from lakebed.tasks.index.evidence import Evidence
 from lakebed.tasks.index.folder import open_folder
-from lakebed.tasks.index.kernel.ngrams import match
+from lakebed.tasks.index.kernel.ngrams import has_words, match, whole_words
 from lakebed.tasks.index.kernel.postings import Float64, Int64
 from lakebed.tasks.index.vector_index import NamedIndex, unknown_id
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
@@ -76,8 +76,8 @@ class LakeSearch:
         """Likely missing links; none where no predictor was trained on this graph."""
         return read_predicted(self._store, self._refs, self._number_of, self.evidence.table_of)
 
-    def similar(self, table: str, k: int = 10) -> list[Neighbour]:
-        """The k tables most like a table of the lake: those that hold its values, then those of near vectors.
+    def similar(self, table: str, k: int = 10, *, near: bool = False) -> list[Neighbour]:
+        """The k tables that hold most of a table's values; with `near` also those of near vectors that share none.
 
         Raises:
             ConfigError: if there is no such table (near names are told), or k is out of bounds.
@@ -87,29 +87,32 @@ class LakeSearch:
         number = self._table_number(table)
         asked = [self._asked(column) for column in self._columns_of(number)]
         vector = self.tables.vector(f"table:{table}")
-        return self._similar(asked, vector, k, table, number)
+        return self._similar(asked, vector, k, table, near=near)
 
-    def similar_to(self, asked: list[AskedColumn], names: list[str], k: int = 10) -> list[Neighbour]:
+    def similar_to(
+        self, asked: list[AskedColumn], names: list[str], k: int = 10, *, near: bool = False
+    ) -> list[Neighbour]:
         """The k tables most like one that is not in the lake, of which the columns are given (see `query_file`).
 
         Its vector is the mean of the vectors of the tables that hold most of it, by how much they hold.
         """
         self._require_k(k)
         scores = score_tables(self.evidence.postings, self.evidence.sizes, self._starts, asked)
-        near = np.argsort(-scores.score, kind="stable")[:5]
-        near = near[scores.score[near] > 0]
-        if not len(near):
+        best = np.argsort(-scores.score, kind="stable")[:5]
+        best = best[scores.score[best] > 0]
+        if not len(best):
             return []
-        vectors = np.stack([self.tables.vector(f"table:{self.evidence.tables[self._order[row]]}") for row in near])
-        vector = scores.score[near].astype(np.float32) @ vectors
-        return self._similar(asked, vector, k, None, -1, names)
+        vectors = np.stack([self.tables.vector(f"table:{self.evidence.tables[self._order[row]]}") for row in best])
+        vector = scores.score[best].astype(np.float32) @ vectors
+        return self._similar(asked, vector, k, None, names, near=near)
 
-    def joinable(self, column: str, k: int = 10) -> list[Neighbour]:
+    def joinable(self, column: str, k: int = 10, *, near: bool = False) -> list[Neighbour]:
         """The k columns of other tables that hold most of a column's distinct values.
 
         Args:
             column: `TABLE.COLUMN`, or the JSON text of the list of table and path.
             k: how many.
+            near: whether columns of near vectors that share no value are answers too.
 
         Raises: as `similar`.
         """
@@ -118,7 +121,7 @@ class LakeSearch:
         asked = self._asked(number)
         found = column_shares(self.evidence.postings, self.evidence.sizes, asked)
         distance = self._near_columns(number, k)
-        is_allowed = self.evidence.table_of != self.evidence.table_of[number]
+        is_allowed = (self.evidence.table_of != self.evidence.table_of[number]) & (near | (found.overlap > 0))
         ranked = rank_columns(found, asked.is_same_name, distance, is_allowed)[:k].tolist()
         known = self._distances(self.columns, [self._column_key(other) for other in (number, *ranked)])
         return [
@@ -127,7 +130,7 @@ class LakeSearch:
         ]
 
     def search(self, text: str, k: int = 10) -> list[Neighbour]:
-        """The k tables and columns whose names or frequent values are most like a text.
+        """The k tables and columns whose names or frequent values are most like a text, whole parts of names first.
 
         Raises:
             ConfigError: if the text is empty or too long, or k is out of bounds.
@@ -140,9 +143,11 @@ class LakeSearch:
                 expected=f"1 to {self._config.max_text_chars:,}",
             )
         texts = self.evidence.texts
-        distance = match(texts.index, text)
+        distance, is_whole = match(texts.index, text), np.zeros(len(texts.number), np.bool_)
+        # names stand before values
+        is_whole[: len(self._words)] = has_words(self._words, text)
         best: dict[tuple[str, str], Neighbour] = {}
-        for place in np.argsort(distance, kind="stable")[: 20 * k].tolist():
+        for place in np.lexsort((distance, ~is_whole))[: 20 * k].tolist():
             if distance[place] >= 1 or len(best) >= k:
                 break
             for found in self._text_hits(texts.kind[place].as_py(), int(texts.number[place]), float(distance[place])):
@@ -155,17 +160,21 @@ class LakeSearch:
         vector: np.ndarray[Any, Any],
         k: int,
         table: str | None,
-        number: int,
         names: list[str] | None = None,
+        *,
+        near: bool,
     ) -> list[Neighbour]:
+        number = -1 if table is None else self._number_of[table]
         scores = score_tables(self.evidence.postings, self.evidence.sizes, self._starts, asked) if asked else None
         held = np.zeros(len(self.evidence.tables))
         if scores is not None and len(self._starts):
             held[self._order] = scores.score
-        near = self.tables.nearest(vector, max(MIN_CANDIDATES, CANDIDATES * k))
+        nearest = self.tables.nearest(vector, max(MIN_CANDIDATES, CANDIDATES * k))
         far = np.full(len(held), np.inf)
-        far[[self._number_of[item.removeprefix("table:")] for item in near.ids]] = near.distance
-        chosen = np.flatnonzero(((held > 0) | np.isfinite(far)) & (np.arange(len(held)) != number))
+        far[[self._number_of[item.removeprefix("table:")] for item in nearest.ids]] = nearest.distance
+        is_answer = (held > 0) | (np.isfinite(far) & near)
+        is_answer[[self._number_of[other] for other in self._proven(table)]] = True
+        chosen = np.flatnonzero(is_answer & (np.arange(len(held)) != number))
         ranked = chosen[np.lexsort((chosen, far[chosen], -np.round(held[chosen], 9)))][:k].tolist()
         known = self._distances_to(vector, self.tables, [f"table:{self.evidence.tables[row]}" for row in ranked])
         columns = sorted(range(len(asked)), key=lambda row: -asked[row].n_distinct)
@@ -214,19 +223,24 @@ class LakeSearch:
             "share_of_its_own": round(float(found.back[other]), DECIMALS),
             "same_name": bool(asked.is_same_name[other]),
             "values": self._shared_labels(number, other),
-            "containment": self._containment(mine, theirs),
+            "containment": self._containment(mine, theirs, "its table "),
             "predicted_link": _rounded(self.predicted.columns.get((number, other))),
         }
 
-    def _containment(self, mine: str | None, other: str) -> str | None:
-        """What was proven of the two tables."""
+    def _containment(self, mine: str | None, other: str, subject: str = "") -> str | None:
+        """What was proven of the two tables, said of the other."""
         if mine is None:
             return None
         told = []
-        for pair, text in (((mine, other), "contained in it"), ((other, mine), "contains it")):
+        for pair, text in (((mine, other), f"contains {mine}"), ((other, mine), f"lies in {mine}")):
             if pair in self.containments:
                 told.append(f"{text}, by coincidence" if self.containments[pair] else text)
-        return " and ".join(told) or None
+        return subject + " and ".join(told) if told else None
+
+    def _proven(self, table: str | None) -> set[str]:
+        """The tables that contain a table or lie in it."""
+        pairs = [pair for pair in self.containments if table in pair]
+        return {name for pair in pairs for name in pair if name in self._number_of}
 
     def _predicted_tables(self, table: str | None, other: int) -> dict[str, Any]:
         """What the link predictor says of two tables and of their columns, as chances."""
@@ -345,6 +359,10 @@ class LakeSearch:
     @cached_property
     def _tokens(self) -> list[str]:
         return [str(token) for token in self.evidence.columns["token"].to_pylist()]
+
+    @cached_property
+    def _words(self) -> list[str]:
+        return whole_words([*self.evidence.tables, *self._tokens])
 
     @cached_property
     def _number_of(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Neighbour:
-    """One answer: a table or a column, how far its vector is, and why it is there.
+    """One answer: a table or a column, how far its vector is, and why it is there, said of the answer.
 
     `distance` is that of the vectors (0 equal, 2 opposite), of the n-grams for a text; None where there is no vector.
     """
@@ -16,19 +16,24 @@ class Neighbour:
     distance: float | None
     why: dict[str, Any]
 
+    @property
+    def share(self) -> float | None:
+        """How much of what was asked about it holds, from 0 to 1; None for a text."""
+        share: float | None = self.why.get("shared", self.why.get("share"))
+        return share
+
     def as_dict(self) -> dict[str, Any]:
         """As `--json` and HTTP give it."""
-        return {self.kind: self.name, "distance": self.distance, "why": self.why}
+        return {self.kind: self.name, "share": self.share, "distance": self.distance, "why": self.why}
 
     def why_text(self) -> str:
-        """The reasons in one line."""
+        """The reasons in one line, of which the answer is the subject."""
         why = self.why
         parts = [str(why["containment"])] if why.get("containment") else []
         if "columns" in why:
-            parts.append(f"{why['shared']:.0%} of its values")
-            parts += [f"{pair['column']} = {pair['in']} {pair['share']:.0%}" for pair in why["columns"][:3]]
+            parts += [f"{pair['in']} holds {pair['share']:.0%} of {pair['column']}" for pair in why["columns"][:3]]
         elif "shared_values" in why:
-            parts.append(f"{why['shared_values']:,} shared values, {why['share']:.0%}")
+            parts.append(f"holds {why['share']:.0%} of the values, {why['shared_values']:,} in common")
         else:
             parts.append(f"{why['matched']} {why.get('value', '')}".strip())
         if why.get("predicted_link") is not None:
@@ -37,4 +42,4 @@ class Neighbour:
         parts += [f"predicted {pair['column']} = {pair['in']} {pair['chance']:.0%}" for pair in predicted]
         if why.get("values"):
             parts.append("such as " + ", ".join(str(value) for value in why["values"]))
-        return "; ".join(parts)
+        return "; ".join(parts) or "shares no value; near in the graph"

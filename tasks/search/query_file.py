@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from lakebed.connectors.errors import ConfigError, SourceError
-from lakebed.connectors.lake.leaves import batch_leaves, path_of, schema_leaves
-from lakebed.connectors.lake.read import open_parquet, source_errors
+from lakebed.connectors.lake.annotations import file_leaves
+from lakebed.connectors.lake.leaves import path_of
+from lakebed.connectors.lake.read import ReadCounter, Split, open_parquet, read_split, source_errors
 from lakebed.tasks.index.evidence import Evidence
 from lakebed.tasks.index.kernel.postings import FULL, Int64, sketched_overlaps
 from lakebed.tasks.lakegraph.kernel.samples import FloatRule, ValueSample, merge_samples, sample_values
@@ -58,10 +59,11 @@ def read_samples(path: Path) -> dict[str, ValueSample]:
     rule, parts = FloatRule("exact"), dict[str, list[ValueSample]]()
     with source_errors(str(path)), pa.OSFile(str(path)) as source:
         file = open_parquet(source)
-        leaves = schema_leaves(file.schema_arrow)
-        for batch in file.iter_batches(1 << 16, use_threads=False):
-            for token, cells in batch_leaves(batch, leaves).items():
-                parts.setdefault(token, []).append(sample_values(cells.values, VALUES_PER_COLUMN, rule))
+        tokens = [leaf.token for leaf in file_leaves(file)]
+        split = Split(0, 0, path.name, "parquet", None, (), (), file.metadata.num_rows, source.size())
+    for batch in read_split(str(path.parent), split, tokens, ReadCounter()):
+        for token, cells in batch.items():
+            parts.setdefault(token, []).append(sample_values(cells.values, VALUES_PER_COLUMN, rule))
     return {token: merge_samples(found, VALUES_PER_COLUMN) for token, found in parts.items()}
 
 

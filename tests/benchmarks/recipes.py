@@ -15,7 +15,6 @@ from pathlib import Path
 
 from lakebed.connectors.delta import read_table
 from lakebed.connectors.lake.config import LakeConfig
-from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.kernel.compile import compile_kernels
@@ -36,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for rehearses in (False, True):
         with tempfile.TemporaryDirectory() as folder:
             config = RecipeConfig(rehearses_writing=rehearses)
-            context = RecipeContext.of(LakeConfig(root=options.lake), folder, ContainmentConfig(), config)
+            context = RecipeContext(LakeConfig(root=options.lake), folder, bytes(range(32)), config)
             _say({"rehearses_writing": rehearses, **measure(context, pairs)})
     return 0
 

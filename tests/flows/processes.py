@@ -14,6 +14,8 @@ import psutil
 
 REPOSITORY = Path(__file__).parents[2]
 TIMEOUT_S = 600
+# artifact roots have keys of their own, under which no two of them could be compared
+ONE_KEY = {"LAKEBED_CONTAINMENT__HASH_KEY": "1d" * 32}
 # runs with a JVM, Prefect's server and Great Expectations, as deployments have them; LOCAL is what users meet first
 WITH_ALL = {"LAKEBED_ENGINE": "spark", "LAKEBED_EXPECTATIONS__RUN": "always"}
 LOCAL = {"LAKEBED_ENGINE": "auto", "LAKEBED_EXPECTATIONS__RUN": "deployed"}
@@ -25,7 +27,7 @@ def environment(**variables):
     # the jar folder of set-up may be named by a variable
     kept |= {name: os.environ[name] for name in ("LAKEBED_SPARK_JARS",) if name in os.environ}
     paths = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    return kept | {"PYTHONPATH": paths} | WITH_ALL | variables
+    return kept | ONE_KEY | {"PYTHONPATH": paths} | WITH_ALL | variables
 
 
 @dataclass

@@ -80,6 +80,14 @@ def test_a_person_decides_in_the_ui(server, folder, tmp_path, approve):  # noqa:
         assert files(folder) == before
         decide(tab, page, approve=approve, reviewer="Ada", picture=picture)
         out = ended(flow)
+        left = server.artifacts(page.rpartition("/")[2])
+        assert ("lakebed-applied" in left) is approve
+        if approve:
+            tab.call("Page.navigate", url=f"{server.address}/artifacts/artifact/{left['lakebed-applied']['id']}")
+            tab.wait("document.body?.innerText.includes('lakebed restore --all')")
+            shown = tab.ask("document.body.innerText")
+            assert "approved by Ada" in shown and all(name in shown for name in CHILDREN)
+            tab.screenshot(picture.with_name("approval-applied.png"), (1100, 700))
     assert f"'approved': {approve}" in out and "'reviewer': 'Ada'" in out
     assert picture.stat().st_size > 10_000
     if not approve:

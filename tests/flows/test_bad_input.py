@@ -65,7 +65,8 @@ def write_broken_delta(lake):
 
 def write_bad_text(lake):
     (lake / "ragged.csv").write_text("a,b,c\n" + "1,2,3\n" * 20 + "1,2\n1,2,3,4\n")
-    (lake / "latin.csv").write_bytes(b"name,city\n" + "J\xfcrgen,K\xf6ln\n".encode("latin-1") * 20)
+    damaged = "J\xfcrgen,K\xf6ln\n".encode() * 20 + b"J\xfcrgen,Rom\n"
+    (lake / "latin.csv").write_bytes(b"name,city\n" + damaged)
     (lake / "nul.csv").write_bytes(b"a,b\n" + b"1,2\n" * 20 + b"1,\x00\x00\n")
     (lake / "unclosed.csv").write_text("a,b\n" + "1,2\n" * 5 + '1,"two\n')
     (lake / "broken.jsonl").write_text('{"a": 1}\n{"a": \n')

@@ -9,9 +9,10 @@ from pydantic import SecretStr
 from lakebed.config import NOT_OF_RUNS, LakebedConfig, load_config
 from lakebed.connectors.errors import ConfigError
 from lakebed.flows.form import ContainmentForm, config_of, filled, with_form, without_secrets
-from lakebed.tasks.containment.config import PUBLIC_KEY, ContainmentConfig
+from lakebed.tasks.containment.config import ContainmentConfig
 
-KEY = "0123456789abcdef" * 2
+KEYS = {"hash_key", "older_hash_key"}
+KEY = "0123456789abcdef" * 4
 
 
 def test_no_secret_is_among_the_parameters(tmp_path):
@@ -22,7 +23,7 @@ def test_no_secret_is_among_the_parameters(tmp_path):
     assert given["containment"]["semantics"] == "bag"
     assert given["lake"]["root"] == str(tmp_path / "lake")
     assert set(given) == set(LakebedConfig.model_fields) - NOT_OF_RUNS
-    assert set(given["containment"]) == set(ContainmentConfig.model_fields) - {"hash_key"}
+    assert set(given["containment"]) == set(ContainmentConfig.model_fields) - KEYS
 
 
 def test_every_secret_of_the_configuration_is_hidden_from_the_form():
@@ -33,7 +34,7 @@ def test_every_secret_of_the_configuration_is_hidden_from_the_form():
         for name, inner in field.annotation.model_fields.items()
         if inner.annotation is SecretStr
     ]
-    assert secrets == [("containment", "hash_key")]
+    assert secrets == [("containment", name) for name in ("hash_key", "older_hash_key")]
     assert "hash_key" not in json.dumps(ContainmentForm.model_json_schema())
     assert "hash_key" not in ContainmentForm(hash_key=KEY).model_dump()
 
@@ -42,10 +43,9 @@ def test_the_key_comes_from_the_caller_then_the_environment(monkeypatch):
     assert ContainmentForm().config() == ContainmentConfig()
     monkeypatch.setenv("LAKEBED_CONTAINMENT__HASH_KEY", KEY)
     assert ContainmentForm(semantics="bag").config() == ContainmentConfig(semantics="bag", hash_key=KEY)
-    other = "f" * 32
+    other = "f" * 64
     assert ContainmentForm.model_validate(ContainmentConfig(hash_key=other)).config().hash_key == SecretStr(other)
     assert type(ContainmentForm().config()) is ContainmentConfig
-    assert PUBLIC_KEY != SecretStr(KEY)
 
 
 def formed(**given):

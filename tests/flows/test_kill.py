@@ -117,7 +117,7 @@ def test_killed_at_each_step_and_resumed(case):
     killed_when(case, inventory.exists, no_inventory)
     assert list_runs(str(case.root))[0].status == "dead"
     killed_when(case, lambda: case.has_all_data("inventory"), no_inventory)
-    killed_when(case, lambda: any(containment.glob("row_hashes/**/*.parquet")), no_containment)
+    killed_when(case, lambda: any(containment.glob("row_hashes/**/*.rows")), no_containment)
     assert case.has_manifest("inventory")
     made_at = (inventory / MANIFEST).stat().st_mtime_ns
     killed_when(case, lambda: case.has_all_data("containment"), no_containment)

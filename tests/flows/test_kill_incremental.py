@@ -42,7 +42,7 @@ class Changed:
 
 
 @pytest.mark.parametrize(
-    ("stage", "pattern"), [("inventory", ""), ("containment", "row_hashes/**/*.parquet"), ("containment", "previous/*")]
+    ("stage", "pattern"), [("inventory", ""), ("containment", "row_hashes/**/*.rows"), ("containment", "previous/*")]
 )
 def test_the_same_command_resumes(finished, tmp_path, stage, pattern):
     changed = Changed(finished[0], tmp_path)

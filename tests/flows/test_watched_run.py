@@ -17,7 +17,7 @@ SECRETS = {
     "SHOP_DB_PASSWORD": "planted-Password/1+2=3",
     "AWS_SECRET_ACCESS_KEY": "planted/AwsSecret+Key00000000000000000",
     "OPENLINEAGE_API_KEY": "planted-lineage-key",
-    "LAKEBED_CONTAINMENT__HASH_KEY": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    "LAKEBED_CONTAINMENT__HASH_KEY": "0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 2,
 }
 IN_CONFIG = "planted-in-config"
 CONFIG = f"""

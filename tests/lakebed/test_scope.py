@@ -7,12 +7,12 @@ import pytest
 
 from lakebed.config import load_config
 from lakebed.connectors.errors import ArtifactError, ConfigError, ContractError, LeaseError
+from lakebed.connectors.places import RUN_VARIABLE
 from lakebed.scope import RunScope
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.config import SecurityConfig
 from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.lease import is_held
-from lakebed.tasks.runtime.processes import RUN_VARIABLE
 from lakebed.tasks.runtime.progress import Progress, show
 from lakebed.tasks.runtime.provenance import source_commit
 from lakebed.tasks.runtime.record import list_runs

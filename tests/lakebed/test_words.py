@@ -1,6 +1,6 @@
 import pytest
 
-from lakebed.words import changes_text, human_bytes
+from lakebed.words import changes_text, human_bytes, may_go_text, others_text
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,15 @@ def test_changes_are_told_in_one_line():
     changes = {"tables_reused": 2292, "tables_changed": 1, "tables_dropped": 0}
     assert changes_text(changes) == "tables: 2,292 reused, 1 changed"
     assert changes_text({}) == changes_text({"tables_reused": 0}) == ""
+
+
+def test_files_of_other_kinds_are_told_where_there_are_any():
+    assert others_text(3, 1_500) == "not looked at: 3 files of other kinds, 1.5 kB"
+    assert others_text(0, 0) == others_text(None, None) == ""
+
+
+def test_what_may_go_is_a_share_of_what_was_read_and_would_save():
+    found = {"deletable_tables": 2, "deletable_bytes": 4_700, "saving_per_month": 1.02e-7, "currency": "USD"}
+    saved = "which would save 0.000000102 USD a month, 0.00000122 USD a year"
+    assert may_go_text(found, 10_800) == f"2 tables may go (4.7 kB, 43.5% of what was read), {saved}"
+    assert may_go_text(found, 0) == f"2 tables may go (4.7 kB), {saved}"

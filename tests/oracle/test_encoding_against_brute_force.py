@@ -8,10 +8,10 @@ from decimal import Decimal
 import pyarrow as pa
 
 from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
-from lakebed.tasks.encoding.hashes import column_hashes
+from lakebed.tasks.encoding.hashes import column_sums, finish
 from tests.oracle.brute_force import Leaves
 
-_KEY = b"0123456789abcdef"
+_KEY = b"0123456789abcdef" * 2
 _MAP = pa.map_(pa.string(), pa.int64())
 _LISTS: list[object] = [[], [[]], [[1], [2]], [[1, 2]], [None]]
 _INNER = pa.struct([("b", pa.int64()), ("c", pa.string())])
@@ -76,6 +76,7 @@ def _both(value: object, kind: pa.DataType) -> tuple[tuple[bytes, ...], tuple[Ha
     table = pa.table({"a": pa.array([value], kind)})
     leaves = schema_leaves(table.schema)
     arrays = batch_leaves(table.to_batches()[0], leaves)
-    hashes = [column_hashes(arrays[leaf.token].values, arrays[leaf.token].null_depth, "a", _KEY) for leaf in leaves]
+    sums = [column_sums(arrays[leaf.token].values, arrays[leaf.token].null_depth, "a", _KEY) for leaf in leaves]
+    hashes = [finish(one, _KEY) for one in sums]
     cells = Leaves(table).columns.values()
     return tuple(part.tobytes() for part in hashes), tuple(column[0] for column in cells)

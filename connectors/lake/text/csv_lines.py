@@ -13,6 +13,7 @@ from pyarrow import csv
 
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.text.csv_quotes import WORDS, CheckedText, Dialect, OddQuotes, other_dialects
 from lakebed.connectors.lake.text.sniff import SAMPLE_BYTES, CsvShape, sniff_csv
 from lakebed.connectors.lake.text.stream import TextStream, encoding_error
 
@@ -28,59 +29,91 @@ class CsvReader:
         stream: at its beginning.
         config: how text is read.
         block_bytes: how much is parsed at once; no row can be longer.
+        dialect: how its cells are quoted.
 
     Raises:
         SourceError: if the file has no rows at all.
     """
 
-    def __init__(self, stream: TextStream, config: TextConfig, block_bytes: int) -> None:
+    def __init__(
+        self,
+        stream: TextStream,
+        config: TextConfig,
+        block_bytes: int,
+        dialect: Dialect = "rfc",
+        *,
+        is_sure: bool = True,
+    ) -> None:
         self._stream, self._config, self._block_bytes = stream, config, block_bytes
+        self._dialect, self._is_sure = dialect, is_sure
         sample = stream.peek(SAMPLE_BYTES)
         n_blank = len(sample) - len(sample.lstrip(b"\r\n"))
         stream.skip(n_blank)
         if not sample.strip():
             raise _empty(stream)
-        self.shape: CsvShape = sniff_csv(sample[n_blank:], stream.is_at_end, stream.path, config)
+        self.shape: CsvShape = sniff_csv(sample[n_blank:], stream.is_at_end, stream.path, config, dialect)
+        stream.skip(self.shape.n_skipped_bytes)
+        self._text = CheckedText(stream, self.shape.delimiter, dialect, n_blank + self.shape.n_skipped_bytes)
         self.schema = pa.schema([pa.field(name, pa.string()) for name in self.shape.names])
         self._ragged: csv.InvalidRow | None = None
+        self.n_comments = self.n_ragged = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """What is said of how the file was read, where it is not plain; complete when it is read."""
+        notes = list(self.shape.notes)
+        if self._dialect != "rfc":
+            notes.append(f"quoting: {WORDS[self._dialect]}")
+        if self.n_comments:
+            notes.append(f"{self.n_comments} comment lines left out")
+        if self.n_ragged:
+            notes.append(f"{self.n_ragged} ragged rows left out, as `lake.text.ragged` says")
+        return notes
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows below the header, in order.
 
         Raises:
             SourceError: for a row with too many or too few cells, or bytes that are no text.
+            OddQuotes: for quotes that break the dialect's rule.
             RowTooLong: for a row that is longer than a block.
         """
         try:
-            is_first = self.shape.has_header
-            for batch in self._open():
+            is_first = self.shape.has_header and not self.shape.is_header_skipped
+            for batch in self._open() if self._has_rows() else ():
                 rows = batch.slice(1) if is_first else batch
                 is_first = False
                 yield pa.RecordBatch.from_arrays(rows.columns, schema=self.schema)
-            self._check_last_cell(batch)
+            self._check_dialect()
         except pa.ArrowInvalid as error:
             raise self._error(error) from error
 
-    def _check_last_cell(self, batch: pa.RecordBatch) -> None:
-        """Arrow lets a quote that opens the last cell run to the end of the file."""
-        cell = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else None
-        if self._stream.n_quotes % 2 and cell and "\n" in cell:
-            raise SourceError(
-                f"a quote is never closed in {self._stream.path}",
-                value=f"the last cell begins with {cell[:60]!r}",
-                expected="an even number of quotation marks",
-                hint="mend the quote, or leave the file out with `lake.exclude`",
-            )
+    def _has_rows(self) -> bool:
+        """Whether anything is left behind a header that was skipped."""
+        return not self.shape.is_header_skipped or bool(self._stream.peek(1).strip())
+
+    def _check_dialect(self) -> None:
+        """A dialect needs its evidence; a TSV whose quoted cells run over lines may have no quoting at all."""
+        if self._dialect == "backslash" and not self._text.n_escapes:
+            raise self._odd("quotes that fit no rule")
+        if self._dialect == "rfc" and not self._is_sure and self._text.has_line_breaks:
+            raise self._odd("a quoted cell over several lines")
+
+    def _odd(self, why: str) -> OddQuotes:
+        return OddQuotes(self._stream.path, 1, why, b"")
 
     def _open(self) -> csv.CSVStreamingReader:
         # names that cannot repeat: Arrow finds a column's type by its name
         names = [str(n) for n in range(len(self.shape.names))]
+        quotes: dict[str, str | bool] = {"none": False, "single": "'"}
         return csv.open_csv(
-            pa.PythonFile(self._stream, mode="r"),
+            pa.PythonFile(self._text, mode="r"),
             read_options=csv.ReadOptions(use_threads=False, block_size=self._block_bytes, column_names=names),
             parse_options=csv.ParseOptions(
                 delimiter=self.shape.delimiter,
-                newlines_in_values=True,
+                quote_char=quotes.get(self._dialect, '"'),
+                escape_char="\\" if self._dialect == "backslash" else False,
+                newlines_in_values=self._dialect != "none",
                 ignore_empty_lines=len(names) > 1,
                 invalid_row_handler=self._note_ragged,
             ),
@@ -93,6 +126,12 @@ class CsvReader:
         )
 
     def _note_ragged(self, row: csv.InvalidRow) -> str:
+        if self.shape.comment and row.text.lstrip().startswith(self.shape.comment):
+            self.n_comments += 1
+            return "skip"
+        if self._config.ragged == "skip":
+            self.n_ragged += 1
+            return "skip"
         self._ragged = self._ragged or row
         return "error"
 
@@ -105,6 +144,11 @@ class CsvReader:
         if "UTF8" in message:
             return encoding_error(path, _where(message))
         return SourceError(f"cannot read {path} as CSV", value=message, hint="check the file, or leave it out")
+
+
+def dialects_to_try(delimiter: str, odd: OddQuotes) -> tuple[Dialect, ...]:
+    """What to read a file by whose quotes break the rule of RFC 4180."""
+    return other_dialects(delimiter, is_broken="several lines" not in str(odd.args[2]))
 
 
 def _where(message: str) -> str:
@@ -120,7 +164,7 @@ def _ragged_error(path: str, row: csv.InvalidRow, delimiter: str) -> SourceError
         f"ragged rows in {path}: {number}has {row.actual_columns} cells",
         value=text,
         expected=f"{row.expected_columns} cells, as in row 1 (delimiter {delimiter!r})",
-        hint="mend the row, set `lake.text.delimiter`, or leave the file out with `lake.exclude`",
+        hint="mend the row, set `lake.text.delimiter` or `lake.text.ragged`, or leave the file out with `lake.exclude`",
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Literal
 
 import pyarrow as pa
@@ -10,14 +11,15 @@ import pyarrow as pa
 from lakebed.connectors.lake.config import ColumnType
 
 TextFormat = Literal["csv", "json"]
-BoundValue = bool | int | float | str | date | datetime
+BoundValue = bool | int | float | Decimal | str | date | datetime
 
 # How the cells of a staged column came to be. `csv`: text of unknown type. The rest is JSON: `number_text` holds number
 # literals as they were written, `json` canonical JSON text of values of several kinds, `list` whole arrays.
 ColumnKind = Literal["csv", "null", "bool", "int", "float", "number_text", "string", "list", "json"]
 
-# What `cast_staged` is told: a column type; `json`: the canonical JSON text of the staged values; "": as staged.
-StagedCast = Literal["", "string", "int64", "float64", "bool", "date", "timestamp", "json"]
+# What `cast_staged` is told: a column type; the name of a rendering (see `renderings`); `json`: the canonical JSON text
+# of the staged values; "": as staged. The reader knows one more: `variant`, whose cells are values already.
+StagedCast = str
 
 MAX_BOUND_LENGTH = 512
 
@@ -65,7 +67,7 @@ class ColumnScan:
     token: str
     kind: ColumnKind
     n_nulls: int
-    candidates: Mapping[ColumnType, Bounds | None] = field(default_factory=dict)
+    candidates: Mapping[StagedCast, Bounds | None] = field(default_factory=dict)
     form: str = ""
     override: ColumnType | None = None
     has_values: bool = True
@@ -73,7 +75,10 @@ class ColumnScan:
 
 @dataclass(frozen=True)
 class TextScan:
-    """One text file, staged. `n_bytes` is the size of the file as it lies in the lake (compressed if it is)."""
+    """One text file, staged.
+
+    `n_bytes` is the size of the file as it lies in the lake (compressed if it is); `notes` say what is not plain in it.
+    """
 
     path: str
     format: TextFormat
@@ -84,6 +89,7 @@ class TextScan:
     staged_bytes: int = 0
     delimiter: str = ""
     has_header: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

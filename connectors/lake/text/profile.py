@@ -6,11 +6,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.lake.config import ColumnType
-from lakebed.connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, ColumnKind, ColumnScan
+from lakebed.connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, ColumnKind, ColumnScan, StagedCast
+from lakebed.connectors.lake.text.renderings import FLOATS, decimal_rendering
 from lakebed.connectors.lake.text.types import (
     CANDIDATE_TYPES,
     MAX_SAFE_INTEGER,
     cast_staged,
+    is_plain_form,
     parse_canonical,
     survives_as_float,
     timestamp_form,
@@ -25,6 +27,10 @@ class UncastableCell(ValueError):
         self.token, self.row, self.cell, self.type = token, row, cell, type_
 
 
+class Unsettled(Exception):
+    """Later cells do not fit the rendering of floats that the first ones fitted: try all, from the beginning."""
+
+
 class ColumnProfile:
     """What the blocks of one column have shown so far.
 
@@ -32,13 +38,28 @@ class ColumnProfile:
         token: of the leaf.
         kind: how its staged cells came to be.
         override: the type that the config gives, if it gives one.
+        is_canonical: whether only one rendering of a type gives it.
+        is_thorough: whether all renderings are tried, not only the first of floats that fits.
     """
 
-    def __init__(self, token: str, kind: ColumnKind, override: ColumnType | None = None) -> None:
+    def __init__(
+        self,
+        token: str,
+        kind: ColumnKind,
+        override: ColumnType | None = None,
+        *,
+        is_canonical: bool = False,
+        is_thorough: bool = False,
+    ) -> None:
         self.token, self.kind, self.override = token, kind, override
-        self._types = [override] if override else list(_types_of(kind))
-        self._bounds: dict[ColumnType, Bounds | None] = {}
+        self._types: list[StagedCast] = [override] if override else list(_types_of(kind))
+        self._is_canonical, self._is_thorough = is_canonical, is_thorough
+        self._has_left_out = False
+        if is_canonical and not override:
+            self._types = [name for name in _CANONICAL.get(kind, self._types) if ":" not in name and name != "decimal"]
+        self._bounds: dict[StagedCast, Bounds | None] = {}
         self._form = ""
+        self._forms: list[str] = []
         self._n_nulls = 0
         self._n_rows = 0
         self._has_values = False
@@ -48,6 +69,7 @@ class ColumnProfile:
 
         Raises:
             UncastableCell: if a cell does not fit the type that the config gives.
+            Unsettled: if the file is to be read again, thoroughly.
         """
         start, self._n_rows = self._n_rows, self._n_rows + len(cells)
         n_nulls = cells.null_count
@@ -82,23 +104,62 @@ class ColumnProfile:
         self._widen(type_, bounds_of(values))
 
     def _add_inferred(self, cells: pa.Array) -> None:
-        if not self._has_values and "timestamp" in self._types:
-            self._form = timestamp_form(cells[0].as_py())
+        if not self._has_values and pa.types.is_string(cells.type):
+            self._begin(cells[0].as_py())
         if not pa.types.is_string(cells.type):
             self._add_typed(cells)
             return
         ints: Bounds | None = None
+        has_float = False
         for type_ in list(self._types):
+            if has_float and not self._is_thorough and _is_real(type_):
+                # one rendering of floats will do, unless it fits later cells no more
+                self._types.remove(type_)
+                self._has_left_out = True
+                continue
             if type_ == "float64" and _is_safe(ints):
+                has_float = True
                 self._widen(type_, _as_float(ints))
                 continue
-            values = parse_canonical(cells, type_, self._form)
+            name, values = self._parsed(cells, type_)
             if values is None:
-                self._types.remove(type_)
+                self._remove(type_)
                 continue
             bounds = bounds_of(values)
             ints = bounds if type_ == "int64" else ints
-            self._widen(type_, bounds)
+            has_float |= pa.types.is_floating(values.type)
+            self._widen(name, bounds)
+
+    def _remove(self, type_: StagedCast) -> None:
+        self._types.remove(type_)
+        if self._has_left_out and _is_real(type_):
+            raise Unsettled
+
+    def _begin(self, cell: str) -> None:
+        """What the first cell says of forms that the others must have."""
+        if "timestamp" in self._types:
+            # fractions of one length, or as some write them, without zeros at their ends
+            forms = (timestamp_form(cell), timestamp_form(cell, is_trimmed=True))
+            self._forms = [form for form in forms if form and (not self._is_canonical or is_plain_form(form))]
+        if "decimal" in self._types:
+            place = self._types.index("decimal")
+            self._types[place : place + 1] = [name] if (name := decimal_rendering(cell)) else []
+
+    def _parsed(self, cells: pa.Array, type_: StagedCast) -> tuple[StagedCast, pa.Array | None]:
+        if type_ == "timestamp":
+            self._forms = [form for form in self._forms if pc.all(pc.match_substring_regex(cells, form)).as_py()]
+            self._form = self._forms[0] if self._forms else ""
+        values = parse_canonical(cells, type_, self._form)
+        if values is not None or not type_.startswith("decimal:") or type_.endswith("w"):
+            return type_, values
+        # decimals of more than 38 digits, which the earlier blocks fit into as well
+        wide = f"{type_}w"
+        values = parse_canonical(cells, wide)
+        if values is not None:
+            self._types[self._types.index(type_)] = wide
+            if type_ in self._bounds:
+                self._bounds[wide] = self._bounds.pop(type_)
+        return wide, values
 
     def _add_typed(self, values: pa.Array) -> None:
         """Cells that JSON has typed; an int column may be merged with a float one when each int survives that."""
@@ -108,7 +169,7 @@ class ColumnProfile:
         for type_ in self._types:
             self._widen(type_, _as_float(bounds) if type_ == "float64" else bounds)
 
-    def _widen(self, type_: ColumnType, bounds: Bounds | None) -> None:
+    def _widen(self, type_: StagedCast, bounds: Bounds | None) -> None:
         """Take the bounds of another block in; bounds once unknown stay so."""
         if type_ not in self._bounds:
             self._bounds[type_] = bounds
@@ -131,14 +192,22 @@ def bounds_of(values: pa.Array) -> Bounds | None:
     return Bounds(cut_low, cut_high, cut_low != low, cut_high != high)
 
 
-def _types_of(kind: ColumnKind) -> Iterable[ColumnType]:
+def _is_real(name: StagedCast) -> bool:
+    """Whether a rendering is of floats or decimals."""
+    return name == "float64" or name.startswith(("float:", "decimal"))
+
+
+_CANONICAL: dict[ColumnKind, list[StagedCast]] = {"number_text": ["string"], "string": ["string"]}
+
+
+def _types_of(kind: ColumnKind) -> Iterable[StagedCast]:
     """The types that a column of this kind can have."""
-    of_json: dict[ColumnKind, tuple[ColumnType, ...]] = {
+    of_json: dict[ColumnKind, tuple[StagedCast, ...]] = {
         "bool": ("bool",),
         "int": ("int64", "float64"),
         "float": ("float64",),
-        "number_text": ("string",),
-        "string": ("string",),
+        "number_text": ("float64", *FLOATS, "decimal", "string"),
+        "string": ("date", "timestamp", "string"),
         "json": ("string",),
     }
     return CANDIDATE_TYPES if kind == "csv" else of_json.get(kind, ())

@@ -6,10 +6,9 @@ from functools import reduce
 import pyarrow as pa
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.config import ColumnType
 from lakebed.connectors.lake.leaves import path_of, schema_leaves
 from lakebed.connectors.lake.text.model import Bounds, ColumnScan, ResolvedColumn, StagedCast, TextScan
-from lakebed.connectors.lake.text.types import CANDIDATE_TYPES
+from lakebed.connectors.lake.text.types import CANDIDATE_TYPES, cast_type
 from lakebed.connectors.lake.type_text import column_type
 
 _NUMBERS = {"int", "float", "number_text"}
@@ -20,7 +19,7 @@ def resolve_types(scans: Sequence[TextScan]) -> tuple[ResolvedColumn, ...]:
 
     A type is taken where every value of every file survives it (int64 and float64 meet in float64); else the column
     is text: of CSV and of JSON numbers the literals as written, of JSON values of several kinds their canonical JSON
-    text. A column without any value is a string. JSON files may lack columns; CSV files must agree on theirs.
+    text. A column without any value is a string. Files may lack columns; of CSV only those with headers, and not most.
 
     Raises:
         SourceError: if CSV files disagree on their columns, or a JSON column is an object in one file and none in
@@ -53,8 +52,10 @@ def _resolve(
         return pa.string(), tuple(_json_cast(column) for column in columns)
     if not overrides and kinds == {"list"}:
         return pa.string(), tuple(_json_cast(column) for column in columns)
-    chosen = overrides.pop() if overrides else _common_type(valued)
-    return column_type(chosen), tuple(None if column is None else chosen for column in columns)
+    if overrides:
+        chosen = overrides.pop()
+        return column_type(chosen), tuple(None if column is None else chosen for column in columns)
+    return _common_type(valued, columns)
 
 
 def _json_cast(column: ColumnScan | None) -> StagedCast | None:
@@ -63,14 +64,34 @@ def _json_cast(column: ColumnScan | None) -> StagedCast | None:
     return "" if column.kind == "json" else "json"
 
 
-def _common_type(valued: Sequence[ColumnScan]) -> ColumnType:
-    """The preferred type that every file's values survive."""
-    for type_ in CANDIDATE_TYPES:
-        if valued and all(type_ in column.candidates for column in valued):
-            if type_ == "timestamp" and len({column.form for column in valued}) > 1:
-                continue
-            return type_
-    return "string"
+def _common_type(
+    valued: Sequence[ColumnScan], columns: Sequence[ColumnScan | None]
+) -> tuple[pa.DataType, tuple[StagedCast | None, ...]]:
+    """The preferred type that every file's values survive, each file by a rendering of its own."""
+    for name in sorted(valued[0].candidates, key=_preference) if valued else ():
+        type_ = cast_type(name)
+        found = [_cast_to(column, type_) for column in columns]
+        has_all = all(cast for cast, column in zip(found, columns, strict=True) if column and column.has_values)
+        has_form = name != "timestamp" or len({column.form for column in valued}) == 1
+        if has_all and has_form:
+            return type_, tuple(found)
+    return pa.string(), tuple(None if column is None else "string" for column in columns)
+
+
+def _cast_to(column: ColumnScan | None, type_: pa.DataType) -> StagedCast | None:
+    """The preferred cast of one file's column to a type; any does where it has no value."""
+    if column is None:
+        return None
+    if not column.has_values:
+        return _PLAIN.get(type_, "string")
+    return next((name for name in sorted(column.candidates, key=_preference) if cast_type(name) == type_), "")
+
+
+def _preference(name: StagedCast) -> int:
+    return CANDIDATE_TYPES.index(name if name in CANDIDATE_TYPES else name.partition(":")[0])
+
+
+_PLAIN = {column_type(name): name for name in CANDIDATE_TYPES if ":" not in name and name != "decimal"}
 
 
 def _column(
@@ -89,15 +110,13 @@ def _column(
 
 
 def _bounds(column: ColumnScan | None, cast: StagedCast | None) -> Bounds | None:
-    if column is None or not cast or cast == "json":
-        return None
-    return column.candidates.get(cast)
+    return None if column is None or not cast or cast == "json" else column.candidates.get(cast)
 
 
 def _check_columns(scans: Sequence[TextScan]) -> None:
     first = scans[0]
     for scan in scans[1:] if first.format == "csv" else ():
-        if [column.token for column in scan.columns] != [column.token for column in first.columns]:
+        if not _may_differ(scan, first):
             raise SourceError(
                 f"the CSV files of one table have different columns: {first.path} and {scan.path}",
                 value=_names(scan),
@@ -106,6 +125,15 @@ def _check_columns(scans: Sequence[TextScan]) -> None:
             )
     if first.format == "json":
         _check_objects(scans)
+
+
+def _may_differ(scan: TextScan, first: TextScan) -> bool:
+    """Whether CSV files are parts of one table: by place where they have no header, else by most of their names."""
+    mine, others = [column.token for column in scan.columns], [column.token for column in first.columns]
+    if mine == others:
+        return True
+    n_common = len(set(mine) & set(others))
+    return scan.has_header and first.has_header and 2 * n_common >= max(len(mine), len(others))
 
 
 def _check_objects(scans: Sequence[TextScan]) -> None:

@@ -1,6 +1,7 @@
 """Text files become staged Parquet: each is read once, and no later stage opens the text again."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 import pyarrow as pa
@@ -9,14 +10,16 @@ from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.config import ColumnType, TextConfig
 from lakebed.connectors.lake.isolated import alive
 from lakebed.connectors.lake.leaves import Leaf, batch_leaves, path_of, schema_leaves
-from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
+from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong, dialects_to_try
+from lakebed.connectors.lake.text.csv_quotes import Dialect, OddQuotes
+from lakebed.connectors.lake.text.encodings import SAMPLE_BYTES, guess_encoding
 from lakebed.connectors.lake.text.json_exact import NotOneALine
 from lakebed.connectors.lake.text.json_lines import JsonReader
 from lakebed.connectors.lake.text.model import ColumnKind, TextFormat, TextScan
-from lakebed.connectors.lake.text.profile import ColumnProfile, UncastableCell
+from lakebed.connectors.lake.text.profile import ColumnProfile, UncastableCell, Unsettled
 from lakebed.connectors.lake.text.shapes import Shape
 from lakebed.connectors.lake.text.staged import StagedWriter
-from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream
+from lakebed.connectors.lake.text.stream import BLOCK_BYTES, EncodingError, TextStream
 
 MAX_ROW_BYTES = 1 << 28
 
@@ -44,67 +47,132 @@ def scan_text_file(
         ArtifactError: if the staged file cannot be written.
         ConfigError: if the config's encoding or delimiter is none.
     """
+    config = config.of(path)
+    scan = _scan_csv if format == "csv" else _scan_json
     try:
-        scan = _scan_csv if format == "csv" else _scan_json
         return scan(root, path, out_path, config, type_overrides)
     except UncastableCell as error:
         raise _uncastable(path, error) from error
+    except EncodingError as error:
+        guess = guess_encoding(_odd_lines(root, path)) if config.encoding == "utf-8" else None
+        if guess is None:
+            raise
+        guessed = config.model_copy(update={"encoding": guess.encoding})
+        try:
+            found = scan(root, path, out_path, guessed, type_overrides)
+        except SourceError:
+            raise error from None
+        said = f"read as {guess.encoding}, since it is not UTF-8 (charset-normalizer, {guess.confidence:.0%} sure)"
+        return replace(found, notes=(said, *found.notes))
+
+
+def _odd_lines(root: str, path: str) -> bytes:
+    """The first lines with bytes beyond ASCII, up to a mebibyte."""
+    lines = bytearray()
+    with TextStream(root, path, "utf-8") as stream:
+        while len(lines) < SAMPLE_BYTES and (block := stream.read(BLOCK_BYTES)):
+            lines += b"\n".join(line for line in block.split(b"\n") if not line.isascii()) + b"\n"
+    return bytes(lines[:SAMPLE_BYTES])
 
 
 def _scan_csv(root: str, path: str, out_path: str, config: TextConfig, overrides: Mapping[str, ColumnType]) -> TextScan:
-    block_bytes = BLOCK_BYTES
-    while True:
+    """Reads by RFC 4180; where the file breaks it, by the first other dialect that all of the file fits."""
+    job = _CsvJob(root, path, out_path, config, overrides)
+    try:
+        return job.scan("rfc")
+    except OddQuotes as odd:
+        for dialect in dialects_to_try(job.delimiter, odd):
+            try:
+                return job.scan(dialect)
+            except (OddQuotes, SourceError):
+                continue
+        if "several lines" in str(odd.args[2]):
+            return job.scan("rfc", is_sure=True)
+        raise odd.error from odd
+    except SourceError as error:
+        if not job.has_single_quotes:
+            raise
         try:
-            return _scan_csv_blocks(root, path, out_path, config, overrides, block_bytes)
-        except RowTooLong as error:
-            # rows longer than a block are rare enough to begin again for them
-            block_bytes *= 8
-            if block_bytes > MAX_ROW_BYTES:
-                raise _too_long(path) from error
+            return job.scan("single")
+        except (OddQuotes, SourceError):
+            raise error from None
 
 
-def _scan_csv_blocks(
-    root: str, path: str, out_path: str, config: TextConfig, overrides: Mapping[str, ColumnType], block_bytes: int
-) -> TextScan:
-    with TextStream(root, path, config.encoding) as stream:
-        reader = CsvReader(stream, config, block_bytes)
-        leaves = schema_leaves(reader.schema)
-        profiles = _profiles(leaves, ["csv"] * len(leaves), overrides, path)
-        n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, out_path)
-        return TextScan(
-            path,
-            "csv",
-            n_rows,
-            stream.n_bytes,
-            tuple(profile.finish() for profile in profiles),
-            reader.schema,
-            staged_bytes,
-            reader.shape.delimiter,
-            reader.shape.has_header,
-        )
+@dataclass
+class _CsvJob:
+    """One CSV file on its way to Parquet, tried by several dialects."""
+
+    root: str
+    path: str
+    out_path: str
+    config: TextConfig
+    overrides: Mapping[str, ColumnType]
+    delimiter: str = ","
+    has_single_quotes: bool = False
+    is_thorough: bool = False
+
+    def scan(self, dialect: Dialect, *, is_sure: bool = False) -> TextScan:
+        """Reads the file once.
+
+        Raises:
+            OddQuotes, SourceError: as `CsvReader`.
+        """
+        block_bytes = BLOCK_BYTES
+        while True:
+            try:
+                return self._scan_blocks(dialect, block_bytes, is_sure)
+            except Unsettled:
+                self.is_thorough = True
+            except RowTooLong as error:
+                # rows longer than a block are rare enough to begin again for them
+                block_bytes *= 8
+                if block_bytes > MAX_ROW_BYTES:
+                    raise _too_long(self.path) from error
+
+    def _scan_blocks(self, dialect: Dialect, block_bytes: int, is_sure: bool) -> TextScan:
+        with TextStream(self.root, self.path, self.config.encoding) as stream:
+            reader = CsvReader(stream, self.config, block_bytes, dialect, is_sure=is_sure or dialect != "rfc")
+            self.delimiter = reader.shape.delimiter
+            self.has_single_quotes = dialect == "rfc" and reader.shape.has_single_quotes
+            leaves = schema_leaves(reader.schema)
+            profiles = _profiles(
+                leaves, ["csv"] * len(leaves), self.overrides, self.path, self.config, self.is_thorough
+            )
+            n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, self.out_path)
+            return TextScan(
+                self.path,
+                "csv",
+                n_rows,
+                stream.n_bytes,
+                tuple(profile.finish() for profile in profiles),
+                reader.schema,
+                staged_bytes,
+                reader.shape.delimiter,
+                reader.shape.has_header,
+                (*stream.notes, *reader.notes),
+            )
 
 
 def _scan_json(
     root: str, path: str, out_path: str, config: TextConfig, overrides: Mapping[str, ColumnType]
 ) -> TextScan:
-    try:
-        return _scan_objects(root, path, out_path, config, overrides, is_lines=True)
-    except NotOneALine as error:
+    is_lines, is_thorough, first = True, False, None
+    while True:
         try:
-            return _scan_objects(root, path, out_path, config, overrides, is_lines=False)
-        except NotOneALine:
-            raise error.args[0] from None
-
-
-def _scan_objects(
-    root: str, path: str, out_path: str, config: TextConfig, overrides: Mapping[str, ColumnType], *, is_lines: bool
-) -> TextScan:
-    with TextStream(root, path, config.encoding) as stream, JsonReader(stream, is_lines=is_lines) as reader:
-        leaves = schema_leaves(reader.schema)
-        profiles = _profiles(leaves, [_kind(reader.shape, leaf) for leaf in leaves], overrides, path)
-        n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, out_path)
-        columns = tuple(profile.finish() for profile in profiles)
-        return TextScan(path, "json", n_rows, stream.n_bytes, columns, reader.schema, staged_bytes)
+            with TextStream(root, path, config.encoding) as stream, JsonReader(stream, is_lines=is_lines) as reader:
+                leaves = schema_leaves(reader.schema)
+                kinds = [_kind(reader.shape, leaf) for leaf in leaves]
+                profiles = _profiles(leaves, kinds, overrides, path, config, is_thorough)
+                n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, out_path)
+                columns = tuple(profile.finish() for profile in profiles)
+                notes = (*stream.notes, *(() if is_lines else ("objects over several lines, or in one array",)))
+                return TextScan(path, "json", n_rows, stream.n_bytes, columns, reader.schema, staged_bytes, notes=notes)
+        except Unsettled:
+            is_thorough = True
+        except NotOneALine as error:
+            if not is_lines:
+                raise (first or error).args[0] from None
+            is_lines, first = False, error
 
 
 def _stage(
@@ -127,7 +195,12 @@ def _stage(
 
 
 def _profiles(
-    leaves: Sequence[Leaf], kinds: Sequence[ColumnKind], overrides: Mapping[str, ColumnType], path: str
+    leaves: Sequence[Leaf],
+    kinds: Sequence[ColumnKind],
+    overrides: Mapping[str, ColumnType],
+    path: str,
+    config: TextConfig,
+    is_thorough: bool,
 ) -> list[ColumnProfile]:
     """A profile for each leaf, with the type that the config gives by the leaf's token or its column's name.
 
@@ -145,7 +218,11 @@ def _profiles(
             hint="mend the column's name under `lake.text.types`",
         )
     given = [overrides.get(leaf.token) or overrides.get(str(leaf.path[0])) for leaf in leaves]
-    return [ColumnProfile(leaf.token, kind, type_) for leaf, kind, type_ in zip(leaves, kinds, given, strict=True)]
+    is_canonical = config.renderings == "canonical"
+    return [
+        ColumnProfile(leaf.token, kind, type_, is_canonical=is_canonical, is_thorough=is_thorough)
+        for leaf, kind, type_ in zip(leaves, kinds, given, strict=True)
+    ]
 
 
 def _kind(shape: Shape, leaf: Leaf) -> ColumnKind:

@@ -1,27 +1,23 @@
 """Guesses about a CSV file from its beginning: delimiter and header."""
 
-import csv
-import io
 import re
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.text.csv_quotes import Dialect, has_single_quotes
+from lakebed.connectors.lake.text.csv_start import N_SAMPLE_ROWS, find_start, sample_rows
 
 SAMPLE_BYTES = 1 << 20
-N_SAMPLE_ROWS = 500
-DELIMITERS = (",", ";", "\t", "|")
-
-_ENDINGS = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _NULL_WORDS = {"", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "\\n", "#n/a", "missing"}
 _TYPED = re.compile(
-    r"\s*(?:[-+]?(?:[0-9]+(?:[.,][0-9]+)*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?%?"
-    r"|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[ T][0-9:.]+(?:Z|[-+][0-9:]+)?)?"
-    r"|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?|true|false)\s*",
+    r"\s*(?:(?P<int>[-+]?[0-9]+)|(?P<float>[-+]?(?:[0-9]+(?:[.,][0-9]+)*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?%?)"
+    r"|(?P<date>[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[ T][0-9:.]+(?:Z|[-+][0-9:]+)?)?)"
+    r"|(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?)|(?P<bool>true|false))\s*",
     re.IGNORECASE,
 )
+_YEAR = re.compile(r"1[5-9][0-9]{2}|20[0-9]{2}")
 
 
 @dataclass(frozen=True)
@@ -36,6 +32,11 @@ class CsvShape:
         line_end: behind the first row.
         quotes_first: whether all its cells stand in quotes.
         quoted: places of the columns of which all cells but empty ones stand in quotes, in the rows after it.
+        n_skipped_bytes: of lines before the first row, and of a header that has other cells than the rows.
+        is_header_skipped: whether the header is among them.
+        comment: what comment lines begin with; empty if there are none.
+        has_single_quotes: whether cells in single quotes hold the delimiter.
+        notes: what is not plain, in words.
     """
 
     delimiter: str
@@ -45,9 +46,14 @@ class CsvShape:
     line_end: str
     quotes_first: bool
     quoted: tuple[int, ...]
+    n_skipped_bytes: int = 0
+    is_header_skipped: bool = False
+    comment: str = ""
+    has_single_quotes: bool = False
+    notes: tuple[str, ...] = ()
 
 
-def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig) -> CsvShape:
+def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig, dialect: Dialect = "rfc") -> CsvShape:
     """Delimiter, header and column names.
 
     Columns without a header are named c1, c2, …, as are header cells that are empty.
@@ -57,14 +63,42 @@ def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig) -> C
         is_whole: whether the sample is the whole file.
         path: whose ending may tell the delimiter.
         config: settings that win over guesses.
+        dialect: how cells are quoted.
     """
     text = sample.decode("utf-8", errors="replace")
-    delimiter = _set_delimiter(config) or _sniff_delimiter(text, is_whole, path)
-    rows = _rows(text, delimiter, is_whole)
+    start = find_start(text, is_whole, path, _set_delimiter(config), dialect)
+    text, delimiter = text[len(start.skipped) :], start.delimiter
+    rows = sample_rows(text, delimiter, is_whole, dialect)
     first = rows[0] if rows else [""]
     has_header = config.header == "yes" or (config.header == "auto" and is_header(first, rows[1:]))
     names = tuple(cell if has_header and cell else f"c{n}" for n, cell in enumerate(first, start=1))
-    return CsvShape(delimiter, has_header, names, tuple(first), *_style(text, delimiter))
+    shape = CsvShape(delimiter, has_header, names, tuple(first), *_style(text, delimiter))
+    shape = replace(
+        shape,
+        n_skipped_bytes=len(start.skipped.encode()),
+        comment="#" if start.has_comments else "",
+        has_single_quotes=has_single_quotes(sample[: 1 << 16], delimiter),
+        notes=start.notes,
+    )
+    return _with_other_header(shape, rows, text) if has_header else shape
+
+
+def _with_other_header(shape: CsvShape, rows: Sequence[Sequence[str]], text: str) -> CsvShape:
+    """Rows with one cell more than the header: a first column without a name (as R writes), or an empty last one."""
+    n_names, body = len(shape.first), rows[1:]
+    if not body or any(len(row) != n_names + 1 for row in body) or '"' in text.partition("\n")[0]:
+        return shape
+    line = text[: text.index("\n") + 1]
+    is_trailing = all(not row[-1] for row in body)
+    names = (*shape.names, f"c{n_names + 1}") if is_trailing else ("c1", *shape.names)
+    what = "the rows end in a delimiter" if is_trailing else "the header lacks the name of the first column"
+    return replace(
+        shape,
+        names=names,
+        n_skipped_bytes=shape.n_skipped_bytes + len(line.encode()),
+        is_header_skipped=True,
+        notes=(*shape.notes, what),
+    )
 
 
 def _style(text: str, delimiter: str) -> tuple[str, bool, tuple[int, ...]]:
@@ -92,27 +126,72 @@ def _style(text: str, delimiter: str) -> tuple[str, bool, tuple[int, ...]]:
 def is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     """Whether the first row names the columns.
 
-    Each column votes. For a header: the body is typed (numbers, dates, times, booleans) under a name that is not (and
-    is no word for null). Against: the name is itself typed, or it comes again among the column's values. One vote for
-    it decides; else one against. Where no column votes, as in a table of words, the row is a header if its names are
-    unique and none but the first is empty. (So years over numbers, with no other column, are no header: set
-    `lake.text.header`.)
+    Each column votes. For a header: the body is typed (numbers, dates, times, booleans) under a name that is not so
+    typed (and is no word for null); or the name is empty over numbers that count the rows. Against: the name is typed
+    as the body is, but for names that are years, or that count on, beside names of words. One vote for it decides; else
+    one against. Where no column votes, as in a table of words, the row is a header unless its cells are typed, come
+    again in their own columns all of them, or come again in the row and below it.
     """
-    votes = [_vote(cell, [row[i] for row in body if i < len(row)]) for i, cell in enumerate(first)]
+    columns = [[row[i] for row in body if i < len(row)] for i in range(len(first))]
+    has_words = any(cell.strip() and not _kind(cell) for cell in first)
+    counting = _counting(first) if has_words else set()
+    votes = [
+        _vote(i, cell, values, has_words=has_words, is_counting=i in counting)
+        for i, (cell, values) in enumerate(zip(first, columns, strict=True))
+    ]
     if any(vote > 0 for vote in votes):
         return True
     if any(vote < 0 for vote in votes):
         return False
-    return all(first[1:]) and any(first) and len(set(first)) == len(first)
+    names = [(cell, values) for cell, values in zip(first, columns, strict=True) if not _is_null(cell)]
+    if not names or all(_kind(cell) for cell, _ in names) or list(first) in [list(row) for row in body]:
+        return False
+    comes_again = [cell in values for cell, values in names]
+    is_twice = len({cell for cell, _ in names}) < len(names)
+    return not all(comes_again) and not (is_twice and (any(comes_again) or not body))
 
 
-def _vote(name: str, values: Sequence[str]) -> int:
-    values = [value for value in values if value.strip().lower() not in _NULL_WORDS]
-    if name.strip().lower() in _NULL_WORDS:
+def _vote(place: int, name: str, values: Sequence[str], *, has_words: bool, is_counting: bool) -> int:
+    values = [value for value in values if not _is_null(value)]
+    if not name.strip():
+        return int(place == 0 and _counts_rows(values))
+    kinds, kind = {_kind(value) for value in values}, _kind(name)
+    if _is_null(name) or not values:
+        return -int(bool(kind) and not _YEAR.fullmatch(name) and not _is_null(name))
+    if not kind:
+        return int("" not in kinds)
+    if "" in kinds:
         return 0
-    if _TYPED.fullmatch(name) or name in values:
-        return -1
-    return int(bool(values) and all(_TYPED.fullmatch(value) for value in values))
+    if kind == "date" and kinds <= {"int", "float"}:
+        return 1
+    is_year = kind == "int" and _YEAR.fullmatch(name) and not all(_YEAR.fullmatch(value) for value in values)
+    return 0 if has_words and (is_year or is_counting) else -1
+
+
+def _counting(first: Sequence[str]) -> set[int]:
+    """Places of cells that count on: 1, 2, 3, three at least."""
+    places: set[int] = set()
+    for i in range(len(first) - 2):
+        part = first[i : i + 3]
+        if all(re.fullmatch("0|[1-9][0-9]{0,5}", cell) for cell in part):
+            a, b, c = map(int, part)
+            places |= {i, i + 1, i + 2} if b - a == c - b == 1 else set()
+    return places
+
+
+def _counts_rows(values: Sequence[str]) -> bool:
+    """Whether values number the rows, from 0 or from 1."""
+    return bool(values) and all(values[i] == str(i + int(values[0] == "1")) for i in range(len(values)))
+
+
+def _is_null(cell: str) -> bool:
+    return cell.strip().lower() in _NULL_WORDS
+
+
+def _kind(cell: str) -> str:
+    """What a cell looks like: int, float, date, time, bool; empty for words."""
+    match = _TYPED.fullmatch(cell)
+    return str(match.lastgroup) if match else ""
 
 
 def _set_delimiter(config: TextConfig) -> str:
@@ -127,42 +206,3 @@ def _set_delimiter(config: TextConfig) -> str:
             hint="set `lake.text.delimiter`",
         )
     return delimiter
-
-
-def _sniff_delimiter(text: str, is_whole: bool, path: str) -> str:
-    """The delimiter that the first row has and that cuts most rows into as many cells as the first.
-
-    Ties go to the delimiter that gives more columns, then to the ending's own, then to the order of DELIMITERS.
-    """
-    own = _own_delimiter(path)
-    best, best_score = own or ",", (0.0, 1, False)
-    for delimiter in DELIMITERS:
-        rows = _rows(text, delimiter, is_whole)
-        if not rows or len(rows[0]) < 2:
-            continue
-        n_columns = len(rows[0])
-        share = Counter(len(row) for row in rows)[n_columns] / len(rows)
-        score = (share, n_columns, delimiter == own)
-        if score > best_score:
-            best, best_score = delimiter, score
-    return best
-
-
-def _own_delimiter(path: str) -> str:
-    name = path.lower().removesuffix(".gz")
-    return next((delimiter for ending, delimiter in _ENDINGS.items() if name.endswith(ending)), "")
-
-
-def _rows(text: str, delimiter: str, is_whole: bool) -> list[list[str]]:
-    """The first rows of a sample, blank ones left out, and the last one too when it may be cut."""
-    rows: list[list[str]] = []
-    try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
-            if row:
-                rows.append(row)
-            if len(rows) > N_SAMPLE_ROWS:
-                return rows
-    except csv.Error:
-        # a cell beyond the csv module's limit: what came before it is a sample too
-        return rows
-    return rows if is_whole or len(rows) < 2 else rows[:-1]

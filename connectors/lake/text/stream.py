@@ -1,14 +1,20 @@
 """A text file as a stream of UTF-8 blocks: unpacked, decoded, its byte order mark taken off, checked for NUL bytes."""
 
+import bz2
 import codecs
 import gzip
+import lzma
 import zlib
 from types import TracebackType
 from typing import BinaryIO, cast
 
+import pyarrow as pa
+
 from lakebed.connectors.errors import ConfigError, SourceError
 from lakebed.connectors.lake.files import open_file
 from lakebed.connectors.lake.isolated import alive
+from lakebed.connectors.lake.no_table import what_it_is
+from lakebed.connectors.lake.text.encodings import wide_encoding
 
 BLOCK_BYTES = 1 << 22
 _LARGE_READ = 1 << 26
@@ -34,16 +40,18 @@ class TextStream:
 
     Args:
         root: of the lake.
-        path: relative to the root; `.gz` at its end means gzip.
+        path: relative to the root; `.gz`, `.bz2`, `.xz` or `.zst` at its end means that it is packed.
         encoding: used unless the file begins with a byte order mark.
     """
 
     def __init__(self, root: str, path: str, encoding: str) -> None:
+        self._given = (root, path, encoding)
         self.path = path
         self.closed = False
         self.is_at_end = False
         self.n_quotes = 0
         self.has_mark = False
+        self.notes: tuple[str, ...] = ()
         self.encoding = _known_encoding(encoding)
         self._file = _open(root, path)
         self.n_bytes = _size(self._file)
@@ -66,6 +74,10 @@ class TextStream:
             self.closed = True
             self._source.close()
             self._file.close()
+
+    def again(self) -> "TextStream":
+        """The same text, from its beginning."""
+        return TextStream(*self._given)
 
     def readable(self) -> bool:
         """True: part of what Arrow asks of a file."""
@@ -97,8 +109,14 @@ class TextStream:
 
     def _start(self) -> None:
         head = self._raw(BLOCK_BYTES)
+        if self.encoding == "utf-8" and (guess := wide_encoding(head)):
+            self.encoding = guess
+            self.notes = (f"read as {guess}: every other byte is zero",)
+        if what := what_it_is(head):
+            raise SourceError(f"{self.path} is no table", value=what, hint="leave it out with `lake.exclude`")
         for mark, encoding in _MARKS:
             if head.startswith(mark):
+                self.notes = ()
                 self.encoding, self.has_mark, head = encoding, True, head[len(mark) :]
                 break
         if self.encoding != "utf-8":
@@ -112,15 +130,16 @@ class TextStream:
         alive()
         try:
             block = self._source.read(n_bytes)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
             raise SourceError(
                 f"cannot unpack {self.path}",
                 value=str(error),
-                expected="a whole gzip file",
+                expected="a whole file, packed as its ending says",
                 hint="restore the file, or leave it out with `lake.exclude`",
             ) from error
         except OSError as error:
-            raise SourceError(f"cannot read {self.path}", value=error.strerror or str(error)) from error
+            what = "read" if error.errno else "unpack"
+            raise SourceError(f"cannot {what} {self.path}", value=error.strerror or str(error)) from error
         self.is_at_end = not block
         return block
 
@@ -140,9 +159,13 @@ class TextStream:
         return block
 
 
-def encoding_error(path: str, what: str) -> SourceError:
+class EncodingError(SourceError):
+    """Bytes that are no text in the expected encoding."""
+
+
+def encoding_error(path: str, what: str) -> EncodingError:
     """The error for bytes that are no text in the expected encoding."""
-    return SourceError(
+    return EncodingError(
         f"{path} is not in the expected encoding",
         value=what,
         expected="UTF-8, unless the config or a byte order mark says otherwise",
@@ -181,4 +204,11 @@ def _size(file: BinaryIO) -> int:
 
 
 def _unpacked(file: BinaryIO, path: str) -> BinaryIO:
-    return cast("BinaryIO", gzip.GzipFile(fileobj=file)) if path.lower().endswith(".gz") else file
+    ending = path.lower().rpartition(".")[2]
+    if ending == "gz":
+        return cast("BinaryIO", gzip.GzipFile(fileobj=file))
+    if ending == "bz2":
+        return cast("BinaryIO", bz2.BZ2File(file))
+    if ending == "xz":
+        return cast("BinaryIO", lzma.LZMAFile(file))
+    return cast("BinaryIO", pa.CompressedInputStream(file, "zstd")) if ending == "zst" else file

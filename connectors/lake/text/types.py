@@ -11,23 +11,35 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakebed.connectors.lake.config import ColumnType
 from lakebed.connectors.lake.text.json_text import json_texts
 from lakebed.connectors.lake.text.model import StagedCast
+from lakebed.connectors.lake.text.renderings import BOOLS, FLOATS, cast_rendered, parse_rendered, rendered_type
 from lakebed.connectors.lake.type_text import column_type
 
 # preferred first: a column of 0 and 1 is int64, not float64
-CANDIDATE_TYPES: tuple[ColumnType, ...] = ("bool", "int64", "float64", "date", "timestamp", "string")
+CANDIDATE_TYPES: tuple[StagedCast, ...] = (
+    *("bool", *BOOLS, "int64", "float64", *FLOATS, "decimal", "date", "timestamp", "string"),
+)
 
 MAX_SAFE_INTEGER = 2**53
 
 _DECIMAL_SHAPE = r"^-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?$"
-_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T])[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,6}))?)?(Z?)")
+_TIMESTAMP = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T])[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,6}|[0-9]{6}000))?)?"
+    r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?| UTC)?"
+)
+_PLAIN_FORM = re.compile(
+    r"\^\[0-9\]\{4\}-\[0-9\]\{2\}-\[0-9\]\{2\}[ T]\[0-9\]\{2\}:\[0-9\]\{2\}"
+    r"(?::\[0-9\]\{2\}(?:\\\.\[0-9\]\{[1-6]\})?)?Z?\$"
+)
+_ZONE = re.compile(r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?| UTC)$")
+# where DuckDB and others leave zeros at the end of fractions out, and whole seconds without one
+_TRIMMED = r"(?:\.[0-9]{0,5}[1-9])?"
 _MIN_DAY = -719162  # 0001-01-01, the first day that Python's dates have
 _MIN_MICROSECOND = _MIN_DAY * 86_400_000_000
 
 
-def parse_canonical(cells: pa.Array, type_: ColumnType, form: str = "") -> pa.Array | None:
+def parse_canonical(cells: pa.Array, type_: StagedCast, form: str = "") -> pa.Array | None:
     """The values of text cells, or None if any cell is not the canonical rendering of a value of that type.
 
     Args:
@@ -45,25 +57,41 @@ def parse_canonical(cells: pa.Array, type_: ColumnType, form: str = "") -> pa.Ar
     return None
 
 
-def _parse(cells: pa.Array, type_: ColumnType, form: str) -> pa.Array | None:
+def _parse(cells: pa.Array, type_: StagedCast, form: str) -> pa.Array | None:
     try:
-        return _PARSERS[type_](cells, form)
+        return parse_rendered(cells, type_) if ":" in type_ else _PARSERS[type_](cells, form)
     except pa.ArrowInvalid:
         return None
 
 
-def timestamp_form(cell: str) -> str:
-    """The form of a canonical timestamp as a regular expression that its peers match; "" if it is none.
+def timestamp_form(cell: str, *, is_trimmed: bool = False) -> str:
+    """The form of a timestamp as a regular expression that its peers match; "" if it is none.
 
-    The form fixes the separator (space or T), seconds, the number of fraction digits (0 to 6) and whether Z follows.
+    The form fixes the separator (space or T), seconds, the number of fraction digits (0 to 6, or 9 of which the last
+    three are zeros) and what zone follows: none, Z, UTC or an offset.
+
+    Args:
+        cell: the text.
+        is_trimmed: whether fractions lack zeros at their ends, and so have from 0 to 6 digits.
     """
     match = _TIMESTAMP.fullmatch(cell)
-    if match is None:
+    if match is None or (is_trimmed and cell.count(":") < 2):
         return ""
     digits = "[0-9]{4}-[0-9]{2}-[0-9]{2}" + match[1] + "[0-9]{2}:[0-9]{2}"
-    seconds = ":[0-9]{2}" if cell.count(":") == 2 else ""
-    fraction = rf"\.[0-9]{{{len(match[2])}}}" if match[2] else ""
-    return f"^{digits}{seconds}{fraction}{match[3]}$"
+    seconds = ":[0-9]{2}" if re.match(r".{16}:", cell) else ""
+    fraction = _fraction(match[2] or "")
+    return f"^{digits}{seconds}{_TRIMMED if is_trimmed else fraction}{re.escape(match[3] or '')}$"
+
+
+def is_plain_form(form: str) -> bool:
+    """Whether a form has no zone but Z, and fractions of one length up to six digits."""
+    return bool(_PLAIN_FORM.fullmatch(form))
+
+
+def _fraction(digits: str) -> str:
+    if len(digits) == 9:
+        return r"\.[0-9]{6}000"
+    return rf"\.[0-9]{{{len(digits)}}}" if digits else ""
 
 
 def cast_staged(array: pa.Array, resolved: StagedCast) -> pa.Array:
@@ -80,14 +108,18 @@ def cast_staged(array: pa.Array, resolved: StagedCast) -> pa.Array:
         return array
     if resolved == "json":
         return json_texts(array)
-    type_ = column_type(resolved)
+    type_ = cast_type(resolved)
     if array.type == type_:
         return array
-    if pa.types.is_floating(array.type) and resolved == "string":
-        return float_texts(array)
-    if not pa.types.is_string(array.type):
-        return pc.cast(array, type_)
-    return _cast_trimmed(array, resolved, type_)
+    if pa.types.is_string(array.type):
+        return cast_rendered(array, resolved) if ":" in resolved else _cast_trimmed(array, resolved, type_)
+    is_float_text = pa.types.is_floating(array.type) and resolved == "string"
+    return float_texts(array) if is_float_text else pc.cast(array, type_)
+
+
+def cast_type(name: StagedCast) -> pa.DataType:
+    """The Arrow type of a column type or of a rendering."""
+    return rendered_type(name) or column_type(name)
 
 
 def float_texts(values: pa.Array) -> pa.Array:
@@ -121,7 +153,17 @@ def _cast_text(array: pa.Array, name: StagedCast, type_: pa.DataType) -> pa.Arra
     try:
         return pc.cast(array, type_)
     except pa.ArrowInvalid:
-        return pc.cast(pc.cast(array, pa.timestamp("us", "UTC")), type_)
+        return pc.cast(_instants(array), type_)
+
+
+def _instants(array: pa.Array) -> pa.Array:
+    """Timestamps of any form as instants in microseconds; without a zone as if UTC."""
+    texts = pc.replace_substring_regex(array, r"(\.[0-9]{6})000", r"\1")
+    texts = pc.replace_substring(texts, " UTC", "Z")
+    has_zone = pc.match_substring_regex(texts, _ZONE.pattern)
+    if not pc.any(has_zone, min_count=0).as_py():
+        return pc.cast(texts, pa.timestamp("us"))
+    return pc.cast(texts, pa.timestamp("us", "UTC"))
 
 
 def _parse_bool(cells: pa.Array, _form: str) -> pa.Array | None:
@@ -176,12 +218,11 @@ def _parse_date(cells: pa.Array, _form: str) -> pa.Array | None:
 def _parse_timestamp(cells: pa.Array, form: str) -> pa.Array | None:
     if not form or not pc.all(pc.match_substring_regex(cells, form)).as_py():
         return None
-    values = pc.cast(cells, pa.timestamp("us", "UTC") if form.endswith("Z$") else pa.timestamp("us"))
-    values = values.cast(pa.timestamp("us"))
+    values = _instants(cells).cast(pa.timestamp("us"))
     return values if pc.min(values.cast(pa.int64())).as_py() >= _MIN_MICROSECOND else None
 
 
-_PARSERS: dict[ColumnType, Callable[[pa.Array, str], pa.Array | None]] = {
+_PARSERS: dict[StagedCast, Callable[[pa.Array, str], pa.Array | None]] = {
     "bool": _parse_bool,
     "int64": _parse_int,
     "float64": _parse_float,

@@ -22,7 +22,7 @@ def compile_kernels() -> None:
     sketch_pairs(rows, groups.schema_of_table, found.children, found.parents)
     projection = np.zeros(2, np.int64)
     pairs = (projection[: len(found.children)], found.children, found.parents)
-    compare_pairs(HashRows(projection, ids, hashes, np.ones(2, np.int64)), pairs, is_bag=False)
+    compare_pairs(HashRows(projection, ids, indptr, hashes), pairs, bytes(32), is_bag=False)
     column_chances(bounds, ValueSketches(indptr, np.zeros(2, np.uint64), ids * 0), np.zeros(1, np.int64))
 
 

@@ -8,8 +8,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lakebed.tasks.encoding.hashes import add_column, column_hashes, finish, start_sums, value_hashes, value_is_null
-from lakebed.tasks.encoding.multiset import distinct_counts
+from lakebed.tasks.encoding.hashes import (
+    add_cells,
+    add_column,
+    column_sums,
+    finish,
+    start_sums,
+    value_hashes,
+    value_is_null,
+)
 
 UInt64 = NDArray[np.uint64]
 Int64 = NDArray[np.int64]
@@ -31,9 +38,9 @@ class Cells(Protocol):
 
 @dataclass(frozen=True)
 class HashSettings:
-    """What the hashes depend on."""
+    """What the hashes depend on: the secret key, 32 bytes, and whether types count."""
 
-    key: bytes
+    key: bytes = field(repr=False)
     is_strict: bool = False
 
 
@@ -48,22 +55,6 @@ class ValueSketch:
 
     hashes: UInt64
     n_nulls: int
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """Distinct row hashes of one column subset.
-
-    Shapes: hashes (k, 2) uint64 sorted by (high, low); counts (k,) int64.
-    """
-
-    hashes: UInt64
-    counts: Int64
-
-    def repeated(self) -> "Fingerprint":
-        """The same rows, each as often as it occurs, with count 1."""
-        hashes = np.repeat(self.hashes, self.counts, axis=0)
-        return Fingerprint(hashes, np.ones(len(hashes), np.int64))
 
 
 @dataclass
@@ -94,23 +85,16 @@ class TableHasher:
         sums = {projection: start_sums(n_rows) for projection in self.projections}
         members = _members(self.projections)
         for token, cells in batch.items():
-            hashes = column_hashes(
-                cells.values, cells.null_depth, token, self.settings.key, strict_types=self.settings.is_strict
-            )
-            for projection in members[token]:
-                add_column(sums[projection], hashes)
+            self._add_cells([sums[projection] for projection in members[token]], token, cells)
             if self.value_level is not None:
                 self._add_values(token, cells, self.value_level)
         for projection, total in sums.items():
             self._rows.setdefault(projection, []).append(finish(total, self.settings.key))
         self.n_rows += n_rows
 
-    def fingerprints(self) -> dict[int, Fingerprint]:
-        """The distinct row hashes of each projection, with their multiplicities."""
-        return {
-            projection: Fingerprint(*distinct_counts(_stacked(self._rows.get(projection, []))))
-            for projection in self.projections
-        }
+    def row_hashes(self) -> dict[int, UInt64]:
+        """The row hashes of each projection, (n, 2), in the order of the rows."""
+        return {projection: _stacked(self._rows.get(projection, [])) for projection in self.projections}
 
     def value_sketches(self) -> dict[str, ValueSketch]:
         """The value sample of each column."""
@@ -118,6 +102,16 @@ class TableHasher:
             token: ValueSketch(np.unique(np.concatenate(parts)), self._n_nulls[token])
             for token, parts in self._values.items()
         }
+
+    def _add_cells(self, sums: Sequence[UInt64], token: str, cells: Cells) -> None:
+        """Adds a column to the sums of the subsets that it takes part in."""
+        key, is_strict = self.settings.key, self.settings.is_strict
+        if len(sums) == 1:
+            add_cells(sums[0], cells.values, cells.null_depth, token, key, strict_types=is_strict)
+            return
+        column = column_sums(cells.values, cells.null_depth, token, key, strict_types=is_strict)
+        for one in sums:
+            add_column(one, column)
 
     def _add_values(self, token: str, cells: Cells, level: int) -> None:
         hashes = value_hashes(cells.values, cells.null_depth, self.settings.key)

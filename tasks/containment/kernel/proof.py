@@ -3,40 +3,50 @@
 Works on one bucket of the hash range at a time; the counts and the multiset hashes of the buckets add up.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
-from lakebed.tasks.encoding.multiset import multiset_hash
-from lakebed.tasks.encoding.postings import find_rows
+from lakebed.tasks.encoding.counting import Pieces, compare_lists, count_lists, scatter_pieces
+from lakebed.tasks.encoding.sums import add_sums, sum_digest
 
 UInt64 = NDArray[np.uint64]
+Lists = NDArray[Any]
+LISTS = np.dtype([("projection", np.int64), ("table", np.int32)])
 LANES = 4
+"""Words of a digest of a sum of row hashes."""
+BUCKET_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
 class HashRows:
-    """Row hashes of several tables under several projections, as they were read: unsorted, with repeats.
+    """Row hashes of several tables under several projections, as they were read: unsorted, with repeats, in blocks.
 
-    Shapes: projection (n,) int64, table (n,) int32, hashes (n, 2) uint64, counts (n,) int64.
+    Shapes: projection (b,) int64, table (b,) int32, first (b + 1,) int64 of each block's rows, hashes (n, 2) uint64.
     """
 
     projection: Int64
     table: Int32
+    first: Int64
     hashes: UInt64
-    counts: Int64
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all blocks."""
+        return len(self.hashes)
 
 
 @dataclass(frozen=True)
 class PairCounts:
     """What comparing pairs gave, summed over the hashes seen.
 
-    Shapes: all (n_pairs,) int64, but the last two, (n_pairs, 4) uint64: multiset hashes of the child's distinct
-    rows and of the parent's rows that match them (under bag semantics: with multiplicities), zeros where the
-    parent lacks some.
+    Shapes: all (n_pairs,) int64, but the last two, (n_pairs, 4) uint64: keyed digests of the child's distinct rows
+    and of the parent's rows that match them (under bag semantics: with multiplicities), zeros where the parent lacks
+    some.
     """
 
     n_child_distinct: Int64
@@ -46,10 +56,6 @@ class PairCounts:
     n_missing: Int64
     child_hash: UInt64
     matched_hash: UInt64
-
-    def __add__(self, other: "PairCounts") -> "PairCounts":
-        """Sums the counts of two buckets."""
-        return PairCounts(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
     def followed_by(self, other: "PairCounts") -> "PairCounts":
         """These pairs, then those of the other."""
@@ -77,78 +83,78 @@ class PairCounts:
         return PairCounts(*(getattr(self, field.name)[pairs] for field in fields(self)))
 
 
-def compare_pairs(rows: HashRows, pairs: tuple[Int64, Int32, Int32], *, is_bag: bool) -> PairCounts:
+@dataclass(frozen=True)
+class PairSums:
+    """What comparing pairs gave, as what adds up over the buckets of the hash range.
+
+    Shapes: numbers (5, n_pairs): the counts of `PairCounts`, in its order; sums (2, n_pairs, 2): over the child's
+    distinct rows, and over the parent's rows that match them, modulo 2^128.
+    """
+
+    numbers: Int64
+    sums: UInt64
+
+    def __add__(self, other: "PairSums") -> "PairSums":
+        """Adds what two buckets gave."""
+        return PairSums(self.numbers + other.numbers, add_sums(self.sums, other.sums))
+
+    def digested(self, key: bytes) -> PairCounts:
+        """The counts, with digests of the sums, which nobody may see."""
+        hashes = np.zeros((2, self.numbers.shape[1], LANES), np.uint64)
+        for pair in np.flatnonzero(self.numbers[4] == 0):
+            for side in (0, 1):
+                hashes[side, pair] = np.frombuffer(sum_digest(self.sums[side, pair], key), "<u8")
+        return PairCounts.of(self.numbers, hashes)
+
+
+def compare_pairs(rows: HashRows, pairs: tuple[Int64, Int32, Int32], key: bytes, *, is_bag: bool) -> PairSums:
     """Compares each pair (projection of the child's schema, child, parent) on the rows given.
 
     `n_missing` counts the child's distinct rows that the parent lacks; under bag semantics the child's rows that
-    find no row of the parent left.
+    find no row of the parent left. The sums are taken under a key drawn from that of the row hashes.
 
-    Cost: one sort of the rows, then O(rows of the child + rows of the parent) a pair.
+    Cost: O(rows), and O(distinct rows of the child) a pair.
     """
-    ordered = _merged(rows)
-    children, parents = _ranges(ordered, pairs[0], pairs[1]), _ranges(ordered, pairs[0], pairs[2])
-    counts = _compare(ordered.hashes, ordered.counts, children, parents, is_bag)
-    hashes = np.zeros((2, len(counts), LANES), np.uint64)
-    for pair in np.flatnonzero(counts[:, 4] == 0):
-        hashes[:, pair] = _multiset_hashes(ordered, children[pair], parents[pair], is_bag)
-    return PairCounts.of(counts.T.copy(), hashes)
+    lists, pieces = _pieces(rows)
+    children, parents = _lists_of(lists, pairs[0], pairs[1]), _lists_of(lists, pairs[0], pairs[2])
+    order = np.argsort(parents, kind="stable")
+    children, parents = children[order], parents[order]
+    total = PairSums(np.zeros((5, len(children)), np.int64), np.zeros((2, len(children), 2), np.uint64))
+    for bucket in _buckets(pieces):
+        found = compare_lists(count_lists(bucket), children, parents, key, is_bag=is_bag)
+        total += PairSums(found.numbers.T, np.stack([found.child_sums, found.matched_sums]))
+    back = np.argsort(order, kind="stable")
+    return PairSums(total.numbers[:, back], total.sums[:, back])
 
 
-def _multiset_hashes(rows: HashRows, child: Int64, parent: Int64, is_bag: bool) -> tuple[UInt64, UInt64]:
-    """Lanes of the child's rows, and of the parent's rows equal to them, each from its own side's data."""
-    mine, theirs = slice(*child), slice(*parent)
-    found = theirs.start + find_rows(rows.hashes[mine], rows.hashes[theirs])
-    counts = rows.counts[mine] if is_bag else np.ones(len(found), np.int64)
-    matched = np.minimum(rows.counts[found], counts)
-    return _lanes(rows.hashes[mine], counts), _lanes(rows.hashes[found], matched)
-
-
-def _lanes(hashes: UInt64, counts: Int64) -> UInt64:
-    return np.frombuffer(multiset_hash(hashes, counts.astype(np.uint64)), "<u8")
-
-
-def _merged(rows: HashRows) -> HashRows:
-    """Sorted by (projection, table, hash), repeats of a hash in a table added up."""
-    order = np.lexsort((rows.hashes[:, 1], rows.hashes[:, 0], rows.table, rows.projection))
-    projection, table, hashes = rows.projection[order], rows.table[order], rows.hashes[order]
-    is_first = np.ones(len(order), np.bool_)
-    is_first[1:] = (
-        (projection[1:] != projection[:-1]) | (table[1:] != table[:-1]) | (hashes[1:] != hashes[:-1]).any(axis=1)
-    )
-    starts = np.flatnonzero(is_first)
-    counts = np.add.reduceat(rows.counts[order], starts) if len(starts) else rows.counts[:0]
-    return HashRows(projection[starts], table[starts], np.ascontiguousarray(hashes[starts]), counts)
-
-
-def _ranges(rows: HashRows, projection: Int64, table: Int32) -> Int64:
-    """First and past-last row of each (projection, table), (n_pairs, 2)."""
-    keys = np.empty(len(rows.table), np.dtype([("projection", np.int64), ("table", np.int32)]))
+def _pieces(rows: HashRows) -> tuple[Lists, Pieces]:
+    """The (projection, table) of each list, in order, and its pieces; the last list is of no rows."""
+    keys = np.empty(len(rows.table), LISTS)
     keys["projection"], keys["table"] = rows.projection, rows.table
-    wanted = np.empty(len(table), keys.dtype)
+    order = np.argsort(keys, kind="stable")
+    lists, first = np.unique(keys[order], return_index=True)
+    first_piece = np.concatenate([first, [len(order), len(order)]]).astype(np.int64)
+    hashes = np.ascontiguousarray(rows.hashes)
+    return lists, Pieces(hashes, rows.first[:-1][order], rows.first[1:][order], first_piece)
+
+
+def _lists_of(lists: Lists, projection: Int64, table: Int32) -> Int64:
+    """The list of each (projection, table), the last one where it has no rows. Shapes: (k,)."""
+    wanted = np.empty(len(table), LISTS)
     wanted["projection"], wanted["table"] = projection, table
-    return np.stack([np.searchsorted(keys, wanted, side) for side in ("left", "right")], axis=1).astype(np.int64)
+    place = np.searchsorted(lists, wanted)
+    held = place < len(lists)
+    held[held] = lists[place[held]] == wanted[held]
+    return np.where(held, place, len(lists)).astype(np.int64)
 
 
-@njit(cache=True)
-def _compare(hashes, counts, child_ranges, parent_ranges, is_bag):  # type: ignore[no-untyped-def]
-    """Per pair: distinct and all rows of the child, of the parent, and what is missing; (n_pairs, 5)."""
-    results = np.zeros((len(child_ranges), 5), np.int64)
-    for pair in range(len(child_ranges)):
-        place, end = parent_ranges[pair]
-        results[pair, 2] = end - place
-        results[pair, 3] = counts[place:end].sum()
-        for row in range(child_ranges[pair, 0], child_ranges[pair, 1]):
-            while place < end and _is_less(hashes[place], hashes[row]):
-                place += 1
-            is_found = place < end and hashes[place, 0] == hashes[row, 0] and hashes[place, 1] == hashes[row, 1]
-            wanted = counts[row] if is_bag else 1
-            found = (min(counts[place], wanted) if is_bag else 1) if is_found else 0
-            results[pair, 0] += 1
-            results[pair, 1] += counts[row]
-            results[pair, 4] += wanted - found
-    return results
-
-
-@njit(cache=True)
-def _is_less(left, right):  # type: ignore[no-untyped-def]
-    return left[0] < right[0] or (left[0] == right[0] and left[1] < right[1])
+def _buckets(pieces: Pieces) -> Iterator[Pieces]:
+    """The pieces cut by the uppermost bits that tell their rows apart, so that a bucket fits the processor's cache."""
+    bits = (pieces.largest // BUCKET_ROWS).bit_length()
+    if not bits:
+        yield pieces
+        return
+    rows, edges = scatter_pieces(pieces, bits)
+    for bucket in range(1 << bits):
+        starts, ends = np.ascontiguousarray(edges[:, bucket]), np.ascontiguousarray(edges[:, bucket + 1])
+        yield Pieces(rows, starts, ends, pieces.first_piece)

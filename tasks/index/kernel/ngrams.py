@@ -4,6 +4,7 @@ A text becomes the set of its n-grams (three bytes of its case-folded UTF-8, bla
 one of 2^18 buckets; texts are compared by the cosine of their sets, weighted by how rare a bucket is.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ Float32 = NDArray[np.float32]
 
 BUCKET_BITS = 18
 N = 3
+_BETWEEN_WORDS = re.compile(r"[^\w\n]|_")
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -70,6 +72,18 @@ def match(index: NgramIndex, text: str) -> Float32:
     norm = float(np.sqrt((weights**2).sum())) or 1.0
     distance: Float32 = (1 - dots / np.maximum(index.length * norm, 1e-12)).astype(np.float32)
     return np.clip(distance, 0, 1)
+
+
+def whole_words(names: Sequence[str]) -> list[str]:
+    """Each name as its words with blanks around, as `has_words` asks them. O(total length)."""
+    lines = "\n".join(name.replace("\n", " ") for name in names).casefold()
+    return [f" {' '.join(line.split())} " for line in _BETWEEN_WORDS.sub(" ", lines).split("\n")] if names else []
+
+
+def has_words(words: Sequence[str], text: str) -> NDArray[np.bool_]:
+    """Which names have the text's words side by side as whole parts, (n,); none where the text has no word."""
+    wanted = f" {' '.join(_words(text))} "
+    return np.fromiter((wanted != "  " and wanted in each for each in words), np.bool_, len(words))
 
 
 def _words(text: str) -> list[str]:

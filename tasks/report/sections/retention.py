@@ -9,7 +9,7 @@ from lakebed.tasks.report.config import ReportConfig
 from lakebed.tasks.report.model import Block, Chart, Charts, Listing, Prose, Section, Tile, Tiles
 from lakebed.tasks.report.text import bytes_text, count_text, seconds_text
 from lakebed.tasks.retention.plan import EqualCopies, read_copies
-from lakebed.tasks.retention.words import money_text
+from lakebed.tasks.retention.words import MONTHS_A_YEAR, in_proportion, money_text
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 MAX_ROWS = 200
@@ -45,7 +45,7 @@ def section(store: ArtifactStore, refs: Mapping[str, ArtifactRef], config: Repor
         store.read(ref, table).to_pylist() for table in ("decisions", "savings_curve", "solver", "baseline")
     )
     blocks: tuple[Block, ...] = (
-        _tiles(facts, decisions),
+        _tiles(facts, decisions, config),
         _prices(facts),
         Charts(
             (
@@ -61,17 +61,27 @@ def section(store: ArtifactStore, refs: Mapping[str, ArtifactRef], config: Repor
         _baseline(baseline, facts),
     )
     lead = "Tables that may be deleted because others give them back, at the least cost a month."
-    return Section("retention", "Keep or delete", "What to keep, and what it saves", lead, blocks)
+    return Section("retention", "Keep or delete", "What to keep, and what it would save", lead, blocks)
 
 
-def _tiles(facts: Row, decisions: Sequence[Row]) -> Tiles:
+def _tiles(facts: Row, decisions: Sequence[Row], config: ReportConfig) -> Tiles:
     currency, n_bytes = facts["currency"], sum(row["n_bytes"] for row in decisions)
-    share = facts["deletable_bytes"] / n_bytes if n_bytes else 0.0
+    saving, share = facts["saving_per_month"], facts["deletable_bytes"] / n_bytes if n_bytes else 0.0
+    lake_bytes, scaled = in_proportion(saving, n_bytes, config.lake_bytes)
     return Tiles(
         (
-            Tile("Saved a month", money_text(facts["saving_per_month"], currency), f"prices of {facts['prices_date']}"),
+            Tile(
+                "Would be saved a month",
+                money_text(saving, currency),
+                f"{money_text(MONTHS_A_YEAR * saving, currency)} a year, once purged; prices of {facts['prices_date']}",
+            ),
+            Tile(
+                f"In proportion, on {bytes_text(lake_bytes)}",
+                money_text(scaled, currency),
+                f"a month, {money_text(MONTHS_A_YEAR * scaled, currency)} a year",
+            ),
             Tile("Tables that may go", count_text(facts["deletable_tables"]), f"of {count_text(len(decisions))}"),
-            Tile("Their bytes", bytes_text(facts["deletable_bytes"]), f"{share:.1%} of the lake"),
+            Tile("Their bytes", bytes_text(facts["deletable_bytes"]), f"{share:.1%} of what was read"),
             Tile("Slowest rebuild", seconds_text(facts["slowest_rebuild_s"]), "estimated"),
             Tile("Distance to the optimum", f"{facts['retention_gap']:.2%}", "0 is proven optimal"),
             Tile(
@@ -105,7 +115,7 @@ def _curve_chart(curve: Sequence[Row], facts: Row) -> Spec | None:
         for point in curve
     ]
     x = alt.X("budget:Q", title="longest rebuild, seconds", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
-    y = alt.Y("saving:Q", title=f"{facts['currency']} a month", axis=alt.Axis(tickCount=4, format="~g"))
+    y = alt.Y("saving:Q", title=f"{facts['currency']} a month", axis=alt.Axis(tickCount=4, format="~r"))
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y, tooltip=["budget:Q", "label:N"])
     chart = base.mark_line(interpolate="step-after") + base.mark_point(filled=True)
     return offline(chart.properties(width="container", height=200).to_dict())
@@ -138,7 +148,7 @@ def _deleted(decisions: Sequence[Row], facts: Row) -> Listing:
     )
     return Listing(
         "Tables that may go, the largest saving first",
-        ("table", "how it comes back", "bytes", "accesses a month", "saves a month", "rebuild"),
+        ("table", "how it comes back", "bytes", "accesses a month", "would save a month", "rebuild"),
         tuple(
             (
                 row["name"],

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lakebed.connectors.errors import SourceError
-from lakebed.tasks.encoding import ENCODING_ID
-from lakebed.tasks.encoding.hashes import column_hashes, row_hashes
+from lakebed.connectors.errors import PlanError, SourceError
+from lakebed.tasks.encoding import ENCODING_ID, OLDER_ENCODING_ID, sip_hashes
+from lakebed.tasks.encoding.hashes import add_cells, finish, start_sums
 from lakebed.tasks.encoding.multiset import multiset_hash
+from lakebed.tasks.encoding.sums import multiset_sum, sum_digest
 from lakebed.tasks.retention.recipes.model import StrictDigest
 from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.shapes import columns_text, table_leaves
+from lakebed.tasks.runtime.hash_key import key_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,24 +34,17 @@ def strict_hashes(cells: Mapping[str, LeafArray], key: bytes) -> Hashes:
     Raises:
         SourceError: if there is no leaf, or one has a type that cannot be compared.
     """
-    if not cells:
-        raise SourceError("a table without columns cannot be compared")
-    columns = [
-        column_hashes(leaf.values, leaf.null_depth, token, key, strict_types=True) for token, leaf in cells.items()
-    ]
-    return row_hashes(columns, key)
+    _require_columns(cells)
+    sums = start_sums(len(next(iter(cells.values())).values))
+    for token, leaf in cells.items():
+        add_cells(sums, leaf.values, leaf.null_depth, token, key, strict_types=True)
+    return finish(sums, key)
 
 
 def digest_of(schema: pa.Schema, hashes: Hashes, key: bytes) -> StrictDigest:
     """The digest of a table from its schema and the strict hashes of its rows, in order."""
-    return StrictDigest(
-        encoding=ENCODING_ID,
-        key_id=hashlib.sha256(key).hexdigest()[:16],
-        n_rows=len(hashes),
-        columns=hashlib.sha256(columns_text(schema).encode()).hexdigest(),
-        rows=multiset_hash(hashes).hex(),
-        sequence=hashlib.sha256(np.ascontiguousarray(hashes).astype("<u8", copy=False).tobytes()).hexdigest(),
-    )
+    rows = sum_digest(multiset_sum(hashes, key), key).hex()
+    return _digest(schema, hashes, rows, (ENCODING_ID, key_id(key)))
 
 
 def strict_digest(table: pa.Table, key: bytes, *, ignore_case: bool = False) -> StrictDigest:
@@ -57,7 +52,7 @@ def strict_digest(table: pa.Table, key: bytes, *, ignore_case: bool = False) -> 
 
     Args:
         table: with its whole schema.
-        key: 16 bytes.
+        key: 32 bytes.
         ignore_case: whether column names that differ only in case are the same.
 
     Raises:
@@ -74,10 +69,50 @@ def digest_table(context: RecipeContext, ref: TableRef) -> StrictDigest:
         SourceError: if it cannot be read.
     """
     reader = TableReader(context.lake, ref)
-    return digest_read(context, reader, reader.describe())
-
-
-def digest_read(context: RecipeContext, reader: TableReader, ref: TableRef) -> StrictDigest:
-    """The same of a table that is being read; `ref` is what the reader describes."""
+    ref = reader.describe()
     hashes = strict_hashes(reader.cells([leaf.token for leaf in ref.leaves]), context.key)
     return digest_of(reader.schema, hashes, context.key)
+
+
+def digest_like(
+    wanted: StrictDigest, schema: pa.Schema, cells: Mapping[str, LeafArray], context: RecipeContext
+) -> StrictDigest:
+    """The digest of rows under the encoding and the key of another digest, so that the two can be compared.
+
+    Raises:
+        PlanError: if that encoding is not known, or its key not had.
+        SourceError: as `strict_hashes`.
+    """
+    key = context.older if wanted.encoding == OLDER_ENCODING_ID else context.key
+    if wanted.encoding not in {ENCODING_ID, OLDER_ENCODING_ID} or key_id(key) != wanted.key_id:
+        raise PlanError(
+            "the recipe was made under another hash key or encoding",
+            expected=f"key {wanted.key_id}, encoding {wanted.encoding}",
+            hint="set the same `containment.hash_key`, or run `lakebed plan` again",
+        )
+    if wanted.encoding == ENCODING_ID:
+        return digest_of(schema, strict_hashes(cells, key), key)
+    _require_columns(cells)
+    columns = [
+        sip_hashes.column_hashes(leaf.values, leaf.null_depth, token, key, strict_types=True)
+        for token, leaf in cells.items()
+    ]
+    hashes = sip_hashes.row_hashes(columns, key)
+    return _digest(schema, hashes, multiset_hash(hashes).hex(), (OLDER_ENCODING_ID, key_id(key)))
+
+
+def _require_columns(cells: Mapping[str, LeafArray]) -> None:
+    if not cells:
+        raise SourceError("a table without columns cannot be compared")
+
+
+def _digest(schema: pa.Schema, hashes: Hashes, rows: str, made: tuple[str, str]) -> StrictDigest:
+    """`made` is the encoding and the id of the key."""
+    return StrictDigest(
+        encoding=made[0],
+        key_id=made[1],
+        n_rows=len(hashes),
+        columns=hashlib.sha256(columns_text(schema).encode()).hexdigest(),
+        rows=rows,
+        sequence=hashlib.sha256(np.ascontiguousarray(hashes).astype("<u8", copy=False).tobytes()).hexdigest(),
+    )

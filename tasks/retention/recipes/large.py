@@ -19,7 +19,7 @@ from pyspark.sql.types import BinaryType, StructField, StructType
 
 from lakebed.connectors.errors import LakeError, PlanError
 from lakebed.connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
-from lakebed.tasks.encoding.multiset import add_multiset_hashes, multiset_hash
+from lakebed.tasks.encoding.sums import multiset_sum, sum_digest, total, unveiled, veiled
 from lakebed.tasks.retention.recipes.casting import cast_where_same
 from lakebed.tasks.retention.recipes.constants import constant_of
 from lakebed.tasks.retention.recipes.digest import digest_of, strict_hashes
@@ -196,16 +196,22 @@ def _digest(context: RecipeContext, child: TableRef, frame: DataFrame) -> Strict
     """The digest of a table of hashed rows; without their order."""
     import numpy as np
 
-    def total(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    key = context.key
+
+    def add(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             data = b"".join(batch.column(0).to_pylist())
             rows = np.frombuffer(data, np.uint64).reshape(-1, 2)
-            part = [pa.array([len(rows)], pa.int64()), pa.array([multiset_hash(rows)], pa.binary())]
+            part = [
+                pa.array([len(rows)], pa.int64()),
+                pa.array([veiled(multiset_sum(rows, key).tobytes(), key)], pa.binary()),
+            ]
             yield pa.RecordBatch.from_arrays(part, ["n", "part"])
 
-    parts = frame.select(_HASH).mapInArrow(total, "n bigint, part binary").toArrow()
+    parts = frame.select(_HASH).mapInArrow(add, "n bigint, part binary").toArrow()
     empty = digest_of(schema_from_text(child.schema_ipc), np.empty((0, 2), np.uint64), context.key)
-    rows = add_multiset_hashes(parts["part"].to_pylist()).hex()
+    sums = [np.frombuffer(unveiled(part, key), np.uint64) for part in parts["part"].to_pylist()]
+    rows = sum_digest(total(sums), key).hex()
     n_rows = pc.sum(parts["n"], min_count=0).as_py()
     return empty.model_copy(update={"n_rows": n_rows, "rows": rows, "sequence": ""})
 

@@ -148,7 +148,7 @@ class TableReader:
             split, start = self._split(file), 0
             mask = live.get(file.path.rpartition("/")[2])
             for batch in read_split(
-                self._lake.root, split, list(stored.values()), self._counter, ignore_case=ignore_case
+                self._lake.root, split, list(stored.values()), self._counter, ignore_case=ignore_case, as_stored=True
             ):
                 n_rows = len(next(iter(batch.values())).values)
                 kept = None if mask is None else mask.slice(start, n_rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,12 @@ from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.leaves import LeafArray, schema_leaves
 from lakebed.tasks.retention.recipes.casting import cast_exactly
 from lakebed.tasks.retention.recipes.constants import scalar_of
-from lakebed.tasks.retention.recipes.digest import strict_hashes
+from lakebed.tasks.retention.recipes.digest import digest_like, strict_hashes
 from lakebed.tasks.retention.recipes.model import Equals, In, Positions, Refusal
 from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.row_numbers import read_rows
-from lakebed.tasks.retention.recipes.shapes import assembled, joined, schema_from_text, taken
+from lakebed.tasks.retention.recipes.shapes import assembled, joined, schema_from_text, table_leaves, taken
+from lakebed.tasks.runtime.hash_key import KEY_BYTES
 
 if TYPE_CHECKING:
     from lakebed.tasks.encoding.hashes import Hashes
@@ -43,16 +45,8 @@ def rebuild(context: RecipeContext, recipe: Recipe) -> pa.Table:
 
 def compare(recipe: Recipe, table: pa.Table, context: RecipeContext) -> Refusal | None:
     """Whether rows in memory are the recipe's child, by strict digest; the order counts where the recipe keeps it."""
-    from lakebed.tasks.retention.recipes.digest import strict_digest
-
-    found = strict_digest(table, context.key, ignore_case=context.lake.ignore_column_case)
-    if found.key_id != recipe.digest.key_id or found.encoding != recipe.digest.encoding:
-        raise PlanError(
-            "the recipe was made under another hash key or encoding",
-            value=recipe.child.name,
-            expected=f"key {recipe.digest.key_id}, encoding {recipe.digest.encoding}",
-            hint="set the same `containment.hash_key`, or run `lakebed plan` again",
-        )
+    cells = table_leaves(table, context.lake.ignore_column_case)
+    found = digest_like(recipe.digest, table.schema, cells, context)
     if not found.is_same_table(recipe.digest):
         what = "columns" if found.columns != recipe.digest.columns else "rows"
         return Refusal(code="differs_strictly", reason=f"the rebuilt {what} are not those of {recipe.child.name}")
@@ -68,12 +62,10 @@ def execute(recipe: Recipe, readers: list[TableReader], rows_of: RowReader, cont
     ignore_case = context.lake.ignore_column_case
     schema = schema_from_text(recipe.child.schema_ipc)
     types = {leaf.token: leaf.type for leaf in schema_leaves(schema, ignore_case)}
-    parts = [
-        _selected(part, reader, rows_of, types, context.key) for part, reader in zip(recipe.parts, readers, strict=True)
-    ]
+    parts = [_selected(part, reader, rows_of, types) for part, reader in zip(recipe.parts, readers, strict=True)]
     cells = {token: joined([part[token] for part in parts], type_) for token, type_ in types.items()}
     if recipe.multiplicity == "distinct":
-        cells = _distinct(cells, context.key)
+        cells = _distinct(cells)
     if recipe.order.rows is not None:
         order = rows_of(recipe.order.rows)
         cells = {token: taken(leaf, order) for token, leaf in cells.items()}
@@ -81,7 +73,7 @@ def execute(recipe: Recipe, readers: list[TableReader], rows_of: RowReader, cont
 
 
 def _selected(
-    part: Part, reader: TableReader, rows_of: RowReader, types: Mapping[str, pa.DataType], key: bytes
+    part: Part, reader: TableReader, rows_of: RowReader, types: Mapping[str, pa.DataType]
 ) -> dict[str, LeafArray]:
     """The part's rows as the child's leaves."""
     tokens = list(dict.fromkeys(column.parent for column in part.columns))
@@ -94,7 +86,7 @@ def _selected(
         )
         for column in part.columns
     }
-    return _distinct(result, key) if part.multiplicity == "distinct" else result
+    return _distinct(result) if part.multiplicity == "distinct" else result
 
 
 def _rows(selector: Selector, reader: TableReader, rows_of: RowReader, parent: TableRef) -> np.ndarray | None:
@@ -145,9 +137,9 @@ def _bool(mask: pa.Array) -> np.ndarray:
     return np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
 
 
-def _distinct(cells: Mapping[str, LeafArray], key: bytes) -> dict[str, LeafArray]:
-    """Each distinct row once, the first stays."""
-    first = first_rows(strict_hashes(cells, key))
+def _distinct(cells: Mapping[str, LeafArray]) -> dict[str, LeafArray]:
+    """Each distinct row once, the first stays; under a key that nobody keeps."""
+    first = first_rows(strict_hashes(cells, secrets.token_bytes(KEY_BYTES)))
     return {token: taken(leaf, first) for token, leaf in cells.items()}
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lakebed.connectors.errors import LakeError, PlanError, SourceError
 from lakebed.connectors.lake.leaves import schema_leaves
-from lakebed.tasks.encoding.hashes import add_column, column_hashes, finish, start_sums
+from lakebed.tasks.encoding.hashes import add_cells, finish, start_sums
 from lakebed.tasks.retention.recipes.casting import cast_where_same
 from lakebed.tasks.retention.recipes.constants import constant_of
 from lakebed.tasks.retention.recipes.digest import digest_of, strict_hashes
@@ -225,11 +225,11 @@ class _Pair:
         """Strict hashes of a parent's rows as rows of the child, and which of them can be such."""
         columns, key = self._maps[number], self._context.key
         cells = self._readers.of(self._parents[number]).cells(list(dict.fromkeys(columns.values())))
-        # one sum of cell hashes per row of the parent, (n, 2); is_valid (n,) once a cast cannot keep some value
+        # sums of the cells of each row of the parent, (4, n); is_valid (n,) once a cast cannot keep some value
         sums, is_valid = start_sums(self._parents[number].n_rows), None
         for token, source in columns.items():
             values, is_same = cast_where_same(cells[source].values, self._types[token])
-            add_column(sums, column_hashes(values, cells[source].null_depth, token, key, strict_types=True))
+            add_cells(sums, values, cells[source].null_depth, token, key, strict_types=True)
             if is_same is not None:
                 is_valid = is_same if is_valid is None else is_valid & is_same
         return finish(sums, key), is_valid

@@ -11,10 +11,12 @@ import pyarrow as pa
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
 from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
+from lakebed.connectors.lake.text.csv_quotes import OddQuotes
+from lakebed.connectors.lake.text.json_exact import NotOneALine
 from lakebed.connectors.lake.text.json_lines import JsonReader
 from lakebed.connectors.lake.text.scan import MAX_ROW_BYTES
 from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream
-from lakebed.connectors.lake.text.types import cast_staged, timestamp_form
+from lakebed.connectors.lake.text.types import cast_staged, is_plain_form, timestamp_form
 from lakebed.connectors.lake.type_text import column_type
 from lakebed.tasks.retention.recipes.model import TextDialect
 from lakebed.tasks.retention.recipes.shapes import joined
@@ -85,7 +87,7 @@ def read_text(lake: LakeConfig, ref: TableRef) -> TextTable:
     """
     config, seen = _pinned(lake.text, ref.dialect), _Seen()
     read = _read_csv if ref.format == "csv" else _read_json
-    files = [read(lake, file, config, seen) for file in ref.files]
+    files = [read(lake, file, config.of(file.path), seen) for file in ref.files]
     dialect = TextDialect.model_validate(
         {
             **seen.facts,
@@ -124,7 +126,7 @@ def _read_csv_blocks(
     lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen, block_bytes: int
 ) -> dict[str, LeafArray]:
     with TextStream(lake.root, file.path, config.encoding) as stream:
-        reader = CsvReader(stream, config, block_bytes)
+        reader = CsvReader(stream, config, block_bytes, is_sure=False)
         shape = reader.shape
         facts = {
             "delimiter": shape.delimiter,
@@ -135,7 +137,11 @@ def _read_csv_blocks(
             "quoted": shape.quoted,
         }
         seen.add(facts | _facts(stream))
-        batches = list(reader.batches())
+        try:
+            batches = list(reader.batches())
+        except OddQuotes as odd:
+            raise odd.error from odd
+        _require_plain(file.path, [*stream.notes, *reader.notes])
         seen.n_quotes += stream.n_quotes
         return _cells(batches, reader.schema, lake, file, seen)
 
@@ -143,16 +149,39 @@ def _read_csv_blocks(
 def _read_json(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen) -> dict[str, LeafArray]:
     with TextStream(lake.root, file.path, config.encoding) as stream:
         head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
-        with JsonReader(stream) as reader:
+        with _json_reader(stream) as reader:
             leaves = schema_leaves(reader.schema)
             seen.raw |= {leaf.token for leaf in leaves if _kind(reader.shape, leaf.path) in _RAW_KINDS}
             seen.add(_facts(stream) | {"line_end": "\r\n" if b"\r\n" in head else "\n"})
             seen.facts["omits_nulls"] = bool(seen.facts.get("omits_nulls", True)) and b"null" not in head
-            return _cells(list(reader.batches()), reader.schema, lake, file, seen)
+            return _cells(list(reader.batches()), reader.schema, lake, file, seen, is_json=True)
+
+
+def _json_reader(stream: TextStream) -> JsonReader:
+    try:
+        return JsonReader(stream)
+    except NotOneALine as error:
+        raise _not_plain(stream.path, "its objects lie over several lines, or in one array") from error
+
+
+def _require_plain(path: str, notes: Sequence[str]) -> None:
+    """Refuses a file that could not be written again byte for byte."""
+    if notes:
+        raise _not_plain(path, notes[0])
+
+
+def _not_plain(path: str, why: str) -> SourceError:
+    return SourceError("a text file that could not be written again as it is", value=f"{path}: {why}")
 
 
 def _cells(
-    batches: Sequence[pa.RecordBatch], schema: pa.Schema, lake: LakeConfig, file: FileRef, seen: _Seen
+    batches: Sequence[pa.RecordBatch],
+    schema: pa.Schema,
+    lake: LakeConfig,
+    file: FileRef,
+    seen: _Seen,
+    *,
+    is_json: bool = False,
 ) -> dict[str, LeafArray]:
     leaves = schema_leaves(schema, lake.ignore_column_case)
     casts = cast("dict[str, StagedCast]", dict(file.casts))
@@ -163,10 +192,14 @@ def _cells(
             parts[token].append(cells)
     for leaf in leaves:
         whole = joined(parts[leaf.token], leaf.type)
-        if casts.get(leaf.token) == "timestamp" and leaf.token not in seen.forms:
-            first = whole.values.drop_null()
-            seen.forms |= {leaf.token: timestamp_form(first[0].as_py())} if len(first) else {}
         rule = casts.get(leaf.token, "")
+        first = whole.values.drop_null()
+        form = timestamp_form(first[0].as_py()) if rule == "timestamp" and len(first) else ""
+        # the writer of recipes knows one rendering of a type; JSON's strings stay such
+        if ":" in rule or (form and not is_plain_form(form)) or (is_json and rule in ("date", "timestamp")):
+            raise _not_plain(file.path, f"column {path_of(leaf.token)[0]} is text that was typed by a rendering")
+        if form and leaf.token not in seen.forms:
+            seen.forms[leaf.token] = form
         result[leaf.token] = LeafArray(_typed(whole.values, rule), whole.null_depth)
     return result
 

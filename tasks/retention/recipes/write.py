@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -23,8 +22,9 @@ from lakebed.connectors.lake.write import (
     split_rows,
     text_bytes,
 )
+from lakebed.connectors.places import temporary_prefix
 from lakebed.connectors.storage import Storage, join_uri
-from lakebed.tasks.retention.recipes.digest import digest_read
+from lakebed.tasks.retention.recipes.digest import digest_like
 from lakebed.tasks.retention.recipes.model import Refusal
 from lakebed.tasks.retention.recipes.reader import TableReader, table_traits
 from lakebed.tasks.retention.recipes.rebuild import compare, rebuild
@@ -109,7 +109,7 @@ def rehearse(context: RecipeContext, recipe: Recipe, table: pa.Table) -> None:
     Raises:
         PlanError, ConfigError: if it cannot be written, or reads otherwise, rows or traits.
     """
-    with tempfile.TemporaryDirectory(prefix="lakebed-recipe-") as folder:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix("recipe")) as folder:
         write_table_as(context, recipe, table, folder)
 
 
@@ -246,12 +246,12 @@ def _write_delta(recipe: Recipe, table: pa.Table, destination: str) -> tuple[str
 
 def _compare(context: RecipeContext, recipe: Recipe, destination: str) -> None:
     lake = context.lake.model_copy(update={"root": destination})
-    there = replace(context, lake=lake)
     reader = TableReader(lake, observe_again(lake, recipe.child))
     ref = reader.describe()
     if recipe.traits is not None:
         recipe.traits.require_same(table_traits(lake, ref), recipe.child.name)
-    found = digest_read(there, reader, ref)
+    cells = reader.cells([leaf.token for leaf in ref.leaves])
+    found = digest_like(recipe.digest, reader.schema, cells, context)
     has_order = recipe.child.is_one_file and recipe.order.state != "lost"
     if not found.is_same_table(recipe.digest) or (has_order and found.sequence != recipe.digest.sequence):
         what = "columns" if found.columns != recipe.digest.columns else "rows"

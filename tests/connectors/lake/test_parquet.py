@@ -130,6 +130,13 @@ def test_five_thousand_columns(tmp_path: Path) -> None:
     assert bounds(facts, '["c4999"]')[:4] == (4999, 4999, 5000, 5000)
 
 
+def test_ten_thousand_columns_of_numbers_and_text_stall_no_reader(tmp_path: Path) -> None:
+    table = pa.table({f"c{index}": [index] if index % 2 else [b"x"] for index in range(10_000)})
+    (facts,) = read_footers(str(tmp_path), [write(tmp_path, table)])
+    assert isinstance(facts, FileFacts), facts.reason
+    assert len(facts.leaves) == 10_000
+
+
 def test_one_column_no_rows_and_no_columns(tmp_path: Path) -> None:
     assert read_footer(str(tmp_path), write(tmp_path, pa.table({"x": pa.array([], pa.int64())}))).n_rows == 0
     no_columns = pa.table({"x": [1, 2]}).select([])
@@ -191,6 +198,8 @@ def test_a_footer_on_which_the_reader_dies_costs_one_file(tmp_path: Path) -> Non
     entries = [good, FileEntry("bad.parquet", len(data), 1), good]
     found = read_footers(str(tmp_path), entries)
     assert [isinstance(one, FileFacts) for one in found] == [True, False, True]
+    assert isinstance(found[1], Unreadable)
+    assert "its footer is damaged" in found[1].reason
 
 
 def test_leaves_without_regard_to_case(tmp_path: Path) -> None:

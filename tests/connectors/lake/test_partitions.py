@@ -9,7 +9,8 @@ from lakebed.tasks.inventory.metadata import partition_type
     ("texts", "expected"),
     [
         (["1", "2", None], pa.int64()),
-        (["01", "02"], pa.string()),
+        (["01", "02"], pa.int64()),
+        (["01", "x"], pa.string()),
         (["1.5", "2"], pa.float64()),
         (["2020-01-02", "2020-02-30"], pa.string()),
         (["2020-01-02"], pa.date32()),

@@ -30,7 +30,11 @@ def test_the_sample_lake_meets_its_truth(tmp_path):
     assert answer.status == 0, answer.err
     assert answer.json["differences"] == []
     assert answer.json["proven"] > 20
+    engines = answer.json["engines"]
+    assert [row["stage"] for row in engines] == ["inventory", "containment", "relations", "retention", "lakegraph"]
+    assert all(row["is_equal"] and row["local_s"] > 0 for row in engines)
     again = lakebed("demo", "--folder", "demo", folder=tmp_path)
     assert again.status == 0
     assert "checked against the known truth" in again.out
     assert "all artifacts are up to date" in again.err
+    assert "By both engines" in again.out

@@ -159,10 +159,17 @@ def test_a_lake_that_is_gone_stops_nothing(root, lake, capsys):
 
 
 def test_temporary_folders_of_the_dead_go_too(root, capsys, tmp_path):
-    home = tmp_path / "tmp" / "lakebed-prefect-dead"
-    home.mkdir()
-    os.utime(home, (time.time() - 7200,) * 2)
+    home, others = (tmp_path / "tmp" / f"lakebed-prefect-{run}-x" for run in (OLD, "20260103T000000-cccccc"))
+    for folder in (home, others):
+        folder.mkdir()
+        os.utime(folder, (time.time() - 7200,) * 2)
     status, out, _ = ended(capsys, "--artifacts", root, "--dry-run")
-    assert status == 0 and "lakebed-prefect-dead" in out and home.exists()
+    assert status == 0 and home.name in out and home.exists() and others.name not in out
     status, out, _ = ended(capsys, "--artifacts", root, "--yes")
-    assert status == 0 and "removed 1 things" in out and not home.exists()
+    assert status == 0 and "removed 1 things" in out and not home.exists() and others.exists()
+
+
+def test_a_root_that_does_not_exist_is_named_and_nothing_is_offered(tmp_path, capsys):
+    status, out, err = ended(capsys, "--artifacts", tmp_path / "none", "--dry-run")
+    assert status == 1 and out == "" and "there is no such artifact root" in err and str(tmp_path / "none") in err
+    assert not (tmp_path / "none").exists()

@@ -19,7 +19,7 @@ def test_one_object_a_neighbour(root, tmp_path):
     answer = lakebed("similar", "orders_2024", "--artifacts", root, "--k", "3", "--json", folder=tmp_path)
     assert answer.status == 0, answer.err
     rows = [json.loads(line) for line in answer.out.splitlines()]
-    assert [list(row) for row in rows] == [["table", "distance", "why"]] * 3
+    assert [list(row) for row in rows] == [["table", "share", "distance", "why"]] * 3
     assert rows[0]["table"] == "orders"
 
 
@@ -32,14 +32,14 @@ def test_an_unknown_name_says_which_is_near(root, tmp_path):
 
 def test_in_words(root, capsys):
     joinable("orders.city", artifacts=root, k=2)
-    assert "shared values" in capsys.readouterr().out
+    assert "of the values, 40 in common" in capsys.readouterr().out
     similar("orders_2024", artifacts=root, k=2)
     text = capsys.readouterr().out
-    assert "orders" in text and "100% of its values" in text
+    assert "orders" in text and "id holds 100% of id" in text and text.index("share") < text.index("distance")
     search("city 17", artifacts=root, k=2)
     assert "city 17" in capsys.readouterr().out
     search("qqqqq", artifacts=root)
-    assert "nothing is near" in capsys.readouterr().out
+    assert "nothing is alike" in capsys.readouterr().out
 
 
 def test_hostile_names_are_printed_as_text(root, capsys):

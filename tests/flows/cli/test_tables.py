@@ -6,7 +6,7 @@ Beside it what `lakebed tables` and `run` say of tables that were not read.
 import pytest
 
 from lakebed.data_samples.families.managed import write_managed_lake
-from lakebed.flows.cli.tables import others_text, print_unreadable
+from lakebed.flows.cli.tables import print_unreadable
 from lakebed.tables import TableRow
 from lakebed.tasks.quarantine.receipt import pointer_path
 from lakebed.tasks.retention.plan import read_plan
@@ -62,7 +62,10 @@ def test_no_verb_touches_a_part_of_a_managed_table(tmp_path):
     assert before.items() - files(lake).items() == {(f"{name}.parquet", before[f"{name}.parquet"]) for name in deleted}
     assert all((lake / pointer_path(name)).is_file() for name in deleted)
 
-    told = done("tables", *OPTIONS, "--json", folder=tmp_path).json
+    (tmp_path / "zones.toml").write_text('[retention]\nzones = ["lakehouse/**", "**"]\n')
+    told = done("tables", *OPTIONS, "--config", "zones.toml", "--json", folder=tmp_path).json
+    zones = {table["name"]: table["zone"] for table in told["tables"]}
+    assert zones["lakehouse/orders"] == "lakehouse/**" and zones["clickhouse"] == "**"
     states = {table["name"]: (table["state"], table["format"]) for table in told["tables"]}
     assert states == {
         name: ("readable", "delta" if name == "uniform" else "parquet") for name in made.tables - deleted
@@ -89,11 +92,6 @@ def test_at_most_five_unreadable_tables_are_named(capsys):
     assert lines[5] == "  … and 2 more: lakebed tables --unreadable --artifacts a"
     print_unreadable(rows[:5], "a")
     assert len(capsys.readouterr().out.splitlines()) == 5
-
-
-def test_files_of_other_kinds_are_told_where_there_are_any():
-    assert others_text(3, 1_500) == "not looked at: 3 files of other kinds, 1.5 kB"
-    assert others_text(0, 0) == others_text(None, None) == ""
 
 
 def test_without_a_run_there_is_nothing_to_tell(tmp_path):

@@ -15,6 +15,7 @@ from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
+from lakebed.tasks.runtime.hash_key import root_key
 from lakebed.tasks.runtime.workspace import Workspace
 
 N_ROWS = 300
@@ -99,6 +100,8 @@ def inventoried(root, tables) -> Inventoried:
     """Writes the tables below `root`/lake and takes their inventory."""
     write_tables(root / "lake", tables)
     workspace = Workspace(lake=LakeConfig(root=str(root / "lake")), artifacts=str(root / "artifacts"))
+    # the runs' artifacts are copies of these, so they have one key and can be compared
+    root_key(workspace.artifacts)
     return Inventoried(root, run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig())))
 
 

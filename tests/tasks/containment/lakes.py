@@ -14,7 +14,7 @@ from lakebed.tasks.containment.jobs import PairList, compare_here
 from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.samples import ContentScan, Verified, gather
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, plan_scan, scan_splits
-from lakebed.tasks.containment.search import sketch
+from lakebed.tasks.containment.search import one_of_equals, sketch
 from lakebed.tasks.containment.statistics import view_lake
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.stage import INVENTORY
@@ -74,7 +74,7 @@ def scan_here(view, config, workspace, places, n_tasks=2):
     return ContentScan(plan, result, dict(result.errors))
 
 
-def verify_here(view, content, pairs, config):
+def verify_here(view, content, pairs, config, reused=()):
     """`search.verify` in this process."""
     if not len(pairs.child):
         return Verified(pairs, PairCounts.none())
@@ -83,9 +83,10 @@ def verify_here(view, content, pairs, config):
     buckets = {}
     for file in content.result.files:
         buckets.setdefault(file.bucket, []).append(file.path)
-    wanted = PairList(ids, pairs.child, pairs.parent)
-    result = compare_here(content.plan.out_uri, buckets, wanted, is_bag=config.semantics == "bag")
-    return Verified(pairs, result.counts)
+    wanted = PairList(ids, pairs.child, pairs.parent, content.plan.settings.key)
+    left, back = one_of_equals(content, view.lake.groups.schema_of_table[pairs.child], wanted, reused)
+    result = compare_here(content.plan.out_uri, buckets, left, is_bag=config.semantics == "bag")
+    return Verified(pairs, result.counts.take(back))
 
 
 def search_here(folder, config=None, *, n_tasks=2, out="hashes", **lake):

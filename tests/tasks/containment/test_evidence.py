@@ -94,7 +94,7 @@ def test_many_files_are_digested_not_listed():
     )
     row = {"format": "parquet", "delta_version": None, "n_bytes": 21}
     tables = pa.Table.from_pylist([row | {"table_id": n, "name": f"t{n}"} for n in (1, 0)])
-    facts = table_facts(tables, files, {"f21": "ab"})
+    facts = table_facts(tables, files, {"f21": "ab"}, bytes(32))
     assert [identity["name"] for identity in facts.identity] == ["t0", "t1"]
     assert (facts.identity[0]["n_files"], facts.identity[0]["files"]) == (21, [])
     assert facts.identity[1]["files"] == [{"path": "f21", "size": 1, "sha256": "ab"}]

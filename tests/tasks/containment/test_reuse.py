@@ -53,7 +53,8 @@ class Scans:
 
     def _keep(self, view, content, path):
         is_bag = self.config.semantics == "bag"
-        verified = verify_here(view, content, sketch(view, content, is_bag=is_bag).unrefuted(), self.config)
+        pairs = sketch(view, content, is_bag=is_bag).unrefuted()
+        verified = verify_here(view, content, pairs, self.config, self.reuse.tables)
         save_state(self.store.storage, path, view, content, verified)
         stage, key = path.split("/")
         self.previous = load_state(self.store.storage, Manifest(stage=stage, key=key, digest="", version=1))
@@ -63,8 +64,9 @@ def hash_rows(content):
     """All row hashes in one order, as bytes."""
     tables = np.array(sorted(content.plan.tables), np.int32)
     rows = read_hash_rows(content.plan.out_uri, [file.path for file in content.result.files], tables)
-    columns = [rows.projection, rows.table, rows.hashes[:, 0].view(np.int64), rows.hashes[:, 1].view(np.int64)]
-    return sorted(zip(*(column.tolist() for column in columns), rows.counts.tolist(), strict=True))
+    sizes = np.diff(rows.first)
+    keys = (np.repeat(rows.projection, sizes).tolist(), np.repeat(rows.table, sizes).tolist())
+    return sorted(zip(*keys, rows.hashes.tolist(), strict=True))
 
 
 def assert_same_scan(one, other, log):
@@ -105,7 +107,7 @@ def assert_pairs_known(view, scans, scratch, previous):
     config = scans.config
     pairs = sketch(view, scratch, is_bag=config.semantics == "bag").unrefuted()
     ids = [scratch.plan.projections[schema][0] for schema in view.lake.groups.schema_of_table[pairs.child].tolist()]
-    places, known = scans.reuse.known_pairs(PairList(np.array(ids, np.int64), pairs.child, pairs.parent))
+    places, known = scans.reuse.known_pairs(PairList(np.array(ids, np.int64), pairs.child, pairs.parent, bytes(32)))
     counts = verify_here(view, scratch, pairs, config).counts
     is_known = np.flatnonzero(places >= 0)
     mine, theirs = known.take(places[is_known]), counts.take(is_known)

@@ -141,7 +141,7 @@ def planned(tmp_path):
         out_uri="",
         projections={0: projection_of(['["x"]', '["s"]'])},
         tables={table: TableScan((0,), 0, 0, has_values=False) for table in (0, 1)},
-        settings=HashSettings(bytes(16)),
+        settings=HashSettings(bytes(32)),
         bucket_bits=1,
     )
     splits = plan_splits(view.tables, [0, 1], 1)

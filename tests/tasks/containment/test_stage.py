@@ -14,7 +14,7 @@ def test_an_unchanged_run_is_reused_and_another_key_is_not(mixed_lake, mixed_run
     _, ref = mixed_run
     workspace = mixed_lake.workspace("set")
     assert run_stage(CONTAINMENT, Inputs.of(workspace, mixed_lake.inventory, ContainmentConfig())) == ref
-    other = CONTAINMENT.open(Inputs.of(workspace, mixed_lake.inventory, ContainmentConfig(hash_key="ab" * 16)))
+    other = CONTAINMENT.open(Inputs.of(workspace, mixed_lake.inventory, ContainmentConfig(hash_key="ab" * 32)))
     assert other.reuse() is None
 
 

@@ -8,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from pyarrow import types as t
 
-KEY = bytes(range(16))
+KEY = bytes(range(32))
+SIP_KEY = bytes(range(16))
 
 # Many types times few examples; no deadline, since the machine may be busy.
 quick = settings(max_examples=30, deadline=None)

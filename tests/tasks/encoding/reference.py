@@ -76,6 +76,15 @@ def row_hash(key: bytes, hashes: list[tuple[int, int]]) -> tuple[int, int]:
     return left, right
 
 
+def lane_sums(keys, words: list[int]) -> list[int]:
+    """What a cell adds to the four lanes, by its words and their keys (words, 2, 4)."""
+    halves = [(word & 0xFFFFFFFF, word >> 32) for word in words]
+    return [
+        sum(half * int(keys[i][side][lane]) for i, pair in enumerate(halves) for side, half in enumerate(pair)) & MASK
+        for lane in range(4)
+    ]
+
+
 def _round_function(key: bytes, i: int, word: int) -> int:
     k0, k1 = struct.unpack("<QQ", key)
     v = [k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D ^ 0xEE, k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573]

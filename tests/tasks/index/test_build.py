@@ -3,11 +3,15 @@ import pytest
 
 from lakebed.connectors.errors import GraphError, StageError
 from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.spark.config import SparkConfig
 from lakebed.tasks.index.config import IndexConfig
 from lakebed.tasks.index.folder import open_folder, read_head
 from lakebed.tasks.index.stage import INDEX
+from lakebed.tasks.runtime.config import LocalConfig
 from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.scan.local import LocalEngine
+from lakebed.tasks.scan.spark import SparkEngine
 from tests.tasks.search.lakes import publish_lake, publish_trained_vectors, publish_vectors
 
 
@@ -106,15 +110,16 @@ def test_trained_vectors_without_a_predictor_are_a_typed_error(trained):
 
 
 @pytest.mark.spark
-def test_shards_on_spark_are_those_built_here(tmp_path, spark):
-    from lakebed.tasks.index.build import build_on_spark
+@pytest.mark.parametrize("engine", [LocalEngine(LocalConfig()), SparkEngine(SparkConfig())], ids=["local", "spark"])
+def test_shards_of_workers_are_those_built_here(tmp_path, engine):
+    from lakebed.tasks.index.build import build_by
     from lakebed.tasks.index.folder import build_folder
     from tests.tasks.index.test_folder import items_of, vectors_of
 
     config, ids = IndexConfig(max_flat=100, shard_vectors=400), [f"{i:04d}" for i in range(1_000)]
     here = build_folder(str(tmp_path / "here"), items_of(ids), vectors_of(), config)
     there = build_folder(
-        str(tmp_path / "there"), items_of(ids), vectors_of(), config, lambda works: build_on_spark(spark, works)
+        str(tmp_path / "there"), items_of(ids), vectors_of(), config, lambda works: build_by(engine, works)
     )
     assert here == there
     assert read_head(str(tmp_path / "there")) == here

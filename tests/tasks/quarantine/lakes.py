@@ -13,6 +13,7 @@ from lakebed.connectors.storage import Storage
 from lakebed.tasks.quarantine.mover import file_sha256
 from lakebed.tasks.retention.identity import LakeState, digested
 from lakebed.tasks.retention.plan import Plan, PlannedTable
+from tests.tasks.quarantine.keys import KEY
 
 PARENT = "all"
 # name of the child, its format, the rows of the parent that it has
@@ -84,13 +85,12 @@ def make_plan(lake: LakeConfig, names=tuple(CHILDREN), parents=(PARENT,)) -> Pla
 
 def make_real_plan(lake: LakeConfig, rows_folder: str, names=tuple(CHILDREN)) -> Plan:
     """The same with recipes that were synthesised, executed and compared."""
-    from lakebed.tasks.containment.config import ContainmentConfig
     from lakebed.tasks.retention.recipes.context import RecipeContext
     from lakebed.tasks.retention.recipes.reader import TableReader
     from lakebed.tasks.retention.recipes.refs import observe
     from lakebed.tasks.retention.recipes.synthesis import synthesise
 
-    plan, context = make_plan(lake, names), RecipeContext.of(lake, rows_folder, ContainmentConfig())
+    plan, context = make_plan(lake, names), RecipeContext(lake, rows_folder, KEY)
     parent = TableReader(lake, observe(lake, PARENT)).describe()
     recipes = {}
     for table in plan.deleted:

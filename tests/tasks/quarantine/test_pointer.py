@@ -74,9 +74,9 @@ def test_pointers_of_old_are_understood(real):
     with Quarantine.hold(str(real.root), real.config, "apply") as quarantine:
         from lakebed.tasks.quarantine.apply import apply_plan
         from lakebed.tasks.quarantine.recipes import RecipeRebuilder
-        from tests.tasks.quarantine.test_reading import KEY
+        from tests.tasks.quarantine.keys import KEYS
 
-        apply_plan(quarantine, real.plan, RecipeRebuilder(KEY, real.rows_folder))
+        apply_plan(quarantine, real.plan, RecipeRebuilder(KEYS, real.rows_folder))
     aged(real)
     lake = LakeConfig(root=str(real.root))
     assert [table.name for table in discover(list_lake(lake), lake).tables] == ["all"]

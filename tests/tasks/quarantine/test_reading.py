@@ -1,37 +1,37 @@
 """Real recipes: what `open_table` answers in every state, and tables rebuilt in their own format."""
 
 import shutil
+import stat
 
 import pyarrow as pa
 import pytest
 
 import lakebed
 from lakebed.connectors.errors import PlanError, SourceError
-from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.quarantine.apply import apply_plan
 from lakebed.tasks.quarantine.kernel import Step
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.purge import purge
 from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 from lakebed.tasks.quarantine.restore import restore
+from lakebed.tasks.runtime.hash_key import KEY_FILE, HashKeys
+from tests.tasks.quarantine.keys import KEY, KEYS
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, parent_rows
-
-KEY = ContainmentConfig().key
 
 
 def applied(case):
     with Quarantine.hold(str(case.root), case.config, "apply") as quarantine:
-        return apply_plan(quarantine, case.plan, RecipeRebuilder(KEY, case.rows_folder))
+        return apply_plan(quarantine, case.plan, RecipeRebuilder(KEYS, case.rows_folder))
 
 
 def restored(case):
     with Quarantine.hold(str(case.root), case.config, "restore") as quarantine:
-        return restore(quarantine, None, RecipeRebuilder(KEY))
+        return restore(quarantine, None, RecipeRebuilder(KEYS))
 
 
 def purged(case):
     with Quarantine.hold(str(case.root), case.config, "purge") as quarantine:
-        return purge(quarantine, None, RecipeRebuilder(KEY))
+        return purge(quarantine, None, RecipeRebuilder(KEYS))
 
 
 def rows_of(table):
@@ -73,6 +73,21 @@ def test_a_purged_table_is_answered_from_its_parents_and_comes_back_in_its_own_f
     assert not any("lakebed" in path for path in real.snapshot())
 
 
+def test_tables_come_back_after_the_artifact_root_and_its_key_are_gone(real):
+    """The quarantine keeps the key with each receipt, for its owner alone."""
+    applied(real)
+    kept = list(real.root.rglob(f"recipe/{KEY_FILE}"))
+    assert len(kept) == len(CHILDREN)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+    assert all(KEY.hex() not in path.read_text() for path in real.root.rglob("receipt.json"))
+    shutil.rmtree(real.rows_folder, ignore_errors=True)
+    with Quarantine.hold(str(real.root), real.config, "purge") as quarantine:
+        assert set(purge(quarantine, None, RecipeRebuilder(HashKeys())).tables) == set(CHILDREN)
+    with Quarantine.hold(str(real.root), real.config, "restore") as quarantine:
+        assert set(restore(quarantine, None, RecipeRebuilder(HashKeys())).rebuilt) == set(CHILDREN)
+    assert not list(real.root.rglob(KEY_FILE))
+
+
 def test_a_table_in_the_middle_of_a_move_is_answered_from_where_it_is_whole(real, monkeypatch):
     before = answers(real)
     with Quarantine.hold(str(real.root), real.config, "apply") as quarantine:
@@ -85,7 +100,7 @@ def test_a_table_in_the_middle_of_a_move_is_answered_from_where_it_is_whole(real
             return state
 
         monkeypatch.setattr(quarantine.journal, "append", look)
-        apply_plan(quarantine, real.plan, RecipeRebuilder(KEY, real.rows_folder))
+        apply_plan(quarantine, real.plan, RecipeRebuilder(KEYS, real.rows_folder))
     assert seen.count(Step.SET_ASIDE_COPIED) == len(CHILDREN)
 
 

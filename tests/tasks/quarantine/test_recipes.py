@@ -11,6 +11,7 @@ from lakebed.connectors.errors import PlanError
 from lakebed.tasks.quarantine.apply import apply_plan
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.recipes import RecipeRebuilder, recipe_of
+from lakebed.tasks.runtime.hash_key import HashKeys
 from tests.tasks.quarantine.conftest import Case
 from tests.tasks.quarantine.lakes import PARENT, make_real_plan, parent_rows
 from tests.tasks.quarantine.test_reading import applied, purged, restored
@@ -19,7 +20,7 @@ from tests.tasks.quarantine.test_reading import applied, purged, restored
 def test_another_key_is_refused(real):
     with Quarantine.hold(str(real.root), real.config, "apply") as quarantine:
         with pytest.raises(PlanError, match="another hash key"):
-            apply_plan(quarantine, real.plan, RecipeRebuilder(b"0" * 16, real.rows_folder))
+            apply_plan(quarantine, real.plan, RecipeRebuilder(HashKeys(b"0" * 32), real.rows_folder))
     assert real.snapshot() == real.before
 
 

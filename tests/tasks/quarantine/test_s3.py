@@ -6,7 +6,6 @@ import lakebed
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.storage import Storage
-from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.quarantine.apply import apply_plan
 from lakebed.tasks.quarantine.config import QuarantineConfig
 from lakebed.tasks.quarantine.kernel import Phase
@@ -15,10 +14,9 @@ from lakebed.tasks.quarantine.purge import purge
 from lakebed.tasks.quarantine.receipt import pointer_path
 from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 from lakebed.tasks.quarantine.restore import restore
+from tests.tasks.quarantine.keys import KEYS
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_real_plan, snapshot
 from tests.tasks.quarantine.s3 import BUCKET, s3_server, upload
-
-KEY = ContainmentConfig().key
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,15 +42,15 @@ class Case:
 
     def apply(self):
         with self.hold("apply") as quarantine:
-            return apply_plan(quarantine, self.plan, RecipeRebuilder(KEY, self.rows_folder))
+            return apply_plan(quarantine, self.plan, RecipeRebuilder(KEYS, self.rows_folder))
 
     def restore(self):
         with self.hold("restore") as quarantine:
-            return restore(quarantine, None, RecipeRebuilder(KEY))
+            return restore(quarantine, None, RecipeRebuilder(KEYS))
 
     def purge(self):
         with self.hold("purge") as quarantine:
-            return purge(quarantine, None, RecipeRebuilder(KEY))
+            return purge(quarantine, None, RecipeRebuilder(KEYS))
 
     def phases(self):
         return {state.table: state.phase for state in Quarantine.look(self.lake.root, self.config).live()}

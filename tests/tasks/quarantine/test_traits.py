@@ -10,7 +10,6 @@ from pyspark.sql import SparkSession
 
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.config import LakeConfig
-from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.quarantine.apply import apply_plan
 from lakebed.tasks.quarantine.config import QuarantineConfig
 from lakebed.tasks.quarantine.kernel import Phase
@@ -24,9 +23,9 @@ from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.model import Outcome, Recipe
 from lakebed.tasks.retention.recipes.refs import observe
 from lakebed.tasks.retention.recipes.synthesis import synthesise
+from tests.tasks.quarantine.keys import KEY, KEYS
 from tests.tasks.quarantine.trait_tables import KEPT, REFUSED, Writer, annotated, content, polars_frame, seen, write
 
-KEY = ContainmentConfig().key
 ID = '["id"]'
 CONFIG = QuarantineConfig(grace_days=0)
 
@@ -60,7 +59,7 @@ def plan_of(root: Path, recipe: Recipe, **without: None) -> Plan:
 
 
 def rebuilder(root: Path) -> RecipeRebuilder:
-    return RecipeRebuilder(KEY, str(root.parent / "rows"))
+    return RecipeRebuilder(KEYS, str(root.parent / "rows"))
 
 
 def applied(root: Path, plan: Plan) -> None:
@@ -156,7 +155,7 @@ def test_a_table_set_aside_without_traits_that_cannot_come_back_is_not_purged(na
         apply_plan(quarantine, plan, rebuilder(root))
     before = seen(root)
     with Quarantine.hold(str(root), CONFIG, "apply") as quarantine:
-        apply_plan(quarantine, plan, Believing(KEY, str(root.parent / "rows")))
+        apply_plan(quarantine, plan, Believing(KEYS, str(root.parent / "rows")))
     with Quarantine.hold(str(root), CONFIG, "purge") as quarantine:
         with pytest.raises(PlanError, match="nothing was done") as caught:
             purge(quarantine, ["part"], rebuilder(root))
@@ -176,9 +175,11 @@ class Believing(RecipeRebuilder):
 
 def older_recipe(root: Path) -> Recipe:
     """The recipe of `part` as 274a0e1 made it: rows, types and order are right, of traits it knows nothing."""
-    from lakebed.tasks.retention.recipes.digest import digest_read
-    from lakebed.tasks.retention.recipes.model import ColumnMap, Constant, Part, Range, RowOrder, Where
+    from lakebed.tasks.encoding import OLDER_ENCODING_ID
+    from lakebed.tasks.retention.recipes.digest import digest_like
+    from lakebed.tasks.retention.recipes.model import ColumnMap, Constant, Part, Range, RowOrder, StrictDigest, Where
     from lakebed.tasks.retention.recipes.reader import TableReader
+    from lakebed.tasks.runtime.hash_key import OLDER_PUBLIC_KEY, key_id
 
     lake = LakeConfig(root=str(root))
     reader = TableReader(lake, observe(lake, "part"))
@@ -186,7 +187,11 @@ def older_recipe(root: Path) -> Recipe:
     ends = [Constant(type="int64", value=str(end)) for end in (100, 199)]
     where = Where(shape="range", terms=(Range(token=ID, low=ends[0], high=ends[1]),))
     maps = tuple(ColumnMap(child=leaf.token, parent=leaf.token) for leaf in child.leaves)
-    digest = digest_read(RecipeContext(lake, "", KEY), reader, child)
+    wanted = StrictDigest(
+        encoding=OLDER_ENCODING_ID, key_id=key_id(OLDER_PUBLIC_KEY), n_rows=child.n_rows, columns="", rows=""
+    )
+    cells = reader.cells([leaf.token for leaf in child.leaves])
+    digest = digest_like(wanted, reader.schema, cells, RecipeContext(lake, "", KEY))
     if child.dialect is not None:
         child = child.model_copy(update={"dialect": child.dialect.model_copy(update={"n_quotes": -1})})
     part = Part(parent=parent, columns=maps, selector=where)
@@ -209,7 +214,7 @@ def upgrade(tmp_path: Path) -> Path:
 
 def old_rebuilder(upgrade: Path) -> RecipeRebuilder:
     (rows,) = (upgrade / "artifacts" / "retention").glob("*")
-    return RecipeRebuilder(KEY, str(rows / "recipes"))
+    return RecipeRebuilder(KEYS, str(rows / "recipes"))
 
 
 def test_tables_that_an_older_version_set_aside_are_compared_by_their_traits(upgrade: Path) -> None:

@@ -4,16 +4,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.lake.config import LakeConfig
-from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.quarantine.apply import apply_plan
 from lakebed.tasks.quarantine.config import QuarantineConfig
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.recipes import RecipeRebuilder
 from lakebed.tasks.quarantine.views import create_views, drop_views, view_name
 from tests.tasks.quarantine.conftest import Case
+from tests.tasks.quarantine.keys import KEYS
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_real_plan, parent_rows
-
-KEY = ContainmentConfig().key
 
 
 def test_names_are_plain_and_stay_apart():
@@ -28,8 +26,8 @@ def test_views_answer_as_the_tables_did(spark, lake_template, tmp_path):
     rows = str(tmp_path / "rows")
     plan = make_real_plan(case.lake, rows)
     with Quarantine.hold(str(case.root), case.config, "apply") as quarantine:
-        done = apply_plan(quarantine, plan, RecipeRebuilder(KEY, rows))
-        assert create_views(spark, "aside", done.receipts, quarantine.storage, KEY) == []
+        done = apply_plan(quarantine, plan, RecipeRebuilder(KEYS, rows))
+        assert create_views(spark, "aside", done.receipts, quarantine.storage) == []
     for name in CHILDREN:
         found = sorted(row["id"] for row in spark.table(f"aside.{view_name(name)}").collect())
         assert found == child_rows(name)["id"].to_pylist(), name
@@ -49,8 +47,8 @@ def test_a_view_does_not_read_what_others_append_to_its_parent(spark, tmp_path):
     config, rows = LakeConfig(root=str(lake)), str(tmp_path / "rows")
     plan = make_real_plan(config, rows, ("part",))
     with Quarantine.hold(str(lake), QuarantineConfig(), "apply") as quarantine:
-        done = apply_plan(quarantine, plan, RecipeRebuilder(KEY, rows))
-        assert create_views(spark, "aside", done.receipts, quarantine.storage, KEY) == []
+        done = apply_plan(quarantine, plan, RecipeRebuilder(KEYS, rows))
+        assert create_views(spark, "aside", done.receipts, quarantine.storage) == []
     pq.write_table(parent_rows(), lake / "all" / "part-2.parquet")
     spark.catalog.refreshByPath(str(lake / "all"))
     assert sorted(row["id"] for row in spark.table("aside.part").collect()) == child_rows("part")["id"].to_pylist()

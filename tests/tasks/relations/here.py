@@ -59,5 +59,5 @@ def relate_here(folder, config=None, containment=None, *, engine=None, **lake):
     sampled = sample_lake(view, setting, engine)
     candidates = find_candidates(view, sampled, setting)
     verified = verify(view, candidates, setting, engine).with_errors(sampled.costs.errors)
-    judge = Judge(view, sampled, setting, table_facts(view.tables.tables, view.tables.files, {}))
+    judge = Judge(view, sampled, setting, table_facts(view.tables.tables, view.tables.files, {}, setting.key))
     return Related(view, sampled, candidates, verified, outcome.tables(judge, verified), found.edges)

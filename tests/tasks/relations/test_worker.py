@@ -11,7 +11,7 @@ from lakebed.tasks.encoding.hashes import value_hashes
 from lakebed.tasks.relations.kernel.columns import MAX_VALUES
 from lakebed.tasks.relations.worker import ValueSample, sample_splits
 
-SETTINGS = HashSettings(bytes(16))
+SETTINGS = HashSettings(bytes(32))
 
 
 def leaf(values):

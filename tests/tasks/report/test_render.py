@@ -153,3 +153,9 @@ def test_the_vendored_libraries_fit_altair_and_the_size_that_is_allowed() -> Non
     assert (static / f"vega-lite-{altair.VEGALITE_VERSION}.min.js").exists()
     assert list(static.glob(f"vega-{altair.VEGA_VERSION}.*.min.js"))
     assert sum(path.stat().st_size for path in static.iterdir()) < 1_500_000
+
+
+def test_files_of_other_kinds_are_counted_where_there_are_any() -> None:
+    told = "Not looked at: 3 files of other kinds, 1.5 kB."
+    assert told in Page(render(replace(small_lake(), other_files=3, other_bytes=1_500))).text
+    assert "other kinds" not in Page(render(small_lake())).text

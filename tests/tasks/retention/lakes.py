@@ -58,7 +58,7 @@ def decide_here(lake, config=None, *, refuse=(), tried=None):
     workspace = without_memory(workspace) if refuse else workspace
     config = config or RetentionConfig()
     stage = RETENTION.open(Inputs.of(workspace, inventory, containment, config, *relations))
-    context = RecipeContext.of(workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)
+    context = RecipeContext.of(workspace, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)
 
     def make(pairs):
         if tried is not None:

@@ -219,7 +219,7 @@ def test_the_workers_give_the_recipes_of_this_process(tmp_path):
     ends = zip(problem.edges.child.tolist(), problem.edges.parent.tolist(), problem.edges.status, strict=True)
     pairs = pair_refs(problem, [(child, parent) for child, parent, status in ends if not status])
     assert len(pairs) > 5
-    context = RecipeContext.of(workspace.lake, str(tmp_path / "rows"), ContainmentConfig())
+    context = RecipeContext.of(workspace, str(tmp_path / "rows"), ContainmentConfig())
     there, here = make_recipes(workspace, context, pairs), make_here(context, (), pairs)
     assert all(outcome.recipe for outcome in there)
     assert [one.model_dump(exclude=COSTS) for one in there] == [one.model_dump(exclude=COSTS) for one in here]

@@ -42,7 +42,7 @@ def decisions(folder, names, tables=None):
     config = RetentionConfig(allow_lesser_keeper=True)
     stage = RETENTION.open(Inputs.of(workspace, inventory, containment, config))
     stage.store = Pretending(stage.store, names)
-    context = RecipeContext.of(workspace.lake, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)
+    context = RecipeContext.of(workspace, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)
     ref = decide(stage, config, context, partial(make_here, context, ()))
     return {row["name"]: row for row in ArtifactStore(workspace.artifacts).read(ref, "decisions").to_pylist()}
 

@@ -7,7 +7,8 @@ import time
 import psutil
 import pytest
 
-from lakebed.tasks.runtime.processes import RUN_VARIABLE, STALE_AFTER_S, end, orphans, stale_folders
+from lakebed.connectors.places import RUN_VARIABLE
+from lakebed.tasks.runtime.processes import STALE_AFTER_S, end, orphans, stale_folders
 from lakebed.tasks.runtime.record import RunRecord
 
 SLEEP = "import time; print('up', flush=True); time.sleep(120)"
@@ -95,15 +96,19 @@ def test_a_number_that_was_given_again_is_not_ended(child):
 
 def test_stale_temporary_folders(tmp_path, monkeypatch, child):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    names = ("lakebed-prefect-old", "lakebed-prefect-used", "lakebed-prefect-young", "lakebed-hnsw-old", "else-old")
+    old, used, young = (f"lakebed-prefect-{RUN}-{what}" for what in ("old", "used", "young"))
+    # of another artifact root, and of no run
+    others = ("lakebed-prefect-20260101T000000-other0-old", "lakebed-prefect-old", "else-old")
+    names = (old, used, young, f"lakebed-hnsw-{RUN}-old", *others)
     before = time.time() - 2 * STALE_AFTER_S
     for name in names:
         (tmp_path / name).mkdir()
         (tmp_path / name / "prefect.db").write_text("x")
         for path in (tmp_path / name / "prefect.db", tmp_path / name):
             os.utime(path, (before, before))
-    (tmp_path / "lakebed-prefect-young" / "prefect.db").write_text("just written")
-    (tmp_path / "lakebed-prefect-link").symlink_to(tmp_path / "else-old")
-    child(PREFECT_HOME=str(tmp_path / "lakebed-prefect-used"))
-    found = stale_folders()
-    assert found == [str(tmp_path / "lakebed-hnsw-old"), str(tmp_path / "lakebed-prefect-old")]
+    (tmp_path / young / "prefect.db").write_text("just written")
+    (tmp_path / f"lakebed-prefect-{RUN}-link").symlink_to(tmp_path / "else-old")
+    child(PREFECT_HOME=str(tmp_path / used))
+    found = stale_folders([record()])
+    assert found == [str(tmp_path / f"lakebed-hnsw-{RUN}-old"), str(tmp_path / old)]
+    assert stale_folders([]) == []

@@ -20,7 +20,7 @@ def test_a_part_finds_its_parent_and_says_why(search):
     assert names(found)[0] == "orders"
     assert "orders_near" in names(found)
     answer = found[0].as_dict()
-    assert list(answer) == ["table", "distance", "why"]
+    assert list(answer) == ["table", "share", "distance", "why"] and answer["share"] == 1.0
     assert answer["why"]["shared"] == 1.0
     assert {(pair["column"], pair["in"], pair["share"]) for pair in answer["why"]["columns"]} == {
         ("id", "id", 1.0),
@@ -108,7 +108,8 @@ def test_k_is_bounded(search, k):
 
 
 def test_k_beyond_the_lake_gives_what_there_is(search):
-    assert len(search.similar("orders", 1_000)) == len(lake_tables()) - 1
+    assert len(search.similar("orders", 1_000, near=True)) == len(lake_tables()) - 1
+    assert all(one.share > 0 for one in search.similar("orders", 1_000))
     with pytest.raises(ConfigError, match="empty or too long"):
         search.search(" ")
     with pytest.raises(ConfigError, match="empty or too long"):
@@ -123,8 +124,10 @@ def test_hostile_names_are_data(search):
 
 
 def test_tables_without_values_still_have_neighbours(search):
-    found = search.similar("flags", 2)
+    assert search.similar("flags", 2) == []
+    found = search.similar("flags", 2, near=True)
     assert len(found) == 2
+    assert found[0].why_text() == "shares no value; near in the graph"
     assert found[0].why["columns"] == []
 
 
@@ -139,10 +142,33 @@ def test_names_that_several_columns_have_must_be_told_apart(tmp_path):
 
 def test_a_lake_without_shared_values(tmp_path):
     search = LakeSearch(*publish_lake(tmp_path, {"a": {"x": [1]}, "b": {"y": [2]}}))
-    (found,) = search.similar("a", 5)
+    assert search.similar("a", 5) == search.joinable("a.x", 5) == []
+    (found,) = search.similar("a", 5, near=True)
     assert (found.name, found.why["shared"]) == ("b", 0.0)
-    (found,) = search.joinable("a.x", 5)
+    (found,) = search.joinable("a.x", 5, near=True)
     assert found.why["shared_values"] == 0
+
+
+def test_the_answer_is_the_subject_of_what_is_proven(tmp_path):
+    tables = {"whole": {"x": list(range(9))}, "part": {"x": list(range(4))}}
+    search = LakeSearch(*publish_lake(tmp_path, tables))
+    search.containments = {("part", "whole"): False}
+    (parent,), (child,) = search.similar("part", 1), search.similar("whole", 1)
+    assert parent.why_text().startswith("contains part; x holds 100% of x")
+    assert child.why_text().startswith("lies in whole; x holds 44% of x")
+    (column,) = search.joinable("part.x", 1)
+    assert column.why_text().startswith("its table contains part; holds 100% of the values, 4 in common")
+    search.containments = {("part", "whole"): True, ("whole", "part"): False}
+    assert search.similar("part", 1)[0].why["containment"] == "contains part, by coincidence and lies in part"
+
+
+def test_whole_parts_of_a_name_come_first(tmp_path):
+    near, long = "orderss", "archive/2019/of the year before/old orders that nobody reads"
+    tables = {near: {"x": [1]}, long: {"y": [2]}, "c": {"orders_id": [3]}, "borders": {"z": [4]}}
+    search = LakeSearch(*publish_lake(tmp_path, tables))
+    found = names(search.search("orders", 4))
+    assert set(found[:2]) == {long, "c.orders_id"} and set(found[2:]) == {near, "borders"}
+    assert names(search.search("Old ORDERS", 1)) == [long]
 
 
 def test_damaged_files_beside_the_index_are_typed(tmp_path):

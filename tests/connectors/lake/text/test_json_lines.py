@@ -53,7 +53,9 @@ def test_json_lines_become_staged_parquet(tmp_path: Path) -> None:
         ('["l"]', "list", 1),
     ]
     assert found.columns[0].candidates == {"int64": Bounds(1, 2), "float64": Bounds(1.0, 2.0)}
-    assert [str(c.type) for c in resolve_types([found])] == ["int64", "string", "double", "string", "list<item: int64>"]
+    assert [str(c.type) for c in resolve_types([found])] == [
+        "int64", "date32[day]", "double", "string", "list<item: int64>",
+    ]  # fmt: skip
     assert (found.n_rows, found.format) == (2, "json")
 
 
@@ -158,7 +160,7 @@ def test_types_given_by_the_config(tmp_path: Path) -> None:
         (b'{"a":NaN}\n', "NaN is no JSON"),
         (b'{"a":Infinity}\n', "Infinity is no JSON"),
         (b'{"a":"\\ud800"}\n', "no Unicode text"),
-        (b'{"a":1}\n{"a":"\xe9"}\n', "byte 0xe9 in line 2"),
+        (b'{"a":"\xc3\xa9"}\n{"a":"\xe9"}\n', "byte 0xe9 in line 2"),
         (b'{"a":"\0"}\n', "NUL bytes"),
         (b"{}\n{}\n", "no columns"),
         (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", "nested too deeply"),

@@ -58,7 +58,7 @@ def test_objects_wherever_they_lie(tmp_path: Path, text: str, found: list[dict[s
         ('[\n{"a":1},\n{"a":1,"a":2}]', "line 3 the key 'a' comes twice"),
         ('[{"a":1}]\n[{"a":2}]', "line 2 an array behind the array"),
         ('{"a":1}}', "line 1 } closes nothing"),
-        ("<html></html>", "line 1 no JSON instead of an object"),
+        ("oops", "line 1 no JSON instead of an object"),
     ],
 )
 def test_what_is_no_table_has_its_line_and_reason(tmp_path: Path, text: str, reason: str) -> None:

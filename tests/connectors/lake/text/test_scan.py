@@ -154,9 +154,9 @@ def test_types_given_by_the_config(tmp_path: Path) -> None:
         (b"a,b\n1,2\n3\n", "t.csv", "row 3 has 1 cells"),
         (b"a,b\n1,2\n3,4,5\n", "t.csv", r"row 3 has 3 cells[\s\S]*expected: 2 cells"),
         (b"a,b\n" + b"1,2\n" * 3_000_000 + b"3\n", "t.csv", "row 3000002 has 1 cells"),
-        (b"a,b\n1,\xe9\n", "t.csv", r"row 2, column 2: invalid UTF-8[\s\S]*lake.text.encoding"),
+        (b"a,b\n1,\xc3\xa9\xc3\xa9\n1,\xe9\n", "t.csv", r"row 3, column 2: invalid UTF-8[\s\S]*lake.text.encoding"),
         (b"a,b\n1,\x00\n", "t.csv", "NUL bytes"),
-        ("a,b\n1,2\n".encode("utf-16-le"), "t.csv", "NUL bytes"),
+        ("a,b\n1,2\n".encode("utf-32-le"), "t.csv", "NUL bytes"),
         (b"a,b\n" + b"1,2\n" * 3_000_000 + b"1,\x00\n", "t.csv", "NUL bytes"),
     ],
 )

@@ -77,7 +77,7 @@ def test_other_renderings_are_no_float(cell: str) -> None:
         (["2020-01-01 00:00:00", "2020-01-01T00:00:00"], "timestamp"),
         (["2020-01-01 00:00:00.5", "2020-01-01 00:00:00.25"], "timestamp"),
         (["2020-01-01T00:00:00Z", "2020-01-01T00:00:00"], "timestamp"),
-        (["2020-01-01T00:00:00+02:00"], "timestamp"),
+        (["2020-01-01T00:00:00+02:00", "2020-01-01T00:00:00+01:00"], "timestamp"),
         (["2020-01-01 00:00:00\n"], "timestamp"),
     ],
 )
@@ -133,9 +133,13 @@ def test_ints_survive_as_floats_where_each_renders_back(values: list[int | None]
 
 
 def test_cast_staged_gives_the_resolved_type() -> None:
-    for type_, cell in zip(
-        CANDIDATE_TYPES, ["true", "1", "1.5", "2020-01-01", "2020-01-01T00:00:00Z", "x"], strict=True
-    ):
+    types: dict[str, str] = {
+        "bool": "true", "bool:True": "False", "bool:TRUE": "TRUE", "int64": "1", "float64": "1.5",
+        "float:python": "1e-07", "float:rust": "1e16", "float:java": "1.0E-7", "float:js": "1e-7", "decimal:2": "1.50",
+        "decimal:0": "18446744073709551616", "date": "2020-01-01", "timestamp": "2020-01-01T00:00:00Z", "string": "x",
+    }  # fmt: skip
+    assert {name.partition(":")[0] for name in CANDIDATE_TYPES} == {name.partition(":")[0] for name in types}
+    for type_, cell in types.items():
         cast = cast_staged(pa.array([cell, None]), type_)
         assert cast.to_pylist() == [*(parsed([cell], type_) or []), None]
     assert cast_staged(pa.array([1, None]), "string").to_pylist() == ["1", None]

@@ -10,7 +10,7 @@ from lakebed.tasks.containment.kernel.chance import ValueSketches, column_chance
 from lakebed.tasks.encoding.hashes import value_hashes
 from tests.tasks.containment.kernel.builders import Column, bounds_of, tight
 
-KEY = bytes(16)
+KEY = bytes(32)
 THRESHOLD = 0.01
 
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakebed.tasks.index.kernel.ngrams import buckets, index_texts, match
+from lakebed.tasks.index.kernel.ngrams import buckets, has_words, index_texts, match, whole_words
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=12), st.integers(0, 11))
@@ -32,3 +32,13 @@ def test_nothing_to_compare():
     assert match(index_texts([]), "x").shape == (0,)
     assert match(index_texts(["abc"]), "").tolist() == [1.0]
     assert match(index_texts(["\ud800 lone"]), "lone")[0] < 1
+
+
+def test_words_of_a_name_are_whole_or_not():
+    names = ["sales/Orders_2024", "borders", "a\nb", '["id",0]', ""]
+    words = whole_words(names)
+    assert words[:4] == [" sales orders 2024 ", " borders ", " a b ", " id 0 "]
+    assert has_words(words, "orders 2024").tolist() == [True, False, False, False, False]
+    assert has_words(words, "ID").tolist() == [False, False, False, True, False]
+    assert not has_words(words, "order").any() and not has_words(words, "-").any()
+    assert whole_words([]) == [] and has_words([], "x").tolist() == []

@@ -60,4 +60,4 @@ def test_the_page_takes_the_section(made):
 
     html = render(replace(small_lake(), sections=(made[2],)))
     assert '<section id="retention">' in html
-    assert "What to keep, and what it saves" in html
+    assert "What to keep, and what it would save" in html

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.config import RetentionConfig, TableAttributes
 from tests.tasks.retention.facts import Fact, decided, problem_of
 
 ZONES = ("gold", "**", "landing")
@@ -35,13 +35,14 @@ def random_lake(rng, folder):
     log = folder / "log.csv"
     uses = [f"{fact.name},{(3 - use) * 0.5}" for fact, (_, use, *_) in zip(facts, ranks, strict=True)]
     log.write_text("\n".join(["table,n", *uses]) + "\n")
-    pins = [fact.name for fact in facts if rng.random() < 0.1]
+    pins = {kind: [fact.name for fact in facts if rng.random() < 0.05] for kind in ("legal_hold", "veto", "streaming")}
+    owners = {fact.name: {"owner": str(rng.choice(("", "ops")))} for fact in facts if rng.random() < 0.4}
     config = {
-        "zones": ZONES, "pins": {"veto": pins}, "max_rebuild_s": 1e9,
+        "zones": ZONES, "pins": pins, "attributes": owners, "max_rebuild_s": 1e9,
         "accesses": {"log": str(log), "count_column": "n"},
         "prices": {"compute_per_cpu_hour": float(rng.choice([0.0, 0.05, 0.2, 0.8]))},
     }  # fmt: skip
-    return facts, ranks, set(chain), set(pins), RetentionConfig.model_validate(config)
+    return facts, ranks, set(chain), set().union(*pins.values()), RetentionConfig.model_validate(config)
 
 
 def is_lesser(parent, child, is_equal):
@@ -71,7 +72,7 @@ def least_cost(problem, is_allowed, pins):
 
 
 @pytest.mark.parametrize("seed", range(500))
-def test_the_optimum_under_keepers_and_pins_is_that_of_trying_every_choice(seed, tmp_path):
+def test_the_optimum_under_keepers_and_holds_is_that_of_trying_every_choice(seed, tmp_path):
     rng = np.random.default_rng(seed)
     facts, ranks, parts, pins, config = random_lake(rng, tmp_path)
     rank, rows = (
@@ -79,7 +80,8 @@ def test_the_optimum_under_keepers_and_pins_is_that_of_trying_every_choice(seed,
     )
 
     def is_allowed(child, parent):
-        return not is_lesser(rank[parent], rank[child], rows[parent] == rows[child])
+        mine, theirs = (config.attributes.get(name, TableAttributes()) for name in (child, parent))
+        return mine == theirs and not is_lesser(rank[parent], rank[child], rows[parent] == rows[child])
 
     problem = problem_of(facts, parts, config)
     choice = decided(problem)

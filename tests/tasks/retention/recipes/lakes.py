@@ -14,7 +14,7 @@ from lakebed.tasks.retention.recipes.model import Outcome, Recipe, TableRef
 from lakebed.tasks.retention.recipes.refs import observe
 from lakebed.tasks.retention.recipes.synthesis import synthesise
 
-KEY = bytes(range(16))
+KEY = bytes(range(32))
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def test_batches_do_not_matter() -> None:
 
 
 def test_another_key_is_another_digest() -> None:
-    assert strict_digest(TABLE, KEY).rows != strict_digest(TABLE, bytes(16)).rows
+    assert strict_digest(TABLE, KEY).rows != strict_digest(TABLE, bytes(32)).rows
 
 
 def test_a_table_without_columns_is_refused() -> None:

@@ -108,7 +108,7 @@ def test_other_rows_columns_or_order_are_told(lake: SmallLake) -> None:
 
 def test_another_hash_key_is_refused(lake: SmallLake, tmp_path: Path) -> None:
     recipe = lake.recipe("child", "parent")
-    other = RecipeContext(lake.lake, str(tmp_path), bytes(16))
+    other = RecipeContext(lake.lake, str(tmp_path), bytes(32))
     with pytest.raises(PlanError, match="another hash key"):
         verify(other, recipe)
 

@@ -1,0 +1,155 @@
+"""Renderings: the ways in which writers turn a column's values into text, each of which can be written again exactly.
+
+A column of text gets a type only where one rendering writes every one of its cells byte for byte, so nothing is lost:
+`00501`, or `1.0` beside `1.10`, stay text.
+
+| name | writes | as |
+|---|---|---|
+| `bool:True`, `bool:TRUE` | `True`, `False`; `TRUE`, `FALSE` | pandas; R, Excel |
+| `float:python` | `1.0`, `1e-07`, `1e+16`, `nan`, `inf` | Python, pandas, DuckDB |
+| `float:rust` | `1.0`, `1e-7`, `1e16`, `NaN`, `inf` | Rust's ryu, Polars |
+| `float:java` | `1.0`, `1.0E-7`, `1.0E10`, `NaN`, `Infinity` | Java, Spark |
+| `float:js` | `1`, `1e-7`, `1e+21` | JavaScript, Arrow |
+| `decimal:2` | `1.50` | decimals of a scale, and for `decimal:0` integers beyond 64 bits |
+
+All of it works on whole arrays. A float's digits are the shortest that tell it from its neighbours.
+"""
+
+import re
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_MAX_DIGITS, _MAX_WIDE_DIGITS = 38, 76
+_POINT = r"-?(?:0|[1-9][0-9]*)\.(?:[0-9]*[1-9]|0)"
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.([0-9]+)")
+_LONG_INTEGER = re.compile(r"-?[1-9][0-9]{18,75}")
+_SPECIAL = pa.array(["nan", "NaN", "inf", "-inf", "Infinity", "-Infinity"])
+
+
+@dataclass(frozen=True)
+class FloatStyle:
+    """How one language prints floats.
+
+    Attributes:
+        low, high: absolute values from which and below which there is no exponent.
+        plain, exponent: patterns of cells without and with one.
+        words: for what is no number, and for infinity.
+    """
+
+    low: float
+    high: float
+    plain: str
+    exponent: str
+    words: tuple[str, ...]
+
+
+FLOAT_STYLES = {
+    "float:python": FloatStyle(
+        1e-4, 1e16, _POINT, r"-?[1-9](?:\.[0-9]*[1-9])?e(?:-0[5-9]|[+-][1-9][0-9]{1,2})", ("nan", "inf", "-inf")
+    ),
+    "float:rust": FloatStyle(
+        1e-5, 1e16, _POINT, r"-?[1-9](?:\.[0-9]*[1-9])?e-?[1-9][0-9]{0,2}", ("NaN", "inf", "-inf")
+    ),
+    "float:java": FloatStyle(
+        1e-3, 1e7, _POINT, r"-?[1-9]\.(?:[0-9]*[1-9]|0)E-?[1-9][0-9]{0,2}", ("NaN", "Infinity", "-Infinity")
+    ),
+}
+FLOATS = (*FLOAT_STYLES, "float:js")
+BOOLS = {"bool:True": ("True", "False"), "bool:TRUE": ("TRUE", "FALSE")}
+
+
+def decimal_rendering(cell: str) -> str:
+    """The decimal rendering that a column may have whose first cell is this one; empty if none."""
+    if match := _DECIMAL.fullmatch(cell):
+        return f"decimal:{len(match[1])}" if len(cell) <= _MAX_WIDE_DIGITS else ""
+    return "decimal:0" if _LONG_INTEGER.fullmatch(cell) else ""
+
+
+def rendered_type(name: str) -> pa.DataType | None:
+    """The Arrow type of the values behind a rendering; None for a name that is none."""
+    kind, _, detail = name.partition(":")
+    if kind == "decimal":
+        scale = int(detail.rstrip("w"))
+        return pa.decimal256(_MAX_WIDE_DIGITS, scale) if detail.endswith("w") else pa.decimal128(_MAX_DIGITS, scale)
+    return {"bool": pa.bool_(), "float": pa.float64()}.get(kind) if detail else None
+
+
+def parse_rendered(cells: pa.Array, name: str) -> pa.Array | None:
+    """The values of text cells, or None if any of them is not what the rendering writes.
+
+    Args:
+        cells: strings without nulls.
+        name: of the rendering.
+
+    Raises:
+        pyarrow.ArrowInvalid: if a cell is no value of the type.
+    """
+    if name in BOOLS:
+        true, false = BOOLS[name]
+        is_true = pc.equal(cells, true)
+        return is_true if pc.all(pc.or_(is_true, pc.equal(cells, false))).as_py() else None
+    if name.startswith("decimal:"):
+        return _parse_decimal(cells, name)
+    values = pc.cast(cells, pa.float64())
+    if name == "float:js":
+        return values if pc.cast(values, pa.string()).equals(cells) and _are_finite(values) else None
+    return values if _is_styled(cells, values, FLOAT_STYLES[name]) else None
+
+
+def cast_rendered(cells: pa.Array, name: str) -> pa.Array:
+    """Text cells, each of which the rendering writes, as values."""
+    if name in BOOLS:
+        return pc.equal(cells, BOOLS[name][0])
+    return pc.cast(cells, rendered_type(name))
+
+
+def _parse_decimal(cells: pa.Array, name: str) -> pa.Array | None:
+    type_ = rendered_type(name)
+    scale = type_.scale if type_ is not None else 0
+    pattern = rf"^-?(?:0|[1-9][0-9]*)\.[0-9]{{{scale}}}$" if scale else r"^(?:0|-?[1-9][0-9]*)$"
+    if not pc.all(pc.match_substring_regex(cells, pattern)).as_py():
+        return None
+    # a decimal has no negative zero
+    if pc.any(pc.match_substring_regex(cells, r"^-0\.0*$")).as_py():
+        return None
+    return pc.cast(cells, type_)
+
+
+def _are_finite(values: pa.Array) -> bool:
+    return bool(pc.all(pc.is_finite(values), min_count=0).as_py())
+
+
+def _is_styled(cells: pa.Array, values: pa.Array, style: FloatStyle) -> bool:
+    """Whether a style writes each value as its cell has it."""
+    if not _are_finite(values):
+        is_word = pc.invert(pc.is_finite(values))
+        if not pc.all(pc.is_in(cells.filter(is_word), value_set=pa.array(style.words))).as_py():
+            return False
+        kept = pc.invert(is_word)
+        cells, values = cells.filter(kept), values.filter(kept)
+    size = pc.abs(values)
+    is_plain = pc.or_(pc.equal(size, 0.0), pc.and_(pc.greater_equal(size, style.low), pc.less(size, style.high)))
+    rendered = pc.cast(values, pa.string())
+    # most cells are as Arrow writes them, which is quick to see
+    is_easy = pc.and_(pc.equal(rendered, cells), pc.and_(is_plain, pc.match_substring(cells, ".")))
+    is_left = pc.or_(pc.invert(is_easy), pc.match_substring(cells, "e"))
+    if not pc.any(is_left, min_count=0).as_py():
+        return True
+    cells, is_plain, rendered = cells.filter(is_left), is_plain.filter(is_left), rendered.filter(is_left)
+    has_shape = pc.if_else(
+        is_plain,
+        pc.match_substring_regex(cells, f"^{style.plain}$"),
+        pc.match_substring_regex(cells, f"^{style.exponent}$"),
+    )
+    if not pc.all(has_shape, min_count=0).as_py():
+        return False
+    # the same digits that parse to the same float stand at the same place
+    return bool(_digits(cells).equals(_digits(rendered)))
+
+
+def _digits(texts: pa.Array) -> pa.Array:
+    """The significant digits of numbers as text."""
+    mantissas = pc.replace_substring_regex(texts, "[eE].*$", "")
+    return pc.ascii_trim(pc.replace_substring_regex(mantissas, "[-.]", ""), "0")

@@ -1,0 +1,126 @@
+"""Each rendering takes what its language writes, and nothing else."""
+
+import json
+import math
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakebed.connectors.lake.text.profile import ColumnProfile
+from lakebed.connectors.lake.text.renderings import cast_rendered, decimal_rendering, parse_rendered
+from lakebed.connectors.lake.text.types import cast_staged
+
+SAMPLES = {
+    "float:python": ["1.0", "2.5", "0.0001", "1e-05", "1.5e-07", "1e+16", "1234567890123456.0", "-0.0", "nan", "inf"],
+    "float:rust": ["1.0", "2.5", "0.00001", "1e-6", "1.5e-7", "1e16", "123456789.0", "NaN", "inf"],
+    "float:java": ["1.0", "2.5", "0.001", "1.0E-4", "1.5E-7", "1.0E7", "9999999.0", "NaN", "-Infinity"],
+    "float:js": ["1", "2.5", "1e-7"],
+    "bool:True": ["True", "False"],
+    "bool:TRUE": ["FALSE", "TRUE"],
+    "decimal:2": ["1.50", "-0.05", "123.00"],
+    "decimal:0": ["18446744073709551616", "0", "-9223372036854775809"],
+}
+OTHERS = {
+    "float:python": [
+        "1",
+        "1.50",
+        "01.0",
+        "1e-7",
+        "1e-04",
+        "1.0e-07",
+        "0.00001",
+        "+1.0",
+        "1E-07",
+        "10000000000000000.0",
+    ],
+    "float:rust": ["1", "1e-06", "0.000001", "1e+16", "1.0e-6", "nan"],
+    "float:java": ["1", "1E-4", "0.0001", "10000000.0", "1.0e-4", "nan", "inf"],
+    "float:js": ["1.0", "1e-07", "nan"],
+    "bool:True": ["true", "TRUE", "1"],
+    "decimal:2": ["1.5", "1.500", "-0.00", "01.50", "1", ".50", "1.5O"],
+    "decimal:0": ["-0", "007", "1.0"],
+}
+
+
+def parsed(cells: list[str], name: str) -> pa.Array | None:
+    try:
+        return parse_rendered(pa.array(cells), name)
+    except pa.ArrowInvalid:
+        return None
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_what_a_rendering_writes_is_its_value(name: str) -> None:
+    cells = pa.array(SAMPLES[name])
+    values = parsed(SAMPLES[name], name)
+    assert values is not None
+    assert str(cast_rendered(cells, name).to_pylist()) == str(values.to_pylist())
+    assert str(cast_staged(cells, name).to_pylist()) == str(values.to_pylist())
+    if name.startswith("float"):
+        floats = [float(cell) for cell in SAMPLES[name]]
+        assert all(math.isnan(a) if math.isnan(b) else a == b for a, b in zip(values.to_pylist(), floats, strict=True))
+
+
+@pytest.mark.parametrize(("name", "cell"), [(name, cell) for name, cells in OTHERS.items() for cell in cells])
+def test_what_it_does_not_write_is_none(name: str, cell: str) -> None:
+    assert parsed([cell], name) is None
+    assert parsed([*SAMPLES[name], cell], name) is None
+
+
+@given(st.lists(st.floats(), min_size=1))
+def test_every_float_as_python_writes_it(values: list[float]) -> None:
+    found = parsed([repr(value) for value in values], "float:python")
+    assert found is not None
+    assert str(found.to_pylist()) == str(values)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_every_float_as_json_has_it_keeps_a_type(values: list[float]) -> None:
+    profile = ColumnProfile("v", "number_text")
+    profile.add(pa.array([json.dumps(value) for value in values]))
+    assert "float:python" in profile.finish().candidates
+
+
+@given(st.lists(st.decimals(-(10**9), 10**9, places=3), min_size=1))
+def test_every_decimal_of_a_scale(values: list[Decimal]) -> None:
+    values = [value + 0 for value in values]
+    found = parsed([f"{value:.3f}" for value in values], "decimal:3")
+    assert found is not None
+    assert found.to_pylist() == values
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [("1.50", "decimal:2"), ("1", ""), ("9" * 19, "decimal:0"), ("x", ""), ("1e5", ""), ("0" * 19, ""), ("1.", "")],
+)
+def test_the_rendering_that_a_first_cell_allows(cell: str, name: str) -> None:
+    assert decimal_rendering(cell) == name
+
+
+@pytest.mark.parametrize(
+    ("cells", "preferred"),
+    [
+        (["1.50", "2.25"], "decimal:2"),
+        (["1.0", "2.5"], "float:python"),
+        (["00501", "10001"], "string"),
+        (["1.0", "1.10"], "string"),
+        (["True", "False"], "bool:True"),
+        (["12345678901234567890", "1"], "decimal:0"),
+        (["1" * 40 + ".5", "2.5"], "decimal:1w"),
+        (["2024-01-02 03:04:05+00:00", "2024-01-02 00:00:00+00:00"], "timestamp"),
+        (["2024-01-02 03:04:05.5", "2024-01-02 00:00:00"], "timestamp"),
+        (["2024-01-02T03:04:05.000Z"], "timestamp"),
+        (["2024-01-02 03:04:05 UTC"], "timestamp"),
+        (["2024-01-02 03:04:05.123456000"], "timestamp"),
+        (["9999-12-31 23:59:59.999999", "0001-01-01 00:00:00.000000"], "timestamp"),
+        (["9999-12-31", "0001-01-01"], "date"),
+    ],
+)
+def test_what_a_column_becomes(cells: list[str], preferred: str) -> None:
+    profile = ColumnProfile("v", "csv")
+    for cell in cells:
+        profile.add(pa.array([cell]))
+    assert next(iter(profile.finish().candidates)) == preferred
