@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lakebed.artifacts import root_id
@@ -36,8 +37,6 @@ from lakebed.flows.prefect_home import configured_api_url
 from lakebed.tasks.runtime.logs import log
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.schedules import SCHEDULE_TYPES
     from prefect.flows import Flow
@@ -260,7 +259,7 @@ def crash_dead_runs(client: "SyncPrefectClient", artifacts: str) -> tuple[str, .
     if not dead:
         return ()
     going = FlowRunFilterState(type=OfType(any_=[StateType.RUNNING, StateType.CANCELLING]))
-    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[_uuid(each) for each in list(dead)[:200]]), state=going)
+    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(each) for each in list(dead)[:200]]), state=going)
     found = client.read_flow_runs(flow_run_filter=wanted)
     for run in found:
         message = f"the process of run {dead[str(run.id)]} is gone; the next run goes on from its artifacts"
@@ -270,12 +269,6 @@ def crash_dead_runs(client: "SyncPrefectClient", artifacts: str) -> tuple[str, .
 
 def _is_flow_run(run: Any) -> bool:
     return len(run.command) == len(FLOW_COMMAND) + 1 and tuple(run.command[:-1]) == FLOW_COMMAND
-
-
-def _uuid(text: str) -> "UUID":
-    from uuid import UUID
-
-    return UUID(text)
 
 
 @contextlib.contextmanager
@@ -350,7 +343,7 @@ def _require_free_names(client: "SyncPrefectClient", serving: Serving) -> None:
                 )
 
 
-def _deploy(serving: Serving, deployment: Deployment, schedule: "SCHEDULE_TYPES | None") -> "UUID":
+def _deploy(serving: Serving, deployment: Deployment, schedule: "SCHEDULE_TYPES | None") -> UUID:
     from prefect.deployments.runner import RunnerDeployment
     from prefect.flows import load_flow_from_entrypoint
 
@@ -373,7 +366,7 @@ def _deploy(serving: Serving, deployment: Deployment, schedule: "SCHEDULE_TYPES 
     return cast("UUID", made.apply(schedules=schedules))
 
 
-def _automate(client: "SyncPrefectClient", silent_s: int) -> "UUID":
+def _automate(client: "SyncPrefectClient", silent_s: int) -> UUID:
     """The automation by its name: made, or brought up to date."""
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState

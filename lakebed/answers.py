@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lakebed.explanation import TableExplanation
+    from lakebed.keys import Keys
     from lakebed.planning import LakePlan
     from lakebed.tasks.search.lake_search import LakeSearch
     from lakebed.tasks.summary.kernel.model import Summary
@@ -132,6 +133,22 @@ class Answers:
         from lakebed.explanation import explain
 
         return explain(self._root, table, self._record)
+
+    def keys(self, table: str | None = None) -> "Keys":
+        """The foreign keys that were found, of the lake or of one table, with chances, reasons, diagrams and paths.
+
+        Examples:
+            >>> [(key.child, key.column, key.parent) for key in lake.keys("names")]
+            [('names', 'id', 'orders')]
+
+        Raises:
+            ConfigError: if there is no such table; near names are told.
+            ArtifactError: if no run has reached the keys stage.
+        """
+        from lakebed.keys import keys
+
+        found = keys(self._root, self._record)
+        return found if table is None else found.of(table)
 
     def plan(self) -> "LakePlan":
         """Table by table what may go, how it is rebuilt and what that saves; changes nothing.

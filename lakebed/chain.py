@@ -8,6 +8,7 @@ from lakebed.tasks.containment.stage import CONTAINMENT
 from lakebed.tasks.embeddings.stage import EMBEDDINGS
 from lakebed.tasks.index.stage import INDEX
 from lakebed.tasks.inventory.stage import INVENTORY
+from lakebed.tasks.keys.stage import KEYS
 from lakebed.tasks.lakegraph.stage import LAKEGRAPH
 from lakebed.tasks.links.stage import LINKS
 from lakebed.tasks.relations.stage import RELATIONS
@@ -16,7 +17,7 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.definition import Inputs, Sections, StageDef
 from lakebed.tasks.summary.stage import SUMMARY
 
-CHAIN = (INVENTORY, CONTAINMENT, RELATIONS, RETENTION, LAKEGRAPH, SUMMARY, EMBEDDINGS, INDEX, LINKS)
+CHAIN = (INVENTORY, CONTAINMENT, RELATIONS, RETENTION, LAKEGRAPH, KEYS, SUMMARY, EMBEDDINGS, INDEX, LINKS)
 STAGES = tuple(stage.name for stage in CHAIN)
 STAGE_OF = dict(zip(STAGES, CHAIN, strict=True))
 # what comes after takes minutes of training, and is made on request: `--to links`

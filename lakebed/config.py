@@ -18,6 +18,7 @@ from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.index.config import IndexConfig
 from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.keys.config import KeysConfig
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.links.config import LinksConfig
 from lakebed.tasks.quarantine.config import QuarantineConfig
@@ -71,6 +72,7 @@ class LakebedConfig(BaseSettings):
     )
     retention: RetentionConfig = Field(default_factory=RetentionConfig, description="What is kept, at which prices.")
     lakegraph: LakeGraphConfig = Field(default_factory=LakeGraphConfig, description="What becomes node and edge.")
+    keys: KeysConfig = Field(default_factory=KeysConfig, description="Which columns refer to which.")
     summary: SummaryConfig = Field(default_factory=SummaryConfig, description="How small a summary is looked for.")
     embeddings: EmbeddingsConfig = Field(default_factory=EmbeddingsConfig, description="How nodes become vectors.")
     index: IndexConfig = Field(default_factory=IndexConfig, description="The search index.")

@@ -44,6 +44,11 @@ class Discovery:
     unreadable: tuple[Unreadable, ...]
     others: tuple[FileEntry, ...] = ()
 
+    @property
+    def every(self) -> tuple[TableSource, ...]:
+        """The tables, behind the files of those that are one by their names alone, which may be tables themselves."""
+        return (*(one for table in self.tables if table.is_guess for one in apart(table)), *self.tables)
+
 
 def discover(listing: Listing, config: LakeConfig) -> Discovery:
     """Finds the tables among the listed files. Cost: O(files · depth)."""
@@ -219,7 +224,9 @@ def _with_partitions(tables: Sequence[TableSource]) -> Discovery:
 
 def apart(table: TableSource) -> list[TableSource]:
     """The files of a table that turned out to be none, each by itself."""
-    return _named([TableSource("", table.format, (entry,), entry.path) for entry in table.files])
+    named = _named([TableSource("", table.format, (entry,), entry.path) for entry in table.files])
+    by_path = {one.path: one for one in named}
+    return [by_path[entry.path] for entry in table.files]
 
 
 def _disagreeing(table: TableSource, layouts: Sequence[tuple[str, ...]]) -> Unreadable:

@@ -20,6 +20,7 @@ from lakebed.flows.cli.demo import demo
 from lakebed.flows.cli.doctor import doctor
 from lakebed.flows.cli.explain import explain
 from lakebed.flows.cli.gc import gc
+from lakebed.flows.cli.keys import keys
 from lakebed.flows.cli.links import links
 from lakebed.flows.cli.logs import begin_logging
 from lakebed.flows.cli.neighbours import neighbours
@@ -47,6 +48,7 @@ VERBS = (
     similar,
     joinable,
     search,
+    keys,
     neighbours,
     report,
     status,

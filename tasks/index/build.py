@@ -74,7 +74,8 @@ def build_artifact(stage: Stage, inputs: Inputs, workspace: Workspace, config: I
         )
     with metrics.step("evidence"), shown().step("Writing why things are near"):
         graph = (nodes, stage.read(lakegraph, "edges"), stage.read(lakegraph, "graph_columns"))
-        write_evidence(Storage.at(stage.folder), *graph)
+        values = stage.read(lakegraph, "column_values")
+        write_evidence(Storage.at(stage.folder), *graph, values)
     summary: dict[str, object] = {"indexes": len(rows), "items": sum(int(str(row["n_items"])) for row in rows)}
     summary |= {"vectors": sum(int(str(row["n_vectors"])) for row in rows), "source": found.source, "drawn": n_drawn}
     return stage.publish({"indexes": INDEXES.table(rows)}, summary, metrics, files=[*files, *FILES])

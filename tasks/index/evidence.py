@@ -4,6 +4,7 @@ columns.parquet     each column: table, path, distinct values, sketch of them
 tables.parquet      each table's name
 value_indptr.npy value.npy column_indptr.npy column.npy     the postings of shared values
 values.arrow        hash and label of each value, for memory maps
+folded*.npy                 folded values, see `folded.py`
 text_*.npy texts.parquet    n-grams of table names, column names and values that are text
 """
 
@@ -21,8 +22,12 @@ import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.storage import Storage, is_object_store
+from lakebed.tasks.index.folded import ARRAYS as FOLDED
+from lakebed.tasks.index.folded import folded_arrays, folded_facts, lake_of_files
 from lakebed.tasks.index.kernel.ngrams import NgramIndex, index_texts
 from lakebed.tasks.index.kernel.postings import FULL, ColumnSizes, Int64, Postings, make_postings
+from lakebed.tasks.keys.kernel.columns import Lake
+from lakebed.tasks.keys.lake import lake_of_graph, path_text
 
 FOLDER = "evidence"
 ARRAYS = ("value_indptr", "value", "column_indptr", "column", "text_indptr", "text", "text_length")
@@ -30,6 +35,7 @@ FILES = tuple(
     f"{FOLDER}/{name}"
     for name in (
         *(f"{array}.npy" for array in ARRAYS),
+        *(f"{array}.npy" for array in FOLDED),
         "columns.parquet",
         "tables.parquet",
         "texts.parquet",
@@ -48,8 +54,11 @@ class Texts:
     index: NgramIndex
 
 
-def write_evidence(storage: Storage, nodes: pa.Table, edges: pa.Table, columns: pa.Table) -> None:
+def write_evidence(
+    storage: Storage, nodes: pa.Table, edges: pa.Table, columns: pa.Table, column_values: pa.Table
+) -> None:
     """Writes the files, of the tables of a lakegraph artifact."""
+    lake = lake_of_graph(nodes, columns, column_values)
     kinds = nodes["kind"].combine_chunks()
     tables = nodes.filter(pc.equal(kinds, "table"))
     values = nodes.filter(pc.equal(kinds, "value"))
@@ -65,11 +74,12 @@ def write_evidence(storage: Storage, nodes: pa.Table, edges: pa.Table, columns: 
             "table": pc.subtract(columns["table_node"], first_table),
             "label": labels if columns.num_rows else pa.array([], pa.string()),
             **{name: columns[name] for name in ("token", "n_distinct", "n_sampled", "threshold", "sketch", "left_out")},
+            **folded_facts(lake),
         }
     )
     texts, index = _texts(names["name"].to_pylist(), facts["token"].to_pylist(), values["label"], postings)
     arrays = (*_arrays(postings), index.indptr, index.text, index.length)
-    for name, array in zip(ARRAYS, arrays, strict=True):
+    for name, array in {**dict(zip(ARRAYS, arrays, strict=True)), **folded_arrays(lake)}.items():
         _write_npy(storage, name, array)
     for name, table in (("columns", facts), ("tables", names), ("texts", texts)):
         stream = io.BytesIO()
@@ -155,6 +165,18 @@ class Evidence:
         """Columns and the values that they share."""
         value_indptr, value, column_indptr, column = (self._npy(name) for name in ARRAYS[:4])
         return Postings(value_indptr, value, column_indptr, column)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The columns with their folded values, as the search for keys takes them."""
+        names = [path_text(token) for token in self.columns["token"].to_pylist()]
+        return lake_of_files(self.tables, self.columns, names, self._npy)
+
+    @cached_property
+    def folded_postings(self) -> Postings:
+        """Columns and their folded values, all of them."""
+        indptr, values, _, column_indptr, columns = (self._npy(name) for name in FOLDED)
+        return Postings(indptr, values, column_indptr, columns)
 
     @cached_property
     def texts(self) -> Texts:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from lakebed.tasks.containment.scan import ScanPlan
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.contract import CONTRACTS, GRAPH_COLUMNS
 from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList, edge_list_graph
+from lakebed.tasks.lakegraph.kernel.folding import FoldedSample, merge_folded
 from lakebed.tasks.lakegraph.kernel.graph import Graph
 from lakebed.tasks.lakegraph.kernel.samples import FloatRule, ValueSample, merge_samples
 from lakebed.tasks.lakegraph.kernel.values import ColumnFacts, LakeColumn, lake_graph
@@ -26,6 +28,7 @@ from lakebed.tasks.lakegraph.plan import (
     scan_plan,
 )
 from lakebed.tasks.lakegraph.scan import EdgeTask, SampleTask, edge_part
+from lakebed.tasks.lakegraph.value_table import value_table
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
@@ -54,18 +57,21 @@ class Scanned:
 
     Attributes:
         samples: by table and token.
+        folded: the same values folded, by table and token.
         edges: parts of an edge table.
         errors: tables that could not be read, with the reason.
     """
 
     samples: dict[tuple[int, str], ValueSample]
+    folded: dict[tuple[int, str], FoldedSample]
     edges: list[EdgeList]
     errors: dict[int, str]
     bytes_read: int
     peak_worker_bytes: int
 
 
-Found = tuple[Graph, pa.Table, dict[str, object]]
+# the graph, what is published of its columns and their values, and the summary
+Found = tuple[Graph, pa.Table, pa.Table, dict[str, object]]
 
 
 def build_artifact(stage: Stage, inventory: ArtifactRef, workspace: Workspace, config: LakeGraphConfig) -> ArtifactRef:
@@ -79,9 +85,9 @@ def build_artifact(stage: Stage, inventory: ArtifactRef, workspace: Workspace, c
     make = _edge_table_graph if config.edge_table.table else _value_graph
     engine = engine_for_tables(workspace, tables)
     stage.is_whole = reads_all(engine, tables)
-    graph, columns, summary = make(_Lake(tables, engine, workspace, config, staged_root), metrics)
+    graph, columns, values, summary = make(_Lake(tables, engine, workspace, config, staged_root), metrics)
     with shown().step("Publishing the lake graph"):
-        published = {**graph_tables(graph), "graph_columns": columns}
+        published = {**graph_tables(graph), "graph_columns": columns, "column_values": values}
         counts = {"nodes": len(graph.nodes.key), "edges": len(graph.edges.source)}
         return stage.publish(published, {**counts, **summary}, metrics)
 
@@ -111,9 +117,10 @@ def _value_graph(lake: _Lake, metrics: StageMetrics) -> Found:
             tokens.setdefault(column.table_id, []).append(column.token)
     scanned = _scan(lake, tokens, task, metrics)
     with metrics.step("graph"), shown().step("Connecting columns by their values"):
-        names = dict(zip(*(tables.tables[name].to_pylist() for name in ("table_id", "name")), strict=True))
-        held = [_lake_column(column, names, scanned) for column in columns]
-        found = lake_graph(list(names.values()), held, config)
+        facts = {row["table_id"]: row for row in tables.tables.select(["table_id", "name", "n_rows"]).to_pylist()}
+        names = [str(row["name"]) for row in facts.values()]
+        held = [_lake_column(column, facts[column.table_id], scanned) for column in columns]
+        found = lake_graph(names, held, config)
     summary: dict[str, object] = {
         "source": "values",
         "tables": len(names),
@@ -124,7 +131,7 @@ def _value_graph(lake: _Lake, metrics: StageMetrics) -> Found:
         "values_per_column": cost.n_kept,
         "unreadable_tables": len(scanned.errors),
     }
-    return found.graph, column_table(found.columns), summary
+    return found.graph, column_table(found.columns), value_table(found.columns.column), summary
 
 
 def _edge_table_graph(lake: _Lake, metrics: StageMetrics) -> Found:
@@ -151,7 +158,8 @@ def _edge_table_graph(lake: _Lake, metrics: StageMetrics) -> Found:
         "loops": found.n_loops,
         "repeats": found.n_repeats,
     }
-    return found.graph, GRAPH_COLUMNS.arrow_schema().empty_table(), summary
+    none = (CONTRACTS[name].arrow_schema().empty_table() for name in ("graph_columns", "column_values"))
+    return found.graph, *none, summary
 
 
 def _scan(lake: _Lake, tokens: Mapping[int, list[str]], task: SampleTask | EdgeTask, metrics: StageMetrics) -> Scanned:
@@ -168,10 +176,17 @@ def _scan(lake: _Lake, tokens: Mapping[int, list[str]], task: SampleTask | EdgeT
     return scanned
 
 
-def _lake_column(column: ColumnPlan, names: Mapping[int, str], scanned: Scanned) -> LakeColumn:
-    sample = scanned.samples.get((column.table_id, column.token), ValueSample.none())
-    why = column.left_out or scanned.errors.get(column.table_id, "")
-    return LakeColumn(names[column.table_id], tuple(json.loads(column.token)), sample, why)
+def _lake_column(column: ColumnPlan, table: Mapping[str, Any], scanned: Scanned) -> LakeColumn:
+    at = (column.table_id, column.token)
+    return LakeColumn(
+        table=str(table["name"]),
+        path=tuple(json.loads(column.token)),
+        sample=scanned.samples.get(at, ValueSample.none()),
+        left_out=column.left_out or scanned.errors.get(column.table_id, ""),
+        folded=scanned.folded.get(at, FoldedSample.none()),
+        position=column.position,
+        n_rows=int(table["n_rows"]),
+    )
 
 
 def column_table(facts: ColumnFacts) -> pa.Table:
@@ -214,13 +229,14 @@ def scan_tables(
 ) -> Scanned:
     """Reads everything planned once; asks no engine where there is nothing to read."""
     if not tasks and not sources:
-        return Scanned({}, [], {}, 0, 0)
+        return Scanned({}, {}, [], {}, 0, 0)
     return gather(run_on_tables(engine, plan, tasks, sources, task.works()).to_pylist(), task)
 
 
 def gather(rows: Sequence[dict[str, object]], task: SampleTask | EdgeTask) -> Scanned:
     """Puts the rows of all workers together; their order does not count."""
     parts: dict[tuple[int, str], list[ValueSample]] = {}
+    folded: dict[tuple[int, str], list[FoldedSample]] = {}
     edges: list[EdgeList] = []
     errors: dict[int, str] = {}
     n_bytes, peak = 0, 0
@@ -228,6 +244,8 @@ def gather(rows: Sequence[dict[str, object]], task: SampleTask | EdgeTask) -> Sc
         kind, table_id, data = row["kind"], int(str(row["table_id"])), bytes(row["data"])  # type: ignore[call-overload]
         if kind == "sample":
             parts.setdefault((table_id, str(row["token"])), []).append(ValueSample.from_bytes(data))
+        elif kind == "folded":
+            folded.setdefault((table_id, str(row["token"])), []).append(FoldedSample.from_bytes(data))
         elif kind == "edges":
             edges.append(edge_part(data))
         elif kind == "error":
@@ -236,4 +254,5 @@ def gather(rows: Sequence[dict[str, object]], task: SampleTask | EdgeTask) -> Sc
             n_bytes, peak = n_bytes + int(str(row["n_bytes"])), max(peak, int(str(row["n"])))
     n_kept = task.n_kept if isinstance(task, SampleTask) else 1
     samples = {key: merge_samples(found, n_kept) for key, found in parts.items() if key[0] not in errors}
-    return Scanned(samples, edges, errors, n_bytes, peak)
+    whole = {key: merge_folded(found, n_kept) for key, found in folded.items() if key in samples}
+    return Scanned(samples, whole, edges, errors, n_bytes, peak)

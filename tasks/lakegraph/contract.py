@@ -12,6 +12,7 @@ from lakebed.tasks.runtime.contract import AtLeast, AtMostColumn, Column, Contra
 
 VERSION = 1
 NODE_KINDS = ("column", "node", "table", "value")
+VALUE_KINDS = ("float", "int", "none", "text")
 EDGE_KINDS = ("column_name", "column_value", "edge", "table_column")
 
 _NODE_ID = Column("node_id", pa.int64(), "number of the node, dense, by key order", checks=(AtLeast(0),))
@@ -64,4 +65,29 @@ GRAPH_COLUMNS = Contract(
     key=("node_id",),
 )  # fmt: skip
 
-CONTRACTS = by_name(NODES, EDGES, GRAPH_COLUMNS)
+COLUMN_VALUES = Contract(
+    name="column_values",
+    version=VERSION,
+    meaning="What search and keys compare of each column: its folded values, some as text, and counts.",
+    columns=(
+        _NODE_ID,
+        Column("position", pa.int32(), "place of the column in the table's schema", checks=(AtLeast(0),)),
+        Column("n_rows", pa.int64(), "rows of the table", unit="rows", checks=(AtLeast(0),)),
+        Column("n_filled", pa.int64(), "cells that are neither null nor an empty text", unit="cells",
+               checks=(AtLeast(0),)),
+        Column("value_kind", pa.string(), "what all its values are, text that is a number being one",
+               checks=(OneOf(VALUE_KINDS),)),
+        Column("low", pa.float64(), "least number, where all values are", nullable=True),
+        Column("high", pa.float64(), "greatest number, where all values are", nullable=True),
+        Column("n_folded", pa.int64(), "distinct folded values; an estimate where threshold is not null",
+               unit="values", checks=(AtLeast(0),)),
+        Column("threshold", pa.binary(), "greatest folded hash kept, 8 bytes big-endian; null: all were kept",
+               nullable=True),
+        Column("folded", pa.binary(), "hashes of the folded values, 8 bytes big-endian each, ascending"),
+        Column("texts", pa.list_(pa.string()), "values of the least hashes as text, cut to 80 characters; at most 256 "
+               "of text, 64 of else"),
+    ),
+    key=("node_id",),
+)  # fmt: skip
+
+CONTRACTS = by_name(NODES, EDGES, GRAPH_COLUMNS, COLUMN_VALUES)

@@ -30,6 +30,7 @@ class ColumnPlan:
     table_id: int
     token: str
     left_out: str
+    position: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def plan_columns(inventory: InventoryTables, config: LakeGraphConfig) -> list[Co
     """Every column of every table, by table and position."""
     columns = inventory.columns.sort_by([("table_id", "ascending"), ("position", "ascending")])
     return [
-        ColumnPlan(row["table_id"], row["token"], _left_out(row["type"], row["type_class"], config))
-        for row in columns.select(["table_id", "token", "type", "type_class"]).to_pylist()
+        ColumnPlan(row["table_id"], row["token"], _left_out(row["type"], row["type_class"], config), row["position"])
+        for row in columns.select(["table_id", "token", "type", "type_class", "position"]).to_pylist()
     ]
 
 

@@ -18,6 +18,7 @@ from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows
 from lakebed.tasks.encoding.sip_hashes import value_hashes, value_is_null
 from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList
+from lakebed.tasks.lakegraph.kernel.folding import FoldedParts
 from lakebed.tasks.lakegraph.kernel.samples import (
     VALUE_KEY,
     FloatRule,
@@ -62,9 +63,11 @@ class _Samples:
 
     task: SampleTask
     parts: dict[str, list[ValueSample]] = field(default_factory=dict)
+    folded: FoldedParts = field(default_factory=FoldedParts)
 
     def add(self, batch: Mapping[str, Cells]) -> None:
         for token, cells in batch.items():
+            self.folded.add(token, cells.values, self.task.n_kept)
             parts = self.parts.setdefault(token, [])
             parts.append(sample_values(cells.values, self.task.n_kept, self.task.rule))
             if len(parts) >= MERGE_AFTER_BATCHES:
@@ -74,6 +77,8 @@ class _Samples:
         for token, parts in self.parts.items():
             sample = merge_samples(parts, self.task.n_kept)
             rows.add("sample", table_id, token=token, n=len(sample.hashes), data=sample.to_bytes())
+        for token, data in self.folded.merged(self.task.n_kept):
+            rows.add("folded", table_id, token=token, data=data)
 
 
 @dataclass

@@ -35,7 +35,7 @@ def _warm() -> None:
 
 LAKEGRAPH = StageDef(
     name="lakegraph",
-    version=1,
+    version=2,
     contracts=CONTRACTS,
     requires=("inventory",),
     key_parts=_key_parts,

@@ -27,7 +27,7 @@ class LakeState:
     def __init__(self, listing: Listing, lake: LakeConfig) -> None:
         self.root = listing.root
         self.listing_identity = listing.identity
-        self.sources: Mapping[str, TableSource] = {source.name: source for source in discover(listing, lake).tables}
+        self.sources: Mapping[str, TableSource] = {source.name: source for source in discover(listing, lake).every}
         self.files: Mapping[str, FileEntry] = {entry.path: entry for entry in listing.files}
         self._names = {(source.format, source.path or "."): name for name, source in self.sources.items()}
         self._logs: dict[str, list[FileEntry]] = defaultdict(list)

@@ -12,16 +12,19 @@ from lakebed.connectors.errors import ConfigError
 from lakebed.tasks.index.evidence import Evidence
 from lakebed.tasks.index.folder import open_folder
 from lakebed.tasks.index.kernel.ngrams import has_words, match, whole_words
-from lakebed.tasks.index.kernel.postings import Float64, Int64
+from lakebed.tasks.index.kernel.postings import Int64
 from lakebed.tasks.index.vector_index import NamedIndex, unknown_id
+from lakebed.tasks.keys.config import KeysConfig
+from lakebed.tasks.keys.judge import judge_of
+from lakebed.tasks.keys.kernel.features import ColumnFacts
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.search.config import SearchConfig
+from lakebed.tasks.search.joins import Joiner, nearest_columns
 from lakebed.tasks.search.kernel.ranking import (
     AskedColumn,
     Shares,
     TableScores,
     column_shares,
-    rank_columns,
     score_tables,
 )
 from lakebed.tasks.search.model import Neighbour
@@ -72,6 +75,10 @@ class LakeSearch:
         return dict(zip(pairs, edges["coincidental"].to_pylist(), strict=True))
 
     @cached_property
+    def _joiner(self) -> Joiner:
+        return Joiner(ColumnFacts.of(self.evidence.lake), self.evidence.folded_postings, judge_of(KeysConfig()))
+
+    @cached_property
     def predicted(self) -> PredictedLinks:
         """Likely missing links; none where no predictor was trained on this graph."""
         return read_predicted(self._store, self._refs, self._number_of, self.evidence.table_of)
@@ -107,7 +114,7 @@ class LakeSearch:
         return self._similar(asked, vector, k, None, names, near=near)
 
     def joinable(self, column: str, k: int = 10, *, near: bool = False) -> list[Neighbour]:
-        """The k columns of other tables that hold most of a column's distinct values.
+        """The k columns of other tables that a column can best be joined with; see `joins.py` for their order.
 
         Args:
             column: `TABLE.COLUMN`, or the JSON text of the list of table and path.
@@ -120,14 +127,15 @@ class LakeSearch:
         number = self._column_number(column)
         asked = self._asked(number)
         found = column_shares(self.evidence.postings, self.evidence.sizes, asked)
-        distance = self._near_columns(number, k)
-        is_allowed = (self.evidence.table_of != self.evidence.table_of[number]) & (near | (found.overlap > 0))
-        ranked = rank_columns(found, asked.is_same_name, distance, is_allowed)[:k].tolist()
+        joins = self._joiner.ranked(number)
+        ranked = joins.column[:k].tolist()
+        if near:
+            far = nearest_columns(self.columns, self._column_key(number), number, self.evidence.table_of, joins.column)
+            ranked = [*ranked, *far][:k]
         known = self._distances(self.columns, [self._column_key(other) for other in (number, *ranked)])
-        return [
-            Neighbour("column", self._label(other), far, self._column_why(number, other, found, asked))
-            for other, far in zip(ranked, known, strict=True)
-        ]
+        whys = (self._column_why(number, other, found, asked) | joins.why(at) for at, other in enumerate(ranked))
+        named = zip(ranked, known, whys, strict=True)
+        return [Neighbour("column", self._label(other), away, why) for other, away, why in named]
 
     def search(self, text: str, k: int = 10) -> list[Neighbour]:
         """The k tables and columns whose names or frequent values are most like a text, whole parts of names first.
@@ -269,14 +277,6 @@ class LakeSearch:
             for column in columns[: self._config.max_shown_columns].tolist():
                 why = {"matched": "value", "value": label, "columns_with_it": len(columns)}
                 yield Neighbour("column", self._label(column), far, why)
-
-    def _near_columns(self, number: int, k: int) -> Float64:
-        """Distances of the nearest columns by vector, inf elsewhere."""
-        near = self.columns.nearest(self.columns.vector(self._column_key(number)), max(MIN_CANDIDATES, CANDIDATES * k))
-        distance = np.full(self.evidence.postings.n_columns, np.inf)
-        numbers = self.columns.items["node_id"].take(near.position).to_numpy()
-        distance[numbers] = near.distance
-        return distance
 
     def _distances(self, index: NamedIndex, keys: list[str]) -> list[float | None]:
         """From the first key's vector to the others'."""

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+# below these it would tell nothing
+FOLDED_MATTERS, KEY_MATTERS = 0.005, 0.3
+
 
 @dataclass(frozen=True)
 class Neighbour:
@@ -34,6 +37,10 @@ class Neighbour:
             parts += [f"{pair['in']} holds {pair['share']:.0%} of {pair['column']}" for pair in why["columns"][:3]]
         elif "shared_values" in why:
             parts.append(f"holds {why['share']:.0%} of the values, {why['shared_values']:,} in common")
+            if why.get("folded_share", 0) > why["share"] + FOLDED_MATTERS:
+                parts.append(f"{why['folded_share']:.0%} once case, blanks and number texts are folded")
+            if (why.get("key_chance") or 0) >= KEY_MATTERS:
+                parts.append(f"a key at {why['key_chance']:.0%}")
         else:
             parts.append(f"{why['matched']} {why.get('value', '')}".strip())
         if why.get("predicted_link") is not None:

@@ -37,6 +37,9 @@ def test_a_local_run_needs_no_jvm_no_server_and_no_great_expectations(local):
     assert (found["session_start_s"], found["prefect_start_s"]) == (0, 0)
     assert found["expectations"]["status"] == "none"
     assert not any(stage["reused"] for stage in found["stages"])
+    # told as soon as they are published, before the next stage
+    told = local.err.index(f"{found['proven']:,} containments proven: lakebed containments --artifacts")
+    assert told < local.err.index("Publishing relations")
     assert all(stage["peak_worker_bytes"] > 0 for stage in found["stages"] if stage["stage"] in ("containment",))
 
 

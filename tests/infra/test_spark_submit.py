@@ -34,6 +34,7 @@ KILLED = (
     "relations",
     "retention",
     "lakegraph",
+    "keys",
     "summary",
     "embeddings",
     "index",

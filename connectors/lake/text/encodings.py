@@ -18,7 +18,7 @@ _KNOWN = (
     "euc_kr", "big5", "gb18030", "mac_cyrillic",
 )  # fmt: skip
 # guesses that are nearly as good as the best
-_MARGIN = 0.02
+_MARGIN = 0.005
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig, dial
 def _with_other_header(shape: CsvShape, rows: Sequence[Sequence[str]], text: str) -> CsvShape:
     """Rows with one cell more than the header: a first column without a name (as R writes), or an empty last one."""
     n_names, body = len(shape.first), rows[1:]
-    if not body or any(len(row) != n_names + 1 for row in body) or '"' in text.partition("\n")[0]:
+    if n_names < 2 or not body or any(len(row) != n_names + 1 for row in body) or '"' in text.partition("\n")[0]:
         return shape
     line = text[: text.index("\n") + 1]
     is_trailing = all(not row[-1] for row in body)

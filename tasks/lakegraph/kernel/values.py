@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
+from lakebed.tasks.lakegraph.kernel.folding import FoldedSample
 from lakebed.tasks.lakegraph.kernel.graph import (
     EdgeTable,
     Graph,
@@ -31,12 +32,18 @@ class LakeColumn:
 
     Attributes:
         left_out: why the values take no part; empty where they do.
+        folded: the values as search and keys compare them.
+        position: place in the table's schema.
+        n_rows: of the table.
     """
 
     table: str
     path: tuple[str | int, ...]
     sample: ValueSample
     left_out: str = ""
+    folded: FoldedSample = field(default_factory=FoldedSample.none)
+    position: int = 0
+    n_rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def observe(lake: LakeConfig, name: str) -> TableRef:
     """
     listing = list_lake(lake.model_copy(update={"paranoid": False}))
     found = discover(listing, lake)
-    source = next((table for table in found.tables if table.name == name), None)
+    source = next((table for table in reversed(found.every) if table.name == name), None)
     return _observed(lake, listing, source, name)
 
 

@@ -85,19 +85,6 @@ def column_shares(postings: Postings, sizes: ColumnSizes, asked: AskedColumn) ->
     return Shares(overlap, np.where(overlap > 0, forth, 0.0), back)
 
 
-def rank_columns(
-    found: Shares, is_same_name: NDArray[np.bool_], distance: Float64, is_allowed: NDArray[np.bool_]
-) -> Int64:
-    """Columns by share of the asked values, then name, then share of their own, then distance.
-
-    Shapes: (c,) each; distance may be inf where it is not known; result: allowed ones with a share or a distance.
-    """
-    chosen = np.flatnonzero(is_allowed & ((found.overlap > 0) | np.isfinite(distance)))
-    keys = (chosen, distance[chosen], -found.back[chosen], ~is_same_name[chosen], -np.round(found.forth[chosen], 9))
-    ranked: Int64 = chosen[np.lexsort(keys)]
-    return ranked
-
-
 def score_tables(
     postings: Postings, sizes: ColumnSizes, table_starts: Int64, asked: Sequence[AskedColumn]
 ) -> TableScores:

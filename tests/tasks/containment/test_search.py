@@ -84,13 +84,6 @@ def test_edges_of_random_lakes_are_those_of_the_oracle(lake, semantics, has_stat
     check(lake, ContainmentConfig(semantics=semantics), write_statistics=has_statistics)
 
 
-@pytest.mark.heavy
-@settings(max_examples=1_500, deadline=None)
-@given(lakes(), st.sampled_from(["set", "bag"]))
-def test_edges_of_many_random_lakes_are_those_of_the_oracle(lake, semantics):
-    check(lake, ContainmentConfig(semantics=semantics))
-
-
 @settings(max_examples=15)
 @given(lakes(), st.sampled_from(["set", "bag"]), st.integers(1, 3))
 def test_edges_do_not_depend_on_effort(lake, semantics, row_group_size):

@@ -8,13 +8,14 @@ import pyarrow as pa
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.lakegraph.build import column_table, graph_tables
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
-from lakebed.tasks.lakegraph.contract import CONTRACTS, EDGES, GRAPH_COLUMNS, NODES
-from lakebed.tasks.lakegraph.kernel.samples import FloatRule, sample_values
-from lakebed.tasks.lakegraph.kernel.values import LakeColumn, lake_graph
+from lakebed.tasks.lakegraph.contract import COLUMN_VALUES, CONTRACTS, EDGES, GRAPH_COLUMNS, NODES
+from lakebed.tasks.lakegraph.kernel.values import lake_graph
+from lakebed.tasks.lakegraph.value_table import value_table
 from lakebed.tasks.links.config import GnnConfig, LinksConfig, SplitConfig
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
 from lakebed.tasks.runtime.workspace import Workspace
+from tests.tasks.lakegraph.columns import lake_column
 from tests.tasks.links.graphs import communities
 
 SMALL = LinksConfig(
@@ -47,13 +48,14 @@ def grouped_tables(n_groups=8, n_tables=6, seed=0):
 
 def publish_lake_graph(space: Workspace, tables=None) -> ArtifactRef:
     columns = [
-        LakeColumn(table, (name,), sample_values(pa.array(values), 1 << 16, FloatRule("exact")))
+        lake_column(table, name, pa.array(values), place)
         for table, held in (grouped_tables() if tables is None else tables).items()
-        for name, values in held.items()
+        for place, (name, values) in enumerate(held.items())
     ]
     found = lake_graph(sorted({column.table for column in columns}), columns, LakeGraphConfig())
     stage = Stage(SPEC, inputs=[], config=LakeGraphConfig(), workspace=space, identity=[str(tables).encode()])
     made = {**graph_tables(found.graph), "graph_columns": column_table(found.columns)}
+    made["column_values"] = value_table(found.columns.column)
     return stage.publish(made, {}, StageMetrics())
 
 
@@ -66,6 +68,7 @@ def publish_edge_graph(space: Workspace, n_groups: int = 6) -> ArtifactRef:
         "nodes": nodes,
         "edges": pa.table([edges[:, 0], edges[:, 1], ones, ["edge"] * len(edges)], schema=EDGES.arrow_schema()),
         "graph_columns": GRAPH_COLUMNS.arrow_schema().empty_table(),
+        "column_values": COLUMN_VALUES.arrow_schema().empty_table(),
     }
     stage = Stage(SPEC, inputs=[], config=LakeGraphConfig(), workspace=space, identity=[f"edges{n_groups}".encode()])
     return stage.publish(made, {}, StageMetrics())

@@ -12,8 +12,8 @@ from lakebed.tasks.index.stage import INDEX
 from lakebed.tasks.lakegraph.build import column_table, graph_tables
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.contract import CONTRACTS
-from lakebed.tasks.lakegraph.kernel.samples import FloatRule, sample_values
-from lakebed.tasks.lakegraph.kernel.values import LakeColumn, lake_graph
+from lakebed.tasks.lakegraph.kernel.values import lake_graph
+from lakebed.tasks.lakegraph.value_table import value_table
 from lakebed.tasks.links.config import LinksConfig, SplitConfig
 from lakebed.tasks.links.contract import CONTRACTS as LINK_TABLES
 from lakebed.tasks.links.stage import LINKS
@@ -23,6 +23,7 @@ from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.record import RunRecord, StageRecord
 from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
 from lakebed.tasks.runtime.workspace import Workspace
+from tests.tasks.lakegraph.columns import lake_column
 
 HOSTILE = '<script>alert("x")</script>\n'
 EMBEDDINGS = Contract(
@@ -72,14 +73,15 @@ def publish_lake(root: Path, tables=None, config=None) -> tuple[ArtifactStore, d
     """Artifacts of lakegraph, embeddings and index, and a run's record that names them."""
     space = Workspace(lake=LakeConfig(root=str(root / "lake")), artifacts=str(root))
     columns = [
-        LakeColumn(table, (name,), sample_values(pa.array(values), 1 << 16, FloatRule("exact")))
+        lake_column(table, name, pa.array(values), place)
         for table, held in (lake_tables() if tables is None else tables).items()
-        for name, values in held.items()
+        for place, (name, values) in enumerate(held.items())
     ]
     found = lake_graph(sorted({column.table for column in columns}), columns, LakeGraphConfig())
     stage = Stage(StageSpec("lakegraph", 1, CONTRACTS), inputs=[], config=LakeGraphConfig(), workspace=space)
-    graph_columns = column_table(found.columns)
-    lakegraph = stage.publish({**graph_tables(found.graph), "graph_columns": graph_columns}, {}, StageMetrics())
+    made = {**graph_tables(found.graph), "graph_columns": column_table(found.columns)}
+    made["column_values"] = value_table(found.columns.column)
+    lakegraph = stage.publish(made, {}, StageMetrics())
     embeddings = publish_vectors(space, lakegraph, vectors_of(found.graph))
     refs = {"lakegraph": lakegraph, "embeddings": embeddings}
     refs["index"] = run_stage(INDEX, Inputs.of(space, lakegraph, embeddings, config or IndexConfig()))

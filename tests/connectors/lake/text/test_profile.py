@@ -7,17 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakebed.connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds
-from lakebed.connectors.lake.text.profile import ColumnProfile, UncastableCell, bounds_of
+from lakebed.connectors.lake.text.profile import ColumnProfile, UncastableCell, Unsettled, bounds_of
 
 
 @given(st.lists(st.sampled_from(["1", "-3", "2.5", "1.0", "9007199254740993", "x", "", None]), max_size=12), st.data())
 def test_blocks_do_not_matter(cells: list[str | None], data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(cells)))
-    whole, parts = ColumnProfile("t", "csv"), ColumnProfile("t", "csv")
+    whole, parts = (ColumnProfile("t", "csv", is_thorough=True) for _ in range(2))
     whole.add(pa.array(cells, pa.string()))
     parts.add(pa.array(cells[:cut], pa.string()))
     parts.add(pa.array(cells[cut:], pa.string()))
     assert whole.finish() == parts.finish()
+
+
+def test_a_later_cell_in_another_rendering_asks_for_a_thorough_look() -> None:
+    profile = ColumnProfile("t", "csv")
+    profile.add(pa.array(["1.5", "2.5"]))
+    with pytest.raises(Unsettled):
+        profile.add(pa.array(["1e-07"]))
 
 
 @given(st.lists(st.text(max_size=MAX_BOUND_LENGTH + 4), min_size=1))

@@ -79,7 +79,7 @@ def test_every_float_as_python_writes_it(values: list[float]) -> None:
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_every_float_as_json_has_it_keeps_a_type(values: list[float]) -> None:
-    profile = ColumnProfile("v", "number_text")
+    profile = ColumnProfile("v", "number_text", is_thorough=True)
     profile.add(pa.array([json.dumps(value) for value in values]))
     assert "float:python" in profile.finish().candidates
 
@@ -120,7 +120,7 @@ def test_the_rendering_that_a_first_cell_allows(cell: str, name: str) -> None:
     ],
 )
 def test_what_a_column_becomes(cells: list[str], preferred: str) -> None:
-    profile = ColumnProfile("v", "csv")
+    profile = ColumnProfile("v", "csv", is_thorough=True)
     for cell in cells:
         profile.add(pa.array([cell]))
     assert next(iter(profile.finish().candidates)) == preferred

@@ -1,7 +1,7 @@
 import numpy as np
 
 from lakebed.tasks.index.kernel.postings import FULL, ColumnSizes, make_postings
-from lakebed.tasks.search.kernel.ranking import AskedColumn, column_shares, rank_columns, score_tables
+from lakebed.tasks.search.kernel.ranking import AskedColumn, column_shares, score_tables
 
 # columns 0-1 of table 0, 2 of table 1, 3-4 of table 2
 COLUMNS = [{0, 1, 2, 3}, {8, 9}, {0, 1, 2}, {0, 1, 2, 3, 4, 5}, {9}]
@@ -21,18 +21,12 @@ def asked(column, names=()):
     return AskedColumn(values, len(values), len(values), FULL, is_same_name)
 
 
-def test_columns_come_by_share_then_name_then_their_own_share():
+def test_shares_forth_and_back():
     postings, sizes = setting()
     found = column_shares(postings, sizes, asked(2))
     assert found.overlap.tolist() == [3, 0, 3, 3, 0]
     assert found.forth.tolist() == [1, 0, 1, 1, 0]
     assert found.back.tolist() == [0.75, 0, 1, 0.5, 0]
-    far = np.full(5, np.inf)
-    others = np.array([True, True, False, True, True])
-    assert rank_columns(found, np.zeros(5, bool), far, others).tolist() == [0, 3]
-    assert rank_columns(found, np.arange(5) == 3, far, others).tolist() == [3, 0]
-    far[4] = 0.1
-    assert rank_columns(found, np.zeros(5, bool), far, others).tolist() == [0, 3, 4]
 
 
 def test_a_table_that_holds_all_comes_first_and_says_by_which_columns():

@@ -1,0 +1,1 @@
+"""Keys: which columns identify rows, and which refer to them."""

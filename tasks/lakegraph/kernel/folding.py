@@ -1,0 +1,198 @@
+"""Values folded for search and keys: what two people would call the same is the same.
+
+Text is trimmed, runs of blanks become one, and case goes; text that is a canonical number becomes that number; dates
+and times become their text; an empty text is nothing. Numbers and all else stay as the exact sample has them, so their
+folded hashes are its hashes. Containment's own equality knows nothing of this.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types as t
+
+from lakebed.tasks.encoding.hashes import value_hashes, value_is_null
+from lakebed.tasks.encoding.types import type_class
+from lakebed.tasks.lakegraph.kernel.samples import VALUE_KEY, UInt64, ValueSample
+
+_WHOLE = r"^-?(0|[1-9][0-9]{0,17})(\.0+)?$"
+_FRACTION = r"^-?[0-9]+\.[0-9]+$"
+_NO_LABELS = pa.array([], pa.large_string())
+_FIELDS = 5
+MERGE_AFTER_BATCHES = 16
+
+
+@dataclass(frozen=True)
+class FoldedSample:
+    """The folded values of a column, or of a part of it.
+
+    Shapes: hashes (m,) uint64 ascending, each once, the least of them; empty for columns that folding leaves alone.
+
+    Attributes:
+        is_cut: whether there were more.
+        is_own: whether folding changes values of this type, so that `hashes` are not those of the exact sample.
+        n_filled: cells that are neither null nor an empty text.
+        has_texts: whether there are values that are no number.
+        has_fractions: whether there are numbers that are not whole.
+        low, high: least and greatest number; inf and -inf where there is none.
+    """
+
+    hashes: UInt64
+    is_cut: bool = False
+    is_own: bool = False
+    n_filled: int = 0
+    has_texts: bool = False
+    has_fractions: bool = False
+    low: float = np.inf
+    high: float = -np.inf
+
+    @property
+    def kind(self) -> str:
+        """`none`, `int`, `float`, or `text` where a value is no number."""
+        if not self.n_filled:
+            return "none"
+        return "text" if self.has_texts else "float" if self.has_fractions else "int"
+
+    @property
+    def n_distinct(self) -> int:
+        """Distinct folded values; of a cut sample the estimate of `ValueSample`."""
+        return ValueSample(self.hashes, _NO_LABELS, self.is_cut).n_distinct
+
+    def to_bytes(self) -> bytes:
+        """The sample as bytes: counts, bounds, hashes."""
+        counts = np.array([self.is_cut, self.is_own, self.n_filled, self.has_texts, self.has_fractions], np.int64)
+        return counts.tobytes() + np.array([self.low, self.high]).tobytes() + self.hashes.tobytes()
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "FoldedSample":
+        """The sample that `to_bytes` wrote."""
+        is_cut, is_own, n_filled, has_texts, has_fractions = np.frombuffer(data, np.int64, _FIELDS).tolist()
+        low, high = np.frombuffer(data, np.float64, 2, 8 * _FIELDS).tolist()
+        hashes = np.frombuffer(data, np.uint64, -1, 8 * _FIELDS + 16)
+        return FoldedSample(
+            hashes, bool(is_cut), bool(is_own), n_filled, bool(has_texts), bool(has_fractions), low, high
+        )
+
+    @staticmethod
+    def none() -> "FoldedSample":
+        """Of no cells."""
+        return FoldedSample(np.empty(0, np.uint64))
+
+
+@dataclass
+class FoldedParts:
+    """Folded samples of the columns of a split, batch by batch."""
+
+    parts: dict[str, list[FoldedSample]] = field(default_factory=dict)
+
+    def add(self, token: str, values: pa.Array, n_kept: int) -> None:
+        """One batch of a column."""
+        parts = self.parts.setdefault(token, [])
+        parts.append(fold_values(values, n_kept))
+        if len(parts) >= MERGE_AFTER_BATCHES:
+            parts[:] = [merge_folded(parts, n_kept)]
+
+    def merged(self, n_kept: int) -> Iterator[tuple[str, bytes]]:
+        """Each column with its sample as bytes."""
+        for token, parts in self.parts.items():
+            yield token, merge_folded(parts, n_kept).to_bytes()
+
+
+def fold_values(values: pa.Array, n_kept: int) -> FoldedSample:
+    """The folded sample of one batch of a column. O(n), and O(u log u) for u distinct texts.
+
+    Args:
+        values: the cells, nulls among them.
+        n_kept: how many values are kept at most.
+    """
+    if values.null_count or t.is_dictionary(values.type):
+        values = values.filter(pa.array(~value_is_null(values)))
+    kind = type_class(values.type)
+    if kind == "number":
+        return _of_numbers(values)
+    if kind not in {"string", "date", "timestamp", "time"}:
+        return replace(FoldedSample.none(), n_filled=len(values), has_texts=len(values) > 0)
+    held = pc.value_counts(_plain_text(values))
+    texts, counts = folded_texts(held.field("values")), held.field("counts")
+    is_there = pc.not_equal(texts, "")
+    texts = pc.unique(texts.filter(is_there))
+    n_filled = int(pc.sum(counts.filter(is_there)).as_py() or 0)
+    return replace(_of_texts(texts, n_kept), is_own=True, n_filled=n_filled)
+
+
+def merge_folded(parts: Sequence[FoldedSample], n_kept: int) -> FoldedSample:
+    """The sample of the whole from those of its parts, in any order."""
+    if len(parts) == 1:
+        return parts[0]
+    hashes = np.unique(np.concatenate([part.hashes for part in parts]))
+    return FoldedSample(
+        hashes[:n_kept],
+        len(hashes) > n_kept or any(part.is_cut for part in parts),
+        any(part.is_own for part in parts),
+        sum(part.n_filled for part in parts),
+        any(part.has_texts for part in parts),
+        any(part.has_fractions for part in parts),
+        min(part.low for part in parts),
+        max(part.high for part in parts),
+    )
+
+
+def folded_texts(texts: pa.Array) -> pa.Array:
+    """Trimmed, with single blanks, in lower case; large_string in, large_string out."""
+    texts = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
+    is_odd = pc.match_substring_regex(texts, r"[\s\p{Z}][\s\p{Z}]|[^\S ]|[^\P{Z} ]")
+    if not pc.any(is_odd).as_py():
+        return texts
+    return pc.if_else(is_odd, pc.replace_substring_regex(texts, r"[\s\p{Z}]+", " "), texts)
+
+
+def _plain_text(values: pa.Array) -> pa.LargeStringArray:
+    if t.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if t.is_large_string(values.type):
+        return values
+    texts = values.cast(pa.string()).cast(pa.large_string())
+    # the text of a timestamp has as many decimals as its type
+    return pc.replace_substring_regex(texts, r"\.0+$", "") if t.is_timestamp(values.type) else texts
+
+
+def _of_texts(texts: pa.Array, n_kept: int) -> FoldedSample:
+    """Of distinct folded texts; those that are numbers become numbers."""
+    is_whole = pc.match_substring_regex(texts, _WHOLE)
+    is_fraction = pc.and_not(pc.match_substring_regex(texts, _FRACTION), is_whole)
+    whole, fractions = texts.filter(is_whole), texts.filter(is_fraction)
+    words = texts.filter(pc.invert(pc.or_(is_whole, is_fraction)))
+    whole = pc.cast(pc.replace_substring_regex(whole, r"\.0+$", ""), pa.int64())
+    fractions = pc.cast(fractions, pa.float64())
+    parts = [value_hashes(one, None, VALUE_KEY) for one in (words, whole, fractions) if len(one)]
+    hashes = np.unique(np.concatenate([np.empty(0, np.uint64), *parts]))
+    bounds = [pc.min_max(one) for one in (whole, fractions) if len(one)]
+    return FoldedSample(
+        hashes[:n_kept],
+        len(hashes) > n_kept,
+        has_texts=len(words) > 0,
+        has_fractions=len(fractions) > 0,
+        low=min([np.inf, *(float(bound["min"].as_py()) for bound in bounds)]),
+        high=max([-np.inf, *(float(bound["max"].as_py()) for bound in bounds)]),
+    )
+
+
+def _of_numbers(values: pa.Array) -> FoldedSample:
+    """Counts and bounds alone; the hashes are those of the exact sample."""
+    if t.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    is_whole = t.is_integer(values.type)
+    if not is_whole:
+        values = values.cast(pa.float64(), safe=False)
+        values = values.filter(pc.is_finite(values))
+    has_fractions = not is_whole and bool(pc.any(pc.not_equal(pc.floor(values), values)).as_py())
+    bounds = pc.min_max(values) if len(values) else None
+    return FoldedSample(
+        np.empty(0, np.uint64),
+        n_filled=len(values),
+        has_fractions=has_fractions,
+        low=np.inf if bounds is None else float(bounds["min"].as_py()),
+        high=-np.inf if bounds is None else float(bounds["max"].as_py()),
+    )

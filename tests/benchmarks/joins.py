@@ -1,0 +1,107 @@
+"""The columns that a column can be joined with: `python -m tests.benchmarks.joins [--spider FOLDER]`.
+
+Of each declared foreign key of Spider's databases: at which place `joinable` has its target, in the whole lake, with
+the databases as folders and without any path; the trees are those of folds that saw no pair of the database. Beside it,
+in the same run, the rule that was used before (share, name, share of its own) and a fixed rule of share, uniqueness and
+names. One JSON object a line.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakebed.tasks.index.kernel.postings import Postings, overlaps
+from lakebed.tasks.keys.judge import Judge
+from lakebed.tasks.keys.kernel.candidates import Pairs
+from lakebed.tasks.keys.kernel.columns import Lake, postings
+from lakebed.tasks.keys.kernel.features import ColumnFacts
+from lakebed.tasks.keys.kernel.likeness import name_features
+from lakebed.tasks.search.joins import rank_joins
+from tests.benchmarks.key_lakes import KnownLake, lake_of_tables, spider, spider_keys
+from tests.benchmarks.key_trees import train
+from tests.benchmarks.keys import LANGUAGES, N_FOLDS, SPIDER, fold_numbers, folds_of, joined, task_of
+
+Line = dict[str, Any]
+Ranking = Callable[[int], NDArray[np.int64]]
+
+
+def rivals(facts: ColumnFacts, held: Postings) -> dict[str, Ranking]:
+    """Rules of share and names."""
+    lake = facts.lake
+
+    def ranked(asked: int, *, is_rule: bool) -> NDArray[np.int64]:
+        counts = overlaps(held, held.values_of(asked))
+        found = np.flatnonzero((counts > 0) & (lake.table_of != lake.table_of[asked]))
+        share, back = counts[found] / lake.n_distinct[asked], counts[found] / lake.n_distinct[found]
+        names = name_features(lake, facts.names, Pairs(np.full(len(found), asked), found, share))
+        if is_rule:
+            score = share * np.where(facts.is_unique[found], 1.0, 0.5) * (0.3 + 0.7 * names[:, 3])
+            return found[np.lexsort((found, -score))]
+        return found[np.lexsort((found, -back, -names[:, 4], -share))]
+
+    return {
+        "share rule": lambda asked: ranked(asked, is_rule=False),
+        "fixed rule": lambda asked: ranked(asked, is_rule=True),
+    }
+
+
+def places(truth: set[tuple[int, int]], rank: Ranking) -> Line:
+    """Mean reciprocal rank of the target, how often it is first, and CPU milliseconds a question."""
+    targets: dict[int, set[int]] = {}
+    for a, b in truth:
+        targets.setdefault(a, set()).add(b)
+    started = time.process_time()
+    answers = {asked: rank(asked).tolist() for asked in sorted(targets)}
+    ms = (time.process_time() - started) / max(len(answers), 1) * 1_000
+    at = [next((n for n, b in enumerate(answers[a], 1) if b in targets[a]), 0) for a in sorted(targets)]
+    return {
+        "asked": len(at), "mrr": round(float(np.mean([1 / n if n else 0 for n in at])), 4),
+        "hits_at_1": round(float(np.mean([n == 1 for n in at])), 4), "cpu_ms": round(ms, 2),
+    }  # fmt: skip
+
+
+def without_path(lake: Lake) -> Lake:
+    """The same with the tables of all databases side by side."""
+    return replace(lake, tables=[name.rpartition("/")[2] for name in lake.tables])
+
+
+def lines(folder: Path) -> Iterator[Line]:
+    known = {
+        language: KnownLake(lake_of_tables(spider(folder, language)), spider_keys(folder, language))
+        for language in LANGUAGES
+    }
+    tasks = [task_of(language, lake) for language, lake in known.items()]
+    folds = [folds_of(task) for task in tasks]
+    judges = [Judge("trees", "", train(*joined(tasks, [mine != fold for mine in folds]))) for fold in range(N_FOLDS)]
+    for task, one in zip(tasks, known.values(), strict=True):
+        numbers = fold_numbers(task)
+        databases = [one.lake.tables[table].partition("/")[0] for table in one.lake.table_of.tolist()]
+        for has_path in (False, True):
+            lake = one.lake if has_path else without_path(one.lake)
+            facts, held = ColumnFacts.of(lake), Postings(lake.indptr, lake.values, *postings(lake))
+            rank_joins(facts, held, judges[0], 0)
+
+            def ours(asked: int, facts: ColumnFacts = facts, held: Postings = held) -> NDArray[np.int64]:
+                judge = judges[numbers.get(databases[asked], 0)]  # noqa: B023 - called in this round
+                return rank_joins(facts, held, judge, asked).column
+
+            for name, rank in {"joinable": ours, **rivals(facts, held)}.items():
+                yield {"names": task.name, "path": has_path, "ranking": name, **places(one.pairs(), rank)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spider", type=Path, default=SPIDER)
+    for line in lines(parser.parse_args().spider):
+        print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

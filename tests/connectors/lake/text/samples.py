@@ -1,0 +1,170 @@
+"""Small text files of other people's kinds, each with the rows that it holds, or with why it is refused.
+
+A row is a list of texts, None where nothing is; the first is that of the column names. Written by hand, or by the
+standard library's writers, never by what is tested.
+"""
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+Row = list[str | None]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file, and its rows; `refused` is part of the reason where it has none."""
+
+    name: str
+    data: bytes
+    rows: tuple[Row, ...] = ()
+    refused: str = ""
+
+
+CONTENTS: dict[str, list[list[str]]] = {
+    "plain": [["id", "name"], ["1", "a"], ["2", "b"]],
+    "commas": [["id", "name"], ["1", "a, b; c | d\te"], ["2", "b"]],
+    "quotes": [["id", "name"], ["1", 'say "hi"'], ["2", '"']],
+    "breaks": [["id", "name", "x"], ["1", "two\nlines", "1"], ["2", "b\r\nc", "2"]],
+    "wide": [["id", *[f"column {n}" for n in range(40)]], *[[str(n), *["x"] * 40] for n in range(3)]],
+}
+
+
+def written() -> Iterator[Sample]:
+    """What Python's own writer makes of rows, by delimiter, quoting and line end."""
+    for delimiter, ending in ((",", "csv"), (";", "csv"), ("\t", "tsv"), ("|", "psv.csv"), ("\x01", "csv")):
+        for kind, rows in CONTENTS.items():
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL):
+                if delimiter in "\t\x01" and kind == "breaks":
+                    continue  # lines of a TSV that are rows by themselves: see `odd_quotes`
+                out = io.StringIO()
+                csv.writer(out, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerows(rows)
+                name = f"{kind} by {ord(delimiter)} {'all' if quoting else 'few'}.{ending}"
+                yield Sample(name, out.getvalue().encode(), tuple([list(row) for row in rows]))
+
+
+def encoded() -> Iterator[Sample]:
+    """Texts in other encodings, with and without a byte order mark, and packed."""
+    texts = {
+        "cp1252": "name,stadt\nMüller,Köln\nSchröder,Düsseldorf\nJosé,São Paulo\n",
+        "mac_roman": "name,city\nJosé,Málaga\nZoë,Curaçao\nRésumé,“naïve”\n",
+        "cp1251": "имя,город\nИван,Москва\nОльга,Казань\n",  # noqa: RUF001
+        "cp1250": "name,miasto\nŠtěpán,Łódź\nAnna,Opole\n",
+        "cp932": "名前,都市\n太郎,東京\n花子,大阪\n",
+        "utf-8-sig": "a,b\né,1\n",
+        "utf-16": "a,b\né,1\nü,2\n",
+        "utf-16-le": "alpha,beta\ngamma,1\ndelta,2\n",
+        "utf-16-be": "alpha,beta\ngamma,1\ndelta,2\n",
+        "utf-32": "a,b\né,1\n",
+    }
+    for encoding, text in texts.items():
+        rows: tuple[Row, ...] = tuple([[*row] for row in csv.reader(io.StringIO(text))])
+        yield Sample(f"{encoding}.csv", text.encode(encoding), rows)
+    damaged = "a,b\né,1\nü,2\n".encode() + b"\xe9,3\n"
+    yield Sample("damaged.csv", damaged, refused="encoding")
+    plain, rows = b"a,b\n1,x\n2,y\n", (["a", "b"], ["1", "x"], ["2", "y"])
+    for ending, pack in (("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)):
+        yield Sample(f"packed.csv.{ending}", pack(plain), rows)
+        yield Sample(f"packed half.csv.{ending}", pack(plain * 400)[:-20], refused="unpack")
+    yield Sample("packed twice.csv.gz", gzip.compress(plain) + gzip.compress(b"3,z\n"), (*rows, ["3", "z"]))
+    yield Sample("gzip by another name.csv", gzip.compress(plain), refused="gzip")
+
+
+def first_lines() -> Iterator[Sample]:
+    """What stands before the header, and below the rows."""
+    rows = (["id", "name"], ["1", "a"], ["2", "b"])
+    for delimiter in (",", ";", "\t", "|"):
+        body = "id,name\n1,a\n2,b\n".replace(",", delimiter)
+        yield Sample(f"note {ord(delimiter)}.csv", f"# made by x\n{body}".encode(), rows)
+        yield Sample(f"notes {ord(delimiter)}.csv", f"# made by x\n#\n# of y\n\n{body}".encode(), rows)
+        yield Sample(f"title {ord(delimiter)}.csv", f"Report of May\n\n{body}".encode(), rows)
+        yield Sample(f"sep {ord(delimiter)}.csv", f"sep={delimiter}\r\n{body}".encode(), rows)
+        yield Sample(f"between {ord(delimiter)}.csv", f"# x\n{body}# the end\n".encode(), rows)
+    yield Sample("blank lines.csv", b"\n\r\n\nid,name\n1,a\n\n2,b\n\n", rows)
+    yield Sample("padded title.csv", b"Report,\nid,name\n1,a\n2,b\n", rows)
+    yield Sample("header after a hash.csv", b"#id,name\n1,a\n2,b\n", (["#id", "name"], *rows[1:]))
+    yield Sample("words with commas.csv", b"name\nDoe, John\nRoe, Jane\n", refused="ragged")
+    yield Sample("only white space.csv", b" \n\n", refused="white space")
+    yield Sample("nothing.csv", b"", refused="empty")
+
+
+def headers() -> Iterator[Sample]:
+    """Headers that look like data, and data that looks like headers."""
+    cases = {
+        "year": "district,2021\nAK-1,-14.6\nAL-1,-31.9\n",
+        "years": "country,code,2019,2020\nChad,TCD,1,2\nMali,MLI,4,5\n",
+        "days": "country,2020-01-22,2020-01-23\nChad,1,2\nMali,4,5\n",
+        "numbers": "id,1,2,3\nx,4,5,7\ny,5,1,2\n",
+        "again": "type,name\ntype,foo\nname,bar\nkind,baz\n",
+        "words": "name,city\nanna,rome\nben,paris\n",
+        "twice": "a,a,b\n1,2,3\n4,5,6\n",
+        "blanks": "first name , city\nanna,rome\nben,oslo\n",
+        "one column": "name\nanna\nben\n",
+        "no rows": "a,b\n",
+    }
+    for name, text in cases.items():
+        yield Sample(f"header {name}.csv", text.encode(), tuple([[*row] for row in csv.reader(io.StringIO(text))]))
+    yield Sample("index.csv", b",Condition,Owner\n0,Condition,Owner\n1,Rabies,John\n",
+                 (["c1", "Condition", "Owner"], ["0", "Condition", "Owner"], ["1", "Rabies", "John"]))  # fmt: skip
+    yield Sample("gap.csv", b"q1,,q2\nResponse,Other,Response\nyes,,no\n",
+                 (["q1", "c2", "q2"], ["Response", "Other", "Response"], ["yes", None, "no"]))  # fmt: skip
+    yield Sample("trailing.csv", b"a,b,\n1,x,\n2,y,\n", (["a", "b", "c3"], ["1", "x", None], ["2", "y", None]))
+    yield Sample("trailing rows.csv", b"a,b\n1,x,\n2,y,\n", (["a", "b", "c3"], ["1", "x", None], ["2", "y", None]))
+    yield Sample("row names.csv", b"mpg,cyl\nMazda,21.0,6\nFiat,32.4,4\n",
+                 (["c1", "mpg", "cyl"], ["Mazda", "21.0", "6"], ["Fiat", "32.4", "4"]))  # fmt: skip
+    yield Sample("blanks between.csv", b"x y\n1 2\n3 4\n", (["x", "y"], ["1", "2"], ["3", "4"]))
+    yield Sample("no header.csv", b"1,2\n3,4\n", (["c1", "c2"], ["1", "2"], ["3", "4"]))
+    yield Sample("people.csv", b"anna,7\nben,8\ncleo,9\n", (["c1", "c2"], ["anna", "7"], ["ben", "8"], ["cleo", "9"]))
+    yield Sample("states.csv", b"AK,2019\nAL,2020\n", (["c1", "c2"], ["AK", "2019"], ["AL", "2020"]))
+
+
+def odd_quotes() -> Iterator[Sample]:
+    """Quotes as other rules have them, and quotes that no rule allows."""
+    rows = (["id", "s"], ["1", 'say "hi"'], ["2", "plain"])
+    yield Sample("backslash.csv", b'id,s\n1,"say \\"hi\\""\n2,plain\n', rows)
+    yield Sample("backslash.tsv", b'id\ts\n1\t"say \\"hi\\""\n2\tplain\n', (rows[0], ["1", '"say \\"hi\\""'], rows[2]))
+    yield Sample("inches.csv", b'id,s\n1,5" pipe\n2,3" nail\n', (rows[0], ["1", '5" pipe'], ["2", '3" nail']))
+    yield Sample("single.csv", b"id,s\n1,'a, b'\n2,'it''s'\n", (rows[0], ["1", "a, b"], ["2", "it's"]))
+    yield Sample("heroes.tsv", b'ns\ttitle\n0\tA\n0\t"Heroes\n0\tB\n0\tC"\n',
+                 (["ns", "title"], ["0", "A"], ["0", '"Heroes'], ["0", "B"], ["0", 'C"']))  # fmt: skip
+    yield Sample("after.tsv", b'id\ts\n1\t"Swing it" magistern\n2\tX\n',
+                 (rows[0], ["1", '"Swing it" magistern'], ["2", "X"]))  # fmt: skip
+    yield Sample("real lines.tsv", b'id\ts\n1\t"two\nlines"\n2\tX\n', (rows[0], ["1", "two\nlines"], ["2", "X"]))
+    yield Sample("empty cell.csv", b'id,s\n1,""\n2,\n', (rows[0], ["1", ""], ["2", None]))
+    refused = {
+        "cut": b'id,s\n1,"abc"\n2,"hello wor', "middle": b'id,s\n1,"abc\n2,"def"\n3,ghi\n',
+        "after": b'id,s\n1,"abc" d\n2,e\n', "blank after": b'id,s\n1,"abc" \n2,e\n',
+        "never closed": b'id,s\n1,"\n2,e\n',
+        "folder": b'id,s\n1,"say \\"hi\\""\n2,"C:\\dir"\n', "both": b'id,s\n1,"say \\"hi\\""\n2,"a ""b"""\n',
+    }  # fmt: skip
+    for name, data in refused.items():
+        yield Sample(f"refused {name}.csv", data, refused="quote")
+    ragged = {"more": b"a,b\n1,2\n1,2,3\n", "fewer": b"a,b\n1,2\n3\n4,5\n", "footer": b"a,b\n1,2\nTotal: 1\n"}
+    for name, data in ragged.items():
+        yield Sample(f"ragged {name}.csv", data, refused="ragged")
+
+
+def no_tables() -> Iterator[Sample]:
+    """Files that are something else than their names say."""
+    heads = {
+        "page.csv": (b"<!DOCTYPE html>\n<html><body>404</body></html>\n", "HTML"),
+        "page 2.csv": (b"\n  <html>\n", "HTML"),
+        "denied.csv": (b"<?xml version='1.0'?>\n<Error><Code>AccessDenied</Code></Error>", "object store"),
+        "lfs.csv": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "git-lfs"),
+        "licence.csv": (b"MIT License\n\nCopyright (c) 2020 X, Y\n", "licence"),
+        "sheet.csv": (b"PK\x03\x04\x14\x00", "ZIP"),
+        "parquet.csv": (b"PAR1\x15\x04\x15", "Parquet"),
+        "nul.csv": (b"a,b\n1,\0\n", "NUL"),
+    }
+    for name, (data, reason) in heads.items():
+        yield Sample(name, data, refused=reason)
+
+
+def samples() -> list[Sample]:
+    """All of them."""
+    kinds = (written, encoded, first_lines, headers, odd_quotes, no_tables)
+    return [sample for kind in kinds for sample in kind()]
