@@ -63,7 +63,7 @@ def lakes(draw):
         base = found[draw(st.sampled_from(sorted(found)))]
         places = draw(st.lists(st.integers(0, max(0, base.num_rows - 1)), max_size=8)) if base.num_rows else []
         names = draw(st.lists(st.sampled_from(base.column_names), min_size=1, max_size=3, unique=True))
-        found[f"part/{number}"] = base.select(names).take(pa.array(places, pa.int64()))
+        found[f"part/p{number}"] = base.select(names).take(pa.array(places, pa.int64()))
     return found
 
 
