@@ -89,3 +89,20 @@ def test_a_struct_that_only_looks_like_one_stays_a_struct(tmp_path: Path) -> Non
     pq.write_table(pa.table({"v": group}), tmp_path / "t.parquet")
     with pa.OSFile(str(tmp_path / "t.parquet")) as source:
         assert [leaf.token for leaf in file_leaves(open_parquet(source))] == ['["v","metadata"]', '["v","value"]']
+
+
+def test_an_enum_is_text_in_columns_and_in_lists(tmp_path: Path) -> None:
+    table = pa.table({"mood": ["sad", "ok"], "moods": [["ok"], []]})
+    pq.write_table(table, tmp_path / "t.parquet", store_schema=False)
+    data = (tmp_path / "t.parquet").read_bytes()
+    text, enum = b"\x25\x00\x4c\x1c\x00\x00", b"\x25\x08\x4c\x4c\x00\x00"  # converted and logical type
+    assert data.count(text) == 2
+    (tmp_path / "t.parquet").write_bytes(data.replace(text, enum))
+    with pa.OSFile(str(tmp_path / "t.parquet")) as source:
+        leaves = {leaf.token: leaf.type for leaf in file_leaves(open_parquet(source))}
+    assert [str(type_) for type_ in leaves.values()] == ["string", "list<element: string>"]
+    split = Split(0, 0, "t.parquet", "parquet", None, (), (), 2, len(data))
+    (batch,) = read_split(str(tmp_path), split, list(leaves), ReadCounter())
+    assert {token: cells.values.to_pylist() for token, cells in batch.items()} == dict(
+        zip(leaves, (["sad", "ok"], [["ok"], []]), strict=True)
+    )
