@@ -99,7 +99,8 @@ for name in sys.argv[1].split():
 def test_what_tasks_import_is_shipped():
     """Functions reach executors by the name of their module, so each stage's Spark module must load there."""
     root = code_root()
-    wanted = [".".join(path.relative_to(root).with_suffix("").parts) for path in root.glob("lakebed/tasks/*/spark.py")]
+    jobs = [path for name in ("spark.py", "jobs.py") for path in root.glob(f"lakebed/tasks/*/{name}")]
+    wanted = [".".join(path.relative_to(root).with_suffix("").parts) for path in jobs]
     wanted += ["lakebed.tasks.inventory.worker", "lakebed.tasks.relations.worker", "lakebed.connectors.spark.daemon"]
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
     named = {re.split(r"[<>=!\\[]", line)[0].replace("-", "_") for line in project}

@@ -19,6 +19,7 @@ from lakebed.connectors.errors import ArtifactError, ConfigError, SourceError
 from lakebed.connectors.lake.config import TextConfig
 from lakebed.connectors.lake.text import scan as text_scan
 from lakebed.connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, TextScan
+from lakebed.connectors.lake.text.renderings import BOOLS, FLOAT_STYLES
 from lakebed.connectors.lake.text.resolve import resolve_types
 from lakebed.connectors.lake.text.scan import scan_text_file
 from lakebed.connectors.lake.text.types import cast_staged
@@ -272,12 +273,18 @@ def test_any_table_of_strings_survives(table: list[list[str | None]], delimiter:
         columns = pq.ParquetFile(Path(folder) / "out" / OUT).read()
         for i, column in enumerate(resolve_types([found])):
             typed = cast_staged(columns.column(i).combine_chunks(), column.casts[0] or "")
-            assert [rendered(value) for value in typed.to_pylist()] == [row[i] for row in table]
+            rule = str(column.casts[0] or "")
+            assert [rendered(value, rule) for value in typed.to_pylist()] == [row[i] for row in table]
 
 
-def rendered(value: object) -> str | None:
+def rendered(value: object, rule: str) -> str | None:
+    """A value as its column's rule writes it."""
     if value is None or isinstance(value, str):
         return value
+    if rule in BOOLS:
+        return BOOLS[rule][0 if value else 1]
+    if rule in FLOAT_STYLES:
+        return repr(value)
     if isinstance(value, bool):
         return str(value).lower()
     return np.format_float_positional(value, trim="-") if isinstance(value, float) else str(value)
