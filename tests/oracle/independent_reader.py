@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -86,6 +87,9 @@ def _typed(cells: Sequence[str]) -> pa.Array:
             return pa.array([None if value is None else _canonical(parse, value) for value in values])
         except ValueError:
             continue
+    places = {len(value.partition(".")[2]) for value in values if value is not None}
+    if len(places) == 1 and all(value is None or re.fullmatch(r"-?(0|[1-9]\d*)\.\d+", value) for value in values):
+        return pa.array([None if value is None else Decimal(value) for value in values])
     return pa.array(values, pa.string())
 
 
