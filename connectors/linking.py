@@ -23,8 +23,13 @@ def link_file(storage: Storage, source: str, target: str) -> int:
 
 
 def _is_linked(source: str, target: str) -> bool:
-    """Whether the file system made the link; some have none, and none crosses from one to another."""
+    """Whether the file system made the link; some have none, and none crosses from one to another.
+
+    What stands at the target goes first: were it a link to the source already, a copy would empty both.
+    """
     os.makedirs(os.path.dirname(target), exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(target)
     with contextlib.suppress(OSError):
         os.link(source, target)
         return True

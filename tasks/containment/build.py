@@ -44,6 +44,7 @@ def build_artifact(
             for table, tokens in found.untrusted.items():
                 wrong.setdefault(table, set()).update(tokens)
             shown().note(f"{len(wrong)} tables have statistics that their data contradict: compared without")
+            stage.store.storage.delete_folder(f"{stage.path}/{ROW_HASHES_FOLDER}")
             view = view_lake(stage.store, inventory, config, wrong)
             found = build(view, config, stage, places, metrics)
         named = {view.lake.names[table]: sorted(tokens) for table, tokens in sorted(wrong.items())}

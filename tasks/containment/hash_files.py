@@ -210,17 +210,17 @@ def carry_hashes(
     writer = HashFiles(folders.storage.uri(folders.target), bits[1])
     per_bucket = np.bincount([file.bucket for file in files], minlength=1)
     for file in files:
+        blocks = list(read_blocks(folders.storage, f"{folders.source}/{file.path}"))
+        if sum(len(block.rows) for block in blocks) != file.n_rows:
+            raise _damaged(
+                folders.storage, f"{folders.source}/{file.path}", f"it holds not the {file.n_rows} rows of its list"
+            )
         is_linkable = bits[0] == bits[1] and per_bucket[file.bucket] <= MAX_LINKED
-        if is_linkable and _is_unchanged(folders, file, kept):
+        if is_linkable and all(kept.get((block.projection, block.table), -1) == block.table for block in blocks):
             link_file(folders.storage, f"{folders.source}/{file.path}", f"{folders.target}/{file.path}")
             yield file
         else:
-            for block in read_blocks(folders.storage, f"{folders.source}/{file.path}"):
+            for block in blocks:
                 if (table := kept.get((block.projection, block.table), -1)) >= 0:
                     writer.add(block.projection, table, block.rows)
     yield from writer.close()
-
-
-def _is_unchanged(folders: HashFolders, file: HashFile, kept: Kept) -> bool:
-    blocks = read_blocks(folders.storage, f"{folders.source}/{file.path}")
-    return all(kept.get((block.projection, block.table), -1) == block.table for block in blocks)

@@ -135,7 +135,10 @@ class PreviousScan:
 
 
 def save_state(storage: Storage, folder: str, view: LakeView, content: ContentScan, verified: Verified) -> None:
-    """Writes what the next run may reuse; tables that did not hold still are left out.
+    """Writes what the next run may reuse.
+
+    Left out are tables that did not hold still, and those whose statistics the data contradict: a run that did not read
+    them would believe the statistics again.
 
     Args:
         storage: of the artifact root.
@@ -144,7 +147,7 @@ def save_state(storage: Storage, folder: str, view: LakeView, content: ContentSc
         content: of the scan, whatever it reused of the previous one.
         verified: the exact counts.
     """
-    kept = np.array(sorted(set(content.plan.tables) - set(content.unstable)), np.int32)
+    kept = np.array(sorted(set(content.plan.tables) - set(content.unstable) - set(view.wrong)), np.int32)
     bits = content.plan.bucket_bits
     files = [{**vars(file), "bucket_bits": bits} for file in content.result.files] or [_no_file(bits)]
     tables = {

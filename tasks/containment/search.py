@@ -54,7 +54,7 @@ def scan_content(
     unstable = view.tables.changed_since(workspace.lake.root, sorted(plan.tables)) | result.errors
     if workspace.lake.strict:
         require_read(unstable, view.lake.names)
-    return ContentScan(plan, result, unstable, untrusted(rows, view.tables.columns, unstable)), reuse
+    return ContentScan(plan, result, unstable, untrusted(rows, view.tables.columns, unstable, reuse.tables)), reuse
 
 
 def sketch(view: LakeView, content: ContentScan, *, is_bag: bool) -> SketchedPairs:

@@ -63,6 +63,7 @@ class LakeView:
     Attributes:
         schema_pairs: (child, parent) schemas whose tokens allow a containment.
         trivial: (child, parent) tables contained by definition.
+        wrong: the columns whose statistics count for nothing.
     """
 
     tables: InventoryTables
@@ -70,6 +71,7 @@ class LakeView:
     schema_pairs: tuple[Int32, Int32]
     survey: MinMaxSurvey
     trivial: tuple[Int32, Int32]
+    wrong: Untrusted
 
 
 def view_lake(
@@ -82,7 +84,9 @@ def view_lake(
     lake = load_statistics(tables, columns, files, extras, strict_types=config.strict_types)
     pairs = schema_edges(lake.groups)
     found = survey(lake.groups, pairs, lake.bounds, is_bag=config.semantics == "bag", max_pairs=config.max_listed_pairs)
-    return LakeView(InventoryTables(tables, columns, files), lake, pairs, found, trivial_pairs(lake, pairs))
+    return LakeView(
+        InventoryTables(tables, columns, files), lake, pairs, found, trivial_pairs(lake, pairs), wrong or {}
+    )
 
 
 def trivial_pairs(lake: LakeStatistics, schema_pairs: tuple[Int32, Int32]) -> tuple[Int32, Int32]:

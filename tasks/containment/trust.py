@@ -75,19 +75,23 @@ def _is_outside(claim: Claim, low: Canonical, high: Canonical) -> bool:
     return (least is not None and least < claim.low) or (most is not None and most > claim.high)
 
 
-def untrusted(scanned: pa.Table, columns: pa.Table, unread: Collection[int]) -> dict[int, set[str]]:
+def untrusted(
+    scanned: pa.Table, columns: pa.Table, unread: Collection[int], reused: Collection[int] = ()
+) -> dict[int, set[str]]:
     """The columns whose statistics a scan contradicts.
 
     Args:
         scanned: rows of SCAN_SCHEMA.
         columns: of the inventory.
         unread: tables that could not be read as a whole.
+        reused: tables of which no file, or the new ones only, were read: their nulls were not counted.
     """
     found: dict[int, set[str]] = {}
     outside = scanned.filter(pc.equal(scanned["kind"], "outside"))
     for table, token in zip(outside["table_id"].to_pylist(), outside["token"].to_pylist(), strict=True):
         found.setdefault(table, set()).add(token)
-    values = scanned.filter(pc.equal(scanned["kind"], "values"))
+    is_counted = pc.invert(pc.is_in(scanned["table_id"], value_set=pa.array(list(reused), pa.int32())))
+    values = scanned.filter(pc.and_(pc.equal(scanned["kind"], "values"), is_counted))
     counted = values.group_by(["table_id", "token"]).aggregate([("n", "sum")])
     claimed = columns.filter(pc.is_valid(columns["n_nulls"])).select(["table_id", "token", "n_nulls"])
     both = counted.join(claimed, ["table_id", "token"], join_type="inner")

@@ -114,7 +114,7 @@ def test_hostile_names_come_back_as_json(client):
 
 def test_the_description_names_the_bounds(client):
     paths = client.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/similar", "/joinable", "/search"}
+    assert set(paths) == {"/similar", "/joinable", "/search", "/savings"}
     (k,) = [one for one in paths["/similar"]["get"]["parameters"] if one["name"] == "k"]
     assert (k["schema"]["minimum"], k["schema"]["maximum"]) == (1, 1_000)
     assert "404" in paths["/similar"]["get"]["responses"]

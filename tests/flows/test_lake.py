@@ -59,7 +59,7 @@ from lakebed.connectors.errors import SourceError, Transient
 from lakebed.flows.lake import TASKS, lake_flow
 from lakebed.scope import RunScope
 from lakebed.tasks.runtime.retry import DELAYS_S
-RunScope.start_beside = lambda self, **_: None
+RunScope.start_beside = lambda self, _: None
 class Flaky(SourceError, Transient): pass
 calls = []
 def failing(kind, n):

@@ -49,6 +49,7 @@ def test_nulls_that_were_counted_otherwise_and_tables_that_were_not_read():
     )
     columns = pa.table({"table_id": pa.array([0, 1, 2], pa.int32()), "token": ["a", "b", "c"], "n_nulls": [1, 0, 4]})
     assert untrusted(scanned, columns, [2]) == {0: {"a"}, 1: {"b"}}
+    assert untrusted(scanned, columns, [2], reused=[0]) == {1: {"b"}}
     assert without(columns, {0: {"a"}}, ["n_nulls", "min_lower"])["n_nulls"].to_pylist() == [None, 0, 4]
 
 
@@ -72,6 +73,13 @@ def test_a_wrong_count_of_nulls_refutes_no_true_pair_and_is_named(tmp_path, spar
     assert store.manifest(containment).summary[SUMMARY_KEY] == {"old": ['["id"]']}
     told = explain_table(store, inventory, containment, "new")
     assert {pair.verdict for pair in told.pairs} == {"contained"}
+    # the next run reads the table again: it must not believe what this one found to be wrong
+    pq.write_table(pa.table({"id": ["c"]}), tmp_path / "lake" / "other.parquet")
+    inventory = run_stage(INVENTORY, Inputs.of(space, InventoryConfig()))
+    later = run_stage(CONTAINMENT, Inputs.of(space, inventory, ContainmentConfig()))
+    assert later != containment
+    assert {(row["child"], row["parent"]) for row in store.read(later, "edges").to_pylist()} == found
+    assert store.manifest(later).summary[SUMMARY_KEY] == {"old": ['["id"]']}
 
 
 def _with_no_nulls(data):
