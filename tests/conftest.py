@@ -80,10 +80,13 @@ def parquet_lake(tmp_path):
 def finished(tmp_path_factory):
     """A finished run on the mixed lake: its folder (`lake`, `artifacts`) and answer. Not to be changed."""
     from tests.flows.lakes import write_mixed_lake
-    from tests.flows.processes import lakebed
+    from tests.flows.processes import ONE_KEY, lakebed
 
     folder = tmp_path_factory.mktemp("finished")
     write_mixed_lake(folder / "lake")
+    # what the command line's variable says, for those who ask this root without it
+    (folder / "artifacts").mkdir()
+    (folder / "artifacts" / "hash_key").write_text(ONE_KEY["LAKEBED_CONTAINMENT__HASH_KEY"])
     answer = lakebed("run", "--lake", "lake", "--artifacts", "artifacts", "--json", folder=folder)
     assert answer.status == 0, answer.err
     return folder, answer

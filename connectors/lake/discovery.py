@@ -28,7 +28,7 @@ Groups = dict[tuple[str, TableFormat], list[FileEntry]]
 # Dask, Polars, DuckDB (a file for each thread), Trino and Athena, pyarrow with a name of its own
 _PARTS = (
     re.compile(r"part[._](?P<n>\d+)"),
-    re.compile(r"(?P<n>\d+)"),
+    re.compile(r"(?P<n>0\d{3,})"),
     re.compile(r"data_(?P<n>\d+)"),
     re.compile(r"\d{8}_\d{6}_\d{5}_[0-9a-z]{5}_[0-9a-f]{8}-[0-9a-f-]{27}"),
     re.compile(r"[0-9a-f]{32}-(?P<n>\d+)"),

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.leaves import token_of
 from lakebed.connectors.lake.text.json_text import json_texts
+from lakebed.connectors.lake.text.renderings import render
 from lakebed.connectors.lake.text.types import float_texts
 
 _BATCH_ROWS = 1 << 16
@@ -32,7 +33,7 @@ class TextStyle:
         names: the header of CSV; empty: none is written.
         null_text: the unquoted CSV cell that stands for null.
         null_values: all unquoted CSV cells that a reader takes for null.
-        forms: by token, the form of timestamps (see `timestamp_form`).
+        forms: by token, the form of timestamps (see `timestamp_form`), or the rendering of other values.
         raw: tokens of JSON columns whose text is JSON already.
         omits_nulls: whether JSON objects leave out the keys of nulls.
         quoted: places of the CSV columns of which every cell but nulls stands in quotes, also where it need not.
@@ -134,9 +135,11 @@ def cell_texts(values: pa.Array, form: str = "") -> pa.Array:
 
     Args:
         values: of a type that text columns have.
-        form: of timestamps.
+        form: of timestamps; else the name of a rendering.
     """
     type_ = values.type
+    if form and not pa.types.is_timestamp(type_) and (texts := render(values, form)) is not None:
+        return texts
     if pa.types.is_string(type_):
         return values
     if pa.types.is_floating(type_):
@@ -191,6 +194,9 @@ def _json_values(values: pa.Array, path: tuple[str, ...], style: TextStyle) -> p
         ]
         return pc.if_else(values.is_valid(), _object(members, len(values)), pa.scalar(None, pa.string()))
     token = token_of(path)
+    if form := "" if pa.types.is_temporal(type_) else dict(style.forms).get(token, ""):
+        texts = cell_texts(values, form)
+        return texts if token in style.raw else json_texts(texts)
     if pa.types.is_floating(type_):
         return float_texts(values)
     if pa.types.is_string(type_) and token in style.raw:

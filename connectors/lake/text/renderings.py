@@ -56,6 +56,7 @@ FLOAT_STYLES = {
         1e-3, 1e7, _POINT, r"-?[1-9]\.(?:[0-9]*[1-9]|0)E-?[1-9][0-9]{0,2}", ("NaN", "Infinity", "-Infinity")
     ),
 }
+_WRITTEN_SCALE = 6
 FLOATS = (*FLOAT_STYLES, "float:js")
 BOOLS = {"bool:True": ("True", "False"), "bool:TRUE": ("TRUE", "FALSE")}
 
@@ -103,6 +104,21 @@ def cast_rendered(cells: pa.Array, name: str) -> pa.Array:
     if name in BOOLS:
         return pc.equal(cells, BOOLS[name][0])
     return pc.cast(cells, rendered_type(name))
+
+
+def render(values: pa.Array, name: str) -> pa.Array | None:
+    """Values as the rendering writes them, null as null; None for a rendering that is read and not written."""
+    if name in BOOLS:
+        return pc.if_else(values, *BOOLS[name])
+    if name.startswith("decimal:"):
+        # beyond this scale Arrow writes small decimals with an exponent
+        return pc.cast(values, pa.string()) if values.type.scale <= _WRITTEN_SCALE else None
+    if name == "float:js":
+        return pc.cast(values, pa.string())
+    if name != "float:python":
+        return None
+    texts = pa.array(values.fill_null(0.0).to_numpy(zero_copy_only=False).astype("U32"), pa.string())
+    return pc.if_else(values.is_valid(), texts, pa.scalar(None, pa.string()))
 
 
 def _parse_decimal(cells: pa.Array, name: str) -> pa.Array | None:

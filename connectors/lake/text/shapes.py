@@ -134,6 +134,11 @@ def _reshape_struct(array: pa.Array, source: Shape, target: Shape) -> pa.Array:
 def _reshape_number(array: pa.Array, source: Shape, target: Shape) -> pa.Array:
     if target.kind == "number_text" and source.kind == "float":
         return float_texts(array)
+    if pa.types.is_integer(array.type) and target.kind == "float":
+        # beyond 2^53 Arrow refuses whole numbers that a float holds exactly, too
+        floats = pc.cast(array, pa.float64(), safe=False)
+        if pc.all(pc.equal(pc.cast(floats, pa.decimal128(38, 0)), pc.cast(array, pa.decimal128(38, 0)))).as_py():
+            return floats
     return pc.cast(array, arrow_type(target))
 
 

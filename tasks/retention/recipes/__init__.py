@@ -3,7 +3,7 @@
 Functions raise `SourceError` where the lake cannot be read, `PlanError` where something has moved or cannot be written.
 
 context.RecipeContext(lake, folder, key, config), RecipeContext.of(lake, folder, containment_config, recipe_config)
-    lake: `LakeConfig`; folder: URI where stored row numbers lie; key: the 16 bytes of the row hashes.
+    lake: `LakeConfig`; folder: URI where stored row numbers lie; key: the 32 bytes of the row hashes.
 refs.table_refs(inventory, names) -> dict[str, TableRef]
     the inventory's tables (`InventoryTables`) as references; digests, schema and dialect still missing.
 refs.observe_again(lake, ref) -> TableRef
@@ -12,7 +12,7 @@ reader.TableReader(lake, ref).describe() -> TableRef
     the reference completed from the files: schema, digests, dialect.
 synthesis.synthesise(context, child, parents, columns=None) -> Outcome
     the recipe in it was executed, compared and (by default) written to a temporary folder and read.
-spark.synthesise_on_spark(session, context, pairs) -> list[Outcome]
+jobs.synthesise_all(engine, context, pairs) -> list[Outcome]
     the same for any number of `pairs.PairRefs(child, parents)` in one job.
 rebuild.rebuild(context, recipe) -> pa.Table
     the child's rows from the parents by the recipe alone; refuses parents whose bytes or version have moved.

@@ -56,7 +56,9 @@ class TextDialect(FrozenConfig):
     line_end: str = Field("\n", description="End of a line.")
     null_values: tuple[str, ...] = Field(("",), description="Unquoted CSV cells that stand for null.")
     omits_nulls: bool = Field(False, description="Whether JSON objects leave out the keys of nulls.")
-    forms: tuple[tuple[str, str], ...] = Field((), description="Token and form (a pattern) of columns of timestamps.")
+    forms: tuple[tuple[str, str], ...] = Field(
+        (), description="Token and form of timestamps (a pattern), or rendering, of columns."
+    )
     raw: tuple[str, ...] = Field((), description="Tokens of JSON columns whose text is JSON itself, such as numbers.")
     quotes_header: bool = Field(False, description="Whether all names of CSV stand in quotes.")
     quoted: tuple[int, ...] = Field((), description="Places of the CSV columns of which all cells but nulls do.")

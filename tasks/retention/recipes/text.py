@@ -14,6 +14,7 @@ from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
 from lakebed.connectors.lake.text.csv_quotes import OddQuotes
 from lakebed.connectors.lake.text.json_exact import NotOneALine
 from lakebed.connectors.lake.text.json_lines import JsonReader
+from lakebed.connectors.lake.text.renderings import render
 from lakebed.connectors.lake.text.scan import MAX_ROW_BYTES
 from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream
 from lakebed.connectors.lake.text.types import cast_staged, is_plain_form, timestamp_form
@@ -195,12 +196,19 @@ def _cells(
         rule = casts.get(leaf.token, "")
         first = whole.values.drop_null()
         form = timestamp_form(first[0].as_py()) if rule == "timestamp" and len(first) else ""
-        # the writer of recipes knows one rendering of a type; JSON's strings stay such
-        if ":" in rule or (form and not is_plain_form(form)) or (is_json and rule in ("date", "timestamp")):
+        values = _typed(whole.values, rule)
+        if ":" in rule and not pa.types.is_null(whole.values.type):
+            form = rule
+            written = render(values, rule)
+            is_written = written is not None and written.equals(whole.values.cast(written.type))
+        else:
+            # the writer of recipes knows one rendering of these types; JSON's strings stay such
+            is_written = (not form or is_plain_form(form)) and not (is_json and rule in ("date", "timestamp"))
+        if not is_written or (":" in rule and seen.forms.get(leaf.token, form) != form):
             raise _not_plain(file.path, f"column {path_of(leaf.token)[0]} is text that was typed by a rendering")
         if form and leaf.token not in seen.forms:
             seen.forms[leaf.token] = form
-        result[leaf.token] = LeafArray(_typed(whole.values, rule), whole.null_depth)
+        result[leaf.token] = LeafArray(values, whole.null_depth)
     return result
 
 
