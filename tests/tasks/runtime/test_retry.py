@@ -133,15 +133,15 @@ def test_a_lake_whose_store_fails_while_footers_are_read_is_read_again_and_no_ta
     write_parquet_lake(tmp_path / "lake")
     root = upload(tmp_path / "lake", f"lake-{fault}")
     config = load_config(None, {"lake": {"root": root}, "artifacts": str(tmp_path / "artifacts")})
-    healing, opened = failing(store, fault), parquet.open_file
+    healing, fetched = failing(store, fault), parquet.file_end
     store.fault = None
 
     def late(*given: object) -> object:
         # the listing got through; the files do not
         store.fault = None if healing.notes else fault  # type: ignore[assignment]
-        return opened(*given)  # type: ignore[arg-type]
+        return fetched(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(parquet, "open_file", late)
+    monkeypatch.setattr(parquet, "file_end", late)
     with RunScope(config, "r1", ["x"]) as scope:
         run_here(scope, "inventory", None)
     assert len(healing.notes) == 1 and healing.notes[0].startswith("inventory is tried again")
