@@ -139,7 +139,7 @@ class Answers:
 
         Examples:
             >>> [(key.child, key.column, key.parent) for key in lake.keys("names")]
-            [('names', 'id', 'orders')]
+            [('orders_part', 'name', 'names')]
 
         Raises:
             ConfigError: if there is no such table; near names are told.

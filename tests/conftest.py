@@ -1,12 +1,15 @@
 """What tests of several packages share: one Spark session a test run, made when the first test asks for it."""
 
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from hypothesis import settings
 
 from lakebed.connectors.spark.config import SparkConfig
+from lakebed.tasks.runtime import hash_key
 from lakebed.tasks.runtime.progress import Progress, show
+from tests.flows.processes import ONE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +26,15 @@ if TYPE_CHECKING:
 # the first call of a compiled kernel takes seconds, later ones microseconds
 settings.register_profile("lakebed", deadline=None)
 settings.load_profile("lakebed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_hash_key() -> "Iterator[None]":
+    """Artifact roots that this process makes have one key: which rows a sketch holds, and so which step refutes a pair
+    first, is the same in every run of the tests."""
+    key = bytes.fromhex(ONE_KEY["LAKEBED_CONTAINMENT__HASH_KEY"])
+    with mock.patch.object(hash_key, "secrets", mock.Mock(token_bytes=lambda n: key[:n])):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +92,7 @@ def parquet_lake(tmp_path):
 def finished(tmp_path_factory):
     """A finished run on the mixed lake: its folder (`lake`, `artifacts`) and answer. Not to be changed."""
     from tests.flows.lakes import write_mixed_lake
-    from tests.flows.processes import ONE_KEY, lakebed
+    from tests.flows.processes import lakebed
 
     folder = tmp_path_factory.mktemp("finished")
     write_mixed_lake(folder / "lake")

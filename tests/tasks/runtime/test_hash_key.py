@@ -1,4 +1,5 @@
 import os
+import secrets
 import stat
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,9 +7,15 @@ import pytest
 
 from lakebed.connectors.errors import ConfigError, PlanError
 from lakebed.connectors.storage import Storage
+from lakebed.tasks.runtime import hash_key
 from lakebed.tasks.runtime.hash_key import KEY_FILE, OLDER_PUBLIC_KEY, HashKeys, keep_key, key_id, root_key, stored_key
 
 KEY = bytes(range(32))
+
+
+@pytest.fixture(autouse=True)
+def made_by_chance(monkeypatch):
+    monkeypatch.setattr(hash_key, "secrets", secrets)
 
 
 def test_a_root_has_one_key_that_only_its_owner_can_read(tmp_path):
