@@ -116,7 +116,9 @@ def test_called_from_python_it_does_all_that_the_command_line_does(tmp_path):
     assert [stage.reused for stage in newest.stages] == [True] * len(first)
     assert oldest.config["lake"]["root"] == str(tmp_path / "lake")
     assert oldest.expectations.status == "passed"
-    assert oldest.peak_driver_bytes > 0 and oldest.session_start_s > 0
+    assert oldest.peak_driver_bytes > 0
+    # the local engine needs no session
+    assert oldest.session_start_s == 0
     reports = list(tmp_path.glob("artifacts/runs/*/report.html"))
     assert [path.parent.name for path in reports] == [oldest.run_id]
     assert "orders_part" in reports[0].read_text()

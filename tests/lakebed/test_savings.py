@@ -9,6 +9,7 @@ from lakebed.savings import Amount, figures
 from lakebed.tasks.runtime.prometheus import metrics_text
 from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import write_parquet_lake
+from tests.flows.processes import ONE_KEY
 from tests.flows.processes import lakebed as verb
 
 FIGURES = ("may_go", "set_aside", "saved")
@@ -28,7 +29,8 @@ def test_what_is_set_aside_is_not_saved_before_it_is_purged(tmp_path):
     from lakebed.flows.http import create_app
 
     write_parquet_lake(tmp_path / "lake")
-    (tmp_path / "c.toml").write_text("[quarantine]\ngrace_days = 0\n")
+    key = ONE_KEY["LAKEBED_CONTAINMENT__HASH_KEY"]
+    (tmp_path / "c.toml").write_text(f'[quarantine]\ngrace_days = 0\n[containment]\nhash_key = "{key}"\n')
     options = ("--artifacts", "artifacts", "--config", "c.toml")
 
     def done(*arguments):
