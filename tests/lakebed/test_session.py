@@ -95,7 +95,7 @@ def test_a_run_takes_the_lease_reuses_and_is_recorded(place, lake, capfd):
     assert [stage.reused for stage in run.stages] == [True] * 9
     assert lake.status()[0].run_id == run.record.run_id
     assert run.containments()[:] and run.report.endswith("report.html")
-    assert f"run {run.record.run_id}, completed" in run._repr_html_() and "8 StageRow" in repr(run)
+    assert f"run {run.record.run_id}, completed" in run._repr_html_() and "9 StageRow" in repr(run)
     with Lease(lake.artifacts, "another"), pytest.raises(LeaseError):
         lake.run()
     lakebed.open(place / "lake", artifacts=place / "artifacts").run(to="inventory")
