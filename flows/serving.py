@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+# before Prefect puts the folder it was called in on the path: what is loaded later would be looked for there first
+import pandas  # noqa: F401
+
 from lakebed.artifacts import root_id
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError, StageError
