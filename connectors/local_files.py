@@ -4,9 +4,13 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from lakebed.connectors.errors import ArtifactError, LakeError
 
+# of a link: the file system has none, or none from here to there
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
 _REASONS = {
     errno.EACCES: ("no permission", "give this user the right, or choose another folder"),
     errno.EPERM: ("no permission", "give this user the right, or choose another folder"),
@@ -28,38 +32,50 @@ def storage_error(error: OSError, action: str, path: str, kind: type[LakeError] 
 
 def write_atomic(target: str, data: bytes) -> None:
     """Writes a file by a temporary one beside it, fsync, rename and fsync of the folder."""
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(target))
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+    with _written_beside(target, data) as temporary:
         os.chmod(temporary, 0o644 & ~_umask())
         os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync_folder(os.path.dirname(target))
 
 
 def create_private(target: str, data: bytes) -> bool:
-    """Makes a file that only its owner can read, whole or not at all; False where one is there already."""
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(target))
+    """Makes a file that only its owner can read; False where one is there already.
+
+    Whole or not at all, but on a file system without hard links, where a process that is killed may leave a part.
+    """
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.link(temporary, target)
+        with _written_beside(target, data) as temporary:
+            try:
+                os.link(temporary, target)
+            except OSError as error:
+                if error.errno not in NO_LINKS:
+                    raise
+                with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+                    _write_durably(stream, data)
     except FileExistsError:
         return False
-    finally:
-        os.unlink(temporary)
-    _sync_folder(os.path.dirname(target))
     return True
+
+
+@contextlib.contextmanager
+def _written_beside(target: str, data: bytes) -> Iterator[str]:
+    """A temporary file of the data beside the target, for its owner alone; afterwards it is gone, the folder synced."""
+    folder = os.path.dirname(target)
+    os.makedirs(folder, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            _write_durably(stream, data)
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+    _sync_folder(folder)
+
+
+def _write_durably(stream: BinaryIO, data: bytes) -> None:
+    stream.write(data)
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def is_new(folder: str, seen: set[tuple[int, int]]) -> bool:

@@ -13,7 +13,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.input import RunInput
 from pydantic import Field
 
-from lakebed.connectors.errors import LeaseError
+from lakebed.connectors.errors import LeaseError, PlanError
 from lakebed.connectors.lake.globs import matches_any, unmatched
 from lakebed.flows.deployments import own_parameters
 from lakebed.flows.markdown import code, code_cell
@@ -99,14 +99,15 @@ def _apply_when_free(plan: Plan, settings: "LakebedConfig") -> "Applied":
     """Applies the plan; while a run works on the artifact root, waits for its end.
 
     Raises:
-        LeaseError: if the root is still held after an hour.
+        LeaseError, PlanError: if the root is still held after an hour.
     """
     until = time.monotonic() + _LEASE_WAIT_S
     while True:
         try:
             return apply(plan, settings)
-        except LeaseError as error:
-            if time.monotonic() > until:
+        except (LeaseError, PlanError) as error:
+            is_busy = isinstance(error, LeaseError) or isinstance(error.__cause__, LeaseError)
+            if not is_busy or time.monotonic() > until:
                 raise
             get_run_logger().info("waiting: %s (%s)", error.what, error.value)
             time.sleep(_POLL_S)

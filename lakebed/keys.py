@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+import pyarrow.compute as pc
+
 from lakebed.artifacts import newest_refs
 from lakebed.connectors.errors import ConfigError
 from lakebed.results import Result
@@ -175,10 +177,11 @@ def keys(root: str, only: RunRecord | None = None) -> Keys:
     foreign = store.read(refs["keys"], "foreign_keys", list(ForeignKey.__dataclass_fields__))
     foreign = foreign.sort_by([("child", "ascending"), ("column", "ascending")])
     primary = store.read(refs["keys"], "primary_keys").sort_by("table").to_pylist()
+    nodes = store.read(refs["lakegraph"], "nodes", ["node_id", "kind", "label"])
     return Keys(
         (ForeignKey(**row) for row in foreign.to_pylist()),
         (PrimaryKey(row["table"], tuple(row["columns"]), row["n_rows"]) for row in primary),
-        _columns(store.read(refs["lakegraph"], "nodes", ["node_id", "kind", "label"]).to_pylist(),
+        _columns(nodes.filter(pc.equal(nodes["kind"], "table")).to_pylist(),
                  store.read(refs["lakegraph"], "graph_columns", ["node_id", "table_node", "token"]).to_pylist(),
                  store.read(refs["lakegraph"], "column_values", ["node_id", "position", "value_kind"]).to_pylist()),
         str(store.manifest(refs["keys"]).summary["model"]),
@@ -191,7 +194,7 @@ def _columns(
     """(name, kind of values) of every table's columns, in the order of its schema."""
     from lakebed.tasks.keys.lake import path_text
 
-    table = {row["node_id"]: str(row["label"]) for row in nodes if row["kind"] == "table"}
+    table = {row["node_id"]: str(row["label"]) for row in nodes}
     facts = {row["node_id"]: row for row in values}
     found: dict[str, list[tuple[int, str, str]]] = {name: [] for name in table.values()}
     for row in columns:

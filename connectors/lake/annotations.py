@@ -40,9 +40,22 @@ def exact_schema(file: pq.ParquetFile, variants: Collection[Path] = ()) -> pa.Sc
     return pa.schema([walk.field(field, (field.name,)) for field in schema])
 
 
-def file_leaves(file: pq.ParquetFile, ignore_case: bool = False, variants: Collection[Path] = ()) -> list[Leaf]:
-    """The leaves of a file; `stored` is the type of a leaf in `schema_arrow`, where that is another one."""
-    exact, given = exact_schema(file, variants), file.schema_arrow  # pyarrow makes it anew each time it is asked for
+def file_leaves(
+    file: pq.ParquetFile,
+    ignore_case: bool = False,
+    variants: Collection[Path] = (),
+    exact: pa.Schema | None = None,
+) -> list[Leaf]:
+    """The leaves of a file; `stored` is the type of a leaf in `schema_arrow`, where that is another one.
+
+    Args:
+        file: open.
+        variants: as of `exact_schema`.
+        ignore_case: whether tokens are folded.
+        exact: the schema that it gives, where that is known.
+    """
+    exact = exact_schema(file, variants) if exact is None else exact
+    given = file.schema_arrow  # pyarrow makes it anew each time it is asked for
     leaves = schema_leaves(exact, ignore_case)
     stored = [_type_at(given, leaf.indices) for leaf in leaves]
     return [

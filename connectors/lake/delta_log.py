@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.delta import open_table
-from lakebed.connectors.errors import LakeError, SourceError, first_line
+from lakebed.connectors.errors import LakeError, SourceBusyError, SourceError, Transient, first_line
 from lakebed.connectors.lake.canonical import canonical_values, has_order, is_stringlike
 from lakebed.connectors.lake.delta_schema import casts_of, plainly, widened_columns, with_variants
 from lakebed.connectors.lake.files import place_uri
@@ -99,6 +99,8 @@ def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore
             raise SourceError("the log ends before its newest commit", value=f"version {table.version()} of {newest}")
         return _read(table, source, ignore_case)
     except LakeError as error:
+        if isinstance(error, Transient):
+            raise SourceBusyError(f"cannot read the Delta table {source.path}", value=_reason(error)) from error
         raise _damaged(source, plainly(_reason(error))) from error
     except (KeyboardInterrupt, SystemExit):
         raise
@@ -419,7 +421,8 @@ def delta_rows(root: str, path: str, version: int, ignore_case: bool) -> DeltaRo
         data = [leaf for leaf in leaves if leaf.token not in partitions]
         return DeltaRows(physical_tokens(table, data), live_rows(table))
     except LakeError as error:
-        raise SourceError(f"cannot read the Delta table {path}", value=_reason(error), hint=_HINT) from error
+        kind = SourceBusyError if isinstance(error, Transient) else SourceError
+        raise kind(f"cannot read the Delta table {path}", value=_reason(error), hint=_HINT) from error
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of the Rust side is no Exception

@@ -60,11 +60,13 @@ def file_end(root: str, path: str, n_bytes: int) -> bytes:
         SourceError: if the object cannot be read.
     """
     with open_file(root, path, n_bytes) as source:
-        if n_bytes <= WHOLE_OBJECT_BYTES:
-            return bytes(source.read())
-        source.seek(n_bytes - _TAIL_BYTES)
+        if n_bytes > WHOLE_OBJECT_BYTES:
+            source.seek(n_bytes - _TAIL_BYTES)
         tail = bytes(source.read())
-        n_footer = int.from_bytes(tail[-8:-4], "little") + 8
+        # the size of the footer is to be believed in front of its sign alone
+        n_footer = int.from_bytes(tail[-8:-4], "little") + 8 if tail.endswith(b"PAR1") else 0
+        if n_bytes <= WHOLE_OBJECT_BYTES:
+            return tail[-max(_TAIL_BYTES, n_footer) :]
         if _TAIL_BYTES < n_footer <= n_bytes:
             source.seek(n_bytes - n_footer)
             tail = bytes(source.read(n_footer - _TAIL_BYTES)) + tail

@@ -30,6 +30,8 @@ OnDeath = Callable[[Item, str], Result]
 
 # without a result, a block read or a batch
 STALL_S = 30.0
+# how often a wait of that time looks up
+_LOOKS = 3
 # that a child may take beyond what its parent had
 MEMORY_BYTES = 4 << 30
 _LENGTH = struct.Struct("<Q")
@@ -213,7 +215,13 @@ class _Inbox:
 
     def _take(self, n_bytes: int) -> bytes | None:
         while len(self._data) < n_bytes:
-            ready, _, _ = select.select([self._handle], [], [], STALL_S)
+            ready: list[int] = []
+            for _ in range(_LOOKS):
+                # a parent that is a child itself is not silent while its own child works
+                alive()
+                ready, _, _ = select.select([self._handle], [], [], STALL_S / _LOOKS)
+                if ready:
+                    break
             block = os.read(self._handle, 1 << 20) if ready else b""
             if not block:
                 self.is_silent = not ready

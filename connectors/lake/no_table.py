@@ -2,6 +2,8 @@
 
 import re
 
+# letters that may begin a text, too (`ORCID`, `PARENT`), and a byte that text has not
+_BINARY = rb"(?=.*[\x00-\x08\x0e-\x1f])"
 _HEADS = (
     (re.compile(rb"version https://git-lfs\.github\.com/spec/"), "a pointer of git-lfs: the file was not fetched"),
     (re.compile(rb"[^\n]*/annex/objects/"), "a pointer of git-annex: the file was not fetched"),
@@ -16,9 +18,10 @@ _HEADS = (
     (re.compile(rb"%PDF-"), "a PDF document"),
     (re.compile(rb"SQLite format 3\x00"), "an SQLite database"),
     (re.compile(rb"Obj\x01"), "an Avro file"),
-    (re.compile(rb"ORC"), "an ORC file"),
-    (re.compile(rb"ARROW1"), "an Arrow file"),
-    (re.compile(rb"PARE"), "an encrypted Parquet file"),
+    (re.compile(rb"ORC" + _BINARY, re.S), "an ORC file"),
+    (re.compile(rb"ARROW1" + _BINARY, re.S), "an Arrow file"),
+    (re.compile(rb"PARE" + _BINARY, re.S), "an encrypted Parquet file"),
+    (re.compile(rb"PAR1" + _BINARY, re.S), "a Parquet file"),
     (re.compile(rb"\x1f\x8b"), "gzip's bytes under a name that does not end in .gz"),
     (re.compile(rb"\x28\xb5\x2f\xfd"), "zstd's bytes under a name that does not end in .zst"),
     (re.compile(rb"BZh[1-9]"), "bzip2's bytes under a name that does not end in .bz2"),
@@ -39,8 +42,6 @@ HEAD_BYTES = 4096
 
 def what_it_is(head: bytes) -> str:
     """What a file that should be text is instead, by its first bytes; empty where they tell nothing."""
-    if head.startswith(_PARQUET):
-        return "a Parquet file"
     start = head[:HEAD_BYTES].removeprefix(b"\xef\xbb\xbf")
     return next((words for pattern, words in _HEADS if pattern.match(start.lstrip()) or pattern.match(start)), "")
 

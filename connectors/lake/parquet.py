@@ -136,7 +136,7 @@ def _parse(entry: FileEntry, source: pa.NativeFile) -> _Footer:
         groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
         rows = [group.num_rows for group in groups]
         sizes: list[int] = []
-        statistics = _statistics(metadata, groups, file_leaves(file), sizes)
+        statistics = _statistics(metadata, groups, file_leaves(file, exact=schema), sizes)
         _check(entry, metadata, rows, sizes)
         facts = FileFacts(entry.path, entry.size, sum(rows), rows, sizes, [], statistics)
         return _Footer(facts, schema.serialize().to_pybytes())

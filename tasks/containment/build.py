@@ -35,18 +35,20 @@ def build_artifact(
         view = view_lake(stage.store, inventory, config)
     staged_root = stage.store.folder(inventory.stage, inventory.key)
     build = _sampled if config.mode == "sampled" else _exact
+    # the engine is in no key: what it left out must not be reused by one that reads it
+    stage.is_whole = reads_all(engine_for_tables(stage.workspace, view.tables), view.tables)
     places = ScanPlaces(staged_root, join_uri(stage.folder, ROW_HASHES_FOLDER))
     found = build(view, config, stage, places, metrics)
-    if found.untrusted:
+    wrong: dict[int, set[str]] = {}
+    while found.untrusted:
         # statistics that the data contradict have refuted pairs: once more without them
-        wrong: dict[int, set[str]] = {}
-        while found.untrusted:
-            for table, tokens in found.untrusted.items():
-                wrong.setdefault(table, set()).update(tokens)
-            shown().note(f"{len(wrong)} tables have statistics that their data contradict: compared without")
-            stage.store.storage.delete_folder(f"{stage.path}/{ROW_HASHES_FOLDER}")
-            view = view_lake(stage.store, inventory, config, wrong)
-            found = build(view, config, stage, places, metrics)
+        for table, tokens in found.untrusted.items():
+            wrong.setdefault(table, set()).update(tokens)
+        shown().note(f"{len(wrong)} tables have statistics that their data contradict: compared without")
+        stage.store.storage.delete_folder(f"{stage.path}/{ROW_HASHES_FOLDER}")
+        view = view_lake(stage.store, inventory, config, wrong)
+        found = build(view, config, stage, places, metrics)
+    if wrong:
         named = {view.lake.names[table]: sorted(tokens) for table, tokens in sorted(wrong.items())}
         found = replace(found, summary={**found.summary, SUMMARY_KEY: named})
     with shown().step("Publishing containments"):
@@ -73,7 +75,6 @@ def _exact(
 ) -> _Found:
     """Samples refute, row hashes prove."""
     workspace, engine = stage.workspace, engine_for_tables(stage.workspace, view.tables)
-    stage.is_whole = reads_all(engine, view.tables)
     with metrics.step("previous"):
         previous = _previous(stage)
     with metrics.step("scan") as cost:

@@ -175,7 +175,7 @@ def compare_here(out_uri: str, files: Mapping[int, Sequence[str]], pairs: PairLi
 
 def _comparison(rows: Sequence[Mapping[str, Any]], key: bytes) -> Comparison:
     """The sum over the buckets."""
-    parts = [_unpacked(row["counts"], unveiled(row["sums"], key)) for row in rows]
+    parts = [pair_sums(row["counts"], row["sums"], key) for row in rows]
     return Comparison(
         counts=reduce(PairSums.__add__, parts).digested(key),
         n_rows=sum(row["n_rows"] for row in rows),
@@ -192,9 +192,10 @@ def compare_bucket(out_uri: str, paths: Sequence[str], pairs: PairList, *, is_ba
     return pa.RecordBatch.from_arrays(arrays, schema=COUNTS_SCHEMA)
 
 
-def _unpacked(counts: bytes, sums: bytes) -> PairSums:
+def pair_sums(counts: bytes, sums: bytes, key: bytes) -> PairSums:
+    """What `compare_bucket` packed of its pairs: the counts, and the sums under their veil."""
     numbers = np.frombuffer(counts, np.int64).reshape(5, -1)
-    return PairSums(numbers, np.frombuffer(sums, np.uint64).reshape(2, numbers.shape[1], 2))
+    return PairSums(numbers, np.frombuffer(unveiled(sums, key), np.uint64).reshape(2, numbers.shape[1], 2))
 
 
 def _cells(batch: pa.RecordBatch, wanted: set[str], ignore_case: bool) -> Mapping[str, Cells]:

@@ -115,7 +115,7 @@ class _Job:
         draws = {split.split_id: draw for split, draw in _draws(splits, self._view, self._config.sampled)}
         n_rows = self._config.sampled.n_rows
         positions = {split_id: draw.positions for split_id, draw in draws.items()}
-        work = (partial(_draw_splits, positions), partial(_draw_cells, n_rows))
+        work = (partial(_draw_splits, positions), partial(draw_cells, n_rows=n_rows))
         answer = self._run(plan, [split for split in splits if split.split_id in draws], work)
         samples = {key: hashes[:n_rows] for key, hashes in answer.samples.items()}
         return _Answer(samples, answer.errors, answer.bytes_read, answer.peak_worker_bytes)
@@ -230,10 +230,6 @@ def _draw_splits(
     return draw_rows(plan, [DrawnSplit(split, positions[split.split_id]) for split in splits])
 
 
-def _draw_cells(n_rows: int, plan: ScanPlan, table: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
-    return draw_cells(plan, table, n_rows, cells)
-
-
 def draw_rows(plan: ScanPlan, draws: Sequence[DrawnSplit]) -> Iterator[pa.RecordBatch]:
     """Hashes the drawn rows; one row of kind `rows` a split and projection."""
     rows, counter = ScanRows(), ReadCounter()
@@ -252,7 +248,7 @@ def draw_rows(plan: ScanPlan, draws: Sequence[DrawnSplit]) -> Iterator[pa.Record
     yield rows.batch()
 
 
-def draw_cells(plan: ScanPlan, table_id: int, n_rows: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
+def draw_cells(plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells]], n_rows: int) -> pa.RecordBatch:
     """The same for a table that Spark reads, whose rows have no stable order: the rows of least hash."""
     rows, hasher = ScanRows(), new_hasher(plan, table_id)
     for batch in cells:

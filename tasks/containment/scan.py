@@ -1,7 +1,7 @@
 """The content scan: its plan, and the worker's side, which reads splits once, writes row hashes, returns samples.
 
 The plan says which tables are read, under which projections, in which splits, sampled how densely. The worker's side
-runs inside Spark's Python workers (`mapInArrow`) and, for tests, in plain Python.
+runs in the workers of an engine, of Spark or of this machine, and needs none.
 """
 
 import hashlib
@@ -165,7 +165,7 @@ def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
             yield results.batch()
     for path, digest in counter.digests.items():
         results.add("digest", -1, text=path, data=bytes.fromhex(digest))
-    _add_files(results, hashes)
+    add_files(results, hashes)
     seconds = f"{time.monotonic() - started:.3f}"
     results.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes, text=seconds)
     yield results.batch()
@@ -185,7 +185,7 @@ def scan_cells(plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells
         _collect(plan, table_id, hasher, results, hashes)
     for token in watch.outside():
         results.add("outside", table_id, token=token)
-    _add_files(results, hashes)
+    add_files(results, hashes)
     results.add("task", -1, n=peak_memory_bytes(), n_bytes=n_bytes)
     return results.batch()
 
@@ -214,7 +214,8 @@ def _collect(
         results.add("values", table_id, token=token, n=sketch.n_nulls, data=sketch.hashes.tobytes())
 
 
-def _add_files(results: "ScanRows", hashes: HashFiles) -> None:
+def add_files(results: "ScanRows", hashes: HashFiles) -> None:
+    """Finishes the files of a task; one row of kind `file` each."""
     for file in hashes.close():
         results.add("file", file.bucket, n=file.n_rows, n_bytes=file.n_bytes, text=file.path)
 

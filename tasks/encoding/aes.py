@@ -11,7 +11,6 @@ import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
 from lakebed.tasks.encoding.processor import HAS_AES
 from lakebed.tasks.encoding.signatures import READ_TABLE, READ_WORDS, TABLE, Words, inner, kernel, tuple_of, uint64
@@ -179,5 +178,3 @@ def encrypt_rows_plain(rows: Words, keys: Words) -> Words:
 
 KERNELS: tuple[Any, ...] = (remix, encrypt_rows, sum_encrypted, encrypt_rows_plain)
 """Compiled where this module is imported."""
-
-Rows = NDArray[np.uint64]

@@ -58,6 +58,21 @@ def null_mask(values: pa.Array) -> Mask | None:
     return np.asarray(values.is_null().to_numpy(zero_copy_only=False))
 
 
+def value_is_null(values: pa.Array) -> NDArray[np.bool_]:
+    """(n,) which cells are null, in a dictionary's indices or in the dictionary."""
+    values = plain(values)
+    mask = null_mask(values)
+    is_null = np.zeros(len(values), np.bool_) if mask is None else mask
+    if t.is_dictionary(values.type) and values.dictionary.null_count:
+        is_null = is_null | value_is_null(values.dictionary)[indices_of(values)]
+    return is_null
+
+
+def indices_of(values: pa.DictionaryArray) -> NDArray[np.int64]:
+    """(n,) positions in the dictionary; 0 for null indices."""
+    return np.asarray(values.indices.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
 def _null_depths(is_null: Mask | None, null_depth: NDArray[np.uint8] | None) -> Words:
     if is_null is None:
         return _NO_WORDS

@@ -20,7 +20,7 @@ from pyarrow import types as t
 from lakebed.tasks.encoding import lanes, secret
 from lakebed.tasks.encoding import words as w
 from lakebed.tasks.encoding.aes import remix
-from lakebed.tasks.encoding.cells import buffer_values, cells, null_mask
+from lakebed.tasks.encoding.cells import buffer_values, cells, indices_of, value_is_null
 from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, WordCells, plain
 from lakebed.tasks.encoding.types import type_text
 
@@ -127,16 +127,6 @@ def value_hashes(values: pa.Array, null_depth: NDArray[np.uint8] | None, key: by
     return out
 
 
-def value_is_null(values: pa.Array) -> NDArray[np.bool_]:
-    """(n,) which cells are null, in a dictionary's indices or in the dictionary."""
-    values = plain(values)
-    mask = null_mask(values)
-    is_null = np.zeros(len(values), np.bool_) if mask is None else mask
-    if t.is_dictionary(values.type) and values.dictionary.null_count:
-        is_null = is_null | value_is_null(values.dictionary)[indices_of(values)]
-    return is_null
-
-
 def row_hashes(columns: Sequence[Sums], key: bytes) -> Hashes:
     """Row hashes from the sums of all columns, at least one, in any order. Shapes: (4, n) each; result (n, 2)."""
     sums = start_sums(columns[0].shape[1])
@@ -161,11 +151,6 @@ def finish(sums: Sums, key: bytes) -> Hashes:
     """The row hashes of finished sums; the sums stay as they are."""
     out: Hashes = remix(sums, secret.remix_keys(key))
     return out
-
-
-def indices_of(values: pa.DictionaryArray) -> NDArray[np.int64]:
-    """(n,) positions in the dictionary; 0 for null indices."""
-    return np.asarray(values.indices.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _add(sums: Sums, values: pa.Array, null_depth: NDArray[np.uint8] | None, column: _Column, *, strict: bool) -> None:

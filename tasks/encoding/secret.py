@@ -27,11 +27,6 @@ def require_key(key: bytes) -> None:
         raise ValueError(f"the key has {len(key)} bytes, expected {KEY_BYTES}")
 
 
-def key_id(key: bytes) -> str:
-    """What may be told of a key: 16 hex digits of its SHA-256."""
-    return hashlib.sha256(key).hexdigest()[:16]
-
-
 @lru_cache(maxsize=256)
 def derived(key: bytes, use: str, n_bytes: int) -> bytes:
     """A key for one use: keyed BLAKE2b of its name."""

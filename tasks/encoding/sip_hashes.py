@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pyarrow import types as t
 
 from lakebed.tasks.encoding import words as w
-from lakebed.tasks.encoding.cells import cells, null_mask
+from lakebed.tasks.encoding.cells import cells, indices_of, value_is_null
 from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, plain
 from lakebed.tasks.encoding.siphash import absorb_words, add_hashes, hash_bytes, hash_fixed, hash_words, remix
 from lakebed.tasks.encoding.types import type_text
@@ -58,16 +58,6 @@ def value_hashes(values: pa.Array, null_depth: NDArray[np.uint8] | None, key: by
     """(n,) 64-bit hashes of the cells that do not depend on the column; `value_is_null` says which are null."""
     hashes = _array_hashes(plain(values), null_depth, domain_state(w.VALUE_DOMAIN, 0, key), strict=False)
     return np.ascontiguousarray(hashes[:, 1])
-
-
-def value_is_null(values: pa.Array) -> NDArray[np.bool_]:
-    """(n,) which cells are null, in a dictionary's indices or in the dictionary."""
-    values = plain(values)
-    mask = null_mask(values)
-    is_null = np.zeros(len(values), np.bool_) if mask is None else mask
-    if t.is_dictionary(values.type) and values.dictionary.null_count:
-        is_null = is_null | value_is_null(values.dictionary)[_indices(values)]
-    return is_null
 
 
 def row_hashes(columns: Sequence[Hashes], key: bytes) -> Hashes:
@@ -145,14 +135,9 @@ def _dictionary_hashes(
 ) -> Hashes:
     """Hashes the dictionary once; nulls, in the indices or in the dictionary, get their own depth."""
     held, nulls = _array_hashes(plain(values.dictionary), None, state, strict=strict), value_is_null(values)
-    out = np.ascontiguousarray(held[_indices(values)]) if len(held) else start_sums(len(values))
+    out = np.ascontiguousarray(held[indices_of(values)]) if len(held) else start_sums(len(values))
     if nulls.any():
         depth = np.zeros(len(values), np.uint64) if null_depth is None else null_depth.astype(np.uint64)
         none = np.zeros(int(nulls.sum()), np.uint64)
         out[nulls] = hash_fixed(state, none, depth[nulls], none)
     return out
-
-
-def _indices(values: pa.DictionaryArray) -> NDArray[np.int64]:
-    """(n,) positions in the dictionary; 0 for null indices."""
-    return np.asarray(values.indices.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)

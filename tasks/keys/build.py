@@ -1,16 +1,18 @@
 """Building the keys artifact: the lake graph's columns, pairs and their figures, who decides, publishing."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lakebed.tasks.keys.config import KeysConfig
 from lakebed.tasks.keys.contract import CONTRACTS
 from lakebed.tasks.keys.judge import judge_of
 from lakebed.tasks.keys.kernel.choice import primary_keys
-from lakebed.tasks.keys.kernel.columns import Float64, Int64, Lake
+from lakebed.tasks.keys.kernel.columns import Float64, Int32, Int64, Lake
 from lakebed.tasks.keys.kernel.features import ColumnFacts
 from lakebed.tasks.keys.kernel.search import Found, across_folders, within_folders
 from lakebed.tasks.keys.lake import READ, lake_of_graph
@@ -37,7 +39,7 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, config: KeysConfig) -> 
             found = found.with_others(across_folders(facts, judge, config.min_chance_across))
         primary = primary_keys(facts)
     published = {
-        "foreign_keys": _foreign_table(lake, found, _exact_shares(stage, lakegraph, found)),
+        "foreign_keys": _foreign_table(lake, found, _exact_shares(stage, lakegraph, lake, found)),
         "primary_keys": _primary_table(lake, primary),
     }
     summary: dict[str, object] = {
@@ -47,17 +49,33 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, config: KeysConfig) -> 
     return stage.publish(published, summary, metrics)
 
 
-def _exact_shares(stage: Stage, lakegraph: ArtifactRef, found: Found) -> Float64:
-    """Of each key, the share of the child's values that the parent has as they stand, without folding, (k,)."""
+def _exact_shares(stage: Stage, lakegraph: ArtifactRef, lake: Lake, found: Found) -> Float64:
+    """Of each key, the share of the child's values that the parent has as they stand, without folding, (k,).
+
+    By the values that are known of both, so that it is the share itself where nothing had to be folded, cut samples
+    among them; so it is where a column's values took no part in the lake graph.
+    """
     edges = stage.read(lakegraph, "edges", ["source", "target", "kind"])
     held = edges.filter(pc.equal(edges["kind"], "column_value"))
     source, target = held["source"].to_numpy(), held["target"].to_numpy()
-    n_sampled = stage.read(lakegraph, "graph_columns", ["node_id", "n_sampled"]).sort_by("node_id")["n_sampled"]
-    sizes = np.maximum(n_sampled.to_numpy(), 1)
-    return np.array([
-        len(np.intersect1d(_run(source, target, a), _run(source, target, b), assume_unique=True)) / sizes[a]
-        for a, b in zip(found.a.tolist(), found.b.tolist(), strict=True)
-    ], np.float64)  # fmt: skip
+    columns = stage.read(lakegraph, "graph_columns", ["node_id", "left_out", "n_sampled"]).sort_by("node_id")
+    is_left_out = pc.or_(pc.not_equal(columns["left_out"], ""), pc.equal(columns["n_sampled"], 0)).to_numpy()
+    shares = found.share.copy()
+    for row, (a, b) in enumerate(zip(found.a.tolist(), found.b.tolist(), strict=True)):
+        if not is_left_out[[a, b]].any():
+            folded = _n_common(_values(lake, a), _values(lake, b))
+            shares[row] *= min(1.0, _n_common(_run(source, target, a), _run(source, target, b)) / max(folded, 1))
+    return shares
+
+
+def _n_common(one: NDArray[Any], other: NDArray[Any]) -> int:
+    """Values of both; each has every value once."""
+    return len(np.intersect1d(one, other, assume_unique=True))
+
+
+def _values(lake: Lake, column: int) -> Int32:
+    """The folded values that are known of a column."""
+    return lake.values[lake.indptr[column] : lake.indptr[column + 1]]
 
 
 def _run(source: Int64, target: Int64, column: int) -> Int64:

@@ -24,8 +24,8 @@ TEXTS_MEASURED = 64
 
 def lake_of_graph(nodes: pa.Table, columns: pa.Table, values: pa.Table) -> Lake:
     """From the tables of a lakegraph artifact that READ names, in its order."""
-    nodes, columns, values = (table.sort_by("node_id") for table in (nodes, columns, values))
     tables = nodes.filter(pc.equal(nodes["kind"], "table"))
+    tables, columns, values = (table.sort_by("node_id") for table in (tables, columns, values))
     first = int(tables["node_id"][0].as_py()) if tables.num_rows else 0
     names = [path_text(token) for token in columns["token"].to_pylist()]
     table_of = np.asarray(columns["table_node"].to_numpy(), np.int64) - first

@@ -1,6 +1,6 @@
 """The worker's side of the scan: reads splits once, returns samples of values or parts of an edge table.
 
-Runs inside Spark's Python workers (`mapInArrow`) and, for tests, in plain Python.
+Runs in the workers of an engine, of Spark or of this machine, and needs none.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,8 @@ from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.tasks.containment.jobs import CellWork, SplitWork
 from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows
-from lakebed.tasks.encoding.sip_hashes import value_hashes, value_is_null
+from lakebed.tasks.encoding.cells import value_is_null
+from lakebed.tasks.encoding.sip_hashes import value_hashes
 from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList
 from lakebed.tasks.lakegraph.kernel.folding import FoldedParts
 from lakebed.tasks.lakegraph.kernel.samples import (

@@ -9,7 +9,6 @@ Each part may be called again after a crash and then does what is left.
 """
 
 import contextlib
-import errno
 import os
 import shutil
 from abc import ABC, abstractmethod
@@ -19,12 +18,11 @@ from dataclasses import dataclass
 from lakebed.connectors.errors import ArtifactError, PlanError
 from lakebed.connectors.lake.change import SeenFile, has_changed
 from lakebed.connectors.lake.files import file_digest
+from lakebed.connectors.local_files import NO_LINKS
 from lakebed.connectors.storage import LocalStorage, Storage, storage_error
 from lakebed.tasks.quarantine.journal import sync_folder
 from lakebed.tasks.quarantine.receipt import DATA, Receipt
 from lakebed.tasks.retention.plan import FileIdentity
-
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
 
 
 @dataclass(frozen=True)
@@ -170,7 +168,7 @@ class LocalMover(Mover):
         except FileNotFoundError as error:
             raise _lost(source, target) from error
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_LINKS:
                 raise storage_error(error, f"link to {target}", source, PlanError) from error
             _copy_file(source, target)
         return True

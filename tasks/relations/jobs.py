@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakebed.tasks.containment.hash_files import read_hash_rows
-from lakebed.tasks.containment.jobs import PairList
+from lakebed.tasks.containment.jobs import PairList, pair_sums
 from lakebed.tasks.containment.kernel.proof import PairCounts, PairSums, compare_pairs
 from lakebed.tasks.encoding.sums import unveiled, veiled
 from lakebed.tasks.relations.kernel.cover import Signatures
@@ -104,9 +104,7 @@ def merge_buckets(found: pa.Table, asked: Asked) -> Compared:
     pairs: list[PairSums] = []
     for row in found.to_pylist():
         if row["union"] < 0:
-            numbers = np.frombuffer(row["counts"], np.int64).reshape(5, -1)
-            sums = np.frombuffer(unveiled(row["hashes"], key), np.uint64).reshape(2, numbers.shape[1], 2)
-            pairs.append(PairSums(numbers, sums))
+            pairs.append(pair_sums(row["counts"], row["hashes"], key))
         else:
             union = _union_counts(row, len(asked.unions[row["union"]].parents), key)
             parts.setdefault(row["union"], []).append(union)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +54,7 @@ class Setting:
         """What plans of scans take."""
         return self.containment, self.workspace, self.places.staged_root
 
-    @property
+    @cached_property
     def key(self) -> bytes:
         """Of the row hashes."""
         return self.containment.key_at(self.workspace.artifacts)

@@ -1,6 +1,6 @@
 """The worker's side: samples items of splits, or writes their row hashes; rows of SCAN_SCHEMA come back.
 
-Runs inside Spark's Python workers (`mapInArrow`) and, for tests, in plain Python. What is computed of a split depends
+Runs in the workers of an engine, of Spark or of this machine, and needs none. What is computed of a split depends
 neither on the task it is in nor on the order of splits.
 """
 
@@ -15,7 +15,8 @@ from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.read import ReadCounter, Split, read_split
 from lakebed.tasks.containment.hash_files import HashFiles
 from lakebed.tasks.containment.kernel.fingerprint import Cells
-from lakebed.tasks.containment.scan import ScanPlan, ScanRows
+from lakebed.tasks.containment.scan import ScanPlan, ScanRows, add_files
+from lakebed.tasks.encoding.cells import value_is_null
 from lakebed.tasks.encoding.hashes import (
     SAMPLE_KEY,
     add_column,
@@ -23,7 +24,6 @@ from lakebed.tasks.encoding.hashes import (
     finish,
     start_sums,
     value_hashes,
-    value_is_null,
 )
 from lakebed.tasks.encoding.multiset import distinct_counts
 from lakebed.tasks.relations.kernel.columns import MAX_VALUES
@@ -66,18 +66,18 @@ def hash_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
     hashes = HashFiles(plan.out_uri, plan.bucket_bits)
     for _, sampler in _read(plan, splits, rows, counter):
         _write(hashes, _items(plan), sampler)
-    _add_files(rows, hashes)
+    add_files(rows, hashes)
     rows.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes)
     yield rows.batch()
 
 
 def hash_cells(plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
-    """The same for a table whose cells come from Spark, which decides where it is cut: repeats are kept."""
+    """The same for a table whose cells come from Spark, which decides where it is cut."""
     rows, hashes = ScanRows(), HashFiles(plan.out_uri, plan.bucket_bits)
     sampler = ItemSampler(_items(plan), table_id, None)
     n_bytes = _feed(sampler, cells)
     _write(hashes, _items(plan), sampler)
-    _add_files(rows, hashes)
+    add_files(rows, hashes)
     rows.add("task", -1, n=peak_memory_bytes(), n_bytes=n_bytes)
     return rows.batch()
 
@@ -222,11 +222,6 @@ def _write(hashes: HashFiles, plan: ItemPlan, sampler: ItemSampler) -> None:
         return
     for w, found, counts in sampler.rows():
         hashes.add(plan.labels[w.projection][0], w.item, np.repeat(found, counts, axis=0))
-
-
-def _add_files(rows: ScanRows, hashes: HashFiles) -> None:
-    for file in hashes.close():
-        rows.add("file", file.bucket, n=file.n_rows, n_bytes=file.n_bytes, text=file.path)
 
 
 def _distinct(hashes: UInt64) -> UInt64:

@@ -8,6 +8,7 @@ one key; the quarantine keeps a copy with each receipt whose recipe needs it.
 import hashlib
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lakebed.connectors.conditional import ConditionalObjects
@@ -103,7 +104,7 @@ class HashKeys:
         Raises:
             PlanError: if none of the keys has that id.
         """
-        for key in (self.given, self._stored(folder), self._stored(self.artifacts), self.older):
+        for key in self._candidates(folder):
             if key and key_id(key) == wanted:
                 return key
         raise PlanError(
@@ -113,6 +114,9 @@ class HashKeys:
             hint="set `containment.hash_key`, or `containment.older_hash_key`, to it; or run `lakebed plan` again",
         )
 
-    @staticmethod
-    def _stored(root: str) -> bytes | None:
-        return stored_key(Storage.at(root)) if root else None
+    def _candidates(self, folder: str) -> Iterator[bytes | None]:
+        """One by one: a file is not looked at where an earlier key will do, be it damaged or out of reach."""
+        yield self.given
+        for root in filter(None, (folder, self.artifacts)):
+            yield stored_key(Storage.at(root))
+        yield self.older

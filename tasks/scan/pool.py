@@ -65,6 +65,8 @@ class WorkerPool:
             LakeError: as the engine's.
         """
         with self._lock:
+            if not self.is_alive:
+                raise self._ended("other work of these workers failed")
             is_done = False
             try:
                 yield from self._map(pickle.dumps(work), tasks, advance)
@@ -118,9 +120,13 @@ class WorkerPool:
             raise self._lost(connection) from error
 
     def _lost(self, connection: Connection) -> WorkerLostError:
+        return self._ended(self._end_of(self._connections.index(connection)))
+
+    @staticmethod
+    def _ended(how: str) -> WorkerLostError:
         return WorkerLostError(
             "a worker process of the local engine has ended before its work was done",
-            value=self._end_of(self._connections.index(connection)),
+            value=how,
             expected="workers that live until the stage is done",
             hint=f"{_AGAIN}; where memory is short, lower `local.processes` or raise `local.worker_memory_mib`",
         )

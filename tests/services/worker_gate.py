@@ -16,9 +16,9 @@ HOLD_S = 300
 # what tasks of each stage call in their middle, found by name when they call it
 GATES = {
     "inventory": ("lakebed.tasks.inventory.worker", "_stage_text"),
-    "containment": ("lakebed.tasks.containment.scan", "_add_files"),
+    "containment": ("lakebed.tasks.containment.scan", "add_files"),
     "comparison": ("lakebed.tasks.containment.jobs", "compare_bucket"),
-    "relations": ("lakebed.tasks.relations.worker", "_add_files"),
+    "relations": ("lakebed.tasks.relations.worker", "add_files"),
     "retention": ("lakebed.tasks.retention.recipes.pairs", "solve_pairs"),
     "lakegraph": ("lakebed.tasks.lakegraph.scan", "_scan"),
     "summary": ("lakebed.tasks.summary.kernel.partial", "merge_part"),

@@ -6,7 +6,7 @@ from typing import cast
 
 import pyarrow as pa
 
-from lakebed.connectors.errors import SourceError
+from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.config import ColumnType, TextConfig
 from lakebed.connectors.lake.isolated import alive
 from lakebed.connectors.lake.leaves import Leaf, batch_leaves, path_of, schema_leaves
@@ -84,16 +84,20 @@ def _scan_csv(root: str, path: str, out_path: str, config: TextConfig, overrides
         for dialect in dialects_to_try(job.delimiter, odd):
             try:
                 return job.scan(dialect)
+            except SourceBusyError:
+                raise
             except (OddQuotes, SourceError):
                 continue
         if "several lines" in str(odd.args[2]):
             return job.scan("rfc", is_sure=True)
         raise odd.error from odd
     except SourceError as error:
-        if not job.has_single_quotes:
+        if isinstance(error, SourceBusyError) or not job.has_single_quotes:
             raise
         try:
             return job.scan("single")
+        except SourceBusyError:
+            raise
         except (OddQuotes, SourceError):
             raise error from None
 

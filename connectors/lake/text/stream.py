@@ -15,6 +15,7 @@ from lakebed.connectors.lake.files import open_file
 from lakebed.connectors.lake.isolated import alive
 from lakebed.connectors.lake.no_table import what_it_is
 from lakebed.connectors.lake.text.encodings import wide_encoding
+from lakebed.connectors.object_client import is_busy, store_error
 
 BLOCK_BYTES = 1 << 22
 _LARGE_READ = 1 << 26
@@ -138,6 +139,9 @@ class TextStream:
                 hint="restore the file, or leave it out with `lake.exclude`",
             ) from error
         except OSError as error:
+            # Arrow's clients of object stores give no number
+            if error.errno is None and is_busy(str(error)):
+                raise store_error(str(error), "read the object", self.path, SourceError) from error
             what = "read" if error.errno else "unpack"
             raise SourceError(f"cannot {what} {self.path}", value=error.strerror or str(error)) from error
         self.is_at_end = not block

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lakebed.tasks.encoding.cells import value_is_null
 from lakebed.tasks.encoding.hashes import (
     SAMPLE_KEY,
     add_cells,
@@ -16,7 +17,6 @@ from lakebed.tasks.encoding.hashes import (
     finish,
     start_sums,
     value_hashes,
-    value_is_null,
 )
 
 UInt64 = NDArray[np.uint64]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numba as nb
 import numpy as np
 
-from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int32, Int64, Lake, postings
+from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int32, Int64, Lake
 
 PROBES = (1 << 16, 4096, 1024, 256, 64)
 BUDGET = 2_000_000_000
@@ -132,8 +132,7 @@ def _count(
 
 def rarity(lake: Lake) -> Float64:
     """Of each column the mean of log((C + 1) / (columns with the value + 1)) over its values, (C,)."""
-    indptr, _ = postings(lake)
-    weight = np.log((lake.n + 1) / (np.diff(indptr) + 1.0))
+    weight = np.log((lake.n + 1) / (np.bincount(lake.values) + 1.0))
     owner = np.repeat(np.arange(lake.n), np.diff(lake.indptr))
     total = np.bincount(owner, weight[lake.values], minlength=lake.n)
     found: Float64 = total / np.maximum(np.diff(lake.indptr), 1)

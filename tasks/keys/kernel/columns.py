@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,14 +58,14 @@ class Lake:
         """Columns."""
         return len(self.names)
 
-    @property
+    @cached_property
     def is_unique(self) -> Bool:
         """Which columns have as many values as filled cells, and two or more, (C,)."""
         kept = np.diff(self.indptr)
         need = np.where(self.n_distinct > kept, (1 - CUT_TOLERANCE) * self.n_filled, self.n_filled)
         return (self.n_distinct > 1) & (self.n_distinct >= need)
 
-    @property
+    @cached_property
     def folder_of(self) -> Int64:
         """A number of each column's folder, (C,); folders ascend by name."""
         folders = [name.rpartition("/")[0] for name in self.tables]

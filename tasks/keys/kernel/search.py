@@ -78,7 +78,6 @@ def _found(facts: ColumnFacts, pairs: Pairs, judge: Judge, least: float, *, is_a
     chances = [judge(pair_facts(facts, block, containers)) for block in blocks]
     chance = np.concatenate([np.empty(0), *chances])
     best = best_targets(pairs, chance, least)
-    best = best[np.argsort(pairs.a[best], kind="stable")]
     held = pair_facts(facts, pairs.take(best), containers)
     share = np.minimum(held.figure("forth"), 1.0)
     across = np.full(len(best), is_across)

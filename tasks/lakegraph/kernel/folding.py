@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
-from lakebed.tasks.encoding.sip_hashes import value_hashes, value_is_null
+from lakebed.tasks.encoding.cells import value_is_null
+from lakebed.tasks.encoding.sip_hashes import value_hashes
 from lakebed.tasks.encoding.types import type_class
 from lakebed.tasks.lakegraph.kernel.samples import VALUE_KEY, UInt64, ValueSample
 

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types as t
 
-from lakebed.tasks.encoding.sip_hashes import value_hashes, value_is_null
+from lakebed.tasks.encoding.cells import value_is_null
+from lakebed.tasks.encoding.sip_hashes import value_hashes
 from lakebed.tasks.encoding.types import type_class
 
 UInt64 = NDArray[np.uint64]

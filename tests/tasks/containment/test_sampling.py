@@ -168,7 +168,7 @@ def test_drawn_rows_are_those_at_the_positions(planned):
     assert len(everything) == 30
     first, third = splits["child"][0], splits["child"][2]
     some = hashes(draw_rows(plan, [DrawnSplit(first, (0, 7)), DrawnSplit(third, (3,))]))
-    by_hand = hashes([draw_cells(plan, 0, 9, leaves([DATA.take([40, 47, 59])]))])
+    by_hand = hashes([draw_cells(plan, 0, leaves([DATA.take([40, 47, 59])]), 9)])
     assert some == by_hand
     assert set(some) < set(everything)
 
@@ -180,14 +180,14 @@ def test_rows_that_the_parent_has_are_found_and_no_others(planned):
     wanted = wanted_of(sorted([*drawn, *strange]))
     assert hashes(probe_splits(plan, splits["parent"], wanted)) == drawn
     assert hashes([probe_cells(plan, 1, leaves([DATA.slice(0, 55)]), wanted)]) == hashes(
-        [draw_cells(plan, 0, 99, leaves([DATA.slice(40, 15)]))]
+        [draw_cells(plan, 0, leaves([DATA.slice(40, 15)]), 99)]
     )
 
 
 def test_a_table_of_spark_is_drawn_by_least_hash_however_it_is_cut(planned):
     plan, _ = planned
-    whole = hashes([draw_cells(plan, 1, 5, leaves([DATA]))])
-    pieces = hashes([draw_cells(plan, 1, 5, leaves([DATA.slice(start, 25)])) for start in (0, 25, 50, 75)])
+    whole = hashes([draw_cells(plan, 1, leaves([DATA]), 5)])
+    pieces = hashes([draw_cells(plan, 1, leaves([DATA.slice(start, 25)]), 5) for start in (0, 25, 50, 75)])
     assert len(whole) == 5
     assert pieces[:5] == whole
 

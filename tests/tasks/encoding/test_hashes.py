@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakebed.tasks.encoding import lanes
+from lakebed.tasks.encoding.cells import value_is_null
 from lakebed.tasks.encoding.hashes import (
     add_cells,
     add_column,
@@ -15,7 +16,6 @@ from lakebed.tasks.encoding.hashes import (
     row_hashes,
     start_sums,
     value_hashes,
-    value_is_null,
 )
 from lakebed.tasks.encoding.secret import derived, word_keys
 from lakebed.tasks.encoding.sums import multiset_sum

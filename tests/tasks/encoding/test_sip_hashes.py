@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lakebed.tasks.encoding.cells import value_is_null
 from lakebed.tasks.encoding.multiset import multiset_hash
 from lakebed.tasks.encoding.sip_hashes import (
     add_column,
@@ -12,7 +13,6 @@ from lakebed.tasks.encoding.sip_hashes import (
     row_hashes,
     start_sums,
     value_hashes,
-    value_is_null,
 )
 from tests.tasks.encoding.arrays import FLAT_TYPES, NESTED_TYPES, array_of, quick, raw_values
 from tests.tasks.encoding.arrays import SIP_KEY as KEY

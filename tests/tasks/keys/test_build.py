@@ -48,6 +48,20 @@ def test_keys_of_the_lake_and_of_a_table(root):
     assert "shop/lines" in caught.value.examples
 
 
+def test_whole_numbers_of_cut_columns_are_called_equal_as_they_stand(tmp_path):
+    """A parent of more values than a column keeps: what was cut away says nothing of folding."""
+    space = workspace(tmp_path)
+    tables = {
+        "shop/goods": {"goods_id": list(range(200_000)), "town": [n % 7 for n in range(200_000)]},
+        "shop/sales": {"goods_id": list(range(0, 200_000, 20)), "n": [n % 5 for n in range(10_000)]},
+    }
+    lakegraph = publish_lake_graph(space, tables)
+    ref = run_stage(KEYS, Inputs.of(space, lakegraph))
+    rows = ArtifactStore(space.artifacts).read(ref, "foreign_keys").to_pylist()
+    (key,) = [row for row in rows if row["child"] == "shop/sales" and row["column"] == "goods_id"]
+    assert key["share"] == 1.0 and not key["is_folded"] and "folded" not in key["why"]
+
+
 def test_ways_to_join(root):
     (way,) = Answers(root).keys().paths("shop/lines", "shop/customers")
     assert way.n_keys == 2

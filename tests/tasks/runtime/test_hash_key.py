@@ -58,3 +58,15 @@ def test_looking_for_a_key_makes_none(tmp_path):
     with pytest.raises(PlanError):
         HashKeys(b"", str(tmp_path / "gone")).find("0" * 16)
     assert not (tmp_path / "gone").exists()
+
+
+def test_a_key_that_is_given_or_kept_needs_no_file_behind_it(tmp_path):
+    """A damaged key of the artifact root does not stand in the way of what the quarantine keeps."""
+    kept, root = tmp_path / "kept", tmp_path / "root"
+    keep_key(Storage.at(str(kept)), KEY_FILE, KEY)
+    root.mkdir()
+    (root / KEY_FILE).write_text("12ab")
+    assert HashKeys(given=KEY, artifacts=str(root)).find(key_id(KEY), str(root)) == KEY
+    assert HashKeys(artifacts=str(root)).find(key_id(KEY), str(kept)) == KEY
+    with pytest.raises(ConfigError):
+        HashKeys(artifacts=str(root)).find(key_id(bytes(32)), str(kept))
