@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.discovery import discover
+from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.listing import list_table
 from lakebed.connectors.storage import LocalStorage, Storage
 from lakebed.tasks.quarantine.kernel import EntryState, Phase
@@ -65,7 +67,14 @@ def taken_place(lake: Storage, receipt: Receipt) -> str:
     config = receipt.lake.model_copy(update={"root": lake.root})
     found = discover(list_table(config, path), config).tables
     key = (receipt.table.identity.format, path)
-    return next((source.files[0].path for source in found if (source.format, source.path or ".") == key), "")
+    files = (file for source in found if (source.format, source.path or ".") == key for file in source.files)
+    # empty parts and what the globs leave out lay there before, and are no part of a table
+    return next((file.path for file in files if file.size and _is_chosen(file.path, config)), "")
+
+
+def _is_chosen(path: str, config: LakeConfig) -> bool:
+    is_included = not config.include or matches_any(path, config.include)
+    return is_included and not matches_any(path, config.exclude)
 
 
 def is_taken(lake: Storage, place: str) -> bool:

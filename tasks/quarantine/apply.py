@@ -75,6 +75,7 @@ def apply_plan(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder, named: 
     receipts = _prepare(quarantine, plan, verified, rebuilder, stay)
     for name, error in changed_tables(plan, verified, with_bytes=False).items() if verified else ():
         stay.leave(name, error)
+    stay.require_named()
     with shown().step("Setting tables aside", len(receipts)) as step:
         for receipt in receipts:
             if receipt.table.name not in stay:

@@ -10,7 +10,7 @@ from lakebed.connectors.lake.hidden import POINTER_ENDING
 from lakebed.connectors.lake.listing import canonical_root, list_table
 from lakebed.connectors.lake.model import TableSource
 from lakebed.connectors.storage import Storage
-from lakebed.tasks.quarantine.appeared import Appeared, appearance
+from lakebed.tasks.quarantine.appeared import Appeared, appearance, taken_place
 from lakebed.tasks.quarantine.journal import Journal
 from lakebed.tasks.quarantine.mover import is_whole_at
 from lakebed.tasks.quarantine.receipt import (
@@ -96,8 +96,10 @@ def _set_aside(storage: Storage, pointer: str, asked: str) -> "pa.Table | None":
 
 
 def _new_at_place(lake_root: str, quarantine: Storage, receipt: Receipt) -> Appeared | None:
-    state = Journal.at(quarantine).states.get(receipt.entry)
-    return None if state is None else appearance(Storage.at(lake_root, SourceError), state, receipt)
+    lake = Storage.at(lake_root, SourceError)
+    # the journal is many objects, a place that nobody took is one question
+    state = Journal.at(quarantine).states.get(receipt.entry) if taken_place(lake, receipt) else None
+    return None if state is None else appearance(lake, state, receipt)
 
 
 def _rebuilt(lake: LakeConfig, receipt: Receipt, quarantine: Storage) -> "pa.Table":

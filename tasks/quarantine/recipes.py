@@ -83,6 +83,7 @@ def _completed(recipe: Recipe, lake: LakeConfig) -> Recipe:
     try:
         reader = TableReader(lake, recipe.child)
         child = reader.describe()
+        reader.require_writable()
         reader.require_whole_timestamps()
         return recipe.model_copy(update={"child": child, "traits": table_traits(lake, child)})
     except SourceError as error:

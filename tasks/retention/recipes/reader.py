@@ -26,7 +26,7 @@ from lakebed.connectors.lake.read import (
 from lakebed.connectors.lake.type_text import type_from_text
 from lakebed.connectors.storage import join_uri
 from lakebed.tasks.retention.recipes.shapes import joined, leaf_refs, schema_from_text, schema_to_text
-from lakebed.tasks.retention.recipes.text import TextTable, read_text
+from lakebed.tasks.retention.recipes.text import NOT_PLAIN, TextTable, read_text
 from lakebed.tasks.retention.recipes.traits import Traits
 from lakebed.tasks.runtime.keys import canonical_json
 
@@ -101,6 +101,11 @@ class TableReader:
                 "dialect": self._texts().dialect if self._given.read_via == "text" else None,
             }
         )
+
+    def require_writable(self) -> None:
+        """Refuses text that could not be written again byte for byte; as a parent it will do."""
+        if self._given.read_via == "text" and (why := self._texts().not_plain):
+            raise SourceError(NOT_PLAIN, value=why)
 
     def require_whole_timestamps(self) -> None:
         """Refuses a table with timestamps of 96 bits that Arrow reads as other ones."""

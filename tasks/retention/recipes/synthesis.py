@@ -149,6 +149,7 @@ class _Pair:
             [dict(given) for given in columns] if columns else [dict(zip(tokens, tokens, strict=True))] * len(parents)
         )
         self._require_columns()
+        readers.of(child).require_writable()
         self._traits = table_traits(context.lake, self._child)
         for table in (self._child, *self._parents):
             readers.of(table).require_whole_timestamps()

@@ -19,6 +19,7 @@ from lakebed.connectors.lake.text.scan import MAX_ROW_BYTES
 from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream
 from lakebed.connectors.lake.text.types import cast_staged, is_plain_form, timestamp_form
 from lakebed.connectors.lake.type_text import column_type
+from lakebed.connectors.lake.write import cell_texts
 from lakebed.tasks.retention.recipes.model import TextDialect
 from lakebed.tasks.retention.recipes.shapes import joined
 
@@ -30,17 +31,22 @@ if TYPE_CHECKING:
     from lakebed.connectors.lake.text.shapes import Shape
     from lakebed.tasks.retention.recipes.model import FileRef, TableRef
 
+NOT_PLAIN = "a text file that could not be written again as it is"
 _HEAD_BYTES = 1 << 16
 _RAW_KINDS = {"int", "bigint", "float", "number_text", "json"}
 
 
 @dataclass
 class TextTable:
-    """The cells of a table of text, a mapping a file, and its dialect."""
+    """The cells of a table of text, a mapping a file, and its dialect.
+
+    `not_plain` says why it could not be written again byte for byte; empty where it could.
+    """
 
     dialect: TextDialect
     files: list[dict[str, LeafArray]]
     n_rows: list[int]
+    not_plain: str = ""
 
     def batches(
         self, tokens: Sequence[str], constants: Sequence[Mapping[str, pa.Scalar]]
@@ -73,11 +79,16 @@ class _Seen:
     n_quotes: int = 0
     forms: dict[str, str] = field(default_factory=dict)
     raw: set[str] = field(default_factory=set)
+    not_plain: str = ""
 
     def add(self, facts: Mapping[str, object]) -> None:
         """What one more file has shown."""
         self.differs |= {name for name, fact in facts.items() if self.facts.get(name, fact) != fact}
         self.facts |= facts
+
+    def refuse(self, path: str, why: str) -> None:
+        """Notes why a file could not be written again; the first reason stays."""
+        self.not_plain = self.not_plain or f"{path}: {why}"
 
 
 def read_text(lake: LakeConfig, ref: TableRef) -> TextTable:
@@ -95,11 +106,11 @@ def read_text(lake: LakeConfig, ref: TableRef) -> TextTable:
             "n_quotes": seen.n_quotes if ref.format == "csv" else -1,
             "differs": sorted(seen.differs),
             "null_values": config.null_values,
-            "forms": sorted(seen.forms.items()),
+            "forms": sorted((token, form) for token, form in seen.forms.items() if form),
             "raw": sorted(seen.raw),
         }
     )
-    return TextTable(dialect, files, [file.n_rows for file in ref.files])
+    return TextTable(dialect, files, [file.n_rows for file in ref.files], seen.not_plain)
 
 
 def _pinned(config: TextConfig, dialect: TextDialect | None) -> TextConfig:
@@ -142,7 +153,8 @@ def _read_csv_blocks(
             batches = list(reader.batches())
         except OddQuotes as odd:
             raise odd.error from odd
-        _require_plain(file.path, [*stream.notes, *reader.notes])
+        for note in (*stream.notes, *reader.notes):
+            seen.refuse(file.path, note)
         seen.n_quotes += stream.n_quotes
         return _cells(batches, reader.schema, lake, file, seen)
 
@@ -162,17 +174,8 @@ def _json_reader(stream: TextStream) -> JsonReader:
     try:
         return JsonReader(stream)
     except NotOneALine as error:
-        raise _not_plain(stream.path, "its objects lie over several lines, or in one array") from error
-
-
-def _require_plain(path: str, notes: Sequence[str]) -> None:
-    """Refuses a file that could not be written again byte for byte."""
-    if notes:
-        raise _not_plain(path, notes[0])
-
-
-def _not_plain(path: str, why: str) -> SourceError:
-    return SourceError("a text file that could not be written again as it is", value=f"{path}: {why}")
+        why = f"{stream.path}: its objects lie over several lines, or in one array"
+        raise SourceError(NOT_PLAIN, value=why) from error
 
 
 def _cells(
@@ -194,22 +197,25 @@ def _cells(
     for leaf in leaves:
         whole = joined(parts[leaf.token], leaf.type)
         rule = casts.get(leaf.token, "")
-        first = whole.values.drop_null()
-        form = timestamp_form(first[0].as_py()) if rule == "timestamp" and len(first) else ""
         values = _typed(whole.values, rule)
-        if ":" in rule and not pa.types.is_null(whole.values.type):
-            form = rule
-            written = render(values, rule)
-            is_written = written is not None and written.equals(whole.values.cast(written.type))
-        else:
-            # the writer of recipes knows one rendering of these types; JSON's strings stay such
-            is_written = (not form or is_plain_form(form)) and not (is_json and rule in ("date", "timestamp"))
-        if not is_written or (":" in rule and seen.forms.get(leaf.token, form) != form):
-            raise _not_plain(file.path, f"column {path_of(leaf.token)[0]} is text that was typed by a rendering")
-        if form and leaf.token not in seen.forms:
-            seen.forms[leaf.token] = form
+        if whole.values.null_count < len(whole.values):
+            form, is_written = _form(whole.values, values, rule, is_json=is_json)
+            if not is_written or seen.forms.setdefault(leaf.token, form) != form:
+                seen.refuse(file.path, f"column {path_of(leaf.token)[0]} is text that was typed by a rendering")
         result[leaf.token] = LeafArray(values, whole.null_depth)
     return result
+
+
+def _form(cells: pa.Array, values: pa.Array, rule: StagedCast, *, is_json: bool) -> tuple[str, bool]:
+    """The form in which the cells of a file, some of them filled, are written, and whether it gives them all."""
+    if ":" in rule:
+        written = render(values, rule)
+        return rule, written is not None and written.equals(cells.cast(written.type))
+    form = timestamp_form(cells.drop_null()[0].as_py()) if rule == "timestamp" else ""
+    if is_json and rule in ("date", "timestamp"):
+        return form, cell_texts(values, form).equals(cells)
+    # the writer of recipes knows one rendering of the other types
+    return form, not form or is_plain_form(form)
 
 
 def _typed(values: pa.Array, rule: StagedCast) -> pa.Array:
