@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,19 +96,19 @@ def near_pairs(samples: ItemSamples, overlaps: Overlaps, known: KnownEdges, conf
     """Pairs of tables of which at least the threshold's share is found; proven pairs are left out.
 
     Where both kept every row the share is exact. Else it is that of a simple random sample of the child's distinct
-    rows, with the interval of Clopper and Pearson (1934), given from 30 sampled rows up.
+    rows, with the interval of Clopper and Pearson (1934), given from 30 sampled rows up. What containment has counted
+    is judged by its counts, however few rows were sampled.
     """
     level, item = samples.level, samples.item
+    overlaps = overlaps.take(np.flatnonzero(_are_tables(samples, overlaps)))
+    pairs = _pair_ids(samples, item[overlaps.child], item[overlaps.other])
+    is_open = ~np.isin(pairs, _pair_ids(samples, known.child, known.parent))
+    counted = np.array(list(known.counts), np.int64).reshape(-1, 2)
+    is_counted = np.isin(pairs, _pair_ids(samples, counted[:, 0], counted[:, 1]))
     is_exact = (level[overlaps.child] == 0) & (level[overlaps.other] == 0)
     is_enough = overlaps.n_found >= config.near_threshold * overlaps.n_compared
     is_told = is_exact | (overlaps.n_compared >= MIN_SAMPLE_ROWS)
-    kept = np.flatnonzero(is_enough & is_told & _are_tables(samples, overlaps))
-    edges = known.pairs()
-    is_open = [
-        pair not in edges
-        for pair in zip(item[overlaps.child[kept]].tolist(), item[overlaps.other[kept]].tolist(), strict=True)
-    ]
-    kept = kept[np.array(is_open, np.bool_)]
+    kept = np.flatnonzero(is_open & (is_counted | (is_enough & is_told)))
     share = overlaps.n_found[kept] / np.maximum(1, overlaps.n_compared[kept])
     kept = kept[np.argsort(-share, kind="stable")[: config.max_candidates]]
     found, exact = overlaps.take(kept), is_exact[kept]
@@ -216,6 +217,11 @@ def renamed_candidates(
         targets = match_columns(lake.bounds, columns, child, parent)
         if targets is not None and (token[targets] != token[lake.columns_of(child)]).any():
             yield RenamedCandidate(child, parent, tuple(targets.tolist()))
+
+
+def _pair_ids(samples: ItemSamples, child: NDArray[Any], parent: NDArray[Any]) -> Int64:
+    """One number for each pair of tables, (k,)."""
+    return child.astype(np.int64) * samples.n_tables + parent.astype(np.int64)
 
 
 def _are_tables(samples: ItemSamples, overlaps: Overlaps) -> NDArray[np.bool_]:
