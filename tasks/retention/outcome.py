@@ -17,6 +17,7 @@ from lakebed.tasks.retention.problem import DATABASE, LESSER, USABLE, Problem
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.emit import to_pyspark, to_sql, to_view
 from lakebed.tasks.retention.recipes.model import Recipe
+from lakebed.tasks.retention.words import needed_text
 from lakebed.tasks.runtime.keys import canonical_json
 
 _WORDS = {
@@ -204,8 +205,7 @@ class _Reasons:
         if status not in ("", LESSER):
             return status, why
         if children := self._needed_by.get(table):
-            others = f" and {len(children) - 1:,} more" if len(children) > 1 else ""
-            return "parent", f"{children[0]}{others} will be rebuilt from it" + (f"; {why}" if why else "")
+            return "parent", needed_text(children) + (f"; {why}" if why else "")
         if usable:
             return self._economic(table, usable)
         lesser = why or self._lesser.get(table)

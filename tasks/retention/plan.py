@@ -18,6 +18,7 @@ from lakebed.connectors.lake.model import TableFormat
 from lakebed.connectors.paths import InsidePath
 from lakebed.connectors.storage import join_uri
 from lakebed.tasks.retention.config import KeeperConfig
+from lakebed.tasks.retention.words import needed_text
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
 
@@ -220,7 +221,9 @@ def leaving(plan: Plan, reasons: Mapping[str, tuple[str, str]]) -> Plan:
 def _left(table: PlannedTable, reasons: Mapping[str, tuple[str, str]]) -> PlannedTable:
     needed_by = tuple(child for child in table.needed_by if child not in reasons)
     if table.name not in reasons:
-        return table.model_copy(update={"needed_by": needed_by})
+        is_other = table.reason == "parent" and needed_by != table.needed_by
+        why = table.why.replace(needed_text(table.needed_by), needed_text(needed_by)) if is_other else table.why
+        return table.model_copy(update={"needed_by": needed_by, "why": why})
     reason, why = reasons[table.name]
     facts = {"decision": "keep", "reason": reason, "why": why, "needed_by": needed_by}
     return table.model_copy(update={**facts, "parents": (), "recipe": None, "original_hash": "", "evidence": ()})

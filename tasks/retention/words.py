@@ -1,6 +1,7 @@
-"""Money and shares for people: in full digits, a month and a year, and what it would be for a lake of another size."""
+"""Money, shares and reasons for people: amounts in full digits, a month and a year, and for a lake of another size."""
 
 import math
+from collections.abc import Sequence
 
 MONTHS_A_YEAR = 12
 # where nobody says how large the lake really is
@@ -33,3 +34,11 @@ def size_text(scaled: float, currency: str, lake_bytes: int) -> str:
     return (
         f"in proportion, on a lake of {lake_bytes / 1000**power:,.4g} {_UNITS[power]}: {period_text(scaled, currency)}"
     )
+
+
+def needed_text(children: Sequence[str]) -> str:
+    """Why a table stays whose rows others are rebuilt from."""
+    if not children:
+        return "what would be rebuilt from it stays too"
+    others = f" and {len(children) - 1:,} more" if len(children) > 1 else ""
+    return f"{children[0]}{others} will be rebuilt from it"

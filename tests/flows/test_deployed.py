@@ -186,7 +186,7 @@ def test_parameters_of_a_run_complete_those_of_the_file_and_no_others_are_taken(
         for config in (str(tmp_path / "lakebed.toml"), str(tmp_path / "other.toml"), ""):
             offered = ran("lakebed-approval/plan-with-approval", config=config)
             page = server.artifacts(offered["id"])["lakebed-plan"]["data"]
-            assert "| `names` |" in page and "orders_part" not in page, config
+            assert "| `names` |" in page and "| `orders_part` |" not in page, config
             server.ask("POST", f"/flow_runs/{offered['id']}/set_state", state={"type": "CANCELLED"}, force=True)
         stopped(running)
     served.check_lake()
