@@ -10,9 +10,11 @@ import pytest
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.discovery import discover
 from lakebed.connectors.lake.listing import list_lake
+from lakebed.connectors.storage import LocalStorage
 from lakebed.tasks.quarantine.apply import apply_plan, preview
 from lakebed.tasks.quarantine.config import QuarantineConfig
 from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.mover import LocalMover
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.purge import purge
 from lakebed.tasks.quarantine.restore import restore
@@ -218,6 +220,35 @@ def test_a_table_that_is_written_while_it_moves_is_brought_back(case, monkeypatc
     assert (case.root / "part.parquet").read_bytes().endswith(b"late")
     assert phases(case)["part"] is Phase.AT_PLACE
     assert not (case.root / "_part.lakebed.json").exists()
+
+
+def test_a_folder_to_which_a_file_is_added_while_it_moves_is_brought_back(case, monkeypatch):
+    """A rename takes along what lies there: a file in no receipt would go with the table when it is purged."""
+    rename = LocalMover.rename
+
+    def late_writer(self, source, target):
+        if source.endswith("days"):
+            shutil.copy(f"{source}/day=1/part-0.parquet", f"{source}/day=1/part-1.parquet")
+        rename(self, source, target)
+
+    monkeypatch.setattr(LocalMover, "rename", late_writer)
+    with pytest.raises(PlanError, match=r"days could not be set aside.*back at its place") as caught:
+        applied(case, named=["days"])
+    assert caught.value.value == "days/day=1/part-1.parquet" and "lakebed plan" in caught.value.hint
+    assert phases(case)["days"] is Phase.AT_PLACE
+    assert len(list((case.root / "days" / "day=1").iterdir())) == 2
+
+
+def test_each_table_is_listed_once_before_it_moves(case, monkeypatch):
+    listed, list_files = [], LocalStorage.list_files
+
+    def spy(self, under="", on_error=None):
+        listed.append(under)
+        return list_files(self, under, on_error)
+
+    monkeypatch.setattr(LocalStorage, "list_files", spy)
+    applied(case)
+    assert sorted(path for path in listed if path in CHILDREN) == ["days", "delta", "mixed"]
 
 
 def test_a_second_plan_waits_for_what_the_first_left_half_done(case, monkeypatch):
