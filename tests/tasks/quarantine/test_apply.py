@@ -19,7 +19,7 @@ from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.purge import purge
 from lakebed.tasks.quarantine.restore import restore
 from tests.tasks.quarantine.conftest import Case
-from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, read_place
+from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, make_plan, read_place
 
 
 def applied(case, plan=None, config=None, named=()):
@@ -237,6 +237,29 @@ def test_a_folder_to_which_a_file_is_added_while_it_moves_is_brought_back(case, 
     assert caught.value.value == "days/day=1/part-1.parquet" and "lakebed plan" in caught.value.hint
     assert phases(case)["days"] is Phase.AT_PLACE
     assert len(list((case.root / "days" / "day=1").iterdir())) == 2
+
+
+@pytest.mark.parametrize("named", [(), ("part", "days")])
+def test_where_a_named_table_changes_while_receipts_are_written_nothing_moves(case, named, monkeypatch):
+    keep = SliceRebuilder.keep
+
+    def changing(self, table, target, folder):
+        keep(self, table, target, folder)
+        if table.name == "days":
+            shutil.copy(case.root / "days/day=1/part-0.parquet", case.root / "days/day=1/part-1.parquet")
+
+    monkeypatch.setattr(SliceRebuilder, "keep", changing)
+    if not named:
+        done = applied(case)
+        assert [name for name, _ in done.left] == ["days"] and len(done.receipts) == len(CHILDREN) - 1
+        return
+    with pytest.raises(PlanError, match="changed since the plan") as caught:
+        applied(case, make_plan(case.lake, named), named=named)
+    assert "days/day=1/part-1.parquet is new" in caught.value.value
+    assert phases(case) == {}
+    after = case.snapshot()
+    assert {path: facts for path, facts in after.items() if path in case.before} == case.before
+    assert not [path for path in after if "lakebed" in path]
 
 
 def test_each_table_is_listed_once_before_it_moves(case, monkeypatch):

@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
@@ -12,7 +13,7 @@ from lakebed.quarantine import apply_settings, quarantine_told
 from lakebed.tasks.quarantine.journal import FileJournal
 from lakebed.tasks.quarantine.pins import Standing, pins, require_pins
 from lakebed.tasks.quarantine.place import Quarantine
-from tests.tasks.quarantine.lakes import CHILDREN, make_plan
+from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_plan
 from tests.tasks.quarantine.test_apply import applied, purged, restored
 
 
@@ -69,8 +70,6 @@ def test_purged_children_can_only_come_from_the_old_parent(case):
 def test_versions_of_a_delta_parent_that_add_harm_nothing_and_others_are_told(case):
     """An overwrite leaves the old files until a VACUUM: until then even what was purged can be brought back."""
     from deltalake import DeltaTable, write_deltalake
-
-    from tests.tasks.quarantine.lakes import child_rows
 
     applied(case, make_plan(case.lake, ("part", "mixed"), ("delta",)))
     write_deltalake(case.root / "delta", child_rows("delta"), mode="append")
@@ -170,6 +169,25 @@ def test_what_appeared_in_the_place_of_a_table_is_told_with_the_way_to_have_both
     assert taken == ["days", "mixed/part-of-tonight.parquet", "part.parquet"]
     assert all("was set aside from there" in line for line in lines)
     assert f"lakebed restore mixed --beside mixed_before --lake {case.root}" in lines[1]
+
+
+@pytest.mark.parametrize("is_purged", [False, True])
+def test_what_lay_there_before_and_is_no_part_of_a_table_has_not_appeared(case, is_purged):
+    """An empty part that a writer left, and a file that the configuration leaves out, stay when a table goes."""
+    for path in (case.root / "mixed").glob("*.parquet"):
+        path.unlink()
+    pacsv.write_csv(child_rows("mixed"), case.root / "mixed" / "part-0.csv")
+    (case.root / "mixed" / "part-1.csv").touch()
+    shutil.copy(case.root / "mixed" / "part-0.csv", case.root / "mixed" / "left-out.csv")
+    lake = case.lake.model_copy(update={"exclude": ("mixed/left-out*",)})
+    applied(case, make_plan(lake, ("mixed",)))
+    assert sorted(os.listdir(case.root / "mixed")) == ["left-out.csv", "notes.txt", "part-1.csv"]
+    if is_purged:
+        purged(case)
+    assert warnings(look(case)) == []
+    (case.root / "mixed" / "part-2.csv").write_text("id,name\n7,n49\n")
+    (line,) = warnings(look(case))
+    assert line.startswith("mixed/part-2.csv was written after mixed was set aside")
 
 
 def test_a_half_moved_table_is_told(case, monkeypatch):
