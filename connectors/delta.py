@@ -78,10 +78,15 @@ def write_table(uri: str, table: pa.Table) -> WrittenTable:
     """
     from deltalake import WriterProperties, write_deltalake
 
-    properties = WriterProperties(compression="ZSTD", compression_level=_LEVEL)
-    options = {"configuration": _PROPERTIES, "storage_options": delta_options(uri)}
     try:
-        write_deltalake(uri, table, mode="error", writer_properties=properties, **options)
+        write_deltalake(
+            uri,
+            table,
+            mode="error",
+            configuration=_PROPERTIES,
+            writer_properties=WriterProperties(compression="ZSTD", compression_level=_LEVEL),
+            storage_options=delta_options(uri),
+        )
     except Exception as error:
         raise _write_error(uri, error) from error
     return _written(uri, "delta-rs")
