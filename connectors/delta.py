@@ -19,7 +19,7 @@ from lakebed.connectors.object_client import delta_options, store_error
 from lakebed.connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, WriterProperties
     from deltalake.transaction import AddAction
     from pyarrow.dataset import FileSystemDataset
     from pyspark.sql import DataFrame
@@ -30,8 +30,6 @@ Writer = Literal["delta-rs", "spark", "workers"]
 MAX_DRIVER_ROWS = 1_000_000
 
 _PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}
-# of Zstandard: texts and numbers of nodes and values take half of what Snappy makes of them
-_LEVEL = 3
 _SPARK_ONLY = {"deletionVectors", "columnMapping"}
 _SAFE_PATH = re.compile(r"[A-Za-z0-9_./=-]+")
 
@@ -76,7 +74,7 @@ def write_table(uri: str, table: pa.Table) -> WrittenTable:
     Raises:
         ArtifactError: if a table lies there already, or the folder cannot be written.
     """
-    from deltalake import WriterProperties, write_deltalake
+    from deltalake import write_deltalake
 
     try:
         write_deltalake(
@@ -84,12 +82,25 @@ def write_table(uri: str, table: pa.Table) -> WrittenTable:
             table,
             mode="error",
             configuration=_PROPERTIES,
-            writer_properties=WriterProperties(compression="ZSTD", compression_level=_LEVEL),
+            writer_properties=_packed(),
             storage_options=delta_options(uri),
         )
     except Exception as error:
         raise _write_error(uri, error) from error
     return _written(uri, "delta-rs")
+
+
+def _packed() -> "WriterProperties":
+    """Zstandard over pages that are large and have no dictionaries: it finds what vectors, hashes and names repeat."""
+    from deltalake import ColumnProperties, WriterProperties
+
+    return WriterProperties(
+        data_page_size_limit=8 << 20,
+        data_page_row_count_limit=1 << 20,
+        compression="ZSTD",
+        compression_level=3,
+        default_column_properties=ColumnProperties(dictionary_enabled=False),
+    )
 
 
 def write_frame(uri: str, frame: "DataFrame") -> WrittenTable:
