@@ -25,7 +25,6 @@ _MAX_DIGITS, _MAX_WIDE_DIGITS = 38, 76
 _POINT = r"-?(?:0|[1-9][0-9]*)\.(?:[0-9]*[1-9]|0)"
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.([0-9]+)")
 _LONG_INTEGER = re.compile(r"-?[1-9][0-9]{18,75}")
-_SPECIAL = pa.array(["nan", "NaN", "inf", "-inf", "Infinity", "-Infinity"])
 
 
 @dataclass(frozen=True)
@@ -127,10 +126,10 @@ def _parse_decimal(cells: pa.Array, name: str) -> pa.Array | None:
     pattern = rf"^-?(?:0|[1-9][0-9]*)\.[0-9]{{{scale}}}$" if scale else r"^(?:0|-?[1-9][0-9]*)$"
     if not pc.all(pc.match_substring_regex(cells, pattern)).as_py():
         return None
+    values = pc.cast(cells, type_)
     # a decimal has no negative zero
-    if pc.any(pc.match_substring_regex(cells, r"^-0\.0*$")).as_py():
-        return None
-    return pc.cast(cells, type_)
+    is_zero = pc.and_(pc.starts_with(cells, "-0"), pc.equal(values, pa.scalar(0, type_)))
+    return None if pc.any(is_zero).as_py() else values
 
 
 def _are_finite(values: pa.Array) -> bool:
@@ -162,10 +161,10 @@ def _is_styled(cells: pa.Array, values: pa.Array, style: FloatStyle) -> bool:
     if not pc.all(has_shape, min_count=0).as_py():
         return False
     # the same digits that parse to the same float stand at the same place
-    return bool(_digits(cells).equals(_digits(rendered)))
+    return bool(significant_digits(cells).equals(significant_digits(rendered)))
 
 
-def _digits(texts: pa.Array) -> pa.Array:
+def significant_digits(texts: pa.Array) -> pa.Array:
     """The significant digits of numbers as text."""
     mantissas = pc.replace_substring_regex(texts, "[eE].*$", "")
     return pc.ascii_trim(pc.replace_substring_regex(mantissas, "[-.]", ""), "0")

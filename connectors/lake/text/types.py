@@ -13,7 +13,14 @@ import pyarrow.compute as pc
 
 from lakebed.connectors.lake.text.json_text import json_texts
 from lakebed.connectors.lake.text.model import StagedCast
-from lakebed.connectors.lake.text.renderings import BOOLS, FLOATS, cast_rendered, parse_rendered, rendered_type
+from lakebed.connectors.lake.text.renderings import (
+    BOOLS,
+    FLOATS,
+    cast_rendered,
+    parse_rendered,
+    rendered_type,
+    significant_digits,
+)
 from lakebed.connectors.lake.type_text import column_type
 
 # preferred first: a column of 0 and 1 is int64, not float64
@@ -28,11 +35,12 @@ _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T])[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,6}|[0-9]{6}000))?)?"
     r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?| UTC)?"
 )
-_PLAIN_FORM = re.compile(
-    r"\^\[0-9\]\{4\}-\[0-9\]\{2\}-\[0-9\]\{2\}[ T]\[0-9\]\{2\}:\[0-9\]\{2\}"
-    r"(?::\[0-9\]\{2\}(?:\\\.\[0-9\]\{[1-6]\})?)?Z?\$"
+# forms that need nothing but a separator, a number of digits and a Z to be written, by these three
+PLAIN_FORM = re.compile(
+    r"\^\[0-9\]\{4\}-\[0-9\]\{2\}-\[0-9\]\{2\}([ T])\[0-9\]\{2\}:\[0-9\]\{2\}"
+    r"(:\[0-9\]\{2\}(?:\\\.\[0-9\]\{([1-6])\})?)?(Z?)\$"
 )
-_ZONE = re.compile(r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?| UTC)$")
+_ZONE = r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?| UTC)$"
 # where DuckDB and others leave zeros at the end of fractions out, and whole seconds without one
 _TRIMMED = r"(?:\.[0-9]{0,5}[1-9])?"
 _MIN_DAY = -719162  # 0001-01-01, the first day that Python's dates have
@@ -85,7 +93,7 @@ def timestamp_form(cell: str, *, is_trimmed: bool = False) -> str:
 
 def is_plain_form(form: str) -> bool:
     """Whether a form has no zone but Z, and fractions of one length up to six digits."""
-    return bool(_PLAIN_FORM.fullmatch(form))
+    return bool(PLAIN_FORM.fullmatch(form))
 
 
 def _fraction(digits: str) -> str:
@@ -160,7 +168,7 @@ def _instants(array: pa.Array) -> pa.Array:
     """Timestamps of any form as instants in microseconds; without a zone as if UTC."""
     texts = pc.replace_substring_regex(array, r"(\.[0-9]{6})000", r"\1")
     texts = pc.replace_substring(texts, " UTC", "Z")
-    has_zone = pc.match_substring_regex(texts, _ZONE.pattern)
+    has_zone = pc.match_substring_regex(texts, _ZONE)
     if not pc.any(has_zone, min_count=0).as_py():
         return pc.cast(texts, pa.timestamp("us"))
     return pc.cast(texts, pa.timestamp("us", "UTC"))
@@ -198,13 +206,7 @@ def _is_positional(cells: pa.Array, rendered: pa.Array, is_other: pa.Array) -> b
     cells, rendered = cells.filter(is_other), rendered.filter(is_other)
     if not pc.all(pc.match_substring_regex(cells, _DECIMAL_SHAPE)).as_py():
         return False
-    return bool(_digits(cells).equals(_digits(pc.replace_substring_regex(rendered, "e.*$", ""))))
-
-
-def _digits(texts: pa.Array) -> pa.Array:
-    """The significant digits of decimal texts."""
-    digits = pc.replace_substring_regex(texts, "[-.]", "")
-    return pc.ascii_trim(digits, "0")
+    return bool(significant_digits(cells).equals(significant_digits(rendered)))
 
 
 def _parse_date(cells: pa.Array, _form: str) -> pa.Array | None:
