@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.flows.processes import REPOSITORY, TIMEOUT_S, Answer
+from tests.flows.processes import ONE_KEY, REPOSITORY, TIMEOUT_S, Answer
 from tests.services.spark_cluster import bare_environment
 
 SPARK_SUBMIT = Path(sys.executable).parent / "spark-submit"
@@ -53,7 +53,7 @@ def submitted(master, *arguments, folder, options=(), conf=None, **variables):
 def driver_environment(**variables):
     jars = {name: os.environ[name] for name in ("LAKEBED_SPARK_JARS",) if name in os.environ}
     # find-spark-home looks PySpark up with this Python
-    return bare_environment() | jars | {"PYSPARK_DRIVER_PYTHON": sys.executable} | variables
+    return bare_environment() | ONE_KEY | jars | {"PYSPARK_DRIVER_PYTHON": sys.executable} | variables
 
 
 class Killer(threading.Thread):
