@@ -34,18 +34,19 @@ def jars():
     return ["--jars", ",".join(map(str, find_jars()))]
 
 
-def command(master, *arguments, options=(), conf=None):
+def command(master, *arguments, options=(), conf=None, entry=ENTRY):
     """Of spark-submit; `conf` is added to what fits this machine, None takes a setting away."""
     settings = {name: value for name, value in {**DRIVER, **(conf or {})}.items() if value is not None}
     given = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
-    return [str(part) for part in (SPARK_SUBMIT, "--master", master, *given, *options, ENTRY, *arguments)]
+    return [str(part) for part in (SPARK_SUBMIT, "--master", master, *given, *options, entry, *arguments)]
 
 
-def submitted(master, *arguments, folder, options=(), conf=None, **variables):
+def submitted(master, *arguments, folder, options=(), conf=None, entry=ENTRY, **variables):
     """Runs a verb by spark-submit to its end, in `folder`."""
     done = subprocess.run(
-        command(master, *arguments, options=options, conf=conf), cwd=folder, env=driver_environment(**variables),
-        capture_output=True, text=True, timeout=TIMEOUT_S, check=False, stdin=subprocess.DEVNULL,
+        command(master, *arguments, options=options, conf=conf, entry=entry), cwd=folder,
+        env=driver_environment(**variables), capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+        stdin=subprocess.DEVNULL,
     )  # fmt: skip
     return Answer(done.returncode, done.stdout, done.stderr)
 
