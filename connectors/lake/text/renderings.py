@@ -7,7 +7,9 @@ A column of text gets a type only where one rendering writes every one of its ce
 |---|---|---|
 | `bool:True`, `bool:TRUE` | `True`, `False`; `TRUE`, `FALSE` | pandas; R, Excel |
 | `float:python` | `1.0`, `1e-07`, `1e+16`, `nan`, `inf` | Python, pandas, DuckDB |
-| `float:rust` | `1.0`, `1e-7`, `1e16`, `NaN`, `inf` | Rust's ryu, Polars |
+| `float:rust` | `1.0`, `1e-7`, `1e16`, `NaN`, `inf` | Rust's ryu, older Polars, DuckDB's JSON |
+| `float:polars` | `1.0`, `1e-7`, `1e+16`, `NaN`, `inf` | Polars 2 |
+| `float:plain` | `1.0`, `0.0000001` | pandas' JSON, printf |
 | `float:java` | `1.0`, `1.0E-7`, `1.0E10`, `NaN`, `Infinity` | Java, Spark |
 | `float:js` | `1`, `1e-7`, `1e+21` | JavaScript, Arrow |
 | `decimal:2` | `1.50` | decimals of a scale, and for `decimal:0` integers beyond 64 bits |
@@ -51,6 +53,10 @@ FLOAT_STYLES = {
     "float:rust": FloatStyle(
         1e-5, 1e16, _POINT, r"-?[1-9](?:\.[0-9]*[1-9])?e-?[1-9][0-9]{0,2}", ("NaN", "inf", "-inf")
     ),
+    "float:polars": FloatStyle(
+        1e-5, 1e16, _POINT, r"-?[1-9](?:\.[0-9]*[1-9])?e(?:-[1-9][0-9]{0,2}|\+[1-9][0-9]{1,2})", ("NaN", "inf", "-inf")
+    ),
+    "float:plain": FloatStyle(0.0, float("inf"), _POINT, "", ()),
     "float:java": FloatStyle(
         1e-3, 1e7, _POINT, r"-?[1-9]\.(?:[0-9]*[1-9]|0)E-?[1-9][0-9]{0,2}", ("NaN", "Infinity", "-Infinity")
     ),

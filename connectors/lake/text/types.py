@@ -6,6 +6,7 @@ typing it: `00501`, `1.0`, `1e5`, `-0` and ` 1` stay text. All of it works on wh
 
 import re
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -41,8 +42,12 @@ PLAIN_FORM = re.compile(
     r"(:\[0-9\]\{2\}(?:\\\.\[0-9\]\{([1-6])\})?)?(Z?)\$"
 )
 _ZONE = r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?| UTC)$"
+Fractions = Literal["fixed", "trimmed", "grouped"]
 # where DuckDB and others leave zeros at the end of fractions out, and whole seconds without one
-_TRIMMED = r"(?:\.[0-9]{0,5}[1-9])?"
+_FRACTIONS: dict[str, str] = {
+    "trimmed": r"(?:\.[0-9]{0,5}[1-9])?",
+    "grouped": r"(?:\.(?:[0-9]{3})?(?:[0-9]{2}[1-9]|[0-9][1-9]0|[1-9]00))?",
+}
 _MIN_DAY = -719162  # 0001-01-01, the first day that Python's dates have
 _MIN_MICROSECOND = _MIN_DAY * 86_400_000_000
 
@@ -72,7 +77,7 @@ def _parse(cells: pa.Array, type_: StagedCast, form: str) -> pa.Array | None:
         return None
 
 
-def timestamp_form(cell: str, *, is_trimmed: bool = False) -> str:
+def timestamp_form(cell: str, fractions: Fractions = "fixed") -> str:
     """The form of a timestamp as a regular expression that its peers match; "" if it is none.
 
     The form fixes the separator (space or T), seconds, the number of fraction digits (0 to 6, or 9 of which the last
@@ -80,15 +85,16 @@ def timestamp_form(cell: str, *, is_trimmed: bool = False) -> str:
 
     Args:
         cell: the text.
-        is_trimmed: whether fractions lack zeros at their ends, and so have from 0 to 6 digits.
+        fractions: whether all have as many digits as this one; or lack zeros at their ends, and so have from 0 to 6;
+            or lack groups of three zeros there, as Java and Polars write them.
     """
     match = _TIMESTAMP.fullmatch(cell)
-    if match is None or (is_trimmed and cell.count(":") < 2):
+    if match is None or (fractions != "fixed" and cell.count(":") < 2):
         return ""
     digits = "[0-9]{4}-[0-9]{2}-[0-9]{2}" + match[1] + "[0-9]{2}:[0-9]{2}"
     seconds = ":[0-9]{2}" if re.match(r".{16}:", cell) else ""
-    fraction = _fraction(match[2] or "")
-    return f"^{digits}{seconds}{_TRIMMED if is_trimmed else fraction}{re.escape(match[3] or '')}$"
+    fraction = _FRACTIONS.get(fractions) or _fraction(match[2] or "")
+    return f"^{digits}{seconds}{fraction}{re.escape(match[3] or '')}$"
 
 
 def is_plain_form(form: str) -> bool:
