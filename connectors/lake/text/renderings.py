@@ -146,7 +146,7 @@ def _is_styled(cells: pa.Array, values: pa.Array, style: FloatStyle) -> bool:
     """Whether a style writes each value as its cell has it."""
     if not _are_finite(values):
         is_word = pc.invert(pc.is_finite(values))
-        if not pc.all(pc.is_in(cells.filter(is_word), value_set=pa.array(style.words))).as_py():
+        if not pc.all(pc.is_in(cells.filter(is_word), value_set=pa.array(style.words, pa.string()))).as_py():
             return False
         kept = pc.invert(is_word)
         cells, values = cells.filter(kept), values.filter(kept)

@@ -39,7 +39,7 @@ KINDS: dict[str, pa.Array] = {
     "float_large": pa.array([1e22, 2.5, -1.5e300, 1.0]),
     "float_null": pa.array([1.5, None, 2.0, -0.25]),
     "money": pa.array([Decimal("1.50"), Decimal("2.25"), Decimal("-10.00"), Decimal("0.05")], pa.decimal128(10, 2)),
-    "decimal4": pa.array([Decimal("1.5000"), Decimal("0.0001"), Decimal("-7.2500"), Decimal("99.9999")], pa.decimal128(18, 4)),
+    "decimal4": pa.array([Decimal(text) for text in ("1.5000", "0.0001", "-7.2500", "99.9999")], pa.decimal128(18, 4)),
     "date": pa.array(_DAYS),
     "date_null": pa.array([_DAYS[0], None, *_DAYS[2:]]),
     "stamp": pa.array(_TIMES, pa.timestamp("us")),
@@ -79,7 +79,7 @@ def _duckdb(data: pa.Table, csv: Path, json: Path) -> None:
     import duckdb
 
     duckdb.sql("SELECT * FROM data").write_csv(str(csv))
-    duckdb.sql(f"COPY (SELECT * FROM data) TO '{json}' (FORMAT json)")
+    duckdb.sql(f"COPY data TO '{json}' (FORMAT json)")
 
 
 def _spark(data: pa.Table, csv: Path, json: Path) -> None:
