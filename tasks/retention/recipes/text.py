@@ -171,7 +171,7 @@ def _read_csv_blocks(
             raise odd.error from odd
         for note in (*stream.notes, *reader.notes):
             seen.refuse(file.path, note)
-        seen.n_quotes += stream.n_quotes
+        seen.n_quotes += reader.n_quotes
         return _cells(batches, reader.schema, lake, file, seen)
 
 
