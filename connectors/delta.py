@@ -19,7 +19,7 @@ from lakebed.connectors.object_client import delta_options, store_error
 from lakebed.connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, WriterProperties
     from deltalake.transaction import AddAction
     from pyarrow.dataset import FileSystemDataset
     from pyspark.sql import DataFrame
@@ -77,10 +77,30 @@ def write_table(uri: str, table: pa.Table) -> WrittenTable:
     from deltalake import write_deltalake
 
     try:
-        write_deltalake(uri, table, mode="error", configuration=_PROPERTIES, storage_options=delta_options(uri))
+        write_deltalake(
+            uri,
+            table,
+            mode="error",
+            configuration=_PROPERTIES,
+            writer_properties=_packed(),
+            storage_options=delta_options(uri),
+        )
     except Exception as error:
         raise _write_error(uri, error) from error
     return _written(uri, "delta-rs")
+
+
+def _packed() -> "WriterProperties":
+    """Zstandard over pages that are large and have no dictionaries: it finds what vectors, hashes and names repeat."""
+    from deltalake import ColumnProperties, WriterProperties
+
+    return WriterProperties(
+        data_page_size_limit=8 << 20,
+        data_page_row_count_limit=1 << 20,
+        compression="ZSTD",
+        compression_level=3,
+        default_column_properties=ColumnProperties(dictionary_enabled=False),
+    )
 
 
 def write_frame(uri: str, frame: "DataFrame") -> WrittenTable:
@@ -93,7 +113,7 @@ def write_frame(uri: str, frame: "DataFrame") -> WrittenTable:
     from lakebed.connectors.spark.object_stores import require_connector, spark_uri
 
     require_connector(frame.sparkSession, uri)
-    writer = frame.write.format("delta").mode("error").options(**_PROPERTIES)
+    writer = frame.write.format("delta").mode("error").options(**_PROPERTIES, compression="zstd")
     try:
         writer.save(spark_uri(uri))
     except Exception as error:

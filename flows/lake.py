@@ -20,7 +20,7 @@ from lakebed.flows.form import config_of, filled, with_form
 from lakebed.flows.prefect_home import users_server
 from lakebed.flows.run_page import NOTHING_DONE, publish_run, run_message
 from lakebed.flows.run_progress import RunLogProgress, ServerProgress
-from lakebed.quarantine import quarantine_warnings
+from lakebed.quarantine import quarantine_told
 from lakebed.run import begin, report_of
 from lakebed.scope import RunScope
 from lakebed.tasks.runtime.artifacts import ArtifactRef
@@ -129,7 +129,7 @@ def _alone(scope: RunScope, to: str | None, only: str | None) -> Iterator[_FlowR
     if scope.config.logging.format == "json":
         configure(scope.config.logging)
         progress = shown()
-    for line in quarantine_warnings(scope.config):
+    for line in quarantine_told(scope.config)[0]:
         logger.warning(line)
     with scope, _shown_on_server(scope, stages, progress):
         _crash_dead_runs(scope)

@@ -233,49 +233,38 @@ def purge(
         return delete(quarantine, tables, rebuilder, holds)
 
 
-def quarantine_warnings(settings: LakebedConfig) -> list[str]:
-    """What `run` and `status` say first: tables half moved, parents that changed, what appeared."""
-    from lakebed.tasks.quarantine.pins import warnings
+def quarantine_told(settings: LakebedConfig) -> tuple[list[str], dict[str, Any]]:
+    """What `run` and `status` say first of the quarantine; what `status` lists: tables there, parents that they pin.
+
+    Nothing is listed where it cannot be looked at.
+    """
+    from lakebed.tasks.quarantine.pins import Standing
     from lakebed.tasks.quarantine.place import Quarantine
 
+    nothing: dict[str, Any] = {"quarantine": [], "pins": []}
     if not settings.lake.root:
-        return []
-    try:
-        return warnings(Quarantine.look(settings.lake.root, settings.quarantine))
-    except LakeError as error:
-        return [f"the quarantine cannot be looked at: {error.what} ({error.value})"]
-
-
-def quarantine_facts(settings: LakebedConfig) -> dict[str, Any]:
-    """Tables in quarantine and the parents that they pin, for `status`; nothing where it cannot be looked at."""
-    from lakebed.tasks.quarantine.pins import pins
-    from lakebed.tasks.quarantine.place import Quarantine
-
-    if not settings.lake.root:
-        return {"quarantine": [], "pins": []}
+        return [], nothing
     try:
         quarantine = Quarantine.look(settings.lake.root, settings.quarantine)
-        entries = [_entry_facts(quarantine, state) for state in quarantine.live()]
-        found = pins(quarantine)
-    except LakeError:
-        return {"quarantine": [], "pins": []}
-    facts = [
+        standing = Standing.of(quarantine)
+        at_place = {appeared.table: appeared.path for appeared in standing.appeared}
+        entries = [_entry_facts(quarantine, state, at_place) for state in quarantine.live()]
+    except LakeError as error:
+        return [f"the quarantine cannot be looked at: {error.what} ({error.value})"], nothing
+    pinned = [
         {"parent": pin.parent, "children": list(pin.children), "problem": pin.problem, "hint": pin.hint}
-        for pin in found
+        for pin in standing.pins
     ]
-    return {"quarantine": entries, "pins": facts}
+    return standing.warnings, {"quarantine": entries, "pins": pinned}
 
 
-def _entry_facts(quarantine: "Quarantine", state: "EntryState") -> dict[str, Any]:
-    from lakebed.tasks.quarantine.appeared import appearance
+def _entry_facts(quarantine: "Quarantine", state: "EntryState", at_place: Mapping[str, str]) -> dict[str, Any]:
     from lakebed.tasks.quarantine.purge import due_at
 
     receipt = quarantine.receipt(state)
     facts = {"table": state.table, "phase": str(state.phase), "since": state.since, "n_bytes": receipt.n_bytes}
-    due = due_at(quarantine, receipt).isoformat(timespec="seconds")
-    new = appearance(quarantine.lake, state, receipt)
-    at_place = new.path if new else ""
-    return {**facts, "parents": list(receipt.table.parents), "purge_not_before": due, "at_place": at_place}
+    facts |= {"parents": list(receipt.table.parents), "at_place": at_place.get(state.table, "")}
+    return {**facts, "purge_not_before": due_at(quarantine, receipt).isoformat(timespec="seconds")}
 
 
 def _create_views(done: "Applied", settings: LakebedConfig) -> None:

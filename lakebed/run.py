@@ -11,7 +11,7 @@ from typing import Any
 from lakebed.chain import CHAIN, chosen_stages, find_reusable, gets_report, require_inputs
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ArtifactError
-from lakebed.quarantine import quarantine_warnings
+from lakebed.quarantine import quarantine_told
 from lakebed.savings import savings_of, section
 from lakebed.scope import RunScope
 from lakebed.tables import INVENTORY, table_bytes
@@ -84,7 +84,7 @@ def run(
     """
     stages = chosen_stages(to, only, config)
     show(progress or Progress(is_quiet=True))
-    for line in quarantine_warnings(config):
+    for line in quarantine_told(config)[0]:
         shown().note(f"warning: {line}")
     with RunScope(config, new_run_id(), sys.argv) as scope:
         if begin(scope, stages, only):

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from lakebed.connectors.spark.session import SessionStarter
 
 SUITES_TIMEOUT_S = 1800.0
-# per thread, and handed on to what it calls: two lakes may be run side by side
+# for the flow that its caller starts; a process has one run at a time, whose id the environment and the log have
 _open_scope: ContextVar["RunScope | None"] = ContextVar("open_scope", default=None)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.rights import weakness_of
-from lakebed.quarantine import quarantine_facts, quarantine_warnings
+from lakebed.quarantine import quarantine_told
 from lakebed.results import Result
 from lakebed.savings import Savings, savings_of
 from lakebed.tasks.runtime.record import RunRecord
@@ -76,13 +76,13 @@ class Status(Result[RunRow]):
 
 def status_of(root: str, records: Sequence[RunRecord], settings: LakebedConfig) -> Status:
     """What is to be told of an artifact root and these of its runs, under settings that name the lake."""
-    warnings, weakness = quarantine_warnings(settings), weakness_of(root)
+    (warnings, aside), weakness = quarantine_told(settings), weakness_of(root)
     if weakness and settings.security.shared_root != "allow":
         warnings.append(f"the artifact root {root} is not safe from others: {weakness}")
     savings = None
     with suppress(ArtifactError):
         savings = savings_of(settings)
-    return Status(records, warnings, quarantine_facts(settings), savings)
+    return Status(records, warnings, aside, savings)
 
 
 def _run_row(record: RunRecord) -> RunRow:

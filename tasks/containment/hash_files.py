@@ -1,7 +1,8 @@
 """Row-hash files: written by the workers that scan, one per bucket and task, and read by those that compare.
 
 A file is a row of blocks, each of one table under one projection: a header, then 16 bytes a row, in any order and with
-repeats. A block has one checksum, made where it is written and held to where it is read.
+repeats; where they repeat so often that Zstandard makes less of them, the number of its bytes, and these, filled up to
+eight. A block has one checksum over header and rows, made where it is written and held to where it is read.
 
 Those of the previous artifact are taken over into a new one, which then needs the previous one no more: a file all of
 whose rows still hold, under the same table_ids, gets a second name; of others the rows that hold are written anew, with
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakebed.connectors.linking import link_file
@@ -30,7 +32,10 @@ ENDING = ".rows"
 # more files than this of one bucket are written into one: each comparing task opens all of its bucket's
 MAX_LINKED = 32
 _ROW_BYTES = 16
-_MAGIC = 0x6C627231
+_MAGIC, _PACKED_MAGIC = 0x6C627231, 0x6C627232
+# packed rows are at most this part of the plain ones: those that hardly repeat are read without a copy
+_PACKED_SHARE = 0.75
+_SIZE = np.dtype("<u8")
 _HEADER = np.dtype([("magic", "<u4"), ("table", "<i4"), ("projection", "<i8"), ("n_rows", "<i8"), ("check", "<u8", 2)])
 # public on purpose: the checksum protects against accidents
 _CHECK_KEYS = round_keys(b"lakebed-checksum")
@@ -110,17 +115,31 @@ class _OpenFile:
     n_bytes: int = 0
 
     def add(self, block: Block) -> None:
-        header = np.zeros(1, _HEADER)
-        header["magic"], header["table"], header["projection"] = _MAGIC, block.table, block.projection
+        header, packed = np.zeros(1, _HEADER), _packed(block.rows)
+        header["magic"] = _MAGIC if packed is None else _PACKED_MAGIC
+        header["table"], header["projection"] = block.table, block.projection
         header["n_rows"], header["check"] = len(block.rows), _check(block)
-        self.sink.write(header.tobytes())
-        self.sink.write(block.rows.data.cast("B"))
-        self.n_bytes += header.nbytes + block.rows.nbytes
+        body = (block.rows.data.cast("B"),) if packed is None else packed
+        for part in (header.tobytes(), *body):
+            self.sink.write(part)
+            self.n_bytes += len(part)
         self.n_rows += len(block.rows)
 
     def closed(self, bucket: int) -> HashFile:
         self.sink.close()
         return HashFile(self.path, bucket, self.n_rows, self.n_bytes)
+
+
+def _packed(rows: UInt64) -> tuple[bytes, bytes, bytes] | None:
+    """Size, the rows under Zstandard, and what fills them up; None where that saves little."""
+    packed: bytes = _codec().compress(rows.data.cast("B"), asbytes=True)
+    if len(packed) > _PACKED_SHARE * rows.nbytes:
+        return None
+    return np.array(len(packed), _SIZE).tobytes(), packed, bytes(-len(packed) % _SIZE.itemsize)
+
+
+def _codec() -> pa.Codec:
+    return pa.Codec("zstd", compression_level=1)
 
 
 def _check(block: Block) -> UInt64:
@@ -144,23 +163,38 @@ def read_blocks(storage: Storage, path: str, tables: Collection[int] | None = No
     while at < len(data):
         header = _header(storage, path, data[at : at + _HEADER.itemsize])
         at += _HEADER.itemsize
-        n_rows = int(header["n_rows"])
-        if not 0 <= n_rows <= (len(data) - at) // _ROW_BYTES:
+        n_rows, is_packed = int(header["n_rows"]), header["magic"] == _PACKED_MAGIC
+        n_bytes = _ROW_BYTES * n_rows
+        if is_packed and at + _SIZE.itemsize <= len(data):
+            n_bytes = int(np.frombuffer(data, _SIZE, 1, at)[0])
+            at += _SIZE.itemsize
+        # blocks begin at whole words, as kernels want them
+        n_more = -n_bytes % _SIZE.itemsize
+        if not (0 <= n_rows and 0 <= n_bytes <= len(data) - at - n_more) or any(
+            data[at + n_bytes : at + n_bytes + n_more]
+        ):
             raise _damaged(storage, path, "a block is cut off")
-        rows = np.frombuffer(data, "<u8", 2 * n_rows, at).reshape(-1, 2)
-        at += _ROW_BYTES * n_rows
-        block = Block(int(header["projection"]), int(header["table"]), rows)
-        if tables is not None and block.table not in tables:
+        body, at = memoryview(data)[at : at + n_bytes], at + n_bytes + n_more
+        if tables is not None and int(header["table"]) not in tables:
             continue
+        rows = _unpacked(storage, path, body, n_rows) if is_packed else np.frombuffer(body, "<u8")
+        block = Block(int(header["projection"]), int(header["table"]), rows.reshape(-1, 2))
         if not np.array_equal(_check(block), header["check"]):
             raise _damaged(storage, path, "a block differs from its checksum")
         yield block
 
 
+def _unpacked(storage: Storage, path: str, body: memoryview, n_rows: int) -> UInt64:
+    try:
+        return np.frombuffer(_codec().decompress(body, decompressed_size=_ROW_BYTES * n_rows), "<u8")
+    except (OSError, ValueError, MemoryError, OverflowError, pa.ArrowException) as error:
+        raise _damaged(storage, path, f"a block cannot be unpacked: {error}") from error
+
+
 def _header(storage: Storage, path: str, data: bytes) -> np.void:
     if len(data) == _HEADER.itemsize:
         header: np.void = np.frombuffer(data, _HEADER)[0]
-        if header["magic"] == _MAGIC:
+        if header["magic"] in (_MAGIC, _PACKED_MAGIC):
             return header
     raise _damaged(storage, path, "it holds something else than blocks of row hashes")
 

@@ -1,4 +1,4 @@
-"""One unit of the inventory's data work, done in a Spark worker or, in tests, in plain Python."""
+"""One unit of the inventory's data work, done in a worker of the engine: a process of this machine, or Spark's."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -9,13 +9,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lakebed.connectors.errors import ArtifactError, PlanError
-from lakebed.tasks.quarantine.checks import Movable, changed_tables, moving_files, require_ready, require_room
+from lakebed.tasks.quarantine.checks import Movable, changed_tables, require_no_more, require_ready, require_room
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
 from lakebed.tasks.quarantine.owners import managed_tables
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.rebuilding import Rebuilder
 from lakebed.tasks.quarantine.receipt import (
-    RECEIPT,
     Receipt,
     entry_id,
     make_pointer,
@@ -71,8 +70,9 @@ def apply_plan(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder, named: 
     resume(quarantine, plan, stay)
     before = [table for table in plan.deleted if _state(quarantine, plan, table).phase is Phase.SET_ASIDE]
     todo = [table for table in plan.deleted if table not in before and table.name not in stay]
-    verified = verify(quarantine, plan, todo, rebuilder, stay)
-    receipts = _prepare(quarantine, plan, verified, rebuilder, stay)
+    movable = Movable(quarantine, plan)
+    verified = verify(movable, todo, rebuilder, stay)
+    receipts = _prepare(movable, verified, rebuilder, stay)
     for name, error in changed_tables(plan, verified, with_bytes=False).items() if verified else ():
         stay.leave(name, error)
     stay.require_named()
@@ -97,17 +97,16 @@ def preview(quarantine: Quarantine, plan: Plan, rebuilder: Rebuilder, named: Col
     _leave_managed(quarantine, plan, stay)
     phases = {table.name: _state(quarantine, plan, table).phase for table in plan.deleted}
     todo = [table for table in plan.deleted if phases[table.name] is Phase.AT_PLACE and table.name not in stay]
-    verified = verify(quarantine, plan, todo, rebuilder, stay)
+    movable = Movable(quarantine, plan)
+    verified = verify(movable, todo, rebuilder, stay)
     aside = [table for table in plan.deleted if phases[table.name] is not Phase.AT_PLACE and table.name not in stay]
     receipts = [quarantine.receipt(_state(quarantine, plan, table)) for table in aside]
-    receipts += [_new_receipt(quarantine, plan, table) for table in verified]
+    receipts += [_new_receipt(movable, table) for table in verified]
     stay.require_any(receipts)
     return Applied(tuple(receipts), len(aside), quarantine.storage.root, stay.reasons)
 
 
-def verify(
-    quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable], rebuilder: Rebuilder, stay: Staying
-) -> list[PlannedTable]:
+def verify(movable: Movable, tables: Sequence[PlannedTable], rebuilder: Rebuilder, stay: Staying) -> list[PlannedTable]:
     """Verifies all that `apply` depends on; changes nothing.
 
     Returns:
@@ -119,13 +118,13 @@ def verify(
     stay.require_named()
     if not tables:
         return []
-    require_ready(quarantine, plan)
-    movable = Movable(quarantine, plan)
+    plan = movable.plan
+    require_ready(movable.quarantine, plan)
     for table in tables:
         with stay.trying(table.name):
             movable.require(table)
     sound = [table for table in tables if table.name not in stay]
-    require_room(quarantine, sound)
+    require_room(movable.quarantine, sound)
     with shown().step("Comparing tables with the plan"):
         for name, error in changed_tables(plan, sound, with_bytes=True).items():
             stay.leave(name, error)
@@ -192,6 +191,7 @@ def set_aside(quarantine: Quarantine, receipt: Receipt) -> None:
             journal.append(receipt.entry, Step.SET_ASIDE_COPIED)
         mover.drop(route)
         mover.require_whole(quarantine.storage, receipt, is_back=False, with_bytes=False)
+        require_no_more(quarantine, receipt)
     except (PlanError, ArtifactError) as error:
         raise _brought_back(quarantine, receipt, error) from error
     journal.append(receipt.entry, Step.SET_ASIDE)
@@ -214,24 +214,22 @@ def _brought_back(quarantine: Quarantine, receipt: Receipt, error: PlanError | A
     )
 
 
-def _prepare(
-    quarantine: Quarantine, plan: Plan, tables: Sequence[PlannedTable], rebuilder: Rebuilder, stay: Staying
-) -> list[Receipt]:
+def _prepare(movable: Movable, tables: Sequence[PlannedTable], rebuilder: Rebuilder, stay: Staying) -> list[Receipt]:
     """Writes receipts, and beside them what recipes need, before any table is touched."""
-    receipts = []
+    receipts, quarantine = [], movable.quarantine
     for table in tables:
         with stay.trying(table.name):
-            receipt = _new_receipt(quarantine, plan, table)
+            receipt = _new_receipt(movable, table)
             rebuilder.keep(table, quarantine.storage, f"{receipt.folder}/{RECIPE}")
-            write_model(quarantine.storage, f"{receipt.folder}/{RECEIPT}", receipt)
+            quarantine.keep(receipt)
             receipts.append(receipt)
     stay.require_named()
     return receipts
 
 
-def _new_receipt(quarantine: Quarantine, plan: Plan, table: PlannedTable) -> Receipt:
-    moving = moving_files(quarantine, table)
-    return make_receipt(plan, table, moving.files, moving.layout, quarantine.config.grace_days)
+def _new_receipt(movable: Movable, table: PlannedTable) -> Receipt:
+    moving = movable.moving(table)
+    return make_receipt(movable.plan, table, moving.files, moving.layout, movable.quarantine.config.grace_days)
 
 
 def _state(quarantine: Quarantine, plan: Plan, table: PlannedTable) -> EntryState:

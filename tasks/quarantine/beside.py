@@ -12,10 +12,14 @@ from lakebed.connectors.lake.managed import SINK_LOG, managed_files
 from lakebed.connectors.lake.model import FileEntry
 from lakebed.connectors.storage import LocalStorage
 from lakebed.tasks.quarantine.appeared import is_taken
+from lakebed.tasks.quarantine.checks import device_of, link_in
 from lakebed.tasks.quarantine.kernel import EntryState, Phase
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.probe import WriteProbe, existing
 from lakebed.tasks.quarantine.receipt import Receipt
+
+# of a name and of a whole key, on S3, Google's and Azure's stores
+_KEY_BYTES = 1024, 1024
 
 
 def place_beside(receipt: Receipt, beside: str) -> str:
@@ -46,13 +50,42 @@ def require_free_beside(quarantine: Quarantine, state: EntryState, receipt: Rece
     lake = quarantine.lake
     if is_taken(lake, beside):
         raise _refused(quarantine, beside, "something lies there", "an empty place")
-    if isinstance(lake, LocalStorage) and not os.path.isdir(existing(lake.uri(beside))):
-        raise _refused(quarantine, beside, f"{existing(lake.uri(beside))} is a file", "a path through folders")
+    if isinstance(lake, LocalStorage):
+        _require_way(quarantine, lake, beside)
+    _require_short(quarantine, receipt, beside)
     if any(f"/{SINK_LOG}/" in file.path for file in receipt.files):
         raise _refused(quarantine, beside, "a streaming sink names its files by their whole paths", "its own place")
     if not _is_alone(quarantine, receipt, beside):
         raise _refused(quarantine, beside, "it would be hidden, or a part of another table there", "a free folder")
     WriteProbe().require(lake, beside.rpartition("/")[0], receipt.table.name)
+
+
+def _require_way(quarantine: Quarantine, lake: LocalStorage, beside: str) -> None:
+    """Refuses a place to which no rename leads: through a file or a link, or on another file system."""
+    if link := link_in(lake.root, beside):
+        raise _refused(quarantine, beside, f"{link} is a symbolic link", "a path through folders of the lake")
+    last = existing(lake.uri(beside))
+    if not os.path.isdir(last):
+        raise _refused(quarantine, beside, f"{last} is a file", "a path through folders")
+    if device_of(last) != device_of(quarantine.storage.root):
+        expected = f"a place on the file system of {quarantine.storage.root}: tables are never copied over"
+        raise _refused(quarantine, beside, f"{last} lies on another file system", expected)
+
+
+def _require_short(quarantine: Quarantine, receipt: Receipt, beside: str) -> None:
+    """Refuses a name or a path of more bytes than the file system or an object store takes."""
+    lake, name = quarantine.lake, max(beside.split("/"), key=_n_bytes)
+    path, limits = max((receipt.moved_to(file.path, beside) for file in receipt.files), key=_n_bytes), _KEY_BYTES
+    if isinstance(lake, LocalStorage):
+        last, path = existing(lake.uri(beside)), lake.uri(path)
+        limits = os.pathconf(last, "PC_NAME_MAX"), os.pathconf(last, "PC_PATH_MAX") - 1
+    for text, limit in zip((name, path), limits, strict=True):
+        if 0 < limit < _n_bytes(text):
+            raise _refused(quarantine, beside, f"{_n_bytes(text):,} bytes are too long a name", f"at most {limit:,}")
+
+
+def _n_bytes(text: str) -> int:
+    return len(os.fsencode(text))
 
 
 def _is_alone(quarantine: Quarantine, receipt: Receipt, beside: str) -> bool:

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
@@ -11,15 +12,17 @@ from lakebed.connectors.lake.hidden import is_visible
 from lakebed.connectors.lake.managed import managed_folders
 from lakebed.connectors.storage import LocalStorage, StoredFile
 from lakebed.tasks.quarantine.appeared import beside_command, is_taken
-from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.kernel import EntryState, Phase
 from lakebed.tasks.quarantine.mover import file_sha256
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.probe import WriteProbe, existing
-from lakebed.tasks.quarantine.receipt import Layout, pointer_path, quoted
+from lakebed.tasks.quarantine.receipt import DATA, Layout, Receipt, pointer_path, quoted
 from lakebed.tasks.retention.identity import LakeState, digested
-from lakebed.tasks.retention.parents import parent_change
+from lakebed.tasks.retention.parents import parent_change, rows_read
 from lakebed.tasks.retention.plan import MAKE_AGAIN, FileIdentity, Plan, PlannedTable, TableIdentity
 
+# how a table moves, and the files that lie in its folder
+Listed = tuple[Layout, list[StoredFile]]
 # receipts, pointers and the journal of one table, with room to spare
 _BYTES_A_TABLE = 64 << 10
 
@@ -90,9 +93,9 @@ class Movable:
     """
 
     def __init__(self, quarantine: Quarantine, plan: Plan) -> None:
-        self._quarantine, self._plan = quarantine, plan
-        self._live = [(state, quarantine.receipt(state)) for state in quarantine.live()]
+        self.quarantine, self.plan = quarantine, plan
         self._probe = WriteProbe()
+        self._listed: dict[str, Listed] = {}
 
     def require(self, table: PlannedTable) -> None:
         """Refuses what cannot be done.
@@ -104,29 +107,38 @@ class Movable:
         """
         _require_files(table)
         self._require_free(table)
-        _require_movable(self._quarantine, table)
-        if isinstance(self._quarantine.lake, LocalStorage):
-            _require_one_file_system(self._quarantine, table)
+        _require_movable(self.quarantine, table)
+        if isinstance(self.quarantine.lake, LocalStorage):
+            _require_one_file_system(self.quarantine, table)
+        self._listed[table.name] = layout_of(self.quarantine, table)
         self._require_writable(table)
+
+    def moving(self, table: PlannedTable) -> Moving:
+        """Which files move with a table, by what `require` has listed."""
+        return moving_files(self.quarantine, table, self._listed.get(table.name))
+
+    @cached_property
+    def _live(self) -> list[tuple[EntryState, Receipt]]:
+        return [(state, self.quarantine.receipt(state)) for state in self.quarantine.live()]
 
     def _require_writable(self, table: PlannedTable) -> None:
         """Tries the quarantine, the pointer's folder, and where the table's files go away from."""
-        lake, identity = self._quarantine.lake, table.identity
-        layout, _ = layout_of(self._quarantine, table)
+        lake, identity = self.quarantine.lake, table.identity
+        layout, _ = self._listed[table.name]
         # a folder that moves is written to as well: the folder above it is another one then
         paths = [identity.path, pointer_path(table.name)]
         is_folder = identity.path not in {file.path for file in identity.files}
         paths += [f"{identity.path}/x"] if layout == "whole" and is_folder else []
         paths += [file.path for file in identity.files] if layout == "files" else []
-        self._probe.require(self._quarantine.storage, "", table.name)
+        self._probe.require(self.quarantine.storage, "", table.name)
         for folder in dict.fromkeys(path.rpartition("/")[0] for path in paths):
             self._probe.require(lake, folder, table.name)
 
     def _require_free(self, table: PlannedTable) -> None:
         """Refuses a table that the quarantine holds or needs; by place, not by name."""
-        parents = {self._plan.table(name).identity.path for name in table.parents}
+        parents = {self.plan.table(name).identity.path for name in table.parents}
         for state, receipt in self._live:
-            path, lake = receipt.table.identity.path, self._quarantine.lake
+            path, lake = receipt.table.identity.path, self.quarantine.lake
             restore = f"lakebed restore {quoted(state.table)} --lake {quoted(lake.root)}"
             if path == table.identity.path:
                 raise PlanError(
@@ -162,7 +174,7 @@ def _require_files(table: PlannedTable) -> None:
         )
 
 
-def layout_of(quarantine: Quarantine, table: PlannedTable) -> tuple[Layout, list[StoredFile]]:
+def layout_of(quarantine: Quarantine, table: PlannedTable) -> Listed:
     """How a table moves, and the files that lie in its folder: whole, unless something in it belongs to others."""
     identity = table.identity
     known = {file.path for file in (*identity.files, *identity.log_files)}
@@ -178,17 +190,37 @@ def layout_of(quarantine: Quarantine, table: PlannedTable) -> tuple[Layout, list
     return "whole", found
 
 
-def moving_files(quarantine: Quarantine, table: PlannedTable) -> Moving:
-    """Which files move with a table.
+def moving_files(quarantine: Quarantine, table: PlannedTable, listed: Listed | None = None) -> Moving:
+    """Which files move with a table; `listed` is what `layout_of` said of it, where that was asked already.
 
     Raises:
         PlanError: if one cannot be read.
     """
     known = {file.path: file for file in (*table.identity.files, *table.identity.log_files)}
-    layout, found = layout_of(quarantine, table)
+    layout, found = listed or layout_of(quarantine, table)
     if layout == "files" or not found:
         return Moving(layout, tuple(known.values()))
     return Moving(layout, tuple(known.get(file.path) or _digested(quarantine, file) for file in found))
+
+
+def require_no_more(quarantine: Quarantine, receipt: Receipt) -> None:
+    """Refuses a folder that moved with a file that is in no receipt: somebody wrote it after it was listed.
+
+    Raises:
+        PlanError: naming at most five.
+    """
+    if receipt.layout != "whole" or not quarantine.storage.is_local:
+        return
+    known = {receipt.kept_at(file.path) for file in receipt.files}
+    found = quarantine.storage.list_files(f"{receipt.folder}/{DATA}")
+    if more := [file.path for file in found if file.path not in known]:
+        raise PlanError(
+            "a file was written to a table while it was set aside",
+            value=more[0].removeprefix(f"{receipt.folder}/{DATA}/"),
+            expected="the files that the plan names, and no others",
+            hint=MAKE_AGAIN,
+            examples=[path.removeprefix(f"{receipt.folder}/{DATA}/") for path in more[1:5]],
+        )
 
 
 def _require_movable(quarantine: Quarantine, table: PlannedTable) -> None:
@@ -197,13 +229,13 @@ def _require_movable(quarantine: Quarantine, table: PlannedTable) -> None:
         raise _unmovable("the lake's root is itself this table", table, "a table in a folder or file of its own")
     if quarantine.storage.root.startswith(f"{lake.uri(path)}/"):
         raise _unmovable("the quarantine lies in this table's folder", table, "a quarantine elsewhere")
-    if isinstance(lake, LocalStorage) and (link := _link_in(lake.root, path)):
+    if isinstance(lake, LocalStorage) and (link := link_in(lake.root, path)):
         raise _unmovable(f"{link} is a symbolic link; only the link would move", table, "folders and files of the lake")
     if lake.exists(pointer_path(table.name)):
         raise _unmovable(f"a file lies where its pointer goes: {pointer_path(table.name)}", table, "a free name")
 
 
-def _link_in(root: str, path: str) -> str:
+def link_in(root: str, path: str) -> str:
     """The first symbolic link on the way to a table and in its folder; empty if there is none."""
     place = root
     for part in path.split("/"):
@@ -219,7 +251,7 @@ def _link_in(root: str, path: str) -> str:
 
 def _require_one_file_system(quarantine: Quarantine, table: PlannedTable) -> None:
     place = quarantine.lake.uri(table.identity.path)
-    if os.path.lexists(place) and os.stat(place).st_dev != _device(quarantine.storage.root):
+    if os.path.lexists(place) and os.stat(place).st_dev != device_of(quarantine.storage.root):
         raise PlanError(
             "the quarantine lies on another file system than a table; nothing was done",
             value=f"table {place}, quarantine {quarantine.storage.root}",
@@ -228,7 +260,7 @@ def _require_one_file_system(quarantine: Quarantine, table: PlannedTable) -> Non
         )
 
 
-def _device(path: str) -> int:
+def device_of(path: str) -> int:
     """The file system of the nearest folder that exists."""
     return os.stat(existing(path)).st_dev
 
@@ -275,10 +307,10 @@ def _digested(quarantine: Quarantine, file: StoredFile) -> FileIdentity:
 
 def _parent_changes(plan: Plan, tables: Sequence[PlannedTable], state: LakeState) -> dict[str, str]:
     """What listing and logs alone tell of each parent, by its name; empty where it is unchanged."""
-    recipes = {name: table.recipe for table in tables for name in table.parents}
+    rows = rows_read(table.recipe for table in tables)
     found = {
-        name: parent_change(state.root, plan.table(name).identity, recipe, state.files.get)
-        for name, recipe in recipes.items()
+        name: parent_change(state.root, plan.table(name).identity, rows, state.files.get)
+        for name in sorted({name for table in tables for name in table.parents})
     }
     return {name: f"{name}: {change.told}" if change else "" for name, change in found.items()}
 

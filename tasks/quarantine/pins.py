@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.change import SeenFile
 from lakebed.connectors.storage import Storage
-from lakebed.tasks.quarantine.appeared import appearances
+from lakebed.tasks.quarantine.appeared import Appeared, appearances
 from lakebed.tasks.quarantine.kernel import Phase
 from lakebed.tasks.quarantine.mover import file_sha256, is_untouched
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.receipt import Receipt, quoted
-from lakebed.tasks.retention.parents import ParentChange, parent_change
+from lakebed.tasks.retention.parents import ParentChange, parent_change, rows_read
 from lakebed.tasks.retention.plan import FileIdentity, TableIdentity
 
 
@@ -64,31 +64,52 @@ def require_pins(quarantine: Quarantine, receipts: Sequence[Receipt], *, with_by
                 )
 
 
-def warnings(quarantine: Quarantine) -> list[str]:
-    """What `status` and `run` say first, each with its command.
+@dataclass(frozen=True)
+class Standing:
+    """How a quarantine stands: what `status` and `run` say first, and what they list.
 
-    Interrupted verbs, parents that are no longer what tables in quarantine need, and what appeared in their places.
+    Attributes:
+        half_moved: a sentence for each interrupted verb, with the command that goes on.
+        pins: as `pins`.
+        appeared: what lies in the places of tables that are away.
     """
-    lines = [
-        f"{state.table} is half moved ({state.phase} since {state.since}): give the same command again, or "
-        + _restore(quarantine, [state.table])
-        for state in quarantine.live()
-        if state.is_interrupted
-    ]
-    lines += [
-        f"{pin.parent} has changed, but {', '.join(pin.children[:5])} in quarantine need it: {pin.problem}; {pin.hint}"
-        for pin in pins(quarantine)
-        if pin.problem
-    ]
-    return lines + [appeared.told for appeared in appearances(quarantine)]
+
+    half_moved: tuple[str, ...]
+    pins: tuple[Pin, ...]
+    appeared: tuple[Appeared, ...]
+
+    @classmethod
+    def of(cls, quarantine: Quarantine) -> "Standing":
+        """Looks at every entry once."""
+        half_moved = (
+            f"{state.table} is half moved ({state.phase} since {state.since}): give the same command again, or "
+            + _restore(quarantine, [state.table])
+            for state in quarantine.live()
+            if state.is_interrupted
+        )
+        return cls(tuple(half_moved), pins(quarantine), tuple(appearances(quarantine)))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What needs attention, each with its command."""
+        changed = [
+            f"{pin.parent} has changed, but {', '.join(pin.children[:5])} in quarantine need it: {pin.problem}; "
+            + pin.hint
+            for pin in self.pins
+            if pin.problem
+        ]
+        return [*self.half_moved, *changed, *(appeared.told for appeared in self.appeared)]
 
 
 def _pin(
     quarantine: Quarantine, name: str, wanted: Sequence[tuple[Receipt, TableIdentity]], gone: tuple[str, ...]
 ) -> Pin:
-    """One parent, of which the same files are looked at once."""
+    """One parent, of which the same files with the same rows are looked at once."""
     children = tuple(receipt.table.name for receipt, _ in wanted)
-    distinct = {parent.files: (receipt, parent) for receipt, parent in wanted}.values()
+    distinct = {
+        (parent.files, frozenset(rows_read([receipt.table.recipe]).items())): (receipt, parent)
+        for receipt, parent in wanted
+    }.values()
     changes = (_change(quarantine.lake, receipt, parent, with_bytes=False) for receipt, parent in distinct)
     change = next(filter(None, changes), None)
     if change is None:
@@ -110,7 +131,7 @@ def _change(lake: Storage, receipt: Receipt, parent: TableIdentity, *, with_byte
         is_read = with_bytes or not is_untouched(lake, now, was)
         return was.size != now.size or (is_read and file_sha256(lake, was.path) != was.sha256)
 
-    return parent_change(lake.root, parent, receipt.table.recipe, lake.stat, is_other)
+    return parent_change(lake.root, parent, rows_read([receipt.table.recipe]), lake.stat, is_other)
 
 
 def _restore(quarantine: Quarantine, tables: Sequence[str]) -> str:

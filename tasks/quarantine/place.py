@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lakebed.connectors.errors import ConfigError, LakeError, LeaseError, PlanError
 from lakebed.connectors.lake.hidden import is_visible
@@ -15,7 +15,7 @@ from lakebed.tasks.quarantine.journal import Journal
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, live
 from lakebed.tasks.quarantine.lease import CLAIMS, LEASE, quarantine_lease
 from lakebed.tasks.quarantine.mover import Mover
-from lakebed.tasks.quarantine.receipt import DATA, ENTRIES, RECEIPT, Receipt, read_receipt
+from lakebed.tasks.quarantine.receipt import DATA, ENTRIES, RECEIPT, Receipt, read_receipt, write_model
 from lakebed.tasks.runtime.lease import Lease
 from lakebed.tasks.runtime.record import new_run_id
 
@@ -34,6 +34,7 @@ class Quarantine:
         journal: all steps so far.
         mover: moves files between the two.
         artifacts: artifact root that pointers name in their command; empty if none is known.
+        receipts: those that were read or written, by their path below the quarantine's root.
     """
 
     lake: Storage
@@ -42,6 +43,7 @@ class Quarantine:
     journal: Journal
     mover: Mover
     artifacts: str = ""
+    receipts: dict[str, Receipt] = field(default_factory=dict)
 
     @classmethod
     def look(cls, lake_root: str, config: QuarantineConfig, artifacts: str = "") -> "Quarantine":
@@ -93,10 +95,18 @@ class Quarantine:
         return live(self.states)
 
     def receipt(self, state: EntryState) -> Receipt:
-        """The receipt of an entry; after a rebuild, of the rebuilt files."""
-        folder = f"{ENTRIES}/{state.entry}"
+        """The receipt of an entry, read once; after a rebuild, of the rebuilt files."""
         is_rebuilt = state.phase is Phase.REBUILDING and state.is_copied
-        return read_receipt(self.storage, f"{folder}/{REBUILT if is_rebuilt else RECEIPT}")
+        path = f"{ENTRIES}/{state.entry}/{REBUILT if is_rebuilt else RECEIPT}"
+        if path not in self.receipts:
+            self.receipts[path] = read_receipt(self.storage, path)
+        return self.receipts[path]
+
+    def keep(self, receipt: Receipt, name: str = RECEIPT) -> None:
+        """Writes a receipt, whole or not at all."""
+        path = f"{receipt.folder}/{name}"
+        write_model(self.storage, path, receipt)
+        self.receipts[path] = receipt
 
     def tidy(self) -> None:
         """Removes the receipts of ended entries, and after the last live entry the whole quarantine.

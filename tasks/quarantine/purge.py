@@ -11,7 +11,7 @@ from lakebed.tasks.quarantine.owners import kept_by_others
 from lakebed.tasks.quarantine.pins import require_pins
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.rebuilding import Rebuilder
-from lakebed.tasks.quarantine.receipt import DATA, RECEIPT, Receipt, quoted, write_model
+from lakebed.tasks.quarantine.receipt import DATA, Receipt, quoted
 from lakebed.tasks.quarantine.restore import RECIPE, chosen_entries
 from lakebed.tasks.quarantine.staying import Staying
 from lakebed.tasks.runtime.progress import shown
@@ -101,8 +101,7 @@ def _require_rebuilt(quarantine: Quarantine, receipt: Receipt, rebuilder: Rebuil
     recipe, data = (quarantine.storage.uri(receipt.folder, folder) for folder in (RECIPE, DATA))
     table = rebuilder.require_equal(receipt.table, receipt.lake, recipe, data)
     if table != receipt.table:
-        receipt = receipt.model_copy(update={"table": table})
-        write_model(quarantine.storage, f"{receipt.folder}/{RECEIPT}", receipt)
+        quarantine.keep(receipt.model_copy(update={"table": table}))
 
 
 def _due(quarantine: Quarantine, tables: Sequence[str] | None, holds: Mapping[str, str]) -> _Due:

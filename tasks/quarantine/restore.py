@@ -11,7 +11,7 @@ from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
 from lakebed.tasks.quarantine.mover import file_sha256, is_whole_at
 from lakebed.tasks.quarantine.place import REBUILT, Quarantine
 from lakebed.tasks.quarantine.rebuilding import Rebuilder
-from lakebed.tasks.quarantine.receipt import DATA, Receipt, quoted, write_model
+from lakebed.tasks.quarantine.receipt import DATA, Receipt, quoted
 from lakebed.tasks.retention.plan import FileIdentity
 from lakebed.tasks.runtime.progress import shown
 
@@ -162,7 +162,7 @@ def rebuild(
             raise _not_rebuilt(receipt, error) from error
         files = tuple(_identity(quarantine.storage, receipt, path) for path in paths)
         receipt = receipt.model_copy(update={"files": files})
-        write_model(quarantine.storage, f"{receipt.folder}/{REBUILT}", receipt)
+        quarantine.keep(receipt, REBUILT)
         journal.append(receipt.entry, Step.REBUILT)
     bring_back(quarantine, receipt)
     if not (receipt.table.recipe or {}).get("traits"):

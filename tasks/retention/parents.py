@@ -5,7 +5,7 @@ version: appended files, new partitions and new versions that only add harm noth
 files do, and so do rows that a deletion vector takes away.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class ParentChange:
 def parent_change(
     root: str,
     parent: TableIdentity,
-    recipe: Recipe | None,
+    rows: Mapping[str, int],
     find: Callable[[str], SeenFile | None],
     is_other: Callable[[FileIdentity, SeenFile], bool] = has_changed,
 ) -> ParentChange | None:
@@ -42,17 +42,17 @@ def parent_change(
     Args:
         root: of the lake.
         parent: as it was; its log does not matter, only which files its newest version reads.
-        recipe: of the child, as plain values: it says how many rows of each file it was made of.
+        rows: live rows of each file when the recipes of its children were made, as `rows_read` tells them.
         find: the file at a path below the root, as it is now; None where there is none.
         is_other: whether such a file is not the one that was meant.
     """
-    return next(_changes(root, parent, recipe, find, is_other), None)
+    return next(_changes(root, parent, rows, find, is_other), None)
 
 
 def _changes(
     root: str,
     parent: TableIdentity,
-    recipe: Recipe | None,
+    rows: Mapping[str, int],
     find: Callable[[str], SeenFile | None],
     is_other: Callable[[FileIdentity, SeenFile], bool],
 ) -> Iterator[ParentChange]:
@@ -64,7 +64,7 @@ def _changes(
             elif is_other(file, now):
                 yield ParentChange(f"{file.path} was changed")
         if parent.format == "delta":
-            yield from _superseded(root, parent, _rows_read(recipe))
+            yield from _superseded(root, parent, rows)
     except LakeError as error:
         yield ParentChange(f"{error.what}: {error.value}" if error.value is not None else error.what)
 
@@ -81,7 +81,7 @@ def _superseded(root: str, parent: TableIdentity, wanted: Mapping[str, int]) -> 
             yield ParentChange(told, is_kept=True)
 
 
-def _rows_read(recipe: Recipe | None) -> dict[str, int]:
-    """The live rows of each file of the parents when the recipe was made, by path."""
-    refs = [part["parent"] for part in (recipe or {}).get("parts", ())]
+def rows_read(recipes: Iterable[Recipe | None]) -> dict[str, int]:
+    """The live rows of each file of the parents when these recipes, of one moment, were made; by path."""
+    refs = (part["parent"] for recipe in recipes for part in (recipe or {}).get("parts", ()))
     return {file["path"]: file["n_rows"] for ref in refs for file in ref["files"]}

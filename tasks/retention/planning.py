@@ -11,7 +11,7 @@ from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.retention.config import KeeperConfig, RetentionConfig
 from lakebed.tasks.retention.identity import LakeState, digested
 from lakebed.tasks.retention.keeper import require_keepers
-from lakebed.tasks.retention.parents import parent_change
+from lakebed.tasks.retention.parents import parent_change, rows_read
 from lakebed.tasks.retention.plan import Evidence, FileIdentity, Plan, PlannedTable, Saving, TableIdentity, read_copies
 from lakebed.tasks.retention.recipes.model import Recipe
 from lakebed.tasks.retention.stage import RETENTION
@@ -104,9 +104,9 @@ def _current(state: LakeState, known: _Known) -> dict[str, TableIdentity]:
         PlanError: if a table to delete is not what the run saw, or a parent lacks something that it saw.
     """
     told = {child: next(iter(state.changes(known.identities[child])), "") for child in known.rebuilds}
-    recipes = {parent: row["recipe"] for row in known.rebuilds.values() for parent in row["parents"]}
-    for parent, recipe in recipes.items():
-        change = parent_change(state.root, known.identities[parent], json.loads(recipe), state.files.get)
+    rows = rows_read(json.loads(row["recipe"]) for row in known.rebuilds.values())
+    for parent in sorted({parent for row in known.rebuilds.values() for parent in row["parents"]}):
+        change = parent_change(state.root, known.identities[parent], rows, state.files.get)
         told[parent] = change.told if change else ""
     if changed := [f"{name}: {what}" for name, what in sorted(told.items()) if what]:
         raise PlanError(

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             generate_sample_lake(lake)
         else:
             subprocess.run(["cp", "-a", str(options.lake), str(lake)], check=True)
-        answer, _ = timed_run(lake, root, options.to)
+        answer, _ = timed_run(lake, root, ("--to", options.to))
         say(first_figures(options.lake.name if options.lake else "sample", answer, size_of(lake), sizes(root)))
         for night in range(1, options.nights + 1):
             say(night_figures(night, lake, root, options.to))
@@ -71,7 +71,7 @@ def night_figures(night: int, lake: Path, root: Path, to: str) -> dict[str, Any]
     """A row more in one table, a run, `gc`; how much larger lake and root are then."""
     before, lake_before = sizes(root), size_of(lake)
     changed = append_row(lake)
-    answer, seconds = timed_run(lake, root, to)
+    answer, seconds = timed_run(lake, root, ("--to", to))
     grown = sum(sizes(root).values()) - sum(before.values())
     rebuilt = [stage["stage"] for stage in answer["stages"] if not stage["reused"]]
     lakebed("gc", "--artifacts", str(root), "--keep", "1", "--keep-days", "0", "--yes", "--json")

@@ -50,6 +50,13 @@ def test_a_small_table_comes_back_as_it_was(tmp_path, table):
     assert written.n_bytes == sum(file.size for file in active_files(str(tmp_path / "t")))
 
 
+def test_columns_are_packed_by_zstandard(tmp_path):
+    write_table(str(tmp_path / "t"), TABLE)
+    (file,) = (tmp_path / "t").glob("*.parquet")
+    group = pq.ParquetFile(file).metadata.row_group(0)
+    assert {group.column(place).compression for place in range(group.num_columns)} == {"ZSTD"}
+
+
 def test_small_writes_are_quick(tmp_path):
     write_table(str(tmp_path / "warm"), TABLE)
     start = time.perf_counter()

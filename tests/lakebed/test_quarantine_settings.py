@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lakebed.connectors.errors import ConfigError, PlanError
-from lakebed.quarantine import apply_settings, lake_settings, quarantine_facts, quarantine_warnings
+from lakebed.quarantine import apply_settings, lake_settings, quarantine_told
 from lakebed.tasks.quarantine.apply import apply_plan
 from lakebed.tasks.quarantine.place import Quarantine
 from tests.tasks.quarantine.conftest import case, lake_template  # noqa: F401 - fixtures
@@ -51,15 +51,15 @@ def test_a_plan_brings_its_own_lake_and_refuses_another(case):  # noqa: F811 - t
 
 def test_what_status_and_run_say(case):  # noqa: F811 - the fixture
     settings = apply_settings(case.plan, None, {})
-    assert quarantine_facts(settings) == {"quarantine": [], "pins": []}
+    assert quarantine_told(settings)[1] == {"quarantine": [], "pins": []}
     with Quarantine.hold(str(case.root), case.config, "apply") as quarantine:
         apply_plan(quarantine, case.plan, SliceRebuilder())
-    facts = quarantine_facts(settings)
+    facts = quarantine_told(settings)[1]
     assert {entry["table"] for entry in facts["quarantine"]} == set(CHILDREN)
     assert [pin["parent"] for pin in facts["pins"]] == ["all"]
-    assert quarantine_warnings(settings) == []
+    assert quarantine_told(settings)[0] == []
     (case.root / "all.parquet").unlink()
-    assert "all has changed" in quarantine_warnings(settings)[0]
+    assert "all has changed" in quarantine_told(settings)[0][0]
     (case.root / "_lakebed_quarantine" / "journal.jsonl").write_text("damaged\nand more\n")
-    assert "cannot be looked at" in quarantine_warnings(settings)[0]
-    assert quarantine_facts(settings) == {"quarantine": [], "pins": []}
+    assert "cannot be looked at" in quarantine_told(settings)[0][0]
+    assert quarantine_told(settings)[1] == {"quarantine": [], "pins": []}

@@ -2,8 +2,9 @@
 
 Functions raise `SourceError` where the lake cannot be read, `PlanError` where something has moved or cannot be written.
 
-context.RecipeContext(lake, folder, key, config), RecipeContext.of(lake, folder, containment_config, recipe_config)
-    lake: `LakeConfig`; folder: URI where stored row numbers lie; key: the 32 bytes of the row hashes.
+context.RecipeContext(lake, folder, key, config, older), RecipeContext.of(workspace, folder, containment, config)
+    lake: `LakeConfig`; folder: URI where stored row numbers lie; key: the 32 bytes of the row hashes; older: those of
+    recipes of the first encoding. `of` takes lake and keys from the workspace and `ContainmentConfig` of a run.
 refs.table_refs(inventory, names) -> dict[str, TableRef]
     the inventory's tables (`InventoryTables`) as references; digests, schema and dialect still missing.
 refs.observe_again(lake, ref) -> TableRef

@@ -46,6 +46,31 @@ def test_what_is_written_is_read_and_every_row_lies_in_its_bucket(tmp_path, bits
         assert (file.n_rows, file.n_bytes) == (len(high), (tmp_path / file.path).stat().st_size)
 
 
+def repeated(n_rows, seed=0):
+    """Few hashes, each many times, as of a table under few of its columns."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 1 << 64, (7, 2), np.uint64, endpoint=False)[rng.integers(0, 7, n_rows)]
+
+
+def test_rows_that_repeat_are_packed_and_read_as_they_were(tmp_path):
+    added = [(1, 0, repeated(999)), (1, 3, fingerprint(500)), (2, 3, repeated(41, 1)), (2, 4, fingerprint(30, 3))]
+    (file,) = written(tmp_path, 0, added)
+    assert file.n_bytes == (tmp_path / file.path).stat().st_size < 16 * file.n_rows - 12 * 999
+    expected = Counter((projection, table, tuple(row)) for projection, table, rows in added for row in rows.tolist())
+    assert rows_of(read_hash_rows(str(tmp_path), [file.path], np.array([0, 3, 4], np.int32))) == expected
+    blocks = list(hash_files.read_blocks(Storage.at(str(tmp_path)), file.path, {3, 4}))
+    assert [block.table for block in blocks] == [3, 3, 4] and all(block.rows.flags.aligned for block in blocks)
+
+
+def test_blocks_that_older_versions_wrote_plain_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(hash_files, "_packed", lambda rows: None)
+    (file,) = written(tmp_path, 0, [(1, 0, repeated(999))])
+    monkeypatch.undo()
+    assert file.n_bytes > 16 * 999
+    read = read_hash_rows(str(tmp_path), [file.path], np.array([0], np.int32))
+    assert Counter(map(tuple, read.hashes.tolist())) == Counter(map(tuple, repeated(999).tolist()))
+
+
 def test_only_the_asked_tables_are_read(tmp_path):
     files = written(tmp_path, 1, ADDED)
     read = read_hash_rows(str(tmp_path), [file.path for file in files], np.array([3], np.int32))
@@ -138,8 +163,9 @@ def test_many_files_of_a_bucket_become_one(folders, monkeypatch):
 
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 1.0])
 @pytest.mark.parametrize("is_cut", [False, True])
-def test_a_damaged_file_is_an_error_that_says_what_to_do(folders, place, is_cut):
-    file = written_apart(folders, 1, [(-7, 3, fingerprint(5_000))])[0]
+@pytest.mark.parametrize("rows", [np.unique(fingerprint(5_000), axis=0), repeated(90_000)], ids=["plain", "packed"])
+def test_a_damaged_file_is_an_error_that_says_what_to_do(folders, place, is_cut, rows):
+    file = written_apart(folders, 1, [(-7, 3, rows)])[0]
     path = Path(folders.storage.uri(folders.source, file.path))
     data = bytearray(path.read_bytes())
     at = int(place * (len(data) - 1))

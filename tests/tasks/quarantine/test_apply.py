@@ -10,14 +10,16 @@ import pytest
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.discovery import discover
 from lakebed.connectors.lake.listing import list_lake
+from lakebed.connectors.storage import LocalStorage
 from lakebed.tasks.quarantine.apply import apply_plan, preview
 from lakebed.tasks.quarantine.config import QuarantineConfig
 from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.mover import LocalMover
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.purge import purge
 from lakebed.tasks.quarantine.restore import restore
 from tests.tasks.quarantine.conftest import Case
-from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, read_place
+from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, make_plan, read_place
 
 
 def applied(case, plan=None, config=None, named=()):
@@ -218,6 +220,58 @@ def test_a_table_that_is_written_while_it_moves_is_brought_back(case, monkeypatc
     assert (case.root / "part.parquet").read_bytes().endswith(b"late")
     assert phases(case)["part"] is Phase.AT_PLACE
     assert not (case.root / "_part.lakebed.json").exists()
+
+
+def test_a_folder_to_which_a_file_is_added_while_it_moves_is_brought_back(case, monkeypatch):
+    """A rename takes along what lies there: a file in no receipt would go with the table when it is purged."""
+    rename = LocalMover.rename
+
+    def late_writer(self, source, target):
+        if source.endswith("days"):
+            shutil.copy(f"{source}/day=1/part-0.parquet", f"{source}/day=1/part-1.parquet")
+        rename(self, source, target)
+
+    monkeypatch.setattr(LocalMover, "rename", late_writer)
+    with pytest.raises(PlanError, match=r"days could not be set aside.*back at its place") as caught:
+        applied(case, named=["days"])
+    assert caught.value.value == "days/day=1/part-1.parquet" and "lakebed plan" in caught.value.hint
+    assert phases(case)["days"] is Phase.AT_PLACE
+    assert len(list((case.root / "days" / "day=1").iterdir())) == 2
+
+
+@pytest.mark.parametrize("named", [(), ("part", "days")])
+def test_where_a_named_table_changes_while_receipts_are_written_nothing_moves(case, named, monkeypatch):
+    keep = SliceRebuilder.keep
+
+    def changing(self, table, target, folder):
+        keep(self, table, target, folder)
+        if table.name == "days":
+            shutil.copy(case.root / "days/day=1/part-0.parquet", case.root / "days/day=1/part-1.parquet")
+
+    monkeypatch.setattr(SliceRebuilder, "keep", changing)
+    if not named:
+        done = applied(case)
+        assert [name for name, _ in done.left] == ["days"] and len(done.receipts) == len(CHILDREN) - 1
+        return
+    with pytest.raises(PlanError, match="changed since the plan") as caught:
+        applied(case, make_plan(case.lake, named), named=named)
+    assert "days/day=1/part-1.parquet is new" in caught.value.value
+    assert phases(case) == {}
+    after = case.snapshot()
+    assert {path: facts for path, facts in after.items() if path in case.before} == case.before
+    assert not [path for path in after if "lakebed" in path]
+
+
+def test_each_table_is_listed_once_before_it_moves(case, monkeypatch):
+    listed, list_files = [], LocalStorage.list_files
+
+    def spy(self, under="", on_error=None):
+        listed.append(under)
+        return list_files(self, under, on_error)
+
+    monkeypatch.setattr(LocalStorage, "list_files", spy)
+    applied(case)
+    assert sorted(path for path in listed if path in CHILDREN) == ["days", "delta", "mixed"]
 
 
 def test_a_second_plan_waits_for_what_the_first_left_half_done(case, monkeypatch):

@@ -8,6 +8,7 @@ from lakebed.connectors.errors import PlanError
 from lakebed.tasks.quarantine.checks import Movable, changed_tables
 from lakebed.tasks.quarantine.place import Quarantine
 from tests.tasks.quarantine.lakes import CHILDREN
+from tests.tasks.quarantine.test_pins import delete_by_vector, plan_with_rows, rows_by_file
 from tests.tasks.retention.plans import ROWS, plan_of, write_lake
 
 NAMES = ("all", "delta", "some")
@@ -54,6 +55,17 @@ def test_the_root_and_the_quarantines_own_folder_cannot_move(case):
     case.config = case.config.model_copy(update={"folder": str(case.root / "days" / "_aside")})
     with pytest.raises(PlanError, match="lies in this table's folder"):
         Movable(Quarantine.look(str(case.root), case.config), case.plan).require(case.plan.table("days"))
+
+
+def test_rows_are_looked_for_in_the_recipe_of_each_child(case):
+    """Of two children of one parent each reads another file of it; rows are gone from the first one's."""
+    rows = rows_by_file(case)
+    children = dict(zip(("part", "days"), rows, strict=True))
+    plans = [plan_with_rows(case, name, {file: rows[file]}) for name, file in children.items()]
+    tables = [plan.table(name) for plan, name in zip(plans, children, strict=True)]
+    assert changed_tables(plans[0], tables, with_bytes=False) == {}
+    delete_by_vector(case.root / "delta", children["part"], rows[children["part"]])
+    assert changed_tables(plans[0], tables, with_bytes=False).keys() >= {"part"}
 
 
 def test_a_pointers_place_must_be_free(case):

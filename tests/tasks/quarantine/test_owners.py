@@ -12,7 +12,7 @@ from lakebed.tasks.quarantine.apply import apply_plan, preview
 from lakebed.tasks.quarantine.journal import FileJournal
 from lakebed.tasks.quarantine.kernel import Phase
 from lakebed.tasks.quarantine.mover import file_sha256
-from lakebed.tasks.quarantine.pins import warnings
+from lakebed.tasks.quarantine.pins import Standing
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.purge import preview as preview_purge
 from lakebed.tasks.quarantine.purge import purge
@@ -185,12 +185,12 @@ def test_a_sink_that_is_a_parent_may_get_more(case):
     plan = make_plan(LakeConfig(root=str(case.root)), ("part",), ("stream",))
     applied(case, plan)
     quarantine = Quarantine.look(str(case.root), case.config)
-    assert warnings(quarantine) == []
+    assert Standing.of(quarantine).warnings == []
     write_sink(case.root / "stream", parent_rows(), child_rows("days"))
     (case.root / "stream" / "day=1").mkdir()
     late = case.root / "stream" / "day=1" / "part-1.parquet"
     late.write_bytes(b"1234")
-    assert warnings(quarantine) == []
+    assert Standing.of(quarantine).warnings == []
     line = {"path": late.as_uri(), "size": 4, "action": "add"}
     (case.root / "stream" / "_spark_metadata" / "1").write_text(f"v1\n{json.dumps(line)}")
-    assert warnings(quarantine) == []
+    assert Standing.of(quarantine).warnings == []

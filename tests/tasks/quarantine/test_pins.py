@@ -2,16 +2,23 @@ import json
 import os
 import shutil
 
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import PlanError
+from lakebed.connectors.storage import LocalStorage
 from lakebed.data_samples.delta_log import inline_deletion_vector
+from lakebed.quarantine import apply_settings, quarantine_told
 from lakebed.tasks.quarantine.journal import FileJournal
-from lakebed.tasks.quarantine.pins import pins, require_pins, warnings
+from lakebed.tasks.quarantine.pins import Standing, pins, require_pins
 from lakebed.tasks.quarantine.place import Quarantine
-from tests.tasks.quarantine.lakes import CHILDREN, make_plan
+from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_plan
 from tests.tasks.quarantine.test_apply import applied, purged, restored
+
+
+def warnings(quarantine):
+    return Standing.of(quarantine).warnings
 
 
 def look(case):
@@ -64,8 +71,6 @@ def test_versions_of_a_delta_parent_that_add_harm_nothing_and_others_are_told(ca
     """An overwrite leaves the old files until a VACUUM: until then even what was purged can be brought back."""
     from deltalake import DeltaTable, write_deltalake
 
-    from tests.tasks.quarantine.lakes import child_rows
-
     applied(case, make_plan(case.lake, ("part", "mixed"), ("delta",)))
     write_deltalake(case.root / "delta", child_rows("delta"), mode="append")
     assert warnings(look(case)) == []
@@ -82,20 +87,55 @@ def test_versions_of_a_delta_parent_that_add_harm_nothing_and_others_are_told(ca
     assert "delta has changed" in line and "gone" in line and "only it can rebuild part" in line
 
 
+def plan_with_rows(case, name, rows):
+    """A plan for one table of which the recipe says how many rows of each file of `delta` were live."""
+    files = [{"path": f"delta/{file}", "n_rows": n} for file, n in rows.items()]
+    plan = make_plan(case.lake, (name,), ("delta",))
+    facts = {"recipe": plan.table(name).recipe | {"parts": [{"parent": {"files": files}}]}}
+    tables = [table.model_copy(update=facts) if table.name == name else table for table in plan.tables]
+    return plan.model_copy(update={"tables": tuple(tables)}).sealed()
+
+
+def rows_by_file(case):
+    paths = sorted((case.root / "delta").glob("*.parquet"))
+    return {path.name: pq.ParquetFile(path).metadata.num_rows for path in paths}
+
+
 def test_rows_that_a_deletion_vector_takes_are_told(case):
     """The file stays in the table and keeps its bytes: only the log says that fewer of its rows are live."""
-    first, second = sorted(path.name for path in (case.root / "delta").glob("*.parquet"))
-    n_rows = {name: pq.ParquetFile(case.root / "delta" / name).metadata.num_rows for name in (first, second)}
-    files = [{"path": f"delta/{name}", "n_rows": n} for name, n in n_rows.items()]
-    plan = make_plan(case.lake, ("part",), ("delta",))
-    facts = {"recipe": plan.table("part").recipe | {"parts": [{"parent": {"files": files}}]}}
-    tables = [table.model_copy(update=facts) if table.name == "part" else table for table in plan.tables]
-    applied(case, plan.model_copy(update={"tables": tuple(tables)}).sealed())
+    rows = rows_by_file(case)
+    first = min(rows)
+    applied(case, plan_with_rows(case, "part", rows))
     assert warnings(look(case)) == []
-    delete_by_vector(case.root / "delta", first, n_rows[first])
+    delete_by_vector(case.root / "delta", first, rows[first])
     (line,) = warnings(look(case))
-    assert f"delta/{first} has {n_rows[first] - 3} rows in version 2, not {n_rows[first]}" in line
+    assert f"delta/{first} has {rows[first] - 3} rows in version 2, not {rows[first]}" in line
     assert "before its old files are vacuumed" in line
+
+
+def test_a_recipe_of_the_same_files_with_fewer_rows_hides_no_change_from_an_older_one(case):
+    rows = rows_by_file(case)
+    first = min(rows)
+    applied(case, plan_with_rows(case, "part", rows))
+    delete_by_vector(case.root / "delta", first, rows[first])
+    applied(case, plan_with_rows(case, "days", rows | {first: rows[first] - 3}))
+    (line,) = warnings(look(case))
+    assert f"delta/{first} has {rows[first] - 3} rows in version 2, not {rows[first]}" in line
+    quarantine = look(case)
+    new, old = sorted(map(quarantine.receipt, quarantine.live()), key=lambda receipt: receipt.table.name)
+    require_pins(quarantine, [new], with_bytes=True)
+    with pytest.raises(PlanError, match="has changed"):
+        require_pins(quarantine, [old], with_bytes=True)
+
+
+def test_each_entry_is_looked_at_once(case, monkeypatch):
+    """Its receipt is read for pins, for what appeared and for what is listed, but only once."""
+    applied(case)
+    asked, read = [], LocalStorage.read_bytes
+    monkeypatch.setattr(LocalStorage, "read_bytes", lambda self, path: asked.append(path) or read(self, path))
+    told = quarantine_told(apply_settings(case.plan, None, {}))
+    assert len(told[1]["quarantine"]) == len(CHILDREN)
+    assert len([path for path in asked if path.endswith("receipt.json")]) == len(CHILDREN)
 
 
 def delete_by_vector(folder, name, n_rows):
@@ -129,6 +169,25 @@ def test_what_appeared_in_the_place_of_a_table_is_told_with_the_way_to_have_both
     assert taken == ["days", "mixed/part-of-tonight.parquet", "part.parquet"]
     assert all("was set aside from there" in line for line in lines)
     assert f"lakebed restore mixed --beside mixed_before --lake {case.root}" in lines[1]
+
+
+@pytest.mark.parametrize("is_purged", [False, True])
+def test_what_lay_there_before_and_is_no_part_of_a_table_has_not_appeared(case, is_purged):
+    """An empty part that a writer left, and a file that the configuration leaves out, stay when a table goes."""
+    for path in (case.root / "mixed").glob("*.parquet"):
+        path.unlink()
+    pacsv.write_csv(child_rows("mixed"), case.root / "mixed" / "part-0.csv")
+    (case.root / "mixed" / "part-1.csv").touch()
+    shutil.copy(case.root / "mixed" / "part-0.csv", case.root / "mixed" / "left-out.csv")
+    lake = case.lake.model_copy(update={"exclude": ("mixed/left-out*",)})
+    applied(case, make_plan(lake, ("mixed",)))
+    assert sorted(os.listdir(case.root / "mixed")) == ["left-out.csv", "notes.txt", "part-1.csv"]
+    if is_purged:
+        purged(case)
+    assert warnings(look(case)) == []
+    (case.root / "mixed" / "part-2.csv").write_text("id,name\n7,n49\n")
+    (line,) = warnings(look(case))
+    assert line.startswith("mixed/part-2.csv was written after mixed was set aside")
 
 
 def test_a_half_moved_table_is_told(case, monkeypatch):

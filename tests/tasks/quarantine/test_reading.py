@@ -2,6 +2,7 @@
 
 import shutil
 import stat
+from datetime import date, datetime
 
 import pyarrow as pa
 import pytest
@@ -136,3 +137,24 @@ def test_a_table_at_its_place_needs_no_quarantine(real):
     table = lakebed.open_table(f"{real.root}/all.parquet")
     assert isinstance(table, pa.Table)
     assert table.equals(parent_rows())
+
+
+ODD_TEXTS = {
+    "dates.jsonl": (
+        '{"n":1,"d":"2024-01-02"}\n{"n":2,"d":null}\n{"n":3,"d":"1999-12-31"}\n',
+        {"n": [1, 2, 3], "d": [date(2024, 1, 2), None, date(1999, 12, 31)]},
+    ),
+    "times.jsonl": ('{"t":"2024-01-02T03:04:05"}\n', {"t": [datetime(2024, 1, 2, 3, 4, 5)]}),
+    "comments.csv": ("# made by a tool\n# in two lines\nn,name\n1,a\n2,b\n", {"n": [1, 2], "name": ["a", "b"]}),
+    "parts": ("n,x\n1,true\n", {"n": [1, 2], "x": [True, False]}),
+}
+
+
+@pytest.mark.parametrize("name", list(ODD_TEXTS))
+def test_text_that_could_not_be_written_again_is_read_all_the_same(tmp_path, name):
+    text, wanted = ODD_TEXTS[name]
+    if name == "parts":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "part-1.csv").write_text("n,x\n2,False\n")
+    (tmp_path / name / "part-0.csv" if name == "parts" else tmp_path / name).write_text(text)
+    assert lakebed.open_table(str(tmp_path / name)).to_pydict() == wanted

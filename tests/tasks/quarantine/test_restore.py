@@ -1,12 +1,18 @@
+import os
 import shutil
+import tempfile
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import ArtifactError, ConfigError, PlanError
+from lakebed.connectors.storage import LocalStorage
+from lakebed.tasks.quarantine.beside import require_free_beside
 from lakebed.tasks.quarantine.journal import FileJournal
 from lakebed.tasks.quarantine.kernel import Phase
+from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.receipt import pointer_path
 from tests.tasks.quarantine.lakes import CHILDREN, child_rows, make_plan
 from tests.tasks.quarantine.test_apply import applied, phases, purged, restored
@@ -137,6 +143,43 @@ def test_a_place_where_it_would_be_no_table_of_its_own_is_refused(case, place, w
         restored(case, ["part"], place)
     assert why in str(caught.value)
     assert {path: facts for path, facts in case.snapshot().items() if "lease" not in path} == before
+
+
+@pytest.mark.parametrize("name", ["part", "days", "mixed"])
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        pytest.param("link/before", "link is a symbolic link", id="link"),
+        pytest.param("gone/before", "gone is a symbolic link", id="dangling"),
+        pytest.param("old/" + "ü" * 128, "too long a name", id="name"),
+        pytest.param("/".join(["deep" * 50] * 21), "too long a name", id="path"),
+    ],
+)
+def test_a_place_to_which_nothing_can_be_renamed_is_refused_before_anything_is_written_down(case, name, place, why):
+    applied(case)
+    (case.root.parent / "elsewhere").mkdir()
+    (case.root / "link").symlink_to(case.root.parent / "elsewhere")
+    (case.root / "gone").symlink_to(case.root.parent / "nowhere")
+    with pytest.raises(PlanError, match="cannot come back to that place") as caught:
+        restored(case, [name], place)
+    assert why in caught.value.what
+    assert phases(case)[name] is Phase.SET_ASIDE
+    assert restored(case, [name]).moved == (name,)
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="no second file system here")
+def test_a_place_on_another_file_system_is_refused_before_anything_is_written_down(case, tmp_path):
+    """As where a folder of the lake is a mount: the quarantine lies on the other side of it."""
+    applied(case)
+    lake = Path(tempfile.mkdtemp(prefix="lakebed-test-", dir="/dev/shm"))
+    try:
+        quarantine = Quarantine.look(str(case.root), case.config)
+        (state,) = (state for state in quarantine.live() if state.table == "part")
+        quarantine.lake = LocalStorage(str(lake))
+        with pytest.raises(PlanError, match="on another file system"):
+            require_free_beside(quarantine, state, quarantine.receipt(state), "part_before.parquet")
+    finally:
+        shutil.rmtree(lake)
 
 
 @pytest.mark.parametrize("name", ["part", "mixed"])

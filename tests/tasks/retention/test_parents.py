@@ -11,7 +11,7 @@ from deltalake import DeltaTable, write_deltalake
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.retention.identity import LakeState, digested
-from lakebed.tasks.retention.parents import parent_change
+from lakebed.tasks.retention.parents import parent_change, rows_read
 from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.refs import observe
 
@@ -112,7 +112,7 @@ def changed(lake, name, act):
     (was,) = digested(lake.root, [was])
     act(lake)
     after = LakeState.of(lake)
-    return parent_change(lake.root, was, recipe, after.files.get), ref
+    return parent_change(lake.root, was, rows_read([recipe]), after.files.get), ref
 
 
 @pytest.mark.parametrize(
