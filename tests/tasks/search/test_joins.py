@@ -33,7 +33,12 @@ def test_values_that_differ_in_case_and_blanks_are_found():
     found, joins = ranked(shop(), "shop/orders", "product")
     assert found == [("shop/products", "product_id")]
     assert joins.why(0)["folded_share"] == 1.0
-    assert joins.why(1) == {"folded_share": 0.0, "key_chance": None, "same_folder": False}
+    assert joins.why(1) == {
+        "folded_share": 0.0,
+        "key_chance": None,
+        "same_folder": False,
+        "spelled_alike": None,
+    }
 
 
 def test_columns_with_half_of_the_values_come_before_others():
