@@ -187,10 +187,14 @@ class RunScope:
         """Whenever a cluster's session comes, its executors must see lake and artifact root before any job of ours."""
         if self.workspace.spark.is_local:
             return
+        from lakebed.connectors.spark.executors import executors_watch
         from lakebed.connectors.spark.roots import roots_check
 
         if not self.session.is_started:
-            self.session.checks = [roots_check(self.workspace.lake.root, self.config.artifacts)]
+            self.session.checks = [
+                roots_check(self.workspace.lake.root, self.config.artifacts),
+                executors_watch(self.config.spark.executors_timeout_s, lambda text: shown().note(text)),
+            ]
 
     def settle(self) -> None:
         """Waits for the kernels: inventory forks, and a fork must not find a module half imported."""

@@ -12,7 +12,9 @@ _OURS = re.compile(r"^lakebed\.connectors\.errors\.(\w+): (.+)$((?:\n +(?:found|
 _FACT = re.compile(r"^ +(found|expected|next): +(.*)$", re.MULTILINE)
 _CAUSE = re.compile(r"^(?:: |Caused by: )?([\w.]+(?:Error|Exception|Killed)\b.*)$", re.MULTILINE)
 # what is lost comes again: executors by themselves, a local JVM with the next session
-_LOST = re.compile(r"ExecutorLost|ExecutorDeadException|Executor heartbeat timed out|SparkContext was shut down")
+_LOST = re.compile(
+    r"ExecutorLost|ExecutorDeadException|Executor heartbeat timed out|SparkContext was shut down|no executor is alive"
+)
 _MAX_TEXT = 300
 
 
