@@ -13,7 +13,7 @@ from lakebed.tasks.keys.judge import Judge
 from lakebed.tasks.keys.kernel.candidates import Pairs
 from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int64, Lake
 from lakebed.tasks.keys.kernel.features import ColumnFacts, pair_facts
-from lakebed.tasks.keys.kernel.likeness import NAME_FEATURES, name_features
+from lakebed.tasks.keys.kernel.likeness import name_likeness
 from lakebed.tasks.keys.kernel.trees import log_odds
 from lakebed.tasks.search.kernel.asked import AskedColumn, asked_column, find_columns, outside_columns
 
@@ -27,7 +27,6 @@ SPELLED_FROM, SPELLED_FIRST = 0.15, 0.5
 # a share below this is chance
 HARDLY = 0.05
 DECIMALS = 6
-_LIKE = NAME_FEATURES.index("n_max")
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,13 @@ class Joins:
             "spelled_alike": None if np.isnan(spelled) else round(spelled, DECIMALS),
         }
 
+    @property
+    def has_half(self) -> bool:
+        """Whether a column has half of the asked values, so that nothing has to be transformed."""
+        return bool(len(self.column) and self.share[0] >= MOSTLY)
+
     def with_spelled(self, cosine: Float64, is_near: Bool) -> "Joins":
-        """With the columns whose values are spelled alike, once they are transformed, where none has half of them.
+        """With the columns whose values are spelled alike, once they are transformed.
 
         Those of a cosine of `SPELLED_FIRST` come first, others behind what shares more than `HARDLY` any value.
 
@@ -72,8 +76,6 @@ class Joins:
             cosine: (C,) of each column of another table, 0 of the others.
             is_near: (C,) whether a column's table lies in the folder of the asked one.
         """
-        if len(self.column) and self.share[0] >= MOSTLY:
-            return self
         alike = np.flatnonzero(cosine >= SPELLED_FROM)
         more = np.setdiff1d(alike, self.column)
         none, unknown = np.zeros(len(more)), np.full(len(more), np.nan)
@@ -113,7 +115,7 @@ def rank_joins(
     is_other = lake.table_of[sharing.column] != lake.table_of[asked]
     found, share = sharing.column[is_other], sharing.forth[is_other]
     pairs = Pairs(np.full(len(found), asked), found, share * lake.n_distinct[asked])
-    likeness = name_features(lake, facts.names, pairs)[:, _LIKE]
+    likeness = name_likeness(lake, facts.names, pairs)
     score = share * np.where(facts.is_unique[found], 1.0, 0.5) * (0.3 + 0.7 * likeness)
     folder = lake.folder_of
     is_near = folder[found] == folder[asked]
@@ -140,11 +142,13 @@ class Joiner:
 
     def ranked(self, asked: int) -> Joins:
         """See `rank_joins` and `Joins.with_spelled`."""
-        lake = self.facts.lake
+        lake, joins = self.facts.lake, rank_joins(self.facts, self.postings, self.judge, asked)
+        if joins.has_half:
+            return joins
         cosine = spelled_like(self.spelling, self.spelling.rows.take(np.array([asked])))
         cosine[lake.table_of == lake.table_of[asked]] = 0
         is_near = lake.folder_of == lake.folder_of[asked]
-        return rank_joins(self.facts, self.postings, self.judge, asked).with_spelled(cosine, is_near)
+        return joins.with_spelled(cosine, is_near)
 
     def ranked_outside(self, table: Lake, values: pa.Table, asked: int) -> Joins:
         """The same for a column of a table that is not in the lake.
@@ -154,11 +158,13 @@ class Joiner:
             values: its `column_values`.
             asked: the number of the column in it.
         """
-        row = spelled_rows(self.spelling, spelled_texts(values)).take(np.array([asked]))
         lake = self.facts.lake
         column = outside_columns(lake, table)[asked]
         facts = ColumnFacts.of(with_table(lake, table))
         joins = rank_joins(facts, self.postings, self.judge, lake.n + asked, column)
+        if joins.has_half:
+            return joins
+        row = spelled_rows(self.spelling, spelled_texts(values)).take(np.array([asked]))
         return joins.with_spelled(spelled_like(self.spelling, row), np.zeros(lake.n, np.bool_))
 
 
