@@ -111,10 +111,10 @@ def _stored_files(deletions: Mapping[int, Deletion]) -> list[str]:
 
 def make_recipes(workspace: Workspace, context: RecipeContext, pairs: Sequence[PairRefs]) -> Sequence[Outcome]:
     """Recipes of all pairs, run and compared by the engine that is chosen for their bytes."""
-    from lakebed.tasks.retention.recipes.jobs import is_large, synthesise_all
+    from lakebed.tasks.retention.recipes.jobs import synthesise_all
 
     n_bytes = sum(pair.n_bytes for pair in pairs)
-    engine = engine_for(workspace, n_bytes, needs_spark=any(is_large(context, pair) for pair in pairs))
+    engine = engine_for(workspace, n_bytes)
     return synthesise_all(engine, context, pairs)
 
 

@@ -80,13 +80,22 @@ def _selected(
     rows = _rows(part.selector, reader, rows_of, part.parent)
     cells = reader.cells(tokens)
     chosen = cells if rows is None else {token: taken(cells[token], rows) for token in tokens}
-    result = {
+    result = as_child(part, chosen, types)
+    return _distinct(result) if part.multiplicity == "distinct" else result
+
+
+def as_child(part: Part, cells: Mapping[str, LeafArray], types: Mapping[str, pa.DataType]) -> dict[str, LeafArray]:
+    """Rows of the parent as rows of the child, by the tokens of both.
+
+    Raises:
+        SourceError: if a value is none of the child's type.
+    """
+    return {
         column.child: LeafArray(
-            cast_exactly(chosen[column.parent].values, types[column.child]), chosen[column.parent].null_depth
+            cast_exactly(cells[column.parent].values, types[column.child]), cells[column.parent].null_depth
         )
         for column in part.columns
     }
-    return _distinct(result) if part.multiplicity == "distinct" else result
 
 
 def _rows(selector: Selector, reader: TableReader, rows_of: RowReader, parent: TableRef) -> np.ndarray | None:
