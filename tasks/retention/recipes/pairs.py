@@ -102,13 +102,14 @@ def solve_pairs(
 ) -> Iterator[pa.RecordBatch]:
     """Synthesises the numbered pairs one after the other, in a worker of an engine.
 
-    After `until`, a time in seconds since 1970, no further pair is begun; 0: there is no such time.
+    After `until`, a time in seconds since 1970, no further pair is begun but number 0, so that every run gets on; 0:
+    there is no such time.
     Yields batches of one row: `number` of the pair and `outcome` as JSON.
     """
     readers = Readers(context)
     parents: tuple[str, ...] = ()
     for number, pair in pairs:
-        if until and time.time() >= until:
+        if number and until and time.time() >= until:
             return
         names = tuple(parent.name for parent in pair.parents)
         readers.forget(names if names == parents else ())

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from lakebed.tasks.encoding.hashes import Hashes
     from lakebed.tasks.encoding.signatures import Integers
     from lakebed.tasks.retention.recipes.context import RecipeContext
-    from lakebed.tasks.retention.recipes.model import Part, Range, Recipe, Selector, StoredRows, TableRef, Term
+    from lakebed.tasks.retention.recipes.model import (
+        Part,
+        Range,
+        Recipe,
+        Selector,
+        StoredRows,
+        StrictDigest,
+        TableRef,
+        Term,
+    )
 
 RowReader = Callable[["StoredRows"], "Integers"]
 
@@ -46,7 +55,11 @@ def rebuild(context: RecipeContext, recipe: Recipe) -> pa.Table:
 def compare(recipe: Recipe, table: pa.Table, context: RecipeContext) -> Refusal | None:
     """Whether rows in memory are the recipe's child, by strict digest; the order counts where the recipe keeps it."""
     cells = table_leaves(table, context.lake.ignore_column_case)
-    found = digest_like(recipe.digest, table.schema, cells, context)
+    return compare_digest(recipe, digest_like(recipe.digest, table.schema, cells, context))
+
+
+def compare_digest(recipe: Recipe, found: StrictDigest) -> Refusal | None:
+    """The same by the digest of the rebuilt rows."""
     if not found.is_same_table(recipe.digest):
         what = "columns" if found.columns != recipe.digest.columns else "rows"
         return Refusal(code="differs_strictly", reason=f"the rebuilt {what} are not those of {recipe.child.name}")

@@ -94,6 +94,17 @@ def rebuilt_digest(context: RecipeContext, recipe: Recipe, rows_of: RowReader) -
     return digest_cells(schema, rebuilt_cells(context, recipe, rows_of), context.key)
 
 
+def require_parents(context: RecipeContext, recipe: Recipe) -> None:
+    """Reads all bytes of the parents once, and refuses those that are not what the recipe is pinned to.
+
+    Raises:
+        PlanError: naming a file that has changed.
+        SourceError: if one cannot be read.
+    """
+    for part in recipe.parts:
+        StreamReader(context.lake, part.parent).describe()
+
+
 def rebuilt_cells(context: RecipeContext, recipe: Recipe, rows_of: RowReader) -> Iterator[Cells]:
     """The child's rows, given what reads row numbers; of a recipe for which `is_streamed` holds, or could.
 

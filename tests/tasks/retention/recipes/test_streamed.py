@@ -1,18 +1,23 @@
 """The way of large tables, on small ones: every table is above a limit of one KiB."""
 
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
+from lakebed.connectors.errors import PlanError
 from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, ParquetParts
+from lakebed.data_samples.model import Layout
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.digest import digest_table
 from lakebed.tasks.retention.recipes.model import Outcome
 from lakebed.tasks.retention.recipes.pairs import PairRefs, solve_pairs
+from lakebed.tasks.retention.recipes.streams import is_streamed
 from lakebed.tasks.retention.recipes.synthesis import synthesise
-from lakebed.tasks.retention.recipes.write import verify
+from lakebed.tasks.retention.recipes.write import verify, write_rebuilt
 from tests.tasks.retention.recipes.lakes import SmallLake
 
 N = 3_000
@@ -66,6 +71,51 @@ def test_what_memory_would_find_is_found_batch_by_batch(large: SmallLake, name: 
     assert streamed.digest == held.digest == digest_table(large.context, large.ref("child"))
     assert held.order.state in {streamed.order.state, "restored"}
     assert verify(large.context, streamed) is None
+
+
+@pytest.mark.parametrize("layout", [None, ParquetParts(3), HivePartitions(("kind",)), DeltaTable(2)])
+@pytest.mark.parametrize("name", ["range", "positions"])
+def test_what_is_rebuilt_is_written_batch_by_batch_into_files_as_they_were(
+    large: SmallLake, tmp_path: Path, name: str, layout: Layout | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakebed.connectors.lake.parquet_output.GROUP_ROWS", 100)
+    monkeypatch.setattr("lakebed.connectors.lake.read.MAX_BATCH_ROWS", 256)
+    large.put("folder/child", CASES[name][0], layout)
+    large.put("parent", PARENT)
+    recipe = solve(large, "folder/child", "parent").recipe
+    assert recipe is not None and is_streamed(large.context, recipe)
+    written = write_rebuilt(large.context, recipe, str(tmp_path / "out"))
+    if recipe.child.format == "parquet":
+        assert written == tuple(file.path for file in recipe.child.files)
+        for path in written:
+            found, original = (pq.read_table(root / path, partitioning=None) for root in (tmp_path / "out", large.root))
+            assert found.equals(original, check_metadata=True)
+
+
+def test_a_parent_that_has_changed_is_refused_before_a_row_is_read(large: SmallLake, tmp_path: Path) -> None:
+    large.put("child", CASES["range"][0])
+    large.put("parent", PARENT)
+    recipe = solve(large, "child", "parent").recipe
+    assert recipe is not None
+    place = large.root / "parent.parquet"
+    data = bytearray(place.read_bytes())
+    data[100] ^= 1
+    place.write_bytes(data)
+    for act in (verify, partial(write_rebuilt, destination=str(tmp_path / "out"))):
+        with pytest.raises(PlanError, match="has changed"):
+            act(large.context, recipe)
+
+
+def test_rebuilt_rows_that_differ_are_not_left_behind(large: SmallLake, tmp_path: Path) -> None:
+    large.put("child", CASES["range"][0])
+    large.put("parent", PARENT)
+    recipe = solve(large, "child", "parent").recipe
+    assert recipe is not None
+    other = recipe.model_copy(update={"digest": recipe.digest.model_copy(update={"rows": "00"})})
+    assert verify(large.context, other) is not None
+    with pytest.raises(PlanError, match="differs"):
+        write_rebuilt(large.context, other, str(tmp_path / "out"))
+    assert not list((tmp_path / "out").rglob("*.parquet"))
 
 
 def test_rows_are_found_where_they_must_be_looked_for_in_many_ranges(
