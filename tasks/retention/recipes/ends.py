@@ -124,7 +124,7 @@ def described(
         Refused: if the parent lacks a column.
         PlanError, SourceError: if a table has changed, or cannot be read.
     """
-    readers = [StreamReader(context.lake, table, counter) for table in (child, parent)]
+    readers = [StreamReader(context.lake, table, counter, by_mark=True) for table in (child, parent)]
     for reader in readers:
         reader.require_whole_timestamps()
     child, parent = (reader.describe() for reader in readers)

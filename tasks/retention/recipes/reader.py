@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,7 +16,7 @@ from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.connectors.lake.delta_live import live_rows_of
 from lakebed.connectors.lake.delta_log import live_rows, physical_tokens
 from lakebed.connectors.lake.delta_metadata import delta_traits
-from lakebed.connectors.lake.files import open_file
+from lakebed.connectors.lake.files import local_path, open_file
 from lakebed.connectors.lake.footer import ParquetTraits, parquet_traits, wide_timestamps
 from lakebed.connectors.lake.leaves import LeafArray, path_of, schema_leaves
 from lakebed.connectors.lake.read import (
@@ -27,7 +29,7 @@ from lakebed.connectors.lake.read import (
     source_errors,
 )
 from lakebed.connectors.lake.type_text import type_from_text
-from lakebed.connectors.storage import join_uri
+from lakebed.connectors.storage import is_object_store, join_uri
 from lakebed.tasks.retention.recipes.shapes import joined, leaf_refs, schema_from_text, schema_to_text
 from lakebed.tasks.retention.recipes.text import NOT_PLAIN, TextTable, read_text
 from lakebed.tasks.retention.recipes.traits import Traits
@@ -276,11 +278,14 @@ class StreamReader(TableReader):
     Args:
         lake, ref: as of a `TableReader`.
         counter: of the bytes read, where several readers share one.
+        by_mark: whether a file that this process has digested is taken for the same while size, time and inode are.
     """
 
-    def __init__(self, lake: LakeConfig, ref: TableRef, counter: ReadCounter | None = None) -> None:
+    def __init__(
+        self, lake: LakeConfig, ref: TableRef, counter: ReadCounter | None = None, *, by_mark: bool = False
+    ) -> None:
         super().__init__(lake, ref)
-        self._counter = counter or self._counter
+        self._counter, self._by_mark = counter or self._counter, by_mark
 
     def _chunks(self) -> ReadCounter:
         return self._counter
@@ -289,15 +294,43 @@ class StreamReader(TableReader):
         return open_file(self.lake.root, file.path, file.size)
 
     def _digest(self, file: FileRef) -> str:
-        with source_errors(file.path), open_file(self.lake.root, file.path, file.size) as stream:
-            digest, n_bytes = hashlib.sha256(), 0
-            while block := stream.read(_DIGEST_BLOCK):
-                digest.update(block)
-                n_bytes += len(block)
-        self._counter.n_bytes += n_bytes
-        if n_bytes != file.size or file.sha256 not in ("", digest.hexdigest()):
+        with source_errors(file.path):
+            mark = file_mark(self.lake.root, file.path) if self._by_mark else None
+            n_read = _marked_digest.cache_info().misses
+            if mark is None:
+                n_bytes, digest = _read_digest(self.lake.root, file.path)
+            else:
+                n_bytes, digest = _marked_digest(self.lake.root, file.path, mark)
+            if mark is None or _marked_digest.cache_info().misses > n_read:
+                self._counter.n_bytes += n_bytes
+        if n_bytes != file.size or file.sha256 not in ("", digest):
             raise moved_error(self._given.name, file.path)
-        return digest.hexdigest()
+        return digest
+
+
+def file_mark(root: str, path: str) -> tuple[int, int, int] | None:
+    """Size, time of change and inode of a local file; None on an object store."""
+    if is_object_store(root) and not path.startswith("/"):
+        return None
+    found = os.stat(local_path(root, path))
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _read_digest(root: str, path: str) -> tuple[int, str]:
+    """Bytes of a file, and their SHA-256."""
+    with open_file(root, path) as stream:
+        digest, n_bytes = hashlib.sha256(), 0
+        while block := stream.read(_DIGEST_BLOCK):
+            digest.update(block)
+            n_bytes += len(block)
+    return n_bytes, digest.hexdigest()
+
+
+@lru_cache(maxsize=1 << 14)
+def _marked_digest(root: str, path: str, mark: tuple[int, int, int]) -> tuple[int, str]:
+    """The same of a file with a mark; what changed under it is noticed when a plan is made."""
+    del mark
+    return _read_digest(root, path)
 
 
 def moved_error(table: str, path: str) -> PlanError:

@@ -125,17 +125,25 @@ class _Search:
             yield ()
         terms = self._ends.terms(self._tight)
         yield from ((term,) for term in self._ends.far_partitions(n_rows)[:_MAX_PARTITIONS_TRIED])
-        for chosen in (equal_partitions(terms), *((term,) for term in terms)):
-            if chosen and self._count(chosen) == n_rows:
-                yield chosen
+        if (partitions := equal_partitions(terms)) and self._count([partitions]) == [n_rows]:
+            yield partitions
+        counts: dict[Term, int] = {}
+        for term in terms:
+            if term not in counts:
+                same = [one for one in terms if one.token == term.token]
+                counts |= zip(same, self._count([(one,) for one in same]), strict=True)
+            if counts[term] == n_rows:
+                yield (term,)
 
-    def _count(self, terms: Sequence[Term]) -> int:
-        """How many rows of the parent a condition selects."""
-        tokens = [term.token for term in terms]
-        cells = table_cells(self._ends.reader(self._ends.parent), tokens, terms)
-        return sum(
-            int(np.logical_and.reduce([holds(t, batch[t.token].values) for t in terms]).sum()) for batch in cells
-        )
+    def _count(self, conditions: Sequence[tuple[Term, ...]]) -> list[int]:
+        """How many rows of the parent each condition selects, in one pass over their columns."""
+        counts = np.zeros(len(conditions), np.int64)
+        tokens = list(dict.fromkeys(term.token for terms in conditions for term in terms))
+        for cells in table_cells(self._ends.reader(self._ends.parent), tokens):
+            for place, terms in enumerate(conditions):
+                masks = [holds(term, cells[term.token].values) for term in terms]
+                counts[place] += np.logical_and.reduce(masks).sum()
+        return [int(count) for count in counts]
 
     def _tried(self, terms: tuple[Term, ...], multiplicity: str = "as_is") -> tuple[Recipe, float] | None:
         """The recipe of a condition, where what it selects is the child."""
