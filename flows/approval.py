@@ -23,6 +23,7 @@ from lakebed.quarantine import apply, apply_settings
 from lakebed.tasks.quarantine.receipt import quoted
 from lakebed.tasks.retention.plan import Plan, leaving, read_plan, require_sealed
 from lakebed.tasks.retention.words import period_text
+from lakebed.words import counted
 
 if TYPE_CHECKING:
     from lakebed.config import LakebedConfig
@@ -134,7 +135,7 @@ def applied_page(done: "Applied", decision: Decision, lake: str) -> str:
     """What was set aside, by whose word, and how it is undone, as Markdown."""
     said = f": {code(decision.comment)}" if decision.comment else ""
     lines = [
-        f"**{len(done.receipts):,} tables were set aside**, {done.n_bytes:,} bytes, approved by "
+        f"**{counted(len(done.receipts), 'table')} set aside**, {done.n_bytes:,} bytes, approved by "
         f"{code(decision.reviewer)}{said}.",
         "",
         f"Undo: {code(f'lakebed restore --all --lake {quoted(lake)}')}. "

@@ -7,9 +7,12 @@ Master, memory, cores and every other setting are spark-submit's; docs/cluster.m
 runs without Prefect, unless PREFECT_API_URL names a server.
 """
 
+import atexit
 import contextlib
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 
@@ -19,6 +22,8 @@ def main() -> None:
     if (checkout / "lakebed").is_dir():
         # before the zip of --py-files, beside which numba finds no compiled kernels
         sys.path.insert(0, str(checkout))
+    else:
+        _leave_the_zip()
     from lakebed.connectors.spark.submitted import is_submitted
 
     if is_submitted():
@@ -29,6 +34,16 @@ def main() -> None:
     from lakebed.flows.cli.main import main as run_verb
 
     run_verb()
+
+
+def _leave_the_zip() -> None:
+    """Goes on from unpacked files: a zip has neither compiled kernels nor templates that can be opened."""
+    from lakebed.connectors.spark import code
+
+    folder = Path(tempfile.mkdtemp(prefix="lakebed-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if unpacked := code.unpacked_code(code.__file__, folder):
+        code.import_from(unpacked)
 
 
 def _part_errors_from_results() -> None:

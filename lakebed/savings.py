@@ -12,7 +12,7 @@ from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.report.model import Section, Tile, Tiles
 from lakebed.tasks.retention.words import MONTHS_A_YEAR, period_text
 from lakebed.tasks.runtime.prometheus import Figure
-from lakebed.words import human_bytes
+from lakebed.words import counted, human_bytes
 
 # bytes and money a month, by name
 Tables = dict[str, tuple[int, float]]
@@ -36,7 +36,8 @@ class Amount:
 
     def text(self, currency: str) -> str:
         """In words."""
-        return f"{self.n_tables:,} tables, {human_bytes(self.n_bytes)}, {period_text(self.per_month, currency)}"
+        size = human_bytes(self.n_bytes)
+        return f"{counted(self.n_tables, 'table')}, {size}, {period_text(self.per_month, currency)}"
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,9 @@ def section(found: Savings) -> Section:
     amounts = (("May go", found.may_go), ("Set aside", found.set_aside), ("Saved so far", found.saved))
     tiles = [
         Tile(
-            name, human_bytes(each.n_bytes), f"{each.n_tables:,} tables, {period_text(each.per_month, found.currency)}"
+            name,
+            human_bytes(each.n_bytes),
+            f"{counted(each.n_tables, 'table')}, {period_text(each.per_month, found.currency)}",
         )
         for name, each in amounts
     ]

@@ -1,10 +1,12 @@
 """The Spark session factory: one session a process, started beside other work."""
 
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +28,8 @@ from lakebed.connectors.spark.submitted import is_submitted
 
 T = TypeVar("T")
 _STOP_TIMEOUT_S = 120
+# from the moment at which a dying JVM no longer answers to its end
+_DYING_S = 2.0
 # Spark answers these in another spelling
 _REWRITTEN = {"spark.sql.warehouse.dir", "spark.jars"}
 _DOCTOR = "`lakebed doctor` checks Java, memory and Delta's jars"
@@ -111,7 +115,13 @@ class SessionStarter:
 
     def _make(self) -> SparkSession:
         begun = time.monotonic()
-        session = _make_session(self.config, self._jvm_flags)
+        try:
+            session = _make_session(self.config, self._jvm_flags)
+        except SparkLostError:
+            # a JVM that died while it started, as where memory was short for a moment, is started once more
+            _stop_context(SparkContext._active_spark_context)
+            _stop_jvm()
+            session = _make_session(self.config, self._jvm_flags)
         for check in self.checks:
             check(session)
         self.ready_at = time.monotonic()
@@ -161,7 +171,7 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
     except LakeError:
         raise
     except (PySparkException, Exception) as error:
-        kind = SparkLostError if _is_jvm_gone() else StageError
+        kind = SparkLostError if _is_jvm_gone(_DYING_S) else StageError
         raise kind("the Spark session did not start", value=first_line(error), hint=_DOCTOR) from error
     session.sparkContext.setLogLevel("ERROR")
     _check(session, checked)
@@ -209,10 +219,14 @@ def _check(session: SparkSession, settings: Mapping[str, str]) -> None:
         )
 
 
-def _is_jvm_gone() -> bool:
-    """Whether the JVM that this process has started has ended."""
+def _is_jvm_gone(within_s: float = 0.0) -> bool:
+    """Whether the JVM that this process has started has ended, or ends within some seconds."""
     process = getattr(SparkContext._gateway, "proc", None)
-    return process is not None and process.poll() is not None
+    if process is None:
+        return False
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(within_s)
+    return process.poll() is not None
 
 
 def _stop_session(session: SparkSession) -> None:

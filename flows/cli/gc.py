@@ -11,7 +11,7 @@ from lakebed.flows.cli.confirm import DryRun, Yes, require_yes
 from lakebed.flows.cli.logs import follow_config
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root
 from lakebed.flows.cli.output import print_json, print_table, print_text
-from lakebed.words import human_bytes
+from lakebed.words import counted, human_bytes
 
 if TYPE_CHECKING:
     from lakebed.gc import Cleaning
@@ -69,7 +69,8 @@ def _print(found: "Cleaning") -> None:
     if len(things) > SHOWN:
         rest = Counter(one.why for one in things[SHOWN:])
         print_text("… and " + ", ".join(f"{n:,} more ({why})" for why, n in rest.items()) + "; --json lists them")
-    print_text(f"kept: {len(found.sweep.kept_runs):,} runs, {found.sweep.n_kept_artifacts:,} artifacts")
+    n_runs, n_artifacts = len(found.sweep.kept_runs), found.sweep.n_kept_artifacts
+    print_text(f"kept: {counted(n_runs, 'run')}, {counted(n_artifacts, 'artifact')}")
     if found.is_at_work:
         print_text("a run works on this artifact root: what it is making is not listed, and nothing can be removed now")
 

@@ -4,7 +4,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from types import FrameType
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from lakebed.connectors.errors import ConfigError, LakeError
 from lakebed.connectors.places import keep_kernels_in_cache
 from lakebed.connectors.redaction import redacted
 from lakebed.connectors.rights import forbid_shared_writes
+from lakebed.connectors.version import VERSION
 from lakebed.flows.cli.config import config
 from lakebed.flows.cli.containments import containments
 from lakebed.flows.cli.demo import demo
@@ -74,7 +74,7 @@ app.add_typer(links)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"lakebed {metadata.version('lakebed')}\n")
+        sys.stdout.write(f"lakebed {VERSION}\n")
         raise typer.Exit
 
 

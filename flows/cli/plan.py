@@ -9,7 +9,7 @@ import typer
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Exclude, Only, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
 from lakebed.tasks.retention.words import money_text, period_text, size_text
-from lakebed.words import human_bytes
+from lakebed.words import counted, human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,7 +80,8 @@ def _print_deleted(found: "LakePlan") -> None:
         if row.decision == "delete"
     ]
     header = ("delete", "rebuilt by", "bytes", "would save a month", "rebuild", "certificate, rows' hash")
-    print_table(f"{len(rows):,} tables to delete; each rebuild was run and compared", header, rows, right=(2, 3, 4))
+    title = f"{counted(len(rows), 'table')} to delete; each rebuild was run and compared"
+    print_table(title, header, rows, right=(2, 3, 4))
 
 
 def _print_sharing(found: "LakePlan") -> None:
@@ -101,17 +102,17 @@ def _print_copies(found: "LakePlan") -> None:
     """Of each group of equal copies the one that stays, and why it is that one."""
     if groups := found.plan.copies:
         rows = ((group.stays, ", ".join(group.deleted), group.told) for group in groups)
-        print_table(f"{len(groups):,} groups of equal copies", ("stays", "goes", "kept because"), rows)
+        print_table(f"{counted(len(groups), 'group')} of equal copies", ("stays", "goes", "kept because"), rows)
 
 
 def _print_kept(found: "LakePlan", *, everything: bool) -> None:
     kept = [row for row in found if row.decision == "keep"]
     shown = [row for row in kept if everything or row.reason != "not_contained"]
     rows = ((row.table, human_bytes(row.n_bytes), row.reason, row.why) for row in shown)
-    print_table(f"{len(kept):,} tables to keep", ("keep", "bytes", "reason", "why"), rows, right=(1,))
+    print_table(f"{counted(len(kept), 'table')} to keep", ("keep", "bytes", "reason", "why"), rows, right=(1,))
     hidden = Counter(row.reason for row in kept)["not_contained"] if not everything else 0
     if hidden:
-        print_text(f"… and {hidden:,} tables that no other contains; --all lists them")
+        print_text(f"… and {counted(hidden, 'table')} that no other contains; --all lists them")
 
 
 def _print_totals(facts: dict[str, Any]) -> None:
@@ -126,6 +127,6 @@ def _print_totals(facts: dict[str, Any]) -> None:
     if scaled["saving_per_month"]:
         print_text(size_text(scaled["saving_per_month"], currency, scaled["lake_bytes"]))
     print_text(
-        f"byte-identical copies alone: {naive['n_deleted']:,} tables, {human_bytes(naive['bytes_deleted'])}, "
+        f"byte-identical copies alone: {counted(naive['n_deleted'], 'table')}, {human_bytes(naive['bytes_deleted'])}, "
         f"{period_text(naive['saving_per_month'], currency)}"
     )

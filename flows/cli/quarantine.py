@@ -9,7 +9,7 @@ from lakebed.flows.cli.confirm import DryRun, Everything, Tables, Yes, require_y
 from lakebed.flows.cli.logs import follow_config
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, Exclude, Lake, Only, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text, printable
-from lakebed.words import human_bytes
+from lakebed.words import counted, human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def apply(  # noqa: PLR0913 - one argument an option
 
     def confirm(going: "Plan") -> None:
         n_bytes = human_bytes(sum(table.n_bytes for table in going.deleted))
-        what = f"set {len(going.deleted):,} tables ({n_bytes}) of {settings.lake.root} aside"
+        what = f"set {counted(len(going.deleted), 'table')} ({n_bytes}) of {settings.lake.root} aside"
         require_yes(what, yes, f"lakebed apply {plan} --yes")
 
     done = apply_plan(read, settings, is_dry=dry_run, only=only or (), skip=exclude or (), confirm=confirm)
@@ -80,11 +80,9 @@ def restore(  # noqa: PLR0913 - one argument an option
         print_json({"dry_run": dry_run, **facts, "moved": list(done.moved), "rebuilt": list(done.rebuilt)})
         return
     verb = "would come" if dry_run else "came"
-    print_text(
-        f"{len(done.moved):,} tables {verb} back from quarantine: {', '.join(map(printable, done.moved)) or 'none'}"
-    )
+    print_text(f"{counted(len(done.moved), 'table')} {verb} back from quarantine: {_listed(done.moved) or 'none'}")
     if done.rebuilt:
-        print_text(f"{len(done.rebuilt):,} tables {verb} back by rebuilding: {', '.join(map(printable, done.rebuilt))}")
+        print_text(f"{counted(len(done.rebuilt), 'table')} {verb} back by rebuilding: {_listed(done.rebuilt)}")
     place = f", to {printable(done.beside)}" if done.beside else ""
     print_text(f"{human_bytes(done.n_bytes)} in all{place}")
 
@@ -109,7 +107,7 @@ def purge(  # noqa: PLR0913 - one argument an option
     settings = lake_settings(config, overrides(lake, artifacts))
 
     def confirm(due: "Purged") -> None:
-        what = f"delete {len(due.tables):,} tables ({human_bytes(due.n_bytes)}) for ever"
+        what = f"delete {counted(len(due.tables), 'table')} ({human_bytes(due.n_bytes)}) for ever"
         require_yes(what, yes, f"lakebed purge {' '.join(chosen or ['--all'])} --lake {settings.lake.root} --yes")
 
     done = purge_tables(chosen, settings, is_dry=dry_run, confirm=confirm)
@@ -120,11 +118,11 @@ def purge(  # noqa: PLR0913 - one argument an option
         return
     verb = "would be deleted" if dry_run else "deleted; their recipes stay, `lakebed restore` rebuilds them"
     print_text(
-        f"{len(done.tables):,} tables, {human_bytes(done.n_bytes)}, {verb}: {', '.join(map(printable, done.tables))}"
+        f"{counted(len(done.tables), 'table')}, {human_bytes(done.n_bytes)}, {verb}: {_listed(done.tables)}"
         if done.tables
         else "no table is due; nothing was deleted"
     )
-    _print_staying(done.waiting, "tables stay in quarantine")
+    _print_staying(done.waiting, "still in quarantine")
 
 
 def _facts(done: "Applied", *, is_dry: bool) -> dict[str, Any]:
@@ -144,9 +142,13 @@ def _facts(done: "Applied", *, is_dry: bool) -> dict[str, Any]:
     return {"dry_run": is_dry, **counts, "quarantine": done.quarantine, "tables": tables, "left": left}
 
 
+def _listed(names: "Sequence[str]") -> str:
+    return ", ".join(map(printable, names))
+
+
 def _print_staying(staying: "Sequence[tuple[str, str]]", title: str) -> None:
     if staying:
-        print_table(f"{len(staying):,} {title}", ("table", "why"), staying)
+        print_table(f"{counted(len(staying), 'table')} {title}", ("table", "why"), staying)
 
 
 def _print(done: "Applied", lake: str, *, is_dry: bool) -> None:
@@ -155,9 +157,9 @@ def _print(done: "Applied", lake: str, *, is_dry: bool) -> None:
         for receipt in done.receipts
     )
     verb = "would be set aside" if is_dry else "set aside"
-    title = f"{len(done.receipts):,} tables {verb}, {human_bytes(done.n_bytes)} in all"
+    title = f"{counted(len(done.receipts), 'table')} {verb}, {human_bytes(done.n_bytes)} in all"
     print_table(title, ("table", "bytes", "rebuilt from", "purge not before"), rows, right=(1,))
-    _print_staying(done.left, "tables of the plan stay at their place")
+    _print_staying(done.left, "of the plan left in place")
     if done.n_before:
         print_text(f"{done.n_before:,} of them were set aside before")
     if is_dry:

@@ -7,7 +7,7 @@ import typer
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigFile, Engine, Lake, Master, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
 from lakebed.flows.cli.tables import print_unreadable
-from lakebed.words import changes_text, human_bytes, may_go_text, others_text
+from lakebed.words import changes_text, counted, human_bytes, may_go_text, others_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def print_summary(result: dict[str, Any], unreadable: "Sequence[TableRow]" = (),
             print_text(f"{stage['stage']}, by what changed since the last run: {told}")
     print_text()
     print_text(
-        f"{result.get('tables', 0):,} tables in {result.get('distinct_schemas', 0):,} schemas, "
+        f"{counted(result.get('tables', 0), 'table')} in {counted(result.get('distinct_schemas', 0), 'schema')}, "
         f"{result.get('unreadable', 0):,} unreadable"
     )
     print_unreadable(unreadable, artifacts)

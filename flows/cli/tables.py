@@ -6,7 +6,7 @@ import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, artifact_root, overrides
 from lakebed.flows.cli.output import print_json, print_table, print_text
-from lakebed.words import human_bytes, others_text
+from lakebed.words import counted, human_bytes, others_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def tables(
         print_json(found.as_dict())
         return
     if not unreadable:
-        title, header = f"{len(found):,} tables", ("table", "format", "rows", "bytes", "columns", "zone", "state")
+        title, header = counted(len(found), "table"), ("table", "format", "rows", "bytes", "columns", "zone", "state")
         print_table(title, header, map(_cells, found), right=(2, 3, 4))
     for row in found.of_state("unreadable"):
         print_text(_told(row) + (f"; {row.hint}" if row.hint else ""))

@@ -5,13 +5,12 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from lakebed.connectors.version import ENGINE
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.contract import EDGES
 from lakebed.tasks.containment.kernel.chance import Chance, ValueSketches, column_chances, edge_chance
@@ -187,13 +186,8 @@ def _parties(facts: TableFacts, child: int, parent: int, config: ContainmentConf
         "strict_types": config.strict_types,
         "encoding": ENCODING_ID,
         "key_id": facts.key_id,
-        "engine": f"lakebed {_version()}",
+        "engine": ENGINE,
     }
-
-
-@cache
-def _version() -> str:
-    return metadata.version("lakebed")
 
 
 def _names(lake: LakeStatistics, child: int, parent: int) -> dict[str, Any]:

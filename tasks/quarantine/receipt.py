@@ -3,7 +3,6 @@
 import json
 import posixpath
 from datetime import UTC, datetime, timedelta
-from importlib import metadata
 from typing import Literal
 
 from pydantic import Field, ValidationError
@@ -14,6 +13,7 @@ from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.hidden import POINTER_ENDING
 from lakebed.connectors.paths import PathPart
 from lakebed.connectors.storage import Storage, is_object_store
+from lakebed.connectors.version import ENGINE
 from lakebed.tasks.retention.plan import FileIdentity, Plan, PlannedTable, TableIdentity
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.keys import sha256_of_parts
@@ -124,7 +124,7 @@ def make_receipt(
         files=files,
         set_aside_at=now.isoformat(timespec="seconds"),
         purge_not_before=(now + timedelta(days=days)).isoformat(timespec="seconds"),
-        engine=f"lakebed {metadata.version('lakebed')}",
+        engine=ENGINE,
     )
 
 

@@ -4,12 +4,12 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lakebed.connectors.version import ENGINE
 from lakebed.tasks.containment.evidence import TableFacts
 from lakebed.tasks.containment.kernel.chance import Chance, edge_chance
 from lakebed.tasks.encoding import ENCODING_ID
@@ -174,7 +174,7 @@ class Judge:
                 "strict_types": containment.strict_types,
                 "encoding": ENCODING_ID,
                 "key_id": self.facts.key_id,
-                "engine": f"lakebed {metadata.version('lakebed')}",
+                "engine": ENGINE,
                 "columns": tokens,
                 "column_map": self._column_map(proof) if renamed else _NO_MAP,
                 "n_child_rows": proof.n_child_rows,

@@ -122,7 +122,12 @@ class ArtifactStore:
         return self.storage.uri(stage, key)
 
     def find(self, stage: str, key: str) -> ArtifactRef | None:
-        """The complete artifact under this key.
+        """The complete artifact under this key; None as for `complete`."""
+        manifest = self.complete(stage, key)
+        return None if manifest is None else manifest.ref
+
+    def complete(self, stage: str, key: str) -> Manifest | None:
+        """The manifest of the complete artifact under this key.
 
         None where the manifest is missing or unreadable, a file it names is missing or has another size, somebody
         has changed a table since, or Great Expectations rejected it.
@@ -131,7 +136,7 @@ class ArtifactStore:
         if manifest is None or not self._has_all_files(manifest):
             return None
         verdict = self.verdict(manifest.ref)
-        return None if verdict is not None and verdict.status == "rejected" else manifest.ref
+        return None if verdict is not None and verdict.status == "rejected" else manifest
 
     def peek(self, stage: str, key: str) -> Manifest | None:
         """The manifest under this key, whatever became of its files; None if it is missing or unreadable."""

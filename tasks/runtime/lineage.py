@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from lakebed.connectors.errors import LakeError
 from lakebed.connectors.redaction import redacted, redacted_value
 from lakebed.connectors.storage import Storage, is_object_store
+from lakebed.connectors.version import VERSION
 from lakebed.tasks.runtime.artifacts import Manifest
 from lakebed.tasks.runtime.config import LineageConfig
 from lakebed.tasks.runtime.lineage_post import Poster
@@ -232,7 +233,7 @@ def run_event(run_id: str, stage: str, kind: str, namespace: str, facets: Mappin
     from openlineage.client.facet_v2 import job_type_job, parent_run, processing_engine_run
 
     engine = processing_engine_run.ProcessingEngineRunFacet(
-        version=metadata.version("lakebed"),
+        version=VERSION,
         name="lakebed",
         openlineageAdapterVersion=metadata.version("openlineage-python"),
         producer=PRODUCER,

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lakebed.connectors.python_process import code_root
+from lakebed.connectors.version import VERSION
 
 COMMIT_VARIABLE = "LAKEBED_COMMIT"
 
 _PACKAGES = (
-    "lakebed",
     "pyspark",
     "delta-spark",
     "deltalake",
@@ -30,7 +30,7 @@ _told: list[Callable[[], Mapping[str, str]]] = []
 
 def package_versions(further: Collection[str] = ()) -> dict[str, str]:
     """Versions of the packages that every run uses, and of further ones, as those that only one stage uses."""
-    found = {}
+    found = {"lakebed": VERSION}
     for name in dict.fromkeys((*_PACKAGES, *further)):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)

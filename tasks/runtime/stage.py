@@ -111,15 +111,15 @@ class Stage:
         One without a verdict (its run was killed) or judged by other suites is queued for Great Expectations. A full
         run takes only what it has made itself.
         """
-        ref = self.store.find(self.spec.name, self.key)
-        if ref is not None and not self.store.manifest(ref).is_whole:
+        manifest = self.store.complete(self.spec.name, self.key)
+        if manifest is None or not manifest.is_whole:
             return None
-        if ref is not None and self.workspace.is_full:
-            ref = ref if self.store.metrics(ref).get("run_id") == self.workspace.run_id else None
-        if ref is not None:
-            self._state = "complete"
-            self._enqueue(self.store.manifest(ref))
-        return ref
+        is_own = not self.workspace.is_full or self.store.metrics(manifest.ref).get("run_id") == self.workspace.run_id
+        if not is_own:
+            return None
+        self._state = "complete"
+        self._enqueue(manifest)
+        return manifest.ref
 
     @property
     def folder(self) -> str:

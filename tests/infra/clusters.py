@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.flows.processes import REPOSITORY, TIMEOUT_S, Answer
+from tests.flows.processes import ONE_KEY, REPOSITORY, TIMEOUT_S, Answer
 from tests.services.spark_cluster import bare_environment
 
 SPARK_SUBMIT = Path(sys.executable).parent / "spark-submit"
@@ -34,18 +34,19 @@ def jars():
     return ["--jars", ",".join(map(str, find_jars()))]
 
 
-def command(master, *arguments, options=(), conf=None):
+def command(master, *arguments, options=(), conf=None, entry=ENTRY):
     """Of spark-submit; `conf` is added to what fits this machine, None takes a setting away."""
     settings = {name: value for name, value in {**DRIVER, **(conf or {})}.items() if value is not None}
     given = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
-    return [str(part) for part in (SPARK_SUBMIT, "--master", master, *given, *options, ENTRY, *arguments)]
+    return [str(part) for part in (SPARK_SUBMIT, "--master", master, *given, *options, entry, *arguments)]
 
 
-def submitted(master, *arguments, folder, options=(), conf=None, **variables):
+def submitted(master, *arguments, folder, options=(), conf=None, entry=ENTRY, **variables):
     """Runs a verb by spark-submit to its end, in `folder`."""
     done = subprocess.run(
-        command(master, *arguments, options=options, conf=conf), cwd=folder, env=driver_environment(**variables),
-        capture_output=True, text=True, timeout=TIMEOUT_S, check=False, stdin=subprocess.DEVNULL,
+        command(master, *arguments, options=options, conf=conf, entry=entry), cwd=folder,
+        env=driver_environment(**variables), capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+        stdin=subprocess.DEVNULL,
     )  # fmt: skip
     return Answer(done.returncode, done.stdout, done.stderr)
 
@@ -53,7 +54,7 @@ def submitted(master, *arguments, folder, options=(), conf=None, **variables):
 def driver_environment(**variables):
     jars = {name: os.environ[name] for name in ("LAKEBED_SPARK_JARS",) if name in os.environ}
     # find-spark-home looks PySpark up with this Python
-    return bare_environment() | jars | {"PYSPARK_DRIVER_PYTHON": sys.executable} | variables
+    return bare_environment() | ONE_KEY | jars | {"PYSPARK_DRIVER_PYTHON": sys.executable} | variables
 
 
 class Killer(threading.Thread):

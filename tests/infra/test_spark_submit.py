@@ -1,15 +1,22 @@
 """The chain by spark-submit on a real standalone cluster: what local mode finds, also when machines are lost."""
 
+import contextlib
+import io
 import json
 import re
+import shutil
 import subprocess
+import tarfile
+from pathlib import Path
 
 import pytest
 
+from infra import pack
+from lakebed.connectors.version import VERSION
 from lakebed.data_samples.generator import generate_sample_lake
 from tests.flows.lakes import write_mixed_lake
 from tests.flows.processes import lakebed
-from tests.infra.clusters import DRIVER, Killer, Watch, fetched, gate, jars, lost_tasks, submitted
+from tests.infra.clusters import DRIVER, ENTRY, Killer, Watch, fetched, gate, jars, lost_tasks, submitted
 from tests.services.machine import free_port
 from tests.services.spark_cluster import bare_environment, history_server, spark_cluster
 
@@ -92,6 +99,27 @@ def test_the_chain_on_a_cluster_that_loses_a_machine_is_that_of_local_mode(tmp_p
         assert [run["id"] for run in fetched(history, STAGES)] == [application]
         stages = fetched(history, f"{STAGES}/{application}/stages")
     assert sum(stage["numFailedTasks"] for stage in stages) >= 1
+
+
+def test_a_driver_needs_nothing_but_what_cluster_mode_ships(tmp_path):
+    """The packed Python as driver in a folder without a checkout: code as a zip, no metadata of the package."""
+    dist, ground = tmp_path / "dist", tmp_path / "container"
+    with contextlib.redirect_stdout(io.StringIO()):
+        pack.main([str(dist), "--with", "driver"])
+    (ground / "env").mkdir(parents=True)
+    with tarfile.open(dist / pack.ENV) as packed:
+        packed.extractall(ground / "env", filter="data")
+    entry = Path(shutil.copy(ENTRY, ground))
+    write_mixed_lake(ground / "lake")
+    python = {"spark.pyspark.driver.python": "./env/bin/python", "spark.pyspark.python": "./env/bin/python"}
+    shipped = ["--py-files", dist / pack.ZIP_NAME, *jars()]
+    run = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "retention", "--json")
+    found = submitted("local[2]", *run, folder=ground, options=shipped, conf=python, entry=entry)
+    assert found.status == 0, found.err[-4000:]
+    assert [stage["stage"] for stage in found.json["stages"]] == ["inventory", "containment", "relations", "retention"]
+    (record,) = (ground / "artifacts" / "runs").glob("*/run.json")
+    assert json.loads(record.read_text())["versions"]["lakebed"] == VERSION
+    assert not list((ground / "env").rglob("lakebed-*.dist-info"))
 
 
 def test_on_this_machine_what_was_submitted_stays_and_results_are_apart_from_the_rest(tmp_path):

@@ -65,6 +65,6 @@ def test_what_is_set_aside_is_not_saved_before_it_is_purged(tmp_path):
     assert told() == (0, 1, 1)
     assert "lakebed_saved_tables 1.0" in done("status", *options, "--format", "prometheus").out
     page = (tmp_path / done("report", *options).out.strip()).read_text()
-    assert "Saved so far" in page and page.count("1 tables, ") == 2
+    assert "Saved so far" in page and page.count("1 table, ") == 2
     lake.restore(everything=True)
     assert told() == (2, 0, 0)

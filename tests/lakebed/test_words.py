@@ -1,6 +1,6 @@
 import pytest
 
-from lakebed.words import changes_text, human_bytes, may_go_text, others_text
+from lakebed.words import changes_text, counted, human_bytes, may_go_text, others_text
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,8 @@ def test_what_may_go_is_a_share_of_what_was_read_and_would_save():
     saved = "which would save 0.000000102 USD a month, 0.00000122 USD a year"
     assert may_go_text(found, 10_800) == f"2 tables may go (4.7 kB, 43.5% of what was read), {saved}"
     assert may_go_text(found, 0) == f"2 tables may go (4.7 kB), {saved}"
+
+
+def test_one_is_no_plural():
+    assert [counted(n, "table") for n in (0, 1, 2_000)] == ["0 tables", "1 table", "2,000 tables"]
+    assert others_text(1, 10) == "not looked at: 1 file of other kinds, 10 B"

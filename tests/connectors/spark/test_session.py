@@ -104,6 +104,39 @@ def test_start_up_is_silent_and_the_jvm_ends_with_the_run(end):
     assert not _runs(pid)
 
 
+DYING = """
+import os, signal, sys, threading, time
+from pyspark import SparkContext
+from lakebed.connectors.errors import SparkLostError
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.session import SessionStarter
+
+def kill(n):
+    last = None
+    for _ in range(n):
+        while (process := getattr(SparkContext._gateway, "proc", None)) in (None, last):
+            time.sleep(0.001)
+        last = process
+        process.kill()
+
+threading.Thread(target=kill, args=(int(sys.argv[1]),), daemon=True).start()
+starter = SessionStarter(SparkConfig(worker_preload=()))
+try:
+    print(starter.get().range(3).count())
+except SparkLostError as error:
+    print(error.what)
+starter.stop()
+"""
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize(("n_kills", "told"), [(1, "3"), (2, "the Spark session did not start")])
+def test_a_jvm_that_dies_while_it_starts_is_started_once_more(n_kills, told):
+    command = [sys.executable, "-c", DYING, str(n_kills)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, told), done.stderr
+
+
 def _runs(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as stat:

@@ -58,7 +58,7 @@ def test_dry_run_lists_and_changes_nothing(root, capsys):
     before = snapshot(root)
     status, out, _ = ended(capsys, *few(root), "--dry-run")
     assert status == 0
-    assert f"{RUNS}/{OLD}" in out and f"inventory/{key(1)}" in out and "kept: 1 runs, 1 artifacts" in out
+    assert f"{RUNS}/{OLD}" in out and f"inventory/{key(1)}" in out and "kept: 1 run, 1 artifact" in out
     assert snapshot(root) == before
 
 

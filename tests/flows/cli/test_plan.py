@@ -43,7 +43,7 @@ def test_in_words(finished, capsys, tmp_path):
     assert "names: beside cities, orders" in text
     assert "byte-identical copies alone: 0 tables" in text
     assert "nothing was changed" in text
-    assert "1 tables that no other contains" in text
+    assert "1 table that no other contains" in text
 
 
 @pytest.mark.flow

@@ -64,7 +64,7 @@ class Tab:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def wait(self, condition: str, timeout_s: float = 30.0) -> None:
+    def wait(self, condition: str, timeout_s: float = 90.0) -> None:
         deadline = time.monotonic() + timeout_s
         while not self.ask(condition):
             assert time.monotonic() < deadline, f"{condition} did not come true; {self.complaints}"
