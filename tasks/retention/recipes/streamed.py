@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from lakebed.connectors.errors import PlanError, SourceError
+from lakebed.connectors.errors import LakeError, SourceError
 from lakebed.connectors.lake.read import ReadCounter
 from lakebed.tasks.retention.recipes.attempt import (
     Refused,
@@ -90,7 +90,7 @@ class _Search:
         self._schema = schema_from_text(ends.child.schema_ipc)
         try:
             require_traits(self._traits, self._schema, ends.child.name)
-        except PlanError as error:
+        except LakeError as error:
             raise Refused("cannot_be_written", one_line(error)) from error
         self._tight = {
             ends.columns[token]: Tight(type_, ends.context.config.max_in_values)
@@ -114,7 +114,7 @@ class _Search:
         for cells in table_cells(self._ends.reader(self._ends.child), tokens):
             digest.add(strict_hashes(cells, self._context.key))
             for token, source in self._ends.columns.items():
-                if source in self._tight:
+                if source in self._tight and self._tight[source].type == cells[token].values.type:
                     self._tight[source].add(cells[token].values)
         return digest.of(self._schema)
 

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.heavy
 
 N = 6_000_000
 COLUMNS = 8
-MAX_BYTES = 160 << 20
-"""More than before the tables are opened; held whole and decoded, the parent alone takes three times as much."""
+MAX_BYTES = 200 << 20
+"""More than before the tables are opened; held whole and decoded, the parent alone takes twice as much."""
 
 TRIAL = """
 import sys
@@ -48,7 +48,7 @@ def test_a_trial_takes_memory_for_batches_and_not_for_tables(tmp_path: Path, sha
     (tmp_path / "lake").mkdir()
     for name, table in {"parent": parent, "child": parent.filter(mask), "little": parent.slice(0, 9)}.items():
         pq.write_table(table, tmp_path / "lake" / f"{name}.parquet", row_group_size=1 << 18)
-    assert parent.nbytes > 2.5 * MAX_BYTES
+    assert parent.nbytes > 2 * MAX_BYTES
     command = [sys.executable, "-c", TRIAL, str(tmp_path)]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert found[:2] == [shape, "kept"]
