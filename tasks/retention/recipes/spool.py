@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lakebed.tasks.encoding.signatures import Integers
     from lakebed.tasks.retention.recipes.kernel.matching import Mask
 
-ROUND_ROWS = 1 << 21
+ROUND_ROWS = 1 << 20
 _BLOCK_ROWS = 1 << 18
 _ROW_BYTES = 16
 
