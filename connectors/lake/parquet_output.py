@@ -47,7 +47,8 @@ class ParquetOutput:
 
     def _flush(self) -> None:
         if self._held:
-            self._writer.write_table(pa.concat_tables(self._held), row_group_size=GROUP_ROWS)
+            rows = pa.concat_tables(self._held)
+            self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
         self._held = []
 
 
