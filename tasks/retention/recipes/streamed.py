@@ -136,13 +136,15 @@ class _Search:
                 yield (term,)
 
     def _count(self, conditions: Sequence[tuple[Term, ...]]) -> list[int]:
-        """How many rows of the parent each condition selects, in one pass over their columns."""
+        """How many rows of the parent each condition selects, in one pass, which ends once all select too many."""
         counts = np.zeros(len(conditions), np.int64)
         tokens = list(dict.fromkeys(term.token for terms in conditions for term in terms))
         for cells in table_cells(self._ends.reader(self._ends.parent), tokens):
             for place, terms in enumerate(conditions):
                 masks = [holds(term, cells[term.token].values) for term in terms]
                 counts[place] += np.logical_and.reduce(masks).sum()
+            if (counts > self._digest.n_rows).all():
+                break
         return [int(count) for count in counts]
 
     def _tried(self, terms: tuple[Term, ...], multiplicity: str = "as_is") -> tuple[Recipe, float] | None:
