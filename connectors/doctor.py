@@ -4,15 +4,12 @@
 """
 
 import os
-import re
 import shutil
-import socket
 import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 
@@ -21,13 +18,13 @@ from lakebed.connectors.spark.archive import is_usable
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.jars import JARS_FIX, S3_JARS, are_wanting, find_jars, inspect_jars, jars_folder, s3_jars
 from lakebed.connectors.spark.java import find_java
+from lakebed.connectors.spark.masters import look_at_master
 
 ARCHIVE_FIX = "`python -m lakebed.connectors.spark.training` builds it (in a checkout `make setup`)"
 _GIB = 1 << 30
 # beside the JVM's heap: its own needs, this process, and a Python worker on each core
 _BESIDE_HEAP_BYTES = _GIB
 _MIN_DISK_BYTES = 2 * _GIB
-_CONNECT_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -77,44 +74,7 @@ def check_worker_python(config: SparkConfig) -> Check:
 
 def check_master(master: str) -> Check:
     """Whether somebody listens where the cluster's master should; for YARN, whether its settings are named."""
-    if master == "yarn":
-        folders = [os.environ.get(name, "") for name in ("YARN_CONF_DIR", "HADOOP_CONF_DIR")]
-        named = next((folder for folder in folders if (Path(folder) / "yarn-site.xml").is_file()), "")
-        fix = "let HADOOP_CONF_DIR name the folder of yarn-site.xml"
-        return Check(
-            "master", bool(named), f"yarn, by {named}" if named else "yarn, without settings", "" if named else fix
-        )
-    places = _places(master)
-    if not places:
-        return Check(
-            "master",
-            False,
-            f"{master} is no master",
-            "give local[*], spark://host:port, yarn or k8s://https://host:port",
-        )
-    faults = [f"{host}:{port}: {fault}" for host, port in places if (fault := _fault_of(host, port))]
-    # of several masters, all but one stand by
-    is_ok = len(faults) < len(places)
-    found = f"{master} listens" if not faults else f"{master}: {'; '.join(faults)}"
-    return Check("master", is_ok, found, "" if is_ok else "start the master, or check its address and the firewall")
-
-
-def _places(master: str) -> list[tuple[str, int]]:
-    """Hosts and ports of a standalone master, also of several, or of a Kubernetes API server."""
-    kind, _, rest = master.partition("://")
-    if kind == "k8s":
-        url = urlsplit(rest if "://" in rest else f"https://{rest}")
-        return [(url.hostname, url.port or 443)] if url.hostname else []
-    found = [re.fullmatch(r"\[?([^\[\]]+?)\]?:(\d{1,5})", part) for part in rest.split(",")] if kind == "spark" else []
-    return [(match[1], int(match[2])) for match in found if match]
-
-
-def _fault_of(host: str, port: int) -> str:
-    try:
-        with socket.create_connection((host, port), _CONNECT_S):
-            return ""
-    except OSError as error:
-        return error.strerror or str(error)
+    return Check("master", *look_at_master(master))
 
 
 def check_jars(config: SparkConfig) -> Check:

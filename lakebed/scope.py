@@ -17,6 +17,8 @@ from lakebed.connectors.errors import ContractError, LakeError
 from lakebed.connectors.places import RUN_VARIABLE
 from lakebed.connectors.redaction import redacted, remember_secrets
 from lakebed.connectors.rights import forbid_shared_writes, require_own, weakness_of
+from lakebed.connectors.spark.masters import require_master
+from lakebed.connectors.spark.submitted import is_submitted
 from lakebed.first_use import compile_kernels_once, fetch_jars_once
 from lakebed.holds import require_matching
 from lakebed.lineage import made_by
@@ -160,8 +162,14 @@ class RunScope:
         """Starts what takes long to start, in parallel: Great Expectations, the engine and its workers, our kernels.
 
         How much there is to read shows later: under `auto` an engine that is not taken then costs its start.
+
+        Raises:
+            ConfigError: if the cluster's master cannot be reached.
         """
         needs_engine, is_local_run = any(stage.needs_engine for stage in todo), is_local(self.workspace)
+        spark = self.workspace.spark
+        if needs_engine and not (is_local_run or spark.is_local or is_submitted()):
+            require_master(spark.master)
         if needs_engine and not is_local_run:
             fetch_jars_once(self.config.spark)
         compile_kernels_once()
@@ -179,10 +187,14 @@ class RunScope:
         """Whenever a cluster's session comes, its executors must see lake and artifact root before any job of ours."""
         if self.workspace.spark.is_local:
             return
+        from lakebed.connectors.spark.executors import executors_watch
         from lakebed.connectors.spark.roots import roots_check
 
         if not self.session.is_started:
-            self.session.checks = [roots_check(self.workspace.lake.root, self.config.artifacts)]
+            self.session.checks = [
+                roots_check(self.workspace.lake.root, self.config.artifacts),
+                executors_watch(self.config.spark.executors_timeout_s, lambda text: shown().note(text)),
+            ]
 
     def settle(self) -> None:
         """Waits for the kernels: inventory forks, and a fork must not find a module half imported."""

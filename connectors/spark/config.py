@@ -30,7 +30,11 @@ class SparkConfig(FrozenConfig):
         False, description="Whether the driver's page is on and serves Spark's metrics to Prometheus."
     )
     executors_timeout_s: int = Field(
-        300, ge=10, le=86_400, description="How long a run waits for a cluster's first executor, in seconds."
+        300,
+        ge=10,
+        le=86_400,
+        description="How long a run waits for executors of a cluster, at its start and whenever none is alive, in "
+        "seconds.",
     )
     conf: dict[str, str] = Field(default_factory=dict, description="Further Spark settings, passed as they are.")
 

@@ -10,9 +10,11 @@ _GATEWAY = ("py4j.", "pyspark.")
 # the text of an error of ours, at the end of a worker's traceback
 _OURS = re.compile(r"^lakebed\.connectors\.errors\.(\w+): (.+)$((?:\n +(?:found|expected|next): +.*$)*)", re.MULTILINE)
 _FACT = re.compile(r"^ +(found|expected|next): +(.*)$", re.MULTILINE)
-_CAUSE = re.compile(r"^(?:Caused by: )?([\w.]+(?:Error|Exception|Killed)\b.*)$", re.MULTILINE)
+_CAUSE = re.compile(r"^(?:: |Caused by: )?([\w.]+(?:Error|Exception|Killed)\b.*)$", re.MULTILINE)
 # what is lost comes again: executors by themselves, a local JVM with the next session
-_LOST = re.compile(r"ExecutorLost|ExecutorDeadException|Executor heartbeat timed out|SparkContext was shut down")
+_LOST = re.compile(
+    r"ExecutorLost|ExecutorDeadException|Executor heartbeat timed out|SparkContext was shut down|no executor is alive"
+)
 _MAX_TEXT = 300
 
 
@@ -26,14 +28,19 @@ def typed_failure(error: BaseException) -> LakeError | None:
     text = str(error).strip() or type(error).__name__
     if found := _OURS.findall(text):
         return _ours(*found[-1])
-    causes = _CAUSE.findall(text) or text.splitlines()
     kind = SparkLostError if _is_way_lost(error) or _LOST.search(text) else StageError
     return kind(
         "a Spark job failed",
-        value=causes[-1][:_MAX_TEXT],
+        value=root_cause(error),
         expected="a JVM and workers that live until the stage is done",
         hint="run the same command again: finished stages are kept; `lakebed doctor --spark` checks memory and Java",
     )
+
+
+def root_cause(error: BaseException) -> str:
+    """The innermost cause that Spark's text names, or its last line; at most 300 characters."""
+    text = str(error).strip() or type(error).__name__
+    return str((_CAUSE.findall(text) or text.splitlines())[-1])[:_MAX_TEXT]
 
 
 def _is_of_spark(error: BaseException) -> bool:

@@ -15,14 +15,16 @@ from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from lakebed.connectors.errors import ConfigError, LakeError, SparkLostError, StageError, first_line
+from lakebed.connectors.errors import ConfigError, LakeError, SparkLostError, StageError
 from lakebed.connectors.spark.archive import archive_flags
 from lakebed.connectors.spark.cluster import adopted, join_cluster, require_delta, submitted_settings
 from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.failures import root_cause
 from lakebed.connectors.spark.fetch import present_jars
 from lakebed.connectors.spark.gateway import SHORT_RUN, jvm_command, start_gateway
 from lakebed.connectors.spark.jars import class_path, find_jars, s3_jars
 from lakebed.connectors.spark.java import find_java
+from lakebed.connectors.spark.masters import require_master
 from lakebed.connectors.spark.settings import pinned_settings, session_settings, worker_environment, worker_python
 from lakebed.connectors.spark.submitted import is_submitted
 
@@ -159,6 +161,8 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
     checked = settings if submitted is None else pinned_settings(submitted) | config.conf
     if SparkContext._active_spark_context is not None:
         settings = checked
+    elif not config.is_local and not (config.master == "yarn" and submitted is not None):
+        require_master(config.master)
     if config.event_log and "://" not in config.event_log:
         Path(config.event_log).expanduser().mkdir(parents=True, exist_ok=True)
     try:
@@ -172,7 +176,7 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
         raise
     except (PySparkException, Exception) as error:
         kind = SparkLostError if _is_jvm_gone(_DYING_S) else StageError
-        raise kind("the Spark session did not start", value=first_line(error), hint=_DOCTOR) from error
+        raise kind("the Spark session did not start", value=root_cause(error), hint=_DOCTOR) from error
     session.sparkContext.setLogLevel("ERROR")
     _check(session, checked)
     if not config.is_local:

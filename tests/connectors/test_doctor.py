@@ -1,4 +1,3 @@
-import socket
 import subprocess
 import sys
 import time
@@ -49,23 +48,6 @@ def test_faults_come_with_a_fix(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     faults.append(check_java())
     assert [(check.is_ok, bool(check.fix)) for check in faults] == [(False, True)] * 4
-
-
-def test_a_master_that_listens_and_masters_that_do_not(tmp_path, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        assert check_master(f"spark://127.0.0.1:{port}").is_ok
-        assert check_master(f"spark://127.0.0.1:1,127.0.0.1:{port}").is_ok
-        assert check_master(f"k8s://https://127.0.0.1:{port}").is_ok
-    assert "127.0.0.1:1: " in check_master("spark://127.0.0.1:1").found
-    assert "is no master" in check_master("sparks://x").found
-    for name in ("YARN_CONF_DIR", "HADOOP_CONF_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    assert not check_master("yarn").is_ok
-    (tmp_path / "yarn-site.xml").touch()
-    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
-    assert check_master("yarn").is_ok
-    assert [check.name for check in quick_checks(SparkConfig(master="yarn"))][-1] == "master"
 
 
 def test_the_python_of_a_clusters_workers(monkeypatch):

@@ -49,6 +49,14 @@ def test_a_wrong_path_ends_at_once_and_says_what_to_do(tmp_path, arguments, mess
     assert list((tmp_path / "empty").iterdir()) == []
 
 
+def test_a_wrong_master_ends_before_prefect_and_spark_start(tmp_path):
+    write_mixed_lake(tmp_path / "lake")
+    answer = lakebed("run", "--lake", "lake", "--master", "spark://127.0.0.1:1", "--json", folder=tmp_path)
+    assert (answer.status, answer.json["what"]) == (2, "the cluster's master cannot be reached")
+    assert "Connection refused" in answer.json["value"] and "doctor" in answer.json["hint"]
+    assert "Prefect" not in answer.err
+
+
 @pytest.mark.flow
 def test_a_person_reads_the_same_in_words(finished):
     folder, first = finished
