@@ -79,16 +79,19 @@ def decide(
     facts = outcome.summary(problem, choice, duplicates, tables, config)
     stage.is_whole = not (late or choice.postponed)
     if not stage.is_whole:
-        known.save()
-        shown().note(
-            f"`retention.trial_budget_s` is over: {facts.get('tables_not_yet_verified', 0):,} tables are not yet "
-            "verified, and stay; the next run goes on"
-        )
+        _keep_for_next(known, facts.get("tables_not_yet_verified", 0))
     with shown().step("Publishing decisions"):
         ref = stage.publish(tables, facts, metrics, files=_stored_files(deletions))
     if stage.is_whole:
         known.forget_kept()
     return ref
+
+
+def _keep_for_next(known: Known, n_late: int) -> None:
+    known.save()
+    shown().note(
+        f"`retention.trial_budget_s` is over: {n_late:,} tables are not yet verified, and stay; the next run goes on"
+    )
 
 
 def _choose(problem: Problem, make: RecipeMaker, config: RetentionConfig) -> Choice:
