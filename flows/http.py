@@ -27,7 +27,8 @@ from lakebed.savings import Savings, savings_of
 from lakebed.tasks.search.config import SearchConfig
 from lakebed.tasks.search.lake_search import LakeSearch
 from lakebed.tasks.search.model import Neighbour
-from lakebed.tasks.search.query_file import TOO_LARGE, ask_file, too_large
+from lakebed.tasks.search.query_file import KINDS_READ, TOO_LARGE, ask_file, file_lake, too_large
+from lakebed.tasks.search.tables import Wanted
 
 _BOUNDS = SearchConfig()
 _NOT_FOUND = "there is nothing of this name in the index"
@@ -35,6 +36,9 @@ _NOT_FOUND = "there is nothing of this name in the index"
 Name = Annotated[str, Query(min_length=1, max_length=_BOUNDS.max_text_chars)]
 K = Annotated[int, Query(ge=1, le=_BOUNDS.max_k, description="How many answers.")]
 Near = Annotated[bool, Query(description="Also what shares no value and is only near in the graph.")]
+
+IsUnion = Annotated[bool, Query(description="Only tables that could be put under it.")]
+IsNovel = Annotated[bool, Query(description="The same, those that would bring the most new rows first.")]
 
 
 class TableAnswer(BaseModel):
@@ -66,12 +70,9 @@ class Failure(BaseModel):
     examples: list[str]
 
 
-_PARQUET_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FILE_TYPES = ("application/vnd.apache.parquet", "text/csv", "application/x-ndjson")
+_FILE_BODY = {"requestBody": {"required": True, "content": dict.fromkeys(_FILE_TYPES, _BINARY)}}
 
 
 class _Newest:
@@ -104,21 +105,35 @@ def create_app(artifacts: str, refresh_s: float = 1.0) -> FastAPI:
         return JSONResponse(error.as_dict(), status_code=_status(error))
 
     @app.get("/similar", responses=failures)
-    def similar(table: Name, k: K = 10, near: Near = False) -> list[TableAnswer]:
-        """Tables that hold most of a table's values; `why` is said of the answer."""
-        return [TableAnswer.model_validate(found.as_dict()) for found in newest.get().similar(table, k, near=near)]
+    def similar(
+        table: Name, k: K = 10, near: Near = False, union: IsUnion = False, novel: IsNovel = False
+    ) -> list[TableAnswer]:
+        """Tables most like a table, and which of their columns lie over its own; `why` is said of the answer."""
+        found = newest.get().similar(table, k, near=near, union=union, novel=novel)
+        return [TableAnswer.model_validate(one.as_dict()) for one in found]
 
-    @app.post("/similar", responses=failures | {413: {"model": Failure}}, openapi_extra=_PARQUET_BODY)
-    async def similar_to_file(request: Request, k: K = 10, near: Near = False) -> list[TableAnswer]:
-        """Tables that hold most of the values of a Parquet file that is not in the lake: the file is the body."""
+    @app.post("/similar", responses=failures | {413: {"model": Failure}}, openapi_extra=_FILE_BODY)
+    async def similar_to_file(
+        request: Request, k: K = 10, near: Near = False, union: IsUnion = False, novel: IsNovel = False
+    ) -> list[TableAnswer]:
+        """The same for a Parquet, CSV or JSON lines file that is not in the lake: the file is the body."""
         with _received() as path:
             await _receive(request, path)
-            return await run_in_threadpool(_like_file, newest.get, path, k, near)
+            found = await run_in_threadpool(_like_file, newest.get, path, Wanted(k, near, union, novel))
+            return [TableAnswer.model_validate(one.as_dict()) for one in found]
 
     @app.get("/joinable", responses=failures)
     def joinable(column: Name, k: K = 10, near: Near = False) -> list[ColumnAnswer]:
-        """Columns of other tables that hold most of a column's distinct values; `why` is said of the answer."""
+        """Columns of other tables that a column can best be joined with; `why` is said of the answer."""
         return [ColumnAnswer.model_validate(found.as_dict()) for found in newest.get().joinable(column, k, near=near)]
+
+    @app.post("/joinable", responses=failures | {413: {"model": Failure}}, openapi_extra=_FILE_BODY)
+    async def joinable_to_file(request: Request, column: Name, k: K = 10) -> list[ColumnAnswer]:
+        """The same for a column of a file that is not in the lake: the file is the body."""
+        with _received() as path:
+            await _receive(request, path)
+            found = await run_in_threadpool(_join_file, newest.get, path, column, k)
+            return [ColumnAnswer.model_validate(one.as_dict()) for one in found]
 
     @app.get("/search", responses=failures)
     def search(text: Name, k: K = 10) -> list[TableAnswer | ColumnAnswer]:
@@ -175,7 +190,7 @@ def _status(error: LakeError) -> int:
 def _received() -> Iterator[Path]:
     """Where a request's file lies until it is answered."""
     with tempfile.TemporaryDirectory(prefix="lakebed-http-") as folder:
-        yield Path(folder) / "asked.parquet"
+        yield Path(folder) / "asked"
 
 
 async def _receive(request: Request, path: Path) -> None:
@@ -193,16 +208,28 @@ async def _receive(request: Request, path: Path) -> None:
             file.write(part)
 
 
-def _like_file(newest: Callable[[], LakeSearch], path: Path, k: int, near: bool) -> list[TableAnswer]:
+def _like_file(newest: Callable[[], LakeSearch], path: Path, wanted: Wanted) -> list[Neighbour]:
     search = newest()
-    try:
+    with _unnamed(path):
         asked = ask_file(search, path)
+    return search.similar_to(asked, wanted.k, near=wanted.near, union=wanted.union, novel=wanted.novel)
+
+
+def _join_file(newest: Callable[[], LakeSearch], path: Path, column: str, k: int) -> list[Neighbour]:
+    search = newest()
+    with _unnamed(path):
+        table, _ = file_lake(path)
+    return search.joinable_to(table, column, k)
+
+
+@contextmanager
+def _unnamed(path: Path) -> Iterator[None]:
+    """The asker knows no path of this machine, and need not."""
+    try:
+        yield
     except SourceError as error:
-        # the asker knows no path of this machine, and need not
-        raise SourceError(
-            error.what.replace(str(path), "it"), value="the body", expected="a Parquet file with rows"
-        ) from error
-    return [TableAnswer.model_validate(found.as_dict()) for found in search.similar_to(*asked, k, near=near)]
+        what = error.what.replace(str(path), "it").replace(path.name, "it")
+        raise SourceError(what, value="the body", expected=f"{KINDS_READ} with rows") from error
 
 
 def _answer(found: Neighbour) -> TableAnswer | ColumnAnswer:

@@ -166,11 +166,25 @@ class Answers:
         return LakePlan(make(self._root, self._record))
 
     def similar(
-        self, table: str | None = None, k: int = 10, *, file: str | Path | None = None, near: bool = False
+        self,
+        table: str | None = None,
+        k: int = 10,
+        *,
+        file: str | Path | None = None,
+        near: bool = False,
+        union: bool = False,
+        novel: bool = False,
     ) -> Result[Neighbour]:
-        """The k tables most like a table of the lake, or like a Parquet file that is not in it, with why.
+        """The k tables most like a table of the lake, or like a file that is not in it, with why.
 
-        With `near` also tables that share no value and are only near in the graph.
+        Args:
+            table: its name.
+            k: how many.
+            file: a Parquet, CSV or JSON lines file in its place.
+            near: whether tables that have nothing in common, and are only near in the graph, are answers too.
+            union: whether only tables are that could be put under the asked one: two fifths of its columns have a
+                partner in them; `why` names each pair.
+            novel: the same, those first that would bring the most new rows.
 
         Examples:
             >>> lake.similar("orders_part", k=1)[0].name
@@ -178,34 +192,47 @@ class Answers:
 
         Raises:
             ConfigError: if there is no such table or file (near names are told), or both or none are given.
+            SourceError: if the file cannot be read.
             ArtifactError: if no run has made an index.
         """
         if (table is None) == (file is None):
             raise ConfigError("one thing to compare is needed", expected="TABLE, or --file X.parquet")
+        search = self.search_index
         if table is not None:
-            found = self.search_index.similar(table, k, near=near)
+            found = search.similar(table, k, near=near, union=union, novel=novel)
         else:
             from lakebed.tasks.search.query_file import ask_file
 
-            found = self.search_index.similar_to(*ask_file(self.search_index, Path(str(file))), k, near=near)
+            found = search.similar_to(ask_file(search, Path(str(file))), k, near=near, union=union, novel=novel)
         return Result(Neighbour, found, f"tables like {table or file}")
 
-    def joinable(self, column: str, k: int = 10, *, near: bool = False) -> Result[Neighbour]:
-        """The k columns of other tables that hold most of a column's distinct values, with why.
+    def joinable(
+        self, column: str, k: int = 10, *, file: str | Path | None = None, near: bool = False
+    ) -> Result[Neighbour]:
+        """The k columns of other tables that a column can best be joined with, with why.
 
         Examples:
             >>> lake.joinable("names.id", k=1)[0].why_text()
             'its table contains names; holds 100% of the values, 120 in common; such as 122, 14, 8'
 
         Args:
-            column: `TABLE.COLUMN`, or the JSON text of the list of table and path.
+            column: `TABLE.COLUMN`, or the JSON text of the list of table and path; with `file` a column of the file.
             k: how many.
-            near: whether columns that share no value and are only near in the graph are answers too.
+            file: a Parquet, CSV or JSON lines file that is not in the lake.
+            near: whether columns that share no value and are only near in the graph are answers too; not of a file,
+                which has no place in the graph.
 
         Raises: as `similar`.
         """
-        found = self.search_index.joinable(column, k, near=near)
-        return Result(Neighbour, found, f"columns to join {column} with")
+        search = self.search_index
+        if file is None:
+            return Result(Neighbour, search.joinable(column, k, near=near), f"columns to join {column} with")
+        if near:
+            raise ConfigError("a file has no place in the graph", value="--near", expected="--file without --near")
+        from lakebed.tasks.search.query_file import file_lake
+
+        found = search.joinable_to(file_lake(Path(file))[0], column, k)
+        return Result(Neighbour, found, f"columns to join {column} of {Path(file).name} with")
 
     def search(self, text: str, k: int = 10) -> Result[Neighbour]:
         """The k tables and columns whose names or shared values are most like a text.

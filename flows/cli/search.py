@@ -14,11 +14,31 @@ if TYPE_CHECKING:
 
 Near = Annotated[bool, typer.Option("--near", help="Also what shares no value and is only near in the graph.")]
 Number = Annotated[int, typer.Option("--k", "-k", help="How many answers.", min=1, max=1_000)]
+File = Annotated[Path | None, typer.Option("--file", help="A Parquet, CSV or JSON lines file that is not in the lake.")]
+Union = Annotated[bool, typer.Option("--union", help="Only tables that could be put under it.")]
+Novel = Annotated[bool, typer.Option("--novel", help="The same, those that would bring the most new rows first.")]
 
 
 def similar(  # noqa: PLR0913 - one argument an option
     table: Annotated[str | None, typer.Argument(help="Name of the table, relative to the lake.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="A Parquet file that is not in the lake.")] = None,
+    file: File = None,
+    *,
+    artifacts: Artifacts = None,
+    config: ConfigOption = None,
+    k: Number = 10,
+    near: Near = False,
+    union: Union = False,
+    novel: Novel = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the tables most like a table, and which of their columns lie over its own, with why."""
+    found = asked(artifacts, config).similar(table, k, file=file, near=near, union=union, novel=novel)
+    _show(found, as_json=as_json)
+
+
+def joinable(  # noqa: PLR0913 - one argument an option
+    column: Annotated[str, typer.Argument(help="TABLE.COLUMN, or the JSON text of table and path; of a file, COLUMN.")],
+    file: File = None,
     *,
     artifacts: Artifacts = None,
     config: ConfigOption = None,
@@ -26,20 +46,8 @@ def similar(  # noqa: PLR0913 - one argument an option
     near: Near = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the tables that hold most of a table's values, with why."""
-    _show(asked(artifacts, config).similar(table, k, file=file, near=near), as_json=as_json)
-
-
-def joinable(
-    column: Annotated[str, typer.Argument(help="TABLE.COLUMN, or the JSON text of the list of table and path.")],
-    artifacts: Artifacts = None,
-    config: ConfigOption = None,
-    k: Number = 10,
-    near: Near = False,
-    as_json: AsJson = False,
-) -> None:
-    """Print the columns of other tables that hold most of a column's distinct values, with why."""
-    _show(asked(artifacts, config).joinable(column, k, near=near), as_json=as_json)
+    """Print the columns of other tables that a column can best be joined with, with why."""
+    _show(asked(artifacts, config).joinable(column, k, file=file, near=near), as_json=as_json)
 
 
 def search(

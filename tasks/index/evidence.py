@@ -5,6 +5,7 @@ tables.parquet      each table's name
 value_indptr.npy value.npy column_indptr.npy column.npy     the postings of shared values
 values.arrow        hash and label of each value, for memory maps
 folded*.npy                 folded values, see `folded.py`
+like_*.npy                  words of names and values, see `words.py`
 text_*.npy texts.parquet    n-grams of table names, column names and values that are text
 """
 
@@ -24,8 +25,11 @@ from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.storage import Storage, is_object_store
 from lakebed.tasks.index.folded import ARRAYS as FOLDED
 from lakebed.tasks.index.folded import folded_arrays, folded_facts, lake_of_files
+from lakebed.tasks.index.kernel.likeness import Likeness
 from lakebed.tasks.index.kernel.ngrams import NgramIndex, index_texts
 from lakebed.tasks.index.kernel.postings import FULL, ColumnSizes, Int64, Postings, make_postings
+from lakebed.tasks.index.words import ARRAYS as WORDS
+from lakebed.tasks.index.words import likeness_of_files, word_arrays
 from lakebed.tasks.keys.kernel.columns import Lake
 from lakebed.tasks.keys.lake import lake_of_graph, path_text
 
@@ -34,8 +38,7 @@ ARRAYS = ("value_indptr", "value", "column_indptr", "column", "text_indptr", "te
 FILES = tuple(
     f"{FOLDER}/{name}"
     for name in (
-        *(f"{array}.npy" for array in ARRAYS),
-        *(f"{array}.npy" for array in FOLDED),
+        *(f"{array}.npy" for array in (*ARRAYS, *FOLDED, *WORDS)),
         "columns.parquet",
         "tables.parquet",
         "texts.parquet",
@@ -79,7 +82,8 @@ def write_evidence(
     )
     texts, index = _texts(names["name"].to_pylist(), facts["token"].to_pylist(), values["label"], postings)
     arrays = (*_arrays(postings), index.indptr, index.text, index.length)
-    for name, array in {**dict(zip(ARRAYS, arrays, strict=True)), **folded_arrays(lake)}.items():
+    own = dict(zip(ARRAYS, arrays, strict=True))
+    for name, array in {**own, **folded_arrays(lake), **word_arrays(lake, column_values)}.items():
         _write_npy(storage, name, array)
     for name, table in (("columns", facts), ("tables", names), ("texts", texts)):
         stream = io.BytesIO()
@@ -175,8 +179,13 @@ class Evidence:
     @cached_property
     def folded_postings(self) -> Postings:
         """Columns and their folded values, all of them."""
-        indptr, values, _, column_indptr, columns = (self._npy(name) for name in FOLDED)
+        indptr, values, _, _, column_indptr, columns = (self._npy(name) for name in FOLDED)
         return Postings(indptr, values, column_indptr, columns)
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """The words of the columns' names and values."""
+        return likeness_of_files(self._npy)
 
     @cached_property
     def texts(self) -> Texts:
@@ -194,15 +203,6 @@ class Evidence:
                 return pa.ipc.open_file(pa.BufferReader(self._storage.read_bytes(path))).read_all()
             return pa.ipc.open_file(pa.memory_map(f"{self._uri.removeprefix('file://')}/{path}")).read_all()
 
-    @cached_property
-    def sketches(self) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint64]], Int64]:
-        """(hash, column) of the least hashes of every column, ascending by hash."""
-        texts = self.columns["sketch"].to_pylist()
-        hashes = np.frombuffer(b"".join(texts), ">u8").astype(np.uint64)
-        column = np.repeat(np.arange(len(texts)), [len(text) // 8 for text in texts])
-        order = np.argsort(hashes, kind="stable")
-        return hashes[order], column[order]
-
     def labels(self, values: Sequence[int]) -> list[str]:
         """What people read for values."""
         return [str(self.values["label"][int(value)].as_py()) for value in values]
@@ -212,7 +212,9 @@ class Evidence:
         with _typed(self._uri, path):
             if is_object_store(self._uri):
                 return np.load(io.BytesIO(self._storage.read_bytes(path)), allow_pickle=False)
-            return np.load(f"{self._uri.removeprefix('file://')}/{path}", mmap_mode="r", allow_pickle=False)
+            # as a plain array: a memmap looks at itself whenever it is sliced
+            mapped = np.load(f"{self._uri.removeprefix('file://')}/{path}", mmap_mode="r", allow_pickle=False)
+            return np.asarray(mapped)
 
     def _parquet(self, name: str) -> pa.Table:
         path = f"{FOLDER}/{name}.parquet"

@@ -1,6 +1,7 @@
 """The columns' folded values beside the index, memory-mapped: what `joinable` compares.
 
 folded_indptr.npy folded.npy folded_last.npy        each column's value numbers, and up to which it kept all
+folded_hash.npy                                     the hash of each value
 folded_column_indptr.npy folded_column.npy          the columns of each value
 """
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from lakebed.tasks.keys.kernel.columns import Lake, postings
 
-ARRAYS = ("folded_indptr", "folded", "folded_last", "folded_column_indptr", "folded_column")
+ARRAYS = ("folded_indptr", "folded", "folded_last", "folded_hash", "folded_column_indptr", "folded_column")
 FACTS = ("position", "n_rows", "n_filled", "n_distinct", "kind", "low", "high", "length")
 Array = NDArray[Any]
 
@@ -21,7 +22,7 @@ Array = NDArray[Any]
 def folded_arrays(lake: Lake) -> Mapping[str, Array]:
     """The arrays by the names of their files."""
     indptr, columns = postings(lake)
-    return dict(zip(ARRAYS, (lake.indptr, lake.values, lake.last, indptr, columns), strict=True))
+    return dict(zip(ARRAYS, (lake.indptr, lake.values, lake.last, lake.hashes, indptr, columns), strict=True))
 
 
 def folded_facts(lake: Lake) -> dict[str, Array]:
@@ -38,7 +39,7 @@ def lake_of_files(tables: list[str], columns: pa.Table, names: list[str], read: 
         names: of the columns.
         read: opens an array by its name.
     """
-    indptr, values, last = (np.asarray(read(name)) for name in ARRAYS[:3])
+    held = dict(zip(("indptr", "values", "last", "hashes"), map(read, ARRAYS[:4]), strict=True))
     facts = {name: np.asarray(columns[f"folded_{name}"].to_numpy()) for name in FACTS}
     table_of = np.asarray(columns["table"].to_numpy(), np.int64)
-    return Lake(tables=tables, names=names, table_of=table_of, indptr=indptr, values=values, last=last, **facts)
+    return Lake(tables=tables, names=names, table_of=table_of, **held, **facts)

@@ -45,7 +45,7 @@ def lake_of_columns(tables: Sequence[str], names: Sequence[str], table_of: Int64
     figures = {name: _figures(values[name]) for name in ("n_rows", "n_filled", "low", "high", "n_folded")}
     hashes = [np.frombuffer(text, ">u8").astype(np.uint64) for text in values["folded"].to_pylist()]
     cut = [None if text is None else int.from_bytes(text, "big") for text in values["threshold"].to_pylist()]
-    indptr, numbers, last = numbered(hashes, cut)
+    indptr, numbers, last, known = numbered(hashes, cut)
     return Lake(
         tables=tables,
         names=names,
@@ -61,6 +61,7 @@ def lake_of_columns(tables: Sequence[str], names: Sequence[str], table_of: Int64
         indptr=indptr,
         values=numbers,
         last=last,
+        hashes=known,
     )
 
 

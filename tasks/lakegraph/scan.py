@@ -19,7 +19,8 @@ from lakebed.tasks.containment.scan import ScanPlan, ScanRows
 from lakebed.tasks.encoding.cells import value_is_null
 from lakebed.tasks.encoding.sip_hashes import value_hashes
 from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList
-from lakebed.tasks.lakegraph.kernel.folding import FoldedParts
+from lakebed.tasks.lakegraph.kernel.folding import fold_values, merge_folded
+from lakebed.tasks.lakegraph.kernel.parts import ColumnParts
 from lakebed.tasks.lakegraph.kernel.samples import (
     VALUE_KEY,
     FloatRule,
@@ -29,7 +30,6 @@ from lakebed.tasks.lakegraph.kernel.samples import (
 )
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 
-MERGE_AFTER_BATCHES = 16
 _UNCUT = 1 << 62
 
 
@@ -60,26 +60,24 @@ class EdgeTask:
 
 @dataclass
 class _Samples:
-    """Samples of a split's columns, batch by batch."""
+    """Samples of a split's columns, as they are and folded."""
 
     task: SampleTask
-    parts: dict[str, list[ValueSample]] = field(default_factory=dict)
-    folded: FoldedParts = field(default_factory=FoldedParts)
+
+    def __post_init__(self) -> None:
+        self.exact = ColumnParts(merge_samples, self.task.n_kept)
+        self.folded = ColumnParts(merge_folded, self.task.n_kept)
 
     def add(self, batch: Mapping[str, Cells]) -> None:
         for token, cells in batch.items():
-            self.folded.add(token, cells.values, self.task.n_kept)
-            parts = self.parts.setdefault(token, [])
-            parts.append(sample_values(cells.values, self.task.n_kept, self.task.rule))
-            if len(parts) >= MERGE_AFTER_BATCHES:
-                parts[:] = [merge_samples(parts, self.task.n_kept)]
+            self.folded.add(token, fold_values(cells.values, self.task.n_kept))
+            self.exact.add(token, sample_values(cells.values, self.task.n_kept, self.task.rule))
 
     def write(self, table_id: int, rows: ScanRows) -> None:
-        for token, parts in self.parts.items():
-            sample = merge_samples(parts, self.task.n_kept)
+        for token, sample in self.exact.merged():
             rows.add("sample", table_id, token=token, n=len(sample.hashes), data=sample.to_bytes())
-        for token, data in self.folded.merged(self.task.n_kept):
-            rows.add("folded", table_id, token=token, data=data)
+        for token, folded in self.folded.merged():
+            rows.add("folded", table_id, token=token, data=folded.to_bytes())
 
 
 @dataclass

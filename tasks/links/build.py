@@ -46,18 +46,27 @@ class _Problem:
     owner: Int64
 
 
-def build_artifact(stage: Stage, lakegraph: ArtifactRef, workspace: Workspace, config: LinksConfig) -> ArtifactRef:
+def build_artifact(
+    stage: Stage, inputs: tuple[ArtifactRef, ArtifactRef], workspace: Workspace, config: LinksConfig
+) -> ArtifactRef:
     """Trains and measures on what may be read, then scores candidates on the whole graph.
 
     A graph with too few links to learn from is no failure: the tables are empty, and the summary says why.
+
+    Args:
+        stage: where it is published.
+        inputs: lake graph and keys.
+        workspace: of the run.
+        config: of the stage.
+
     Raises: as the stage's `build`.
     """
-    metrics = StageMetrics()
+    metrics, (lakegraph, keys) = StageMetrics(), inputs
     nodes, edges = stage.read(lakegraph, "nodes").sort_by("node_id"), stage.read(lakegraph, "edges")
     config = config.for_graph(nodes.num_rows)
     place = _checkpoint_place(stage, workspace, config)
     try:
-        made = _train(nodes, edges, config, place, metrics)
+        made = _train((nodes, edges, read_keys(stage, keys)), config, place, metrics)
     except TooFewLinksError as error:
         _forget_checkpoints(place)
         return _publish_nothing(stage, error, metrics)
@@ -69,11 +78,17 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, workspace: Workspace, c
     return ref
 
 
+def read_keys(stage: Stage, ref: ArtifactRef) -> Int64:
+    """The columns of which one refers to the other, by their nodes, (k, 2)."""
+    table = stage.read(ref, "foreign_keys", ["child_node", "parent_node"])
+    return np.stack([table["child_node"].to_numpy(), table["parent_node"].to_numpy()], axis=1).astype(np.int64)
+
+
 def _train(
-    nodes: pa.Table, edges: pa.Table, config: LinksConfig, place: CheckpointPlace, metrics: StageMetrics
+    read: tuple[pa.Table, pa.Table, Int64], config: LinksConfig, place: CheckpointPlace, metrics: StageMetrics
 ) -> tuple[Fitted, LadderInputs, _Problem]:
     with metrics.step("split"), shown().step("Holding links out"):
-        problem = _problem(nodes, edges, config)
+        problem = _problem(*read, config)
     with metrics.step("train"), shown().step("Training the link predictor"):
         fitted = fit_task(problem.task, config, place)
     return fitted, inputs_on(fitted, problem.whole, config), problem
@@ -87,15 +102,15 @@ def _publish_nothing(stage: Stage, error: TooFewLinksError, metrics: StageMetric
     return stage.publish(tables, {"untrained": str(error)}, metrics, files=[CARD])
 
 
-def _problem(nodes: pa.Table, edges: pa.Table, config: LinksConfig) -> _Problem:
+def _problem(nodes: pa.Table, edges: pa.Table, keys: Int64, config: LinksConfig) -> _Problem:
     n_nodes = nodes.num_rows
     pairs = np.stack([edges["source"].to_numpy(), edges["target"].to_numpy()], axis=1).astype(np.int64)
     whole = adjacency(pairs, n_nodes)
     if not pc.any(pc.equal(nodes["kind"], "column")).as_py():
         return _Problem(edge_task(pairs, n_nodes, config), whole, pairs, "edges", np.arange(n_nodes))
     graph = lake_graph(nodes, edges)
-    task = lake_task(hold_values_out(graph, config.lake, config.split.seed), config)
-    return _Problem(task, whole, linked_pairs(graph, config.lake), "values", owners(graph))
+    task = lake_task(hold_values_out(graph, config.lake, config.split.seed, keys), config)
+    return _Problem(task, whole, linked_pairs(graph, config.lake, keys), "values", owners(graph))
 
 
 def lake_graph(nodes: pa.Table, edges: pa.Table) -> LakeGraph:

@@ -22,7 +22,8 @@ def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:
     require_torch()
     from lakebed.tasks.links.build import build_artifact
 
-    return build_artifact(stage, inputs.ref("lakegraph"), inputs.workspace, inputs.section(LinksConfig))
+    refs = (inputs.ref("lakegraph"), inputs.ref("keys"))
+    return build_artifact(stage, refs, inputs.workspace, inputs.section(LinksConfig))
 
 
 def require_torch() -> None:
@@ -39,10 +40,10 @@ def require_torch() -> None:
 
 LINKS = StageDef(
     name="links",
-    version=2,
+    version=3,
     contracts=CONTRACTS,
     # it embeds and summarises the training part of the graph itself
-    requires=("lakegraph",),
+    requires=("lakegraph", "keys"),
     key_parts=lambda inputs: KeyParts(inputs.section(LinksConfig).in_key()),
     build=_build,
     packages=("torch", "safetensors", "scipy"),

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from lakebed.tasks.index.kernel.postings import Postings, overlaps
-from lakebed.tasks.index.vector_index import NamedIndex
+from lakebed.tasks.index.kernel.postings import Postings
 from lakebed.tasks.keys.judge import Judge
 from lakebed.tasks.keys.kernel.candidates import Pairs
-from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int64
+from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int64, Lake
 from lakebed.tasks.keys.kernel.features import ColumnFacts, pair_facts
 from lakebed.tasks.keys.kernel.likeness import NAME_FEATURES, name_features
 from lakebed.tasks.keys.kernel.trees import log_odds
+from lakebed.tasks.search.kernel.asked import AskedColumn, asked_column, find_columns, outside_columns
 
 N_JUDGED = 80
 # columns that hold half of the values come before those that hold less
@@ -29,12 +29,16 @@ class Joins:
 
     Attributes:
         share: of the asked column's folded values, those that the column has.
+        back: of the column's own, those that the asked one has.
+        n_common: values of both.
         chance: that the asked column refers to it; NaN where nobody judged.
         is_near: whether their tables lie in one folder.
     """
 
     column: Int64
     share: Float64
+    back: Float64
+    n_common: Int64
     chance: Float64
     is_near: Bool
 
@@ -50,22 +54,28 @@ class Joins:
         }
 
 
-def rank_joins(facts: ColumnFacts, postings: Postings, judge: Judge, asked: int) -> Joins:
+def rank_joins(
+    facts: ColumnFacts, postings: Postings, judge: Judge, asked: int, column: AskedColumn | None = None
+) -> Joins:
     """The order does not depend on how many answers are wanted.
 
     The 80 best by share, uniqueness and names, and those of the folder, are judged as keys are; first come columns that
     hold half of the values, by the log-odds of being referred to and whether the folder is the same. The others follow
     by share, uniqueness and names.
 
+    Args:
+        facts: of the columns.
+        postings: of those that may be answers.
+        judge: of pairs.
+        asked: number of the asked column.
+        column: its values, where they are not among the lake's.
+
     Complexity: O(the values' columns), and 80 pairs' figures.
     """
     lake = facts.lake
-    values = postings.values_of(asked)
-    counts = overlaps(postings, values)
-    found = np.flatnonzero((counts > 0) & (lake.table_of != lake.table_of[asked]))
-    # beyond the lesser threshold of two cut columns nothing can be compared
-    comparable = np.searchsorted(values, lake.last[found], side="right")
-    share = np.minimum(counts[found] / np.maximum(comparable, 1), 1.0)
+    sharing = find_columns(postings, lake, asked_column(lake, asked) if column is None else column)
+    is_other = lake.table_of[sharing.column] != lake.table_of[asked]
+    found, share = sharing.column[is_other], sharing.forth[is_other]
     pairs = Pairs(np.full(len(found), asked), found, share * lake.n_distinct[asked])
     likeness = name_features(lake, facts.names, pairs)[:, _LIKE]
     score = share * np.where(facts.is_unique[found], 1.0, 0.5) * (0.3 + 0.7 * likeness)
@@ -78,7 +88,8 @@ def rank_joins(facts: ColumnFacts, postings: Postings, judge: Judge, asked: int)
     odds = np.full(len(found), -np.inf)
     odds[judged] = log_odds(chance[judged]) + COMMON_FOLDER * is_near[judged]
     order = np.lexsort((found, -np.round(score, 9), -np.round(odds, 9), share < MOSTLY))
-    return Joins(found[order], share[order], chance[order], is_near[order])
+    back, n_common = sharing.back[is_other], sharing.n_common[is_other]
+    return Joins(found[order], share[order], back[order], n_common[order], chance[order], is_near[order])
 
 
 @dataclass(frozen=True)
@@ -93,20 +104,32 @@ class Joiner:
         """See `rank_joins`."""
         return rank_joins(self.facts, self.postings, self.judge, asked)
 
+    def ranked_outside(self, table: Lake, asked: int) -> Joins:
+        """The same for a column of a table that is not in the lake.
 
-def nearest_columns(index: NamedIndex, key: str, asked: int, table_of: Int64, known: Int64) -> list[int]:
-    """The columns of other tables that are not known yet, by the distance of their vectors, then by number.
+        Args:
+            table: a lake of this table alone.
+            asked: the number of the column in it.
+        """
+        lake = self.facts.lake
+        column = outside_columns(lake, table)[asked]
+        facts = ColumnFacts.of(with_table(lake, table))
+        return rank_joins(facts, self.postings, self.judge, lake.n + asked, column)
 
-    Args:
-        index: of the columns.
-        key: of the asked column's node.
-        asked: its number.
-        table_of: (c,) table of each column.
-        known: columns that share a value.
-    """
-    vectors, nodes = index.index.vectors[index.group_of], index.items["node_id"].to_numpy()
-    unit = index.vector(key)
-    distance = 1 - vectors @ unit if index.space == "cosine" else ((vectors - unit) ** 2).sum(axis=1)
-    is_other = (table_of[nodes] != table_of[asked]) & ~np.isin(nodes, known)
-    order = np.lexsort((nodes, np.round(distance, DECIMALS)))
-    return [int(column) for column in nodes[order[is_other[order]]]]
+
+def with_table(lake: Lake, table: Lake) -> Lake:
+    """A lake with one table more, its columns the last; of their values those remain that the lake has."""
+    numbers = [column.values for column in outside_columns(lake, table)]
+    ends = lake.indptr[-1] + np.cumsum([len(held) for held in numbers])
+    figures = ("position", "n_rows", "n_filled", "n_distinct", "kind", "low", "high", "length")
+    joined = {name: np.concatenate([getattr(lake, name), getattr(table, name)]) for name in figures}
+    return Lake(
+        tables=[*lake.tables, *table.tables],
+        names=[*lake.names, *table.names],
+        table_of=np.concatenate([lake.table_of, table.table_of + len(lake.tables)]),
+        indptr=np.concatenate([lake.indptr, ends]).astype(np.int64),
+        values=np.concatenate([lake.values, *numbers]).astype(np.int32),
+        last=np.concatenate([lake.last, np.full(table.n, len(lake.hashes) - 1)]).astype(np.int64),
+        hashes=lake.hashes,
+        **joined,
+    )

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 # below these it would tell nothing
-FOLDED_MATTERS, KEY_MATTERS = 0.005, 0.3
+FOLDED_MATTERS, KEY_MATTERS, SHARE_MATTERS = 0.005, 0.3, 0.005
+SHOWN_PAIRS = 3
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Neighbour:
         why = self.why
         parts = [str(why["containment"])] if why.get("containment") else []
         if "columns" in why:
-            parts += [f"{pair['in']} holds {pair['share']:.0%} of {pair['column']}" for pair in why["columns"][:3]]
+            parts += [_pair_text(pair) for pair in why["columns"][:SHOWN_PAIRS]]
+            if why["unionable"]:
+                parts.append(f"unionable on {len(why['columns'])} columns, {why['novel']:.0%} of its rows new at least")
         elif "shared_values" in why:
             parts.append(f"holds {why['share']:.0%} of the values, {why['shared_values']:,} in common")
             if why.get("folded_share", 0) > why["share"] + FOLDED_MATTERS:
@@ -49,4 +52,15 @@ class Neighbour:
         parts += [f"predicted {pair['column']} = {pair['in']} {pair['chance']:.0%}" for pair in predicted]
         if why.get("values"):
             parts.append("such as " + ", ".join(str(value) for value in why["values"]))
-        return "; ".join(parts) or "shares no value; near in the graph"
+        return "; ".join(parts) or _nothing_text(why)
+
+
+def _pair_text(pair: dict[str, Any]) -> str:
+    """Two columns of which one lies over the other."""
+    if pair["share"] >= SHARE_MATTERS:
+        return f"{pair['in']} holds {pair['share']:.0%} of {pair['column']}"
+    return f"{pair['in']} is like {pair['column']}"
+
+
+def _nothing_text(why: dict[str, Any]) -> str:
+    return "has words in common" if why.get("words") else "shares no value; near in the graph"

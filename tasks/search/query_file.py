@@ -1,43 +1,71 @@
-"""A Parquet file that is not in the lake, as columns that can be asked about."""
+"""A file that is not in the lake, Parquet, CSV or JSON lines, as a table that can be asked about."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
 from lakebed.connectors.errors import ConfigError, SourceError
 from lakebed.connectors.lake.annotations import file_leaves
-from lakebed.connectors.lake.leaves import path_of
+from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.discovery import format_of
+from lakebed.connectors.lake.leaves import LeafArray
 from lakebed.connectors.lake.read import ReadCounter, Split, open_parquet, read_split, source_errors
-from lakebed.tasks.index.evidence import Evidence
-from lakebed.tasks.index.kernel.postings import FULL, Int64, sketched_overlaps
-from lakebed.tasks.lakegraph.kernel.samples import FloatRule, ValueSample, merge_samples, sample_values
+from lakebed.connectors.lake.text.model import TextScan
+from lakebed.connectors.lake.text.resolve import resolve_types
+from lakebed.connectors.lake.text.scan import scan_text_file
+from lakebed.tasks.index.words import lake_terms
+from lakebed.tasks.keys.kernel.columns import Lake
+from lakebed.tasks.keys.lake import lake_of_columns, path_text
+from lakebed.tasks.lakegraph.kernel.folding import fold_values, merge_folded
+from lakebed.tasks.lakegraph.kernel.parts import ColumnParts
+from lakebed.tasks.lakegraph.kernel.samples import FloatRule, merge_samples, sample_values
+from lakebed.tasks.lakegraph.kernel.values import LakeColumn
+from lakebed.tasks.lakegraph.value_table import value_table
 from lakebed.tasks.search.config import SearchConfig
-from lakebed.tasks.search.kernel.ranking import AskedColumn
+from lakebed.tasks.search.kernel.unions import AskedTable
 from lakebed.tasks.search.lake_search import LakeSearch
 
 VALUES_PER_COLUMN = 1 << 16
 TOO_LARGE = "the file is too large to be asked about"
+KINDS_READ = "a Parquet, CSV or JSON lines file"
+_HEAD_BYTES = 4096
+# as the lake is read; else a row that is cut does not keep the others from being asked about, nor do blanks in words
+_READINGS = (TextConfig(), TextConfig(ragged="skip"), TextConfig(ragged="skip", delimiter=","))
+Batches = Iterator[dict[str, LeafArray]]
 
 
-def ask_file(search: LakeSearch, path: Path, config: SearchConfig | None = None) -> tuple[list[AskedColumn], list[str]]:
-    """The file's columns and their names.
+def ask_file(search: LakeSearch, path: Path, config: SearchConfig | None = None) -> AskedTable:
+    """The file as a table that is asked about.
 
     Raises:
         ConfigError: if there is no such file, or it is too large.
         SourceError: if it cannot be read, or has no column of values.
     """
+    lake, values = file_lake(path, config)
+    return search.unions.outside(lake, lake_terms(lake, values))
+
+
+def file_lake(path: Path, config: SearchConfig | None = None) -> tuple[Lake, pa.Table]:
+    """A lake of the file alone, and its `column_values`.
+
+    Raises: as `ask_file`.
+    """
     bounds = config or SearchConfig()
     if not path.is_file():
-        raise ConfigError("there is no such file", value=path, expected="a Parquet file")
+        raise ConfigError("there is no such file", value=path, expected=KINDS_READ)
     if path.stat().st_size > bounds.max_file_bytes:
         raise too_large(path.stat().st_size, bounds)
-    samples = read_samples(path)
-    asked = {token: _asked(search, token, sample) for token, sample in samples.items() if len(sample.hashes)}
-    if not asked:
-        raise SourceError("the file has no column of values", value=path, expected="a Parquet file with rows")
-    names = [".".join(str(step) for step in path_of(token)) for token in asked]
-    return list(asked.values()), names
+    columns = read_columns(path)
+    if not any(column.folded.n_filled for column in columns):
+        raise SourceError("the file has no column of values", value=path, expected=f"{KINDS_READ} with rows")
+    values = value_table(columns)
+    names = [path_text(str(column.path[0])) for column in columns]
+    return lake_of_columns([str(path.with_suffix(""))], names, np.zeros(len(columns), np.int64), values), values
 
 
 def too_large(n_bytes: int, bounds: SearchConfig) -> ConfigError:
@@ -50,39 +78,82 @@ def too_large(n_bytes: int, bounds: SearchConfig) -> ConfigError:
     )
 
 
-def read_samples(path: Path) -> dict[str, ValueSample]:
-    """The sample of each column's values, as the lake graph takes them.
+def read_columns(path: Path) -> list[LakeColumn]:
+    """The file's columns with their values, as the lake graph takes them; the path of each is its token.
 
     Raises:
         SourceError: if the file cannot be read.
     """
-    rule, parts = FloatRule("exact"), dict[str, list[ValueSample]]()
+    exact, folded = ColumnParts(merge_samples, VALUES_PER_COLUMN), ColumnParts(merge_folded, VALUES_PER_COLUMN)
+    rule, n_rows = FloatRule("exact"), 0
+    with _batches(path) as (tokens, batches):
+        for batch in batches:
+            n_rows += max((len(cells.values) for cells in batch.values()), default=0)
+            for token, cells in batch.items():
+                folded.add(token, fold_values(cells.values, VALUES_PER_COLUMN))
+                exact.add(token, sample_values(cells.values, VALUES_PER_COLUMN, rule))
+    whole, alike = dict(exact.merged()), dict(folded.merged())
+    return [
+        LakeColumn(
+            path.name,
+            (token,),
+            whole[token],
+            folded=alike[token],
+            position=place,
+            n_rows=n_rows,
+        )
+        for place, token in enumerate(tokens)
+        if token in whole
+    ]
+
+
+@contextmanager
+def _batches(path: Path) -> Iterator[tuple[list[str], Batches]]:
+    """The columns' tokens, and the cells."""
+    format_ = format_of(path.name) or _guessed(path)
+    if format_ != "parquet":
+        with TemporaryDirectory(prefix="lakebed-asked-") as folder, source_errors(str(path)):
+            staged = Path(folder) / "asked.parquet"
+            scan = _scan(path, "csv" if format_ == "csv" else "json", staged)
+            columns = resolve_types([scan])
+            casts = tuple((column.token, column.casts[0] or "") for column in columns)
+            yield _read(folder, staged.name, "staged", [column.token for column in columns], casts)
+        return
     with source_errors(str(path)), pa.OSFile(str(path)) as source:
         file = open_parquet(source)
         tokens = [leaf.token for leaf in file_leaves(file)]
-        split = Split(0, 0, path.name, "parquet", None, (), (), file.metadata.num_rows, source.size())
-    for batch in read_split(str(path.parent), split, tokens, ReadCounter()):
-        for token, cells in batch.items():
-            parts.setdefault(token, []).append(sample_values(cells.values, VALUES_PER_COLUMN, rule))
-    return {token: merge_samples(found, VALUES_PER_COLUMN) for token, found in parts.items()}
+    yield _read(str(path.parent), path.name, "parquet", tokens, ())
 
 
-def _asked(search: LakeSearch, token: str, sample: ValueSample) -> AskedColumn:
-    return AskedColumn(
-        values=values_of(search.evidence, sample),
-        n_distinct=sample.n_distinct,
-        n_sampled=len(sample.hashes),
-        threshold=sample.hashes[-1] if sample.is_cut else FULL,
-        is_same_name=search.same_name(token),
-        at_least=sketched_overlaps(search.evidence.sketches, sample.hashes, search.evidence.sizes.n_distinct),
-    )
+def _scan(path: Path, format_: Literal["csv", "json"], staged: Path) -> TextScan:
+    """The text, staged as Parquet, by the first reading that gives a row.
+
+    Raises:
+        SourceError: that of the first reading, if none does.
+    """
+    first: SourceError | None = None
+    for config in _READINGS:
+        try:
+            scan = scan_text_file(str(path.parent), path.name, format_, str(staged), config, {})
+        except SourceError as error:
+            first = first or error
+            continue
+        if scan.n_rows or first is None:
+            return scan
+    raise first or SourceError("the file cannot be read", value=path, expected=KINDS_READ)
 
 
-def values_of(evidence: Evidence, sample: ValueSample) -> Int64:
-    """The numbers of the sample's values, of those that stand in two columns of the lake."""
-    known = evidence.values["hash"].to_numpy()
-    if not len(known):
-        return np.empty(0, np.int64)
-    place = np.minimum(np.searchsorted(known, sample.hashes), len(known) - 1)
-    found: Int64 = place[known[place] == sample.hashes]
-    return found
+def _read(
+    root: str, name: str, format_: Literal["parquet", "staged"], tokens: list[str], casts: tuple[tuple[str, str], ...]
+) -> tuple[list[str], Batches]:
+    split = Split(0, 0, name, format_, None, (), casts, 0, (Path(root) / name).stat().st_size)
+    return tokens, read_split(root, split, tokens, ReadCounter())
+
+
+def _guessed(path: Path) -> str:
+    """What a file without a known ending looks like."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    return "json" if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["} else "csv"

@@ -34,7 +34,7 @@ def main() -> None:
     config = load_config(None, {"lake": {"root": "-"}, "artifacts": root})
     workspace = config.workspace()
     started, cpu = time.monotonic(), time.process_time()
-    links = run_stage(LINKS, Inputs.of(workspace, refs["lakegraph"], config.links))
+    links = run_stage(LINKS, Inputs.of(workspace, refs["lakegraph"], refs["keys"], config.links))
     cost = {"links_wall_s": time.monotonic() - started, "links_cpu_s": time.process_time() - cpu}
     say({**cost, "peak_gib": peak_memory_bytes() / 2**30, **store.manifest(links).summary})
     for vectors in SOURCES:

@@ -89,7 +89,19 @@ def test_a_file_is_asked_about_as_from_the_command_line(client, search, tmp_path
     path.write_bytes(parquet({"town": lake_tables()["orders"]["city"][:4]}))
     answer = client.post("/similar", params={"k": 3}, content=path.read_bytes())
     assert answer.status_code == 200
-    assert answer.json() == [one.as_dict() for one in search.similar_to(*ask_file(search, path), 3)] != []
+    assert answer.json() == [one.as_dict() for one in search.similar_to(ask_file(search, path), 3)] != []
+
+
+def test_columns_of_a_file_and_unions_over_http(client):
+    towns = lake_tables()["orders"]["city"][:4]
+    answer = client.post("/joinable", params={"column": "town", "k": 2}, content="town\n" + "\n".join(towns))
+    assert [one["column"] for one in answer.json()][:1] == ["towns.town"], answer.text
+    lines = "\n".join(f'{{"town": "{town}"}}' for town in towns)
+    assert client.post("/joinable", params={"column": "town", "k": 2}, content=lines).json() == answer.json()
+    assert client.post("/joinable", params={"column": "city"}, content=lines).status_code == 404
+    for asked in ("union", "novel"):
+        found = client.get("/similar", params={"table": "orders_2024", asked: True}).json()
+        assert found and all(one["why"]["unionable"] for one in found)
 
 
 @pytest.mark.parametrize("body", [b"", b"PAR1 and no more", parquet({"x": pa.array([], "int64")})])

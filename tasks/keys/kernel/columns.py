@@ -25,7 +25,7 @@ class Lake:
 
     Shapes: tables (T,); table_of, position, n_rows, n_filled, n_distinct, kind, low, high, length (C,);
     indptr (C + 1,) into values (m,): each column's value numbers, ascending, and so in the order of their hashes;
-    last (C,) number up to which a column kept all of its values.
+    last (C,) number up to which a column kept all of its values; hashes (V,) of the values, ascending.
 
     Attributes:
         tables: names, with the folder before the last slash.
@@ -52,6 +52,7 @@ class Lake:
     indptr: Int64
     values: Int32
     last: Int64
+    hashes: UInt64
 
     @property
     def n(self) -> int:
@@ -73,8 +74,8 @@ class Lake:
         return np.array([number[folder] for folder in folders], np.int64)[self.table_of]
 
 
-def numbered(hashes: Sequence[UInt64], thresholds: Sequence[int | None]) -> tuple[Int64, Int32, Int64]:
-    """Value numbers of columns of hashes: (indptr, values, last) of `Lake`. O(m log m).
+def numbered(hashes: Sequence[UInt64], thresholds: Sequence[int | None]) -> tuple[Int64, Int32, Int64, UInt64]:
+    """Value numbers of columns of hashes: (indptr, values, last, hashes) of `Lake`. O(m log m).
 
     Args:
         hashes: of each column, ascending.
@@ -84,7 +85,7 @@ def numbered(hashes: Sequence[UInt64], thresholds: Sequence[int | None]) -> tupl
     every = np.concatenate([np.empty(0, np.uint64), *hashes])
     known, number = np.unique(every, return_inverse=True)
     limits = np.array([FULL if one is None else one for one in thresholds], np.uint64)
-    return indptr, number.astype(np.int32), np.searchsorted(known, limits, side="right") - 1
+    return indptr, number.astype(np.int32), np.searchsorted(known, limits, side="right") - 1, known
 
 
 def postings(lake: Lake) -> tuple[Int64, Int32]:

@@ -5,8 +5,8 @@ and times become their text; an empty text is nothing. Numbers and all else stay
 folded hashes are its hashes. Containment's own equality knows nothing of this.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,6 @@ _WHOLE = r"^-?(0|[1-9][0-9]{0,17})(\.0+)?$"
 _FRACTION = r"^-?[0-9]+\.[0-9]+$"
 _NO_LABELS = pa.array([], pa.large_string())
 _FIELDS = 5
-MERGE_AFTER_BATCHES = 16
 
 
 @dataclass(frozen=True)
@@ -80,25 +79,6 @@ class FoldedSample:
     def none() -> "FoldedSample":
         """Of no cells."""
         return FoldedSample(np.empty(0, np.uint64))
-
-
-@dataclass
-class FoldedParts:
-    """Folded samples of the columns of a split, batch by batch."""
-
-    parts: dict[str, list[FoldedSample]] = field(default_factory=dict)
-
-    def add(self, token: str, values: pa.Array, n_kept: int) -> None:
-        """One batch of a column."""
-        parts = self.parts.setdefault(token, [])
-        parts.append(fold_values(values, n_kept))
-        if len(parts) >= MERGE_AFTER_BATCHES:
-            parts[:] = [merge_folded(parts, n_kept)]
-
-    def merged(self, n_kept: int) -> Iterator[tuple[str, bytes]]:
-        """Each column with its sample as bytes."""
-        for token, parts in self.parts.items():
-            yield token, merge_folded(parts, n_kept).to_bytes()
 
 
 def fold_values(values: pa.Array, n_kept: int) -> FoldedSample:

@@ -59,12 +59,17 @@ class LakePairs:
         return np.asarray(~is_linked & (self.owner[heads] != self.owner[tails]))
 
 
-def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int) -> LakePairs:
+NO_PAIRS = np.empty((0, 2), np.int64)
+
+
+def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int, keys: Int64 = NO_PAIRS) -> LakePairs:
     """Draws the held-out values, and from them the linked pairs and as many that are none.
 
     Two columns of different tables are linked when they share at least `min_shared` held-out values, and at least
-    `min_overlap` of the smaller one's; two tables when columns of theirs are. O(Σ over values of columns²), a value of
-    more than `max_value_columns` columns defining none.
+    `min_overlap` of the smaller one's, or when one refers to the other; two tables when columns of theirs are. O(Σ over
+    values of columns²), a value of more than `max_value_columns` columns defining none.
+
+    Shapes: keys (k, 2) columns of which one refers to the other.
     Raises: TooFewLinksError: if no pair is linked, or there are too few that are not.
     """
     random = np.random.Generator(np.random.PCG64([seed, 9]))
@@ -72,7 +77,7 @@ def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int) -> Lak
     values = np.unique(graph.target[graph.is_value])
     is_held[values[random.random(len(values)) < config.held_share]] = True
     hidden = graph.is_value & is_held[graph.target]
-    columns = _linked_columns(graph, hidden, config)
+    columns = np.unique(np.concatenate([_linked_columns(graph, hidden, config), np.sort(keys, axis=1)]), axis=0)
     tables = _linked_tables(graph, columns)
     positive = _capped(np.concatenate([columns, tables]), config.max_pairs, random)
     if len(positive) < 2:
@@ -96,10 +101,15 @@ def owners(graph: LakeGraph) -> Int64:
     return owner
 
 
-def linked_pairs(graph: LakeGraph, config: LakeLinksConfig) -> Int64:
-    """The pairs that all values together link. Shapes: result (k, 2), the lower node first."""
-    columns = _linked_columns(graph, graph.is_value, config)
-    return np.concatenate([columns, _linked_tables(graph, columns)])
+def linked_pairs(graph: LakeGraph, config: LakeLinksConfig, keys: Int64 = NO_PAIRS) -> Int64:
+    """The pairs that all values together link, without keys: those are to be found, whatever they share.
+
+    Shapes: keys as in `hold_values_out`; result (k, 2), the lower node first.
+    """
+    columns, keys = _linked_columns(graph, graph.is_value, config), np.sort(keys, axis=1)
+    linked = np.concatenate([columns, _linked_tables(graph, columns)])
+    found = np.concatenate([keys, _linked_tables(graph, keys)])
+    return linked[~np.isin(pair_keys(linked, graph.n_nodes), pair_keys(found, graph.n_nodes))]
 
 
 def split_pairs(pairs: LakePairs, n_nodes: int, config: SplitConfig) -> EdgeSplit:

@@ -7,15 +7,15 @@ from lakebed.connectors.delta import open_table
 from lakebed.connectors.errors import ArtifactError
 from lakebed.flows.cli.main import app
 from lakebed.tasks.links.stage import LINKS
-from lakebed.tasks.runtime.definition import Inputs, run_stage
-from tests.tasks.links.artifacts import SMALL, publish_lake_graph, workspace
+from lakebed.tasks.runtime.definition import run_stage
+from tests.tasks.links.artifacts import SMALL, links_inputs, publish_lake_graph, workspace
 from tests.tasks.search.lakes import record_run
 
 
 def root_of(folder, tables=None):
     space = workspace(folder)
     graph = publish_lake_graph(space, tables)
-    record_run(folder / "artifacts", {"lakegraph": graph, "links": run_stage(LINKS, Inputs.of(space, graph, SMALL))})
+    record_run(folder / "artifacts", {"lakegraph": graph, "links": run_stage(LINKS, links_inputs(space, graph, SMALL))})
     return space.artifacts
 
 

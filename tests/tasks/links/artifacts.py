@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.keys.stage import KEYS
 from lakebed.tasks.lakegraph.build import column_table, graph_tables
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.contract import COLUMN_VALUES, CONTRACTS, EDGES, GRAPH_COLUMNS, NODES
@@ -13,6 +14,7 @@ from lakebed.tasks.lakegraph.kernel.values import lake_graph
 from lakebed.tasks.lakegraph.value_table import value_table
 from lakebed.tasks.links.config import GnnConfig, LinksConfig, SplitConfig
 from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
 from lakebed.tasks.runtime.workspace import Workspace
 from tests.tasks.lakegraph.columns import lake_column
@@ -72,3 +74,13 @@ def publish_edge_graph(space: Workspace, n_groups: int = 6) -> ArtifactRef:
     }
     stage = Stage(SPEC, inputs=[], config=LakeGraphConfig(), workspace=space, identity=[f"edges{n_groups}".encode()])
     return stage.publish(made, {}, StageMetrics())
+
+
+def publish_keys(space: Workspace, graph: ArtifactRef) -> ArtifactRef:
+    """The keys of that graph, as the stage finds them."""
+    return run_stage(KEYS, Inputs.of(space, graph))
+
+
+def links_inputs(space: Workspace, graph: ArtifactRef, config: LinksConfig = SMALL) -> Inputs:
+    """What the links stage is called with."""
+    return Inputs.of(space, graph, publish_keys(space, graph), config)

@@ -9,22 +9,22 @@ from safetensors.numpy import load
 from lakebed.tasks.links.contract import CARD, MODELS
 from lakebed.tasks.links.stage import LINKS
 from lakebed.tasks.runtime.artifacts import ArtifactStore
-from lakebed.tasks.runtime.definition import Inputs, run_stage
-from tests.tasks.links.artifacts import SMALL, publish_edge_graph, publish_lake_graph, workspace
+from lakebed.tasks.runtime.definition import run_stage
+from tests.tasks.links.artifacts import SMALL, links_inputs, publish_edge_graph, publish_lake_graph, workspace
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
     space = workspace(tmp_path_factory.mktemp("lake"))
     graph = publish_lake_graph(space)
-    return space, graph, run_stage(LINKS, Inputs.of(space, graph, SMALL))
+    return space, graph, run_stage(LINKS, links_inputs(space, graph, SMALL))
 
 
 @pytest.fixture(scope="module")
 def edges(tmp_path_factory):
     space = workspace(tmp_path_factory.mktemp("edges"))
     graph = publish_edge_graph(space)
-    return space, graph, run_stage(LINKS, Inputs.of(space, graph, SMALL))
+    return space, graph, run_stage(LINKS, links_inputs(space, graph, SMALL))
 
 
 def read(made, table):
@@ -99,12 +99,12 @@ def test_the_models_and_the_card_are_files_of_the_artifact(edges):
 
 def test_it_is_reused_and_its_checkpoints_are_gone(lake):
     space, graph, ref = lake
-    assert LINKS.open(Inputs.of(space, graph, SMALL)).reuse() == ref
+    assert LINKS.open(links_inputs(space, graph, SMALL)).reuse() == ref
     assert not list((root_of(space) / "checkpoints" / "links").iterdir())
     other = SMALL.model_copy(update={"n_hops": 1})
-    assert LINKS.open(Inputs.of(space, graph, other)).reuse() is None
+    assert LINKS.open(links_inputs(space, graph, other)).reuse() is None
     drifting = SMALL.model_copy(update={"gnn": SMALL.gnn.model_copy(update={"allow_drift": True})})
-    assert LINKS.open(Inputs.of(space, graph, drifting)).reuse() == ref
+    assert LINKS.open(links_inputs(space, graph, drifting)).reuse() == ref
 
 
 def root_of(space):
@@ -113,7 +113,7 @@ def root_of(space):
 
 def test_the_same_graph_gives_the_same_digest(lake, tmp_path):
     space = workspace(tmp_path)
-    assert run_stage(LINKS, Inputs.of(space, publish_lake_graph(space), SMALL)).digest == lake[2].digest
+    assert run_stage(LINKS, links_inputs(space, publish_lake_graph(space))).digest == lake[2].digest
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_the_same_graph_gives_the_same_digest(lake, tmp_path):
 def test_a_lake_with_too_few_links_gets_empty_tables_and_the_reason(tmp_path, tables, why):
     space = workspace(tmp_path)
     graph = publish_lake_graph(space, tables)
-    ref = run_stage(LINKS, Inputs.of(space, graph, SMALL))
+    ref = run_stage(LINKS, links_inputs(space, graph, SMALL))
     store = ArtifactStore(space.artifacts)
     assert store.read(ref, "predictions").num_rows == store.read(ref, "rungs").num_rows == 0
     assert re.search(why, store.manifest(ref).summary["untrained"])
-    assert LINKS.open(Inputs.of(space, graph, SMALL)).reuse() == ref
+    assert LINKS.open(links_inputs(space, graph, SMALL)).reuse() == ref

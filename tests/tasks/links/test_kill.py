@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lakebed.tasks.links.stage import LINKS
-from lakebed.tasks.runtime.definition import Inputs, run_stage
-from tests.tasks.links.artifacts import SMALL, publish_edge_graph, workspace
+from lakebed.tasks.runtime.definition import run_stage
+from tests.tasks.links.artifacts import SMALL, links_inputs, publish_edge_graph, workspace
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CONFIG = SMALL.model_copy(
@@ -23,19 +23,19 @@ CHILD = """
 import sys
 from pathlib import Path
 from lakebed.tasks.links.stage import LINKS
-from lakebed.tasks.runtime.definition import Inputs, run_stage
-from tests.tasks.links.artifacts import publish_edge_graph, workspace
+from lakebed.tasks.runtime.definition import run_stage
+from tests.tasks.links.artifacts import links_inputs, publish_edge_graph, workspace
 from tests.tasks.links.test_kill import CONFIG
 
 space = workspace(Path(sys.argv[1]))
-run_stage(LINKS, Inputs.of(space, publish_edge_graph(space), CONFIG))
+run_stage(LINKS, links_inputs(space, publish_edge_graph(space), CONFIG))
 """
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     space = workspace(tmp_path_factory.mktemp("undisturbed"))
-    return run_stage(LINKS, Inputs.of(space, publish_edge_graph(space), CONFIG))
+    return run_stage(LINKS, links_inputs(space, publish_edge_graph(space), CONFIG))
 
 
 def checkpoints(root, key):
@@ -66,9 +66,9 @@ def ends_as_undisturbed(root, undisturbed, kind, epoch):
     space = workspace(root)
     graph = publish_edge_graph(space)
     if killed:
-        assert LINKS.open(Inputs.of(space, graph, CONFIG)).reuse() is None
+        assert LINKS.open(links_inputs(space, graph, CONFIG)).reuse() is None
         assert checkpoints(root, undisturbed.key)
-    assert run_stage(LINKS, Inputs.of(space, graph, CONFIG)) == undisturbed
+    assert run_stage(LINKS, links_inputs(space, graph, CONFIG)) == undisturbed
     return killed
 
 

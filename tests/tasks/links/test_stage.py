@@ -7,9 +7,8 @@ import sys
 import pytest
 
 from lakebed.tasks.links.stage import LINKS
-from lakebed.tasks.runtime.definition import Inputs
 from tests.flows.processes import REPOSITORY, environment, lakebed
-from tests.tasks.links.artifacts import SMALL, publish_edge_graph, publish_lake_graph, workspace
+from tests.tasks.links.artifacts import SMALL, links_inputs, publish_edge_graph, publish_lake_graph, workspace
 
 WITHOUT = "import sys\nfor name in ('torch', 'safetensors'): sys.modules[name] = None\n"
 STAGE = (
@@ -18,12 +17,12 @@ STAGE = (
 from pathlib import Path
 from lakebed.connectors.errors import StageError
 from lakebed.tasks.links.stage import LINKS
-from lakebed.tasks.runtime.definition import Inputs, run_stage
-from tests.tasks.links.artifacts import SMALL, publish_lake_graph, workspace
+from lakebed.tasks.runtime.definition import run_stage
+from tests.tasks.links.artifacts import SMALL, links_inputs, publish_lake_graph, workspace
 space = workspace(Path(sys.argv[1]))
 graph = publish_lake_graph(space)
 try:
-    run_stage(LINKS, Inputs.of(space, graph, SMALL))
+    run_stage(LINKS, links_inputs(space, graph, SMALL))
 except StageError as error:
     print(error.value, '|', error.expected, '|', error.hint)
 print(sorted(path.name for path in Path(space.artifacts).iterdir()))
@@ -63,7 +62,7 @@ def test_without_torch_the_stage_names_the_extra_and_leaves_nothing(tmp_path):
     assert done.returncode == 0, done.stderr
     told, left = done.stdout.splitlines()
     assert "torch, safetensors | the extra `links` | pip install 'torch>=2.9' 'safetensors>=0.5' (the extra " in told
-    assert left == "['lakegraph']"
+    assert left == "['keys', 'lakegraph']"
 
 
 def test_without_torch_only_what_trains_cannot_be_imported(tmp_path):
@@ -115,8 +114,8 @@ def test_without_torch_a_run_to_links_ends_there_with_all_before_it_done(tmp_pat
 def test_the_key_follows_the_graph_and_the_config(tmp_path):
     space = workspace(tmp_path)
     lake, edges = publish_lake_graph(space), publish_edge_graph(space)
-    key = LINKS.open(Inputs.of(space, lake, SMALL)).key
+    key = LINKS.open(links_inputs(space, lake, SMALL)).key
     assert LINKS.name == "links"
-    assert LINKS.open(Inputs.of(space, lake, SMALL)).key == key
-    assert LINKS.open(Inputs.of(space, edges, SMALL)).key != key
-    assert LINKS.open(Inputs.of(space, lake, SMALL.model_copy(update={"n_tails": 21}))).key != key
+    assert LINKS.open(links_inputs(space, lake, SMALL)).key == key
+    assert LINKS.open(links_inputs(space, edges, SMALL)).key != key
+    assert LINKS.open(links_inputs(space, lake, SMALL.model_copy(update={"n_tails": 21}))).key != key

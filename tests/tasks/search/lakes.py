@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.index.config import IndexConfig
 from lakebed.tasks.index.stage import INDEX
+from lakebed.tasks.keys.stage import KEYS
 from lakebed.tasks.lakegraph.build import column_table, graph_tables
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.contract import CONTRACTS
@@ -120,7 +121,8 @@ def publish_links(space, lakegraph, tables, seed=0):
     """A links artifact with some tables; the others are empty."""
     empty = {name: contract.arrow_schema().empty_table() for name, contract in LINK_TABLES.items()}
     config = LinksConfig(split=SplitConfig(seed=seed))
-    return LINKS.open(Inputs.of(space, lakegraph, config)).publish(empty | tables, {}, StageMetrics())
+    keys = run_stage(KEYS, Inputs.of(space, lakegraph))
+    return LINKS.open(Inputs.of(space, lakegraph, keys, config)).publish(empty | tables, {}, StageMetrics())
 
 
 def record_run(root: Path, refs, run_id="20260101T000000-aaaaaa", started_at="2026-01-01T00:00:00+00:00"):

@@ -1,13 +1,19 @@
 import json
 
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import ArtifactError, ConfigError, SourceError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.keys.config import KeysConfig
+from lakebed.tasks.keys.stage import KEYS
+from lakebed.tasks.runtime.definition import Inputs, run_stage
+from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.search.config import SearchConfig
 from lakebed.tasks.search.lake_search import LakeSearch
-from lakebed.tasks.search.query_file import ask_file
+from lakebed.tasks.search.query_file import ask_file, file_lake
 from tests.tasks.search.lakes import HOSTILE, lake_tables, publish_lake
 
 
@@ -67,20 +73,20 @@ def test_a_file_that_is_not_in_the_lake(search, tmp_path):
     path = tmp_path / "new.parquet"
     tables = lake_tables()["orders"]
     pq.write_table(pa.table({"id": tables["id"][50:90], "where": tables["city"][50:90]}), path)
-    found = search.similar_to(*ask_file(search, path), 3)
+    found = search.similar_to(ask_file(search, path), 3)
     assert set(names(found)) == {"orders", "orders_2024", "orders_near"}
     assert found[0].why["columns"][0]["column"] in {"id", "where"}
     pq.write_table(pa.table({"x": ["nothing like it"]}), path)
-    assert search.similar_to(*ask_file(search, path), 3) == []
+    assert search.similar_to(ask_file(search, path), 3) == []
 
 
 def test_a_file_of_values_that_one_column_alone_has(search, tmp_path):
     held = lake_tables()["noise/07"]["key"]
     path = tmp_path / "new.parquet"
     pq.write_table(pa.table({"other name": held[5:40]}), path)
-    found = search.similar_to(*ask_file(search, path), 2)
+    found = search.similar_to(ask_file(search, path), 2)
     assert names(found)[0] == "noise/07"
-    assert found[0].why["columns"] == [{"column": "other name", "in": "key", "share": 1.0}]
+    assert found[0].why["columns"] == [{"column": "other name", "in": "key", "share": 1.0, "likeness": 0.0}]
 
 
 def test_files_that_cannot_be_asked_about(search, tmp_path):
@@ -116,7 +122,8 @@ def test_k_is_bounded(search, k):
 
 def test_k_beyond_the_lake_gives_what_there_is(search):
     assert len(search.similar("orders", 1_000, near=True)) == len(lake_tables()) - 1
-    assert all(one.share > 0 for one in search.similar("orders", 1_000))
+    # `city 17` and `word 17` share a word
+    assert all(one.share > 0 or one.why["words"] > 0 for one in search.similar("orders", 1_000))
     with pytest.raises(ConfigError, match="empty or too long"):
         search.search(" ")
     with pytest.raises(ConfigError, match="empty or too long"):
@@ -161,8 +168,8 @@ def test_the_answer_is_the_subject_of_what_is_proven(tmp_path):
     search = LakeSearch(*publish_lake(tmp_path, tables))
     search.containments = {("part", "whole"): False}
     (parent,), (child,) = search.similar("part", 1), search.similar("whole", 1)
-    assert parent.why_text().startswith("contains part; x holds 100% of x")
-    assert child.why_text().startswith("lies in whole; x holds 44% of x")
+    assert parent.why_text().startswith("contains part; x holds 100% of x; unionable on 1 columns, 56% of its rows new")
+    assert child.why_text().startswith("lies in whole; x holds 44% of x; unionable on 1 columns, 0% of its rows new")
     (column,) = search.joinable("part.x", 1)
     assert column.why_text().startswith("its table contains part; holds 100% of the values, 4 in common")
     search.containments = {("part", "whole"): True, ("whole", "part"): False}
@@ -191,3 +198,80 @@ def test_damaged_files_beside_the_index_are_typed(tmp_path):
     (folder / "vectors/table/index.json").unlink()
     with pytest.raises(ArtifactError, match="no whole index"):
         LakeSearch(store, refs).similar("a", 3)
+
+
+def files_of(folder, columns):
+    """The same table as Parquet, CSV and JSON lines."""
+    table = pa.table(columns)
+    paths = [folder / f"new.{ending}" for ending in ("parquet", "csv", "jsonl")]
+    pq.write_table(table, paths[0])
+    pacsv.write_csv(table, paths[1])
+    paths[2].write_text("\n".join(json.dumps(row) for row in table.to_pylist()))
+    return paths
+
+
+def test_a_file_of_any_format_is_answered_alike(search, tmp_path):
+    held = lake_tables()["orders"]
+    columns = {"id": held["id"][50:90], "where": held["city"][50:90], "price": held["price"][50:90]}
+    answers = [search.similar_to(ask_file(search, path), 5) for path in files_of(tmp_path, columns)]
+    assert names(answers[0])[0] == "orders" and answers[0][0].share == 1.0
+    assert answers[1] == answers[0] == answers[2]
+    joins = [search.joinable_to(file_lake(path)[0], "where", 4) for path in files_of(tmp_path, columns)]
+    assert names(joins[0])[0] == "towns.town" and joins[0][0].why["share"] == 1.0
+    assert joins[1] == joins[0] == joins[2]
+
+
+def test_a_column_of_a_file_joins_as_the_same_column_of_the_lake_does(search, tmp_path):
+    held = lake_tables()["towns"]["town"]
+    (path, *_) = files_of(tmp_path, {"town": [*held[:30], "nowhere", "elsewhere"]})
+    found = search.joinable_to(file_lake(path)[0], "town", 5)
+    assert names(found)[0] == "towns.town"
+    why = found[0].why
+    assert (why["shared_values"], why["share"]) == (30, pytest.approx(30 / 32, abs=1e-6))
+    assert why["share_of_its_own"] == 0.5 and why["same_name"]
+    with pytest.raises(ConfigError) as caught:
+        search.joinable_to(file_lake(path)[0], "tow")
+    assert "town" in caught.value.hint
+
+
+def test_broken_text_files_are_typed(search, tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"a": 1}\n{"a": \n')
+    with pytest.raises(SourceError):
+        ask_file(search, path)
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"a,b\n1,2\n3\n4,5\n")
+    asked = ask_file(search, path)
+    assert [column.name for column in asked.columns] == ["a", "b"]
+    assert len(asked.columns[0].place) == 2
+    for data in (b"", b"a,b\n", b"\x00\x01\x02" * 50):
+        path.write_bytes(data)
+        with pytest.raises(SourceError):
+            ask_file(search, path)
+
+
+def test_unions_name_each_pair_of_columns_and_novel_ones_come_first(search):
+    found = search.similar("orders_2024", 9, union=True)
+    assert all(one.why["unionable"] for one in found)
+    mapped = {one.name: {(pair["column"], pair["in"]) for pair in one.why["columns"]} for one in found}
+    assert mapped["orders"] == mapped["orders_near"] == {("id", "id"), ("city", "city")}
+    novel = search.similar("orders_2024", 9, novel=True)
+    shares = [one.why["novel"] for one in novel]
+    assert sorted(names(novel)) == sorted(names(found)) and shares == sorted(shares, reverse=True)
+    assert next(one for one in novel if one.name == "orders").why["novel"] == pytest.approx(0.6)
+
+
+def test_the_order_of_tables_does_not_depend_on_how_many_are_wanted(search):
+    for asked in ({}, {"near": True}, {"union": True}, {"novel": True}):
+        for table in ("orders", "noise/03", "flags"):
+            whole = names(search.similar(table, 60, **asked))
+            for k in (1, 2, 5, 17):
+                assert names(search.similar(table, k, **asked)) == whole[:k]
+
+
+def test_the_runs_rule_judges(tmp_path):
+    store, refs = publish_lake(tmp_path, {"a": {"x": [1, 2]}, "b": {"y": [2, 1]}})
+    space = Workspace(lake=LakeConfig(root=str(tmp_path / "lake")), artifacts=str(tmp_path))
+    keys = run_stage(KEYS, Inputs.of(space, refs["lakegraph"], KeysConfig(model="rule")))
+    assert LakeSearch(store, refs).judge.name == "trees"
+    assert LakeSearch(store, {**refs, "keys": keys}).judge.name == "rule"

@@ -53,6 +53,17 @@ def test_links_are_those_of_a_plain_count(graph, monkeypatch):
     assert found
 
 
+def test_a_key_is_a_link_to_learn_and_to_find_whatever_it_shares(graph):
+    whole = {tuple(pair) for pair in linked_pairs(graph, CONFIG).tolist()}
+    linked = next(pair for pair in whole if pair[1] < 2 * N_TABLES)
+    # columns of two groups share nothing
+    keys = np.array([linked, (3, 1)])
+    tables = {tuple(sorted(graph.table[list(pair)].tolist())) for pair in (linked, (1, 3))}
+    held = {tuple(pair) for pair in hold_values_out(graph, CONFIG, 0, keys).positive.tolist()}
+    assert {linked, (1, 3), *tables} <= held
+    assert whole - {tuple(pair) for pair in linked_pairs(graph, CONFIG, keys).tolist()} == {linked, *(tables & whole)}
+
+
 def test_held_out_values_are_not_visible_and_define_the_links(graph):
     pairs = hold_values_out(graph, CONFIG, 0)
     visible = {tuple(edge) for edge in pairs.visible.tolist()}

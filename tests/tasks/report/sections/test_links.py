@@ -7,13 +7,13 @@ from lakebed.tasks.report.config import ReportConfig
 from lakebed.tasks.report.model import Charts, Listing, Prose, Tiles
 from lakebed.tasks.report.sections.links import decile_chart, section
 from lakebed.tasks.runtime.artifacts import ArtifactStore
-from lakebed.tasks.runtime.definition import Inputs, run_stage
-from tests.tasks.links.artifacts import SMALL, publish_lake_graph, workspace
+from lakebed.tasks.runtime.definition import run_stage
+from tests.tasks.links.artifacts import links_inputs, publish_lake_graph, workspace
 
 
 def made(folder, tables=None):
     space = workspace(folder)
-    ref = run_stage(LINKS, Inputs.of(space, publish_lake_graph(space, tables), SMALL))
+    ref = run_stage(LINKS, links_inputs(space, publish_lake_graph(space, tables)))
     store = ArtifactStore(space.artifacts)
     return store, ref, section(store, {"links": ref}, ReportConfig())
 

@@ -1,0 +1,49 @@
+"""The words of names and values beside the index, memory-mapped: what `similar` compares.
+
+like_term.npy like_column_idf.npy like_table_idf.npy                    each term's hash, and how rare it is
+like_columns_*.npy like_tables_*.npy like_holders_*.npy                 sparse rows: indptr, item, weight
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lakebed.tasks.index.kernel.likeness import Likeness, Rows, Terms, likeness_of, terms_of
+from lakebed.tasks.keys.kernel.columns import Lake
+
+TERMS, ROWS, PARTS = ("term", "column_idf", "table_idf"), ("columns", "tables", "holders"), ("indptr", "item", "weight")
+ARRAYS = (*(f"like_{name}" for name in TERMS), *(f"like_{name}_{part}" for name in ROWS for part in PARTS))
+
+
+def lake_terms(lake: Lake, column_values: pa.Table) -> Terms:
+    """The terms of a lake's columns; values that are numbers have none.
+
+    Args:
+        lake: the columns.
+        column_values: of the lake graph, in the order of the columns.
+    """
+    texts = column_values["texts"]
+    is_text = pc.equal(column_values["value_kind"], "text")
+    return terms_of(lake.names, lake.position.tolist(), pc.if_else(is_text, texts, pa.scalar([], texts.type)))
+
+
+def word_arrays(lake: Lake, column_values: pa.Table) -> Mapping[str, NDArray[Any]]:
+    """The arrays by the names of their files."""
+    terms = lake_terms(lake, column_values.sort_by("node_id"))
+    found = likeness_of(terms, lake.table_of, len(lake.tables))
+    rows = (getattr(getattr(found, name), part) for name in ROWS for part in PARTS)
+    return dict(zip(ARRAYS, (*(getattr(found, name) for name in TERMS), *rows), strict=True))
+
+
+def likeness_of_files(read: Callable[[str], NDArray[Any]]) -> Likeness:
+    """The terms as they were written; arrays stay mapped.
+
+    Args:
+        read: opens an array by its name.
+    """
+    rows = {name: Rows(*(read(f"like_{name}_{part}") for part in PARTS)) for name in ROWS}
+    term, column_idf, table_idf = (read(f"like_{name}") for name in TERMS)
+    return Likeness(term, column_idf, table_idf, **rows)
