@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lakebed.connectors.lake.leaves import Leaf, LeafArray, Path, schema_leaves, storage_type
+from lakebed.connectors.lake.leaves import Leaf, LeafArray, Path, n_parquet_columns, schema_leaves, storage_type
 from lakebed.connectors.lake.variant import VARIANT_TYPE, canonical_variants
 
 _TEXT = ("ENUM", "JSON")
@@ -110,7 +110,7 @@ class _Walk:
             is_text = type_.id in _BINARY_IDS and column.logical_type.type in _TEXT
             return pa.string() if is_text else given
         if self._is_variant(type_, path):
-            self._n_columns += _n_columns(type_)
+            self._n_columns += n_parquet_columns(type_)
             return VARIANT_TYPE
         if pa.types.is_struct(type_):
             return pa.struct([self.field(child, (*path, child.name)) for child in type_])
@@ -121,13 +121,8 @@ class _Walk:
         if all(new.type == type_.field(index).type for index, new in enumerate(inner)):
             return given
         if pa.types.is_map(type_):
-            return pa.map_(self.field_of(inner[0], 0), self.field_of(inner[0], 1))
+            return pa.map_(*inner[0].type)
         return pa.list_(inner[0])
-
-    @staticmethod
-    def field_of(entries: pa.Field, index: int) -> pa.Field:
-        """A member of a map's entries."""
-        return entries.type.field(index)
 
     def _is_variant(self, type_: pa.DataType, path: Path) -> bool:
         if not pa.types.is_struct(type_):
@@ -136,11 +131,6 @@ class _Walk:
         if members.get("metadata") not in _BINARY_IDS or not members.keys() <= {"metadata", "value", "typed_value"}:
             return False
         return path in self._variants or self._is_spark
-
-
-def _n_columns(type_: pa.DataType) -> int:
-    type_ = storage_type(type_)
-    return sum(_n_columns(type_.field(index).type) for index in range(type_.num_fields)) or 1
 
 
 def _annotated(text: str) -> Iterator[Path]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lakebed.connectors.delta import open_table
-from lakebed.connectors.errors import LakeError, SourceError
-from lakebed.connectors.lake.delta_log import relative_path, row_deletes
+from lakebed.connectors.lake.delta_errors import log_errors
+from lakebed.connectors.lake.delta_log import relative_path
+from lakebed.connectors.lake.delta_rows import row_deletes
 from lakebed.connectors.lake.files import place_uri
 
 if TYPE_CHECKING:
@@ -28,16 +29,9 @@ def live_files(root: str, folder: str) -> tuple[int, dict[str, int | None]]:
     Raises:
         SourceError: if the log cannot be read.
     """
-    try:
+    with log_errors(folder):
         table = open_table(place_uri(root, folder))
         return table.version(), live_rows_of(table, folder)
-    except LakeError:
-        raise
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic of the Rust side is no Exception
-        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-        raise SourceError(f"the log of a Delta table cannot be read: {reason}", value=folder) from error
 
 
 def live_rows_of(table: DeltaTable, folder: str) -> dict[str, int | None]:

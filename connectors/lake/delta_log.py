@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -22,9 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.delta import open_table
-from lakebed.connectors.errors import LakeError, SourceBusyError, SourceError, Transient, first_line
+from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.canonical import canonical_values, has_order, is_stringlike
-from lakebed.connectors.lake.delta_schema import casts_of, plainly, widened_columns, with_variants
+from lakebed.connectors.lake.delta_errors import HINT, log_errors
+from lakebed.connectors.lake.delta_rows import physical_names, physical_path, row_deletes
+from lakebed.connectors.lake.delta_schema import casts_of, widened_columns, with_variants
 from lakebed.connectors.lake.files import place_uri
 from lakebed.connectors.lake.hidden import DELTA_LOG
 from lakebed.connectors.lake.leaves import schema_leaves, token_of
@@ -93,27 +94,17 @@ def read_delta(root: str, source: TableSource, logs: Iterable[FileEntry], ignore
     # folders of the log hold what is staged, archived or aborted, not commits
     own = [entry.path.removeprefix(folder) for entry in logs]
     newest = _check_log(source.path, [name for name in own if "/" not in name])
-    try:
+    with log_errors(source.name):
         table = open_table(place_uri(root, source.path))
         if table.version() != newest:
             raise SourceError("the log ends before its newest commit", value=f"version {table.version()} of {newest}")
         return _read(table, source, ignore_case)
-    except LakeError as error:
-        if isinstance(error, Transient):
-            raise SourceBusyError(f"cannot read the Delta table {source.path}", value=_reason(error)) from error
-        raise _damaged(source, plainly(_reason(error))) from error
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic of the Rust side is no Exception
-        raise _damaged(
-            source, f"{type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}"
-        ) from error
 
 
 def _read(table: DeltaTable, source: TableSource, ignore_case: bool) -> DeltaFacts:
     described = json.loads(table.schema().to_json())
     schema = with_variants(pa.schema(table.schema().to_arrow()), described)
-    physical = _physical_names(described)
+    physical = physical_names(described)
     partitions = list(table.metadata().partition_columns)
     leaves = schema_leaves(schema, ignore_case)
     data = [leaf for leaf in leaves if schema.field(leaf.indices[0]).name not in partitions]
@@ -242,7 +233,7 @@ class _AddReader:
         return self._rules.interval(type_, low, high)
 
     def _column(self, leaf: Leaf) -> _Column:
-        names = _physical_path(leaf, self._schema, self._physical)
+        names = physical_path(leaf, self._schema, self._physical)
         # the bounds of a column that was widened are in an older type: "3.4" was the nearest float, no double
         is_widened = self._schema.field(leaf.indices[0]).name in self._widened
         ends = [None if is_widened else self._descend(self._adds, (part, *names)) for part in ("min", "max")]
@@ -299,25 +290,13 @@ def _check_log(path: str, names: Sequence[str]) -> int:
     commits = {int(match[1]) for name in names if (match := _COMMIT.fullmatch(name))}
     checkpoints = {int(match[1] or match[2]) for name in names if (match := _CHECKPOINT.fullmatch(name))}
     if not commits and not checkpoints:
-        raise SourceError(f"cannot read the Delta table {path}", value="its log is empty", hint=_HINT)
+        raise SourceError(f"cannot read the Delta table {path}", value="its log is empty", hint=HINT)
     newest, start = max(commits | checkpoints), max(checkpoints, default=-1)
     missing = sorted(set(range(start + 1, newest + 1)) - commits)
     if missing:
         shown = ", ".join(f"{version:020d}.json" for version in missing[:3])
-        raise SourceError(f"cannot read the Delta table {path}", value=f"its log lacks {shown}", hint=_HINT)
+        raise SourceError(f"cannot read the Delta table {path}", value=f"its log lacks {shown}", hint=HINT)
     return newest
-
-
-_HINT = f"restore the folder {DELTA_LOG}, or leave the table out with `exclude` in the lake section of the config"
-
-
-def _damaged(source: TableSource, reason: str) -> SourceError:
-    return SourceError(f"cannot read the Delta table {source.name}", value=reason, hint=_HINT)
-
-
-def _reason(error: LakeError) -> str:
-    reason = f"{error.what}: {error.value}" if isinstance(error, SourceError) and error.value else error.what
-    return reason.splitlines()[0][:300]
 
 
 def _require_files(paths: Sequence[str], listed: set[str]) -> None:
@@ -344,19 +323,6 @@ def _is_written_by_spark(table: DeltaTable) -> bool:
     return len(engines) == table.version() + 1 and all(engine.startswith("Apache-Spark/") for engine in engines)
 
 
-def row_deletes(table: DeltaTable, paths: Sequence[str]) -> dict[str, int]:
-    """Deleted rows of each file that has a deletion vector, by the file's path relative to the lake root."""
-    if "deletionVectors" not in (table.protocol().reader_features or []):
-        return {}
-    vectors = pa.table(table.deletion_vectors())
-    counts = [pc.sum(pc.invert(vector.values)).as_py() or 0 for vector in vectors["selection_vector"]]
-    by_name = {path.rpartition("/")[2]: path for path in paths}
-    if len(by_name) < len(paths):
-        raise SourceError("files of the log share a name, so its deletion vectors cannot be told apart")
-    names = [unquote(uri).rpartition("/")[2] for uri in vectors["filepath"].to_pylist()]
-    return {by_name[name]: count for name, count in zip(names, counts, strict=True)}
-
-
 def relative_path(path: str, folder: str) -> str:
     """A file's path relative to the lake root; one that lies elsewhere stays as it is."""
     plain = unquote(path)
@@ -365,77 +331,3 @@ def relative_path(path: str, folder: str) -> str:
 
 def _folded(name: str) -> str:
     return token_of((name.casefold(),))
-
-
-def _physical_names(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Logical name → physical name and children, where columns are mapped."""
-    return {
-        field["name"]: {
-            "name": field.get("metadata", {}).get("delta.columnMapping.physicalName", field["name"]),
-            "children": _physical_names(field["type"])
-            if isinstance(field["type"], dict) and field["type"].get("type") == "struct"
-            else {},
-        }
-        for field in schema["fields"]
-    }
-
-
-def physical_tokens(table: DeltaTable, leaves: Sequence[Leaf]) -> dict[str, str]:
-    """For each leaf of a Delta table's schema the token that its column has in the data files."""
-    schema = pa.schema(table.schema().to_arrow())
-    physical = _physical_names(json.loads(table.schema().to_json()))
-    return {leaf.token: token_of(_physical_path(leaf, schema, physical)) for leaf in leaves}
-
-
-def live_rows(table: DeltaTable) -> dict[str, pa.Array]:
-    """For each file with a deletion vector, by the last part of its path, which of its rows are live."""
-    if "deletionVectors" not in (table.protocol().reader_features or []):
-        return {}
-    vectors = pa.table(table.deletion_vectors())
-    names = [unquote(uri).rpartition("/")[2] for uri in vectors["filepath"].to_pylist()]
-    return {name: vector.values for name, vector in zip(names, vectors["selection_vector"], strict=True)}
-
-
-@dataclass(frozen=True)
-class DeltaRows:
-    """How the rows of a table's files are read: by token the token in the files, by file name the live rows."""
-
-    names: Mapping[str, str]
-    live: Mapping[str, pa.Array]
-
-
-@lru_cache(maxsize=4)
-def delta_rows(root: str, path: str, version: int, ignore_case: bool) -> DeltaRows:
-    """The same of one version of the table at `path`; kept, as a worker reads many files of a table.
-
-    Raises:
-        SourceError: if the log cannot be read.
-    """
-    try:
-        table = open_table(place_uri(root, path))
-        if table.version() != version:
-            table.load_as_version(version)
-        leaves = schema_leaves(pa.schema(table.schema().to_arrow()), ignore_case)
-        columns = table.metadata().partition_columns
-        partitions = {token_of((name.casefold() if ignore_case else name,)) for name in columns}
-        data = [leaf for leaf in leaves if leaf.token not in partitions]
-        return DeltaRows(physical_tokens(table, data), live_rows(table))
-    except LakeError as error:
-        kind = SourceBusyError if isinstance(error, Transient) else SourceError
-        raise kind(f"cannot read the Delta table {path}", value=_reason(error), hint=_HINT) from error
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic of the Rust side is no Exception
-        raise SourceError(f"cannot read the Delta table {path}", value=first_line(error), hint=_HINT) from error
-
-
-def _physical_path(leaf: Leaf, schema: pa.Schema, physical: Mapping[str, Any]) -> list[str]:
-    """The names under which the log keeps a leaf's statistics."""
-    names, fields = [], list(schema)
-    for index in leaf.indices:
-        entry = physical[fields[index].name]
-        names.append(str(entry["name"]))
-        physical = entry["children"]
-        type_ = fields[index].type
-        fields = [type_.field(i) for i in range(type_.num_fields)] if pa.types.is_struct(type_) else []
-    return names

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.int96 import timestamps
 from lakebed.connectors.lake.read import open_parquet
 
 _MAGIC = b"PAR1"
@@ -140,21 +141,11 @@ def wide_timestamps(source: pa.NativeFile) -> str:
     columns = [n for n in range(file.metadata.num_columns) if file.schema.column(n).physical_type == "INT96"]
     for column in columns:
         for batch in file.reader.iter_batches(1 << 16, range(file.num_row_groups), [column], use_threads=False):
-            for values in _timestamps(batch.column(0)):
+            for values in timestamps(batch.column(0)):
                 ends = pc.min_max(values.view(pa.int64()))
                 if (ends["max"].as_py() or 0) > _MAX_SECONDS or (ends["min"].as_py() or 0) < -_MAX_SECONDS:
                     return str(file.schema.column(column).path)
     return ""
-
-
-def _timestamps(values: pa.Array) -> Iterator[pa.Array]:
-    if pa.types.is_timestamp(values.type):
-        yield values
-    elif pa.types.is_struct(values.type):
-        for index in range(values.type.num_fields):
-            yield from _timestamps(values.field(index))
-    elif pa.types.is_nested(values.type):
-        yield from _timestamps(values.values)
 
 
 def write_parquet(table: pa.Table, traits: ParquetTraits) -> bytes:

@@ -5,7 +5,7 @@ exact; where no cell has a fraction of a microsecond the microseconds are (Spark
 usual end of validity). Which of the two it is does not matter to what is compared: the instant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -16,25 +16,27 @@ _NS_PER_US = 1000
 _MAX_US = (1 << 63) // _NS_PER_US
 
 
-def exact_batch(narrow: pa.RecordBatch, wide: pa.RecordBatch) -> pa.RecordBatch:
+def exact_batch(narrow: pa.RecordBatch, wide: Mapping[int, pa.Array]) -> pa.RecordBatch:
     """The batch with each column as it is exact.
 
     Args:
         narrow: timestamps of 96 bits as nanoseconds, taken modulo 2^64.
-        wide: the same rows, such timestamps as microseconds, cut off.
+        wide: the same rows of the columns that have such, by place, in microseconds, cut off.
 
     Raises:
         SourceError: for a column with values that need both more years and more digits.
     """
-    columns = [_exact(*pair) for pair in zip(narrow.columns, wide.columns, narrow.schema.names, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, narrow.schema.names)
+    names = narrow.schema.names
+    columns = [
+        _exact(column, wide[place], names[place]) if place in wide else column
+        for place, column in enumerate(narrow.columns)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names)
 
 
 def _exact(narrow: pa.Array, wide: pa.Array, name: str) -> pa.Array:
-    if narrow.type == wide.type:
-        return narrow
     fits = is_whole = True
-    for ns, us in zip(_timestamps(narrow), _timestamps(wide), strict=True):
+    for ns, us in zip(timestamps(narrow), timestamps(wide), strict=True):
         if ns.type != us.type:
             values = us.drop_null().view(pa.int64()).to_numpy()
             fits &= bool((np.abs(values) < _MAX_US).all())
@@ -49,15 +51,15 @@ def _exact(narrow: pa.Array, wide: pa.Array, name: str) -> pa.Array:
     )
 
 
-def _timestamps(values: pa.Array) -> Iterator[pa.Array]:
+def timestamps(values: pa.Array) -> Iterator[pa.Array]:
     """The arrays of timestamps inside of an array, in the order of its type."""
     if pa.types.is_timestamp(values.type):
         yield values
     elif pa.types.is_struct(values.type):
         for index in range(values.type.num_fields):
-            yield from _timestamps(values.field(index))
+            yield from timestamps(values.field(index))
     elif pa.types.is_map(values.type):
-        yield from _timestamps(values.keys)
-        yield from _timestamps(values.items)
+        yield from timestamps(values.keys)
+        yield from timestamps(values.items)
     elif pa.types.is_nested(values.type):
-        yield from _timestamps(values.values)
+        yield from timestamps(values.values)

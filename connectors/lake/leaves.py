@@ -85,6 +85,12 @@ def storage_type(type_: pa.DataType) -> pa.DataType:
             return type_
 
 
+def n_parquet_columns(type_: pa.DataType) -> int:
+    """How many Parquet columns a field of this type takes up."""
+    type_ = storage_type(type_)
+    return sum(n_parquet_columns(type_.field(index).type) for index in range(type_.num_fields)) or 1
+
+
 def schema_leaves(schema: pa.Schema, ignore_case: bool = False) -> list[Leaf]:
     """The leaves of a schema, in its order.
 

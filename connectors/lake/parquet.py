@@ -22,10 +22,10 @@ from lakebed.connectors.lake.canonical import NS_PER_UNIT, Canonical, is_nan, is
 from lakebed.connectors.lake.files import FileEnd, file_end, open_file
 from lakebed.connectors.lake.footer import has_encrypted_columns
 from lakebed.connectors.lake.isolated import alive, isolated_map
-from lakebed.connectors.lake.leaves import Leaf, schema_leaves
+from lakebed.connectors.lake.leaves import Leaf, n_parquet_columns, schema_leaves
 from lakebed.connectors.lake.model import FileEntry, Unreadable
 from lakebed.connectors.lake.no_table import HEAD_BYTES, not_parquet
-from lakebed.connectors.lake.read import n_parquet_columns, open_parquet, source_errors
+from lakebed.connectors.lake.read import open_parquet, source_errors
 from lakebed.connectors.lake.statistics import (
     UNKNOWN,
     FileFacts,
@@ -67,8 +67,10 @@ def read_footers(
                 raw += isolated_map(_parse_end, ends, n_processes, lambda end, why: _deadly(end.entry, why))
     else:
         raw = isolated_map(lambda entry: _try_footer(root, entry), entries, n_processes, _deadly)
-    plain = [_plainly(root, footer, entry) for footer, entry in zip(raw, entries, strict=True)]
-    return [footer if isinstance(footer, Unreadable) else footer.facts(ignore_case) for footer in plain]
+    # each file that cannot be read is opened once more: in threads, since an object store takes its time
+    with ThreadPoolExecutor(max(1, n_workers)) as pool:
+        plain = pool.map(lambda pair: _plainly(root, *pair), zip(raw, entries, strict=True))
+        return [footer if isinstance(footer, Unreadable) else footer.facts(ignore_case) for footer in plain]
 
 
 def _n_cores() -> int:

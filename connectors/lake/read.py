@@ -4,7 +4,7 @@ Runs inside Spark's Python workers and in plain Python; knows neither Spark nor 
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast
@@ -23,9 +23,9 @@ from lakebed.connectors.lake.leaves import (
     Path,
     batch_leaves,
     missing_leaf,
+    n_parquet_columns,
     path_of,
     schema_leaves,
-    storage_type,
 )
 from lakebed.connectors.lake.text.model import StagedCast
 from lakebed.connectors.lake.text.types import cast_staged
@@ -54,7 +54,7 @@ class Split:
     table_id: int
     split_id: int
     path: str
-    format: Literal["parquet", "staged", "delta"]
+    format: Literal["parquet", "staged"]
     row_groups: tuple[int, ...] | None
     partition_values: tuple[tuple[str, str | None, str], ...]
     casts: tuple[tuple[str, str], ...]
@@ -122,7 +122,7 @@ def _read_delta(
     root: str, split: Split, tokens: Sequence[str], counter: ReadCounter, *, ignore_case: bool, as_stored: bool
 ) -> Iterator[dict[str, LeafArray]]:
     """The live rows of a file, under the names that the table's log gives its columns."""
-    from lakebed.connectors.lake.delta_log import delta_rows
+    from lakebed.connectors.lake.delta_rows import delta_rows
 
     path, version = split.delta or ("", 0)
     rows = delta_rows(root, path, version, ignore_case)
@@ -158,15 +158,19 @@ def _read_planned(
     tokens: Sequence[str],
     counter: ReadCounter,
     plan: "_Plan",
-    wide: pq.ParquetFile | None = None,
+    wide: "WideTwin | None" = None,
 ) -> Iterator[dict[str, LeafArray]]:
-    """The cells of planned columns; `wide` is the same file with INT96 read in microseconds."""
+    """The cells of planned columns; `wide` reads those with INT96 in microseconds."""
     constants = {token: constant for token, constant in _constants(split).items() if token in set(tokens)}
     casts = cast("dict[str, StagedCast]", dict(split.casts))
-    batches = _batches(file, split.row_groups, plan.column_indices, counter)
+    n_batch_rows = _batch_rows(plan.column_indices)
+    batches = _batches(file, split.row_groups, plan.column_indices, counter, n_batch_rows)
     if wide is not None:
-        twins = _batches(wide, split.row_groups, plan.column_indices, ReadCounter())
-        batches = (exact_batch(batch, twin) for batch, twin in zip(batches, twins, strict=True))
+        twins = _batches(wide.file, split.row_groups, wide.columns, ReadCounter(), n_batch_rows)
+        batches = (
+            exact_batch(batch, dict(zip(wide.places, twin.columns, strict=True)))
+            for batch, twin in zip(batches, twins, strict=True)
+        )
     for batch in batches:
         alive()
         cells = {**_exact_leaves(batch, plan.leaves), **_constant_leaves(constants, batch.num_rows)}
@@ -216,20 +220,39 @@ def _read_whole(source: pa.NativeFile, path: str, counter: ReadCounter) -> pa.Na
     return pa.BufferReader(data)
 
 
-def wide_twin(file: pq.ParquetFile, source: pa.NativeFile, columns: Sequence[int]) -> pq.ParquetFile | None:
-    """The file again with its timestamps of 96 bits in microseconds, if one of the columns has such.
+@dataclass(frozen=True)
+class WideTwin:
+    """A file again with its timestamps of 96 bits in microseconds.
+
+    `columns` are the Parquet columns of the planned fields that have such, `places` the places of these fields among
+    all that are planned.
+    """
+
+    file: pq.ParquetFile
+    columns: list[int]
+    places: list[int]
+
+
+def wide_twin(file: pq.ParquetFile, source: pa.NativeFile, columns: Collection[int]) -> WideTwin | None:
+    """The twin of a file of which some columns are read, if one of these has timestamps of 96 bits.
 
     Args:
         file: open.
         source: its bytes.
-        columns: positions of Parquet columns.
+        columns: positions of Parquet columns, all those of some fields.
     """
     # most files have no nanoseconds at all, which is cheaper to see
     if not any("[ns" in str(field.type) for field in file.schema_arrow):
         return None
-    schema = file.metadata.schema
-    has_wide = any(schema.column(column).physical_type == "INT96" for column in columns)
-    return open_parquet(source, "us") if has_wide else None
+    schema, chosen = file.metadata.schema, set(columns)
+    planned = [found for found in column_ranges(file.schema_arrow) if found and found[0] in chosen]
+    places = [
+        place
+        for place, found in enumerate(planned)
+        if any(schema.column(column).physical_type == "INT96" for column in found)
+    ]
+    wide = [column for place in places for column in planned[place]]
+    return WideTwin(open_parquet(source, "us"), wide, places) if places else None
 
 
 def open_parquet(source: pa.NativeFile, int96_unit: str | None = None) -> pq.ParquetFile:
@@ -274,12 +297,6 @@ def reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 
 
-def n_parquet_columns(type_: pa.DataType) -> int:
-    """How many Parquet columns a field of this type takes up."""
-    type_ = storage_type(type_)
-    return sum(n_parquet_columns(type_.field(index).type) for index in range(type_.num_fields)) or 1
-
-
 @dataclass(frozen=True)
 class _Plan:
     column_indices: list[int]
@@ -315,12 +332,19 @@ def column_ranges(schema: pa.Schema) -> list[range]:
     return ranges
 
 
+def _batch_rows(columns: Sequence[int]) -> int:
+    return max(256, min(MAX_BATCH_ROWS, MAX_BATCH_CELLS // max(1, len(columns))))
+
+
 def _batches(
-    file: pq.ParquetFile, row_groups: tuple[int, ...] | None, columns: list[int], counter: ReadCounter
+    file: pq.ParquetFile,
+    row_groups: tuple[int, ...] | None,
+    columns: list[int],
+    counter: ReadCounter,
+    n_batch_rows: int,
 ) -> Iterator[pa.RecordBatch]:
     metadata = file.metadata
     groups = range(metadata.num_row_groups) if row_groups is None else row_groups
-    n_batch_rows = max(256, min(MAX_BATCH_ROWS, MAX_BATCH_CELLS // max(1, len(columns))))
     for run in _runs(groups, [metadata.row_group(group).num_rows for group in groups], n_batch_rows):
         if not columns:
             yield from _empty_batches(sum(metadata.row_group(group).num_rows for group in run))

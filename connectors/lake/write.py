@@ -17,10 +17,9 @@ from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.leaves import token_of
 from lakebed.connectors.lake.text.json_text import json_texts
 from lakebed.connectors.lake.text.renderings import render
-from lakebed.connectors.lake.text.types import float_texts
+from lakebed.connectors.lake.text.types import PLAIN_FORM, float_texts
 
 _BATCH_ROWS = 1 << 16
-_FORM = re.compile(r"\^.*?\[0-9\]\{2\}([ T])\[0-9\]\{2\}:\[0-9\]\{2\}(:\[0-9\]\{2\})?(?:\\\.\[0-9\]\{([1-6])\})?(Z?)\$")
 _QUOTE = '"'
 
 
@@ -150,7 +149,7 @@ def cell_texts(values: pa.Array, form: str = "") -> pa.Array:
 
 
 def _timestamp_texts(values: pa.Array, form: str) -> pa.Array:
-    match = _FORM.fullmatch(form)
+    match = PLAIN_FORM.fullmatch(form)
     separator, seconds, digits, zone = match.groups() if match else (" ", ":", "6", "")
     texts = pc.strftime(values.cast(pa.timestamp("us")), format=f"%Y-%m-%d{separator}%H:%M:%S")
     n_kept = len("2000-01-01 00:00") + (len(":00") if seconds else 0) + (1 + int(digits) if digits else 0)

@@ -89,7 +89,7 @@ def _exact(
     metrics.peak_worker_bytes = max(content.result.peak_worker_bytes, verified.peak_worker_bytes)
     tables = {
         "edges": outcome.edges(view, content, verified, config),
-        "candidates": outcome.candidates(sketched, verified, config.confidence),
+        "candidates": outcome.candidates(view.lake, sketched, verified, config.confidence),
         "funnel": outcome.funnel(view, verified),
         "unstable": outcome.unstable(view, content.unstable),
     }
@@ -116,7 +116,7 @@ def _sampled(
     metrics.peak_worker_bytes = sampled.peak_worker_bytes
     tables = {
         "edges": outcome.trivial_edges(view, config, config.key_at(stage.workspace.artifacts)),
-        "candidates": outcome.sampled_candidates(sampled.pairs, config.confidence),
+        "candidates": outcome.sampled_candidates(view.lake, sampled.pairs, config.confidence),
         "funnel": outcome.sampled_funnel(view, sampled.pairs),
         "unstable": outcome.unstable(view, sampled.errors),
     }

@@ -81,7 +81,7 @@ def proven_rows(
             "coincidental": chance.chance > config.chance_threshold,
             "coincidental_reason": "chance" if chance.chance > config.chance_threshold else None,
             "chance_parts": _chance_parts(lake, child, chance),
-            "child_bytes": facts.n_bytes[child],
+            "child_bytes": facts.n_bytes[lake.stands_for[child]],
             "certificate": _certificate(pairs, place, lake, facts, config),
         }
         for place, (child, parent, chance) in enumerate(zip(pairs.child, pairs.parent, chances, strict=True))
@@ -161,11 +161,13 @@ def _certificate(
     child, parent, counts = int(pairs.child[place]), int(pairs.parent[place]), pairs.counts
     sizes = max(1, int(counts.n_child_distinct[place])) * max(1, int(counts.n_parent_distinct[place]))
     tokens = [json.loads(lake.tokens[token]) for token in lake.bounds.token[lake.columns_of(child)]]
+    as_text = [*lake.read_as_text(child), *lake.read_as_text(parent)]
     return _json(
         {
-            **_parties(facts, child, parent, config),
+            **_parties(facts, int(lake.stands_for[child]), int(lake.stands_for[parent]), config),
             "columns": tokens,
             "column_map": "each column of the child to the parent's of the same name",
+            **({"compared_as_text": [json.loads(token) for token in as_text]} if as_text else {}),
             "n_child_rows": int(counts.n_child_rows[place]),
             "n_child_distinct": int(counts.n_child_distinct[place]),
             "n_parent_rows": int(counts.n_parent_rows[place]),
@@ -192,10 +194,10 @@ def _parties(facts: TableFacts, child: int, parent: int, config: ContainmentConf
 
 def _names(lake: LakeStatistics, child: int, parent: int) -> dict[str, Any]:
     return {
-        "child": lake.names[child],
-        "parent": lake.names[parent],
-        "child_id": int(child),
-        "parent_id": int(parent),
+        "child": lake.name_of(child),
+        "parent": lake.name_of(parent),
+        "child_id": int(lake.stands_for[child]),
+        "parent_id": int(lake.stands_for[parent]),
     }
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from lakebed.connectors.errors import SourceError
 from lakebed.tasks.containment.kernel.min_max import Refutation, refute_pairs
 from lakebed.tasks.containment.kernel.schema_graph import Int32, schema_edges
-from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics
-from lakebed.tasks.containment.trust import SUMMARY_KEY, trusted
+from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics, read_inventory
+from lakebed.tasks.containment.trust import SUMMARY_KEY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 REASONS = {
@@ -88,20 +88,20 @@ def explain_table(
     named = store.manifest(containment).summary.get(SUMMARY_KEY, {})
     numbers = dict(zip(tables["name"].to_pylist(), tables["table_id"].to_pylist(), strict=True))
     wrong = {numbers[name_]: tokens for name_, tokens in named.items()}
-    columns, file_bounds = trusted(store.read(inventory, "columns"), store.read(inventory, "file_bounds"), wrong)
-    extras = (file_bounds, store.read(inventory, "partition_values"))
-    lake = load_statistics(tables, columns, store.read(inventory, "files"), extras, strict_types=strict_types)
+    parts = read_inventory(store, inventory, wrong, strict_types=strict_types)
+    extras = (parts.file_bounds, parts.partition_values)
+    lake = load_statistics(parts.tables, parts.columns, parts.files, extras, strict_types=strict_types)
     table = _table_id(lake, name)
     children, parents = _schema_pairs(lake, table)
     known = _known(store, containment, table)
-    pairs = _verdicts(lake, columns, (children, parents), known)
+    pairs = tuple(_verdicts(lake, parts.columns, (children, parents), known))
     row = tables.slice(table, 1).to_pylist()[0]
     return Explanation(
         table=lake.names[table],
         n_rows=row["n_rows"],
         n_bytes=row["n_bytes"],
-        n_schema_parents=int((children == table).sum()),
-        n_schema_children=int((parents == table).sum()),
+        n_schema_parents=sum(pair.child == name for pair in pairs),
+        n_schema_children=sum(pair.parent == name for pair in pairs),
         pairs=tuple(sorted(pairs, key=_rank)),
     )
 
@@ -122,16 +122,17 @@ def _table_id(lake: LakeStatistics, name: str) -> int:
 
 
 def _schema_pairs(lake: LakeStatistics, table: int) -> tuple[Int32, Int32]:
-    """Ordered pairs with the table as child or as parent whose schemas allow a containment."""
+    """Ordered pairs with the table, or a reading of it, as child or parent whose schemas allow a containment."""
     schema = lake.groups.schema_of_table[table]
     child_schemas, parent_schemas = schema_edges(lake.groups)
     above = np.isin(lake.groups.schema_of_table, parent_schemas[child_schemas == schema])
     below = np.isin(lake.groups.schema_of_table, child_schemas[parent_schemas == schema])
-    above[table] = below[table] = False
+    mine = np.flatnonzero(lake.stands_for == table)
+    above[mine] = below[mine] = False
     parents, children = np.flatnonzero(above), np.flatnonzero(below)
     return (
-        np.concatenate([np.full(len(parents), table), children]).astype(np.int32),
-        np.concatenate([parents, np.full(len(children), table)]).astype(np.int32),
+        np.concatenate([np.repeat(mine, len(parents)), np.tile(children, len(mine))]).astype(np.int32),
+        np.concatenate([np.tile(parents, len(mine)), np.repeat(mine, len(children))]).astype(np.int32),
     )
 
 
@@ -157,16 +158,28 @@ def _verdicts(
     reasons, entries = refute_pairs(lake.bounds, *pairs, is_bag=known.is_bag)
     trivial = lake.bounds.trivial_tables()
     for place, pair in enumerate(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)):
-        names = (lake.names[pair[0]], lake.names[pair[1]])
-        if pair in known.edges:
-            yield _proven(names, known.edges[pair])
+        if reasons[place] == Refutation.READING:
+            continue
+        names = (lake.name_of(pair[0]), lake.name_of(pair[1]))
+        tables = (int(lake.stands_for[pair[0]]), int(lake.stands_for[pair[1]]))
+        if tables in known.edges:
+            verdict = _proven(names, known.edges[tables])
         elif trivial[pair[0]]:
-            yield PairVerdict(*names, "definition", "contained", "the child has no rows, or nothing but nulls", {})
+            verdict = PairVerdict(*names, "definition", "contained", "the child has no rows, or nothing but nulls", {})
         elif reasons[place]:
             words = _words(lake, columns, pair, Refutation(int(reasons[place])), int(entries[place]))
-            yield PairVerdict(*names, "min_max", "not contained", words, {})
+            verdict = PairVerdict(*names, "min_max", "not contained", words, {})
         else:
-            yield _by_content(names, pair, known)
+            verdict = _by_content(names, tables, known)
+        as_text = [*lake.read_as_text(pair[0]), *lake.read_as_text(pair[1])]
+        yield replace(verdict, reason=verdict.reason + _compared_as_text(as_text)) if as_text else verdict
+
+
+def _compared_as_text(tokens: list[str]) -> str:
+    """Which columns a pair compares as text, though the text file's have a type, and how to have it otherwise."""
+    shown = ", ".join(_dotted(token) for token in tokens[:MAX_NAMES])
+    more = f" and {len(tokens) - MAX_NAMES} more" if len(tokens) > MAX_NAMES else ""
+    return f" ({shown}{more}: typed in the text file, compared as text with text)"
 
 
 def _by_content(names: tuple[str, str], pair: tuple[int, int], known: _Known) -> PairVerdict:
@@ -209,7 +222,7 @@ def _words(lake: LakeStatistics, columns: pa.Table, pair: tuple[int, int], reaso
     token = int(lake.bounds.token[entry])
     theirs = int(lake.entries(np.array([pair[1]]), np.array([token]))[0])
     mine, other = (columns.slice(int(lake.column_rows[place]), 1).to_pylist()[0] for place in (entry, theirs))
-    column = ".".join(str(part) for part in json.loads(lake.tokens[token]))
+    column = _dotted(lake.tokens[token])
     return REASONS[reason].format(
         column=column,
         child_min=mine["min_text"],
@@ -217,6 +230,10 @@ def _words(lake: LakeStatistics, columns: pa.Table, pair: tuple[int, int], reaso
         parent_min=other["min_text"],
         parent_max=other["max_text"],
     )
+
+
+def _dotted(token: str) -> str:
+    return ".".join(str(part) for part in json.loads(token))
 
 
 def _rank(pair: PairVerdict) -> tuple[int, float, str, str]:

@@ -13,7 +13,7 @@ from lakebed.tasks.containment.evidence import ProvenPairs, edge_table, proven_r
 from lakebed.tasks.containment.kernel.schema_graph import count_table_pairs
 from lakebed.tasks.containment.kernel.sketches import SketchedPairs
 from lakebed.tasks.containment.samples import ContentScan, Verified
-from lakebed.tasks.containment.statistics import LakeView
+from lakebed.tasks.containment.statistics import LakeStatistics, LakeView
 from lakebed.tasks.encoding.sketch import containment_intervals
 
 
@@ -28,13 +28,13 @@ def edges(view: LakeView, content: ContentScan, verified: Verified, config: Cont
     return edge_table(rows)
 
 
-def candidates(sketched: SketchedPairs, verified: Verified, confidence: float) -> pa.Table:
+def candidates(lake: LakeStatistics, sketched: SketchedPairs, verified: Verified, confidence: float) -> pa.Table:
     """The CANDIDATES table: pairs that share sampled rows but not all, and pairs that were compared exactly."""
     has_shared = (sketched.n_missing > 0) & (sketched.n_missing < sketched.n_compared)
     near = sketched.take(np.flatnonzero(has_shared))
     refuted = np.full(len(near.child), "refuted_by_sketch")
     intervals = containment_intervals(near.n_compared, near.n_missing, confidence)
-    return _ordered([_candidate_table(near, refuted, intervals), _compared(verified)])
+    return _ordered([_candidate_table(lake, near, refuted, intervals), _compared(lake, verified)])
 
 
 def funnel(view: LakeView, verified: Verified) -> pa.Table:
@@ -51,11 +51,11 @@ def trivial_edges(view: LakeView, config: ContainmentConfig, key: bytes) -> pa.T
     return edge_table(trivial_rows(*view.trivial, view.lake, facts, config))
 
 
-def sampled_candidates(pairs: SketchedPairs, confidence: float) -> pa.Table:
+def sampled_candidates(lake: LakeStatistics, pairs: SketchedPairs, confidence: float) -> pa.Table:
     """The CANDIDATES table of the sampled mode: every pair that was compared."""
     verdicts = np.where(pairs.n_missing > 0, "refuted_by_sample", "passed_sample")
     intervals = containment_intervals(pairs.n_compared, pairs.n_missing, confidence)
-    return _ordered([_candidate_table(pairs, verdicts, intervals)])
+    return _ordered([_candidate_table(lake, pairs, verdicts, intervals)])
 
 
 def sampled_funnel(view: LakeView, pairs: SketchedPairs) -> pa.Table:
@@ -69,7 +69,8 @@ def sampled_funnel(view: LakeView, pairs: SketchedPairs) -> pa.Table:
 
 def unstable(view: LakeView, reasons: Mapping[int, str]) -> pa.Table:
     """The UNSTABLE table."""
-    rows = [{"name": view.lake.names[table], "reason": why} for table, why in sorted(reasons.items())]
+    by_name = {view.lake.name_of(table): why for table, why in sorted(reasons.items(), reverse=True)}
+    rows = [{"name": name, "reason": why} for name, why in reversed(by_name.items())]
     return pa.Table.from_pylist(rows, schema=UNSTABLE.arrow_schema())
 
 
@@ -87,7 +88,7 @@ def summary(view: LakeView, tables: Mapping[str, pa.Table], config: ContainmentC
         "proven": after["proof"],
         "coincidental": sum(found["coincidental"].to_pylist()),
         "contained_tables": len(found["child_id"].unique()),
-        "tables_in_question": len(np.unique(view.survey.roles[:, 1])),
+        "tables_in_question": _n_in_question(view),
         "unstable": tables["unstable"].num_rows,
         "are_near_misses_complete": view.survey.is_listed,
     }
@@ -95,10 +96,16 @@ def summary(view: LakeView, tables: Mapping[str, pa.Table], config: ContainmentC
 
 def _first_steps(view: LakeView) -> list[tuple[str, int, int | None]]:
     n_pairs = view.survey.n_pairs + len(view.trivial[0])
+    is_table = ~view.lake.is_reading
+    n_tables_of = np.bincount(view.lake.groups.schema_of_table[is_table], minlength=view.lake.groups.n_schemas)
     return [
-        ("schema", count_table_pairs(view.lake.groups, *view.schema_pairs), len(view.lake.names)),
-        ("min_max", n_pairs, len(np.unique(view.survey.roles[:, 1]))),
+        ("schema", count_table_pairs(n_tables_of, *view.schema_pairs), int(is_table.sum())),
+        ("min_max", n_pairs, _n_in_question(view)),
     ]
+
+
+def _n_in_question(view: LakeView) -> int:
+    return len(np.unique(view.lake.stands_for[view.survey.roles[:, 1]]))
 
 
 def _funnel_table(steps: list[tuple[str, int, int | None]]) -> pa.Table:
@@ -106,19 +113,22 @@ def _funnel_table(steps: list[tuple[str, int, int | None]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=FUNNEL.arrow_schema())
 
 
-def _compared(verified: Verified) -> pa.Table:
+def _compared(lake: LakeStatistics, verified: Verified) -> pa.Table:
     """The exact counts; under bag semantics repeats may be missing, of which no more are told than distinct rows."""
     n_distinct, n_missing = verified.counts.n_child_distinct, verified.counts.n_missing
     n_shown = np.minimum(n_missing, n_distinct)
     share = 1.0 - n_shown / np.maximum(n_distinct, 1)
     pairs = SketchedPairs(verified.pairs.child, verified.pairs.parent, n_distinct, n_shown)
     verdicts = np.where(n_missing > 0, "refuted_by_rows", "proven")
-    return _candidate_table(pairs, verdicts, np.stack([share] * 3))
+    return _candidate_table(lake, pairs, verdicts, np.stack([share] * 3))
 
 
-def _candidate_table(pairs: SketchedPairs, verdicts: NDArray[np.str_], fractions: NDArray[np.float64]) -> pa.Table:
+def _candidate_table(
+    lake: LakeStatistics, pairs: SketchedPairs, verdicts: NDArray[np.str_], fractions: NDArray[np.float64]
+) -> pa.Table:
     """Rows of CANDIDATES; fractions (3, k), NaN where there is none."""
-    columns = [pairs.child, pairs.parent, verdicts, pairs.n_compared, pairs.n_missing, *fractions]
+    ends = lake.stands_for[pairs.child], lake.stands_for[pairs.parent]
+    columns = [*ends, verdicts, pairs.n_compared, pairs.n_missing, *fractions]
     schema = CANDIDATES.arrow_schema()
     arrays = [pa.array(column, field.type, from_pandas=True) for column, field in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)

@@ -53,7 +53,7 @@ def scan_content(
     result = gather(rows, plan, roles, view.lake)
     unstable = view.tables.changed_since(workspace.lake.root, sorted(plan.tables)) | result.errors
     if workspace.lake.strict:
-        require_read(unstable, view.lake.names)
+        require_read({int(view.lake.stands_for[table]): why for table, why in unstable.items()}, view.lake.names)
     return ContentScan(plan, result, unstable, untrusted(rows, view.tables.columns, unstable, reuse.tables)), reuse
 
 

@@ -1,6 +1,6 @@
 """Schemas and bounds, the first two steps: the inventory as the arrays that kernels work on, and what they leave."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds, MinMaxSurvey, survey
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups, group_schemas, schema_edges
+from lakebed.tasks.containment.readings import FORM, STANDS_FOR, InventoryParts, text_columns, with_readings
 from lakebed.tasks.containment.trust import BOUNDS, Untrusted, trusted
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.scan.splits import InventoryTables
@@ -22,9 +23,10 @@ class LakeStatistics:
     """The inventory as arrays.
 
     Attributes:
-        names: of the tables, by table_id.
+        names: of the tables, by table_id; those of readings, which come behind the tables, are no names of tables.
         tokens: of the columns, by token number.
         column_rows: row of the inventory's `columns` behind each entry of `bounds`.
+        stands_for: (n_tables,) the table that each is or is a reading of (readings.py).
     """
 
     names: list[str]
@@ -32,6 +34,23 @@ class LakeStatistics:
     groups: SchemaGroups
     bounds: ColumnBounds
     column_rows: Int64
+    stands_for: Int32
+
+    @property
+    def is_reading(self) -> NDArray[np.bool_]:
+        """(n_tables,) whether it is but a reading of another table."""
+        found: NDArray[np.bool_] = self.stands_for != np.arange(len(self.stands_for))
+        return found
+
+    def name_of(self, table: int) -> str:
+        """The name of a table, or of the one that a reading is of."""
+        return self.names[int(self.stands_for[table])]
+
+    def read_as_text(self, table: int) -> list[str]:
+        """The tokens that a reading reads as text; none of a table."""
+        columns = self.columns_of(table)
+        tokens = [self.tokens[token] for token in self.bounds.token[columns].tolist()]
+        return text_columns(self.bounds.form[columns].tolist(), tokens) if len(self.bounds.form) else []
 
     @property
     def n_rows(self) -> Int64:
@@ -78,25 +97,43 @@ def view_lake(
     store: ArtifactStore, inventory: ArtifactRef, config: ContainmentConfig, wrong: Untrusted | None = None
 ) -> LakeView:
     """Schema graph and min-max pruning, from the inventory alone, without statistics that are wrong: reads no data."""
-    tables, columns, files = (store.read(inventory, name) for name in ("tables", "columns", "files"))
-    columns, file_bounds = trusted(columns, store.read(inventory, "file_bounds"), wrong or {})
-    extras = (file_bounds, store.read(inventory, "partition_values"))
-    lake = load_statistics(tables, columns, files, extras, strict_types=config.strict_types)
+    parts = read_inventory(store, inventory, wrong or {}, strict_types=config.strict_types)
+    extras = (parts.file_bounds, parts.partition_values)
+    lake = load_statistics(parts.tables, parts.columns, parts.files, extras, strict_types=config.strict_types)
     pairs = schema_edges(lake.groups)
     found = survey(lake.groups, pairs, lake.bounds, is_bag=config.semantics == "bag", max_pairs=config.max_listed_pairs)
     return LakeView(
-        InventoryTables(tables, columns, files), lake, pairs, found, trivial_pairs(lake, pairs), wrong or {}
+        InventoryTables(parts.tables, parts.columns, parts.files),
+        lake,
+        pairs,
+        found,
+        trivial_pairs(lake, pairs),
+        wrong or {},
     )
+
+
+def read_inventory(
+    store: ArtifactStore, inventory: ArtifactRef, wrong: Untrusted, *, strict_types: bool
+) -> InventoryParts:
+    """The inventory's tables without wrong statistics, and with readings, which strict types have none of.
+
+    Raises:
+        ArtifactError: if one is missing or unreadable.
+    """
+    tables, columns, files = (store.read(inventory, name) for name in ("tables", "columns", "files"))
+    columns, file_bounds = trusted(columns, store.read(inventory, "file_bounds"), wrong)
+    parts = InventoryParts(tables, columns, files, file_bounds, store.read(inventory, "partition_values"))
+    return parts if strict_types else with_readings(parts, store.folder(inventory.stage, inventory.key))
 
 
 def trivial_pairs(lake: LakeStatistics, schema_pairs: tuple[Int32, Int32]) -> tuple[Int32, Int32]:
     """Pairs that hold by definition: the child has no rows, or nothing but nulls. At most 1,000 parents a child."""
     children: list[int] = []
     parents: list[int] = []
-    for child in np.flatnonzero(lake.bounds.trivial_tables()).tolist():
+    for child in np.flatnonzero(lake.bounds.trivial_tables() & ~lake.is_reading).tolist():
         containing = schema_pairs[1][schema_pairs[0] == lake.groups.schema_of_table[child]]
         tables = np.concatenate([lake.groups.schema_tables(schema) for schema in containing.tolist()])
-        listed = np.sort(tables[tables != child])[:MAX_TRIVIAL_PARENTS]
+        listed = np.sort(tables[(tables != child) & ~lake.is_reading[tables]])[:MAX_TRIVIAL_PARENTS]
         children += [child] * len(listed)
         parents += listed.tolist()
     return np.array(children, np.int32), np.array(parents, np.int32)
@@ -106,7 +143,10 @@ def load_statistics(
     tables: pa.Table, columns: pa.Table, files: pa.Table, extras: tuple[pa.Table, pa.Table], *, strict_types: bool
 ) -> LakeStatistics:
     """Reads the inventory's `tables`, `columns`, `files` and, as extras, `file_bounds` and `partition_values`."""
-    names = tables.sort_by("table_id")["name"].to_pylist()
+    tables = tables.sort_by("table_id")
+    names = tables["name"].to_pylist()
+    stands_for = tables[STANDS_FOR if STANDS_FOR in tables.column_names else "table_id"].to_numpy().astype(np.int32)
+    form = columns[FORM].to_numpy() if FORM in columns.column_names else np.empty(0, np.int8)
     tokens = pc.array_sort_indices(pc.unique(columns["token"]))
     vocabulary = pc.unique(columns["token"]).take(tokens)
     token = pc.index_in(columns["token"], vocabulary).to_numpy().astype(np.int32)
@@ -120,14 +160,16 @@ def load_statistics(
         token=token[order],
         kind=kind.to_numpy().astype(np.int32)[order],
         n_nulls=_filled(columns["n_nulls"])[order],
-        n_rows=tables.sort_by("table_id")["n_rows"].to_numpy().astype(np.int64),
+        n_rows=tables["n_rows"].to_numpy().astype(np.int64),
         bounds=np.stack([ranks.of(columns[name]) for name in BOUNDS], axis=1)[order],
         range_indptr=np.zeros(len(order) + 1, np.int64),
         ranges=np.empty((0, 2), np.int32),
         value_indptr=np.zeros(len(order) + 1, np.int64),
         values=np.empty(0, np.int32),
+        form=form[order] if len(form) else form,
     )
-    plain = LakeStatistics(names, vocabulary.to_pylist(), group_schemas(indptr, bounds.token), bounds, order)
+    groups = group_schemas(indptr, bounds.token)
+    plain = LakeStatistics(names, vocabulary.to_pylist(), groups, bounds, order, stands_for)
     return _with_extras(plain, vocabulary, files, extras, ranks)
 
 
@@ -160,11 +202,8 @@ def _with_extras(
     file_bounds, partition_values = extras
     range_indptr, ranges = _file_ranges(lake, vocabulary, files, file_bounds, ranks)
     value_indptr, values = _partition_values(lake, vocabulary, partition_values, ranks)
-    old = lake.bounds
-    bounds = ColumnBounds(
-        old.indptr, old.token, old.kind, old.n_nulls, old.n_rows, old.bounds, range_indptr, ranges, value_indptr, values
-    )
-    return LakeStatistics(lake.names, lake.tokens, lake.groups, bounds, lake.column_rows)
+    bounds = replace(lake.bounds, range_indptr=range_indptr, ranges=ranges, value_indptr=value_indptr, values=values)
+    return replace(lake, bounds=bounds)
 
 
 def _file_ranges(

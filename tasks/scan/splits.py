@@ -118,7 +118,7 @@ def _versions(tables: pa.Table) -> dict[int, dict[str, Any]]:
     """What splits of Delta tables that cannot be read as they lie have besides, by table."""
     through_log = tables.filter(pc.equal(tables["read_via"], "spark")).select(["table_id", "path", "delta_version"])
     return {
-        table: {"format": "delta", "delta": (path, version)}
+        table: {"delta": (path, version)}
         for table, path, version in zip(*through_log.to_pydict().values(), strict=True)
     }
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 # below these it would tell nothing
 FOLDED_MATTERS, KEY_MATTERS, SHARE_MATTERS = 0.005, 0.3, 0.005
+LEAST_NOVEL = 0.005
 SHOWN_PAIRS = 3
 
 
@@ -37,7 +38,7 @@ class Neighbour:
         if "columns" in why:
             parts += [_pair_text(pair) for pair in why["columns"][:SHOWN_PAIRS]]
             if why["unionable"]:
-                parts.append(f"unionable on {len(why['columns'])} columns, {why['novel']:.0%} of its rows new at least")
+                parts.append(_union_text(len(why["columns"]), why["novel"]))
         elif "shared_values" in why:
             parts.append(f"holds {why['share']:.0%} of the values, {why['shared_values']:,} in common")
             if why.get("folded_share", 0) > why["share"] + FOLDED_MATTERS:
@@ -53,6 +54,12 @@ class Neighbour:
         if why.get("values"):
             parts.append("such as " + ", ".join(str(value) for value in why["values"]))
         return "; ".join(parts) or _nothing_text(why)
+
+
+def _union_text(n_columns: int, novel: float) -> str:
+    """That it could be put under what was asked about, and what that would bring."""
+    new = f", at least {novel:.0%} of its rows new" if novel >= LEAST_NOVEL else ""
+    return f"unionable on {n_columns} column{'' if n_columns == 1 else 's'}{new}"
 
 
 def _pair_text(pair: dict[str, Any]) -> str:

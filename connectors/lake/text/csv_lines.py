@@ -70,6 +70,11 @@ class CsvReader:
             notes.append(f"{self.n_ragged} ragged rows left out, as `lake.text.ragged` says")
         return notes
 
+    @property
+    def n_quotes(self) -> int:
+        """Quotation marks in what was read below a header that was skipped."""
+        return self._text.n_quotes
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows below the header, in order.
 

@@ -54,7 +54,7 @@ def other_dialects(delimiter: str, is_broken: bool) -> tuple[Dialect, ...]:
 
 @dataclass
 class CheckedText:
-    """A text that Arrow's reader takes its bytes from, its quotes checked on the way.
+    """A text that Arrow's reader takes its bytes from, its quotes counted and checked on the way.
 
     Args:
         stream: of the file.
@@ -77,7 +77,7 @@ class CheckedText:
         self._allowed = np.zeros(256, np.bool_)
         self._allowed[[ord(self.delimiter), _NEWLINE, _RETURN, _QUOTE]] = True
         self._cells = _pattern(self.dialect, self.delimiter)
-        self.n_escapes = 0
+        self.n_escapes = self.n_quotes = 0
         self.has_line_breaks = False
 
     def readable(self) -> bool:
@@ -98,8 +98,10 @@ class CheckedText:
         data = self.stream.read(n_bytes)
         if self.dialect == "rfc":
             self._check_fast(data)
-        elif self._cells is not None:
-            self._check_cells(data, self._cells)
+        else:
+            self.n_quotes += data.count(b'"')
+            if self._cells is not None:
+                self._check_cells(data, self._cells)
         return data
 
     def _check_fast(self, data: bytes) -> None:
@@ -120,6 +122,7 @@ class CheckedText:
 
     def _check_quotes(self, block: np.ndarray, data: bytes) -> None:
         places = np.flatnonzero(block == _QUOTE)
+        self.n_quotes += len(places)
         opening, closing = places[int(self._is_inside) :: 2], places[1 - int(self._is_inside) :: 2]
         ends = closing[:-1] if len(closing) and closing[-1] == len(block) - 1 else closing
         before = block.take(opening - 1, mode="wrap")

@@ -1,6 +1,7 @@
 """Profiles of staged columns: block by block, which types still fit, with their bounds and nulls."""
 
 from collections.abc import Iterable
+from typing import get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,7 @@ from lakebed.connectors.lake.text.renderings import FLOATS, decimal_rendering
 from lakebed.connectors.lake.text.types import (
     CANDIDATE_TYPES,
     MAX_SAFE_INTEGER,
+    Fractions,
     cast_staged,
     is_plain_form,
     parse_canonical,
@@ -138,12 +140,15 @@ class ColumnProfile:
     def _begin(self, cell: str) -> None:
         """What the first cell says of forms that the others must have."""
         if "timestamp" in self._types:
-            # fractions of one length, or as some write them, without zeros at their ends
-            forms = (timestamp_form(cell), timestamp_form(cell, is_trimmed=True))
+            # fractions of one length, or as some write them, without zeros at their ends, the simplest first
+            forms = [timestamp_form(cell, fractions) for fractions in get_args(Fractions)]
             self._forms = [form for form in forms if form and (not self._is_canonical or is_plain_form(form))]
         if "decimal" in self._types:
             place = self._types.index("decimal")
-            self._types[place : place + 1] = [name] if (name := decimal_rendering(cell)) else []
+            name = decimal_rendering(cell)
+            # digits alone in quotes are an id
+            is_one = name and not (self.kind == "string" and name == "decimal:0")
+            self._types[place : place + 1] = [name] if is_one else []
 
     def _parsed(self, cells: pa.Array, type_: StagedCast) -> tuple[StagedCast, pa.Array | None]:
         if type_ == "timestamp":
@@ -207,7 +212,7 @@ def _types_of(kind: ColumnKind) -> Iterable[StagedCast]:
         "int": ("int64", "float64"),
         "float": ("float64",),
         "number_text": ("float64", *FLOATS, "decimal", "string"),
-        "string": ("date", "timestamp", "string"),
+        "string": ("decimal", "date", "timestamp", "string"),
         "json": ("string",),
     }
     return CANDIDATE_TYPES if kind == "csv" else of_json.get(kind, ())

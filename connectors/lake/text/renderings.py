@@ -7,7 +7,9 @@ A column of text gets a type only where one rendering writes every one of its ce
 |---|---|---|
 | `bool:True`, `bool:TRUE` | `True`, `False`; `TRUE`, `FALSE` | pandas; R, Excel |
 | `float:python` | `1.0`, `1e-07`, `1e+16`, `nan`, `inf` | Python, pandas, DuckDB |
-| `float:rust` | `1.0`, `1e-7`, `1e16`, `NaN`, `inf` | Rust's ryu, Polars |
+| `float:rust` | `1.0`, `1e-7`, `1e16`, `NaN`, `inf` | Rust's ryu, older Polars, DuckDB's JSON |
+| `float:polars` | `1.0`, `1e-7`, `1e+16`, `NaN`, `inf` | Polars 2 |
+| `float:plain` | `1.0`, `0.0000001` | pandas' JSON, printf |
 | `float:java` | `1.0`, `1.0E-7`, `1.0E10`, `NaN`, `Infinity` | Java, Spark |
 | `float:js` | `1`, `1e-7`, `1e+21` | JavaScript, Arrow |
 | `decimal:2` | `1.50` | decimals of a scale, and for `decimal:0` integers beyond 64 bits |
@@ -25,7 +27,6 @@ _MAX_DIGITS, _MAX_WIDE_DIGITS = 38, 76
 _POINT = r"-?(?:0|[1-9][0-9]*)\.(?:[0-9]*[1-9]|0)"
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.([0-9]+)")
 _LONG_INTEGER = re.compile(r"-?[1-9][0-9]{18,75}")
-_SPECIAL = pa.array(["nan", "NaN", "inf", "-inf", "Infinity", "-Infinity"])
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ FLOAT_STYLES = {
     "float:rust": FloatStyle(
         1e-5, 1e16, _POINT, r"-?[1-9](?:\.[0-9]*[1-9])?e-?[1-9][0-9]{0,2}", ("NaN", "inf", "-inf")
     ),
+    "float:polars": FloatStyle(
+        1e-5, 1e16, _POINT, r"-?[1-9](?:\.[0-9]*[1-9])?e(?:-[1-9][0-9]{0,2}|\+[1-9][0-9]{1,2})", ("NaN", "inf", "-inf")
+    ),
+    "float:plain": FloatStyle(0.0, float("inf"), _POINT, "", ()),
     "float:java": FloatStyle(
         1e-3, 1e7, _POINT, r"-?[1-9]\.(?:[0-9]*[1-9]|0)E-?[1-9][0-9]{0,2}", ("NaN", "Infinity", "-Infinity")
     ),
@@ -127,10 +132,10 @@ def _parse_decimal(cells: pa.Array, name: str) -> pa.Array | None:
     pattern = rf"^-?(?:0|[1-9][0-9]*)\.[0-9]{{{scale}}}$" if scale else r"^(?:0|-?[1-9][0-9]*)$"
     if not pc.all(pc.match_substring_regex(cells, pattern)).as_py():
         return None
+    values = pc.cast(cells, type_)
     # a decimal has no negative zero
-    if pc.any(pc.match_substring_regex(cells, r"^-0\.0*$")).as_py():
-        return None
-    return pc.cast(cells, type_)
+    is_zero = pc.and_(pc.starts_with(cells, "-0"), pc.equal(values, pa.scalar(0, type_)))
+    return None if pc.any(is_zero).as_py() else values
 
 
 def _are_finite(values: pa.Array) -> bool:
@@ -141,7 +146,7 @@ def _is_styled(cells: pa.Array, values: pa.Array, style: FloatStyle) -> bool:
     """Whether a style writes each value as its cell has it."""
     if not _are_finite(values):
         is_word = pc.invert(pc.is_finite(values))
-        if not pc.all(pc.is_in(cells.filter(is_word), value_set=pa.array(style.words))).as_py():
+        if not pc.all(pc.is_in(cells.filter(is_word), value_set=pa.array(style.words, pa.string()))).as_py():
             return False
         kept = pc.invert(is_word)
         cells, values = cells.filter(kept), values.filter(kept)
@@ -162,10 +167,10 @@ def _is_styled(cells: pa.Array, values: pa.Array, style: FloatStyle) -> bool:
     if not pc.all(has_shape, min_count=0).as_py():
         return False
     # the same digits that parse to the same float stand at the same place
-    return bool(_digits(cells).equals(_digits(rendered)))
+    return bool(significant_digits(cells).equals(significant_digits(rendered)))
 
 
-def _digits(texts: pa.Array) -> pa.Array:
+def significant_digits(texts: pa.Array) -> pa.Array:
     """The significant digits of numbers as text."""
     mantissas = pc.replace_substring_regex(texts, "[eE].*$", "")
     return pc.ascii_trim(pc.replace_substring_regex(mantissas, "[-.]", ""), "0")

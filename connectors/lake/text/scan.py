@@ -1,8 +1,8 @@
 """Text files become staged Parquet: each is read once, and no later stage opens the text again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import TypeVar, cast
 
 import pyarrow as pa
 
@@ -22,6 +22,7 @@ from lakebed.connectors.lake.text.staged import StagedWriter
 from lakebed.connectors.lake.text.stream import BLOCK_BYTES, EncodingError, TextStream
 
 MAX_ROW_BYTES = 1 << 28
+T = TypeVar("T")
 
 
 def scan_text_file(
@@ -50,20 +51,34 @@ def scan_text_file(
     config = config.of(path)
     scan = _scan_csv if format == "csv" else _scan_json
     try:
-        return scan(root, path, out_path, config, type_overrides)
+        found, said = in_its_encoding(
+            root, path, config, lambda config: scan(root, path, out_path, config, type_overrides)
+        )
     except UncastableCell as error:
         raise _uncastable(path, error) from error
+    return replace(found, notes=(said, *found.notes)) if said else found
+
+
+def in_its_encoding(root: str, path: str, config: TextConfig, read: Callable[[TextConfig], T]) -> tuple[T, str]:
+    """What `read` finds in a text file, and what is to be said of its encoding; empty where it is the config's.
+
+    A file that is no UTF-8, though it should be, is read by the encoding that charset-normalizer is most sure of.
+
+    Raises:
+        SourceError: what `read` raises; the first error where no other encoding makes it right.
+    """
+    try:
+        return read(config), ""
     except EncodingError as error:
         guess = guess_encoding(_odd_lines(root, path)) if config.encoding == "utf-8" else None
         if guess is None:
             raise
-        guessed = config.model_copy(update={"encoding": guess.encoding})
         try:
-            found = scan(root, path, out_path, guessed, type_overrides)
+            found = read(config.model_copy(update={"encoding": guess.encoding}))
         except SourceError:
             raise error from None
         said = f"read as {guess.encoding}, since it is not UTF-8 (charset-normalizer, {guess.confidence:.0%} sure)"
-        return replace(found, notes=(said, *found.notes))
+        return found, said
 
 
 def _odd_lines(root: str, path: str) -> bytes:

@@ -36,8 +36,7 @@ class TextStream:
 
     Text that is said to be UTF-8 is passed on as it is: the parsers check it. A byte order mark wins over the config.
 
-    `n_quotes` counts the quotation marks that `read` has given out; `encoding` is that of the file, and `has_mark` says
-    whether a byte order mark tells it.
+    `encoding` is that of the file, and `has_mark` says whether a byte order mark tells it.
 
     Args:
         root: of the lake.
@@ -50,7 +49,6 @@ class TextStream:
         self.path = path
         self.closed = False
         self.is_at_end = False
-        self.n_quotes = 0
         self.has_mark = False
         self.notes: tuple[str, ...] = ()
         self.encoding = _known_encoding(encoding)
@@ -105,7 +103,6 @@ class TextStream:
         """
         available = self.peek(1 << 62 if n_bytes < 0 else n_bytes)
         taken, self._pending = (available, b"") if n_bytes < 0 else (available[:n_bytes], available[n_bytes:])
-        self.n_quotes += taken.count(b'"')
         return taken
 
     def _start(self) -> None:

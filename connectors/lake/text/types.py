@@ -6,6 +6,7 @@ typing it: `00501`, `1.0`, `1e5`, `-0` and ` 1` stay text. All of it works on wh
 
 import re
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,14 @@ import pyarrow.compute as pc
 
 from lakebed.connectors.lake.text.json_text import json_texts
 from lakebed.connectors.lake.text.model import StagedCast
-from lakebed.connectors.lake.text.renderings import BOOLS, FLOATS, cast_rendered, parse_rendered, rendered_type
+from lakebed.connectors.lake.text.renderings import (
+    BOOLS,
+    FLOATS,
+    cast_rendered,
+    parse_rendered,
+    rendered_type,
+    significant_digits,
+)
 from lakebed.connectors.lake.type_text import column_type
 
 # preferred first: a column of 0 and 1 is int64, not float64
@@ -28,13 +36,18 @@ _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T])[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,6}|[0-9]{6}000))?)?"
     r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?| UTC)?"
 )
-_PLAIN_FORM = re.compile(
-    r"\^\[0-9\]\{4\}-\[0-9\]\{2\}-\[0-9\]\{2\}[ T]\[0-9\]\{2\}:\[0-9\]\{2\}"
-    r"(?::\[0-9\]\{2\}(?:\\\.\[0-9\]\{[1-6]\})?)?Z?\$"
+# forms that need nothing but a separator, a number of digits and a Z to be written, by these three
+PLAIN_FORM = re.compile(
+    r"\^\[0-9\]\{4\}-\[0-9\]\{2\}-\[0-9\]\{2\}([ T])\[0-9\]\{2\}:\[0-9\]\{2\}"
+    r"(:\[0-9\]\{2\}(?:\\\.\[0-9\]\{([1-6])\})?)?(Z?)\$"
 )
-_ZONE = re.compile(r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?| UTC)$")
+_ZONE = r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?| UTC)$"
+Fractions = Literal["fixed", "trimmed", "grouped"]
 # where DuckDB and others leave zeros at the end of fractions out, and whole seconds without one
-_TRIMMED = r"(?:\.[0-9]{0,5}[1-9])?"
+_FRACTIONS: dict[str, str] = {
+    "trimmed": r"(?:\.[0-9]{0,5}[1-9])?",
+    "grouped": r"(?:\.(?:[0-9]{3})?(?:[0-9]{2}[1-9]|[0-9][1-9]0|[1-9]00))?",
+}
 _MIN_DAY = -719162  # 0001-01-01, the first day that Python's dates have
 _MIN_MICROSECOND = _MIN_DAY * 86_400_000_000
 
@@ -64,7 +77,7 @@ def _parse(cells: pa.Array, type_: StagedCast, form: str) -> pa.Array | None:
         return None
 
 
-def timestamp_form(cell: str, *, is_trimmed: bool = False) -> str:
+def timestamp_form(cell: str, fractions: Fractions = "fixed") -> str:
     """The form of a timestamp as a regular expression that its peers match; "" if it is none.
 
     The form fixes the separator (space or T), seconds, the number of fraction digits (0 to 6, or 9 of which the last
@@ -72,20 +85,21 @@ def timestamp_form(cell: str, *, is_trimmed: bool = False) -> str:
 
     Args:
         cell: the text.
-        is_trimmed: whether fractions lack zeros at their ends, and so have from 0 to 6 digits.
+        fractions: whether all have as many digits as this one; or lack zeros at their ends, and so have from 0 to 6;
+            or lack groups of three zeros there, as Java and Polars write them.
     """
     match = _TIMESTAMP.fullmatch(cell)
-    if match is None or (is_trimmed and cell.count(":") < 2):
+    if match is None or (fractions != "fixed" and cell.count(":") < 2):
         return ""
     digits = "[0-9]{4}-[0-9]{2}-[0-9]{2}" + match[1] + "[0-9]{2}:[0-9]{2}"
     seconds = ":[0-9]{2}" if re.match(r".{16}:", cell) else ""
-    fraction = _fraction(match[2] or "")
-    return f"^{digits}{seconds}{_TRIMMED if is_trimmed else fraction}{re.escape(match[3] or '')}$"
+    fraction = _FRACTIONS.get(fractions) or _fraction(match[2] or "")
+    return f"^{digits}{seconds}{fraction}{re.escape(match[3] or '')}$"
 
 
 def is_plain_form(form: str) -> bool:
     """Whether a form has no zone but Z, and fractions of one length up to six digits."""
-    return bool(_PLAIN_FORM.fullmatch(form))
+    return bool(PLAIN_FORM.fullmatch(form))
 
 
 def _fraction(digits: str) -> str:
@@ -160,7 +174,7 @@ def _instants(array: pa.Array) -> pa.Array:
     """Timestamps of any form as instants in microseconds; without a zone as if UTC."""
     texts = pc.replace_substring_regex(array, r"(\.[0-9]{6})000", r"\1")
     texts = pc.replace_substring(texts, " UTC", "Z")
-    has_zone = pc.match_substring_regex(texts, _ZONE.pattern)
+    has_zone = pc.match_substring_regex(texts, _ZONE)
     if not pc.any(has_zone, min_count=0).as_py():
         return pc.cast(texts, pa.timestamp("us"))
     return pc.cast(texts, pa.timestamp("us", "UTC"))
@@ -198,13 +212,7 @@ def _is_positional(cells: pa.Array, rendered: pa.Array, is_other: pa.Array) -> b
     cells, rendered = cells.filter(is_other), rendered.filter(is_other)
     if not pc.all(pc.match_substring_regex(cells, _DECIMAL_SHAPE)).as_py():
         return False
-    return bool(_digits(cells).equals(_digits(pc.replace_substring_regex(rendered, "e.*$", ""))))
-
-
-def _digits(texts: pa.Array) -> pa.Array:
-    """The significant digits of decimal texts."""
-    digits = pc.replace_substring_regex(texts, "[-.]", "")
-    return pc.ascii_trim(digits, "0")
+    return bool(significant_digits(cells).equals(significant_digits(rendered)))
 
 
 def _parse_date(cells: pa.Array, _form: str) -> pa.Array | None:

@@ -8,7 +8,7 @@ Note: goes beyond the paper, soundly: nulls against none, incompatible types, an
 between the parent's files, exact value sets of partition columns, and row counts under bag semantics.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -33,6 +33,19 @@ class Refutation(IntEnum):
     MAXIMUM = 6
     GAP = 7
     VALUES = 8
+    READING = 9
+
+
+class Form(IntEnum):
+    """How a column takes part where text files meet tables whose columns of the same name are strings (readings.py).
+
+    `VALUE`: of a text file, typed, by value; `TEXT`: such a one by its text; `STRING`: of a table that is no text file.
+    """
+
+    PLAIN = 0
+    VALUE = 1
+    TEXT = 2
+    STRING = 3
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,8 @@ class ColumnBounds:
         indptr (n_tables + 1,), token (n,) ascending within a table, kind (n,), n_nulls (n,), n_rows (n_tables,);
         bounds (n, 4): min_lower, min_upper, max_lower, max_upper, ranks or -1 where unknown;
         range_indptr (n + 1,), ranges (Σ, 2): low and high of each file of a column, none where any is unknown;
-        value_indptr (n + 1,), values (Σ,): ascending ranks of a partition column's values, none elsewhere.
+        value_indptr (n + 1,), values (Σ,): ascending ranks of a partition column's values, none elsewhere;
+        form (n,) of `Form`, or (0,) where all are plain.
     """
 
     indptr: Int64
@@ -56,6 +70,14 @@ class ColumnBounds:
     ranges: Int32
     value_indptr: Int64
     values: Int32
+    form: NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
+
+    @property
+    def n_text_columns(self) -> Int64:
+        """Columns of each table that are read as text, (n_tables,)."""
+        table_of_column = np.repeat(np.arange(len(self.n_rows)), np.diff(self.indptr))
+        is_text = self.form == Form.TEXT
+        return np.bincount(table_of_column[: len(self.form)][is_text], minlength=len(self.n_rows))
 
     def trivial_tables(self) -> NDArray[np.bool_]:
         """Tables without rows, or whose cells are all null: contained by definition, (n_tables,)."""
@@ -126,6 +148,8 @@ def _arrays(bounds: ColumnBounds) -> tuple[NDArray[np.generic], ...]:
         bounds.ranges,
         bounds.value_indptr,
         bounds.values,
+        bounds.form,
+        bounds.n_text_columns,
     )
 
 
@@ -192,7 +216,10 @@ def _parent_bounds(candidates, positions, arrays):  # type: ignore[no-untyped-de
 
 @njit(cache=True)
 def _are_plain(tables, positions, reference, arrays):  # type: ignore[no-untyped-def]
-    """Tables of which bounds tell all: rows, no nulls, no ranges of files, no value sets, the reference's types."""
+    """Tables of which bounds tell all: rows, no nulls, no ranges of files, no value sets, the reference's types.
+
+    Nor do they have columns that some pairs compare as text.
+    """
     indptr, kind, n_nulls, n_rows, range_indptr, value_indptr = (
         arrays[0],
         arrays[2],
@@ -203,10 +230,11 @@ def _are_plain(tables, positions, reference, arrays):  # type: ignore[no-untyped
     )
     are_plain = np.ones(len(tables), np.bool_)
     for place in range(len(tables)):
-        are_plain[place] = n_rows[tables[place]] > 0
+        are_plain[place] = n_rows[tables[place]] > 0 and arrays[11][tables[place]] == 0
         for offset in range(len(positions)):
             row = indptr[tables[place]] + positions[offset]
             has_extras = range_indptr[row] != range_indptr[row + 1] or value_indptr[row] != value_indptr[row + 1]
+            has_extras |= len(arrays[10]) > 0 and arrays[10][row] != 0
             if n_nulls[row] != 0 or has_extras or kind[row] != kind[indptr[reference] + offset]:
                 are_plain[place] = False
                 break
@@ -257,6 +285,8 @@ def _positions(child, parent, indptr, token):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _refute(child, parent, positions, arrays, is_bag):  # type: ignore[no-untyped-def]
     indptr, n_rows = arrays[0], arrays[4]
+    if len(arrays[10]) > 0 and _is_read_otherwise(child, parent, positions, arrays):
+        return Refutation.READING.value, np.int64(-1)
     if n_rows[child] > 0 and (n_rows[parent] == 0 or (is_bag and n_rows[child] > n_rows[parent])):
         return Refutation.ROWS.value, np.int64(-1)
     for offset in range(len(positions)):
@@ -266,6 +296,23 @@ def _refute(child, parent, positions, arrays, is_bag):  # type: ignore[no-untype
         if reason != 0:
             return reason, mine
     return 0, np.int64(-1)
+
+
+@njit(cache=True)
+def _is_read_otherwise(child, parent, positions, arrays):  # type: ignore[no-untyped-def]
+    """Whether another reading of one of the two is the one that their columns ask for."""
+    indptr, form, n_text = arrays[0], arrays[10], arrays[11]
+    n_read = 0
+    for offset in range(len(positions)):
+        mine = form[indptr[child] + offset]
+        theirs = form[indptr[parent] + positions[offset]]
+        for one, other in ((mine, theirs), (theirs, mine)):
+            if (one == Form.TEXT.value) != (other == Form.STRING.value) and (
+                one in (Form.TEXT.value, Form.VALUE.value)
+            ):
+                return True
+            n_read += one == Form.TEXT.value
+    return n_read != n_text[child] + n_text[parent]
 
 
 @njit(cache=True)

@@ -88,9 +88,8 @@ def schema_edges(groups: SchemaGroups) -> tuple[Int32, Int32]:
     return children, parents
 
 
-def count_table_pairs(groups: SchemaGroups, children: Int32, parents: Int32) -> int:
-    """Ordered pairs of different tables that the schema pairs stand for."""
-    sizes = groups.n_tables_of
+def count_table_pairs(sizes: Int64, children: Int32, parents: Int32) -> int:
+    """Ordered pairs of different tables that the schema pairs stand for; `sizes` are the tables of each schema."""
     return int((sizes[children] * sizes[parents]).sum() - sizes.sum())
 
 

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.connectors.lake.delta_live import live_rows_of
-from lakebed.connectors.lake.delta_log import live_rows, physical_tokens
 from lakebed.connectors.lake.delta_metadata import delta_traits
+from lakebed.connectors.lake.delta_rows import live_rows, physical_tokens
 from lakebed.connectors.lake.files import local_path, open_file
 from lakebed.connectors.lake.footer import ParquetTraits, parquet_traits, wide_timestamps
 from lakebed.connectors.lake.leaves import LeafArray, path_of, schema_leaves

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
@@ -15,7 +17,7 @@ from lakebed.connectors.lake.text.csv_quotes import OddQuotes
 from lakebed.connectors.lake.text.json_exact import NotOneALine
 from lakebed.connectors.lake.text.json_lines import JsonReader
 from lakebed.connectors.lake.text.renderings import render
-from lakebed.connectors.lake.text.scan import MAX_ROW_BYTES
+from lakebed.connectors.lake.text.scan import MAX_ROW_BYTES, in_its_encoding
 from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream
 from lakebed.connectors.lake.text.types import cast_staged, is_plain_form, timestamp_form
 from lakebed.connectors.lake.type_text import column_type
@@ -24,12 +26,14 @@ from lakebed.tasks.retention.recipes.model import TextDialect
 from lakebed.tasks.retention.recipes.shapes import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lakebed.connectors.lake.config import LakeConfig, TextConfig
     from lakebed.connectors.lake.text.model import StagedCast
     from lakebed.connectors.lake.text.shapes import Shape
     from lakebed.tasks.retention.recipes.model import FileRef, TableRef
+
+    _Read = Callable[[LakeConfig, FileRef, TextConfig, "_Seen"], dict[str, LeafArray]]
 
 NOT_PLAIN = "a text file that could not be written again as it is"
 _HEAD_BYTES = 1 << 16
@@ -99,7 +103,11 @@ def read_text(lake: LakeConfig, ref: TableRef) -> TextTable:
     """
     config, seen = _pinned(lake.text, ref.dialect), _Seen()
     read = _read_csv if ref.format == "csv" else _read_json
-    files = [read(lake, file, config.of(file.path), seen) for file in ref.files]
+    files = []
+    for file in ref.files:
+        attempt = partial(_attempt, read, lake, file, seen)
+        (cells, seen), _ = in_its_encoding(lake.root, file.path, config.of(file.path), attempt)
+        files.append(cells)
     dialect = TextDialect.model_validate(
         {
             **seen.facts,
@@ -111,6 +119,14 @@ def read_text(lake: LakeConfig, ref: TableRef) -> TextTable:
         }
     )
     return TextTable(dialect, files, [file.n_rows for file in ref.files], seen.not_plain)
+
+
+def _attempt(
+    read: _Read, lake: LakeConfig, file: FileRef, before: _Seen, config: TextConfig
+) -> tuple[dict[str, LeafArray], _Seen]:
+    """The cells of a file, and what was seen up to it: what an attempt in another encoding saw does not count."""
+    seen = deepcopy(before)
+    return read(lake, file, config, seen), seen
 
 
 def _pinned(config: TextConfig, dialect: TextDialect | None) -> TextConfig:
@@ -155,7 +171,7 @@ def _read_csv_blocks(
             raise odd.error from odd
         for note in (*stream.notes, *reader.notes):
             seen.refuse(file.path, note)
-        seen.n_quotes += stream.n_quotes
+        seen.n_quotes += reader.n_quotes
         return _cells(batches, reader.schema, lake, file, seen)
 
 

@@ -42,7 +42,7 @@ class Related:
 
 def candidates_of(found, containment):
     """Containment's CANDIDATES."""
-    return containment_outcome.candidates(found.sketched, found.verified, containment.confidence)
+    return containment_outcome.candidates(found.view.lake, found.sketched, found.verified, containment.confidence)
 
 
 def relate_here(folder, config=None, containment=None, *, engine=None, **lake):

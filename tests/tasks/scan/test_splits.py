@@ -80,7 +80,10 @@ def test_only_the_asked_tables_that_need_no_spark_have_splits():
     inventory = inventory_of(rows, read_via={2: "spark", 3: "spark"})
     assert spark_only(inventory) == {3}
     splits = plan_splits(inventory, [1, 2, 3], 10)
-    assert [(split.table_id, split.split_id, split.format) for split in splits] == [(1, 0, "parquet"), (2, 1, "delta")]
+    assert [(split.table_id, split.split_id, split.format) for split in splits] == [
+        (1, 0, "parquet"),
+        (2, 1, "parquet"),
+    ]
     assert (splits[0].delta, splits[1].delta) == (None, ("t2", 5))
 
 

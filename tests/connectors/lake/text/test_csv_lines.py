@@ -5,6 +5,7 @@ import pytest
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.config import TextConfig
 from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
+from lakebed.connectors.lake.text.csv_quotes import Dialect
 from lakebed.connectors.lake.text.stream import TextStream
 
 
@@ -31,3 +32,12 @@ def test_a_ragged_row_has_its_number(tmp_path: Path, block_bytes: int) -> None:
 def test_a_row_that_does_not_fit_into_a_block(tmp_path: Path) -> None:
     with pytest.raises(RowTooLong):
         rows(tmp_path, b"a,b\n1," + b"x" * 100 + b"\n2,y\n", 16)
+
+
+@pytest.mark.parametrize("dialect", ["rfc", "literal", "none"])
+def test_quotes_are_counted(tmp_path: Path, dialect: Dialect) -> None:
+    (tmp_path / "t.csv").write_bytes(b'a,"b"\n' + b'1,"x ""y"" z"\n' * 300)
+    with TextStream(str(tmp_path), "t.csv", "utf-8") as stream:
+        reader = CsvReader(stream, TextConfig(), 1 << 10, dialect)
+        n_rows = sum(batch.num_rows for batch in reader.batches())
+    assert (n_rows, reader.n_quotes) == (300, 2 + 6 * 300)

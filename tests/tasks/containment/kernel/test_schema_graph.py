@@ -28,7 +28,7 @@ def test_edges_are_exactly_the_subset_relation(tables):
     expected = {(a, b) for a, left in enumerate(tables) for b, right in enumerate(tables) if a != b and left <= right}
     groups = groups_of(tables)
     assert table_pairs(groups) == expected
-    assert count_table_pairs(groups, *schema_edges(groups)) == len(expected)
+    assert count_table_pairs(groups.n_tables_of, *schema_edges(groups)) == len(expected)
 
 
 def test_tables_of_one_schema_are_one_group():
