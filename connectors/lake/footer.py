@@ -158,8 +158,7 @@ def write_parquet(table: pa.Table, traits: ParquetTraits) -> bytes:
     Raises:
         PlanError: naming the column that cannot be written so.
     """
-    data = _written(table, writer_options(table.schema, traits))
-    pages, end = cut_footer(data)
+    pages, end = cut_footer(_written(table, writer_options(table.schema, traits)))
     return pages + with_traits(end, traits)
 
 
@@ -199,8 +198,7 @@ def with_traits(end: bytes, traits: ParquetTraits) -> bytes:
 
 
 def _written(table: pa.Table, options: Mapping[str, Any]) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(table, sink, **options)
+    pq.write_table(table, sink := io.BytesIO(), **options)
     return sink.getvalue()
 
 
