@@ -218,8 +218,8 @@ def _like_file(newest: Callable[[], LakeSearch], path: Path, wanted: Wanted) -> 
 def _join_file(newest: Callable[[], LakeSearch], path: Path, column: str, k: int) -> list[Neighbour]:
     search = newest()
     with _unnamed(path):
-        table, _ = file_lake(path)
-    return search.joinable_to(table, column, k)
+        asked = file_lake(path)
+    return search.joinable_to(*asked, column, k)
 
 
 @contextmanager

@@ -231,7 +231,7 @@ class Answers:
             raise ConfigError("a file has no place in the graph", value="--near", expected="--file without --near")
         from lakebed.tasks.search.query_file import file_lake
 
-        found = search.joinable_to(file_lake(Path(file))[0], column, k)
+        found = search.joinable_to(*file_lake(Path(file)), column, k)
         return Result(Neighbour, found, f"columns to join {column} of {Path(file).name} with")
 
     def search(self, text: str, k: int = 10) -> Result[Neighbour]:

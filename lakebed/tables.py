@@ -10,6 +10,7 @@ from lakebed.artifacts import newest_refs, newest_run
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import LakeError
 from lakebed.results import Result
+from lakebed.tasks.inventory.previous import reading_notes
 from lakebed.tasks.retention.keeper import zone_glob
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.record import RunRecord
@@ -27,6 +28,7 @@ class TableRow:
         state: `readable`, `unreadable`, or where it is in quarantine.
         reason: why it is unreadable; empty otherwise.
         hint: what to do about it.
+        notes: how its text was read where that is not plain: quotes, lines left out, encodings; empty otherwise.
     """
 
     name: str
@@ -38,6 +40,7 @@ class TableRow:
     reason: str = ""
     hint: str = ""
     zone: str = ""
+    notes: str = ""
 
 
 class LakeTables(Result[TableRow]):
@@ -80,7 +83,12 @@ def lake_tables(settings: LakebedConfig) -> LakeTables:
     found = store.read(ref, "tables", ["name", "format", "n_rows", "n_bytes", "n_columns"]).to_pylist()
     aside = _set_aside(settings)
     names = {row.name for row in aside}
-    rows = [TableRow(**row, state="readable") for row in found if row["name"] not in names]
+    notes = reading_notes(store, ref)
+    rows = [
+        TableRow(**row, state="readable", notes="; ".join(notes.get(row["name"], ())))
+        for row in found
+        if row["name"] not in names
+    ]
     summary = store.manifest(ref).summary
     zones = settings.retention.zones or tuple(record.config.get("retention", {}).get("zones", ()))
     every = [

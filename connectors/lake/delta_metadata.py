@@ -100,12 +100,14 @@ def delta_traits(table: DeltaTable) -> DeltaTraits:
     )
 
 
-def write_delta(uri: str, table: pa.Table, partition_columns: Sequence[str], traits: DeltaTraits | None) -> None:
+def write_delta(
+    uri: str, table: pa.Table | pa.RecordBatchReader, partition_columns: Sequence[str], traits: DeltaTraits | None
+) -> None:
     """A new Delta table of one commit.
 
     Args:
         uri: of its folder.
-        table: its rows.
+        table: its rows, all of them or batch by batch.
         partition_columns: names of these columns.
         traits: that it gets; None: those that delta-rs gives.
 
@@ -153,7 +155,9 @@ def _commit(data: bytes, traits: DeltaTraits) -> bytes:
     return "".join(f"{json.dumps(action, ensure_ascii=False)}\n" for action in actions).encode()
 
 
-def _physical(table: pa.Table, partition_columns: Sequence[str], traits: DeltaTraits) -> tuple[pa.Table, Sequence[str]]:
+def _physical(
+    table: pa.Table | pa.RecordBatchReader, partition_columns: Sequence[str], traits: DeltaTraits
+) -> tuple[pa.Table | pa.RecordBatchReader, Sequence[str]]:
     """Rows and partition columns under the names that files have; without what is said of columns, which the log gets.
 
     delta-rs would check expressions of Spark, and write columns that are mapped under the names that readers see.
@@ -161,9 +165,13 @@ def _physical(table: pa.Table, partition_columns: Sequence[str], traits: DeltaTr
     fields = json.loads(traits.schema)["fields"]
     schema = pa.schema(_renamed(table.schema, fields))
     # a message of IPC holds no names: the same buffers are read under the other schema
-    batches = [pa.ipc.read_record_batch(batch.serialize(), schema) for batch in table.combine_chunks().to_batches()]
+    given = table.combine_chunks().to_batches() if isinstance(table, pa.Table) else table
+    batches = (pa.ipc.read_record_batch(batch.serialize(), schema) for batch in given)
     names = dict(zip(table.schema.names, schema.names, strict=True))
-    return pa.Table.from_batches(batches, schema), [names[name] for name in partition_columns]
+    partitions = [names[name] for name in partition_columns]
+    if isinstance(table, pa.Table):
+        return pa.Table.from_batches(batches, schema), partitions
+    return pa.RecordBatchReader.from_batches(schema, batches), partitions
 
 
 def _renamed(fields: Iterable[pa.Field], described: Sequence[Mapping[str, Any]]) -> list[pa.Field]:

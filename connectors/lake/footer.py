@@ -92,13 +92,17 @@ class ParquetTraits:
 
     def in_file(self, pages: bytes, footer: Structure) -> bytes:
         """A whole file of these pages, with these traits in its footer."""
+        return b"".join((_MAGIC, pages, self.ending(footer)))
+
+    def ending(self, footer: Structure) -> bytes:
+        """The end of a file, behind its pages."""
         texts = [[text.encode("latin-1") for text in pair] for pair in self.key_values]
         pairs = [{1: (_BINARY, key), 2: (_BINARY, value)} for key, value in texts]
         changed = {number: value for number, value in footer.items() if number != _KEY_VALUES}
         changed |= {_SCHEMA: (_LIST, (_STRUCT, self.elements))}
         changed |= {_KEY_VALUES: (_LIST, (_STRUCT, pairs))} if pairs else {}
         end = _structure(changed)
-        return b"".join((_MAGIC, pages, end, len(end).to_bytes(4, "little"), _MAGIC))
+        return b"".join((end, len(end).to_bytes(4, "little"), _MAGIC))
 
 
 def parquet_traits(source: pa.NativeFile) -> ParquetTraits:
@@ -154,6 +158,16 @@ def write_parquet(table: pa.Table, traits: ParquetTraits) -> bytes:
     Raises:
         PlanError: naming the column that cannot be written so.
     """
+    pages, end = cut_footer(_written(table, writer_options(table.schema, traits)))
+    return pages + with_traits(end, traits)
+
+
+def writer_options(schema: pa.Schema, traits: ParquetTraits) -> dict[str, Any]:
+    """The options under which Arrow writes columns of a schema as a footer describes them.
+
+    Raises:
+        PlanError: naming the column that cannot be written so.
+    """
     wanted = traits.elements
     options = {
         "store_schema": False,
@@ -162,18 +176,30 @@ def write_parquet(table: pa.Table, traits: ParquetTraits) -> bytes:
     }
     reasons = []
     for version in _VERSIONS:
-        sink = io.BytesIO()
-        pq.write_table(table, sink, version=version, **options)
-        data = sink.getvalue()
-        size = int.from_bytes(data[-_TAIL_BYTES:-4], "little")
-        footer = _Reader(data[-_TAIL_BYTES - size :]).value(_STRUCT)
-        written = footer[_SCHEMA][1][1]
-        if reason := _unlike(written, wanted):
-            reasons.append(reason)
-            continue
-        _rename_columns(footer, written, wanted)
-        return traits.in_file(data[4 : -_TAIL_BYTES - size], footer)
+        tried = {**options, "version": version}
+        _, end = cut_footer(_written(schema.empty_table(), tried))
+        if not (reason := _unlike(_Reader(end).value(_STRUCT)[_SCHEMA][1][1], wanted)):
+            return tried
+        reasons.append(reason)
     raise PlanError("a column cannot be written as it was", value=reasons[0], expected="what Arrow can write")
+
+
+def cut_footer(data: bytes) -> tuple[bytes, bytes]:
+    """The bytes before the footer, and those from it on; of the end of a file, too."""
+    size = int.from_bytes(data[-_TAIL_BYTES:-4], "little")
+    return data[: -_TAIL_BYTES - size], data[-_TAIL_BYTES - size :]
+
+
+def with_traits(end: bytes, traits: ParquetTraits) -> bytes:
+    """The end of a file, from its footer on, with the given traits; the file was written under `writer_options`."""
+    footer = _Reader(end).value(_STRUCT)
+    _rename_columns(footer, footer[_SCHEMA][1][1], traits.elements)
+    return traits.ending(footer)
+
+
+def _written(table: pa.Table, options: Mapping[str, Any]) -> bytes:
+    pq.write_table(table, sink := io.BytesIO(), **options)
+    return sink.getvalue()
 
 
 def _unlike(written: Sequence[Structure], wanted: Sequence[Structure]) -> str:

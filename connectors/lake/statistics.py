@@ -55,7 +55,7 @@ class FileFacts:
 
     `path` and `size` are those of the listing; `row_group_bytes` are compressed; `statistics` has an entry for each of
     `leaves`; `partition_values` are the constant columns, token and text. Text files have a copy as Parquet under
-    `staged_path`, and `casts` tell how its cells become values, by token.
+    `staged_path`, and `casts` tell how its cells become values, by token; `notes` what was not plain in reading them.
     """
 
     path: str
@@ -68,6 +68,7 @@ class FileFacts:
     partition_values: tuple[tuple[str, str | None], ...] = ()
     staged_path: str | None = None
     casts: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def tight(low: Canonical, high: Canonical) -> Interval:

@@ -37,6 +37,9 @@ def tables(
     if not unreadable:
         title, header = counted(len(found), "table"), ("table", "format", "rows", "bytes", "columns", "zone", "state")
         print_table(title, header, map(_cells, found), right=(2, 3, 4))
+    for row in found:
+        if row.notes:
+            print_text(f"{row.name}: {row.notes}")
     for row in found.of_state("unreadable"):
         print_text(_told(row) + (f"; {row.hint}" if row.hint else ""))
     if others := others_text(found.n_other_files, found.other_bytes):

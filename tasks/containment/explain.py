@@ -18,7 +18,8 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 REASONS = {
     Refutation.ROWS: "the child has more rows than the parent",
-    Refutation.TYPE: "the types of {column} cannot be equal",
+    Refutation.TYPE: "the types of {column} cannot be equal: {child_type} against {parent_type}; "
+    "`lake.text.types` gives a column of a text file another",
     Refutation.NULLS: "{column} has nulls in the child and none in the parent",
     Refutation.NO_VALUES: "{column} has values in the child and none in the parent",
     Refutation.MINIMUM: "the minimum of {column} is smaller in the child: {child_min} against {parent_min}",
@@ -225,6 +226,8 @@ def _words(lake: LakeStatistics, columns: pa.Table, pair: tuple[int, int], reaso
     column = _dotted(lake.tokens[token])
     return REASONS[reason].format(
         column=column,
+        child_type=mine["type"],
+        parent_type=other["type"],
         child_min=mine["min_text"],
         child_max=mine["max_text"],
         parent_min=other["min_text"],

@@ -5,7 +5,7 @@ tables.parquet      each table's name
 value_indptr.npy value.npy column_indptr.npy column.npy     the postings of shared values
 values.arrow        hash and label of each value, for memory maps
 folded*.npy                 folded values, see `folded.py`
-like_*.npy                  words of names and values, see `words.py`
+like_*.npy spell_*.npy      words of names and values, and how values are spelled, see `words.py`
 text_*.npy texts.parquet    n-grams of table names, column names and values that are text
 """
 
@@ -28,8 +28,9 @@ from lakebed.tasks.index.folded import folded_arrays, folded_facts, lake_of_file
 from lakebed.tasks.index.kernel.likeness import Likeness
 from lakebed.tasks.index.kernel.ngrams import NgramIndex, index_texts
 from lakebed.tasks.index.kernel.postings import FULL, ColumnSizes, Int64, Postings, make_postings
+from lakebed.tasks.index.kernel.spelling import Spelling
 from lakebed.tasks.index.words import ARRAYS as WORDS
-from lakebed.tasks.index.words import likeness_of_files, word_arrays
+from lakebed.tasks.index.words import likeness_of_files, spelling_of_files, word_arrays
 from lakebed.tasks.keys.kernel.columns import Lake
 from lakebed.tasks.keys.lake import lake_of_graph, path_text
 
@@ -186,6 +187,11 @@ class Evidence:
     def likeness(self) -> Likeness:
         """The words of the columns' names and values."""
         return likeness_of_files(self._npy)
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """How the columns' values are spelled."""
+        return spelling_of_files(self._npy)
 
     @cached_property
     def texts(self) -> Texts:

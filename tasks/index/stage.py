@@ -47,7 +47,7 @@ def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:
 
 INDEX = StageDef(
     name="index",
-    version=4,
+    version=5,
     contracts=CONTRACTS,
     requires=("lakegraph", "embeddings"),
     further=_further,

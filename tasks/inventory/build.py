@@ -145,12 +145,19 @@ class _Gaps:
     def known(self, facts: LakeFacts, reuse: Reuse) -> list[KnownTable]:
         """What the next run may take: of each table that can be read."""
         opened = [
-            KnownTable(name, reuse.states[name], self.tables.get(name), tokens_of(self.chosen.get(name, ())))
-            for name in facts.tables
+            KnownTable(
+                name, reuse.states[name], self.tables.get(name), tokens_of(self.chosen.get(name, ())), _notes(table)
+            )
+            for name, table in facts.tables.items()
             # a table that was found only by looking into a folder's files is looked for again
             if name in reuse.states
         ]
         return [*opened, *reuse.tables.values()]
+
+
+def _notes(table: TableFacts) -> tuple[str, ...]:
+    """What is said of how a table's text was read, each once."""
+    return tuple(dict.fromkeys(note for file in table.files for note in file.notes))
 
 
 def _read_metadata(work: _Work, config: InventoryConfig, discovery: Discovery, reuse: Reuse) -> tuple[LakeFacts, _Gaps]:

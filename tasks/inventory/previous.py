@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakebed.connectors.errors import LakeError
 from lakebed.connectors.lake.change import stamp
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.connectors.lake.listing import Listing, table_of_log
@@ -19,7 +20,7 @@ from lakebed.connectors.linking import link_file
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.inventory.contract import CONTRACTS
 from lakebed.tasks.inventory.gaps import Gap, TableGaps
-from lakebed.tasks.runtime.artifacts import ArtifactStore, Manifest
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore, Manifest
 from lakebed.tasks.runtime.keys import canonical_json
 from lakebed.tasks.runtime.previous import FOLDER, count_changes, previous_artifact, read_kept, write_kept
 from lakebed.tasks.runtime.stage import Stage
@@ -35,6 +36,7 @@ _SCHEMA = pa.schema(
         ("is_arrow", pa.bool_()),
         ("n_bytes", pa.int64()),
         ("gaps", pa.list_(_GAP)),
+        ("notes", pa.list_(pa.string())),
     ]
 )
 
@@ -47,12 +49,14 @@ class KnownTable:
         state: digest of what was listed of it.
         gaps: what metadata did not say of it; None of a table that Arrow does not read.
         chosen: tokens of the gaps that were closed.
+        notes: how its text was read, where that is not plain.
     """
 
     name: str
     state: str
     gaps: TableGaps | None = None
     chosen: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -199,6 +203,7 @@ def save_state(storage: Storage, path: str, tables: Iterable[KnownTable]) -> Non
                 {"token": gap.token, "n_bytes": gap.n_bytes, "is_chosen": gap.token in table.chosen}
                 for gap in (table.gaps.gaps if table.gaps else ())
             ],
+            "notes": list(table.notes),
         }
         for table in tables
     ]
@@ -215,12 +220,23 @@ def load_state(storage: Storage, manifest: Manifest) -> dict[str, KnownTable]:
     return {row["name"]: _known(row) for row in rows}
 
 
+def reading_notes(store: ArtifactStore, inventory: ArtifactRef) -> dict[str, tuple[str, ...]]:
+    """How the text of tables was read, by their names, where it is not plain; nothing where that was not kept."""
+    try:
+        known = load_state(store.storage, store.manifest(inventory))
+    except (LakeError, OSError):
+        return {}
+    return {name: table.notes for name, table in known.items() if table.notes}
+
+
 def _known(row: dict[str, object]) -> KnownTable:
     gaps: list[dict[str, object]] = row["gaps"]  # type: ignore[assignment]
     found = tuple(Gap(gap["n_bytes"], gap["token"]) for gap in gaps)  # type: ignore[arg-type]
     name, state, n_bytes = str(row["name"]), str(row["state"]), int(row["n_bytes"])  # type: ignore[call-overload]
     chosen = frozenset(str(gap["token"]) for gap in gaps if gap["is_chosen"])
-    return KnownTable(name, state, TableGaps(name, n_bytes, found) if row["is_arrow"] else None, chosen)
+    # states of older runs have none
+    notes: list[str] = row.get("notes") or []  # type: ignore[assignment]
+    return KnownTable(name, state, TableGaps(name, n_bytes, found) if row["is_arrow"] else None, chosen, tuple(notes))
 
 
 def _digest(value: object) -> str:

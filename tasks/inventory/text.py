@@ -39,6 +39,7 @@ def text_facts(
             statistics=_statistics(scan, columns, index),
             staged_path=staged_paths[index],
             casts={column.token: cast for column in columns if (cast := column.casts[index])},
+            notes=scan.notes,
         )
         for index, scan in enumerate(scans)
     ]

@@ -19,7 +19,7 @@ from lakebed.tasks.runtime.hash_key import KEY_FILE, HashKeys, keep_key
 class RecipeRebuilder:
     """See `lakebed.tasks.quarantine.rebuilding.Rebuilder`.
 
-    A table and its parents are held in memory one table at a time.
+    A table and its parents are held in memory, one table at a time, where they are small, else read batch by batch.
 
     Args:
         keys: `ContainmentConfig.hash_keys`; among them that of the run, unless the quarantine keeps it.

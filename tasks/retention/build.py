@@ -1,6 +1,8 @@
 """Building the retention artifact, step by step."""
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from lakebed.tasks.containment.config import ContainmentConfig
@@ -14,7 +16,7 @@ from lakebed.tasks.retention.kernel.costs import GB
 from lakebed.tasks.retention.kernel.curve import CurvePoint, curve_budgets, savings_curve
 from lakebed.tasks.retention.kernel.solve import Effort
 from lakebed.tasks.retention.plan import ROWS_FOLDER
-from lakebed.tasks.retention.previous import PairMaker, load_known
+from lakebed.tasks.retention.previous import Known, PairMaker, load_known
 from lakebed.tasks.retention.problem import Problem, load_problem
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.model import Outcome
@@ -35,23 +37,29 @@ def build_artifact(stage: Stage, config: RetentionConfig, containment_config: Co
     Raises: as the stage's `build`.
     """
     context = RecipeContext.of(stage.workspace, f"{stage.folder}/{ROWS_FOLDER}", containment_config, config.recipes)
-    return decide(stage, config, context, partial(make_recipes, stage.workspace, context))
+    known = load_known(stage, context)
+    return decide(
+        stage, config, context, partial(make_recipes, stage.workspace, known, Deadline(config.trial_budget_s)), known
+    )
 
 
-def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: PairMaker) -> ArtifactRef:
-    """The stage's work, given what makes and compares recipes.
+def decide(
+    stage: Stage, config: RetentionConfig, context: RecipeContext, make: PairMaker, known: Known | None = None
+) -> ArtifactRef:
+    """The stage's work, given what makes and compares recipes, and what is known already.
 
     Raises: as the stage's `build`.
     """
     metrics = StageMetrics()
     with metrics.step("problem"), shown().step("Pricing tables"):
         problem = load_problem(stage.store, (stage.inputs[0], stage.inputs[1]), config, stage.workspace.lake.root)
-        known = load_known(stage, context, problem.inventory.files)
+        known = known or load_known(stage, context)
         make = known.reusing(make)
     with metrics.step("choice") as cost:
         choice = _choose(problem, lambda pairs: make(pair_refs(problem, pairs)), config)
         wider = _wider(stage, problem, config)
-        deletions = _widened(problem, choice, wider, config, make)
+        late: list[Deletion] = []
+        deletions = _widened(problem, choice, wider, config, make, late)
         cost.bytes_read = choice.bytes_read
     with metrics.step("curve"), shown().step("Working out the savings curve"):
         points = _curve(problem, choice, config)
@@ -59,7 +67,7 @@ def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: 
         duplicates = find_duplicates(problem, stage.workspace.lake.root, config.baseline_max_bytes, known)
         cost.bytes_read = duplicates.bytes_read
     tables = {
-        "decisions": outcome.decisions(problem, choice, deletions, wider),
+        "decisions": outcome.decisions(problem, choice, deletions, wider, late),
         "copies": copies_table(problem, deletions),
         "options": outcome.options(problem, choice),
         "rebuilds": outcome.rebuilds(problem, deletions, context),
@@ -69,8 +77,21 @@ def decide(stage: Stage, config: RetentionConfig, context: RecipeContext, make: 
         "known": known.table(),
     }
     facts = outcome.summary(problem, choice, duplicates, tables, config)
+    stage.is_whole = not (late or choice.postponed)
+    if not stage.is_whole:
+        _keep_for_next(known, facts.get("tables_not_yet_verified", 0))
     with shown().step("Publishing decisions"):
-        return stage.publish(tables, facts, metrics, files=_stored_files(deletions))
+        ref = stage.publish(tables, facts, metrics, files=_stored_files(deletions))
+    if stage.is_whole:
+        known.forget_kept()
+    return ref
+
+
+def _keep_for_next(known: Known, n_late: int) -> None:
+    known.save()
+    shown().note(
+        f"`retention.trial_budget_s` is over: {n_late:,} tables are not yet verified, and stay; the next run goes on"
+    )
 
 
 def _choose(problem: Problem, make: RecipeMaker, config: RetentionConfig) -> Choice:
@@ -95,12 +116,17 @@ def _wider(stage: Stage, problem: Problem, config: RetentionConfig) -> list[Dele
 
 
 def _widened(
-    problem: Problem, choice: Choice, wider: Sequence[Deletion], config: RetentionConfig, make: PairMaker
+    problem: Problem,
+    choice: Choice,
+    wider: Sequence[Deletion],
+    config: RetentionConfig,
+    make: PairMaker,
+    late: list[Deletion],
 ) -> dict[int, Deletion]:
-    """The solver's deletions, and those of `wider` that save."""
+    """The solver's deletions, and those of `wider` that save; `late` gets those for which there was no time."""
     price = config.prices.storage_per_gb_month / GB
     deletions = chosen_deletions(problem, choice)
-    return add_wider(problem, deletions, wider, lambda some: make(deletion_refs(problem, some)), price)
+    return add_wider(problem, deletions, wider, lambda some: make(deletion_refs(problem, some)), price, late)
 
 
 def _stored_files(deletions: Mapping[int, Deletion]) -> list[str]:
@@ -109,13 +135,30 @@ def _stored_files(deletions: Mapping[int, Deletion]) -> list[str]:
     return sorted({f"{ROWS_FOLDER}/{rows.path}" for recipe in chosen if recipe for rows in recipe.stored})
 
 
-def make_recipes(workspace: Workspace, context: RecipeContext, pairs: Sequence[PairRefs]) -> Sequence[Outcome]:
-    """Recipes of all pairs, run and compared by the engine that is chosen for their bytes."""
-    from lakebed.tasks.retention.recipes.jobs import is_large, synthesise_all
+@dataclass
+class Deadline:
+    """When no further rebuild is begun: so many seconds after the first was asked for; 0: never."""
 
-    n_bytes = sum(pair.n_bytes for pair in pairs)
-    engine = engine_for(workspace, n_bytes, needs_spark=any(is_large(context, pair) for pair in pairs))
-    return synthesise_all(engine, context, pairs)
+    budget_s: float
+    _until: float = 0.0
+
+    def until(self) -> float:
+        """The time in seconds since 1970; 0: never."""
+        if self.budget_s and not self._until:
+            self._until = time.time() + self.budget_s
+        return self._until
+
+
+def make_recipes(
+    workspace: Workspace, known: Known, deadline: Deadline, pairs: Sequence[PairRefs]
+) -> Sequence[Outcome | None]:
+    """Recipes of all pairs, run and compared by the engine that is chosen for their bytes; None where time was over."""
+    from lakebed.tasks.retention.recipes.jobs import synthesise_all
+
+    engine = engine_for(workspace, sum(pair.n_bytes for pair in pairs))
+    return synthesise_all(
+        engine, known.context, pairs, lambda place, found: known.note(pairs[place], found), deadline.until()
+    )
 
 
 def pair_refs(problem: Problem, pairs: Sequence[tuple[int, int]]) -> list[PairRefs]:

@@ -17,8 +17,8 @@ from lakebed.tasks.retention.problem import USABLE, Problem
 from lakebed.tasks.retention.recipes.model import Outcome
 from lakebed.tasks.runtime.progress import shown
 
-# an edge, as (child, parent), to the recipe that was run for it, in the same order
-RecipeMaker = Callable[[Sequence[tuple[int, int]]], Sequence[Outcome]]
+# an edge, as (child, parent), to the recipe that was run for it, in the same order; None where time was over before
+RecipeMaker = Callable[[Sequence[tuple[int, int]]], Sequence[Outcome | None]]
 # after a refusal the child's next best edges are tried together with the one chosen: 4, then 16, …
 _WIDENING = 4
 
@@ -27,13 +27,15 @@ _WIDENING = 4
 class Choice:
     """What is kept, and what came of each edge that was tried, by the edge's number.
 
-    `retention.edge` holds numbers of edges of the problem; `stored_cost` a month's storage of a recipe's row numbers.
+    `retention.edge` holds numbers of edges of the problem; `stored_cost` a month's storage of a recipe's row numbers;
+    `postponed` are edges that were to be tried and for which there was no time: the choice is among those tried then.
     """
 
     retention: Retention
     outcomes: dict[int, Outcome]
     n_rounds: int
     stored_cost: dict[int, float] = field(default_factory=dict)
+    postponed: frozenset[int] = frozenset()
 
     @property
     def chosen(self) -> list[int]:
@@ -67,6 +69,13 @@ class _Tried:
     is_tried: Bool
     extra_cost: Float64
     outcomes: dict[int, Outcome] = field(default_factory=dict)
+    postponed: set[int] = field(default_factory=set)
+
+    def close(self, edges: Int64) -> None:
+        """Notes that time was over before these edges were tried; no other one is tried either."""
+        self.postponed |= set(edges[~self.is_tried[edges]].tolist())
+        if self.postponed:
+            self.is_open &= self.is_tried
 
 
 def choose(problem: Problem, make: RecipeMaker, effort: Effort, storage_per_byte: float) -> Choice:
@@ -91,21 +100,26 @@ def choose(problem: Problem, make: RecipeMaker, effort: Effort, storage_per_byte
             retention = Retention(found.keep, chosen, found.cost, found.bound, found.components, found.component)
             known = np.flatnonzero(tried.is_tried & (tried.extra_cost > 0))
             stored = {edge: float(tried.extra_cost[edge]) for edge in known.tolist()}
-            return Choice(retention, tried.outcomes, n_rounds, stored)
+            return Choice(retention, tried.outcomes, n_rounds, stored, frozenset(tried.postponed))
         n_rounds += 1
         _try(problem, np.union1d(wanted, _next_best(problem, wanted, tried)), tried, make, storage_per_byte)
 
 
 def _try(problem: Problem, edges: Int64, tried: _Tried, make: RecipeMaker, storage_per_byte: float) -> None:
-    """Makes the recipes of the edges that have none yet."""
+    """Makes the recipes of the edges that have none yet, those that save most first."""
     new = edges[~tried.is_tried[edges]]
+    saving = problem.tables.costs.total[problem.edges.child[new]] - problem.edges.cost[new]
+    new = new[np.argsort(-saving, kind="stable")]
     pairs = list(zip(problem.edges.child[new].tolist(), problem.edges.parent[new].tolist(), strict=True))
     for edge, outcome in zip(new.tolist(), make(pairs), strict=True):
+        if outcome is None:
+            continue
         tried.outcomes[edge] = outcome
         tried.is_tried[edge] = True
         tried.is_open[edge] = outcome.recipe is not None
         tried.extra_cost[edge] = storage_per_byte * outcome.recipe.stored_bytes if outcome.recipe else 0.0
     _expect(problem, tried)
+    tried.close(new)
 
 
 def _expect(problem: Problem, tried: _Tried) -> None:

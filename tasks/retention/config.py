@@ -87,8 +87,8 @@ class KeeperConfig(FrozenConfig):
     )
 
 
-class RetentionConfig(KeeperConfig):
-    """Prices, limits and policy of the retention stage; a period is a month."""
+class DecisionConfig(KeeperConfig):
+    """Prices, limits and policy: all that shows in a decision that was not cut short. A period is a month."""
 
     prices: PricesConfig = Field(default_factory=PricesConfig, description="Prices.")
     throughput: ThroughputConfig = Field(default_factory=ThroughputConfig, description="Speeds.")
@@ -122,3 +122,18 @@ class RetentionConfig(KeeperConfig):
         16 << 30, ge=0, le=1 << 50, description="Bytes that may be read to find byte-identical tables, for comparison."
     )
     recipes: RecipeConfig = Field(default_factory=RecipeConfig, description="Limits of rebuild recipes.")
+
+
+class RetentionConfig(DecisionConfig):
+    """Settings of the retention stage."""
+
+    trial_budget_s: float = Field(
+        0.0,
+        ge=0.0,
+        le=1e7,
+        description="Time after which no further rebuild is begun, in seconds; the next run goes on. 0: no such time.",
+    )
+
+    def deciding(self) -> DecisionConfig:
+        """What shows in a decision: how long a run may take is in no key."""
+        return DecisionConfig(**{name: getattr(self, name) for name in DecisionConfig.model_fields})

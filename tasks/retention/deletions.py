@@ -48,7 +48,7 @@ class Deletion:
     lesser: str = ""
 
 
-DeletionMaker = Callable[[Sequence[Deletion]], Sequence[Outcome]]
+DeletionMaker = Callable[[Sequence[Deletion]], Sequence[Outcome | None]]
 
 
 def chosen_deletions(problem: Problem, choice: Choice) -> dict[int, Deletion]:
@@ -102,10 +102,12 @@ def add_wider(
     wider: Sequence[Deletion],
     make: DeletionMaker,
     storage_per_byte: float,
+    late: list[Deletion] | None = None,
 ) -> dict[int, Deletion]:
     """The deletions with those of `wider` that save, whose recipes were run and found equal.
 
-    Every parent stays, and nothing that a rebuild needs is deleted. Rounds: at most one more than there are refusals.
+    Those for which there was no time are added to `late`. Every parent stays, and nothing that a rebuild needs is
+    deleted. Rounds: at most one more than there are refusals.
     """
     left = [one for one in wider if not one.lesser]
     while True:
@@ -115,7 +117,9 @@ def add_wider(
             return {**deletions, **{one.table: one for one in accepted}}
         for one, outcome in zip(untried, make(untried), strict=True):
             left.remove(one)
-            if outcome.recipe is not None:
+            if outcome is None and late is not None:
+                late.append(one)
+            if outcome is not None and outcome.recipe is not None:
                 stored = storage_per_byte * outcome.recipe.stored_bytes
                 left.append(replace(one, outcome=outcome, cost=one.cost + stored))
 

@@ -20,6 +20,7 @@ from lakebed.tasks.retention.recipes.model import Recipe
 from lakebed.tasks.retention.words import needed_text
 from lakebed.tasks.runtime.keys import canonical_json
 
+NOT_YET = "not_yet_verified"
 _WORDS = {
     "legal_hold": "a legal hold pins it",
     "veto": "its owner vetoed its deletion",
@@ -28,21 +29,27 @@ _WORDS = {
     DATABASE: "report only: not a file table",
     "not_contained": "no other table contains it",
     "no_kept_parent": "the tables that it could be rebuilt from are deleted themselves",
+    NOT_YET: "its rebuild was not tried before `retention.trial_budget_s` was over; the next run goes on",
 }
 # what is told of a table whose edges failed for several reasons: what came furthest
 _FURTHEST = ("refused", "latency", LESSER, "attributes", "coincidental", DATABASE, "by_definition")
 
 
 def decisions(
-    problem: Problem, choice: Choice, deletions: Mapping[int, Deletion], wider: Sequence[Deletion] = ()
+    problem: Problem,
+    choice: Choice,
+    deletions: Mapping[int, Deletion],
+    wider: Sequence[Deletion] = (),
+    late: Sequence[Deletion] = (),
 ) -> pa.Table:
-    """The DECISIONS table; `wider` are the ways over several parents that were thought of."""
+    """The DECISIONS table; `wider` are the ways over several parents that were thought of, `late` those not tried."""
     tables = problem.tables
     needed_by: dict[int, list[str]] = {}
     for table, deletion in sorted(deletions.items()):
         for parent in deletion.parents:
             needed_by.setdefault(parent, []).append(tables.names[table])
-    told = _Reasons(problem, choice, deletions, needed_by, {one.table: one.lesser for one in wider if one.lesser})
+    lesser = {one.table: one.lesser for one in wider if one.lesser}
+    told = _Reasons(problem, choice, deletions, needed_by, lesser, _late_parents(problem, choice, late))
     rows = []
     for table, name in enumerate(tables.names):
         reason, why = told.of(table)
@@ -55,6 +62,15 @@ def decisions(
         )  # fmt: skip
         rows.append(dict(zip(DECISIONS.names, facts, strict=True)))
     return DECISIONS.table(rows)
+
+
+def _late_parents(problem: Problem, choice: Choice, late: Sequence[Deletion]) -> dict[int, list[str]]:
+    """The tables for which time was over, each with what it was to be rebuilt from."""
+    edges, names = problem.edges, problem.tables.names
+    found = {one.table: [names[parent] for parent in one.parents] for one in late}
+    for edge in sorted(choice.postponed):
+        found.setdefault(int(edges.child[edge]), []).append(names[int(edges.parent[edge])])
+    return found
 
 
 def _saving(problem: Problem, deletion: Deletion | None) -> tuple[float | None, float, float | None, list[str]]:
@@ -79,6 +95,8 @@ def options(problem: Problem, choice: Choice) -> pa.Table:
                 shape = outcome.recipe.selector_shape
             elif outcome is not None:
                 status, reason = "refused", _refusal(outcome)
+            elif edge in choice.postponed:
+                status, reason = NOT_YET, _WORDS[NOT_YET]
         cost = edge_cost(problem, choice, edge)
         facts = (child, parent, names[child], names[parent], status, reason, cost, float(edges.seconds[edge]), shape)
         rows.append(dict(zip(OPTIONS.names, facts, strict=True)))
@@ -160,7 +178,13 @@ def summary(
         "duplicate_bytes": sum(row["n_bytes"] for row in gone),
         "duplicate_saving_per_month": sum(row["saving"] for row in gone),
         "tables_not_compared_for_duplicates": duplicates.n_skipped,
-    }
+    } | _not_yet(rows)
+
+
+def _not_yet(decisions: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many tables wait for their rebuild to be tried, in a run that was cut short."""
+    n_late = sum(row["reason"] == NOT_YET for row in decisions)
+    return {"tables_not_yet_verified": n_late} if n_late else {}
 
 
 def edge_cost(problem: Problem, choice: Choice, edge: int) -> float:
@@ -186,9 +210,10 @@ class _Reasons:
         deletions: Mapping[int, Deletion],
         needed_by: dict[int, list[str]],
         lesser: Mapping[int, str],
+        late: Mapping[int, Sequence[str]],
     ) -> None:
         self._problem, self._choice, self._deletions, self._needed_by = problem, choice, deletions, needed_by
-        self._lesser = lesser
+        self._lesser, self._late = lesser, late
         self._edges_of: dict[int, list[int]] = {}
         for edge, child in enumerate(problem.edges.child.tolist()):
             self._edges_of.setdefault(child, []).append(edge)
@@ -201,7 +226,7 @@ class _Reasons:
             return pin, _WORDS[pin] + (self._for_its_owner(table) if pin == DATABASE else "")
         edges = self._edges_of.get(table, [])
         usable = [one for one in edges if self._is_usable(one)]
-        status, why = self._excluded(table) if edges and not usable else ("", "")
+        status, why = self._excluded(table) if table in self._late or (edges and not usable) else ("", "")
         if status not in ("", LESSER):
             return status, why
         if children := self._needed_by.get(table):
@@ -254,7 +279,9 @@ class _Reasons:
         return "no_kept_parent", _WORDS["no_kept_parent"]
 
     def _excluded(self, table: int) -> tuple[str, str]:
-        """Every edge is out: the one that came furthest says why."""
+        """Every edge is out: the one that came furthest says why; first of all that there was no time."""
+        if parents := self._late.get(table):
+            return NOT_YET, f"{parents[0]}: {_WORDS[NOT_YET]}"
         seen: dict[str, str] = {}
         for edge in self._edges_of[table]:
             status, reason = self._problem.edges.status[edge], self._problem.edges.reason[edge]

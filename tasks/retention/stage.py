@@ -19,7 +19,7 @@ def _key_parts(inputs: Inputs) -> KeyParts:
     config = inputs.section(RetentionConfig)
     summary = ArtifactStore(inputs.workspace.artifacts).manifest(inputs.ref("inventory")).summary
     identity = (str(summary["source_identity"]).encode(), log_identity(config.accesses).encode())
-    return KeyParts(config, identity)
+    return KeyParts(config.deciding(), identity)
 
 
 def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:

@@ -242,7 +242,8 @@ def _checkpoints(
         for key in filter(_KEY.fullmatch, _own_folders(store.storage, f"{CHECKPOINTS}/{stage}")):
             path = f"{CHECKPOINTS}/{stage}/{key}"
             last = max((file.mtime_ns for file in files.get(path, [])), default=0)
-            if last < before or store.peek(stage, key) is not None:
+            manifest = store.peek(stage, key)
+            if last < before or (manifest is not None and manifest.is_whole):
                 yield _garbage(path, "old checkpoint", files)
 
 

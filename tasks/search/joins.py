@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from lakebed.tasks.index.kernel.postings import Postings
+from lakebed.tasks.index.kernel.spelling import Spelling, spelled_like, spelled_rows
+from lakebed.tasks.index.words import spelled_texts
 from lakebed.tasks.keys.judge import Judge
 from lakebed.tasks.keys.kernel.candidates import Pairs
 from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int64, Lake
 from lakebed.tasks.keys.kernel.features import ColumnFacts, pair_facts
-from lakebed.tasks.keys.kernel.likeness import NAME_FEATURES, name_features
+from lakebed.tasks.keys.kernel.likeness import name_likeness
 from lakebed.tasks.keys.kernel.trees import log_odds
 from lakebed.tasks.search.kernel.asked import AskedColumn, asked_column, find_columns, outside_columns
 
@@ -19,8 +22,11 @@ N_JUDGED = 80
 MOSTLY = 0.5
 # what a common folder adds to the log-odds: a reason beside others, no filter
 COMMON_FOLDER = 6.0
+# cosine of spelling from which columns that share less than half of the values are told, and from which they come first
+SPELLED_FROM, SPELLED_FIRST = 0.15, 0.5
+# a share below this is chance
+HARDLY = 0.05
 DECIMALS = 6
-_LIKE = NAME_FEATURES.index("n_max")
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Joins:
         n_common: values of both.
         chance: that the asked column refers to it; NaN where nobody judged.
         is_near: whether their tables lie in one folder.
+        spelled: cosine of spelling, where that is why the column is there; else NaN.
     """
 
     column: Int64
@@ -41,17 +48,48 @@ class Joins:
     n_common: Int64
     chance: Float64
     is_near: Bool
+    spelled: Float64
 
     def why(self, place: int) -> dict[str, Any]:
         """What the place of an answer rests on; one beyond these shares no value."""
         if place >= len(self.column):
-            return {"folded_share": 0.0, "key_chance": None, "same_folder": False}
-        chance = float(self.chance[place])
+            return {"folded_share": 0.0, "key_chance": None, "same_folder": False, "spelled_alike": None}
+        chance, spelled = float(self.chance[place]), float(self.spelled[place])
         return {
             "folded_share": round(float(self.share[place]), DECIMALS),
             "key_chance": None if np.isnan(chance) else round(chance, DECIMALS),
             "same_folder": bool(self.is_near[place]),
+            "spelled_alike": None if np.isnan(spelled) else round(spelled, DECIMALS),
         }
+
+    @property
+    def has_half(self) -> bool:
+        """Whether a column has half of the asked values, so that nothing has to be transformed."""
+        return bool(len(self.column) and self.share[0] >= MOSTLY)
+
+    def with_spelled(self, cosine: Float64, is_near: Bool) -> "Joins":
+        """With the columns whose values are spelled alike, once they are transformed.
+
+        Those of a cosine of `SPELLED_FIRST` come first, others behind what shares more than `HARDLY` any value.
+
+        Args:
+            cosine: (C,) of each column of another table, 0 of the others.
+            is_near: (C,) whether a column's table lies in the folder of the asked one.
+        """
+        alike = np.flatnonzero(cosine >= SPELLED_FROM)
+        more = np.setdiff1d(alike, self.column)
+        none, unknown = np.zeros(len(more)), np.full(len(more), np.nan)
+        column, share = np.concatenate([self.column, more]), np.concatenate([self.share, none])
+        spelled = np.where(np.isin(column, alike), cosine[column], np.nan)
+        like = np.nan_to_num(spelled)
+        tier = np.select([like >= SPELLED_FIRST, share >= HARDLY, like > 0], [0, 1, 2], 3)
+        by_like = np.where(tier % 2 == 0, -np.round(like, 9), 0)
+        order = np.lexsort((np.arange(len(column)), by_like, tier))
+        parts = (
+            column, share, np.concatenate([self.back, none]), np.concatenate([self.n_common, none.astype(np.int64)]),
+            np.concatenate([self.chance, unknown]), np.concatenate([self.is_near, is_near[more]]), spelled,
+        )  # fmt: skip
+        return Joins(*(part[order] for part in parts))
 
 
 def rank_joins(
@@ -77,7 +115,7 @@ def rank_joins(
     is_other = lake.table_of[sharing.column] != lake.table_of[asked]
     found, share = sharing.column[is_other], sharing.forth[is_other]
     pairs = Pairs(np.full(len(found), asked), found, share * lake.n_distinct[asked])
-    likeness = name_features(lake, facts.names, pairs)[:, _LIKE]
+    likeness = name_likeness(lake, facts.names, pairs)
     score = share * np.where(facts.is_unique[found], 1.0, 0.5) * (0.3 + 0.7 * likeness)
     folder = lake.folder_of
     is_near = folder[found] == folder[asked]
@@ -89,7 +127,8 @@ def rank_joins(
     odds[judged] = log_odds(chance[judged]) + COMMON_FOLDER * is_near[judged]
     order = np.lexsort((found, -np.round(score, 9), -np.round(odds, 9), share < MOSTLY))
     back, n_common = sharing.back[is_other], sharing.n_common[is_other]
-    return Joins(found[order], share[order], back[order], n_common[order], chance[order], is_near[order])
+    parts = (found, share, back, n_common, chance, is_near, np.full(len(found), np.nan))
+    return Joins(*(part[order] for part in parts))
 
 
 @dataclass(frozen=True)
@@ -99,22 +138,34 @@ class Joiner:
     facts: ColumnFacts
     postings: Postings
     judge: Judge
+    spelling: Spelling
 
     def ranked(self, asked: int) -> Joins:
-        """See `rank_joins`."""
-        return rank_joins(self.facts, self.postings, self.judge, asked)
+        """See `rank_joins` and `Joins.with_spelled`."""
+        lake, joins = self.facts.lake, rank_joins(self.facts, self.postings, self.judge, asked)
+        if joins.has_half:
+            return joins
+        cosine = spelled_like(self.spelling, self.spelling.rows.take(np.array([asked])))
+        cosine[lake.table_of == lake.table_of[asked]] = 0
+        is_near = lake.folder_of == lake.folder_of[asked]
+        return joins.with_spelled(cosine, is_near)
 
-    def ranked_outside(self, table: Lake, asked: int) -> Joins:
+    def ranked_outside(self, table: Lake, values: pa.Table, asked: int) -> Joins:
         """The same for a column of a table that is not in the lake.
 
         Args:
             table: a lake of this table alone.
+            values: its `column_values`.
             asked: the number of the column in it.
         """
         lake = self.facts.lake
         column = outside_columns(lake, table)[asked]
         facts = ColumnFacts.of(with_table(lake, table))
-        return rank_joins(facts, self.postings, self.judge, lake.n + asked, column)
+        joins = rank_joins(facts, self.postings, self.judge, lake.n + asked, column)
+        if joins.has_half:
+            return joins
+        row = spelled_rows(self.spelling, spelled_texts(values)).take(np.array([asked]))
+        return joins.with_spelled(spelled_like(self.spelling, row), np.zeros(lake.n, np.bool_))
 
 
 def with_table(lake: Lake, table: Lake) -> Lake:

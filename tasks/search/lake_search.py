@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from lakebed.connectors.errors import ConfigError
 from lakebed.tasks.index.evidence import Evidence
@@ -136,11 +137,12 @@ class LakeSearch:
         named = zip(ranked, away, whys, strict=False)
         return [Neighbour("column", self.names.label(other), rounded(far), why) for other, far, why in named]
 
-    def joinable_to(self, table: Lake, column: str, k: int = 10) -> list[Neighbour]:
+    def joinable_to(self, table: Lake, values: pa.Table, column: str, k: int = 10) -> list[Neighbour]:
         """The same for a column of a table that is not in the lake.
 
         Args:
             table: a lake of this table alone (see `query_file`).
+            values: its `column_values`.
             column: name of the column.
             k: how many.
 
@@ -151,7 +153,7 @@ class LakeSearch:
         self._require_k(k)
         if column not in table.names:
             raise unknown_id(column, table.names)
-        joins = self._joiner.ranked_outside(table, list(table.names).index(column))
+        joins = self._joiner.ranked_outside(table, values, list(table.names).index(column))
         return [
             Neighbour("column", self.names.label(other), None, self._reasons.of_outside(column, other, joins, at))
             for at, other in enumerate(joins.column[:k].tolist())
@@ -184,7 +186,8 @@ class LakeSearch:
 
     @cached_property
     def _joiner(self) -> Joiner:
-        return Joiner(ColumnFacts.of(self.evidence.lake), self.evidence.folded_postings, self.judge)
+        held = self.evidence
+        return Joiner(ColumnFacts.of(held.lake), held.folded_postings, self.judge, held.spelling)
 
     @cached_property
     def _vectors(self) -> TableVectors:

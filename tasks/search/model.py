@@ -41,6 +41,8 @@ class Neighbour:
                 parts.append(_union_text(len(why["columns"]), why["novel"]))
         elif "shared_values" in why:
             parts.append(f"holds {why['share']:.0%} of the values, {why['shared_values']:,} in common")
+            if why.get("spelled_alike"):
+                parts.append(f"spelled {why['spelled_alike']:.0%} alike: a transformation is needed before they join")
             if why.get("folded_share", 0) > why["share"] + FOLDED_MATTERS:
                 parts.append(f"{why['folded_share']:.0%} once case, blanks and number texts are folded")
             if (why.get("key_chance") or 0) >= KEY_MATTERS:

@@ -3,10 +3,12 @@
 Of each declared foreign key of Spider's databases: at which place `joinable` has its target, in the whole lake, with
 the databases as folders and without any path; the trees are those of folds that saw no pair of the database. Beside it,
 in the same run, the rule that was used before (share, name, share of its own) and a fixed rule of share, uniqueness and
-names. One JSON object a line.
+names. Then seeded tries where nothing is shared as it stands: dates in two formats, `Last, First` against `First Last`,
+codes with a prefix, among sixty columns of the same kinds. One JSON object a line.
 """
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -15,16 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakebed.tasks.index.kernel.postings import Postings, overlaps
-from lakebed.tasks.keys.judge import Judge
+from lakebed.tasks.index.kernel.spelling import spelling_of
+from lakebed.tasks.index.words import spelled_texts
+from lakebed.tasks.keys.config import KeysConfig
+from lakebed.tasks.keys.judge import Judge, judge_of
 from lakebed.tasks.keys.kernel.candidates import Pairs
 from lakebed.tasks.keys.kernel.columns import Lake, postings
 from lakebed.tasks.keys.kernel.features import ColumnFacts
 from lakebed.tasks.keys.kernel.likeness import name_features
-from lakebed.tasks.search.joins import rank_joins
-from tests.benchmarks.key_lakes import KnownLake, lake_of_tables, spider, spider_keys
+from lakebed.tasks.search.joins import Joiner
+from tests.benchmarks.joins_tries import N_TRIES, TRANSFORMED, transformed_tables
+from tests.benchmarks.key_lakes import KnownLake, lake_and_values, spider, spider_keys
 from tests.benchmarks.key_trees import train
 from tests.benchmarks.keys import LANGUAGES, N_FOLDS, SPIDER, fold_numbers, folds_of, joined, task_of
 
@@ -72,34 +79,53 @@ def without_path(lake: Lake) -> Lake:
     return replace(lake, tables=[name.rpartition("/")[2] for name in lake.tables])
 
 
+def joiner(lake: Lake, values: pa.Table, judge: Judge) -> Joiner:
+    """What answers `joinable`."""
+    held = Postings(lake.indptr, lake.values, *postings(lake))
+    return Joiner(ColumnFacts.of(lake), held, judge, spelling_of(spelled_texts(values)))
+
+
+def tries() -> Iterator[Line]:
+    """How often the partner comes first where it is written otherwise, by kind."""
+    judge = judge_of(KeysConfig())
+    for kind in TRANSFORMED:
+        first, started = 0, time.process_time()
+        for seed in range(N_TRIES):
+            lake, values = lake_and_values(transformed_tables(kind, seed))
+            names = [lake.tables[table] for table in lake.table_of.tolist()]
+            joins = joiner(lake, values, judge).ranked(names.index("asked"))
+            found = [names[column] for column in joins.column[:1].tolist()]
+            first += found == ["partner"] and not np.isnan(joins.spelled[0])
+        seconds = time.process_time() - started
+        yield {"tries": kind, "n": N_TRIES, "partner_first": round(first / N_TRIES, 4), "cpu_s": round(seconds, 2)}
+
+
 def lines(folder: Path) -> Iterator[Line]:
-    known = {
-        language: KnownLake(lake_of_tables(spider(folder, language)), spider_keys(folder, language))
-        for language in LANGUAGES
-    }
+    held = {language: lake_and_values(spider(folder, language)) for language in LANGUAGES}
+    known = {language: KnownLake(lake, spider_keys(folder, language)) for language, (lake, _) in held.items()}
     tasks = [task_of(language, lake) for language, lake in known.items()]
     folds = [folds_of(task) for task in tasks]
     judges = [Judge("trees", "", train(*joined(tasks, [mine != fold for mine in folds]))) for fold in range(N_FOLDS)]
-    for task, one in zip(tasks, known.values(), strict=True):
+    for task, one, (_, values) in zip(tasks, known.values(), held.values(), strict=True):
         numbers = fold_numbers(task)
         databases = [one.lake.tables[table].partition("/")[0] for table in one.lake.table_of.tolist()]
         for has_path in (False, True):
             lake = one.lake if has_path else without_path(one.lake)
-            facts, held = ColumnFacts.of(lake), Postings(lake.indptr, lake.values, *postings(lake))
-            rank_joins(facts, held, judges[0], 0)
+            first = joiner(lake, values, judges[0])
+            joiners = [replace(first, judge=judge) for judge in judges]
+            first.ranked(0)
 
-            def ours(asked: int, facts: ColumnFacts = facts, held: Postings = held) -> NDArray[np.int64]:
-                judge = judges[numbers.get(databases[asked], 0)]  # noqa: B023 - called in this round
-                return rank_joins(facts, held, judge, asked).column
+            def ours(asked: int, joiners: list[Joiner] = joiners) -> NDArray[np.int64]:
+                return joiners[numbers.get(databases[asked], 0)].ranked(asked).column  # noqa: B023 - of this round
 
-            for name, rank in {"joinable": ours, **rivals(facts, held)}.items():
+            for name, rank in {"joinable": ours, **rivals(first.facts, first.postings)}.items():
                 yield {"names": task.name, "path": has_path, "ranking": name, **places(one.pairs(), rank)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spider", type=Path, default=SPIDER)
-    for line in lines(parser.parse_args().spider):
+    for line in itertools.chain(tries(), lines(parser.parse_args().spider)):
         print(json.dumps(line), flush=True)
 
 

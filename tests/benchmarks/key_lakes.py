@@ -41,6 +41,11 @@ class KnownLake:
 
 def lake_of_tables(tables: Mapping[str, pa.Table]) -> Lake:
     """The columns of tables, by the lake graph's own functions."""
+    return lake_and_values(tables)[0]
+
+
+def lake_and_values(tables: Mapping[str, pa.Table]) -> tuple[Lake, pa.Table]:
+    """The same, and their `column_values`."""
     names = sorted(tables)
     columns = [
         lake_column(name, column, _whole(tables[name].column(column)), place)
@@ -49,7 +54,8 @@ def lake_of_tables(tables: Mapping[str, pa.Table]) -> Lake:
     ]
     at = {name: place for place, name in enumerate(names)}
     table_of = np.array([at[column.table] for column in columns], np.int64)
-    return lake_of_columns(names, [str(column.path[0]) for column in columns], table_of, value_table(columns))
+    values = value_table(columns)
+    return lake_of_columns(names, [str(column.path[0]) for column in columns], table_of, values), values
 
 
 def spider(folder: Path, language: str) -> dict[str, pa.Table]:

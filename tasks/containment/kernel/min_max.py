@@ -216,10 +216,7 @@ def _parent_bounds(candidates, positions, arrays):  # type: ignore[no-untyped-de
 
 @njit(cache=True)
 def _are_plain(tables, positions, reference, arrays):  # type: ignore[no-untyped-def]
-    """Tables of which bounds tell all: rows, no nulls, no ranges of files, no value sets, the reference's types.
-
-    Nor do they have columns that some pairs compare as text.
-    """
+    """Tables of which bounds tell all: rows, no nulls, ranges of files, value sets or text, the reference's types."""
     indptr, kind, n_nulls, n_rows, range_indptr, value_indptr = (
         arrays[0],
         arrays[2],

@@ -37,6 +37,15 @@ def name_features(lake: Lake, names: Names, pairs: Pairs) -> Float64:
     return out
 
 
+def name_likeness(lake: Lake, names: Names, pairs: Pairs) -> Float64:
+    """The figure `n_max` alone, (p,), at a fraction of the cost of all."""
+    out = np.zeros((len(pairs.a), len(NAME_FEATURES)))
+    grams = (names.column_grams, names.table_grams, names.full_grams)
+    _jaccards(pairs.a, pairs.b, lake.table_of[pairs.a], lake.table_of[pairs.b], *grams, out)
+    found: Float64 = out[:, :3].max(axis=1, initial=0)
+    return found
+
+
 @nb.njit(cache=True)
 def _jaccard(left: Csr, a: int, right: Csr, b: int) -> float:
     at, stop = left[0][a], left[0][a + 1]

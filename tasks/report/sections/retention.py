@@ -27,6 +27,7 @@ REASONS = {
     "veto": "its owner's veto",
     "streaming": "a stream writes to it",
     "outside_lake": "files outside the lake",
+    "not_yet_verified": "its rebuild was not tried in time, the next run goes on",
     "database_table": "a database's table, reported only",
     "not_contained": "no other table contains it",
 }

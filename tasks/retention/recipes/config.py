@@ -23,6 +23,9 @@ class RecipeConfig(FrozenConfig):
         description="Whether each result is also written in the child's format, to a temporary folder, and read.",
     )
     max_table_bytes: int = Field(
-        256 << 20, ge=1 << 10, le=1 << 40, description="Larger tables are compared by Spark, not in a worker, in bytes."
+        256 << 20,
+        ge=1 << 10,
+        le=1 << 40,
+        description="Larger tables, and those of more than 16,777,216 cells, are read batch by batch, in bytes.",
     )
     task_bytes: int = Field(64 << 20, ge=1 << 10, le=1 << 36, description="Bytes of tables of one Spark task, about.")

@@ -11,7 +11,7 @@ from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.tasks.encoding import ENCODING_ID, OLDER_ENCODING_ID, sip_hashes
 from lakebed.tasks.encoding.hashes import add_cells, finish, start_sums
 from lakebed.tasks.encoding.multiset import multiset_hash
-from lakebed.tasks.encoding.sums import multiset_sum, sum_digest
+from lakebed.tasks.encoding.sums import add_sums, multiset_sum, sum_digest, total
 from lakebed.tasks.retention.recipes.model import StrictDigest
 from lakebed.tasks.retention.recipes.reader import TableReader
 from lakebed.tasks.retention.recipes.shapes import columns_text, table_leaves
@@ -41,10 +41,31 @@ def strict_hashes(cells: Mapping[str, LeafArray], key: bytes) -> Hashes:
     return finish(sums, key)
 
 
+class RowDigest:
+    """The digest of a table whose rows come one batch after the other."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key, self._n_rows = key, 0
+        self._sum, self._sequence = total(()), hashlib.sha256()
+
+    def add(self, hashes: Hashes) -> None:
+        """Takes in the strict hashes of the next rows. Shapes: (n, 2)."""
+        self._n_rows += len(hashes)
+        self._sum = add_sums(self._sum, multiset_sum(hashes, self._key))
+        self._sequence.update(_bytes(hashes))
+
+    def of(self, schema: pa.Schema) -> StrictDigest:
+        """The digest of a table with this schema and the rows so far."""
+        made = (ENCODING_ID, key_id(self._key))
+        rows = sum_digest(self._sum, self._key).hex()
+        return _digest(schema, self._n_rows, rows, self._sequence.hexdigest(), made)
+
+
 def digest_of(schema: pa.Schema, hashes: Hashes, key: bytes) -> StrictDigest:
     """The digest of a table from its schema and the strict hashes of its rows, in order."""
-    rows = sum_digest(multiset_sum(hashes, key), key).hex()
-    return _digest(schema, hashes, rows, (ENCODING_ID, key_id(key)))
+    digest = RowDigest(key)
+    digest.add(hashes)
+    return digest.of(schema)
 
 
 def strict_digest(table: pa.Table, key: bytes, *, ignore_case: bool = False) -> StrictDigest:
@@ -98,7 +119,8 @@ def digest_like(
         for token, leaf in cells.items()
     ]
     hashes = sip_hashes.row_hashes(columns, key)
-    return _digest(schema, hashes, multiset_hash(hashes).hex(), (OLDER_ENCODING_ID, key_id(key)))
+    sequence = hashlib.sha256(_bytes(hashes)).hexdigest()
+    return _digest(schema, len(hashes), multiset_hash(hashes).hex(), sequence, (OLDER_ENCODING_ID, key_id(key)))
 
 
 def _require_columns(cells: Mapping[str, LeafArray]) -> None:
@@ -106,13 +128,17 @@ def _require_columns(cells: Mapping[str, LeafArray]) -> None:
         raise SourceError("a table without columns cannot be compared")
 
 
-def _digest(schema: pa.Schema, hashes: Hashes, rows: str, made: tuple[str, str]) -> StrictDigest:
+def _bytes(hashes: Hashes) -> bytes:
+    return np.ascontiguousarray(hashes).astype("<u8", copy=False).tobytes()
+
+
+def _digest(schema: pa.Schema, n_rows: int, rows: str, sequence: str, made: tuple[str, str]) -> StrictDigest:
     """`made` is the encoding and the id of the key."""
     return StrictDigest(
         encoding=made[0],
         key_id=made[1],
-        n_rows=len(hashes),
+        n_rows=n_rows,
         columns=hashlib.sha256(columns_text(schema).encode()).hexdigest(),
         rows=rows,
-        sequence=hashlib.sha256(np.ascontiguousarray(hashes).astype("<u8", copy=False).tobytes()).hexdigest(),
+        sequence=sequence,
     )

@@ -269,13 +269,3 @@ def _remarks(recipe: Recipe, mark: str) -> str:
 def _cannot(recipe: Recipe, error: SourceError, mark: str) -> str:
     reason = f"{error.what}: {error.value}".replace("\n", " ").replace("\r", " ")
     return f"{_remarks(recipe, mark)}{mark} Spark cannot say it ({reason}); lakebed itself can: lakebed restore\n"
-
-
-def relation_of(context: RecipeContext, table: TableRef, view: str) -> tuple[str, str]:
-    """SQL that names a table, and the statement that must run before; empty where none must.
-
-    Raises:
-        SourceError: if Spark cannot read it as lakebed does.
-    """
-    source = _source(context, table, view)
-    return source.relation, source.view

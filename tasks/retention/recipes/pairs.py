@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from lakebed.tasks.retention.recipes.model import Outcome, Refusal
+from lakebed.tasks.retention.recipes.streamed import synthesise_streamed
+from lakebed.tasks.retention.recipes.streams import is_large
 from lakebed.tasks.retention.recipes.synthesis import Readers, synthesise
 
 if TYPE_CHECKING:
@@ -87,23 +89,34 @@ OUTCOME_SCHEMA = pa.schema(
 )
 
 
-def solve_pairs(context: RecipeContext, pairs: Sequence[tuple[int, PairRefs]]) -> Iterator[pa.RecordBatch]:
+def needs_stream(context: RecipeContext, pair: PairRefs) -> bool:
+    """Whether a pair is read batch by batch; several parents, and text, are held in memory as long as bytes allow."""
+    tables = (pair.child, *pair.parents)
+    if len(pair.parents) > 1 or "text" in {table.read_via for table in tables}:
+        return pair.largest_bytes > context.config.max_table_bytes
+    return is_large(context, tables)
+
+
+def solve_pairs(
+    context: RecipeContext, pairs: Sequence[tuple[int, PairRefs]], until: float = 0.0
+) -> Iterator[pa.RecordBatch]:
     """Synthesises the numbered pairs one after the other, in a worker of an engine.
 
+    After `until`, a time in seconds since 1970, no further pair is begun but number 0, so that every run gets on; 0:
+    there is no such time.
     Yields batches of one row: `number` of the pair and `outcome` as JSON.
     """
     readers = Readers(context)
     parents: tuple[str, ...] = ()
     for number, pair in pairs:
+        if number and until and time.time() >= until:
+            return
         names = tuple(parent.name for parent in pair.parents)
         readers.forget(names if names == parents else ())
         parents = names
-        outcome = synthesise(context, pair.child, pair.parents, pair.columns, readers)
+        if needs_stream(context, pair):
+            outcome = synthesise_streamed(context, pair.child, pair.parents, pair.columns)
+        else:
+            outcome = synthesise(context, pair.child, pair.parents, pair.columns, readers)
         arrays = [pa.array([number], pa.int32()), pa.array([outcome.model_dump_json()], pa.string())]
         yield pa.RecordBatch.from_arrays(arrays, schema=OUTCOME_SCHEMA)
-
-
-def refused(pair: PairRefs, refusal: Refusal) -> Outcome:
-    """The outcome of a pair that was not looked at."""
-    names = tuple(parent.name for parent in pair.parents)
-    return Outcome(child=pair.child.name, parents=names, refusal=refusal)

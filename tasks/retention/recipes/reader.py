@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.connectors.lake.delta_live import live_rows_of
 from lakebed.connectors.lake.delta_metadata import delta_traits
 from lakebed.connectors.lake.delta_rows import live_rows, physical_tokens
-from lakebed.connectors.lake.files import open_file
+from lakebed.connectors.lake.files import local_path, open_file
 from lakebed.connectors.lake.footer import ParquetTraits, parquet_traits, wide_timestamps
 from lakebed.connectors.lake.leaves import LeafArray, path_of, schema_leaves
 from lakebed.connectors.lake.read import (
@@ -24,7 +29,7 @@ from lakebed.connectors.lake.read import (
     source_errors,
 )
 from lakebed.connectors.lake.type_text import type_from_text
-from lakebed.connectors.storage import join_uri
+from lakebed.connectors.storage import is_object_store, join_uri
 from lakebed.tasks.retention.recipes.shapes import joined, leaf_refs, schema_from_text, schema_to_text
 from lakebed.tasks.retention.recipes.text import NOT_PLAIN, TextTable, read_text
 from lakebed.tasks.retention.recipes.traits import Traits
@@ -33,13 +38,12 @@ from lakebed.tasks.runtime.keys import canonical_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import pyarrow.parquet as pq
     from deltalake import DeltaTable
 
     from lakebed.connectors.lake.config import LakeConfig
     from lakebed.tasks.retention.recipes.model import FileRef, TableRef
 
-
+GroupChoice = Callable[[pq.ParquetFile], tuple[int, ...]]
 _DIGEST_BLOCK = 1 << 22
 
 
@@ -56,7 +60,7 @@ class TableReader:
     """
 
     def __init__(self, lake: LakeConfig, ref: TableRef) -> None:
-        self._lake, self._given = lake, ref
+        self.lake, self._given = lake, ref
         self._counter = ReadCounter()
         self._bytes: dict[str, bytes] = {}
         self._digests: dict[str, str] = {}
@@ -68,7 +72,7 @@ class TableReader:
 
     def again(self, ref: TableRef) -> TableReader:
         """A new reader of the same table under another reference, which opens no plain file a second time."""
-        reader = TableReader(self._lake, ref)
+        reader = TableReader(self.lake, ref)
         reader._bytes, reader._digests = dict(self._bytes), dict(self._digests)
         for file in ref.files:
             if file.sha256 not in ("", self._digests.get(file.path, "")):
@@ -97,7 +101,7 @@ class TableReader:
             update={
                 "files": files,
                 "schema_ipc": schema_to_text(self.schema),
-                "leaves": leaf_refs(self.schema, partitions, self._lake.ignore_column_case),
+                "leaves": leaf_refs(self.schema, partitions, self.lake.ignore_column_case),
                 "dialect": self._texts().dialect if self._given.read_via == "text" else None,
             }
         )
@@ -124,13 +128,19 @@ class TableReader:
         """The cells of the given leaves, over all files in the order of their paths."""
         wanted = [token for token in tokens if token not in self._cells]
         if wanted:
-            types = {leaf.token: leaf.type for leaf in schema_leaves(self.schema, self._lake.ignore_column_case)}
-            parts = list(self._batches(wanted))
+            types = {leaf.token: leaf.type for leaf in schema_leaves(self.schema, self.lake.ignore_column_case)}
+            parts = list(self.batches(wanted))
             for token in wanted:
                 self._cells[token] = joined([part[token] for part in parts], types[token])
         return {token: self._cells[token] for token in tokens}
 
-    def _batches(self, tokens: Sequence[str]) -> Iterator[Mapping[str, LeafArray]]:
+    def batches(self, tokens: Sequence[str], groups: GroupChoice | None = None) -> Iterator[Mapping[str, LeafArray]]:
+        """The cells of the given leaves, batch by batch, in the types that their files give them.
+
+        Args:
+            tokens: of the leaves.
+            groups: which row groups of a plain Parquet file are read; None: all.
+        """
         if self._given.read_via == "text":
             yield from self._texts().batches(tokens, self._constants())
         elif self._given.format == "delta":
@@ -139,11 +149,16 @@ class TableReader:
             for file in self._given.files:
                 with source_errors(file.path):
                     opened = self._parquet(file)
-                    ignore_case = self._lake.ignore_column_case
-                    yield from read_open(opened, self._split(file), tokens, ReadCounter(), ignore_case=ignore_case)
+                    ignore_case = self.lake.ignore_column_case
+                    split = replace(self._split(file), row_groups=groups(opened) if groups else None)
+                    yield from read_open(opened, split, tokens, self._chunks(), ignore_case=ignore_case)
+
+    def _chunks(self) -> ReadCounter:
+        """What counts column chunks: nothing, where whole files were counted."""
+        return ReadCounter()
 
     def _delta_batches(self, tokens: Sequence[str]) -> Iterator[Mapping[str, LeafArray]]:
-        table, ignore_case = self.opened(), self._lake.ignore_column_case
+        table, ignore_case = self.opened(), self.lake.ignore_column_case
         live = live_rows(table)
         names = physical_tokens(table, schema_leaves(self.schema, ignore_case))
         stored = {token: names[token] if token not in self._given.partition_columns else token for token in tokens}
@@ -153,7 +168,7 @@ class TableReader:
             split, start = self._split(file), 0
             mask = live.get(file.path.rpartition("/")[2])
             for batch in read_split(
-                self._lake.root, split, list(stored.values()), self._counter, ignore_case=ignore_case, as_stored=True
+                self.lake.root, split, list(stored.values()), self._counter, ignore_case=ignore_case, as_stored=True
             ):
                 n_rows = len(next(iter(batch.values())).values)
                 kept = None if mask is None else mask.slice(start, n_rows)
@@ -211,12 +226,12 @@ class TableReader:
             from lakebed.connectors.delta import open_table
 
             path, version = "" if self._given.path == "." else self._given.path, self._given.delta_version
-            table = open_table(join_uri(self._lake.root, path))
+            table = open_table(join_uri(self.lake.root, path))
             if version not in (None, table.version()):
                 try:
                     table.load_as_version(version)
                 except DeltaError:
-                    table = open_table(join_uri(self._lake.root, path))
+                    table = open_table(join_uri(self.lake.root, path))
                     self._require_live(live_rows_of(table, path))
             self._delta = table
         return self._delta
@@ -230,7 +245,7 @@ class TableReader:
         if self._text is None:
             for file in self._given.files:
                 self._digest(file)
-            self._text = read_text(self._lake, self._given)
+            self._text = read_text(self.lake, self._given)
         return self._text
 
     def _parquet(self, file: FileRef) -> pq.ParquetFile:
@@ -238,7 +253,7 @@ class TableReader:
 
     def _source(self, file: FileRef) -> pa.NativeFile:
         is_held = self._given.format != "delta"
-        return pa.BufferReader(self._whole(file)) if is_held else open_file(self._lake.root, file.path, file.size)
+        return pa.BufferReader(self._whole(file)) if is_held else open_file(self.lake.root, file.path, file.size)
 
     def _digest(self, file: FileRef) -> str:
         self._whole(file)
@@ -247,7 +262,7 @@ class TableReader:
     def _whole(self, file: FileRef) -> bytes:
         """The bytes of a plain file, the first time checked against what the reference says."""
         if file.path not in self._bytes:
-            with source_errors(file.path), open_file(self._lake.root, file.path, file.size) as stream:
+            with source_errors(file.path), open_file(self.lake.root, file.path, file.size) as stream:
                 data = stream.read()
             self._counter.n_bytes += len(data)
             self._digests[file.path] = hashlib.sha256(data).hexdigest()
@@ -257,21 +272,65 @@ class TableReader:
         return self._bytes[file.path]
 
 
-class FooterReader(TableReader):
-    """The same for tables that do not fit into memory: it describes them, and holds no file."""
+class StreamReader(TableReader):
+    """The same for tables that do not fit into memory: it holds no file, and `batches` reads as far as it is asked.
+
+    Args:
+        lake, ref: as of a `TableReader`.
+        counter: of the bytes read, where several readers share one.
+        by_mark: whether a file that this process has digested is taken for the same while size, time and inode are.
+    """
+
+    def __init__(
+        self, lake: LakeConfig, ref: TableRef, counter: ReadCounter | None = None, *, by_mark: bool = False
+    ) -> None:
+        super().__init__(lake, ref)
+        self._counter, self._by_mark = counter or self._counter, by_mark
+
+    def _chunks(self) -> ReadCounter:
+        return self._counter
 
     def _source(self, file: FileRef) -> pa.NativeFile:
-        return open_file(self._lake.root, file.path, file.size)
+        return open_file(self.lake.root, file.path, file.size)
 
     def _digest(self, file: FileRef) -> str:
-        with source_errors(file.path), open_file(self._lake.root, file.path, file.size) as stream:
-            digest, n_bytes = hashlib.sha256(), 0
-            while block := stream.read(_DIGEST_BLOCK):
-                digest.update(block)
-                n_bytes += len(block)
-        if n_bytes != file.size:
+        with source_errors(file.path):
+            mark = file_mark(self.lake.root, file.path) if self._by_mark else None
+            n_read = _marked_digest.cache_info().misses
+            if mark is None:
+                n_bytes, digest = _read_digest(self.lake.root, file.path)
+            else:
+                n_bytes, digest = _marked_digest(self.lake.root, file.path, mark)
+            if mark is None or _marked_digest.cache_info().misses > n_read:
+                self._counter.n_bytes += n_bytes
+        if n_bytes != file.size or file.sha256 not in ("", digest):
             raise moved_error(self._given.name, file.path)
-        return digest.hexdigest()
+        return digest
+
+
+def file_mark(root: str, path: str) -> tuple[int, int, int] | None:
+    """Size, time of change and inode of a local file; None on an object store."""
+    if is_object_store(root) and not path.startswith("/"):
+        return None
+    found = os.stat(local_path(root, path))
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _read_digest(root: str, path: str) -> tuple[int, str]:
+    """Bytes of a file, and their SHA-256."""
+    with open_file(root, path) as stream:
+        digest, n_bytes = hashlib.sha256(), 0
+        while block := stream.read(_DIGEST_BLOCK):
+            digest.update(block)
+            n_bytes += len(block)
+    return n_bytes, digest.hexdigest()
+
+
+@lru_cache(maxsize=1 << 14)
+def _marked_digest(root: str, path: str, mark: tuple[int, int, int]) -> tuple[int, str]:
+    """The same of a file with a mark; what changed under it is noticed when a plan is made."""
+    del mark
+    return _read_digest(root, path)
 
 
 def moved_error(table: str, path: str) -> PlanError:

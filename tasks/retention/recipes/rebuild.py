@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from lakebed.tasks.encoding.hashes import Hashes
     from lakebed.tasks.encoding.signatures import Integers
     from lakebed.tasks.retention.recipes.context import RecipeContext
-    from lakebed.tasks.retention.recipes.model import Part, Range, Recipe, Selector, StoredRows, TableRef, Term
+    from lakebed.tasks.retention.recipes.model import (
+        Part,
+        Range,
+        Recipe,
+        Selector,
+        StoredRows,
+        StrictDigest,
+        TableRef,
+        Term,
+    )
 
 RowReader = Callable[["StoredRows"], "Integers"]
 
@@ -46,7 +55,11 @@ def rebuild(context: RecipeContext, recipe: Recipe) -> pa.Table:
 def compare(recipe: Recipe, table: pa.Table, context: RecipeContext) -> Refusal | None:
     """Whether rows in memory are the recipe's child, by strict digest; the order counts where the recipe keeps it."""
     cells = table_leaves(table, context.lake.ignore_column_case)
-    found = digest_like(recipe.digest, table.schema, cells, context)
+    return compare_digest(recipe, digest_like(recipe.digest, table.schema, cells, context))
+
+
+def compare_digest(recipe: Recipe, found: StrictDigest) -> Refusal | None:
+    """The same by the digest of the rebuilt rows."""
     if not found.is_same_table(recipe.digest):
         what = "columns" if found.columns != recipe.digest.columns else "rows"
         return Refusal(code="differs_strictly", reason=f"the rebuilt {what} are not those of {recipe.child.name}")
@@ -80,13 +93,22 @@ def _selected(
     rows = _rows(part.selector, reader, rows_of, part.parent)
     cells = reader.cells(tokens)
     chosen = cells if rows is None else {token: taken(cells[token], rows) for token in tokens}
-    result = {
+    result = as_child(part, chosen, types)
+    return _distinct(result) if part.multiplicity == "distinct" else result
+
+
+def as_child(part: Part, cells: Mapping[str, LeafArray], types: Mapping[str, pa.DataType]) -> dict[str, LeafArray]:
+    """Rows of the parent as rows of the child, by the tokens of both.
+
+    Raises:
+        SourceError: if a value is none of the child's type.
+    """
+    return {
         column.child: LeafArray(
-            cast_exactly(chosen[column.parent].values, types[column.child]), chosen[column.parent].null_depth
+            cast_exactly(cells[column.parent].values, types[column.child]), cells[column.parent].null_depth
         )
         for column in part.columns
     }
-    return _distinct(result) if part.multiplicity == "distinct" else result
 
 
 def _rows(selector: Selector, reader: TableReader, rows_of: RowReader, parent: TableRef) -> np.ndarray | None:

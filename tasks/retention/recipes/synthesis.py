@@ -7,19 +7,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
-from lakebed.connectors.errors import LakeError, PlanError, SourceError
+from lakebed.connectors.errors import LakeError
 from lakebed.connectors.lake.leaves import schema_leaves
-from lakebed.tasks.encoding.hashes import add_cells, finish, start_sums
-from lakebed.tasks.retention.recipes.casting import cast_where_same
+from lakebed.tasks.retention.recipes.attempt import (
+    Refused,
+    column_maps,
+    concluded,
+    is_small,
+    not_to_the_bit,
+    one_line,
+    positions_refused,
+    projected_hashes,
+    require_columns,
+)
 from lakebed.tasks.retention.recipes.constants import constant_of
 from lakebed.tasks.retention.recipes.digest import digest_of, strict_hashes
 from lakebed.tasks.retention.recipes.kernel.matching import Match, match_rows, occurrence, positions_of
 from lakebed.tasks.retention.recipes.kernel.ranks import can_rank, rank_column
 from lakebed.tasks.retention.recipes.kernel.search import Found, find_all_rows, find_condition
 from lakebed.tasks.retention.recipes.model import (
-    ColumnMap,
     Equals,
     In,
     Outcome,
@@ -27,7 +34,6 @@ from lakebed.tasks.retention.recipes.model import (
     Positions,
     Range,
     Recipe,
-    Refusal,
     RowOrder,
     Where,
 )
@@ -46,15 +52,7 @@ if TYPE_CHECKING:
     from lakebed.tasks.retention.recipes.kernel.matching import Mask
     from lakebed.tasks.retention.recipes.kernel.ranks import RankedColumn
     from lakebed.tasks.retention.recipes.kernel.search import RankTerm
-    from lakebed.tasks.retention.recipes.model import RefusalCode, StoredRows, TableRef, Term
-
-
-class Refused(Exception):
-    """A pair without a recipe."""
-
-    def __init__(self, code: RefusalCode, reason: str) -> None:
-        super().__init__(reason)
-        self.refusal = Refusal(code=code, reason=reason)
+    from lakebed.tasks.retention.recipes.model import StoredRows, TableRef, Term
 
 
 @dataclass
@@ -96,28 +94,9 @@ def synthesise(
         columns: for each parent the child's tokens → its own, where columns are named otherwise.
         readers: of the tables, shared by the pairs of a task.
     """
-    started, readers = time.monotonic(), readers or Readers(context)
-    n_bytes = readers.n_bytes_read
-    recipe, refusal, rebuild_s = None, None, 0.0
-    try:
-        recipe, rebuild_s = _Pair(context, child, parents, columns, readers).solve()
-    except Refused as error:
-        refusal = error.refusal
-    except PlanError as error:
-        refusal = Refusal(code="changed", reason=_one_line(error))
-    except SourceError as error:
-        refusal = Refusal(code="unreadable", reason=_one_line(error))
-    except pa.ArrowException as error:
-        refusal = Refusal(code="unsupported_type", reason=f"Arrow cannot do it: {str(error).splitlines()[0][:200]}")
-    return Outcome(
-        child=child.name,
-        parents=tuple(parent.name for parent in parents),
-        recipe=recipe,
-        refusal=refusal,
-        bytes_read=readers.n_bytes_read - n_bytes,
-        rebuild_bytes_read=sum(parent.n_bytes for parent in parents) if recipe else 0,
-        rebuild_s=rebuild_s,
-        seconds=time.monotonic() - started,
+    held = readers or Readers(context)
+    return concluded(
+        child, parents, lambda: _Pair(context, child, parents, columns, held).solve(), lambda: held.n_bytes_read
     )
 
 
@@ -148,7 +127,8 @@ class _Pair:
         self._maps = (
             [dict(given) for given in columns] if columns else [dict(zip(tokens, tokens, strict=True))] * len(parents)
         )
-        self._require_columns()
+        for parent, tokens_of in zip(self._parents, self._maps, strict=True):
+            require_columns(self._child, parent, tokens_of)
         readers.of(child).require_writable()
         self._traits = table_traits(context.lake, self._child)
         for table in (self._child, *self._parents):
@@ -212,28 +192,14 @@ class _Pair:
             else:
                 require_traits(self._traits, table.schema, self._child.name)
         except LakeError as error:
-            raise Refused("cannot_be_written", _one_line(error)) from error
+            raise Refused("cannot_be_written", one_line(error)) from error
         return seconds
-
-    def _require_columns(self) -> None:
-        for parent, columns in zip(self._parents, self._maps, strict=True):
-            there = {leaf.token for leaf in parent.leaves}
-            lacking = [leaf.token for leaf in self._child.leaves if columns.get(leaf.token) not in there]
-            if lacking:
-                raise Refused("not_contained", f"{parent.name} lacks the column {lacking[0]}")
 
     def _projected(self, number: int) -> tuple[Hashes, Mask | None]:
         """Strict hashes of a parent's rows as rows of the child, and which of them can be such."""
         columns, key = self._maps[number], self._context.key
         cells = self._readers.of(self._parents[number]).cells(list(dict.fromkeys(columns.values())))
-        # sums of the cells of each row of the parent, (4, n); is_valid (n,) once a cast cannot keep some value
-        sums, is_valid = start_sums(self._parents[number].n_rows), None
-        for token, source in columns.items():
-            values, is_same = cast_where_same(cells[source].values, self._types[token])
-            add_cells(sums, values, cells[source].null_depth, token, key, strict_types=True)
-            if is_same is not None:
-                is_valid = is_same if is_valid is None else is_valid & is_same
-        return finish(sums, key), is_valid
+        return projected_hashes(cells, columns, self._types, key)
 
     def _whole_union(self, projected: Sequence[tuple[Hashes, Mask | None]]) -> list[_Selected] | None:
         """All rows of several parents, each distinct one once, where that is the child."""
@@ -291,27 +257,18 @@ class _Pair:
         candidates = [rows] if self._child.format != "delta" else []
         packed = next((p for p in (pack_rows(one) for one in (*candidates, np.sort(rows))) if self._is_small(p)), None)
         if packed is None:
-            raise Refused(
-                "positions_too_large",
-                f"no condition selects its rows in {self._parents[number].name}, and their numbers take more than "
-                f"{self._context.config.max_position_share:.0%} of its {self._child.n_bytes:,} bytes",
-            )
+            raise positions_refused(self._context, self._child, self._parents[number])
         is_once = len(np.unique(rows)) == len(rows)
         part = self._part(number, Positions(rows=packed.facts), "as_is" if is_once else "stored")
         return _Selected(part, packed, hashes[packed.numbers()])
 
     def _is_small(self, packed: PackedRows) -> bool:
-        limits = self._context.config
-        n_bytes, child = packed.facts.n_bytes, self._child.n_bytes
-        return n_bytes <= child * limits.max_position_share or n_bytes <= min(limits.min_position_bytes, child)
+        return is_small(self._context, self._child, packed)
 
     def _part(self, number: int, selector: Where | Positions, multiplicity: str) -> Part:
         reader, columns = self._readers.of(self._parents[number]), self._maps[number]
         theirs = {leaf.token: leaf.type for leaf in schema_leaves(reader.schema, self._context.lake.ignore_column_case)}
-        maps = tuple(
-            ColumnMap(child=token, parent=columns[token], cast="" if theirs[columns[token]] == type_ else str(type_))
-            for token, type_ in self._types.items()
-        )
+        maps = column_maps(columns, self._types, theirs)
         return Part(parent=self._parents[number], columns=maps, selector=selector, multiplicity=multiplicity)
 
     def _taken(self, number: int, hashes: Hashes, selector: Where, multiplicity: str) -> _Selected:
@@ -353,7 +310,7 @@ def _share_out(child: Hashes, projected: Sequence[tuple[Hashes, Mask | None]], n
     if len(left):
         raise Refused(
             "differs_strictly" if len(projected) == 1 else "not_contained",
-            f"{len(left):,} of the {len(child):,} rows of {name} are not in the parent to the bit and type",
+            not_to_the_bit(len(left), len(child), name),
         )
     return shares
 
@@ -369,7 +326,3 @@ def term_of(term: RankTerm, columns: Sequence[RankedColumn]) -> Term:
     if column.is_partition and len(values) + term.or_null == 1:
         return Equals(token=column.token, value=values[0] if values else None)
     return In(token=column.token, values=values, or_null=term.or_null)
-
-
-def _one_line(error: LakeError) -> str:
-    return " ".join(f"{error.what}: {error.value}".split()) if error.value is not None else error.what

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -10,29 +11,38 @@ import pyarrow as pa
 from lakebed.connectors.delta import open_table
 from lakebed.connectors.errors import LakeError, PlanError
 from lakebed.connectors.lake.delta_metadata import delta_traits, write_delta
-from lakebed.connectors.lake.footer import ParquetTraits, parquet_traits, write_parquet
+from lakebed.connectors.lake.footer import parquet_traits, write_parquet
 from lakebed.connectors.lake.leaves import path_of
-from lakebed.connectors.lake.read import partition_scalar
 from lakebed.connectors.lake.write import (
     TextStyle,
     csv_text,
     json_text,
     parquet_bytes,
-    rows_where,
     split_rows,
     text_bytes,
 )
 from lakebed.connectors.places import temporary_prefix
 from lakebed.connectors.storage import Storage, join_uri
-from lakebed.tasks.retention.recipes.digest import digest_like
+from lakebed.tasks.retention.recipes.attempt import one_line
+from lakebed.tasks.retention.recipes.digest import RowDigest, digest_like, strict_hashes
+from lakebed.tasks.retention.recipes.files import fitted, partitions_of, unfilled, write_streamed_files
 from lakebed.tasks.retention.recipes.model import Refusal
-from lakebed.tasks.retention.recipes.reader import TableReader, table_traits
-from lakebed.tasks.retention.recipes.rebuild import compare, rebuild
+from lakebed.tasks.retention.recipes.reader import StreamReader, TableReader, table_traits
+from lakebed.tasks.retention.recipes.rebuild import compare, compare_digest, rebuild
 from lakebed.tasks.retention.recipes.refs import observe_again
+from lakebed.tasks.retention.recipes.row_numbers import read_rows
+from lakebed.tasks.retention.recipes.shapes import assembled, schema_from_text
+from lakebed.tasks.retention.recipes.streams import (
+    digest_stream,
+    is_streamed,
+    rebuilt_cells,
+    rebuilt_digest,
+    require_parents,
+)
 from lakebed.tasks.retention.recipes.traits import Traits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lakebed.tasks.retention.recipes.context import RecipeContext
     from lakebed.tasks.retention.recipes.model import FileRef, Recipe, TableRef
@@ -55,10 +65,17 @@ def write_rebuilt(context: RecipeContext, recipe: Recipe, destination: str) -> t
             it is removed again.
         SourceError: if a parent cannot be read.
     """
+    if is_streamed(context, recipe):
+        require_parents(context, recipe)
+        return _written(context, recipe, destination, partial(_write_stream, context))
     table = rebuild(context, recipe)
-    if refusal := compare(recipe, table, context):
-        raise PlanError("the rebuilt table differs from the original", value=refusal.reason, hint="lakebed plan")
+    _require_equal(compare(recipe, table, context))
     return write_table_as(context, recipe, table, destination)
+
+
+def _require_equal(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise PlanError("the rebuilt table differs from the original", value=refusal.reason, hint="lakebed plan")
 
 
 def write_table_as(context: RecipeContext, recipe: Recipe, table: pa.Table, destination: str) -> tuple[str, ...]:
@@ -72,34 +89,83 @@ def write_table_as(context: RecipeContext, recipe: Recipe, table: pa.Table, dest
 
     Returns, Raises: as `write_rebuilt`.
     """
+    return _written(context, recipe, destination, partial(_write_table, table))
+
+
+def _written(
+    context: RecipeContext, recipe: Recipe, destination: str, write: Callable[[Recipe, str], object]
+) -> tuple[str, ...]:
+    """What `write` has written below a free place, read back and compared; removed again where that fails."""
     child, storage = recipe.child, Storage.at(destination, PlanError)
     _require_free(child, storage)
     try:
-        written = (
-            _write_delta(recipe, table, destination)
-            if child.format == "delta"
-            else _write_files(recipe, table, storage)
-        )
+        write(recipe, destination)
         _compare(context, recipe, destination)
     except BaseException:
         _remove(child, storage)
         raise
-    return written
+    if child.format == "delta":
+        return tuple(file.path for file in storage.list_files(child.path))
+    return tuple(file.path for file in child.files)
+
+
+def _write_table(table: pa.Table, recipe: Recipe, destination: str) -> None:
+    if recipe.child.format == "delta":
+        _write_delta(recipe, table, destination)
+    else:
+        _write_files(recipe, table, Storage.at(destination, PlanError))
+
+
+def _write_stream(context: RecipeContext, recipe: Recipe, destination: str) -> None:
+    """Rebuilds and writes batch by batch; the rows are compared as they pass.
+
+    Raises:
+        PlanError: if they are not the child's.
+    """
+    digest, schema = RowDigest(context.key), schema_from_text(recipe.child.schema_ipc)
+
+    def batches() -> Iterator[pa.Table]:
+        for cells in rebuilt_cells(context, recipe, lambda stored: read_rows(context.folder, stored)):
+            digest.add(strict_hashes(cells, context.key))
+            yield assembled(schema, cells, context.lake.ignore_column_case)
+
+    if recipe.child.format == "delta":
+        plain = (batch for table in batches() for batch in table.combine_chunks().to_batches())
+        _write_delta(recipe, pa.RecordBatchReader.from_batches(schema, plain), destination)
+    else:
+        write_streamed_files(recipe, batches(), Storage.at(destination, PlanError))
+    _require_equal(compare_digest(recipe, digest.of(schema)))
 
 
 def verify(context: RecipeContext, recipe: Recipe) -> Refusal | None:
     """Rebuilds the child, compares, writes it to a temporary folder and compares again; None where all is equal.
 
+    Of large tables the traits alone are written, without rows.
+
     Raises: as `rebuild`.
     """
+    if is_streamed(context, recipe):
+        return _verify_stream(context, recipe)
     table = rebuild(context, recipe)
     if refusal := compare(recipe, table, context):
         return refusal
     try:
         rehearse(context, recipe, table)
     except LakeError as error:
-        reason = f"{error.what}: {error.value}" if error.value is not None else error.what
-        return Refusal(code="cannot_be_written", reason=reason)
+        return Refusal(code="cannot_be_written", reason=one_line(error))
+    return None
+
+
+def _verify_stream(context: RecipeContext, recipe: Recipe) -> Refusal | None:
+    require_parents(context, recipe)
+    found = rebuilt_digest(context, recipe, lambda stored: read_rows(context.folder, stored))
+    if refusal := compare_digest(recipe, found):
+        return refusal
+    try:
+        if recipe.traits is not None:
+            require_traits(recipe.traits, schema_from_text(recipe.child.schema_ipc), recipe.child.name)
+    except LakeError as error:
+        return Refusal(code="cannot_be_written", reason=one_line(error))
     return None
 
 
@@ -155,12 +221,11 @@ def _remove(child: TableRef, storage: Storage) -> None:
             storage.delete_file(file.path)
 
 
-def _write_files(recipe: Recipe, table: pa.Table, storage: Storage) -> tuple[str, ...]:
+def _write_files(recipe: Recipe, table: pa.Table, storage: Storage) -> None:
     child = recipe.child
     files = list(_rows_of_files(child, table))
     for path, data in _parquet_files(recipe, files) if child.format == "parquet" else _text_files(child, files):
         storage.write_bytes_atomic(path, data)
-    return tuple(file.path for file in child.files)
 
 
 def _parquet_files(recipe: Recipe, files: Sequence[tuple[FileRef, pa.Table]]) -> Iterator[tuple[str, bytes]]:
@@ -170,25 +235,8 @@ def _parquet_files(recipe: Recipe, files: Sequence[tuple[FileRef, pa.Table]]) ->
         if recipe.traits is None:
             yield file.path, parquet_bytes(rows)
         else:
-            yield file.path, parquet_with_traits(rows, recipe.traits.footer(numbers[file.path]))
-
-
-def parquet_with_traits(rows: pa.Table, traits: ParquetTraits) -> bytes:
-    """A file of the rows in its own columns, which need not be all that its table has.
-
-    Raises:
-        PlanError: if a column or a type of the file cannot hold the rows.
-    """
-    schema = traits.arrow_schema()
-    lacking = [name for name in rows.schema.names if name not in schema.names]
-    if any(rows[name].null_count < rows.num_rows for name in lacking):
-        raise PlanError("rows come into a file that lacks their columns", value=lacking[0], expected="the rows it had")
-    try:
-        own = rows.select(schema.names) if rows.schema.names != schema.names else rows
-        own = own.replace_schema_metadata(schema.metadata)
-        return write_parquet(own if own.schema.equals(schema) else own.cast(schema), traits)
-    except (pa.ArrowException, KeyError) as error:
-        raise PlanError("the rows do not fit the columns of a file", value=str(error).splitlines()[0][:200]) from error
+            footer = recipe.traits.footer(numbers[file.path])
+            yield file.path, write_parquet(fitted(rows, footer), footer)
 
 
 def _text_files(child: TableRef, files: Sequence[tuple[FileRef, pa.Table]]) -> Iterator[tuple[str, bytes]]:
@@ -220,28 +268,17 @@ def style_of(child: TableRef) -> TextStyle:
 
 def _rows_of_files(child: TableRef, table: pa.Table) -> Iterator[tuple[FileRef, pa.Table]]:
     """Each file with its rows, without the partition columns: as many as it had, in order, of its partition."""
-    names = {token: str(path_of(token)[0]) for token in child.partition_columns}
-    types = {leaf.token: leaf.type for leaf in child.leaves}
-    pools: dict[tuple[object, ...], list[FileRef]] = {}
-    for file in child.files:
-        values = tuple(partition_scalar(text, types[token]) for token, text in file.partition_values)
-        pools.setdefault(values, []).append(file)
-    for values, files in pools.items():
-        tokens = [token for token, _ in files[0].partition_values]
-        wanted = {names[token]: value for token, value in zip(tokens, values, strict=True)}
-        rows = rows_where(table, wanted) if wanted else table
-        rows = rows.drop_columns(list(names.values())) if names else rows
+    for partition, files in partitions_of(child):
+        rows = partition.rows(table)
         if rows.num_rows != sum(file.n_rows for file in files):
-            raise PlanError("the rebuilt rows do not fill the table's files", value=child.name, hint="lakebed plan")
+            raise unfilled(child)
         yield from zip(files, split_rows(rows, [file.n_rows for file in files]), strict=True)
 
 
-def _write_delta(recipe: Recipe, table: pa.Table, destination: str) -> tuple[str, ...]:
+def _write_delta(recipe: Recipe, table: pa.Table | pa.RecordBatchReader, destination: str) -> None:
     child = recipe.child
     names = [str(path_of(token)[0]) for token in child.partition_columns]
     write_delta(join_uri(destination, child.path), table, names, recipe.traits.delta if recipe.traits else None)
-    files = Storage.at(destination, PlanError).list_files(child.path)
-    return tuple(file.path for file in files)
 
 
 def _with_casts(found: TableRef, wanted: TableRef) -> TableRef:
@@ -255,12 +292,18 @@ def _with_casts(found: TableRef, wanted: TableRef) -> TableRef:
 
 def _compare(context: RecipeContext, recipe: Recipe, destination: str) -> None:
     lake = context.lake.model_copy(update={"root": destination})
-    reader = TableReader(lake, _with_casts(observe_again(lake, recipe.child), recipe.child))
+    is_stream = is_streamed(context, recipe)
+    reader = (StreamReader if is_stream else TableReader)(
+        lake, _with_casts(observe_again(lake, recipe.child), recipe.child)
+    )
     ref = reader.describe()
     if recipe.traits is not None:
         recipe.traits.require_same(table_traits(lake, ref), recipe.child.name)
-    cells = reader.cells([leaf.token for leaf in ref.leaves])
-    found = digest_like(recipe.digest, reader.schema, cells, context)
+    if is_stream:
+        found = digest_stream(reader, context.key)
+    else:
+        cells = reader.cells([leaf.token for leaf in ref.leaves])
+        found = digest_like(recipe.digest, reader.schema, cells, context)
     has_order = recipe.child.is_one_file and recipe.order.state != "lost"
     if not found.is_same_table(recipe.digest) or (has_order and found.sequence != recipe.digest.sequence):
         what = "columns" if found.columns != recipe.digest.columns else "rows"

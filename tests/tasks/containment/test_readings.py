@@ -15,6 +15,7 @@ from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.explain import explain_table
 from lakebed.tasks.containment.stage import CONTAINMENT
 from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.previous import reading_notes
 from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
@@ -259,3 +260,23 @@ def test_pairs_are_those_of_a_brute_force(tmp_path_factory, many):
             if one != other and holds(child, parent)
         }
     assert search_here(folder).pairs == expected
+
+
+def test_how_text_was_read_is_kept_and_told(tmp_path):
+    lake = tmp_path / "lake"
+    write_csv(lake / "plain.csv", {"x": ["1", "2"]})
+    (lake / "noted.csv").write_text("# exported today\nx,y\n1,2\n3,4\n")
+    (lake / "latin.csv").write_bytes("word\ncafé olé\ndéjà vu\nêtre à Noël\n".encode("cp1252"))
+    for _ in range(2):  # the second time from the first one's state
+        store, inventory, _ = run(tmp_path)
+        notes = reading_notes(store, inventory)
+        assert set(notes) == {"noted", "latin"}
+        assert "charset-normalizer" in notes["latin"][0]
+        write_csv(lake / "new.csv", {"z": ["1"]})
+
+
+def test_types_that_differ_are_named(tmp_path):
+    write_csv(tmp_path / "lake" / "c.csv", {"x": ["1.50", "2.25"]})
+    write_parquet(tmp_path / "lake" / "p.parquet", {"x": pa.array([date(2024, 1, 2)])})
+    (pair, _) = explain_table(*run(tmp_path), "c").pairs
+    assert "decimal128(38, 2) against date32[day]; `lake.text.types`" in pair.reason

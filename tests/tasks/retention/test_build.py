@@ -3,8 +3,9 @@ import hashlib
 import pytest
 
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.retention.build import make_recipes, pair_refs
+from lakebed.tasks.retention.build import Deadline, make_recipes, pair_refs
 from lakebed.tasks.retention.config import RetentionConfig
+from lakebed.tasks.retention.previous import Known
 from lakebed.tasks.retention.problem import load_problem
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.model import Recipe
@@ -220,6 +221,7 @@ def test_the_workers_give_the_recipes_of_this_process(tmp_path):
     pairs = pair_refs(problem, [(child, parent) for child, parent, status in ends if not status])
     assert len(pairs) > 5
     context = RecipeContext.of(workspace, str(tmp_path / "rows"), ContainmentConfig())
-    there, here = make_recipes(workspace, context, pairs), make_here(context, (), pairs)
-    assert all(outcome.recipe for outcome in there)
+    known = Known(context, {})
+    there, here = make_recipes(workspace, known, Deadline(0.0), pairs), make_here(context, (), pairs)
+    assert all(outcome.recipe for outcome in there) and len(known.new) == len(there)
     assert [one.model_dump(exclude=COSTS) for one in there] == [one.model_dump(exclude=COSTS) for one in here]

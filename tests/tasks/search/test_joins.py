@@ -1,13 +1,16 @@
 """The order of the columns that a column can be joined with."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from lakebed.tasks.index.kernel.postings import Postings
 from lakebed.tasks.keys.config import KeysConfig
 from lakebed.tasks.keys.judge import judge_of
+from lakebed.tasks.keys.kernel.candidates import Pairs
 from lakebed.tasks.keys.kernel.columns import postings
 from lakebed.tasks.keys.kernel.features import ColumnFacts
+from lakebed.tasks.keys.kernel.likeness import NAME_FEATURES, name_features, name_likeness
 from lakebed.tasks.search.joins import rank_joins
 from tests.benchmarks.key_lakes import lake_of_tables
 from tests.tasks.keys.lakes import shop
@@ -33,7 +36,12 @@ def test_values_that_differ_in_case_and_blanks_are_found():
     found, joins = ranked(shop(), "shop/orders", "product")
     assert found == [("shop/products", "product_id")]
     assert joins.why(0)["folded_share"] == 1.0
-    assert joins.why(1) == {"folded_share": 0.0, "key_chance": None, "same_folder": False}
+    assert joins.why(1) == {
+        "folded_share": 0.0,
+        "key_chance": None,
+        "same_folder": False,
+        "spelled_alike": None,
+    }
 
 
 def test_columns_with_half_of_the_values_come_before_others():
@@ -59,3 +67,12 @@ def test_a_common_folder_speaks_for_a_column():
 def test_a_column_without_values_joins_nothing():
     tables = shop() | {"shop/empty": pa.table({"x": pa.nulls(5, pa.string())})}
     assert ranked(tables, "shop/empty", "x")[0] == []
+
+
+def test_the_likeness_alone_is_that_among_all_figures_of_names():
+    lake = lake_of_tables(shop())
+    facts = ColumnFacts.of(lake)
+    places = np.arange(lake.n)
+    pairs = Pairs(np.repeat(places, lake.n), np.tile(places, lake.n), np.zeros(lake.n**2))
+    every = name_features(lake, facts.names, pairs)[:, NAME_FEATURES.index("n_max")]
+    assert name_likeness(lake, facts.names, pairs).tolist() == every.tolist()

@@ -14,6 +14,7 @@ from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.search.config import SearchConfig
 from lakebed.tasks.search.lake_search import LakeSearch
 from lakebed.tasks.search.query_file import ask_file, file_lake
+from tests.benchmarks.joins_tries import TRANSFORMED, transformed_tables
 from tests.tasks.search.lakes import HOSTILE, lake_tables, publish_lake
 
 
@@ -217,7 +218,7 @@ def test_a_file_of_any_format_is_answered_alike(search, tmp_path):
     answers = [search.similar_to(ask_file(search, path), 5) for path in files_of(tmp_path, columns)]
     assert names(answers[0])[0] == "orders" and answers[0][0].share == 1.0
     assert answers[1] == answers[0] == answers[2]
-    joins = [search.joinable_to(file_lake(path)[0], "where", 4) for path in files_of(tmp_path, columns)]
+    joins = [search.joinable_to(*file_lake(path), "where", 4) for path in files_of(tmp_path, columns)]
     assert names(joins[0])[0] == "towns.town" and joins[0][0].why["share"] == 1.0
     assert joins[1] == joins[0] == joins[2]
 
@@ -225,13 +226,13 @@ def test_a_file_of_any_format_is_answered_alike(search, tmp_path):
 def test_a_column_of_a_file_joins_as_the_same_column_of_the_lake_does(search, tmp_path):
     held = lake_tables()["towns"]["town"]
     (path, *_) = files_of(tmp_path, {"town": [*held[:30], "nowhere", "elsewhere"]})
-    found = search.joinable_to(file_lake(path)[0], "town", 5)
+    found = search.joinable_to(*file_lake(path), "town", 5)
     assert names(found)[0] == "towns.town"
     why = found[0].why
     assert (why["shared_values"], why["share"]) == (30, pytest.approx(30 / 32, abs=1e-6))
     assert why["share_of_its_own"] == 0.5 and why["same_name"]
     with pytest.raises(ConfigError) as caught:
-        search.joinable_to(file_lake(path)[0], "tow")
+        search.joinable_to(*file_lake(path), "tow")
     assert "town" in caught.value.hint
 
 
@@ -276,3 +277,32 @@ def test_the_runs_rule_judges(tmp_path):
     keys = run_stage(KEYS, Inputs.of(space, refs["lakegraph"], KeysConfig(model="rule")))
     assert LakeSearch(store, refs).judge.name == "trees"
     assert LakeSearch(store, {**refs, "keys": keys}).judge.name == "rule"
+
+
+@pytest.fixture(scope="module")
+def written_otherwise(tmp_path_factory):
+    """Lakes in which a column and its partner share no value as they stand, by kind."""
+    found = {}
+    for kind in TRANSFORMED:
+        tables = {name: table.to_pydict() for name, table in transformed_tables(kind, 3).items()}
+        found[kind] = LakeSearch(*publish_lake(tmp_path_factory.mktemp("written"), tables)), tables["asked"]
+    return found
+
+
+@pytest.mark.parametrize("kind", TRANSFORMED)
+def test_where_nothing_is_shared_the_column_that_is_spelled_alike_comes_first_and_says_so(
+    written_otherwise, kind, tmp_path
+):
+    search, asked = written_otherwise[kind]
+    found = search.joinable("asked.c0", 5)
+    assert names(found)[0] == "partner.c1" and found[0].why["shared_values"] == 0
+    assert "a transformation is needed before they join" in found[0].why_text()
+    assert [names(search.joinable("asked.c0", k)) for k in (1, 3)] == [names(found)[:1], names(found)[:3]]
+    (_, path, _) = files_of(tmp_path, asked | {"n": list(range(len(asked["c0"])))})
+    # the same column of the lake holds all of the file's values
+    again = search.joinable_to(*file_lake(path), "c0", 5)
+    assert names(again)[0] == "asked.c0" and again[0].why["spelled_alike"] is None
+
+
+def test_what_shares_half_of_the_values_needs_no_transformation(search):
+    assert all(one.why["spelled_alike"] is None for one in search.joinable("orders.city", 10))

@@ -50,7 +50,7 @@ def rank_column(token: str, values: pa.Array, is_partition: bool = False) -> Ran
         is_nan = pc.fill_null(pc.is_nan(values), False).to_numpy(zero_copy_only=False)
         values = pc.if_else(pa.array(is_nan), pa.scalar(None, values.type), values)
     encoded = values.dictionary_encode()
-    order = _ascending(encoded.dictionary)
+    order = ascending(encoded.dictionary)
     rank_of = np.empty(len(order), np.int64)
     rank_of[order] = np.arange(len(order))
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -60,7 +60,8 @@ def rank_column(token: str, values: pa.Array, is_partition: bool = False) -> Ran
     return RankedColumn(token, ranks, encoded.dictionary.take(pa.array(order)), is_partition)
 
 
-def _ascending(values: pa.Array) -> NDArray[np.int64]:
+def ascending(values: pa.Array) -> NDArray[np.int64]:
+    """(n,) the places of the values in their order."""
     if t.is_boolean(values.type):
         values = values.cast(pa.uint8())
     return np.asarray(pc.array_sort_indices(values).to_numpy(), dtype=np.int64)

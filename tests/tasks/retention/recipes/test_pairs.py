@@ -38,6 +38,8 @@ def test_a_parent_is_read_once_for_all_its_children(small: SmallLake) -> None:
     for n in range(5):
         small.put(f"c{n}", base.slice(n * 100, 100))
     pairs = [PairRefs(small.ref(f"c{n}"), (small.ref("p"),)) for n in range(5)]
+    first, *late = solve_pairs(small.context, list(enumerate(pairs)), until=1.0)
+    assert first.column("number").to_pylist() == [0] and not late
     batches = solve_pairs(small.context, list(enumerate(pairs)))
     outcomes = [Outcome.model_validate_json(batch.column(1)[0].as_py()) for batch in batches]
     assert all(one.recipe for one in outcomes)

@@ -1,0 +1,126 @@
+"""The files of a child: which rows belong into which, and files that are filled batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.leaves import path_of
+from lakebed.connectors.lake.parquet_output import ParquetOutput
+from lakebed.connectors.lake.read import partition_scalar
+from lakebed.connectors.lake.write import rows_where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lakebed.connectors.lake.footer import ParquetTraits
+    from lakebed.connectors.storage import Storage
+    from lakebed.tasks.retention.recipes.model import FileRef, Recipe, TableRef
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Which rows lie in the files of one partition; all of them where there are no partition columns."""
+
+    values: Mapping[str, pa.Scalar]
+    columns: tuple[str, ...]
+
+    def rows(self, table: pa.Table) -> pa.Table:
+        """Its rows, without the partition columns."""
+        rows = rows_where(table, self.values) if self.values else table
+        return rows.drop_columns(list(self.columns)) if self.columns else rows
+
+
+def partitions_of(child: TableRef) -> Iterator[tuple[Partition, list[FileRef]]]:
+    """The partitions of a table with their files, in order."""
+    names = {token: str(path_of(token)[0]) for token in child.partition_columns}
+    types = {leaf.token: leaf.type for leaf in child.leaves}
+    pools: dict[tuple[object, ...], list[FileRef]] = {}
+    for file in child.files:
+        values = tuple(partition_scalar(text, types[token]) for token, text in file.partition_values)
+        pools.setdefault(values, []).append(file)
+    for found, files in pools.items():
+        tokens = [token for token, _ in files[0].partition_values]
+        wanted = {names[token]: value for token, value in zip(tokens, found, strict=True)}
+        yield Partition(wanted, tuple(names.values())), files
+
+
+def fitted(rows: pa.Table, traits: ParquetTraits) -> pa.Table:
+    """Rows in the columns of their file, which need not be all that its table has.
+
+    Raises:
+        PlanError: if a column or a type of the file cannot hold the rows.
+    """
+    schema = traits.arrow_schema()
+    lacking = [name for name in rows.schema.names if name not in schema.names]
+    if any(rows[name].null_count < rows.num_rows for name in lacking):
+        raise PlanError("rows come into a file that lacks their columns", value=lacking[0], expected="the rows it had")
+    try:
+        own = rows.select(schema.names) if rows.schema.names != schema.names else rows
+        own = own.replace_schema_metadata(schema.metadata)
+        return own if own.schema.equals(schema) else own.cast(schema)
+    except (pa.ArrowException, KeyError) as error:
+        raise PlanError("the rows do not fit the columns of a file", value=str(error).splitlines()[0][:200]) from error
+
+
+def write_streamed_files(recipe: Recipe, batches: Iterator[pa.Table], storage: Storage) -> None:
+    """Writes the Parquet files of the child, each with as many rows as it had, in order, of its partition.
+
+    Raises:
+        PlanError: if the rows do not fill them, or cannot be written.
+    """
+    numbers = {file.path: number for number, file in enumerate(recipe.child.files)}
+    footers = {path: recipe.traits.footer(number) if recipe.traits else None for path, number in numbers.items()}
+    pools = [(partition, _Pool(files, footers, storage)) for partition, files in partitions_of(recipe.child)]
+    for table in batches:
+        for partition, pool in pools:
+            pool.add(partition.rows(table))
+    for _, pool in pools:
+        if not pool.is_full:
+            raise unfilled(recipe.child)
+
+
+def unfilled(child: TableRef) -> PlanError:
+    """The error of rows that are fewer or more than the files of a table had."""
+    return PlanError("the rebuilt rows do not fill the table's files", value=child.name, hint="lakebed plan")
+
+
+@dataclass
+class _Pool:
+    """Files that are filled one after the other."""
+
+    files: Sequence[FileRef]
+    footers: Mapping[str, ParquetTraits | None]
+    storage: Storage
+    n_rows: int = 0
+    _number: int = 0
+    _open: list[ParquetOutput] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether each file has its rows, and is closed."""
+        return self._number == len(self.files)
+
+    def add(self, rows: pa.Table) -> None:
+        """Writes further rows; also the files that have none are made when their turn has come."""
+        while not self.is_full:
+            file = self.files[self._number]
+            taken = rows.slice(0, file.n_rows - self.n_rows)
+            self._write(file, taken)
+            if self.n_rows < file.n_rows:
+                return
+            self._open.pop().close()
+            self._number, self.n_rows, rows = self._number + 1, 0, rows.slice(taken.num_rows)
+        if rows.num_rows:
+            raise PlanError("the rebuilt rows do not fill the table's files", value=self.files[-1].path)
+
+    def _write(self, file: FileRef, rows: pa.Table) -> None:
+        footer = self.footers[file.path]
+        own = fitted(rows, footer) if footer else rows
+        if not self._open:
+            self._open.append(ParquetOutput(self.storage.open_output(file.path), own.schema, footer))
+        self._open[0].add(own)
+        self.n_rows += rows.num_rows

@@ -1,0 +1,145 @@
+"""The way of large tables, on small ones: every table is above a limit of one KiB."""
+
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from lakebed.connectors.errors import PlanError
+from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, ParquetParts
+from lakebed.data_samples.model import Layout
+from lakebed.tasks.retention.recipes.config import RecipeConfig
+from lakebed.tasks.retention.recipes.digest import digest_table
+from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.retention.recipes.pairs import PairRefs, solve_pairs
+from lakebed.tasks.retention.recipes.streams import is_streamed
+from lakebed.tasks.retention.recipes.synthesis import synthesise
+from lakebed.tasks.retention.recipes.write import verify, write_rebuilt
+from tests.tasks.retention.recipes.lakes import SmallLake
+
+N = 3_000
+PARENT = pa.table(
+    {
+        "id": pa.array(range(N)),
+        "kind": [f"k{n % 5}" for n in range(N)],
+        "x": [None if n % 97 == 0 else n / 4 for n in range(N)],
+        "at": pa.array([n * 1_000_001 for n in range(N)], pa.timestamp("us", "UTC")),
+        "o": pa.array([{"a.b": n % 50} for n in range(N)], pa.struct([("a.b", pa.int32())])),
+    }
+)
+TWICE = pa.concat_tables([PARENT.slice(0, 2_000), PARENT.slice(0, 2_000)])
+
+
+def solve(small: SmallLake, child: str, parent: str) -> Outcome:
+    (batch,) = solve_pairs(small.context, [(0, PairRefs(small.ref(child), (small.ref(parent),)))])
+    return Outcome.model_validate_json(batch.column(1)[0].as_py())
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> SmallLake:
+    return SmallLake.at(tmp_path, RecipeConfig(max_table_bytes=1024))
+
+
+CASES = {
+    "all": (PARENT.select(["x", "id", "o"]), PARENT, None),
+    "range": (PARENT.slice(500, 1_000), PARENT, DeltaTable(2)),
+    "in": (PARENT.filter(pc.is_in(PARENT["kind"], value_set=pa.array(["k1", "k4"]))), PARENT, DeltaTable()),
+    "partition": (PARENT.filter(pc.equal(PARENT["kind"], "k3")), PARENT, HivePartitions(("kind",))),
+    "conjunction": (
+        PARENT.filter(pc.and_(pc.equal(PARENT["kind"], "k3"), pc.less(PARENT["id"], 1_600))), PARENT, None,
+    ),
+    "far": (PARENT.filter(pc.equal(PARENT["kind"], "k3")).drop_columns(["kind"]), PARENT, ParquetParts(3)),
+    "far partition": (
+        PARENT.filter(pc.equal(PARENT["kind"], "k3")).drop_columns(["kind"]), PARENT, HivePartitions(("kind",)),
+    ),
+    "positions": (PARENT.take([n for n in range(N) if n * n % 11 == 3]), PARENT, ParquetParts(3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_what_memory_would_find_is_found_batch_by_batch(large: SmallLake, name: str) -> None:
+    child, parent, layout = CASES[name]
+    large.put("child", child)
+    large.put("parent", parent, layout)
+    streamed = solve(large, "child", "parent").recipe
+    held = synthesise(large.context, large.ref("child"), [large.ref("parent")]).recipe
+    assert streamed is not None and held is not None
+    assert streamed.selector_shape == held.selector_shape
+    assert streamed.digest == held.digest == digest_table(large.context, large.ref("child"))
+    assert held.order.state in {streamed.order.state, "restored"}
+    assert verify(large.context, streamed) is None
+
+
+@pytest.mark.parametrize("layout", [None, ParquetParts(3), HivePartitions(("kind",)), DeltaTable(2)])
+@pytest.mark.parametrize("name", ["range", "positions"])
+def test_what_is_rebuilt_is_written_batch_by_batch_into_files_as_they_were(
+    large: SmallLake, tmp_path: Path, name: str, layout: Layout | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakebed.connectors.lake.parquet_output.GROUP_ROWS", 100)
+    monkeypatch.setattr("lakebed.connectors.lake.read.MAX_BATCH_ROWS", 256)
+    large.put("folder/child", CASES[name][0], layout)
+    large.put("parent", PARENT)
+    recipe = solve(large, "folder/child", "parent").recipe
+    assert recipe is not None and is_streamed(large.context, recipe)
+    written = write_rebuilt(large.context, recipe, str(tmp_path / "out"))
+    if recipe.child.format == "parquet":
+        assert written == tuple(file.path for file in recipe.child.files)
+        for path in written:
+            found, original = (pq.read_table(root / path, partitioning=None) for root in (tmp_path / "out", large.root))
+            assert found.equals(original, check_metadata=True)
+
+
+def test_a_parent_that_has_changed_is_refused_before_a_row_is_read(large: SmallLake, tmp_path: Path) -> None:
+    large.put("child", CASES["range"][0])
+    large.put("parent", PARENT)
+    recipe = solve(large, "child", "parent").recipe
+    assert recipe is not None
+    place = large.root / "parent.parquet"
+    data = bytearray(place.read_bytes())
+    data[100] ^= 1
+    place.write_bytes(data)
+    for act in (verify, partial(write_rebuilt, destination=str(tmp_path / "out"))):
+        with pytest.raises(PlanError, match="has changed"):
+            act(large.context, recipe)
+
+
+def test_rebuilt_rows_that_differ_are_not_left_behind(large: SmallLake, tmp_path: Path) -> None:
+    large.put("child", CASES["range"][0])
+    large.put("parent", PARENT)
+    recipe = solve(large, "child", "parent").recipe
+    assert recipe is not None
+    other = recipe.model_copy(update={"digest": recipe.digest.model_copy(update={"rows": "00"})})
+    assert verify(large.context, other) is not None
+    with pytest.raises(PlanError, match="differs"):
+        write_rebuilt(large.context, other, str(tmp_path / "out"))
+    assert not list((tmp_path / "out").rglob("*.parquet"))
+
+
+def test_rows_are_found_where_they_must_be_looked_for_in_many_ranges(
+    large: SmallLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakebed.tasks.retention.recipes.spool.ROUND_ROWS", 100)
+    monkeypatch.setattr("lakebed.tasks.retention.recipes.spool._BLOCK_ROWS", 64)
+    large.put("child", PARENT.slice(0, 2_000).set_column(0, "id", pa.array(range(2_000), pa.int32())))
+    large.put("parent", TWICE, DeltaTable())
+    recipe = solve(large, "child", "parent").recipe
+    assert recipe is not None and recipe.parts[0].multiplicity == "distinct"
+    assert verify(large.context, recipe) is None
+
+
+def test_what_needs_counts_or_memory_is_refused(large: SmallLake) -> None:
+    large.put("twice", TWICE)
+    large.put("parent", PARENT)
+    large.put("text", PARENT.drop_columns(["o"]), CsvFile())
+    large.put("zero", pa.table({"x": [0.0, *map(float, range(1, 900))]}))
+    large.put("minus", pa.table({"x": [-0.0, *map(float, range(1, 900))]}))
+    for child, parent, code, why in (
+        ("twice", "parent", "too_large", "counted"),
+        ("text", "parent", "too_large", "text"),
+        ("zero", "minus", "differs_strictly", "to the bit"),
+    ):
+        refusal = solve(large, child, parent).refusal
+        assert refusal is not None and refusal.code == code and why in refusal.reason
