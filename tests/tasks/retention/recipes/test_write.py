@@ -14,7 +14,7 @@ from lakebed.connectors.lake.write import parquet_bytes
 from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetParts, TextFile
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.context import RecipeContext
-from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.retention.recipes.model import Outcome, TableRef
 from lakebed.tasks.retention.recipes.rebuild import rebuild
 from lakebed.tasks.retention.recipes.refs import observe
 from lakebed.tasks.retention.recipes.synthesis import synthesise
@@ -173,3 +173,26 @@ def test_object_stores_take_the_same_tables(small: SmallLake, bucket: str, layou
     assert written
     lake = small.lake.model_copy(update={"root": f"{bucket}/restored"})
     assert observe(lake, "child").n_rows == 50
+
+
+def test_a_recipe_whose_text_older_rules_left_text_is_written_and_read_by_its_own_casts(
+    small: SmallLake, tmp_path: Path
+) -> None:
+    """What is a boolean today was a string when the table was set aside: the recipe and its digest say so."""
+    lines = [f"{n},{n % 3 == 0}" for n in range(60)]
+    for name, part in (("child", lines[20:50]), ("parent", lines)):
+        small.put(name, BASE, TextFile("csv", "\n".join(["n,x", *part, ""]), ".csv"))
+    child, parent = (_without_casts(small.ref(name), '["x"]') for name in ("child", "parent"))
+    recipe = synthesise(small.context, child, [parent]).recipe
+    assert recipe is not None
+    assert {leaf.token: leaf.type for leaf in recipe.child.leaves}['["x"]'] == "string"
+    assert {leaf.token: leaf.type for leaf in small.ref("child").leaves}['["x"]'] == "bool"
+    assert write_rebuilt(small.context, recipe, str(tmp_path / "out")) == ("child.csv",)
+    assert (tmp_path / "out" / "child.csv").read_bytes() == (small.root / "child.csv").read_bytes()
+
+
+def _without_casts(ref: TableRef, token: str) -> TableRef:
+    files = [
+        file.model_copy(update={"casts": tuple(cast for cast in file.casts if cast[0] != token)}) for file in ref.files
+    ]
+    return ref.model_copy(update={"files": tuple(files)})
