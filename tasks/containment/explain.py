@@ -27,6 +27,7 @@ REASONS = {
     Refutation.GAP: "a bound of {column} in the child lies in no file of the parent",
     Refutation.VALUES: "{column} has partition values in the child that the parent lacks",
 }
+_LOOKS_EQUAL = " ({child_type} against {parent_type}: written alike, and not the same number)"
 MAX_NAMES = 5
 
 
@@ -224,7 +225,12 @@ def _words(lake: LakeStatistics, columns: pa.Table, pair: tuple[int, int], reaso
     theirs = int(lake.entries(np.array([pair[1]]), np.array([token]))[0])
     mine, other = (columns.slice(int(lake.column_rows[place]), 1).to_pylist()[0] for place in (entry, theirs))
     column = _dotted(lake.tokens[token])
-    return REASONS[reason].format(
+    looks_equal = {
+        Refutation.MINIMUM: mine["min_text"] == other["min_text"],
+        Refutation.MAXIMUM: mine["max_text"] == other["max_text"],
+    }
+    told = REASONS[reason] + (_LOOKS_EQUAL if looks_equal.get(reason) else "")
+    return told.format(
         column=column,
         child_type=mine["type"],
         parent_type=other["type"],

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -76,6 +78,22 @@ def test_bags_are_explained_as_bags_though_the_table_has_no_edge(tmp_path, spark
     run = lake.run("bag", ContainmentConfig(semantics="bag"))
     pair = verdicts(lake, run, "twice")["twice", "once"]
     assert (pair.step, pair.reason) == ("min_max", "the child has more rows than the parent")
+
+
+def test_numbers_that_are_written_alike_are_told_with_their_types(tmp_path, spark):
+    exact = pa.array([Decimal("0.13"), Decimal("7.50")], pa.decimal128(5, 2))
+    lake = inventoried(
+        tmp_path,
+        {
+            "exact": (pa.table({"x": exact}), ParquetFile()),
+            "binary": (pa.table({"x": [0.13, 7.5]}), ParquetFile()),
+        },
+    )
+    pair = verdicts(lake, lake.run("alike", ContainmentConfig()), "exact")["exact", "binary"]
+    assert pair.reason == (
+        "the minimum of x is smaller in the child: 0.13 against 0.13 "
+        "(decimal128(5, 2) against double: written alike, and not the same number)"
+    )
 
 
 def test_a_table_that_changed_is_not_decided(tmp_path, spark):
