@@ -18,7 +18,7 @@ from lakebed.data_samples.families import BUILDERS
 from lakebed.data_samples.model import Family, SampleTable
 from lakebed.data_samples.truth import TrueTable, Truth, check_against_truth, is_vacuous, load_truth, true_pairs
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 TRUTH_SUFFIX = ".truth.json"
 
 __all__ = ["check_against_truth", "generate_sample_lake", "load_truth", "sample_families", "truth_path"]
