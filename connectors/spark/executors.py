@@ -33,12 +33,11 @@ def executors_watch(timeout_s: float, tell: Callable[[str], None]) -> Callable[[
 def _watch(session: SparkSession, timeout_s: float, tell: Callable[[str], None]) -> None:
     context = session.sparkContext
     most, since, told_at = 1, 0.0, 0.0
-    # a session that is being stopped has no executors to look for
-    with suppress(PySparkException, Py4JError, OSError, AttributeError):
-        tracker = context.statusTracker()
-        while context._jsc is not None:
-            time.sleep(_POLL_S)
-            n_alive, jobs = _n_alive(session), tracker.getActiveJobsIds()
+    while context._jsc is not None:
+        time.sleep(_POLL_S)
+        # one look may fail; a session that is being stopped has no executors to look for
+        with suppress(PySparkException, Py4JError, OSError, AttributeError):
+            n_alive, jobs = _n_alive(session), context.statusTracker().getActiveJobsIds()
             most, now = max(most, n_alive), time.monotonic()
             if n_alive or not jobs:
                 since = told_at = 0.0

@@ -11,6 +11,7 @@ from lakebed.connectors.errors import ConfigError
 MASTERS = "local[*], spark://host:port, yarn or k8s://https://host:port"
 _CONNECT_S = 3.0
 _KINDS = {"spark", "k8s"}
+_PORTS = {"http": 80, "https": 443}
 
 
 def look_at_master(master: str) -> tuple[bool, str, str]:
@@ -37,7 +38,8 @@ def require_master(master: str) -> None:
 
     Raises: ConfigError: naming what was found at its address.
     """
-    if "://" in master and master.partition("://")[0] not in _KINDS:
+    is_other = "://" in master and master.partition("://")[0] not in _KINDS
+    if is_other or master.startswith("local-cluster["):
         return
     is_there, found, fix = look_at_master(master)
     if not is_there:
@@ -55,7 +57,7 @@ def _places(master: str) -> list[tuple[str, int]]:
     if kind == "k8s":
         try:
             url = urlsplit(rest if "://" in rest else f"https://{rest}")
-            return [(url.hostname, url.port or 443)] if url.hostname else []
+            return [(url.hostname, url.port or _PORTS.get(url.scheme, 443))] if url.hostname else []
         except ValueError:
             return []
     found = [re.fullmatch(r"\[?([^\[\]]+?)\]?:(\d{1,5})", part) for part in rest.split(",")] if kind == "spark" else []

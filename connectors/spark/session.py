@@ -30,10 +30,13 @@ from lakebed.connectors.spark.submitted import is_submitted
 
 T = TypeVar("T")
 _STOP_TIMEOUT_S = 120
+# a driver that they run asks for executors by addresses of its own
+_ITS_OWN = ("yarn", "k8s:")
 # from the moment at which a dying JVM no longer answers to its end
 _DYING_S = 2.0
 # Spark answers these in another spelling
 _REWRITTEN = {"spark.sql.warehouse.dir", "spark.jars"}
+_NO_START = "the Spark session did not start"
 _DOCTOR = "`lakebed doctor` checks Java, memory and Delta's jars"
 
 
@@ -118,16 +121,29 @@ class SessionStarter:
     def _make(self) -> SparkSession:
         begun = time.monotonic()
         try:
-            session = _make_session(self.config, self._jvm_flags)
+            session = self._checked_session()
         except SparkLostError:
             # a JVM that died while it started, as where memory was short for a moment, is started once more
             _stop_context(SparkContext._active_spark_context)
             _stop_jvm()
-            session = _make_session(self.config, self._jvm_flags)
-        for check in self.checks:
-            check(session)
+            session = self._checked_session()
         self.ready_at = time.monotonic()
         self.seconds = self.ready_at - begun
+        return session
+
+    def _checked_session(self) -> SparkSession:
+        """A new session.
+
+        Raises: as `get`.
+        """
+        try:
+            session = _make_session(self.config, self._jvm_flags)
+            for check in self.checks:
+                check(session)
+        except Exception as error:
+            if isinstance(error, SparkLostError) or not _is_jvm_gone(0.0 if isinstance(error, LakeError) else _DYING_S):
+                raise
+            raise SparkLostError(_NO_START, value=root_cause(error), hint=_DOCTOR) from error
         return session
 
 
@@ -161,7 +177,7 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
     checked = settings if submitted is None else pinned_settings(submitted) | config.conf
     if SparkContext._active_spark_context is not None:
         settings = checked
-    elif not config.is_local and not (config.master == "yarn" and submitted is not None):
+    elif not config.is_local and not (submitted is not None and config.master.startswith(_ITS_OWN)):
         require_master(config.master)
     if config.event_log and "://" not in config.event_log:
         Path(config.event_log).expanduser().mkdir(parents=True, exist_ok=True)
@@ -176,7 +192,7 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
         raise
     except (PySparkException, Exception) as error:
         kind = SparkLostError if _is_jvm_gone(_DYING_S) else StageError
-        raise kind("the Spark session did not start", value=root_cause(error), hint=_DOCTOR) from error
+        raise kind(_NO_START, value=root_cause(error), hint=_DOCTOR) from error
     session.sparkContext.setLogLevel("ERROR")
     _check(session, checked)
     if not config.is_local:

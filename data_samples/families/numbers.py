@@ -16,7 +16,7 @@ def prices(seed: int) -> Family:
     amounts = [int(amount) for amount in rng.integers(1, 500, 400)]
     data = pa.table({"article": [f"{number:05d}" for number in range(400)], "price": amounts})
     two_places = [f"{amount}.00" for amount in amounts]
-    texts = replaced(data, "price", pa.array([f"{amount:04d}" for amount in amounts]))
+    four_digits = replaced(data, "price", pa.array([f"{amount:04d}" for amount in amounts]))
     places = replaced(data, "price", pa.array(two_places))
     as_floats = replaced(data, "price", pa.array(amounts, pa.float64()))
     as_small_floats = replaced(data, "price", pa.array(amounts, pa.float32()))
@@ -28,7 +28,7 @@ def prices(seed: int) -> Family:
         SampleTable("pricing/prices_decimal", decimals, ParquetFile(), "prices as decimals"),
         SampleTable("pricing/prices_csv", data, _csv(data), "prices as integers in text"),
         SampleTable("pricing/prices_json", data, JsonLines(ending=".json"), "prices as JSON numbers"),
-        SampleTable("pricing/prices_text", texts, ParquetFile(), "prices as strings of four digits: a string is no number"),
+        SampleTable("pricing/prices_text", texts, ParquetFile(), "prices as strings: a string is no number"),
         SampleTable("pricing/prices_two_places", places, _csv(places), "12.00 in text: decimals of two places"),
     )
     same = [table.name for table in tables if table.name != "pricing/prices_text"]

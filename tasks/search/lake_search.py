@@ -213,7 +213,7 @@ class LakeSearch:
             why["values"] = reasons.shared_labels(mine, int(answer.mapping.column[0]))
         why["words"] = rounded(answer.words)
         told = reasons.of_tables(asked.number, answer.table)
-        if (told["containment"] or "").startswith("lies in"):
+        if "lies in " in (told["containment"] or ""):
             why["novel"] = 0.0
         return why | told
 

@@ -65,7 +65,8 @@ def file_lake(path: Path, config: SearchConfig | None = None) -> tuple[Lake, pa.
         raise SourceError("the file has no column of values", value=path, expected=f"{KINDS_READ} with rows")
     values = value_table(columns)
     names = [path_text(str(column.path[0])) for column in columns]
-    return lake_of_columns([str(path.with_suffix(""))], names, np.zeros(len(columns), np.int64), values), values
+    # in a folder of its own: where the file lies says nothing of the lake
+    return lake_of_columns([f"//{path.stem}"], names, np.zeros(len(columns), np.int64), values), values
 
 
 def too_large(n_bytes: int, bounds: SearchConfig) -> ConfigError:

@@ -177,8 +177,8 @@ def map_columns(known: UnionLake, asked: AskedTable, unions: Unions, table: int)
     if likeness is None:
         likeness = _likenesses(known, asked.rows, unions.chosen, np.array([table]))[table]
     forth, back = np.zeros(likeness.shape), np.zeros(likeness.shape)
-    for row, found in enumerate(unions.found):
-        low, high = np.searchsorted(found.column, [columns[0], columns[-1] + 1]) if len(columns) else (0, 0)
+    for row, found in enumerate(unions.found if len(columns) else ()):
+        low, high = np.searchsorted(found.column, [columns[0], columns[-1] + 1])
         forth[row, found.column[low:high] - columns[0]] = found.forth[low:high]
         back[row, found.column[low:high] - columns[0]] = found.back[low:high]
     i, j = linear_sum_assignment(likeness + forth, maximize=True)
@@ -187,7 +187,10 @@ def map_columns(known: UnionLake, asked: AskedTable, unions: Unions, table: int)
     n_distinct = np.array([column.n_distinct for column in asked.columns])[unions.chosen[i]]
     order = np.lexsort((i, -np.round(likeness[i, j], 6), -n_distinct, -np.round(forth[i, j], 6)))
     i, j = i[order], j[order]
-    novel = 1.0 - float(back[i, j].min(initial=1.0)) if len(i) else 1.0
+    # each new value stands in one row at least
+    rows_a_value = known.lake.n_distinct[columns[j]] / np.maximum(known.lake.n_rows[columns[j]], 1)
+    new = (1.0 - back[i, j]) * np.minimum(rows_a_value, 1.0)
+    novel = float(new.max(initial=0.0)) if len(i) else 1.0
     is_unionable = len(i) >= max(1.0, UNIONABLE_FROM * len(unions.chosen))
     return ColumnMapping(unions.chosen[i], columns[j], forth[i, j], likeness[i, j], novel, is_unionable)
 

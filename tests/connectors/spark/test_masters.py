@@ -32,6 +32,7 @@ def test_what_is_no_master_is_told(master):
 
 def test_a_manager_of_another_kind_is_left_to_spark():
     require_master("armada://host:1")
+    require_master("local-cluster[2,1,1024]")
 
 
 STARTS = """

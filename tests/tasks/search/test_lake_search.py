@@ -164,6 +164,13 @@ def test_a_lake_without_shared_values(tmp_path):
     assert found.why["shared_values"] == 0
 
 
+def test_new_rows_are_counted_by_rows(tmp_path):
+    """Two values, of which one is new in one of a thousand rows at least."""
+    tables = {"asked": {"x": ["yes", "maybe"]}, "many": {"x": ["yes", *["no"] * 999]}}
+    (found,) = LakeSearch(*publish_lake(tmp_path, tables)).similar("asked", 1)
+    assert found.why["novel"] == pytest.approx(0.001)
+
+
 def test_the_answer_is_the_subject_of_what_is_proven(tmp_path):
     tables = {"whole": {"x": list(range(9))}, "part": {"x": list(range(4))}}
     search = LakeSearch(*publish_lake(tmp_path, tables))

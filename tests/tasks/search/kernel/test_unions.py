@@ -129,3 +129,10 @@ def test_tables_without_anything_in_common_are_no_answers():
     known = known_of({"a": {"x": [None, None]}, "b": {"y": [5.5]}, "c": {}})
     for table in range(3):
         assert ranked(known, known.asked(table))[0] == []
+
+
+def test_a_table_without_columns_answers_nothing():
+    known = known_of({**ANIMALS, "zoo/bare": {}})
+    asked = known.asked(0)
+    _, found = ranked(known, asked)
+    assert pairs(known, asked, found, "zoo/bare")[0] == set()
