@@ -28,7 +28,7 @@ def prices(seed: int) -> Family:
         SampleTable("pricing/prices_decimal", decimals, ParquetFile(), "prices as decimals"),
         SampleTable("pricing/prices_csv", data, _csv(data), "prices as integers in text"),
         SampleTable("pricing/prices_json", data, JsonLines(ending=".json"), "prices as JSON numbers"),
-        SampleTable("pricing/prices_text", texts, ParquetFile(), "prices as strings: a string is no number"),
+        SampleTable("pricing/prices_text", four_digits, ParquetFile(), "prices as strings: a string is no number"),
         SampleTable("pricing/prices_two_places", places, _csv(places), "12.00 in text: decimals of two places"),
     )
     same = [table.name for table in tables if table.name != "pricing/prices_text"]
