@@ -62,8 +62,31 @@ def fitted(rows: pa.Table, traits: ParquetTraits) -> pa.Table:
         own = rows.select(schema.names) if rows.schema.names != schema.names else rows
         own = own.replace_schema_metadata(schema.metadata)
         return own if own.schema.equals(schema) else own.cast(schema)
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, KeyError, ValueError) as error:
         raise PlanError("the rows do not fit the columns of a file", value=str(error).splitlines()[0][:200]) from error
+
+
+def require_like_files(recipe: Recipe) -> None:
+    """Refuses a child whose rows may come into other files of their partition, where these have other columns or types.
+
+    Rows that come batch by batch are not written in a trial, so none of them is seen not to fit.
+
+    Raises:
+        PlanError: naming the file.
+    """
+    if recipe.traits is None or not recipe.traits.footers or recipe.order.state != "lost":
+        return
+    schemas = [footer.arrow_schema() for footer in recipe.traits.footers]
+    numbers = {file.path: recipe.traits.footer_of[place] for place, file in enumerate(recipe.child.files)}
+    for _, files in partitions_of(recipe.child):
+        first = schemas[numbers[files[0].path]]
+        other = next((file for file in files if not schemas[numbers[file.path]].equals(first)), None)
+        if other is not None:
+            raise PlanError(
+                "the rows may not fit the columns of a file: their order is lost, and its files differ",
+                value=other.path,
+                expected=f"the columns and types of {files[0].path}",
+            )
 
 
 def write_streamed_files(recipe: Recipe, batches: Iterator[pa.Table], storage: Storage) -> None:

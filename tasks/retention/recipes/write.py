@@ -25,7 +25,13 @@ from lakebed.connectors.places import temporary_prefix
 from lakebed.connectors.storage import Storage, join_uri
 from lakebed.tasks.retention.recipes.attempt import one_line
 from lakebed.tasks.retention.recipes.digest import RowDigest, digest_like, strict_hashes
-from lakebed.tasks.retention.recipes.files import fitted, partitions_of, unfilled, write_streamed_files
+from lakebed.tasks.retention.recipes.files import (
+    fitted,
+    partitions_of,
+    require_like_files,
+    unfilled,
+    write_streamed_files,
+)
 from lakebed.tasks.retention.recipes.model import Refusal
 from lakebed.tasks.retention.recipes.reader import StreamReader, TableReader, table_traits
 from lakebed.tasks.retention.recipes.rebuild import compare, compare_digest, rebuild
@@ -164,6 +170,7 @@ def _verify_stream(context: RecipeContext, recipe: Recipe) -> Refusal | None:
     try:
         if recipe.traits is not None:
             require_traits(recipe.traits, schema_from_text(recipe.child.schema_ipc), recipe.child.name)
+        require_like_files(recipe)
     except LakeError as error:
         return Refusal(code="cannot_be_written", reason=one_line(error))
     return None

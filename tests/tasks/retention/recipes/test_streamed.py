@@ -13,7 +13,7 @@ from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, Pa
 from lakebed.data_samples.model import Layout
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.digest import digest_table
-from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.retention.recipes.model import Outcome, RowOrder
 from lakebed.tasks.retention.recipes.pairs import PairRefs, solve_pairs
 from lakebed.tasks.retention.recipes.streams import is_streamed
 from lakebed.tasks.retention.recipes.synthesis import synthesise
@@ -143,3 +143,34 @@ def test_what_needs_counts_or_memory_is_refused(large: SmallLake) -> None:
     ):
         refusal = solve(large, child, parent).refusal
         assert refusal is not None and refusal.code == code and why in refusal.reason
+
+
+LOW, HIGH = list(range(300)), list(range(2**40, 2**40 + 300))
+REQUIRED = pa.schema([pa.field("x", pa.int64(), nullable=False)])
+UNLIKE = {
+    "narrower": (pa.table({"x": pa.array(LOW, pa.int32()), "y": LOW}), pa.table({"x": HIGH, "y": LOW})),
+    "fewer": (pa.table({"x": LOW}), pa.table({"x": HIGH, "y": LOW})),
+    "required": (pa.table({"x": LOW}, REQUIRED), pa.table({"x": [None, None, *HIGH]})),
+}
+
+
+@pytest.mark.parametrize("name", list(UNLIKE))
+def test_rows_that_may_come_into_files_that_they_do_not_fit_are_refused(
+    tmp_path: Path, large: SmallLake, name: str
+) -> None:
+    first, second = UNLIKE[name]
+    (large.root / "child").mkdir()
+    for number, rows in enumerate((first, second)):
+        pq.write_table(rows, large.root / "child" / f"part-{number:05}.parquet")
+    large.put("swapped", pa.concat_tables([second, first], promote_options="permissive"))
+    large.put("parent", pa.concat_tables([first, second], promote_options="permissive"))
+    held = SmallLake.at(tmp_path)
+    for lake in (large, held):
+        refusal = solve(lake, "child", "swapped").refusal
+        assert refusal is not None and refusal.code == "cannot_be_written"
+    recipe = solve(large, "child", "parent").recipe
+    assert recipe is not None and recipe.order.state == "kept" and verify(large.context, recipe) is None
+    lost = recipe.model_copy(update={"order": RowOrder(state="lost", reason="as older ones have it")})
+    refusal = verify(large.context, lost)
+    assert refusal is not None and refusal.code == "cannot_be_written"
+    write_rebuilt(large.context, recipe, str(tmp_path / "out"))
