@@ -1,5 +1,6 @@
 """Writes a Parquet file batch by batch, under the footer of another one."""
 
+import contextlib
 import io
 from typing import BinaryIO
 
@@ -24,11 +25,15 @@ class ParquetOutput:
     """
 
     def __init__(self, sink: BinaryIO, schema: pa.Schema, traits: ParquetTraits | None) -> None:
-        options = writer_options(schema, traits) if traits else {"compression": "snappy"}
-        self._sink, self._schema, self._traits = sink, schema, traits
+        self._sink, self._traits = sink, traits
         self._tail = _Tail(sink)
-        self._writer = pq.ParquetWriter(self._tail, schema, **options)
         self._held: list[pa.Table] = []
+        try:
+            options = writer_options(schema, traits) if traits else {"compression": "snappy"}
+            self._writer = pq.ParquetWriter(self._tail, schema, **options)
+        except BaseException:
+            self._close_sink()
+            raise
 
     def add(self, rows: pa.Table) -> None:
         """Writes further rows."""
@@ -44,6 +49,21 @@ class ParquetOutput:
         pages, end = cut_footer(self._tail.held.getvalue())
         self._sink.write(pages + (with_traits(end, self._traits) if self._traits else end))
         self._sink.close()
+
+    def abandon(self) -> None:
+        """Closes the stream, without the end of the file, whatever has failed; what is there is to be removed.
+
+        A stream that is only dropped may still write to an object store later, behind the removal.
+        """
+        self._held = []
+        self._tail.is_held = True
+        with contextlib.suppress(pa.ArrowException, OSError, ValueError):
+            self._writer.close()
+        self._close_sink()
+
+    def _close_sink(self) -> None:
+        with contextlib.suppress(pa.ArrowException, OSError, ValueError):
+            self._sink.close()
 
     def _flush(self) -> None:
         if self._held:

@@ -128,9 +128,10 @@ def _write_stream(context: RecipeContext, recipe: Recipe, destination: str) -> N
     Raises:
         PlanError: if they are not the child's.
     """
-    digest, schema = RowDigest(context.key), schema_from_text(recipe.child.schema_ipc)
+    schema, digests = schema_from_text(recipe.child.schema_ipc), list[RowDigest]()
 
     def batches() -> Iterator[pa.Table]:
+        digests.append(digest := RowDigest(context.key))
         for cells in rebuilt_cells(context, recipe, lambda stored: read_rows(context.folder, stored)):
             digest.add(strict_hashes(cells, context.key))
             yield assembled(schema, cells, context.lake.ignore_column_case)
@@ -139,8 +140,9 @@ def _write_stream(context: RecipeContext, recipe: Recipe, destination: str) -> N
         plain = (batch for table in batches() for batch in table.combine_chunks().to_batches())
         _write_delta(recipe, pa.RecordBatchReader.from_batches(schema, plain), destination)
     else:
-        write_streamed_files(recipe, batches(), Storage.at(destination, PlanError))
-    _require_equal(compare_digest(recipe, digest.of(schema)))
+        write_streamed_files(recipe, batches, Storage.at(destination, PlanError))
+    for digest in digests:
+        _require_equal(compare_digest(recipe, digest.of(schema)))
 
 
 def verify(context: RecipeContext, recipe: Recipe) -> Refusal | None:

@@ -1,5 +1,7 @@
 """The way of large tables, on small ones: every table is above a limit of one KiB."""
 
+import os
+import resource
 from functools import partial
 from pathlib import Path
 
@@ -174,3 +176,31 @@ def test_rows_that_may_come_into_files_that_they_do_not_fit_are_refused(
     refusal = verify(large.context, lost)
     assert refusal is not None and refusal.code == "cannot_be_written"
     write_rebuilt(large.context, recipe, str(tmp_path / "out"))
+
+
+def test_more_partitions_are_written_than_files_may_be_open(
+    large: SmallLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakebed.tasks.retention.recipes.files.MAX_OPEN", 8)
+    monkeypatch.setattr("lakebed.connectors.lake.read.MAX_BATCH_ROWS", 256)
+    # the rows of 50 partitions alternate, those of 60 others come one partition after the other
+    parts = [n % 50 if n < 2_000 else 50 + (n - 2_000) // 16 for n in range(N)]
+    rows = pa.table({"part": pa.array(parts, pa.int64()), "id": PARENT["id"]})
+    large.put("parent", rows)
+    large.put("child", rows.slice(0, 2_960), HivePartitions(("part",)))
+    for part in (7, 9, 70):
+        for name in ("part-0", "part-00000.z"):
+            pq.write_table(rows.select(["id"]).slice(0, 0), large.root / "child" / f"part={part}" / f"{name}.parquet")
+    recipe = solve(large, "child", "parent").recipe
+    assert recipe is not None and is_streamed(large.context, recipe) and verify(large.context, recipe) is None
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/dev/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 30, limits[1]))
+    try:
+        written = write_rebuilt(large.context, recipe, str(tmp_path / "out"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert written == tuple(file.path for file in recipe.child.files) and len(written) == 116
+    for path in written:
+        found, original = (pq.read_table(root / path, partitioning=None) for root in (tmp_path / "out", large.root))
+        assert found.equals(original, check_metadata=True)
