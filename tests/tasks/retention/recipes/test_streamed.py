@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -204,3 +205,32 @@ def test_more_partitions_are_written_than_files_may_be_open(
     for path in written:
         found, original = (pq.read_table(root / path, partitioning=None) for root in (tmp_path / "out", large.root))
         assert found.equals(original, check_metadata=True)
+
+
+def test_row_numbers_in_the_order_of_the_child_are_used_in_memory(large: SmallLake, tmp_path: Path) -> None:
+    """As recipes have them that were found while the tables were not called large."""
+    chosen = [n for n in range(N) if n * n % 11 == 3]
+    large.put("child", PARENT.take(chosen[::-1]))
+    large.put("parent", PARENT)
+    held = SmallLake(large.root, RecipeConfig(max_position_share=1.0), large.lake).recipe("child", "parent")
+    assert held.selector_shape == "positions" and held.order.state == "kept" and held.order.rows is None
+    assert not is_streamed(large.context, held) and verify(large.context, held) is None
+    write_rebuilt(large.context, held, str(tmp_path / "out"))
+    assert pq.read_table(tmp_path / "out" / "child.parquet").equals(PARENT.take(chosen[::-1]))
+
+
+def test_a_full_folder_for_temporary_files_is_a_refusal(large: SmallLake) -> None:
+    large.put("child", CASES["positions"][0])
+    large.put("parent", PARENT)
+    assert solve(large, "child", "parent").recipe is not None
+    # files may be of no more than so many bytes, which the hashes of all rows exceed
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 12, limits[1]))
+    try:
+        outcome = solve(large, "child", "parent")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert outcome.refusal is not None and outcome.refusal.code == "too_large"
+    assert "on disk" in outcome.refusal.reason
