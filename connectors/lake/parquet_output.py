@@ -28,6 +28,7 @@ class ParquetOutput:
         self._sink, self._traits = sink, traits
         self._tail = _Tail(sink)
         self._held: list[pa.Table] = []
+        self.n_held = 0
         try:
             options = writer_options(schema, traits) if traits else {"compression": "snappy"}
             self._writer = pq.ParquetWriter(self._tail, schema, **options)
@@ -38,12 +39,13 @@ class ParquetOutput:
     def add(self, rows: pa.Table) -> None:
         """Writes further rows."""
         self._held.append(rows)
-        if sum(table.num_rows for table in self._held) >= GROUP_ROWS:
-            self._flush()
+        self.n_held += rows.num_rows
+        if self.n_held >= GROUP_ROWS:
+            self.flush()
 
     def close(self) -> None:
         """Writes the end of the file and closes it."""
-        self._flush()
+        self.flush()
         self._tail.is_held = True
         self._writer.close()
         pages, end = cut_footer(self._tail.held.getvalue())
@@ -55,7 +57,7 @@ class ParquetOutput:
 
         A stream that is only dropped may still write to an object store later, behind the removal.
         """
-        self._held = []
+        self._held, self.n_held = [], 0
         self._tail.is_held = True
         with contextlib.suppress(pa.ArrowException, OSError, ValueError):
             self._writer.close()
@@ -65,11 +67,12 @@ class ParquetOutput:
         with contextlib.suppress(pa.ArrowException, OSError, ValueError):
             self._sink.close()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Writes the rows that are held, as a row group."""
         if self._held:
             rows = pa.concat_tables(self._held)
             self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
-        self._held = []
+        self._held, self.n_held = [], 0
 
 
 class _Tail(io.RawIOBase):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_OPEN = 64
 """Files that are open at once; systems allow 256 at least."""
+MAX_HELD_ROWS = 1 << 20
+"""Rows in memory that wait for their row group to be whole, of all open files."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,18 @@ def _fill(pools: Sequence[_Place], batches: Iterator[pa.Table]) -> list[_Place]:
                 continue
             pool.add(rows)
             (begun.add if pool.is_begun else begun.discard)(number)
+        _relieve([pools[number][1] for number in begun])
     return [pools[number] for number in sorted(waiting)]
+
+
+def _relieve(pools: Sequence[_Pool]) -> None:
+    """Ends the largest row groups early where all together hold more than `MAX_HELD_ROWS`."""
+    n_held = sum(pool.n_held for pool in pools)
+    for pool in sorted(pools, key=lambda pool: -pool.n_held):
+        if n_held < MAX_HELD_ROWS:
+            return
+        n_held -= pool.n_held
+        pool.flush()
 
 
 def unfilled(child: TableRef) -> PlanError:
@@ -179,6 +192,16 @@ class _Pool:
             self._number, self.n_rows, rows = self._number + 1, 0, rows.slice(taken.num_rows)
         if rows.num_rows:
             raise PlanError("the rebuilt rows do not fill the table's files", value=self.files[-1].path)
+
+    @property
+    def n_held(self) -> int:
+        """Rows in memory that the file has not got yet."""
+        return sum(output.n_held for output in self._open)
+
+    def flush(self) -> None:
+        """Writes these rows."""
+        for output in self._open:
+            output.flush()
 
     def abandon(self) -> None:
         """Closes the file that is open, without its end: it is to be removed."""

@@ -183,6 +183,7 @@ def test_more_partitions_are_written_than_files_may_be_open(
     large: SmallLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lakebed.tasks.retention.recipes.files.MAX_OPEN", 8)
+    monkeypatch.setattr("lakebed.tasks.retention.recipes.files.MAX_HELD_ROWS", 200)
     monkeypatch.setattr("lakebed.connectors.lake.read.MAX_BATCH_ROWS", 256)
     # the rows of 50 partitions alternate, those of 60 others come one partition after the other
     parts = [n % 50 if n < 2_000 else 50 + (n - 2_000) // 16 for n in range(N)]
@@ -202,6 +203,7 @@ def test_more_partitions_are_written_than_files_may_be_open(
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert written == tuple(file.path for file in recipe.child.files) and len(written) == 116
+    assert max(pq.read_metadata(tmp_path / "out" / path).num_row_groups for path in written) > 1
     for path in written:
         found, original = (pq.read_table(root / path, partitioning=None) for root in (tmp_path / "out", large.root))
         assert found.equals(original, check_metadata=True)
