@@ -43,7 +43,7 @@ def build_artifact(
     while found.untrusted:
         # statistics that the data contradict have refuted pairs: once more without them
         for table, tokens in found.untrusted.items():
-            wrong.setdefault(table, set()).update(tokens)
+            wrong.setdefault(int(view.lake.stands_for[table]), set()).update(tokens)
         shown().note(f"{len(wrong)} tables have statistics that their data contradict: compared without")
         stage.store.storage.delete_folder(f"{stage.path}/{ROW_HASHES_FOLDER}")
         view = view_lake(stage.store, inventory, config, wrong)

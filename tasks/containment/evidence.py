@@ -161,7 +161,7 @@ def _certificate(
     child, parent, counts = int(pairs.child[place]), int(pairs.parent[place]), pairs.counts
     sizes = max(1, int(counts.n_child_distinct[place])) * max(1, int(counts.n_parent_distinct[place]))
     tokens = [json.loads(lake.tokens[token]) for token in lake.bounds.token[lake.columns_of(child)]]
-    as_text = [*lake.read_as_text(child), *lake.read_as_text(parent)]
+    as_text = lake.compared_as_text(child, parent)
     return _json(
         {
             **_parties(facts, int(lake.stands_for[child]), int(lake.stands_for[parent]), config),

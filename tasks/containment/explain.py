@@ -173,7 +173,7 @@ def _verdicts(
             verdict = PairVerdict(*names, "min_max", "not contained", words, {})
         else:
             verdict = _by_content(names, tables, known)
-        as_text = [*lake.read_as_text(pair[0]), *lake.read_as_text(pair[1])]
+        as_text = lake.compared_as_text(*pair)
         yield replace(verdict, reason=verdict.reason + _compared_as_text(as_text)) if as_text else verdict
 
 

@@ -11,7 +11,7 @@ Equality is not transitive over them: a string column, its CSV, and a column of 
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from lakebed.connectors.lake.statistics import AFTER_TEXT, FileFacts
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.containment.kernel.min_max import Form
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
-from lakebed.tasks.containment.trust import BOUNDS
+from lakebed.tasks.containment.trust import BOUNDS, Untrusted, without
 from lakebed.tasks.encoding.order_keys import order_key
 
 STANDS_FOR, FORM = "stands_for", "form"
@@ -55,7 +55,7 @@ class _Asked:
     tokens: list[frozenset[str]]
 
 
-def with_readings(parts: InventoryParts, staged_root: str) -> InventoryParts:
+def with_readings(parts: InventoryParts, staged_root: str, wrong: Untrusted) -> InventoryParts:
     """The inventory with the readings that its tables ask for, behind its tables.
 
     `tables` gets the column `stands_for`, `columns` the column `form`; where nothing is asked, nothing is added. Reads
@@ -64,6 +64,7 @@ def with_readings(parts: InventoryParts, staged_root: str) -> InventoryParts:
     Args:
         parts: of the inventory.
         staged_root: folder of the inventory's artifact.
+        wrong: columns of the tables whose statistics are not to be trusted; their text has no bounds either.
 
     Raises:
         SourceBusyError: if the store of the copies does not answer.
@@ -76,7 +77,11 @@ def with_readings(parts: InventoryParts, staged_root: str) -> InventoryParts:
         return parts
     numbers = np.arange(len(asked.table), dtype=np.int32) + np.int32(parts.tables.num_rows)
     forms = _forms(asked, numbers, strings)
-    return _joined(_marked(parts, forms), _readings(parts, asked, numbers, forms, staged_root))
+    added = _readings(parts, asked, numbers, forms, staged_root)
+    named = zip(numbers.tolist(), asked.table.tolist(), strict=True)
+    is_wrong = {number: wrong[table] for number, table in named if table in wrong}
+    columns = without(added.columns, is_wrong, BOUNDS)
+    return _joined(_marked(parts, forms), replace(added, columns=columns))
 
 
 def _readings(
@@ -154,7 +159,10 @@ def _string_columns(parts: InventoryParts) -> dict[int, frozenset[str]]:
 
 
 def _asked(columns: pa.Table, typed: Mapping[int, frozenset[str]], strings: Mapping[int, frozenset[str]]) -> _Asked:
-    """The sets of columns that tables of which one's schema holds the other's ask as text; schemas are tried once."""
+    """The sets of columns that tables of which one's schema holds the other's ask as text; schemas are tried once.
+
+    O(schemas of text by schemas that share a column with them).
+    """
     names = frozenset().union(*typed.values()) & frozenset().union(*strings.values())
     texts = _by_schema(columns, {table: tokens & names for table, tokens in typed.items() if tokens & names})
     others = _by_schema(columns, {table: tokens & names for table, tokens in strings.items() if tokens & names})
@@ -165,7 +173,8 @@ def _asked(columns: pa.Table, typed: Mapping[int, frozenset[str]], strings: Mapp
     asked: list[tuple[int, tuple[str, ...]]] = []
     for (schema, tokens), tables in texts.items():
         near = {other for token in tokens for other in having.get(token, ())}
-        sets = {tokens & theirs for other, theirs in near if schema <= other or other <= schema}
+        # what the other lacks is text too: one reading serves all tables that hold text alone
+        sets = {tokens - (other - theirs) for other, theirs in near if schema <= other or other <= schema}
         asked += [(table, tuple(sorted(one))) for table in tables for one in sets]
     asked.sort()
     return _Asked(np.array([table for table, _ in asked], np.int32), [frozenset(tokens) for _, tokens in asked])
@@ -289,8 +298,3 @@ def _file_keys(facts: FileFacts | None, token: str) -> Iterable[tuple[bytes | No
         return []
     ends = (stats.min_lower[place], stats.min_upper[place], stats.max_lower[place], stats.max_upper[place])
     return [tuple(order_key(end, "string", is_upper=number in (1, 3)) for number, end in enumerate(ends))]
-
-
-def text_columns(forms: Collection[int], tokens: Iterable[str]) -> list[str]:
-    """Those of the tokens whose form is text."""
-    return [token for form, token in zip(forms, tokens, strict=True) if form == Form.TEXT]

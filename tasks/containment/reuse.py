@@ -88,7 +88,10 @@ class Reuse:
         if self.scan is None:
             return {}
         others = {"tables_appended": len(self.grown), "tables_read": len(plan.tables) - len(self.tables)}
-        return count_changes(len(self.unchanged), self.scan.tables, lake.names, **others)
+        # a reading is none of the lake's tables
+        known, now = ([name for name in names if "\0" not in name] for names in (self.scan.tables, lake.names))
+        n_reused = int((~lake.is_reading[np.array(list(self.unchanged.values()), np.int64)]).sum())
+        return count_changes(n_reused, known, now, **others)
 
 
 def plan_reuse(previous: Previous | None, inventory: InventoryTables, lake: LakeStatistics, plan: ScanPlan) -> Reuse:

@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds, MinMaxSurvey, survey
+from lakebed.tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds, Form, MinMaxSurvey, survey
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups, group_schemas, schema_edges
-from lakebed.tasks.containment.readings import FORM, STANDS_FOR, InventoryParts, text_columns, with_readings
+from lakebed.tasks.containment.readings import FORM, STANDS_FOR, InventoryParts, with_readings
 from lakebed.tasks.containment.trust import BOUNDS, Untrusted, trusted
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.scan.splits import InventoryTables
@@ -46,11 +46,15 @@ class LakeStatistics:
         """The name of a table, or of the one that a reading is of."""
         return self.names[int(self.stands_for[table])]
 
-    def read_as_text(self, table: int) -> list[str]:
-        """The tokens that a reading reads as text; none of a table."""
-        columns = self.columns_of(table)
-        tokens = [self.tokens[token] for token in self.bounds.token[columns].tolist()]
-        return text_columns(self.bounds.form[columns].tolist(), tokens) if len(self.bounds.form) else []
+    def compared_as_text(self, child: int, parent: int) -> list[str]:
+        """The child's tokens that one of the two, a reading, has as text."""
+        if not len(self.bounds.form):
+            return []
+        mine, theirs = self.columns_of(child), self.columns_of(parent)
+        as_text = self.bounds.form[mine] == Form.TEXT
+        read = self.bounds.token[theirs][self.bounds.form[theirs] == Form.TEXT]
+        as_text |= np.isin(self.bounds.token[mine], read)
+        return [self.tokens[token] for token in self.bounds.token[mine][as_text].tolist()]
 
     @property
     def n_rows(self) -> Int64:
@@ -123,7 +127,7 @@ def read_inventory(
     tables, columns, files = (store.read(inventory, name) for name in ("tables", "columns", "files"))
     columns, file_bounds = trusted(columns, store.read(inventory, "file_bounds"), wrong)
     parts = InventoryParts(tables, columns, files, file_bounds, store.read(inventory, "partition_values"))
-    return parts if strict_types else with_readings(parts, store.folder(inventory.stage, inventory.key))
+    return parts if strict_types else with_readings(parts, store.folder(inventory.stage, inventory.key), wrong)
 
 
 def trivial_pairs(lake: LakeStatistics, schema_pairs: tuple[Int32, Int32]) -> tuple[Int32, Int32]:

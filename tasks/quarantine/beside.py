@@ -75,10 +75,13 @@ def _require_way(quarantine: Quarantine, lake: LocalStorage, beside: str) -> Non
 def _require_short(quarantine: Quarantine, receipt: Receipt, beside: str) -> None:
     """Refuses a name or a path of more bytes than the file system or an object store takes."""
     lake, name = quarantine.lake, max(beside.split("/"), key=_n_bytes)
-    path, limits = max((receipt.moved_to(file.path, beside) for file in receipt.files), key=_n_bytes), _KEY_BYTES
+    path = lake.uri(max((receipt.moved_to(file.path, beside) for file in receipt.files), key=_n_bytes))
     if isinstance(lake, LocalStorage):
-        last, path = existing(lake.uri(beside)), lake.uri(path)
+        last = existing(lake.uri(beside))
         limits = os.pathconf(last, "PC_NAME_MAX"), os.pathconf(last, "PC_PATH_MAX") - 1
+    else:
+        # a key begins behind the bucket, with the prefix of the lake's root
+        path, limits = path.partition("://")[2].partition("/")[2], _KEY_BYTES
     for text, limit in zip((name, path), limits, strict=True):
         if 0 < limit < _n_bytes(text):
             raise _refused(quarantine, beside, f"{_n_bytes(text):,} bytes are too long a name", f"at most {limit:,}")

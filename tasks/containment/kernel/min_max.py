@@ -73,11 +73,14 @@ class ColumnBounds:
     form: NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
 
     @property
-    def n_text_columns(self) -> Int64:
-        """Columns of each table that are read as text, (n_tables,)."""
-        table_of_column = np.repeat(np.arange(len(self.n_rows)), np.diff(self.indptr))
-        is_text = self.form == Form.TEXT
-        return np.bincount(table_of_column[: len(self.form)][is_text], minlength=len(self.n_rows))
+    def n_of_forms(self) -> Int64:
+        """Columns of each table that are read as text, and those of text files that are not, (2, n_tables)."""
+        table_of_column = np.repeat(np.arange(len(self.n_rows)), np.diff(self.indptr))[: len(self.form)]
+        counts = [
+            np.bincount(table_of_column[self.form == form], minlength=len(self.n_rows))
+            for form in (Form.TEXT, Form.VALUE)
+        ]
+        return np.stack(counts)
 
     def trivial_tables(self) -> NDArray[np.bool_]:
         """Tables without rows, or whose cells are all null: contained by definition, (n_tables,)."""
@@ -149,7 +152,7 @@ def _arrays(bounds: ColumnBounds) -> tuple[NDArray[np.generic], ...]:
         bounds.value_indptr,
         bounds.values,
         bounds.form,
-        bounds.n_text_columns,
+        bounds.n_of_forms,
     )
 
 
@@ -227,7 +230,7 @@ def _are_plain(tables, positions, reference, arrays):  # type: ignore[no-untyped
     )
     are_plain = np.ones(len(tables), np.bool_)
     for place in range(len(tables)):
-        are_plain[place] = n_rows[tables[place]] > 0 and arrays[11][tables[place]] == 0
+        are_plain[place] = n_rows[tables[place]] > 0 and arrays[11][0, tables[place]] == 0
         for offset in range(len(positions)):
             row = indptr[tables[place]] + positions[offset]
             has_extras = range_indptr[row] != range_indptr[row + 1] or value_indptr[row] != value_indptr[row + 1]
@@ -297,9 +300,12 @@ def _refute(child, parent, positions, arrays, is_bag):  # type: ignore[no-untype
 
 @njit(cache=True)
 def _is_read_otherwise(child, parent, positions, arrays):  # type: ignore[no-untyped-def]
-    """Whether another reading of one of the two is the one that their columns ask for."""
-    indptr, form, n_text = arrays[0], arrays[10], arrays[11]
-    n_read = 0
+    """Whether another reading of one of the two is the one that their columns ask for.
+
+    Of the columns that only the parent has, a reading has all as text; where nothing is asked as text, no reading is.
+    """
+    indptr, form, n_text, n_value = arrays[0], arrays[10], arrays[11][0], arrays[11][1]
+    n_read = n_kept = 0
     for offset in range(len(positions)):
         mine = form[indptr[child] + offset]
         theirs = form[indptr[parent] + positions[offset]]
@@ -309,7 +315,10 @@ def _is_read_otherwise(child, parent, positions, arrays):  # type: ignore[no-unt
             ):
                 return True
             n_read += one == Form.TEXT.value
-    return n_read != n_text[child] + n_text[parent]
+        n_kept += theirs == Form.VALUE.value
+    if n_read == 0:
+        return n_text[child] + n_text[parent] > 0
+    return n_value[parent] != n_kept
 
 
 @njit(cache=True)

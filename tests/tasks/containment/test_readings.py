@@ -3,6 +3,7 @@
 import json
 from datetime import date
 from decimal import Decimal
+from itertools import combinations
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -105,6 +106,26 @@ def test_each_pair_has_the_reading_that_its_columns_ask_for(tmp_path):
     assert texts == {
         "text-text": [["money"], ["zip"]], "text-value": [["zip"]], "value-text": [["money"]], "value-value": None
     }  # fmt: skip
+
+
+def test_tables_of_text_alone_share_one_reading(tmp_path):
+    """Seven sets of a text file's columns, each a table of its own: what such a table lacks tells no two apart."""
+    lake, columns = tmp_path / "lake", {name: TEXTS[name] for name in ("zip", "money", "day")}
+    write_csv(lake / "c.csv", columns)
+    parts = [held for n in (1, 2, 3) for held in combinations(columns, n)]
+    for held in parts:
+        write_parquet(lake / f"{'-'.join(held)}.parquet", {name: columns[name] for name in held})
+    write_parquet(lake / "typed.parquet", {"zip": VALUES["zip"], "money": TEXTS["money"]})
+    found = search_here(tmp_path)
+    children = {("-".join(held), "c") for held in parts} | {("typed", "c")}
+    assert {pair for pair in found.pairs if pair[1] == "c"} == children
+    assert {pair for pair in found.pairs if pair[0] == "c"} == {("c", "zip-money-day")}
+    assert found.view.lake.is_reading.sum() == 2
+    as_text = {
+        row["child"]: json.loads(row["certificate"]).get("compared_as_text") for row in found.edges.to_pylist()
+        if row["parent"] == "c"
+    }  # fmt: skip
+    assert as_text["day"] == [["day"]] and as_text["typed"] == [["money"]]
 
 
 def test_text_files_meet_by_value_and_another_text_files_text_is_no_value(tmp_path):
