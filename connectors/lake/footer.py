@@ -9,6 +9,7 @@ import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -72,6 +73,10 @@ class ParquetTraits:
 
     def arrow_schema(self) -> pa.Schema:
         """The Arrow schema that a file with this footer has."""
+        return self._arrow_schema
+
+    @cached_property
+    def _arrow_schema(self) -> pa.Schema:
         nothing: Structure = {1: (5, 1), 3: (6, 0), _ROW_GROUPS: (_LIST, (_STRUCT, []))}
         return open_parquet(pa.BufferReader(self.in_file(b"", nothing))).schema_arrow
 

@@ -1,5 +1,6 @@
 """Writes a Parquet file batch by batch, under the footer of another one."""
 
+import contextlib
 import io
 from typing import BinaryIO
 
@@ -24,32 +25,54 @@ class ParquetOutput:
     """
 
     def __init__(self, sink: BinaryIO, schema: pa.Schema, traits: ParquetTraits | None) -> None:
-        options = writer_options(schema, traits) if traits else {"compression": "snappy"}
-        self._sink, self._schema, self._traits = sink, schema, traits
+        self._sink, self._traits = sink, traits
         self._tail = _Tail(sink)
-        self._writer = pq.ParquetWriter(self._tail, schema, **options)
         self._held: list[pa.Table] = []
+        self.n_held = 0
+        try:
+            options = writer_options(schema, traits) if traits else {"compression": "snappy"}
+            self._writer = pq.ParquetWriter(self._tail, schema, **options)
+        except BaseException:
+            self._close_sink()
+            raise
 
     def add(self, rows: pa.Table) -> None:
         """Writes further rows."""
         self._held.append(rows)
-        if sum(table.num_rows for table in self._held) >= GROUP_ROWS:
-            self._flush()
+        self.n_held += rows.num_rows
+        if self.n_held >= GROUP_ROWS:
+            self.flush()
 
     def close(self) -> None:
         """Writes the end of the file and closes it."""
-        self._flush()
+        self.flush()
         self._tail.is_held = True
         self._writer.close()
         pages, end = cut_footer(self._tail.held.getvalue())
         self._sink.write(pages + (with_traits(end, self._traits) if self._traits else end))
         self._sink.close()
 
-    def _flush(self) -> None:
+    def abandon(self) -> None:
+        """Closes the stream, without the end of the file, whatever has failed; what is there is to be removed.
+
+        A stream that is only dropped may still write to an object store later, behind the removal.
+        """
+        self._held, self.n_held = [], 0
+        self._tail.is_held = True
+        with contextlib.suppress(pa.ArrowException, OSError, ValueError):
+            self._writer.close()
+        self._close_sink()
+
+    def _close_sink(self) -> None:
+        with contextlib.suppress(pa.ArrowException, OSError, ValueError):
+            self._sink.close()
+
+    def flush(self) -> None:
+        """Writes the rows that are held, as a row group."""
         if self._held:
             rows = pa.concat_tables(self._held)
             self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
-        self._held = []
+        self._held, self.n_held = [], 0
 
 
 class _Tail(io.RawIOBase):

@@ -138,8 +138,8 @@ class Known:
         marks = [self.marks.get(file.path, "") for table in tables for file in table.files]
         columns = [dict(one) for one in pair.columns] if pair.columns else None
         settings = [self.context.config.model_dump(mode="json"), ENCODING_ID, RECIPE_VERSION, columns]
-        # since they are read batch by batch, more is found for them
-        settings += ["streamed"] if needs_stream(self.context, pair) else []
+        # since they are read batch by batch, more is found for them; what may not fit its files is refused since
+        settings += ["streamed, fits"] if needs_stream(self.context, pair) else []
         parts = [canonical_json(table).encode() for table in tables]
         parts += [canonical_json(settings).encode(), canonical_json(marks).encode(), key_id(self.context.key).encode()]
         return sha256_of_parts(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,10 @@ def concluded(
         n_tables = sum(table.n_bytes for table in (child, *parents))
         reason = f"its tables of {n_tables:,} bytes need more memory than a worker may have"
         refusal = Refusal(code="too_large", reason=f"{reason}: `local.worker_memory_mib`")
+    except OSError as error:
+        # of files for row hashes; what storages raise is a LakeError
+        reason = f"its rows cannot be compared on disk, in {tempfile.gettempdir()}: {error.strerror or error}"
+        refusal = Refusal(code="too_large", reason=reason)
     except pa.ArrowException as error:
         refusal = Refusal(code="unsupported_type", reason=f"Arrow cannot do it: {str(error).splitlines()[0][:200]}")
     return Outcome(

@@ -14,11 +14,16 @@ from lakebed.connectors.lake.read import partition_scalar
 from lakebed.connectors.lake.write import rows_where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lakebed.connectors.lake.footer import ParquetTraits
     from lakebed.connectors.storage import Storage
     from lakebed.tasks.retention.recipes.model import FileRef, Recipe, TableRef
+
+MAX_OPEN = 64
+"""Files that are open at once; systems allow 256 at least."""
+MAX_HELD_ROWS = 1 << 20
+"""Rows in memory that wait for their row group to be whole, of all open files."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,43 @@ def fitted(rows: pa.Table, traits: ParquetTraits) -> pa.Table:
         own = rows.select(schema.names) if rows.schema.names != schema.names else rows
         own = own.replace_schema_metadata(schema.metadata)
         return own if own.schema.equals(schema) else own.cast(schema)
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, KeyError, ValueError) as error:
         raise PlanError("the rows do not fit the columns of a file", value=str(error).splitlines()[0][:200]) from error
 
 
-def write_streamed_files(recipe: Recipe, batches: Iterator[pa.Table], storage: Storage) -> None:
+def require_like_files(recipe: Recipe) -> None:
+    """Refuses a child whose rows may come into other files of their partition, where these have other columns or types.
+
+    Rows that come batch by batch are not written in a trial, so none of them is seen not to fit.
+
+    Raises:
+        PlanError: naming the file.
+    """
+    if recipe.traits is None or not recipe.traits.footers or recipe.order.state != "lost":
+        return
+    schemas = [footer.arrow_schema() for footer in recipe.traits.footers]
+    numbers = {file.path: recipe.traits.footer_of[place] for place, file in enumerate(recipe.child.files)}
+    for _, files in partitions_of(recipe.child):
+        first = schemas[numbers[files[0].path]]
+        other = next((file for file in files if not schemas[numbers[file.path]].equals(first)), None)
+        if other is not None:
+            raise PlanError(
+                "the rows may not fit the columns of a file: their order is lost, and its files differ",
+                value=other.path,
+                expected=f"the columns and types of {files[0].path}",
+            )
+
+
+def write_streamed_files(recipe: Recipe, read: Callable[[], Iterator[pa.Table]], storage: Storage) -> None:
     """Writes the Parquet files of the child, each with as many rows as it had, in order, of its partition.
+
+    Files of at most `MAX_OPEN` partitions are open at once: where the rows of more of them alternate, all rows are read
+    again for the next ones.
+
+    Args:
+        recipe: of the child.
+        read: gives all of its rows, batch by batch, each time in the same order.
+        storage: that gets the files.
 
     Raises:
         PlanError: if the rows do not fill them, or cannot be written.
@@ -75,12 +111,43 @@ def write_streamed_files(recipe: Recipe, batches: Iterator[pa.Table], storage: S
     numbers = {file.path: number for number, file in enumerate(recipe.child.files)}
     footers = {path: recipe.traits.footer(number) if recipe.traits else None for path, number in numbers.items()}
     pools = [(partition, _Pool(files, footers, storage)) for partition, files in partitions_of(recipe.child)]
-    for table in batches:
-        for partition, pool in pools:
-            pool.add(partition.rows(table))
-    for _, pool in pools:
-        if not pool.is_full:
+    try:
+        left = pools
+        while left:
+            left = _fill(left, read())
+        if not all(pool.is_full for _, pool in pools):
             raise unfilled(recipe.child)
+    finally:
+        for _, pool in pools:
+            pool.abandon()
+
+
+def _fill(pools: Sequence[_Place], batches: Iterator[pa.Table]) -> list[_Place]:
+    """Writes the rows of a child's partitions; those are returned that come into none, since too many were open."""
+    waiting: set[int] = set()
+    begun: set[int] = set()
+    for table in batches:
+        for number, (partition, pool) in enumerate(pools):
+            if number in waiting:
+                continue
+            rows = partition.rows(table)
+            if rows.num_rows and number not in begun and len(begun) >= MAX_OPEN:
+                waiting.add(number)
+                continue
+            pool.add(rows)
+            (begun.add if pool.is_begun else begun.discard)(number)
+        _relieve([pools[number][1] for number in begun])
+    return [pools[number] for number in sorted(waiting)]
+
+
+def _relieve(pools: Sequence[_Pool]) -> None:
+    """Ends the largest row groups early where all together hold more than `MAX_HELD_ROWS`."""
+    n_held = sum(pool.n_held for pool in pools)
+    for pool in sorted(pools, key=lambda pool: -pool.n_held):
+        if n_held < MAX_HELD_ROWS:
+            return
+        n_held -= pool.n_held
+        pool.flush()
 
 
 def unfilled(child: TableRef) -> PlanError:
@@ -90,13 +157,14 @@ def unfilled(child: TableRef) -> PlanError:
 
 @dataclass
 class _Pool:
-    """Files that are filled one after the other."""
+    """Files that are filled one after the other; one is opened when its first rows come, and closed with its last."""
 
     files: Sequence[FileRef]
     footers: Mapping[str, ParquetTraits | None]
     storage: Storage
     n_rows: int = 0
     _number: int = 0
+    _has_rows: bool = False
     _open: list[ParquetOutput] = field(default_factory=list)
 
     @property
@@ -104,18 +172,42 @@ class _Pool:
         """Whether each file has its rows, and is closed."""
         return self._number == len(self.files)
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether rows have come, and further ones must."""
+        return self._has_rows and not self.is_full
+
     def add(self, rows: pa.Table) -> None:
         """Writes further rows; also the files that have none are made when their turn has come."""
         while not self.is_full:
             file = self.files[self._number]
             taken = rows.slice(0, file.n_rows - self.n_rows)
+            if not taken.num_rows and file.n_rows:
+                return
             self._write(file, taken)
             if self.n_rows < file.n_rows:
                 return
-            self._open.pop().close()
+            self._open[0].close()
+            self._open.clear()
             self._number, self.n_rows, rows = self._number + 1, 0, rows.slice(taken.num_rows)
         if rows.num_rows:
             raise PlanError("the rebuilt rows do not fill the table's files", value=self.files[-1].path)
+
+    @property
+    def n_held(self) -> int:
+        """Rows in memory that the file has not got yet."""
+        return sum(output.n_held for output in self._open)
+
+    def flush(self) -> None:
+        """Writes these rows."""
+        for output in self._open:
+            output.flush()
+
+    def abandon(self) -> None:
+        """Closes the file that is open, without its end: it is to be removed."""
+        for output in self._open:
+            output.abandon()
+        self._open.clear()
 
     def _write(self, file: FileRef, rows: pa.Table) -> None:
         footer = self.footers[file.path]
@@ -123,4 +215,8 @@ class _Pool:
         if not self._open:
             self._open.append(ParquetOutput(self.storage.open_output(file.path), own.schema, footer))
         self._open[0].add(own)
+        self._has_rows |= own.num_rows > 0
         self.n_rows += rows.num_rows
+
+
+_Place = tuple[Partition, _Pool]

@@ -27,6 +27,7 @@ from lakebed.tasks.retention.recipes.attempt import (
 )
 from lakebed.tasks.retention.recipes.digest import RowDigest, strict_hashes
 from lakebed.tasks.retention.recipes.ends import Ends, described, equal_partitions
+from lakebed.tasks.retention.recipes.files import require_like_files
 from lakebed.tasks.retention.recipes.kernel.ranks import can_rank
 from lakebed.tasks.retention.recipes.kernel.tight import Tight
 from lakebed.tasks.retention.recipes.model import (
@@ -154,7 +155,11 @@ class _Search:
     def _executed(
         self, selector: Where | Positions, multiplicity: str, packed: PackedRows | None
     ) -> tuple[Recipe, float] | None:
-        """Runs a recipe as it will be stored, on nothing but the parent's files; None where the rows are others."""
+        """Runs a recipe as it will be stored, on nothing but the parent's files; None where the rows are others.
+
+        Raises:
+            Refused: if the rows may not fit the child's files.
+        """
         ends = self._ends
         maps = column_maps(ends.columns, ends.types, ends.theirs)
         part = Part(parent=ends.parent, columns=maps, selector=selector, multiplicity=multiplicity)
@@ -172,6 +177,10 @@ class _Search:
             return None
         if found.sequence == self._digest.sequence:
             recipe = recipe.model_copy(update={"order": RowOrder(state="kept")})
+        try:
+            require_like_files(recipe)
+        except LakeError as error:
+            raise Refused("cannot_be_written", one_line(error)) from error
         return recipe, seconds
 
     def _by_rows(self) -> tuple[Recipe, float]:

@@ -17,6 +17,7 @@ from lakebed.tasks.retention.recipes.digest import RowDigest, strict_hashes
 from lakebed.tasks.retention.recipes.model import Equals, Positions, Range
 from lakebed.tasks.retention.recipes.reader import StreamReader
 from lakebed.tasks.retention.recipes.rebuild import as_child, holds
+from lakebed.tasks.retention.recipes.row_numbers import read_rows
 from lakebed.tasks.retention.recipes.shapes import joined, schema_from_text, taken
 from lakebed.tasks.retention.recipes.spool import first_of_equal, spool
 from lakebed.tasks.runtime.hash_key import KEY_BYTES
@@ -46,11 +47,22 @@ def is_large(context: RecipeContext, tables: Iterable[TableRef]) -> bool:
 
 
 def is_streamed(context: RecipeContext, recipe: Recipe) -> bool:
-    """Whether a recipe is executed batch by batch: its tables are large, and no row waits for one behind it."""
+    """Whether a recipe is executed batch by batch: its tables are large, and no row waits for one behind it.
+
+    Raises:
+        PlanError: if its row numbers are not there, or have changed.
+    """
     part, *others = recipe.parts
-    is_plain = not others and recipe.order.rows is None and recipe.digest.encoding == ENCODING_ID
-    is_binary = "text" not in {recipe.child.read_via, part.parent.read_via}
-    return is_plain and is_binary and part.multiplicity != "stored" and is_large(context, (recipe.child, part.parent))
+    if others or recipe.order.rows is not None or recipe.digest.encoding != ENCODING_ID:
+        return False
+    if "text" in {recipe.child.read_via, part.parent.read_via} or not is_large(context, (recipe.child, part.parent)):
+        return False
+    # found in memory, numbers stand in the child's order
+    return not isinstance(part.selector, Positions) or _ascends(read_rows(context.folder, part.selector.rows))
+
+
+def _ascends(rows: np.ndarray) -> bool:
+    return bool((np.diff(rows) > 0).all())
 
 
 def table_cells(reader: TableReader, tokens: Sequence[str], terms: Sequence[Term] = ()) -> Iterator[Cells]:
@@ -149,7 +161,7 @@ def _selected(part: Part, reader: TableReader, rows_of: RowReader) -> Iterator[C
 
 def _at(rows: np.ndarray, batches: Iterator[Cells]) -> Iterator[Cells]:
     """The rows of these numbers, ascending and each once."""
-    if len(rows) and (rows[0] < 0 or (np.diff(rows) <= 0).any()):
+    if len(rows) and (rows[0] < 0 or not _ascends(rows)):
         raise PlanError("a recipe of a large table names rows out of order", expected="row numbers that ascend")
     start = 0
     for cells in batches:

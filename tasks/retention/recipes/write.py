@@ -25,7 +25,13 @@ from lakebed.connectors.places import temporary_prefix
 from lakebed.connectors.storage import Storage, join_uri
 from lakebed.tasks.retention.recipes.attempt import one_line
 from lakebed.tasks.retention.recipes.digest import RowDigest, digest_like, strict_hashes
-from lakebed.tasks.retention.recipes.files import fitted, partitions_of, unfilled, write_streamed_files
+from lakebed.tasks.retention.recipes.files import (
+    fitted,
+    partitions_of,
+    require_like_files,
+    unfilled,
+    write_streamed_files,
+)
 from lakebed.tasks.retention.recipes.model import Refusal
 from lakebed.tasks.retention.recipes.reader import StreamReader, TableReader, table_traits
 from lakebed.tasks.retention.recipes.rebuild import compare, compare_digest, rebuild
@@ -122,9 +128,10 @@ def _write_stream(context: RecipeContext, recipe: Recipe, destination: str) -> N
     Raises:
         PlanError: if they are not the child's.
     """
-    digest, schema = RowDigest(context.key), schema_from_text(recipe.child.schema_ipc)
+    schema, digests = schema_from_text(recipe.child.schema_ipc), list[RowDigest]()
 
     def batches() -> Iterator[pa.Table]:
+        digests.append(digest := RowDigest(context.key))
         for cells in rebuilt_cells(context, recipe, lambda stored: read_rows(context.folder, stored)):
             digest.add(strict_hashes(cells, context.key))
             yield assembled(schema, cells, context.lake.ignore_column_case)
@@ -133,8 +140,9 @@ def _write_stream(context: RecipeContext, recipe: Recipe, destination: str) -> N
         plain = (batch for table in batches() for batch in table.combine_chunks().to_batches())
         _write_delta(recipe, pa.RecordBatchReader.from_batches(schema, plain), destination)
     else:
-        write_streamed_files(recipe, batches(), Storage.at(destination, PlanError))
-    _require_equal(compare_digest(recipe, digest.of(schema)))
+        write_streamed_files(recipe, batches, Storage.at(destination, PlanError))
+    for digest in digests:
+        _require_equal(compare_digest(recipe, digest.of(schema)))
 
 
 def verify(context: RecipeContext, recipe: Recipe) -> Refusal | None:
@@ -164,6 +172,7 @@ def _verify_stream(context: RecipeContext, recipe: Recipe) -> Refusal | None:
     try:
         if recipe.traits is not None:
             require_traits(recipe.traits, schema_from_text(recipe.child.schema_ipc), recipe.child.name)
+        require_like_files(recipe)
     except LakeError as error:
         return Refusal(code="cannot_be_written", reason=one_line(error))
     return None

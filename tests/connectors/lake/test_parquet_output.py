@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake import parquet_output
 from lakebed.connectors.lake.footer import parquet_traits, write_parquet
 from lakebed.connectors.lake.parquet_output import ParquetOutput
@@ -45,3 +46,22 @@ def test_without_traits_a_file_gets_those_of_arrow(tmp_path: Path) -> None:
         output.close()
     whole = pq.read_table(pa.BufferReader(parquet_bytes(TABLE)))
     assert pq.read_table(tmp_path / "new.parquet").equals(whole, check_metadata=True)
+
+
+def test_what_is_abandoned_is_closed_without_its_end(tmp_path: Path) -> None:
+    with open(tmp_path / "new.parquet", "wb") as sink:
+        output = ParquetOutput(sink, TABLE.schema, None)
+        output.add(TABLE)
+        output.abandon()
+        assert sink.closed
+    with pytest.raises(pa.ArrowInvalid):
+        pq.read_metadata(tmp_path / "new.parquet")
+
+
+def test_a_stream_is_closed_where_its_columns_cannot_be_written(tmp_path: Path) -> None:
+    pq.write_table(TABLE, tmp_path / "old.parquet")
+    traits = parquet_traits(pa.OSFile(str(tmp_path / "old.parquet")))
+    with open(tmp_path / "new.parquet", "wb") as sink:
+        with pytest.raises(PlanError, match="as it was"):
+            ParquetOutput(sink, TABLE.select(["name"]).schema, traits)
+        assert sink.closed

@@ -1,5 +1,8 @@
 """The way of large tables, on small ones: every table is above a limit of one KiB."""
 
+import os
+import resource
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, Pa
 from lakebed.data_samples.model import Layout
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.digest import digest_table
-from lakebed.tasks.retention.recipes.model import Outcome
+from lakebed.tasks.retention.recipes.model import Outcome, RowOrder
 from lakebed.tasks.retention.recipes.pairs import PairRefs, solve_pairs
 from lakebed.tasks.retention.recipes.streams import is_streamed
 from lakebed.tasks.retention.recipes.synthesis import synthesise
@@ -143,3 +146,93 @@ def test_what_needs_counts_or_memory_is_refused(large: SmallLake) -> None:
     ):
         refusal = solve(large, child, parent).refusal
         assert refusal is not None and refusal.code == code and why in refusal.reason
+
+
+LOW, HIGH = list(range(300)), list(range(2**40, 2**40 + 300))
+REQUIRED = pa.schema([pa.field("x", pa.int64(), nullable=False)])
+UNLIKE = {
+    "narrower": (pa.table({"x": pa.array(LOW, pa.int32()), "y": LOW}), pa.table({"x": HIGH, "y": LOW})),
+    "fewer": (pa.table({"x": LOW}), pa.table({"x": HIGH, "y": LOW})),
+    "required": (pa.table({"x": LOW}, REQUIRED), pa.table({"x": [None, None, *HIGH]})),
+}
+
+
+@pytest.mark.parametrize("name", list(UNLIKE))
+def test_rows_that_may_come_into_files_that_they_do_not_fit_are_refused(
+    tmp_path: Path, large: SmallLake, name: str
+) -> None:
+    first, second = UNLIKE[name]
+    (large.root / "child").mkdir()
+    for number, rows in enumerate((first, second)):
+        pq.write_table(rows, large.root / "child" / f"part-{number:05}.parquet")
+    large.put("swapped", pa.concat_tables([second, first], promote_options="permissive"))
+    large.put("parent", pa.concat_tables([first, second], promote_options="permissive"))
+    held = SmallLake.at(tmp_path)
+    for lake in (large, held):
+        refusal = solve(lake, "child", "swapped").refusal
+        assert refusal is not None and refusal.code == "cannot_be_written"
+    recipe = solve(large, "child", "parent").recipe
+    assert recipe is not None and recipe.order.state == "kept" and verify(large.context, recipe) is None
+    lost = recipe.model_copy(update={"order": RowOrder(state="lost", reason="as older ones have it")})
+    refusal = verify(large.context, lost)
+    assert refusal is not None and refusal.code == "cannot_be_written"
+    write_rebuilt(large.context, recipe, str(tmp_path / "out"))
+
+
+def test_more_partitions_are_written_than_files_may_be_open(
+    large: SmallLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakebed.tasks.retention.recipes.files.MAX_OPEN", 8)
+    monkeypatch.setattr("lakebed.tasks.retention.recipes.files.MAX_HELD_ROWS", 200)
+    monkeypatch.setattr("lakebed.connectors.lake.read.MAX_BATCH_ROWS", 256)
+    # the rows of 50 partitions alternate, those of 60 others come one partition after the other
+    parts = [n % 50 if n < 2_000 else 50 + (n - 2_000) // 16 for n in range(N)]
+    rows = pa.table({"part": pa.array(parts, pa.int64()), "id": PARENT["id"]})
+    large.put("parent", rows)
+    large.put("child", rows.slice(0, 2_960), HivePartitions(("part",)))
+    for part in (7, 9, 70):
+        for name in ("part-0", "part-00000.z"):
+            pq.write_table(rows.select(["id"]).slice(0, 0), large.root / "child" / f"part={part}" / f"{name}.parquet")
+    recipe = solve(large, "child", "parent").recipe
+    assert recipe is not None and is_streamed(large.context, recipe) and verify(large.context, recipe) is None
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/dev/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 30, limits[1]))
+    try:
+        written = write_rebuilt(large.context, recipe, str(tmp_path / "out"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert written == tuple(file.path for file in recipe.child.files) and len(written) == 116
+    assert max(pq.read_metadata(tmp_path / "out" / path).num_row_groups for path in written) > 1
+    for path in written:
+        found, original = (pq.read_table(root / path, partitioning=None) for root in (tmp_path / "out", large.root))
+        assert found.equals(original, check_metadata=True)
+
+
+def test_row_numbers_in_the_order_of_the_child_are_used_in_memory(large: SmallLake, tmp_path: Path) -> None:
+    """As recipes have them that were found while the tables were not called large."""
+    chosen = [n for n in range(N) if n * n % 11 == 3]
+    large.put("child", PARENT.take(chosen[::-1]))
+    large.put("parent", PARENT)
+    held = SmallLake(large.root, RecipeConfig(max_position_share=1.0), large.lake).recipe("child", "parent")
+    assert held.selector_shape == "positions" and held.order.state == "kept" and held.order.rows is None
+    assert not is_streamed(large.context, held) and verify(large.context, held) is None
+    write_rebuilt(large.context, held, str(tmp_path / "out"))
+    assert pq.read_table(tmp_path / "out" / "child.parquet").equals(PARENT.take(chosen[::-1]))
+
+
+def test_a_full_folder_for_temporary_files_is_a_refusal(large: SmallLake) -> None:
+    large.put("child", CASES["positions"][0])
+    large.put("parent", PARENT)
+    assert solve(large, "child", "parent").recipe is not None
+    # files may be of no more than so many bytes, which the hashes of all rows exceed
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 12, limits[1]))
+    try:
+        outcome = solve(large, "child", "parent")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert outcome.refusal is not None and outcome.refusal.code == "too_large"
+    assert "on disk" in outcome.refusal.reason

@@ -1,5 +1,6 @@
 """What is rebuilt is written in its own format, so that reading it gives the same strict digest."""
 
+import gc
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.write import parquet_bytes
+from lakebed.connectors.storage import Storage
 from lakebed.data_samples.layouts import CsvFile, DeltaTable, HivePartitions, JsonLines, ParquetParts, TextFile
 from lakebed.tasks.retention.recipes.config import RecipeConfig
 from lakebed.tasks.retention.recipes.context import RecipeContext
@@ -173,6 +175,20 @@ def test_object_stores_take_the_same_tables(small: SmallLake, bucket: str, layou
     assert written
     lake = small.lake.model_copy(update={"root": f"{bucket}/restored"})
     assert observe(lake, "child").n_rows == 50
+
+
+def test_nothing_comes_into_an_object_store_behind_a_write_that_failed(tmp_path: Path, bucket: str) -> None:
+    small = SmallLake.at(tmp_path, RecipeConfig(max_table_bytes=1024))
+    small.put("child", BASE.slice(0, 50))
+    small.put("parent", BASE)
+    recipe = small.recipe("child", "parent")
+    (file,) = recipe.child.files
+    longer = file.model_copy(update={"n_rows": 51})
+    other = recipe.model_copy(update={"child": recipe.child.model_copy(update={"files": (longer,)})})
+    with pytest.raises(PlanError, match="do not fill"):
+        write_rebuilt(small.context, other, f"{bucket}/restored")
+    gc.collect()
+    assert not list(Storage.at(bucket).list_files("restored"))
 
 
 def test_a_recipe_whose_text_older_rules_left_text_is_written_and_read_by_its_own_casts(
