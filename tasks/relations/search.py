@@ -39,6 +39,8 @@ from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.scan.engine import Engine
 from lakebed.tasks.scan.splits import InventoryTables, plan_splits, share_splits
 
+_FLOATS = ("halffloat", "float", "double")
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -147,7 +149,9 @@ def sample_lake(view: RelationView, setting: Setting, engine: Engine) -> Sampled
     has_tables = config.looks_for("near") or config.looks_for("union")
     roles = np.empty((0, 2), np.int32)
     if has_tables or view.parts:
-        roles = related_roles(lake.groups, schema_edges(lake.groups), lake.bounds)
+        types = view.tables.columns["type"].take(pa.array(lake.column_rows))
+        may_be_nan = pc.is_in(types, value_set=pa.array(_FLOATS)).to_numpy()
+        roles = related_roles(lake.groups, schema_edges(lake.groups), lake.bounds, may_be_nan)
     items = item_roles(lake, roles, list(view.parts.values()), config, has_tables=has_tables)
     is_whole = config.looks_for("renamed")
     values = np.flatnonzero(~lake.bounds.trivial_tables()) if is_whole else np.unique(roles[:, 1])

@@ -14,7 +14,7 @@ def compile_kernels() -> None:
     bounds = two_tables(np.arange(2, dtype=np.int32))
     ids, indptr, none = np.arange(2, dtype=np.int32), np.arange(3, dtype=np.int64), np.empty(0, np.int64)
     groups = group_schemas(bounds.indptr, bounds.token)
-    related_roles(groups, schema_edges(groups), bounds)
+    related_roles(groups, schema_edges(groups), bounds, np.zeros(len(bounds.token), np.bool_))
     hashes, levels = np.ones(2, np.uint64), np.zeros(2, np.int32)
     items = ItemSamples(levels, ids, levels, np.ones(2, np.bool_), indptr, hashes, 2)
     postings = post_rows(items)

@@ -2,23 +2,28 @@
 
 Min-max pruning refutes a containment by one row outside the parent's bounds; for unions, parts and near misses it would
 lose true ones. What stays sound is disjointness: if a column of the child has no nulls and its values lie all
-outside the parent's, the two share no row at all.
+outside the parent's, the two share no row at all. NaN stands in no bounds: two columns of floats may share it.
 """
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from lakebed.tasks.containment.kernel.min_max import ColumnBounds, with_role
 from lakebed.tasks.containment.kernel.schema_graph import Int32, SchemaGroups
 
 
-def related_roles(groups: SchemaGroups, schema_pairs: tuple[Int32, Int32], bounds: ColumnBounds) -> Int32:
+def related_roles(
+    groups: SchemaGroups, schema_pairs: tuple[Int32, Int32], bounds: ColumnBounds, may_be_nan: NDArray[np.bool_]
+) -> Int32:
     """Distinct (schema of a child, table) that may share rows with another table under that schema, (k, 2), sorted.
+
+    `may_be_nan` (n,) says of each column of `bounds` whether it is one of floats.
 
     Tables without rows or values are left out. Cost: O(pairs) at worst, with early exit; a pair of tables that both
     have their role already is not looked at.
     """
-    arrays = (bounds.indptr, bounds.token, bounds.kind, bounds.n_nulls, bounds.n_rows, bounds.bounds)
+    arrays = (bounds.indptr, bounds.token, bounds.kind, bounds.n_nulls, bounds.n_rows, bounds.bounds, may_be_nan)
     roles = _roles(schema_pairs, (groups.table_indptr, groups.tables), bounds.trivial_tables(), arrays)
     return np.unique(roles, axis=0)
 
@@ -61,13 +66,15 @@ def _roles(schema_pairs, members, is_out, arrays):  # type: ignore[no-untyped-de
 @njit(cache=True)
 def _is_disjoint(child, parent, positions, arrays):  # type: ignore[no-untyped-def]
     """Whether some column of the child, without nulls, has no value in common with the parent's, surely."""
-    indptr, kind, n_nulls, bounds = arrays[0], arrays[2], arrays[3], arrays[5]
+    indptr, kind, n_nulls, bounds, may_be_nan = arrays[0], arrays[2], arrays[3], arrays[5], arrays[6]
     for offset in range(len(positions)):
         mine, theirs = indptr[child] + offset, indptr[parent] + positions[offset]
         if n_nulls[mine] != 0:
             continue
         if kind[mine] != kind[theirs]:
             return True
+        if may_be_nan[mine] and may_be_nan[theirs]:
+            continue
         if bounds[mine, 3] >= 0 and bounds[theirs, 0] >= 0 and bounds[mine, 3] < bounds[theirs, 0]:
             return True
         if bounds[mine, 0] >= 0 and bounds[theirs, 3] >= 0 and bounds[mine, 0] > bounds[theirs, 3]:
