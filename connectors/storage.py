@@ -250,17 +250,21 @@ class ObjectStorage(Storage):
 
     def list_files(self, under: str = "", on_error: Callable[[str, str], None] | None = None) -> list[StoredFile]:
         """See `Storage.list_files`."""
-        from pyarrow import fs
-
-        selector = fs.FileSelector(self._path(under), recursive=True, allow_not_found=bool(under))
         try:
-            infos = self._arrow[0].get_file_info(selector)
+            return self._listed(under, may_miss=bool(under))
         except OSError as error:
             failure = store_error(str(error), "list the prefix", join_uri(self.root, under), self._error)
             if on_error is None or isinstance(failure, Transient):
                 raise failure from error
             on_error(under, failure.what)
             return []
+
+    def _listed(self, under: str, *, may_miss: bool) -> list[StoredFile]:
+        from pyarrow import fs
+
+        infos = self._arrow[0].get_file_info(
+            fs.FileSelector(self._path(under), recursive=True, allow_not_found=may_miss)
+        )
         files = [self._stored(info) for info in infos if info.type == fs.FileType.File]
         return sorted(files, key=lambda file: file.path)
 
@@ -340,7 +344,11 @@ class ObjectStorage(Storage):
         """See `Storage.delete_folder`; S3 deletes a thousand objects a request."""
         import obstore
 
-        if paths := [file.path for file in self.list_files(path)]:
+        try:
+            paths = [file.path for file in self._listed(path, may_miss=True)]
+        except OSError as error:
+            raise store_error(str(error), "list the prefix", join_uri(self.root, path), self._error) from error
+        if paths:
             with self._asking("delete the prefix", path, may_miss=True), contextlib.suppress(FileNotFoundError):
                 obstore.delete(self._objects, paths)
 

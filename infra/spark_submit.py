@@ -37,13 +37,12 @@ def main() -> None:
 
 
 def _leave_the_zip() -> None:
-    """Goes on from unpacked files: a zip has neither compiled kernels nor templates that can be opened."""
+    """Goes on from files of a folder that ends with this process."""
     from lakebed.connectors.spark import code
 
     folder = Path(tempfile.mkdtemp(prefix="lakebed-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    if unpacked := code.unpacked_code(code.__file__, folder):
-        code.import_from(unpacked)
+    code.leave_the_zip(folder)
 
 
 def _part_errors_from_results() -> None:

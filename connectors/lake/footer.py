@@ -71,12 +71,9 @@ class ParquetTraits:
         found: list[Structure] = _Reader(base64.b64decode(self.schema)).value(_LIST)[1]
         return found
 
+    @cached_property
     def arrow_schema(self) -> pa.Schema:
         """The Arrow schema that a file with this footer has."""
-        return self._arrow_schema
-
-    @cached_property
-    def _arrow_schema(self) -> pa.Schema:
         nothing: Structure = {1: (5, 1), 3: (6, 0), _ROW_GROUPS: (_LIST, (_STRUCT, []))}
         return open_parquet(pa.BufferReader(self.in_file(b"", nothing))).schema_arrow
 
@@ -157,7 +154,7 @@ def write_parquet(table: pa.Table, traits: ParquetTraits) -> bytes:
     """A Parquet file of the table with the given traits.
 
     Args:
-        table: with the columns of `traits.arrow_schema()`.
+        table: with the columns of `traits.arrow_schema`.
         traits: of another file with columns of these types.
 
     Raises:

@@ -82,6 +82,15 @@ def unpacked_code(module_file: str, folder: Path) -> Path | None:
     return target
 
 
+def leave_the_zip(folder: Path) -> None:
+    """Goes on from files unpacked into a folder, where this module came from a zip.
+
+    Beside a zip numba finds no compiled kernels, and no template in it can be opened.
+    """
+    if unpacked := unpacked_code(__file__, folder):
+        import_from(unpacked)
+
+
 def import_from(folder: Path) -> None:
     """Makes the folder the first place of imports, also for what was imported before from elsewhere."""
     sys.path.insert(0, str(folder))

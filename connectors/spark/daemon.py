@@ -37,11 +37,10 @@ def preload(names: str) -> list[str]:
 
 def leave_the_zip() -> None:
     """Goes on from unpacked files, where this module came from a zip."""
-    from lakebed.connectors.spark.code import import_from, unpacked_code
+    from lakebed.connectors.spark import code
 
     here = Path.cwd() if os.access(".", os.W_OK) else Path(tempfile.mkdtemp(prefix="lakebed-"))
-    if folder := unpacked_code(__file__, here):
-        import_from(folder)
+    code.leave_the_zip(here)
 
 
 def main() -> None:

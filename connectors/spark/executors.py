@@ -11,8 +11,8 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-# a failed job whose reason holds this was lost: `connectors.spark.failures`
-NONE_ALIVE = "no executor is alive"
+from lakebed.connectors.spark.failures import NONE_ALIVE
+
 _POLL_S = 1.0
 _TELL_EVERY_S = 30.0
 

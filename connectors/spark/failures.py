@@ -6,6 +6,8 @@ import traceback
 from lakebed.connectors import errors
 from lakebed.connectors.errors import LakeError, SparkLostError, StageError
 
+# the reason of jobs that are ended since a cluster has no executor left
+NONE_ALIVE = "no executor is alive"
 _GATEWAY = ("py4j.", "pyspark.")
 # the text of an error of ours, at the end of a worker's traceback
 _OURS = re.compile(r"^lakebed\.connectors\.errors\.(\w+): (.+)$((?:\n +(?:found|expected|next): +.*$)*)", re.MULTILINE)
@@ -13,7 +15,7 @@ _FACT = re.compile(r"^ +(found|expected|next): +(.*)$", re.MULTILINE)
 _CAUSE = re.compile(r"^(?:: |Caused by: )?([\w.]+(?:Error|Exception|Killed)\b.*)$", re.MULTILINE)
 # what is lost comes again: executors by themselves, a local JVM with the next session
 _LOST = re.compile(
-    r"ExecutorLost|ExecutorDeadException|Executor heartbeat timed out|SparkContext was shut down|no executor is alive"
+    r"ExecutorLost|ExecutorDeadException|Executor heartbeat timed out|SparkContext was shut down|" + NONE_ALIVE
 )
 _MAX_TEXT = 300
 

@@ -99,9 +99,7 @@ class Known:
     def forget_kept(self) -> None:
         """Removes what was kept meanwhile: the artifact that has it all is whole."""
         if self.kept:
-            # a store has no folder where nothing was kept, and is asked for what lies below the one above
-            above, _, name = self.kept.rpartition("/")
-            Storage.at(above).delete_folder(name)
+            Storage.at(self.kept).delete_folder("")
 
     def digest(self, path: str, size: int, make: Callable[[], str]) -> tuple[str, int]:
         """The SHA-256 of a file, and the bytes read for it."""

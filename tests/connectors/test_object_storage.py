@@ -54,6 +54,7 @@ def test_what_is_not_there(root):
     assert storage.list_files("gone") == [] and storage.list_folders("gone") == []
     storage.delete_file("gone")
     storage.delete_folder("gone")
+    Storage.at(f"{root}/gone").delete_folder("")
     with pytest.raises(ArtifactError, match="no such object"):
         storage.read_bytes("gone")
 

@@ -59,7 +59,7 @@ def fitted(rows: pa.Table, traits: ParquetTraits) -> pa.Table:
     Raises:
         PlanError: if a column or a type of the file cannot hold the rows.
     """
-    schema = traits.arrow_schema()
+    schema = traits.arrow_schema
     lacking = [name for name in rows.schema.names if name not in schema.names]
     if any(rows[name].null_count < rows.num_rows for name in lacking):
         raise PlanError("rows come into a file that lacks their columns", value=lacking[0], expected="the rows it had")
@@ -81,7 +81,7 @@ def require_like_files(recipe: Recipe) -> None:
     """
     if recipe.traits is None or not recipe.traits.footers or recipe.order.state != "lost":
         return
-    schemas = [footer.arrow_schema() for footer in recipe.traits.footers]
+    schemas = [footer.arrow_schema for footer in recipe.traits.footers]
     numbers = {file.path: recipe.traits.footer_of[place] for place, file in enumerate(recipe.child.files)}
     for _, files in partitions_of(recipe.child):
         first = schemas[numbers[files[0].path]]

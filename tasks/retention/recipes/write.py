@@ -200,7 +200,7 @@ def require_traits(traits: Traits, schema: pa.Schema, table: str) -> None:
         PlanError: naming a trait that a new table would not have.
     """
     for footer in traits.footers:
-        data = write_parquet(footer.arrow_schema().empty_table(), footer)
+        data = write_parquet(footer.arrow_schema.empty_table(), footer)
         written = Traits(footers=(parquet_traits(pa.BufferReader(data)),), footer_of=(0,))
         Traits(footers=(footer,), footer_of=(0,)).require_same(written, table)
     if traits.delta is not None:

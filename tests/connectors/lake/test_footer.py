@@ -64,7 +64,7 @@ def test_another_engines_columns_are_written_again(tmp_path: Path) -> None:
     duckdb.execute(f"copy ({query}) to '{path}'")
     wanted = traits(path)
     rows = pq.ParquetFile(path).read()
-    assert wanted.arrow_schema().equals(rows.schema, check_metadata=True)
+    assert wanted.arrow_schema.equals(rows.schema, check_metadata=True)
     again.write_bytes(write_parquet(rows, wanted))
     assert traits(again) == wanted
     tables = [duckdb.read_parquet(str(one)) for one in (path, again)]
@@ -103,9 +103,9 @@ def test_lists_of_two_levels_are_refused(tmp_path: Path) -> None:
     assert data.count(old) == 1
     path.write_bytes(data.replace(old, b"\x15\x04\x25\x04\x18\x01l"))
     wanted = traits(path)
-    assert wanted.arrow_schema().field("l").type == pa.list_(pa.field("l", pa.int64(), nullable=False))
+    assert wanted.arrow_schema.field("l").type == pa.list_(pa.field("l", pa.int64(), nullable=False))
     with pytest.raises(PlanError, match="cannot be written as it was"):
-        write_parquet(wanted.arrow_schema().empty_table(), wanted)
+        write_parquet(wanted.arrow_schema.empty_table(), wanted)
 
 
 def test_differences_are_named(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_batches_become_one_file_under_the_footer_of_another(
     monkeypatch.setattr(parquet_output, "GROUP_ROWS", group_rows)
     pq.write_table(TABLE, tmp_path / "old.parquet", version="1.0", store_schema=False)
     traits = parquet_traits(pa.OSFile(str(tmp_path / "old.parquet")))
-    rows = TABLE.cast(traits.arrow_schema())
+    rows = TABLE.cast(traits.arrow_schema)
     with open(tmp_path / "new.parquet", "wb") as sink:
         output = ParquetOutput(sink, rows.schema, traits)
         for start in range(0, 1_000, 70):
