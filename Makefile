@@ -5,7 +5,7 @@ LAKE ?= samples
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check bench docs wheel lock
+.PHONY: help setup demo test test-all check bench docs wheel lock pins
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ demo: setup ## Make the sample lake, run the chain, show the report (LAKE=rdatas
 	@$(BIN)/lakebed demo $(if $(filter-out samples,$(LAKE)),--lake $(LAKE)) $(ARGS)
 
 test: setup ## Run the tests, without the heavy ones
-	@$(BIN)/python -m pytest -m "not heavy and not gpu" $(ARGS)
+	@$(BIN)/python -m tests.halves -m "not heavy and not gpu" $(ARGS)
 
 test-all: setup ## Run every test: kill tests, big lakes, the browser
 	@$(BIN)/python -m pytest -m "not gpu" $(ARGS)
@@ -49,3 +49,6 @@ lock: setup ## For developers: pin again after a change of pyproject.toml (ARGS=
 	@$(COMPILE) $(ARGS) pyproject.toml --all-extras --group dev --group docs -o requirements/lock.txt
 	@$(BIN)/python infra/setup/image_lock.py
 	@echo 'uv>=0.13' | $(COMPILE) $(ARGS) - -o requirements/uv.txt
+
+pins: ## Pin the images of others by digest for the compose file: infra/.env (asks their registry, by docker)
+	@$(BIN)/python infra/setup/image_pins.py

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import psutil
-
 from lakebed.connectors.errors import LakeError
+from lakebed.connectors.memory import usable_memory
 from lakebed.connectors.spark.archive import is_usable
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.jars import JARS_FIX, S3_JARS, are_wanting, find_jars, inspect_jars, jars_folder, s3_jars
 from lakebed.connectors.spark.java import find_java
 from lakebed.connectors.spark.masters import look_at_master
+from lakebed.connectors.spark.worker_folders import kept_folders
 
 ARCHIVE_FIX = "`python -m lakebed.connectors.spark.training` builds it (in a checkout `make setup`)"
 _GIB = 1 << 30
@@ -49,6 +49,7 @@ def quick_checks(config: SparkConfig, artifacts: str = ".") -> list[Check]:
         check_disk(artifacts),
         check_prefect(),
         *([] if config.is_local else [check_master(config.master)]),
+        *([check_worker_folders()] if config.master.startswith("spark://") else []),
     ]
 
 
@@ -75,6 +76,18 @@ def check_worker_python(config: SparkConfig) -> Check:
 def check_master(master: str) -> Check:
     """Whether somebody listens where the cluster's master should; for YARN, whether its settings are named."""
     return Check("master", *look_at_master(master))
+
+
+def check_worker_folders() -> Check:
+    """Whether workers on this machine keep what each application has unpacked; others cannot be asked."""
+    kept = kept_folders()
+    if not kept:
+        return Check("worker folders", True, "no worker on this machine keeps folders of ended applications")
+    listed = ", ".join(f"{folder} ({n} applications)" for folder, n in kept)
+    fix = "start workers with SPARK_WORKER_OPTS=-Dspark.worker.cleanup.enabled=true (docs/cluster.md)"
+    return Check(
+        "worker folders", True, f"kept for ever, most of a gigabyte per executor and application: {listed}", fix
+    )
 
 
 def check_jars(config: SparkConfig) -> Check:
@@ -110,16 +123,16 @@ def check_archive(config: SparkConfig) -> Check:
 
 
 def check_memory(config: SparkConfig) -> Check:
-    """Room for the JVM's heap and what runs beside it."""
-    available = psutil.virtual_memory().available
-    wanted = (config.driver_memory_mib << 20) + _BESIDE_HEAP_BYTES
-    fix = "end other programs, or lower driver_memory_mib in the config's [spark]"
-    return Check(
-        "memory",
-        available >= wanted,
-        f"{_gib(available)} free, {_gib(wanted)} wanted",
-        "" if available >= wanted else fix,
-    )
+    """Room for the JVM's heap and what runs beside it.
+
+    What is in use now is no fault: a run that works, and is looked at as a container's health is, uses it.
+    """
+    memory, wanted = usable_memory(), (config.driver_memory_mib << 20) + _BESIDE_HEAP_BYTES
+    whose = "that the container may use" if memory.is_limited else "of this machine"
+    found = f"{_gib(memory.available_bytes)} free of {_gib(memory.total_bytes)} {whose}, {_gib(wanted)} wanted"
+    is_short = memory.available_bytes < wanted
+    fix = "end other programs, raise the limit, or lower driver_memory_mib in the config's [spark]" if is_short else ""
+    return Check("memory", memory.total_bytes >= wanted, found, fix)
 
 
 def check_disk(artifacts: str) -> Check:
@@ -145,6 +158,7 @@ def check_prefect() -> Check:
 
 def check_spark(config: SparkConfig) -> Check:
     """Runs one Python job on a session; starting one takes 10 s or more. One that runs already is left running."""
+    from lakebed.connectors.spark.connect import n_cores
     from lakebed.connectors.spark.fetch import present_jars
     from lakebed.connectors.spark.session import shared_session
 
@@ -155,7 +169,7 @@ def check_spark(config: SparkConfig) -> Check:
         was_running = starter.is_started
         session = starter.get()
         starter.warm_up().result()
-        cores, seconds = session.sparkContext.defaultParallelism, starter.seconds or 0.0
+        cores, seconds = n_cores(session), starter.seconds or 0.0
         return Check("spark", True, f"{session.version} on {config.master}, {cores} cores, started in {seconds:.1f} s")
     except LakeError as error:
         return _failed("spark", error)

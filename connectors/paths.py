@@ -1,5 +1,6 @@
-"""Paths that files from outside name: plans, receipts, recipes, manifests. None may lead out of its root."""
+"""Paths below a root; those that files from outside name (plans, receipts, manifests) may not lead out of it."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -29,3 +30,11 @@ def require_part(name: str) -> str:
 
 InsidePath = Annotated[str, AfterValidator(require_inside)]
 PathPart = Annotated[str, AfterValidator(require_part)]
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """The folders that a path lies in, from the root ("") down."""
+    yield ""
+    for index, char in enumerate(path):
+        if char == "/":
+            yield path[:index]

@@ -7,7 +7,8 @@ the values of the environment's variables with such names and of settings that t
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -55,32 +56,46 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
                 r"[^\s&'\"]+", re.I), rf"\g<head>{HIDDEN}"),
 )  # fmt: skip
 
+# nothing above matches these, and most texts of a record are such: names of columns, types
+_SHORT_NAME = re.compile(r"\w{0,18}")
+
 _told: set[str] = set()
 
 
 def redacted(text: str) -> str:
     """The text without its secrets. O(length of the text times number of known secrets)."""
-    for secret in _known():
-        if secret in text:
-            text = text.replace(secret, HIDDEN)
-    for pattern, instead in _PATTERNS:
-        text = pattern.sub(instead, text)
-    text = _ASSIGNED.sub(_hide_value, text)
-    return _OPTION.sub(_hide_value, text)
+    return _hidden(text, _known())
 
 
 def redacted_value(value: Any, name: str = "") -> Any:
     """A nested JSON value without its secrets; what stands under a secret's name is hidden whole.
 
-    In a list of arguments, what follows an option with a secret's name is hidden too.
+    In a list of arguments, what follows an option with a secret's name is hidden too. The secrets are gathered once for
+    the whole value, and a text that comes again in it is searched once.
     """
+    return _redacted(value, name, cache(partial(_hidden, known=_known())))
+
+
+def _redacted(value: Any, name: str, hidden: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return HIDDEN if value and is_secret_name(name) else redacted(value)
+        return HIDDEN if value and is_secret_name(name) else hidden(value)
     if isinstance(value, Mapping):
-        return {key: redacted_value(inner, str(key)) for key, inner in value.items()}
+        return {key: _redacted(inner, str(key), hidden) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return _redacted_items(value, name)
+        return _redacted_items(value, name, hidden)
     return value
+
+
+def _hidden(text: str, known: Iterable[str]) -> str:
+    for secret in known:
+        if secret in text:
+            text = text.replace(secret, HIDDEN)
+    if _SHORT_NAME.fullmatch(text):
+        return text
+    for pattern, instead in _PATTERNS:
+        text = pattern.sub(instead, text)
+    text = _ASSIGNED.sub(_hide_value, text)
+    return _OPTION.sub(_hide_value, text)
 
 
 def remember_secrets(value: Any, name: str = "") -> None:
@@ -136,12 +151,12 @@ def _spellings(secret: str) -> Iterable[str]:
     return {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), plain, ascii_only, repr(secret)[1:-1]}
 
 
-def _redacted_items(items: Sequence[Any], name: str) -> list[Any]:
+def _redacted_items(items: Sequence[Any], name: str, hidden: Callable[[str], str]) -> list[Any]:
     out: list[Any] = []
     for place, item in enumerate(items):
         before = items[place - 1] if place else ""
         is_told = isinstance(before, str) and before.startswith("-") and "=" not in before and is_secret_name(before)
-        out.append(HIDDEN if is_told and isinstance(item, str) and item else redacted_value(item, name))
+        out.append(HIDDEN if is_told and isinstance(item, str) and item else _redacted(item, name, hidden))
     return out
 
 

@@ -4,6 +4,7 @@
 points are module paths, so they work from an installed package in any folder. Importing it imports no Prefect.
 """
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -99,7 +100,8 @@ def as_yaml() -> str:
     """The deployments as a file for `prefect deploy --all`; lake and artifact root come from the environment."""
     import yaml
 
-    values: dict[str, Any] = {"name": "lakebed", "prefect-version": version("prefect"), "pull": []}
+    check = {"lakebed.flows.deployments.require_variables": {"requires": "lakebed"}}
+    values: dict[str, Any] = {"name": "lakebed", "prefect-version": version("prefect"), "build": [check], "pull": []}
     values["deployments"] = [_yaml_facts(each) for each in DEPLOYMENTS]
     return _HEADER + yaml.safe_dump(values, sort_keys=False, width=110)
 
@@ -114,16 +116,28 @@ _HEADER = """\
 # The queue's limit is what keeps runs on one artifact root apart: one queue a root. Entry points are module paths
 # (`pull: []`: the code is the installed package, and nothing is fetched).
 """
+_VARIABLES = ("LAKEBED_LAKE__ROOT", "LAKEBED_ARTIFACTS")
 _SCHEDULES = (
     {"slug": SCHEDULE_SLUG, "cron": "0 3 * * *", "timezone": "UTC", "active": True},
     {"slug": "lakebed-interval", "interval": 21_600, "active": False},
 )
 
 
+def require_variables() -> dict[str, str]:
+    """A step of `prefect deploy`, before anything is registered: what is not set would be deployed as an empty text.
+
+    Raises: SystemExit: naming the variables; an exception would be shown as a fault of the step.
+    """
+    if missing := [name for name in _VARIABLES if not os.environ.get(name, "").strip()]:
+        raise SystemExit(f"nothing is deployed: set {' and '.join(missing)}, then run prefect deploy again")
+    return {}
+
+
 def _yaml_facts(deployment: Deployment) -> dict[str, Any]:
-    given: dict[str, Any] = {"artifacts": "{{ $LAKEBED_ARTIFACTS }}"}
+    lake, artifacts = (f"{{{{ ${name} }}}}" for name in _VARIABLES)
+    given: dict[str, Any] = {"artifacts": artifacts}
     if deployment.takes_config:
-        given = {"lake": {"root": "{{ $LAKEBED_LAKE__ROOT }}"}, "engine": DEPLOYED_ENGINE, **given}
+        given = {"lake": {"root": lake}, "engine": DEPLOYED_ENGINE, **given}
     facts: dict[str, Any] = {
         "name": deployment.name,
         "description": deployment.description,

@@ -4,22 +4,26 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
+from uuid import UUID
 
 from prefect import Task, flow, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext, TaskRunContext
-from prefect.states import Completed
+from prefect.states import Cancelled, Completed
 
+from lakebed.branches import parted, run_branches
 from lakebed.chain import CHAIN, chosen_stages, gets_report
 from lakebed.config import LakebedConfig
-from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.errors import ConfigError, LeaseError
 from lakebed.connectors.storage import is_object_store
 from lakebed.flows.deployments import FLOW_COMMAND, own_parameters
 from lakebed.flows.form import config_of, filled, with_form
 from lakebed.flows.prefect_home import users_server
 from lakebed.flows.run_page import NOTHING_DONE, publish_run, run_message
 from lakebed.flows.run_progress import RunLogProgress, ServerProgress
+from lakebed.flows.schedules import skipping, skips
 from lakebed.quarantine import quarantine_told
 from lakebed.run import begin, report_of
 from lakebed.scope import RunScope
@@ -90,13 +94,39 @@ class _FlowRun:
 @with_form
 def lake_flow(**given: Any) -> dict[str, ArtifactRef]:
     """Runs the chain, up to a stage or only one; a stage whose artifact exists is reused."""
-    with _entered(given) as run:
-        for stage in run.stages:
-            with run.scope.making(stage) as done:
-                ref = TASKS[stage.name](stage, run.scope.inputs)
-                get_run_logger().info("stage %s: artifact %s", stage.name, ref.key[:12])
-                done(ref)
+    try:
+        with _entered(given) as run:
+            alone, others = parted(run.stages)
+            for stage in alone:
+                with run.scope.making(stage) as done:
+                    done(_told(TASKS[stage.name](stage, run.scope.inputs)))
+            sections, at_once = run.scope.inputs.sections, run.scope.stages_at_once
+            run_branches(others, sections, partial(_make, run.scope), at_once=at_once)
+    except LeaseError as error:
+        # a run that went around the queue works there
+        if not (_is_scheduled() and skips(given)):
+            raise
+        return cast("dict[str, ArtifactRef]", Cancelled(message=f"skipped: {error}"))
     return _completed(run.scope)
+
+
+def _make(scope: RunScope, stage: StageDef) -> None:
+    with scope.making(stage) as done:
+        # what a task is called with, Prefect draws as what it waited for
+        wanted = (*stage.reads(scope.inputs.sections), stage.name)
+        refs = {name: ref for name, ref in scope.inputs.refs.items() if name in wanted}
+        done(_told(TASKS[stage.name](stage, scope.inputs.with_refs(refs))))
+
+
+def _told(ref: ArtifactRef) -> ArtifactRef:
+    get_run_logger().info("stage %s: artifact %s", ref.stage, ref.key[:12])
+    return ref
+
+
+def _is_scheduled() -> bool:
+    """Whether a schedule has made this flow run."""
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.auto_scheduled)
 
 
 @contextlib.contextmanager
@@ -131,7 +161,7 @@ def _alone(scope: RunScope, to: str | None, only: str | None) -> Iterator[_FlowR
         progress = shown()
     for line in quarantine_told(scope.config)[0]:
         logger.warning(line)
-    with scope, _shown_on_server(scope, stages, progress):
+    with scope, _skipping_due(), _shown_on_server(scope, stages, progress):
         _crash_dead_runs(scope)
         if begin(scope, stages, only):
             _note_flow_run(scope)
@@ -145,6 +175,13 @@ def _alone(scope: RunScope, to: str | None, only: str | None) -> Iterator[_FlowR
     if report:
         logger.info("report: %s", report)
     _publish(scope, report)
+
+
+def _skipping_due() -> contextlib.AbstractContextManager[None]:
+    """Around a deployment's run: what is due meanwhile on its artifact root is skipped."""
+    if not (runtime.deployment.id and users_server()):
+        return contextlib.nullcontext()
+    return skipping(UUID(str(runtime.flow_run.id)), get_run_logger())
 
 
 def _note_flow_run(scope: RunScope) -> None:

@@ -32,13 +32,15 @@ class Found:
 
     Attributes:
         edges: child, parent, and whether it is a coincidence.
-        unreadable: names of tables that could not be read, and why.
+        unreadable: names of tables that could not be read, why, and what to do.
         table_bytes: of all tables that were read; 0 where that is not known.
+        changed: what is other than in the run before, in a line.
     """
 
     edges: Sequence[tuple[str, str, bool]] = ()
-    unreadable: Sequence[tuple[str, str]] = ()
+    unreadable: Sequence[tuple[str, str, str]] = ()
     table_bytes: int = 0
+    changed: str = ""
 
 
 def run_message(stages: Sequence[StageRecord], counts: Counts) -> str:
@@ -54,9 +56,13 @@ def summary_page(stages: Sequence[StageRecord], counts: Counts, found: Found = F
     if inventory := counts.get("inventory"):
         others = others_text(inventory.get("other_files"), inventory.get("other_bytes"))
         lines += [f"- {others}"] if others else []
+    lines += [f"- since the run before: {found.changed}; `lakebed changes` tells them"] if found.changed else []
     if found.unreadable:
-        lines += ["", "| could not be read | because |", "|---|---|"]
-        lines += [f"| {code_cell(name)} | {code_cell(why)} |" for name, why in found.unreadable[:SHOWN_UNREADABLE]]
+        lines += ["", "| could not be read | because | next |", "|---|---|---|"]
+        shown = found.unreadable[:SHOWN_UNREADABLE]
+        lines += [
+            f"| {code_cell(name)} | {code_cell(why)} | {code_cell(fix) if fix else ''} |" for name, why, fix in shown
+        ]
         n_more = len(found.unreadable) - SHOWN_UNREADABLE
         lines += ["", f"… and {n_more:,} more: `lakebed tables --unreadable`"] if n_more > 0 else []
     lines += ["", "| stage | artifact | | seconds | read |", "|---|---|---|---:|---:|"]
@@ -130,16 +136,21 @@ def _edges(store: ArtifactStore, refs: Mapping[str, ArtifactRef]) -> list[tuple[
 
 def _found(scope: RunScope) -> Found:
     """What the page shows beside the counts; a run that did not reach a stage shows nothing of it."""
-    unreadable = [(row.name, row.reason) for row in unreadable_tables(scope.config.artifacts, scope.log.record)]
+    unreadable = [
+        (row.name, row.reason, row.hint) for row in unreadable_tables(scope.config.artifacts, scope.log.record)
+    ]
     n_bytes = table_bytes(scope.store, scope.refs) if INVENTORY in scope.refs else 0
-    return Found(_edges(scope.store, scope.refs), unreadable, n_bytes)
+    changed = scope.changed.text() if scope.changed else ""
+    return Found(_edges(scope.store, scope.refs), unreadable, n_bytes, changed)
 
 
 def _counted(counts: Counts, n_bytes: int = 0) -> list[str]:
     """What the stages counted, a line each."""
     lines = []
     if found := counts.get("inventory"):
-        lines.append(f"{found['tables']:,} tables, {found['unreadable']:,} unreadable")
+        # tables that a later stage could not read are named by both
+        n_lost = max(counts.get(stage, {}).get("unstable", 0) for stage in ("containment", "relations"))
+        lines.append(f"{found['tables']:,} tables, {found['unreadable'] + n_lost:,} unreadable")
     if found := counts.get("containment"):
         lines.append(f"{found['proven']:,} containments proven, {found['coincidental']:,} of them coincidental")
     if found := counts.get("retention"):

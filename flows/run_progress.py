@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from lakebed.tasks.runtime.logs import working_stage
 from lakebed.tasks.runtime.progress import Progress, Step
 
 if TYPE_CHECKING:
@@ -29,9 +30,11 @@ class ServerProgress(Progress):
         self._inner = inner
         self._names = names
         self._key = key
-        self._stage = 0
-        self._share = 0.0
-        self._steps: list[Step] = []
+        self._lock = threading.Lock()
+        self._n_done = 0
+        # share of each stage that works now, and the steps of it
+        self._shares: dict[str, float] = {}
+        self._steps: list[tuple[str, Step]] = []
         self._is_over = threading.Event()
         self._told: tuple[float, str] = (0.0, "")
 
@@ -49,7 +52,7 @@ class ServerProgress(Progress):
         teller.start()
         try:
             yield self
-            self._stage, self._share = len(self._names), 0.0
+            self._n_done, self._shares = len(self._names), {}
         finally:
             self._is_over.set()
             teller.join()
@@ -57,20 +60,29 @@ class ServerProgress(Progress):
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """One stage."""
-        self._stage, self._share = self._names.index(name), 0.0
-        yield
-        self._stage, self._share = self._names.index(name) + 1, 0.0
+        """One stage, beside which others may work."""
+        token = working_stage.set(name)
+        with self._lock:
+            self._shares[name] = 0.0
+        try:
+            yield
+            # one that fails is still told at the end
+            with self._lock:
+                self._n_done += 1
+                del self._shares[name]
+        finally:
+            working_stage.reset(token)
 
     @contextlib.contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Step]:
         """A step, as the other progress shows it."""
         with self._inner.step(name, total) as step:
-            self._steps.append(step)
+            named = (working_stage.get(), step)
+            self._steps.append(named)
             try:
                 yield step
             finally:
-                self._steps.remove(step)
+                self._steps.remove(named)
 
     def note(self, text: str) -> None:
         """One line."""
@@ -79,13 +91,17 @@ class ServerProgress(Progress):
     def state(self) -> tuple[float, str]:
         """Percent, and what is being done, in words."""
         steps = list(self._steps)
-        shares = [step.n_done / step.total for step in steps if step.total]
-        self._share = max([self._share, *(min(share, 0.95) for share in shares)])
-        percent = 100.0 * (self._stage + self._share) / max(1, len(self._names))
-        if self._stage >= len(self._names):
+        with self._lock:
+            for name, step in steps:
+                if step.total and name in self._shares:
+                    self._shares[name] = max(self._shares[name], min(step.n_done / step.total, 0.95))
+            shares = dict(self._shares)
+        if self._n_done >= len(self._names):
             return 100.0, f"{len(self._names)} stages done"
-        doing = "; ".join(" ".join(filter(None, [step.name, step.state()])) for step in steps[-1:])
-        where = f"stage {self._names[self._stage]}, {self._stage + 1} of {len(self._names)}"
+        percent = 100.0 * (self._n_done + sum(shares.values())) / len(self._names)
+        going = list(shares) or [self._names[self._n_done]]
+        where = f"stage {' and '.join(going)}, {self._n_done + len(going)} of {len(self._names)}"
+        doing = "; ".join(" ".join(filter(None, [step.name, step.state()])) for _, step in steps[-len(going) :])
         return min(percent, 99.9), f"{where}: {doing}" if doing else where
 
     def _tell(self, artifact: "UUID") -> None:

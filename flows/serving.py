@@ -11,12 +11,11 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 # before Prefect puts the folder it was called in on the path: what is loaded later would be looked for there first
 import pandas  # noqa: F401
@@ -25,7 +24,7 @@ from lakebed.artifacts import root_id
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError, StageError
 from lakebed.connectors.python_process import SAFE_PATH, python_path
-from lakebed.flows.deployment_limits import MIN_INTERVAL_S, POOL, QUEUE_LIMIT, SILENT_S
+from lakebed.flows.deployment_limits import POOL, QUEUE_LIMIT, SILENT_S
 from lakebed.flows.deployments import (
     DEPLOYED_ENGINE,
     DEPLOYMENTS,
@@ -37,76 +36,22 @@ from lakebed.flows.deployments import (
 )
 from lakebed.flows.form import closed_schema, without_secrets
 from lakebed.flows.prefect_home import configured_api_url
+from lakebed.flows.schedules import PAUSED_BY_SERVE, Schedule, give_back, is_alone, leave, pause, resume
 from lakebed.tasks.runtime.logs import log
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.responses import DeploymentResponse
     from prefect.client.schemas.schedules import SCHEDULE_TYPES
     from prefect.flows import Flow
 
 AUTOMATION = "lakebed: crash silent runs"
 START_SERVER = "prefect server start --host 127.0.0.1, then export PREFECT_API_URL=http://127.0.0.1:4200/api"
+PROCESS = frozenset({"process"})
+# for workers of Prefect's own, which start a pod a run: infra/kubernetes-pool.json
+ELSEWHERE = PROCESS | {"kubernetes"}
 _ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Suspended")
 _DIGITS = 12
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When the chain runs by itself: a cron line, or every so many seconds; neither leaves the server's as they are."""
-
-    cron: str = ""
-    interval_s: float = 0.0
-    timezone: str = ""
-
-    def for_prefect(self) -> "SCHEDULE_TYPES | None":
-        """As Prefect has it.
-
-        Raises:
-            ConfigError: if both are given, or one is wrong.
-        """
-        from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
-        from pydantic import ValidationError
-
-        self._require_one()
-        zone = self._zone()
-        try:
-            if self.cron:
-                return CronSchedule(cron=self.cron, timezone=zone)
-            if self.interval_s:
-                return IntervalSchedule(interval=timedelta(seconds=self.interval_s), timezone=zone)
-        except ValidationError as error:
-            raise ConfigError(
-                "the schedule cannot be read",
-                value=self.cron or self.interval_s,
-                expected="five fields, such as '0 3 * * *'",
-                hint="lakebed serve --help",
-            ) from error
-        return None
-
-    def _zone(self) -> str:
-        zone = self.timezone or "UTC"
-        try:
-            return ZoneInfo(zone).key
-        except (OSError, ValueError, ZoneInfoNotFoundError) as error:
-            raise ConfigError(
-                "the time zone is not known",
-                value=zone,
-                expected="a name such as Europe/Berlin",
-                hint="lakebed serve --help",
-            ) from error
-
-    def _require_one(self) -> None:
-        if self.cron and self.interval_s:
-            raise ConfigError("--cron and --interval exclude each other", hint="give one of them")
-        if self.timezone and not (self.cron or self.interval_s):
-            raise ConfigError("--timezone without a schedule", value=self.timezone, hint="give --cron or --interval")
-        if self.interval_s and self.interval_s < MIN_INTERVAL_S:
-            raise ConfigError(
-                "the interval is too short: a worker asks for runs only every few seconds",
-                value=f"{self.interval_s:g} s",
-                expected=f"at least {MIN_INTERVAL_S} s",
-                hint="lakebed serve --interval 3600",
-            )
 
 
 @dataclass(frozen=True)
@@ -121,6 +66,8 @@ class Serving:
         to: last stage of the chain; empty means its own end.
         schedule: of the chain.
         silent_s: seconds without a heartbeat after which a run counts as crashed.
+        has_health: whether the worker tells on a port of its own whether it still asks for runs.
+        pool_types: of the work pool; where other workers work for it, not those alone that this process can be.
     """
 
     config: LakebedConfig
@@ -128,8 +75,10 @@ class Serving:
     label: str = ""
     pool: str = POOL
     to: str = ""
-    schedule: Schedule = Schedule()
+    schedule: Schedule = field(default_factory=Schedule)
     silent_s: int = SILENT_S
+    has_health: bool = False
+    pool_types: frozenset[str] = PROCESS
 
     @property
     def queue(self) -> str:
@@ -193,9 +142,12 @@ def register(serving: Serving) -> Registered:
     schedule = serving.schedule.for_prefect()
     with _client(url) as client:
         _make_pool(client, serving)
-        _require_free_names(client, serving)
+        registered = _registered(client, serving)
         _make_queue(client, serving)
-        made = {each.named(serving.label): str(_deploy(serving, each, schedule)) for each in DEPLOYMENTS}
+        made = {
+            each.named(serving.label): str(_deploy(serving, each, schedule, registered.get(each.name)))
+            for each in DEPLOYMENTS
+        }
         automation = _automate(client, serving.silent_s)
         crashed = crash_dead_runs(client, serving.config.artifacts)
     told = serving.schedule.cron or (f"every {serving.schedule.interval_s:g} s" if schedule else "")
@@ -208,7 +160,8 @@ def register(serving: Serving) -> Registered:
 def work(serving: Serving) -> None:
     """Prefect's process worker on this root's queue alone, in this process, until SIGTERM or SIGINT.
 
-    A run that is going then is killed with the worker; it is told to the server as crashed, and the next run resumes.
+    Schedules go on while a worker is there: the last one that stops pauses the deployments. A run that is going then is
+    killed with the worker; it is told to the server as crashed, and the next run resumes.
     """
     import asyncio
 
@@ -218,19 +171,29 @@ def work(serving: Serving) -> None:
 
     os.environ.update(_worker_environment(serving))
     name = f"lakebed-{serving.queue}-{socket.gethostname()}-{os.getpid()}"
+    with get_client(sync_client=True) as client:
+        resume(client, serving.pool, serving.queue)
+        if is_alone(client, serving.pool, serving.queue, name):
+            give_back(client, serving.queue)
     worker = ProcessWorker(serving.pool, [serving.queue], name=name, create_pool_if_not_found=False)
 
     async def start() -> None:
         # within the loop, whose own handler of SIGINT is what ends the worker in order
         setup_signal_handlers_worker(os.getpid(), "the worker", _say)
-        await worker.start(printer=_say)
+        await worker.start(printer=_say, with_healthcheck=serving.has_health)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(start())
     with get_client(sync_client=True) as client:
+        if is_alone(client, serving.pool, serving.queue, name):
+            for each in give_back(client, serving.queue):
+                _say(f"flow run {each} had not begun, and is given back")
+            for each in pause(client, serving.pool, serving.queue):
+                _say(f"{each} is paused: its schedules make no runs until lakebed serve works again")
         for each in crash_dead_runs(client, serving.config.artifacts):
             _say(f"flow run {each} is marked as crashed: it ended with the worker")
+        leave(client, serving.pool, name)
 
 
 def _worker_environment(serving: Serving) -> dict[str, str]:
@@ -308,12 +271,12 @@ def _make_pool(client: "SyncPrefectClient", serving: Serving) -> None:
         template = ProcessWorker.get_default_base_job_template()
         client.create_work_pool(WorkPoolCreate(name=serving.pool, type="process", base_job_template=template))
         return
-    if pool.type != "process":
+    if pool.type not in serving.pool_types:
         raise ConfigError(
             "the work pool is of another type",
             value=f"{serving.pool}: {pool.type}",
-            expected="a process work pool",
-            hint="lakebed serve --pool NAME",
+            expected=f"a work pool of type {' or '.join(sorted(serving.pool_types))}",
+            hint="lakebed serve --pool NAME, or --register-only for a Kubernetes pool with workers of its own",
         )
 
 
@@ -329,10 +292,15 @@ def _make_queue(client: "SyncPrefectClient", serving: Serving) -> None:
     client.update_work_queue(queue.id, **limits)
 
 
-def _require_free_names(client: "SyncPrefectClient", serving: Serving) -> None:
-    """Raises: ConfigError: if a deployment of another artifact root has the name of one of ours."""
+def _registered(client: "SyncPrefectClient", serving: Serving) -> "dict[str, DeploymentResponse]":
+    """Those of our deployments that are there, by name.
+
+    Raises:
+        ConfigError: if a deployment of another artifact root has the name of one of ours.
+    """
     from prefect.exceptions import ObjectNotFound
 
+    registered: dict[str, DeploymentResponse] = {}
     for each in DEPLOYMENTS:
         with contextlib.suppress(ObjectNotFound):
             found = client.read_deployment_by_name(f"{each.flow}/{each.named(serving.label)}")
@@ -344,9 +312,14 @@ def _require_free_names(client: "SyncPrefectClient", serving: Serving) -> None:
                     expected=f"none, or one of {serving.config.artifacts}",
                     hint="give this root's deployments a name of their own with --name",
                 )
+            registered[each.name] = found
+    return registered
 
 
-def _deploy(serving: Serving, deployment: Deployment, schedule: "SCHEDULE_TYPES | None") -> UUID:
+def _deploy(
+    serving: Serving, deployment: Deployment, schedule: "SCHEDULE_TYPES | None", registered: "DeploymentResponse | None"
+) -> UUID:
+    """Registers a deployment, or brings it up to date; one that is paused stays so."""
     from prefect.deployments.runner import RunnerDeployment
     from prefect.flows import load_flow_from_entrypoint
 
@@ -357,7 +330,8 @@ def _deploy(serving: Serving, deployment: Deployment, schedule: "SCHEDULE_TYPES 
         entrypoint=deployment.entrypoint,
         description=deployment.description,
         parameters=serving.parameters(deployment),
-        tags=[TAG],
+        tags=[TAG, *(tag for tag in (registered.tags if registered else ()) if tag == PAUSED_BY_SERVE)],
+        paused=registered is not None and registered.paused,
         work_pool_name=serving.pool,
         work_queue_name=serving.queue,
         job_variables={"env": dict(HEARTBEAT)},

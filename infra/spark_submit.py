@@ -24,12 +24,10 @@ def main() -> None:
         sys.path.insert(0, str(checkout))
     else:
         _leave_the_zip()
-    from lakebed.connectors.spark.submitted import is_submitted
+    from lakebed.connectors.spark.submitted import is_submitted, submitted_settings
 
     if is_submitted():
         _part_errors_from_results()
-        from lakebed.connectors.spark.cluster import submitted_settings
-
         os.environ["LAKEBED_SPARK__MASTER"] = (submitted_settings() or {})["spark.master"]
     from lakebed.flows.cli.main import main as run_verb
 

@@ -1,8 +1,11 @@
 # The S3 server of the compose file: versitygw over a folder, built from the version that the Go checksum database knows.
-FROM golang:1.25-bookworm AS build
+ARG GO=golang:1.25-bookworm
+ARG DEBIAN=debian:12-slim
+
+FROM ${GO} AS build
 RUN CGO_ENABLED=0 go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-FROM debian:12-slim AS versitygw
+FROM ${DEBIAN} AS versitygw
 RUN groupadd --gid 10001 versitygw \
     && useradd --uid 10001 --gid versitygw --no-create-home --shell /usr/sbin/nologin versitygw \
     && install -d -o versitygw -g versitygw /data

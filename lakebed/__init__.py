@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lakebed import errors
     from lakebed.errors import LakeError
-    from lakebed.graph import Graph, summarize
+    from lakebed.graph import Graph, embed, summarize
     from lakebed.planning import LakePlan
     from lakebed.results import Result
     from lakebed.session import Lake, Run, open
@@ -22,6 +22,7 @@ __all__ = [
     "LakePlan",
     "Result",
     "Run",
+    "embed",
     "errors",
     "open",
     "open_table",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 _MODULES = {
     "lakebed.errors": ("LakeError",),
-    "lakebed.graph": ("Graph", "summarize"),
+    "lakebed.graph": ("Graph", "embed", "summarize"),
     "lakebed.planning": ("LakePlan",),
     "lakebed.results": ("Result",),
     "lakebed.session": ("Lake", "Run", "open"),

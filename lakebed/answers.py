@@ -19,11 +19,13 @@ from lakebed.tasks.search.model import Neighbour
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lakebed.changes import Changes
     from lakebed.explanation import TableExplanation
     from lakebed.keys import Keys
     from lakebed.planning import LakePlan
     from lakebed.tasks.search.lake_search import LakeSearch
     from lakebed.tasks.summary.kernel.model import Summary
+    from lakebed.topics import Topics
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class PredictedLink:
     source: str
     target: str
     chance: float
+    why: str
     evidence: dict[str, Any]
 
 
@@ -119,6 +122,20 @@ class Answers:
         edges = (Containment(**{**row, "certificate": json.loads(row["certificate"])}) for row in kept)
         return Result(Containment, edges, "proven containments")
 
+    def changes(self, before: str | None = None, after: str | None = None) -> "Changes":
+        """What is other than in an earlier run: tables, containments, keys, decisions, and what was made anew and why.
+
+        Args:
+            before: id of the earlier run, or its beginning; the one before the later run where none is named.
+            after: id of the later run; this run, or the newest, where none is named.
+
+        Raises:
+            ArtifactError: if there is no such run, or none before it.
+        """
+        from lakebed.changes import changes
+
+        return changes(self._root, before, after, self._record if after is None else None)
+
     def explain(self, table: str) -> "TableExplanation":
         """Why a table is contained, contains, or only nearly so, and what was decided of it.
 
@@ -148,6 +165,22 @@ class Answers:
         from lakebed.keys import keys
 
         found = keys(self._root, self._record)
+        return found if table is None else found.of(table)
+
+    def topics(self, table: str | None = None) -> "Topics":
+        """The topic of each table, or those of the topic of one; beside them `groups`, `tree()` and `newick()`.
+
+        Examples:
+            >>> [row.table for row in lake.topics("names")]
+            ['names', 'orders', 'orders_part']
+
+        Raises:
+            ConfigError: if there is no such table; near names are told.
+            ArtifactError: if no run has reached the topics stage.
+        """
+        from lakebed.topics import topics
+
+        found = topics(self._root, self._record)
         return found if table is None else found.of(table)
 
     def plan(self) -> "LakePlan":
@@ -184,7 +217,7 @@ class Answers:
             near: whether tables that have nothing in common, and are only near in the graph, are answers too.
             union: whether only tables are that could be put under the asked one: two fifths of its columns have a
                 partner in them; `why` names each pair.
-            novel: the same, those first that would bring the most new rows.
+            novel: the same, of the hundred most alike those first that would bring the most new rows.
 
         Examples:
             >>> lake.similar("orders_part", k=1)[0].name

@@ -43,9 +43,12 @@ def newest_run(root: str, stage: str, only: RunRecord | None = None) -> RunRecor
 
 def newest_refs(root: str, stage: str, only: RunRecord | None = None) -> Reached:
     """The artifacts of that run, by stage."""
-    record = newest_run(root, stage, only)
-    refs = {entry.stage: ArtifactRef(stage=entry.stage, key=entry.key, digest=entry.digest) for entry in record.stages}
-    return ArtifactStore(root), refs
+    return ArtifactStore(root), refs_of(newest_run(root, stage, only))
+
+
+def refs_of(record: RunRecord) -> dict[str, ArtifactRef]:
+    """The artifacts of a run, by stage."""
+    return {entry.stage: entry.ref for entry in record.stages}
 
 
 def search_refs(root: str, only: RunRecord | None = None) -> Reached:

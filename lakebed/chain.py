@@ -1,6 +1,6 @@
 """The chain, defined once: the flow, its deployments, `--to`, `--only`, lineage and the garbage collector read it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError, StageError
@@ -16,8 +16,9 @@ from lakebed.tasks.retention.stage import RETENTION
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.definition import Inputs, Sections, StageDef
 from lakebed.tasks.summary.stage import SUMMARY
+from lakebed.tasks.topics.stage import TOPICS
 
-CHAIN = (INVENTORY, CONTAINMENT, RELATIONS, RETENTION, LAKEGRAPH, KEYS, SUMMARY, EMBEDDINGS, INDEX, LINKS)
+CHAIN = (INVENTORY, CONTAINMENT, RELATIONS, RETENTION, LAKEGRAPH, KEYS, TOPICS, SUMMARY, EMBEDDINGS, INDEX, LINKS)
 STAGES = tuple(stage.name for stage in CHAIN)
 STAGE_OF = dict(zip(STAGES, CHAIN, strict=True))
 # what comes after takes minutes of training, and is made on request: `--to links`
@@ -55,6 +56,11 @@ def chosen_stages(
             needed |= {*stage.reads(sections)} if stage.name in needed else set()
         return tuple(stage for stage in stages if stage.name in needed)
     return stages[: [stage.name for stage in stages].index(to or LAST) + 1]
+
+
+def in_order(refs: Mapping[str, ArtifactRef]) -> dict[str, ArtifactRef]:
+    """Artifacts by their stage, as the chain has them and not as they were made."""
+    return {name: refs[name] for name in STAGES if name in refs}
 
 
 def gets_report(to: str | None, only: str | None) -> bool:

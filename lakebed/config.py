@@ -4,7 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
@@ -36,6 +36,7 @@ from lakebed.tasks.runtime.config import (
 )
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.topics.config import TopicsConfig
 
 Section = TypeVar("Section", bound=BaseModel)
 DEFAULT_FILE = "lakebed.toml"
@@ -73,6 +74,7 @@ class LakebedConfig(BaseSettings):
     retention: RetentionConfig = Field(default_factory=RetentionConfig, description="What is kept, at which prices.")
     lakegraph: LakeGraphConfig = Field(default_factory=LakeGraphConfig, description="What becomes node and edge.")
     keys: KeysConfig = Field(default_factory=KeysConfig, description="Which columns refer to which.")
+    topics: TopicsConfig = Field(default_factory=TopicsConfig, description="Which tables belong together.")
     summary: SummaryConfig = Field(default_factory=SummaryConfig, description="How small a summary is looked for.")
     embeddings: EmbeddingsConfig = Field(default_factory=EmbeddingsConfig, description="How nodes become vectors.")
     index: IndexConfig = Field(default_factory=IndexConfig, description="The search index.")
@@ -90,6 +92,18 @@ class LakebedConfig(BaseSettings):
     )
     suites: str = Field(
         "", description="Folder of JSON files with Great Expectations suites of your own; empty means none."
+    )
+    overlap: Literal["skip", "queue"] = Field(
+        "skip",
+        description="What becomes of a scheduled run that is due while another run of the same artifact root "
+        "works: `skip` cancels it and says so, `queue` lets it wait.",
+    )
+    stages_at_once: int = Field(
+        2,
+        ge=1,
+        le=8,
+        description="Stages that work at the same time under the local engine, where neither reads the other's "
+        "artifact and 6 GiB of memory are free; 1: one after the other.",
     )
     full: bool = Field(False, description="Whether a run makes every artifact anew, from the lake alone.")
 
@@ -119,9 +133,10 @@ class LakebedConfig(BaseSettings):
         )
 
     def resolved(self) -> Self:
-        """With absolute paths: workers run in folders of their own, so none may depend on this process's."""
+        """With absolute paths, as workers run in folders of their own, and with Spark's master from the environment."""
         lake = self.lake.model_copy(update={"root": _absolute(self.lake.root) if self.lake.root else ""})
-        return self.model_copy(update={"lake": lake, "artifacts": _absolute(self.artifacts)})
+        places = {"lake": lake, "artifacts": _absolute(self.artifacts)}
+        return self.model_copy(update={**places, "spark": self.spark.with_remote()})
 
 
 def load_config(
@@ -191,6 +206,7 @@ def require_no_credentials(config: LakebedConfig) -> None:
         "artifacts": config.artifacts,
         "quarantine.folder": config.quarantine.folder,
         "lineage.url": config.lineage.url,
+        "spark.master": config.spark.master,
     }
     for key, address in addresses.items():
         if has_credentials(address):
@@ -231,7 +247,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def with_jars_for(lake: LakeConfig, spark: SparkConfig) -> SparkConfig:
     """The session's config with the jars that the lake's sources need."""
-    needed = {"postgresql"} if lake.databases else set()
+    needed = {"postgresql"} & {one.format for one in lake.databases.values()}
     return spark.model_copy(update={"jar_sets": tuple(sorted({*spark.jar_sets, *needed}))})
 
 

@@ -8,15 +8,20 @@ from lakebed.tasks.containment.explain import Explanation, PairVerdict, explain_
 from lakebed.tasks.relations.explain import RelationVerdict, explain_relations
 from lakebed.tasks.retention.explain import DecisionFacts, explain_decision
 from lakebed.tasks.runtime.record import RunRecord
+from lakebed.topics import TableTopic, table_topics
 
 
 class TableExplanation(Result[PairVerdict]):
-    """The pairs of a table, the proven first; `relations` and `decision` are those of a run that came so far."""
+    """The pairs of a table, the proven first; `relations`, `decision`, `topic` as far as the run came."""
 
     def __init__(
-        self, found: Explanation, relations: list[RelationVerdict], decision: DecisionFacts | None = None
+        self,
+        found: Explanation,
+        relations: list[RelationVerdict],
+        decision: DecisionFacts | None = None,
+        topic: TableTopic | None = None,
     ) -> None:
-        self.found, self.decision = found, decision
+        self.found, self.decision, self.topic = found, decision, topic
         self.relations = Result(RelationVerdict, relations, f"relations of {found.table}")
         super().__init__(PairVerdict, found.pairs, f"pairs of {found.table}")
 
@@ -24,7 +29,8 @@ class TableExplanation(Result[PairVerdict]):
         """For `--json`."""
         facts = {name: value for name, value in vars(self.found).items() if name != "pairs"}
         facts |= {"pairs": [one.as_dict() for one in self], "relations": [one.as_dict() for one in self.relations]}
-        return facts | ({"decision": self.decision.as_dict()} if self.decision else {})
+        facts |= {"decision": self.decision.as_dict()} if self.decision else {}
+        return facts | ({"topic": {**vars(self.topic), "path": list(self.topic.path)}} if self.topic else {})
 
 
 def explain(root: str, table: str, only: RunRecord | None = None) -> TableExplanation:
@@ -35,10 +41,15 @@ def explain(root: str, table: str, only: RunRecord | None = None) -> TableExplan
         ArtifactError: if no run has reached the containment stage.
     """
     store, refs = newest_refs(root, "containment", only)
-    settings = newest_run(root, "containment", only).config["containment"]
+    settings = newest_run(root, "containment", only).config
     found = explain_table(
-        store, refs["inventory"], refs["containment"], table, strict_types=bool(settings["strict_types"])
+        store,
+        refs["inventory"],
+        refs["containment"],
+        table,
+        strict_types=bool(settings["containment"]["strict_types"]),
+        is_canonical=settings["lake"]["text"].get("renderings") == "canonical",
     )
     relations = explain_relations(store, refs["relations"], found.table) if "relations" in refs else []
     decision = explain_decision(store, refs["retention"], found.table) if "retention" in refs else None
-    return TableExplanation(found, relations, decision)
+    return TableExplanation(found, relations, decision, table_topics(store, refs).get(found.table))

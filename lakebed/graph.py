@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lakebed.answers import Vectors
 from lakebed.connectors.edges import Weights
@@ -18,6 +18,8 @@ from lakebed.tasks.summary.files import EdgeFile, summarize_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lakebed.tasks.summary.kernel.model import Summary
 
 
 class Graph:
@@ -95,16 +97,97 @@ class Graph:
             ConfigError: if a value is out of range.
             GraphError: if the graph has no node.
         """
-        from lakebed.config import section
-        from lakebed.tasks.embeddings.config import EmbeddingsConfig
-        from lakebed.tasks.embeddings.graph import prepare
-        from lakebed.tasks.embeddings.kernel.fastrp import embed
-
-        config = section(EmbeddingsConfig, "embeddings", {"dim": dim, "weights": weights, "seed": seed})
+        settings = {"dim": dim, "weights": weights, "seed": seed}
         edges = self.summary.decode()
-        nodes = pa.table({"node_id": np.arange(len(self)), "key": pa.array(self.keys.astype(str))})
-        ends = {"source": edges[:, 0], "target": edges[:, 1], "weight": np.ones(len(edges), np.float32)}
-        return Vectors(self.keys, embed(prepare(nodes, pa.table(ends), self.summary, config).graph, config).vectors)
+        return Vectors(self.keys, _vectors(self.keys, edges, None, self.summary, settings))
+
+
+def embed(
+    edges: ArrayLike, *, weights: ArrayLike | None = None, progress: bool | Progress = False, **settings: Any
+) -> Vectors:
+    """A vector for each end of some edges: numpy in, numpy out, ids beside; no lake, no file, no Spark.
+
+    An edge that stands there twice, in whatever direction, is one edge, of their weights' sum; one from a node to
+    itself counts for nothing, but its node is there.
+
+    Examples:
+        >>> names, vectors = lakebed.embed([["a", "b"], ["a", "c"], ["c", "d"]], dim=8)
+        >>> names.tolist(), vectors.shape, vectors.dtype
+        (['a', 'b', 'c', 'd'], (4, 8), dtype('float32'))
+
+    Args:
+        edges: (n_edges, 2) integers or strings.
+        weights: (n_edges,), above 0; all are 1 where there are none.
+        progress: whether standard error says what is compiled.
+        settings: of the section `embeddings` of the config, such as `dim`, `seed` and `method`.
+
+    Raises:
+        ConfigError: if a setting is wrong.
+        GraphError: if there is no edge, or edges or weights are of another shape or type, or not finite.
+    """
+    from lakebed.first_use import compile_kernels_once
+
+    ends, given = _checked(edges, weights)
+    keys, numbers = np.unique(ends, return_inverse=True)
+    pairs, sums = _merged(np.sort(numbers.reshape(-1, 2), axis=1), given)
+    with telling(progress):
+        compile_kernels_once()
+        return Vectors(keys, _vectors(keys, pairs, sums, None, settings))
+
+
+def _checked(edges: ArrayLike, weights: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    ends = np.asarray(edges)
+    if ends.dtype == object and all(isinstance(key, str) for key in ends.ravel().tolist()):
+        ends = ends.astype(str)
+    if ends.ndim != 2 or ends.shape[1] != 2 or not len(ends):
+        raise GraphError(
+            "there are no edges to embed", value=f"shape {ends.shape}", expected="(n_edges, 2), one or more"
+        )
+    if ends.dtype.kind not in "iuU":
+        raise GraphError("ends of edges are neither integers nor text", value=ends.dtype, expected="int64 or str")
+    if weights is None:
+        return ends, None
+    given = np.asarray(weights, np.float64)
+    if given.shape != (len(ends),):
+        raise GraphError("weights do not fit the edges", value=f"shape {given.shape}", expected=f"({len(ends)},)")
+    wrong = np.flatnonzero(~(np.isfinite(given) & (given > 0)))
+    if len(wrong):
+        raise GraphError("an edge weight cannot be used", value=given[wrong[0]], expected="finite numbers above 0",
+                         examples=wrong[:5].tolist())  # fmt: skip
+    return ends, given
+
+
+def _merged(
+    pairs: NDArray[np.int64], weights: NDArray[np.float64] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
+    """Each pair of different nodes once. Shapes: pairs (m, 2), the lesser first."""
+    is_kept = pairs[:, 0] != pairs[:, 1]
+    found, place = np.unique(pairs[is_kept], axis=0, return_inverse=True)
+    if weights is None:
+        return found, None
+    return found, np.bincount(place.ravel(), weights[is_kept], len(found)).astype(np.float64)
+
+
+def _vectors(
+    keys: NDArray[Any],
+    edges: NDArray[Any],
+    weights: NDArray[np.float64] | None,
+    summary: "Summary | None",
+    settings: dict[str, Any],
+) -> NDArray[np.float32]:
+    """Shapes: keys (n,), edges (m, 2) positions of keys; (n, dim)."""
+    from lakebed.config import section
+    from lakebed.tasks.embeddings.config import EmbeddingsConfig
+    from lakebed.tasks.embeddings.graph import prepare
+    from lakebed.tasks.embeddings.kernel.fastrp import embed
+    from lakebed.tasks.embeddings.kernel.orthogonal import embed_by_rounds
+
+    config = section(EmbeddingsConfig, "embeddings", settings)
+    nodes = pa.table({"node_id": np.arange(len(keys)), "key": pa.array(keys.astype(str))})
+    weight = np.ones(len(edges), np.float32) if weights is None else weights.astype(np.float32)
+    table = pa.table({"source": edges[:, 0], "target": edges[:, 1], "weight": weight})
+    work = embed if config.method == "fastrp" else embed_by_rounds
+    return work(prepare(nodes, table, summary, config).graph, config).vectors
 
 
 def summarize(

@@ -80,7 +80,7 @@ def _lake_tables(
 def _place(row: Mapping[str, str], lake: str, urls: Mapping[str, str]) -> tuple[str, str]:
     """Namespace and name of a table: a file or folder, or a table of a database or catalog."""
     source, _, table = row["name"].partition("/")
-    if row["format"] == "postgresql":
+    if row["format"] in ("postgresql", "mariadb", "sqlserver"):
         return database_name(urls[source], table)
     if row["format"] == "catalog":
         return f"catalog://{source}", table

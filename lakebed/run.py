@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from lakebed.artifacts import refs_of
+from lakebed.branches import parted, run_branches
 from lakebed.chain import CHAIN, chosen_stages, find_reusable, gets_report, require_inputs
+from lakebed.changes import Changes
+from lakebed.changes import section as changes_section
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ArtifactError
 from lakebed.quarantine import quarantine_told
@@ -16,7 +20,7 @@ from lakebed.savings import savings_of, section
 from lakebed.scope import RunScope
 from lakebed.tables import INVENTORY, table_bytes
 from lakebed.tasks.report.config import REPORT
-from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import StageDef, run_stage
 from lakebed.tasks.runtime.expectations_queue import has_requests
 from lakebed.tasks.runtime.progress import Progress, show, shown
@@ -36,11 +40,13 @@ class RunResult:
         record: of the run.
         counts: the deterministic counts of the lake's stages, and of each later stage under its name.
         report: path of the HTML report, empty where the run did not reach what it shows.
+        changed: what is other than in the run before, in a line; empty where nothing is, or none was before.
     """
 
     record: RunRecord
     counts: dict[str, Any]
     report: str = ""
+    changed: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -56,6 +62,7 @@ class RunResult:
             "total_s": round(self.record.total_s, 3),
             "peak_driver_bytes": self.record.peak_driver_bytes,
             "report": self.report,
+            "changed": self.changed,
         }
 
 
@@ -95,7 +102,8 @@ def run(
             with shown().step("Waiting for Great Expectations"):
                 scope.judge()
         counts = _counts(scope)
-    return RunResult(scope.log.record, counts, report_of(scope) if gets_report(to, only) else "")
+    report = report_of(scope) if gets_report(to, only) else ""
+    return RunResult(scope.log.record, counts, report, scope.changed.text() if scope.changed else "")
 
 
 def report_of(scope: RunScope) -> str:
@@ -105,7 +113,7 @@ def report_of(scope: RunScope) -> str:
         for record in iterate_runs(scope.config.artifacts):
             if keys <= {stage.key for stage in record.stages} and (path := report_path(scope.store, record.run_id)):
                 return path
-    return write_run_report(scope.store, scope.log.record, scope.config)
+    return write_run_report(scope.store, scope.log.record, scope.config, scope.changed)
 
 
 def report_path(store: ArtifactStore, run_id: str) -> str:
@@ -114,19 +122,22 @@ def report_path(store: ArtifactStore, run_id: str) -> str:
     return store.storage.uri(path) if store.storage.exists(path) else ""
 
 
-def write_run_report(store: ArtifactStore, record: RunRecord, settings: LakebedConfig) -> str:
-    """Writes the report of a finished run from its artifacts, and returns its path."""
+def write_run_report(
+    store: ArtifactStore, record: RunRecord, settings: LakebedConfig, changed: Changes | None = None
+) -> str:
+    """Writes the report of a finished run from its artifacts, and returns its path; `changed` since the one before."""
     from lakebed.tasks.report.collect import collect
     from lakebed.tasks.report.run_record import read_run_record
     from lakebed.tasks.report.stage import write_report
 
-    refs = {stage.stage: ArtifactRef(stage=stage.stage, key=stage.key, digest=stage.digest) for stage in record.stages}
     shown = read_run_record(store, record.run_id)
     contracts = {stage.name: stage.contracts for stage in CHAIN}
     lake, config = record.config["lake"]["root"], settings.report
-    data = collect(store, refs, shown, lake=lake, contracts=contracts, config=config)
+    data = collect(store, refs_of(record), shown, lake=lake, contracts=contracts, config=config)
     with suppress(ArtifactError):
         data = replace(data, sections=(section(savings_of(settings)), *data.sections))
+    if changed:
+        data = replace(data, sections=(*data.sections, changes_section(changed)))
     return write_report(data, store.storage.uri(RUNS, record.run_id, REPORT), config)
 
 
@@ -152,14 +163,20 @@ def begin(scope: RunScope, stages: Sequence[StageDef], only: str | None) -> Sequ
 
 
 def run_here(scope: RunScope, to: str | None, only: str | None) -> None:
-    """The stages one after the other in this process, without Prefect: the same retries and the same record.
+    """The stages in this process, without Prefect: the same order, retries and record.
 
     Raises:
         LakeError: whatever a stage raises.
     """
-    for stage in chosen_stages(to, only, scope.config):
+
+    def make(stage: StageDef) -> None:
         with scope.making(stage) as done:
             done(retried(partial(run_stage, stage, scope.inputs), stage.name))
+
+    alone, others = parted(chosen_stages(to, only, scope.config))
+    for stage in alone:
+        make(stage)
+    run_branches(others, scope.inputs.sections, make, at_once=scope.stages_at_once)
     scope.note_costs(0.0)
 
 

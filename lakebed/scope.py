@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from lakebed.artifacts import root_id
-from lakebed.chain import STAGE_OF, inputs_for
+from lakebed.chain import STAGE_OF, STAGES, in_order, inputs_for
 from lakebed.config import LakebedConfig, require_apart, require_no_credentials
 from lakebed.connectors.errors import ContractError, LakeError
+from lakebed.connectors.lake.isolated import forked, importing
 from lakebed.connectors.places import RUN_VARIABLE
 from lakebed.connectors.redaction import redacted, remember_secrets
 from lakebed.connectors.rights import forbid_shared_writes, require_own, weakness_of
@@ -38,6 +40,7 @@ from lakebed.tasks.runtime.record import RUNS, ExpectationsRecord, RunLog, Stage
 from lakebed.tasks.scan.choice import engine_for, is_local
 
 if TYPE_CHECKING:
+    from lakebed.changes import Changes
     from lakebed.connectors.spark.session import SessionStarter
 
 SUITES_TIMEOUT_S = 1800.0
@@ -74,6 +77,7 @@ class RunScope:
         self._expectations: ExpectationsProcess | None = None
         self._kernels: threading.Thread | None = None
         self._lake_suites: list[str] = []
+        self._noting = threading.Lock()
 
     @staticmethod
     def joined() -> "RunScope | None":
@@ -86,7 +90,6 @@ class RunScope:
         with ExitStack() as stack:
             stack.enter_context(Lease(self.config.artifacts, self.run_id))
             self.log = RunLog.begin(self.config.artifacts, self.run_id, self._command, self.config)
-            self._require_roots()
             # what the run starts inherits it, so that `gc` knows whose it was
             os.environ[RUN_VARIABLE] = log().run_id = self.run_id
             stack.callback(os.environ.pop, RUN_VARIABLE, None)
@@ -133,6 +136,11 @@ class RunScope:
         return root_id(self.config.artifacts)
 
     @property
+    def stages_at_once(self) -> int:
+        """Stages that may work side by side: one under Spark, whose executors they would share anyway."""
+        return self.config.stages_at_once if is_local(self.workspace) else 1
+
+    @property
     def inputs(self) -> Inputs:
         """What the next stage is called with: all that was found before the run and has been made since."""
         return self._inputs.with_refs({**self.found, **self.refs})
@@ -168,8 +176,9 @@ class RunScope:
         """
         needs_engine, is_local_run = any(stage.needs_engine for stage in todo), is_local(self.workspace)
         spark = self.workspace.spark
-        if needs_engine and not (is_local_run or spark.is_local or is_submitted()):
-            require_master(spark.master)
+        if needs_engine and not is_local_run:
+            require_master(spark.master, is_submitted=is_submitted())
+        self._require_roots()
         if needs_engine and not is_local_run:
             fetch_jars_once(self.config.spark)
         compile_kernels_once()
@@ -197,7 +206,8 @@ class RunScope:
             ]
 
     def settle(self) -> None:
-        """Waits for the kernels: inventory forks, and a fork must not find a module half imported."""
+        """Waits for the kernels of the stages after the inventory."""
+        forked.set()
         if self._kernels is not None:
             self._kernels.join()
 
@@ -228,7 +238,8 @@ class RunScope:
 
         Raises: as `require_lake_suites`.
         """
-        self.settle()
+        if stage.name != INVENTORY:
+            self.settle()
         if stage.needs_rows:
             self.require_lake_suites()
         started = time.monotonic()
@@ -254,13 +265,14 @@ class RunScope:
         """
         metrics = self.store.metrics(ref)
         is_reused = metrics.get("run_id") != self.run_id
-        if not is_reused:
-            self.last_manifest_at = time.monotonic()
-        self.refs[ref.stage] = ref
         record = StageRecord.of(ref, metrics, reused=is_reused, seconds=seconds)
         record.bytes_written = 0 if is_reused else self.store.manifest(ref).n_bytes
-        self.log.add_stage(record, STAGE_OF[ref.stage].packages)
-        refs = dict(self.refs)
+        with self._noting:
+            if not is_reused:
+                self.last_manifest_at = time.monotonic()
+            self.refs = in_order({**self.refs, ref.stage: ref})
+            self.log.add_stage(record, STAGE_OF[ref.stage].packages, STAGES)
+            refs = dict(self.refs)
         self.lineage.complete(ref.stage, lambda: made_by(self.store, self.config, refs, ref, is_reused=is_reused))
         if ref.stage == INVENTORY:
             require_matching(self.config)
@@ -300,6 +312,15 @@ class RunScope:
             peak_driver_bytes=self._peak_bytes(),
         )
 
+    @cached_property
+    def changed(self) -> "Changes | None":
+        """What is other than in the run before; None where nothing was made, or there is nothing to compare with."""
+        if all(stage.reused for stage in self.log.record.stages):
+            return None
+        from lakebed.changes import changes_since_last
+
+        return changes_since_last(self.store, self.log.record)
+
     def summaries(self) -> Mapping[str, Mapping[str, Any]]:
         """The deterministic counts of each stage's artifact."""
         return {stage: self.store.manifest(ref).summary for stage, ref in self.refs.items()}
@@ -328,10 +349,15 @@ class RunScope:
 
 
 def _warm_up(stages: Sequence[StageDef]) -> None:
-    """Imports what the stages call, while the engine and Prefect start; a failure shows where the stage imports it."""
+    """Imports what the stages call, while the inventory waits for its readers.
+
+    A failure shows where the stage imports it.
+    """
+    forked.wait()
     with suppress(Exception):
         for stage in stages:
-            stage.warm()
+            with importing:
+                stage.warm()
 
 
 def _error_facts(error: BaseException) -> dict[str, Any]:

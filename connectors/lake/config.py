@@ -5,7 +5,14 @@ from typing import Any, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from lakebed.connectors.config import FrozenConfig
-from lakebed.connectors.lake.databases import CatalogConfig, DatabaseConfig, SourceName
+from lakebed.connectors.lake.databases import (
+    SPARK_FORMATS,
+    CatalogConfig,
+    DatabaseConfig,
+    IcebergConfig,
+    SourceName,
+    UnityConfig,
+)
 from lakebed.connectors.lake.globs import matches_any
 
 ColumnType = Literal["string", "int64", "float64", "bool", "date", "timestamp"]
@@ -80,22 +87,44 @@ class LakeConfig(FrozenConfig):
     )
     ignore_column_case: bool = Field(False, description="Whether column names that differ only in case are the same.")
     databases: dict[SourceName, DatabaseConfig] = Field(
-        default_factory=dict, description="PostgreSQL databases whose tables belong to the lake: name → settings."
+        default_factory=dict, description="Databases whose tables belong to the lake: name → settings."
     )
     catalogs: dict[SourceName, CatalogConfig] = Field(
         default_factory=dict, description="Databases of the Spark catalog that belong to the lake: name → settings."
     )
 
+    iceberg: dict[SourceName, IcebergConfig] = Field(
+        default_factory=dict, description="Catalogs of Iceberg tables that belong to the lake: name → settings."
+    )
+    unity: dict[SourceName, UnityConfig] = Field(
+        default_factory=dict, description="Unity Catalogs whose tables belong to the lake: name → settings."
+    )
+    unmanaged: tuple[str, ...] = Field(
+        (), description="Globs of Iceberg tables that no catalog keeps, though their metadata is named as by one."
+    )
+
     @model_validator(mode="after")
     def _has_tables_somewhere(self) -> Self:
         """A lake is a folder, or databases, or both; no two sources share a name."""
-        if not (self.root or self.databases or self.catalogs):
+        if not (self.root or self.has_sources or self.iceberg or self.unity):
             raise ValueError("root should name the folder that holds the tables")
-        if shared := sorted(self.databases.keys() & self.catalogs.keys()):
-            raise ValueError(f"a database and a catalog are both called {shared[0]}")
+        names = [*self.databases, *self.catalogs, *self.iceberg, *self.unity]
+        if shared := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two databases or catalogs are called {shared[0]}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_newer_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As of `TextConfig`."""
+        found: dict[str, Any] = handler(self)
+        return {key: value for key, value in found.items() if key not in {"iceberg", "unmanaged", "unity"} or value}
 
     @property
     def has_sources(self) -> bool:
         """Whether tables lie elsewhere than in the folder."""
         return bool(self.databases or self.catalogs)
+
+    @property
+    def needs_spark(self) -> bool:
+        """Whether there are sources that only Spark reads."""
+        return bool(self.catalogs) or any(one.format in SPARK_FORMATS for one in self.databases.values())

@@ -1,22 +1,43 @@
-"""Sources of tables beside the lake's folder: PostgreSQL databases, and databases of a Spark catalog."""
+"""Sources of tables beside the lake's folder: databases, databases of a Spark catalog, Iceberg catalogs."""
 
 import hashlib
 import json
+import os
 import re
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
+from lakebed.connectors.blocks import block_secret
 from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.errors import SourceError
+from lakebed.connectors.redaction import has_credentials, is_secret_name, remember_secrets
 
 SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
 POSTGRESQL: Final = "postgresql"
+MARIADB: Final = "mariadb"
+SQLSERVER: Final = "sqlserver"
 CATALOG: Final = "catalog"
-# tables whose bytes do not lie in the lake's folder: they are compared, but never moved, deleted or relied upon
-EXTERNAL_FORMATS = (POSTGRESQL, CATALOG)
+HUDI: Final = "hudi"
+# tables whose files, if any, only their own system knows: they are compared, but never moved, deleted or relied upon
+EXTERNAL_FORMATS = (POSTGRESQL, MARIADB, SQLSERVER, CATALOG, HUDI)
+# of these the tables that only Spark reads
+SPARK_FORMATS = (POSTGRESQL, CATALOG)
 VIEW = "view"
+_FORMATS: Final[dict[str, Literal["postgresql", "mariadb", "sqlserver"]]] = {
+    "jdbc:postgresql:": POSTGRESQL, "jdbc:mariadb:": MARIADB, "jdbc:mysql:": MARIADB, "jdbc:sqlserver:": SQLSERVER,
+}  # fmt: skip
 
-_SECRET_IN_URL = re.compile(r"//[^/?]*@|[?&](?:user|password|sslpassword)=", re.IGNORECASE)
+# beside the names of secrets: what a catalog's client takes for one
+_SECRET_PROPERTY = re.compile(
+    r"password|secret|token|credential|access-key|connection-string|^header\.(?:.*authorization|cookie)$", re.IGNORECASE
+)
+_SECRET_IN_URL = re.compile(r"//[^/?]*@|[?&;](?:user|userName|password|sslpassword)=", re.IGNORECASE)
+
+
+def is_secret_property(name: str) -> bool:
+    """Whether a property of a catalog of this name holds a secret."""
+    return bool(_SECRET_PROPERTY.search(name)) or is_secret_name(name)
 
 
 def state_token(state: object) -> str:
@@ -25,9 +46,12 @@ def state_token(state: object) -> str:
 
 
 class DatabaseConfig(FrozenConfig):
-    """One PostgreSQL database; its tables are called `NAME/schema.table`."""
+    """One database of PostgreSQL, MariaDB, MySQL or SQL Server; its tables are called `NAME/schema.table`."""
 
-    url: str = Field(description="`jdbc:postgresql://host:port/database`; no user and no password in it.")
+    url: str = Field(
+        description="`jdbc:postgresql://host:port/database`, `jdbc:mariadb:…`, `jdbc:mysql:…`, "
+        "`jdbc:sqlserver:…`; no user, no password."
+    )
     user: str = Field("", description="Role to connect as; SELECT on the tables is all that it needs.")
     password_env: str = Field("", description="Name of the environment variable that holds the password.")
     password_block: str = Field("", description="Name of the Prefect Secret block that holds the password.")
@@ -49,11 +73,39 @@ class DatabaseConfig(FrozenConfig):
     @classmethod
     def _has_no_secret(cls, url: str) -> str:
         """A URL stands in records and logs, so it may hold no credentials."""
-        if not url.startswith("jdbc:postgresql:"):
-            raise ValueError("it should begin with jdbc:postgresql:")
+        if not url.startswith(tuple(_FORMATS)):
+            *names, last = _FORMATS
+            raise ValueError(f"it should begin with {', '.join(names)} or {last}")
         if _SECRET_IN_URL.search(url):
             raise ValueError("it should hold neither user nor password: use `user` and `password_env`")
         return url
+
+    @property
+    def format(self) -> Literal["postgresql", "mariadb", "sqlserver"]:
+        """What its tables are listed as."""
+        return next(format_ for begin, format_ in _FORMATS.items() if self.url.startswith(begin))
+
+
+def login_of(config: DatabaseConfig) -> dict[str, str]:
+    """User and password, taken from the environment or a Prefect block at this moment; no record has them.
+
+    Raises:
+        SourceError: if the password is not where the config says.
+    """
+    found = {"user": config.user} if config.user else {}
+    if config.password_env:
+        password = os.environ.get(config.password_env)
+        if password is None:
+            raise SourceError(
+                "the password is missing", value=f"the variable {config.password_env} is not set",
+                hint=f"set {config.password_env} in the environment of the run",
+            )  # fmt: skip
+        found["password"] = password
+    elif config.password_block:
+        found["password"] = block_secret(config.password_block)
+    # whatever its variable is called: no text of this process may show it
+    remember_secrets(found)
+    return found
 
 
 class CatalogConfig(FrozenConfig):
@@ -63,3 +115,49 @@ class CatalogConfig(FrozenConfig):
     include: tuple[str, ...] = Field((), description="Globs of `database.table`; empty means everything.")
     exclude: tuple[str, ...] = Field((), description="Globs of `database.table` that are left out.")
     views: bool = Field(False, description="Whether views are read as well; they are read at every run.")
+
+
+class UnityConfig(FrozenConfig):
+    """A Unity Catalog; its tables that lie outside of the lake's folder are called `NAME/catalog.schema.table`."""
+
+    url: str = Field(description="Address of the server, `https://host`; the API's path is added; no token in it.")
+    token_env: str = Field("", description="Name of the environment variable that holds the token.")
+    catalogs: tuple[str, ...] = Field((), description="Globs of catalogs; empty means every one.")
+    include: tuple[str, ...] = Field((), description="Globs of `catalog.schema.table`; empty means everything.")
+    exclude: tuple[str, ...] = Field((), description="Globs of `catalog.schema.table` that are left out.")
+
+    @field_validator("url")
+    @classmethod
+    def _has_no_secret(cls, url: str) -> str:
+        """A URL stands in records and logs, so it may hold no credentials."""
+        if not url.startswith(("https://", "http://")):
+            raise ValueError("it should begin with https:// or http://")
+        if _SECRET_IN_URL.search(url) or has_credentials(url):
+            remember_secrets(url, "secret")
+            raise ValueError("it should hold no secret: use `token_env`")
+        return url
+
+
+class IcebergConfig(FrozenConfig):
+    """A catalog of Iceberg tables; those that lie outside of the lake's folder are called `NAME/namespace.table`."""
+
+    properties: dict[str, str] = Field(
+        default_factory=dict,
+        description="pyiceberg's properties of the catalog (`type`, `uri`, `warehouse`, …); no secret in them.",
+    )
+    properties_env: dict[str, str] = Field(
+        default_factory=dict, description="Properties whose value stands in the environment: name → variable."
+    )
+    include: tuple[str, ...] = Field((), description="Globs of `namespace.table`; empty means everything.")
+    exclude: tuple[str, ...] = Field((), description="Globs of `namespace.table` that are left out.")
+
+    @field_validator("properties")
+    @classmethod
+    def _have_no_secret(cls, properties: dict[str, str]) -> dict[str, str]:
+        """Properties stand in records and logs, so they may hold no credentials."""
+        for name, value in properties.items():
+            if is_secret_property(name) or _SECRET_IN_URL.search(value) or has_credentials(value):
+                # the error shows what was given
+                remember_secrets(value, "secret")
+                raise ValueError(f"{name} should hold no secret: name a variable in `properties_env`")
+        return properties

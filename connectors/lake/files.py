@@ -3,17 +3,19 @@
 import hashlib
 import io
 import os
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.isolated import alive
 from lakebed.connectors.storage import Storage, is_object_store, join_uri
 
 # below this an object costs less to fetch than a second request does
 WHOLE_OBJECT_BYTES = 4 << 20
 _TAIL_BYTES = 1 << 16
-_BLOCK = 1 << 20
+_BLOCK, _FETCH_BYTES = 1 << 20, 1 << 23
 
 
 def local_path(root: str, path: str = "") -> str:
@@ -46,6 +48,27 @@ def open_file(root: str, path: str, n_bytes: int | None = None) -> pa.NativeFile
         is_small = n_bytes is not None and n_bytes <= WHOLE_OBJECT_BYTES
         return pa.BufferReader(storage.read_bytes(path)) if is_small else storage.open(path)
     return pa.OSFile(local_path(root, path), "rb")
+
+
+def fetch_file(root: str, path: str, folder: str, beside: Sequence[str]) -> str:
+    """Copies an object to a folder of this machine, with those beside it that are there; gives its path there.
+
+    Args:
+        root: of the lake, on an object store.
+        path: of the object, below it.
+        folder: on this machine.
+        beside: what the names of the others have behind that of the first.
+
+    Raises:
+        SourceError: if one cannot be read.
+    """
+    storage = Storage.at(root, SourceError)
+    for end in ("", *(end for end in beside if storage.stat(f"{path}{end}") is not None)):
+        with open_file(root, f"{path}{end}") as source, open(f"{folder}/copy{end}", "wb") as copy:
+            while block := source.read(_FETCH_BYTES):
+                alive()
+                copy.write(block)
+    return f"{folder}/copy"
 
 
 def file_end(root: str, path: str, n_bytes: int) -> bytes:

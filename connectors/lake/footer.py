@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.batches import open_parquet
 from lakebed.connectors.lake.int96 import timestamps
-from lakebed.connectors.lake.read import open_parquet
 
 _MAGIC = b"PAR1"
 _TAIL_BYTES = 8

@@ -16,6 +16,7 @@ import signal
 import struct
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +39,13 @@ _LENGTH = struct.Struct("<Q")
 _BEAT = _LENGTH.pack(0)
 _outbox: list[int] = []
 
+# held by a thread that imports what readers may need too: a child must not find a module half imported
+importing = threading.Lock()
+# set once the readers of a lake's metadata are forked: a good time to import, since their parent waits for them
+forked = threading.Event()
+# set while stages work side by side: a fork would keep for ever what lock another thread holds just then
+crowded = threading.Event()
+
 
 def isolated_map(
     work: Callable[[Item], Result], items: Sequence[Item], n_processes: int, on_death: OnDeath[Item, Result]
@@ -50,11 +58,14 @@ def isolated_map(
         n_processes: children at a time.
         on_death: makes the result of an item on which two children died, or one hung, of the item and the reason.
     """
+    if not items:
+        return []
     n_shares = max(1, min(n_processes, len(items)))
     bounds = [len(items) * share // n_shares for share in range(n_shares + 1)]
-    shares = [items[start:stop] for start, stop in itertools.pairwise(bounds)]
+    children = [_Child(work, items[start:stop], is_forked=True) for start, stop in itertools.pairwise(bounds)]
+    forked.set()
     with ThreadPoolExecutor(n_shares) as pool:
-        done = pool.map(lambda share: list(isolated(work, share, on_death)), shares)
+        done = pool.map(lambda child: list(_survived(child, on_death)), children)
         return [result for results in done for result in results]
 
 
@@ -71,20 +82,30 @@ def isolated(
         work: raises nothing; its results can be pickled. What takes long calls `alive` in between.
         items: any number.
         on_death: as `isolated_map`.
-        is_forked: whether the child is a fork; otherwise it is a new process, and `work` and the items are pickled.
+        is_forked: whether the child is a fork; otherwise, and where stages work side by side, it is a new process, and
+            `work` and the items are pickled.
     """
-    n_done = 0
-    while n_done < len(items):
-        child: _Child[Item, Result] = _Child(work, items[n_done:], is_forked)
+    if items:
+        yield from _survived(_Child(work, items, is_forked and not crowded.is_set()), on_death)
+
+
+def _survived(child: "_Child[Item, Result]", on_death: OnDeath[Item, Result]) -> Iterator[Result]:
+    """What comes of a child's items, from it and from those that take its place when it dies."""
+    while True:
+        n_done = 0
         for result in child.results():
             n_done += 1
             yield result
-        if n_done < len(items):
-            # a child may have died of something else: the item gets a second one, for itself
-            again: _Child[Item, Result] = _Child(work, [items[n_done]], is_forked)
-            found = [] if child.has_hung else list(again.results())
-            yield from found or [on_death(items[n_done], again.end or child.end)]
-            n_done += 1
+        if n_done == len(child.items):
+            return
+        # a child may have died of something else: the item gets a second one, for itself
+        dead, left = child, child.items[n_done + 1 :]
+        again = None if dead.has_hung else _Child(dead.work, [dead.items[n_done]], dead.is_forked)
+        found = list(again.results()) if again else []
+        yield from found or [on_death(dead.items[n_done], (again and again.end) or dead.end)]
+        if not left:
+            return
+        child = _Child(dead.work, left, dead.is_forked)
 
 
 def alive() -> None:
@@ -94,27 +115,27 @@ def alive() -> None:
 
 
 class _Child(Generic[Item, Result]):
-    """A process that does `work` of items; `end` says in words how it ended before it was done."""
+    """A process that does `work` of items from now on; `end` says in words how it ended before it was done."""
 
     def __init__(self, work: Callable[[Item], Result], items: Sequence[Item], is_forked: bool) -> None:
-        self._work, self._items, self._is_forked = work, items, is_forked
+        self.work, self.items, self.is_forked = work, items, is_forked
         self.end = ""
         self.has_hung = False
+        self._reader, writer = os.pipe()
+        self._pid = (_fork if is_forked else _spawn)(work, items, writer)
+        os.close(writer)
 
     def results(self) -> Iterator[Result]:
         """What comes of the items, until the child is done, dead, or silent for too long."""
-        reader, writer = os.pipe()
-        child = (_fork if self._is_forked else _spawn)(self._work, self._items, writer)
-        os.close(writer)
-        inbox, n_left = _Inbox(reader), len(self._items)
+        inbox, n_left = _Inbox(self._reader), len(self.items)
         try:
             while n_left and (message := inbox.receive()) is not None:
                 n_left -= 1
                 yield pickle.loads(message)  # noqa: S301 - our own child's bytes
         finally:
-            os.close(reader)
+            os.close(self._reader)
             self.has_hung = inbox.is_silent
-            status = _killed(child, is_at_once=self.has_hung or not n_left)
+            status = _killed(self._pid, is_at_once=self.has_hung or not n_left)
             if n_left:
                 self.end = f"its reader did nothing for {STALL_S:.0f} s" if self.has_hung else _words(status)
 
@@ -123,7 +144,8 @@ def _fork(work: Callable[[Item], Result], items: Sequence[Item], writer: int) ->
     with warnings.catch_warnings():
         # newer Pythons warn of threads; the child takes no lock that another thread may have held
         warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
+        with importing:
+            child = os.fork()
     if child == 0:
         _serve(work, items, writer)
     return child

@@ -6,8 +6,11 @@ column called `a.b` and the leaf b of a struct a never meet. A second column of 
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +23,16 @@ _EXTENSION_ID = pa.uuid().id
 _STRUCT_ID = pa.struct([]).id
 _DICTIONARY_ID = pa.dictionary(pa.int8(), pa.string()).id
 _ENCODED_IDS = frozenset({_DICTIONARY_ID, pa.run_end_encoded(pa.int32(), pa.int8()).id})
+# views point at their values; a batch has less text than 32 bits can number
+_SIMPLE = {pa.string_view().id: pa.string(), pa.binary_view().id: pa.binary()}
+# pyarrow casts no views inside of views of lists
+_MADE_OF: dict[int, Callable[[pa.DataType, list[pa.Field]], pa.DataType]] = {
+    _STRUCT_ID: lambda _, inner: pa.struct(inner),
+    pa.list_(pa.null()).id: lambda _, inner: pa.list_(inner[0]),
+    pa.large_list(pa.null()).id: lambda _, inner: pa.large_list(inner[0]),
+    pa.list_(pa.null(), 1).id: lambda type_, inner: pa.list_(inner[0], type_.list_size),
+    pa.map_(pa.int8(), pa.int8()).id: lambda _, inner: pa.map_(*inner[0].type),
+}
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -42,6 +55,13 @@ class Leaf:
     is_missing: bool = False
     is_dictionary: bool = False
     stored: pa.DataType | None = None
+
+    def __reduce__(self) -> tuple[type["Leaf"], tuple[Any, ...]]:
+        # footers of many columns go from process to process; what a dataclass does by itself takes three times as long
+        return Leaf, _values_of(self)
+
+
+_values_of = attrgetter(*(field.name for field in fields(Leaf)))
 
 
 @dataclass(frozen=True)
@@ -172,7 +192,10 @@ def _leaf_array(batch: pa.RecordBatch, leaf: Leaf) -> LeafArray:
 
 
 def _plain(values: pa.Array) -> pa.Array:
-    """The values without dictionary, run-end encoding or extension around them."""
+    """The values without dictionary, run-end encoding or extension around them.
+
+    Views become values side by side: many of pyarrow's functions know no views, which Parquet files of delta-rs have.
+    """
     while True:
         if isinstance(values.type, pa.BaseExtensionType):
             values = values.storage
@@ -180,5 +203,17 @@ def _plain(values: pa.Array) -> pa.Array:
             values = values.dictionary_decode()
         elif pa.types.is_run_end_encoded(values.type):
             values = pc.run_end_decode(values)
+        elif (type_ := _without_views(values.type)) != values.type:
+            values = values.cast(type_)
         else:
             return values
+
+
+@lru_cache(maxsize=4096)
+def _without_views(type_: pa.DataType) -> pa.DataType:
+    """The type with its texts, bytes and lists side by side."""
+    if type_.id not in _MADE_OF:
+        return _SIMPLE.get(type_.id, type_)
+    fields = [type_.field(index) for index in range(type_.num_fields)]
+    inner = [field.with_type(_without_views(field.type)) for field in fields]
+    return type_ if inner == fields else _MADE_OF[type_.id](type_, inner)

@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from lakebed.connectors.lake.managed import (
     SINK_LOG,
     Managed,
     ManagedFolders,
+    is_sign_file,
     managed_folders,
     owner_above,
     require_no_owner,
@@ -28,6 +30,8 @@ from lakebed.connectors.lake.sink import committed_files
 from lakebed.connectors.storage import Storage, is_object_store
 
 _STAND_IN = "._"
+# what may be the catalog of a DuckLake, and what its program keeps beside it
+_CATALOG = re.compile(r".+\.(?:ducklake|duckdb|ddb|sqlite3?|db3?)(?:-wal|-journal|\.wal)?", re.IGNORECASE | re.DOTALL)
 _DIGEST_THREADS = 4
 
 
@@ -36,7 +40,11 @@ class Listing:
     """The files of a lake that count, sorted by path; `problems` are folders and files that could not be looked at.
 
     `files` hold the data; `logs` what lies in the folders of Delta logs; `sources` are the tables of databases and
-    catalogs beside the folder; `sinks` the folders that Spark's streaming sink writes, each of which is one table.
+    catalogs beside the folder; `sinks` the folders that Spark's streaming sink writes, each of which is one table;
+    `icebergs` those of Iceberg tables, all of whose files count; `pinned` the metadata files that catalogs name for
+    these, by folder; `hudis` the folders of whole tables of Hudi, which are among the problems; `links` what the
+    symbolic links in the lake's folder lead to in it: those among the files lead to others of the files; `left_out`
+    the databases that the globs leave out, which may keep files that they do not.
     """
 
     root: str
@@ -45,18 +53,26 @@ class Listing:
     problems: tuple[Unreadable, ...] = ()
     sources: tuple[TableSource, ...] = ()
     sinks: frozenset[str] = frozenset()
+    icebergs: frozenset[str] = frozenset()
+    hudis: frozenset[str] = frozenset()
+    pinned: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[FileEntry, ...] = ()
 
     @cached_property
     def identity(self) -> str:
-        """Hex SHA-256 over the root and each file's path, size and mark, with lengths before."""
+        """Hex SHA-256 over the root, each file's path, size and mark, and what catalogs say, with lengths before."""
         digest = hashlib.sha256()
         _add_part(digest, self.root)
         external = (entry for source in self.sources for entry in source.files)
-        for entry in (*self.files, *self.logs, *external):
+        for entry in (*self.files, *self.logs, *external, *self.left_out):
             for part in (entry.path, str(entry.size), mark(entry.sha256, entry.etag, entry.mtime_ns)):
                 _add_part(digest, part)
         for problem in self.problems:
             _add_part(digest, problem.name)
+        named = [(source.name, source.metadata) for source in self.sources if source.metadata]
+        for part in (part for pair in (*sorted(self.pinned.items()), *named) for part in pair):
+            _add_part(digest, part)
         return digest.hexdigest()
 
 
@@ -74,11 +90,15 @@ def list_lake(config: LakeConfig) -> Listing:
     root = canonical_root(config.root)
     if not root:
         return Listing("", (), ())
-    found, problems = (_walk_store if is_object_store(root) else _walk_local)(root)
+    found, problems, links = (_walk_store if is_object_store(root) else _walk_local)(root)
     require_no_owner(root)
     listing = _counted(root, found, config)
+    if links:
+        paths = {entry.path for entry in listing.files}
+        kept = {one: real for one, real in links.items() if one not in paths or real in paths}
+        listing = replace(listing, links=kept)
     problems += listing.problems
-    if not (listing.files or listing.logs or problems or config.has_sources):
+    if not (listing.files or listing.logs or problems or config.has_sources or config.iceberg or config.unity):
         raise empty_lake_error(root, any(is_visible(entry.path) for entry in found))
     if config.paranoid:
         listing, unread = _digest_all(listing)
@@ -106,17 +126,36 @@ def _counted(root: str, found: Sequence[FileEntry], config: LakeConfig | None = 
     # a managed table may have no file that counts
     chosen = [FileEntry(f"{folder}/{_STAND_IN}".lstrip("/"), 0, 0) for folder in managed.folders]
     chosen += sorted((entry for entry in found if is_visible(entry.path)), key=lambda entry: entry.path)
-    chosen = _select(chosen, config) if config else chosen
+    every, chosen = chosen, _select(chosen, config) if config else chosen
+    left_out = _catalogs_among({entry.path for entry in chosen}, every) if len(chosen) < len(every) else ()
     owners = {entry.path: owner for entry in chosen if (owner := managed.owner(entry.path)) is not None}
-    problems = {owner.folder: owner.as_unreadable() for owner in owners.values()}
+    icebergs = frozenset(owner.folder for owner in owners.values() if owner.is_read)
+    problems = {owner.folder: owner.as_unreadable() for owner in owners.values() if not owner.is_read}
     entries, torn = _committed(root, [entry for entry in chosen if entry.path not in owners], found, managed)
+    if icebergs:
+        entries = sorted([*entries, *_below(found, managed, icebergs)], key=lambda entry: entry.path)
     return Listing(
         root,
         tuple(entry for entry in entries if not is_log(entry.path)),
         tuple(entry for entry in entries if is_log(entry.path)),
         (*problems.values(), *torn),
         sinks=frozenset(managed.sinks),
+        icebergs=icebergs,
+        hudis=frozenset(
+            owner.folder or "." for owner in owners.values() if owner.format == "hudi" and not owner.is_torn
+        ),
+        left_out=left_out,
     )
+
+
+def _catalogs_among(chosen: Collection[str], every: Iterable[FileEntry]) -> tuple[FileEntry, ...]:
+    return tuple(entry for entry in every if entry.path not in chosen and _CATALOG.fullmatch(entry.path))
+
+
+def _below(found: Sequence[FileEntry], managed: ManagedFolders, icebergs: frozenset[str]) -> list[FileEntry]:
+    """All that lies in Iceberg tables, whatever the globs leave of it: a table is read whole or not at all."""
+    visible = (entry for entry in found if is_visible(entry.path) and not entry.path.endswith("/"))
+    return [entry for entry in visible if (own := managed.owner(entry.path)) is not None and own.folder in icebergs]
 
 
 def _committed(
@@ -158,7 +197,7 @@ def table_of_log(path: str) -> str:
     return "/".join(parts[: parts.index(DELTA_LOG)])
 
 
-def _walk_store(root: str) -> tuple[list[FileEntry], list[Unreadable]]:
+def _walk_store(root: str) -> tuple[list[FileEntry], list[Unreadable], dict[str, str]]:
     problems: list[Unreadable] = []
     files = Storage.at(root, SourceError).list_files(
         on_error=lambda path, reason: problems.append(Unreadable(path, "", reason))
@@ -167,13 +206,13 @@ def _walk_store(root: str) -> tuple[list[FileEntry], list[Unreadable]]:
         raise SourceError(
             problems[0].reason, value=root, hint="check the address and the credentials in the environment"
         )
-    return [FileEntry(file.path, file.size, file.mtime_ns, getattr(file, "etag", "")) for file in files], problems
+    return [FileEntry(file.path, file.size, file.mtime_ns, getattr(file, "etag", "")) for file in files], problems, {}
 
 
-def _walk_local(root: str) -> tuple[list[FileEntry], list[Unreadable]]:
+def _walk_local(root: str) -> tuple[list[FileEntry], list[Unreadable], dict[str, str]]:
     _check_root(root)
     walk = _Walk([(root, "")], {_root_identity(root)})
-    while walk.folders:
+    while walk.folders or walk.follow():
         folder, prefix = walk.folders.pop()
         try:
             with os.scandir(folder) as entries:
@@ -183,15 +222,18 @@ def _walk_local(root: str) -> tuple[list[FileEntry], list[Unreadable]]:
             if not prefix:
                 raise _root_error(root, error) from error
             walk.problems.append(_problem(prefix.rstrip("/"), error))
-    return walk.files, walk.problems
+    above = os.path.join(os.path.realpath(root), "")
+    links = {path: real.removeprefix(above) for path, real in walk.links.items() if real.startswith(above)}
+    return walk.files, walk.problems, links
 
 
 @dataclass
 class _Walk:
     """A walk through local folders: those to look into, with their paths below the root, and what was found.
 
-    A folder reached twice by links is walked once. Of hidden folders those that tell a managed table are noted, with a
-    slash at their end.
+    A folder reached twice by links is walked once, by its own path where that is in the lake: links to folders wait for
+    all others. Links are noted, hidden ones too, each with the path that it leads to. Of other hidden files and folders
+    those that tell a managed table are noted, folders with a slash at their end.
     """
 
     folders: list[tuple[str, str]]
@@ -199,6 +241,8 @@ class _Walk:
     files: list[FileEntry] = field(default_factory=list)
     problems: list[Unreadable] = field(default_factory=list)
     owners: dict[str, Managed | None] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    waiting: list[tuple[str, str, tuple[int, int]]] = field(default_factory=list)
 
     def visit(self, entry: os.DirEntry[str], prefix: str) -> None:
         """Adds one entry of a folder."""
@@ -207,19 +251,35 @@ class _Walk:
             if not _is_text(path):
                 raise OSError("the name is not valid UTF-8, rename it")
             facts = entry.stat()
+            if entry.is_symlink():
+                self.links[path] = os.path.realpath(entry.path)
             is_folder = stat.S_ISDIR(facts.st_mode)
             is_open = is_visible(f"{path}/x" if is_folder else path)
             if is_open and entry.is_symlink() and (owner := self._owner(entry)) is not None:
-                self.problems.append(replace(owner.as_unreadable(), name=path))
+                self.problems.append(owner.as_link(path))
+            elif is_folder and is_open and entry.is_symlink():
+                self.waiting.append((entry.path, f"{path}/", _identity(facts)))
             elif is_folder and (is_open or entry.name == SINK_LOG) and _identity(facts) not in self.seen:
                 self.seen.add(_identity(facts))
                 self.folders.append((entry.path, f"{path}/"))
             elif is_folder and entry.name in SIGN_FOLDERS:
                 self.files.append(FileEntry(f"{path}/", 0, facts.st_mtime_ns))
-            elif stat.S_ISREG(facts.st_mode) and (is_open or prefix.endswith(f"{SINK_LOG}/")):
+            elif stat.S_ISREG(facts.st_mode) and (
+                is_open or is_sign_file(entry.name) or prefix.endswith(f"{SINK_LOG}/")
+            ):
                 self.files.append(FileEntry(path, facts.st_size, facts.st_mtime_ns))
         except OSError as error:
             self.problems.append(_problem(path, error))
+
+    def follow(self) -> bool:
+        """Whether a link leads to a folder that was not looked into; the first by name is next."""
+        self.waiting.sort(reverse=True)
+        while self.waiting and not self.folders:
+            folder, prefix, identity = self.waiting.pop()
+            if identity not in self.seen:
+                self.seen.add(identity)
+                self.folders.append((folder, prefix))
+        return bool(self.folders)
 
     def _owner(self, link: os.DirEntry[str]) -> Managed | None:
         """The managed table into which a link leads."""

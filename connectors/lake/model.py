@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal
 
-TableFormat = Literal["parquet", "delta", "csv", "json", "postgresql", "catalog"]
+TableFormat = Literal[
+    "parquet", "delta", "iceberg", "csv", "json", "avro", "orc", "arrow", "sqlite", "spreadsheet", "duckdb",
+    "postgresql", "mariadb", "sqlserver", "catalog", "hudi",
+]  # fmt: skip
+# both are staged as Parquet: text, whose cells have no type, and files that are read whole and have types; of these
+# books hold several tables each, which only they themselves name
+TEXT_FORMATS = ("csv", "json")
+BOOK_FORMATS = ("sqlite", "spreadsheet", "duckdb")
+FILE_FORMATS = ("avro", "orc", "arrow", *BOOK_FORMATS)
+STAGED_FORMATS = (*TEXT_FORMATS, *FILE_FORMATS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +35,11 @@ class TableSource:
     """A table before anything of it is opened.
 
     `name` is the path relative to the root without the file ending (the ending stays where two names would collide);
-    `path` is the folder or the file. `files` of a Delta table are what lies in its folder, not what its log names. A
-    table that `is_guess` is one by its files' names alone, so that their columns have to agree.
+    `path` is the folder or the file. `files` of a Delta or an Iceberg table are what lies in its folder (of the latter
+    with its metadata), not what its log names. A table that `is_guess` is one by its files' names alone, so that their
+    columns have to agree. `metadata` is the file that a catalog names for an Iceberg table; empty: the newest counts.
+    `part` is the name of a table in its book, and `path` then that of the book, a `#`, and the part; `files` are the
+    book and what its program keeps beside it. A book of which the tables are not known has no part.
     """
 
     name: str
@@ -37,6 +49,8 @@ class TableSource:
     partition_columns: tuple[str, ...] = ()
     delta_version: int | None = None
     is_guess: bool = False
+    metadata: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import LakeError, SourceBusyError, SourceError
 from lakebed.connectors.lake.annotations import exact_schema, file_leaves
+from lakebed.connectors.lake.batches import open_parquet, source_errors
 from lakebed.connectors.lake.canonical import NS_PER_UNIT, Canonical, is_nan, is_stringlike, is_temporal_int
 from lakebed.connectors.lake.files import FileEnd, file_end, open_file
 from lakebed.connectors.lake.footer import has_encrypted_columns
@@ -25,7 +26,6 @@ from lakebed.connectors.lake.isolated import alive, isolated_map
 from lakebed.connectors.lake.leaves import Leaf, n_parquet_columns, schema_leaves
 from lakebed.connectors.lake.model import FileEntry, Unreadable
 from lakebed.connectors.lake.no_table import HEAD_BYTES, not_parquet
-from lakebed.connectors.lake.read import open_parquet, source_errors
 from lakebed.connectors.lake.statistics import (
     UNKNOWN,
     FileFacts,
@@ -85,6 +85,14 @@ def read_footer(root: str, entry: FileEntry, ignore_case: bool = False) -> FileF
         SourceError: if the file is no Parquet file, is damaged, or contradicts itself.
     """
     return _read(root, entry).facts(ignore_case)
+
+
+def footer_facts(entry: FileEntry, source: pa.NativeFile, ignore_case: bool = False) -> FileFacts:
+    """The same of a file that is open.
+
+    Raises: as `read_footer`.
+    """
+    return _parse(entry, source).facts(ignore_case)
 
 
 @dataclass(frozen=True)

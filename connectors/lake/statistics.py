@@ -56,6 +56,7 @@ class FileFacts:
     `path` and `size` are those of the listing; `row_group_bytes` are compressed; `statistics` has an entry for each of
     `leaves`; `partition_values` are the constant columns, token and text. Text files have a copy as Parquet under
     `staged_path`, and `casts` tell how its cells become values, by token; `notes` what was not plain in reading them.
+    `n_bytes` is the table's share of a file that holds several; None: all of it.
     """
 
     path: str
@@ -69,6 +70,7 @@ class FileFacts:
     staged_path: str | None = None
     casts: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    n_bytes: int | None = None
 
 
 def tight(low: Canonical, high: Canonical) -> Interval:

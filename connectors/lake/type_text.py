@@ -57,6 +57,9 @@ def cast_text(values: pa.Array, type_: pa.DataType) -> pa.Array:
         # a text without an offset means UTC: Arrow refuses it for a type with a zone, so it is read in two ways
         naive = pc.cast(values, pa.timestamp(type_.unit)) if not _has_offsets(values) else None
         return naive.cast(type_) if naive is not None else pc.cast(values, type_)
+    if pa.types.is_time(type_):
+        # Arrow reads a time only as part of a timestamp
+        return pc.binary_join_element_wise("1970-01-01", values, " ").cast(pa.timestamp(type_.unit)).cast(type_)
     if pa.types.is_binary(type_) or pa.types.is_fixed_size_binary(type_):
         return values.cast(pa.binary()).cast(type_)
     return values if values.type == type_ else pc.cast(values, type_)

@@ -52,9 +52,6 @@ def _parsed(texts: pa.Array, type_: pa.DataType) -> pa.Array:
         # elements of arrays carry the offset of the session's zone, which is UTC
         plain = pc.replace_substring_regex(texts, r"\+00$", "")
         return plain.cast(pa.timestamp(type_.unit)).cast(type_)
-    if pa.types.is_time(type_):
-        # Arrow reads a time only as part of a timestamp
-        return pc.binary_join_element_wise("1970-01-01", texts, " ").cast(pa.timestamp(type_.unit)).cast(type_)
     return cast_text(texts, type_)
 
 

@@ -1,20 +1,17 @@
 """One database of a lake, held open in one snapshot from its listing until its tables are read."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lakebed.connectors.blocks import block_secret
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.databases import POSTGRESQL, DatabaseConfig
+from lakebed.connectors.lake.databases import POSTGRESQL, DatabaseConfig, login_of
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 from lakebed.connectors.postgresql.client import Connection, DatabaseBusyError, DatabaseError
 from lakebed.connectors.postgresql.columns import Column
 from lakebed.connectors.postgresql.identity import KnownState, TableState, read_states, table_states
 from lakebed.connectors.postgresql.reading import Query, plan_queries, session_statement, settled_columns
 from lakebed.connectors.postgresql.tables import Catalog, Table, read_catalog
-from lakebed.connectors.redaction import remember_secrets
 from lakebed.connectors.storage import Storage
 
 MEMORY = "sources"
@@ -78,7 +75,7 @@ class OpenDatabase:
         # it lives as long as the connection's transaction, and so do the tasks that join it
         self._exported = self._exported or connection.text("SELECT pg_export_snapshot()") or ""
         options = {
-            **_properties(self.config), "url": self.config.url, "driver": DRIVER, "preferTimestampNTZ": "true",
+            **login_of(self.config), "url": self.config.url, "driver": DRIVER, "preferTimestampNTZ": "true",
             "fetchsize": str(self.config.fetch_rows), "sessionInitStatement": session_statement(self._exported),
         }  # fmt: skip
         return TableRead(name, columns, tuple(queries), options)
@@ -132,7 +129,7 @@ def open_database(
     """
     database = OpenDatabase(name, config, memory)
     try:
-        connection = Connection(config, _properties(config))
+        connection = Connection(config, login_of(config))
     except SourceError as error:
         return _failed(database, error, raises_busy=raises_busy)
     database.connection = connection
@@ -164,28 +161,6 @@ def _refused(database: OpenDatabase) -> list[Unreadable]:
 
 def _unreadable(name: str, error: DatabaseError) -> Unreadable:
     return Unreadable(name, POSTGRESQL, f"{error.what}: {error.value}", error.hint)
-
-
-def _properties(config: DatabaseConfig) -> dict[str, str]:
-    """Role and password, taken from the environment or a Prefect block at this moment; no record has them.
-
-    Raises:
-        SourceError: if the password is not where the config says.
-    """
-    found = {"user": config.user} if config.user else {}
-    if config.password_env:
-        password = os.environ.get(config.password_env)
-        if password is None:
-            raise SourceError(
-                "the password is missing", value=f"the variable {config.password_env} is not set",
-                hint=f"set {config.password_env} in the environment of the run",
-            )  # fmt: skip
-        found["password"] = password
-    elif config.password_block:
-        found["password"] = block_secret(config.password_block)
-    # whatever its variable is called: no text of this process may show it
-    remember_secrets(found)
-    return found
 
 
 def _memory_path(name: str) -> str:

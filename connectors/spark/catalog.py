@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -12,10 +11,9 @@ from pyspark.errors import PySparkException
 from lakebed.connectors.errors import LakeError, SourceError, first_line
 from lakebed.connectors.lake.databases import CATALOG, VIEW, state_token
 from lakebed.connectors.lake.globs import matches_any
-from lakebed.connectors.lake.hidden import DELTA_LOG, is_visible
+from lakebed.connectors.lake.located import as_files, files_at, is_below, path_of
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 from lakebed.connectors.spark.names import quoted
-from lakebed.connectors.storage import Storage, is_object_store
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -102,17 +100,13 @@ def _add(opened: OpenCatalog, entry: _Entry, config: CatalogConfig, place: tuple
     if entry.kind == "VIEW" and not config.views:
         opened.problems.append(Unreadable(name, VIEW, "a view is not read", "set `views = true` to read views as well"))
         return
-    location = _local_path(entry.location)
-    if lake_root and location and f"{location}/".startswith(f"{lake_root.rstrip('/')}/"):
+    if path_of(entry.location) and is_below(entry.location, lake_root):
         return
-    files = _files(entry.location) if entry.location and entry.kind != "VIEW" else []
-    logs = [one for one in files if one.path.startswith(f"{location}/{DELTA_LOG}/")]
-    data = [one for one in files if is_visible(one.path[len(location) + 1 :]) and one not in logs]
-    if location and entry.provider == "delta":
-        opened.logs += logs
-        opened.sources.append(TableSource(name, "delta", tuple(data), location))
-    elif location and entry.provider == "parquet" and data and not entry.is_partitioned:
-        opened.sources.append(TableSource(name, "parquet", tuple(data), location))
+    files = files_at(entry.location) if entry.location and entry.kind != "VIEW" else []
+    located = as_files(name, entry.provider, entry.location, files, is_partitioned=entry.is_partitioned)
+    if located is not None:
+        opened.logs += located.logs
+        opened.sources.append(located.source)
     else:
         token = state_token([entry.columns, entry.kind, [[f.path, f.size, f.mtime_ns] for f in files] or run])
         opened.sources.append(TableSource(name, CATALOG, (FileEntry(name, 0, 0, token),), f"{entry.kind} {entry.name}"))
@@ -131,18 +125,3 @@ def _described(session: SparkSession, database: str, table: str) -> _Entry:
         is_partitioned="# Partition Information" in facts or "# Partitioning" in facts,
         columns=columns,
     )
-
-
-def _files(location: str) -> list[FileEntry]:
-    """Every file below a location, under its absolute path."""
-    base = _local_path(location) or location
-    if not (is_object_store(base) or base.startswith("/")):
-        return []
-    found = Storage.at(base, SourceError).list_files()
-    return [FileEntry(f"{base.rstrip('/')}/{file.path}", file.size, file.mtime_ns) for file in found]
-
-
-def _local_path(location: str) -> str:
-    """The path of a location on this machine; empty where it is none."""
-    parts = urlsplit(location)
-    return unquote(parts.path).rstrip("/") if parts.scheme in ("", "file") and parts.path.startswith("/") else ""

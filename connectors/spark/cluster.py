@@ -1,27 +1,29 @@
 """Sessions on a cluster, and sessions that somebody else began: what is taken over, what executors must have."""
 
 import atexit
+import json
 import re
 import shutil
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from pyspark import SparkConf, SparkContext
+import pyarrow as pa
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from lakebed.connectors.errors import ConfigError, StageError
 from lakebed.connectors.spark.code import EXECUTOR_PACKAGES, ZIP_NAME, code_digest, write_code_zip
 from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.connect import n_cores, portable
 from lakebed.connectors.spark.jars import DELTA_COORDINATE
-from lakebed.connectors.spark.submitted import ENTRY_NAME, is_submitted
 
 PACK_HINT = "python infra/pack.py dist (docs/cluster.md)"
 _SHUFFLE = "spark.sql.shuffle.partitions"
@@ -29,19 +31,6 @@ _DELTA_CLASS = "io.delta.sql.DeltaSparkSessionExtension"
 # executors of one application come within a moment of each other
 _SETTLE_S, _STILL_S, _POLL_S, _LOOK_S = 15.0, 1.5, 0.1, 0.2
 _TELLING = re.compile(r"(Error|Exception)\b.*: |different version|Cannot run program")
-
-
-def submitted_settings() -> dict[str, str] | None:
-    """What spark-submit, or whoever made this process's session, has chosen already; None where nobody did."""
-    if (context := SparkContext._active_spark_context) is not None:
-        return dict(context.getConf().getAll())
-    if not is_submitted():
-        return None
-    SparkContext._ensure_initialized()
-    found = dict(SparkConf(_jvm=SparkContext._jvm).getAll())
-    if found.get("spark.app.name") == ENTRY_NAME:
-        del found["spark.app.name"]
-    return found
 
 
 def adopted(config: SparkConfig, submitted: Mapping[str, str] | None) -> SparkConfig:
@@ -80,7 +69,7 @@ def join_cluster(session: SparkSession, config: SparkConfig) -> None:
     context = session.sparkContext
     given = dict(context.getConf().getAll())
     if ZIP_NAME not in {Path(path).name for path in given.get("spark.submit.pyFiles", "").split(",")}:
-        context.addPyFile(str(_code_zip()))
+        context.addPyFile(str(code_zip()))
     _wait_for_executors(session, config.executors_timeout_s)
     if _SHUFFLE not in given:
         session.conf.set(_SHUFFLE, str(4 * context.defaultParallelism))
@@ -92,19 +81,22 @@ def ask_executors(session: SparkSession, look: Callable[[], dict[str, str]]) -> 
 
     Raises: StageError: if an executor cannot run it.
     """
-    context = session.sparkContext
-    n_tasks = max(1, context.defaultParallelism)
+    n_tasks = max(1, n_cores(session))
 
-    def work(_: Iterable[int]) -> Iterable[dict[str, str]]:
+    def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import json
         import os
         import socket
         import time
 
-        time.sleep(_LOOK_S)  # long enough that no executor takes the tasks of another
-        yield {"host": socket.gethostname(), "daemon": str(os.getppid()), **look()}
+        for _ in batches:
+            time.sleep(_LOOK_S)  # long enough that no executor takes the tasks of another
+            answer = {"host": socket.gethostname(), "daemon": str(os.getppid()), **look()}
+            yield pa.RecordBatch.from_pydict({"answer": [json.dumps(answer)]})
 
     try:
-        answers = context.parallelize(range(n_tasks), n_tasks).mapPartitions(work).collect()
+        asked = session.range(0, n_tasks, 1, n_tasks).mapInArrow(portable(session, work), "answer string")
+        answers = [json.loads(row.answer) for row in asked.collect()]
     except Exception as error:
         raise StageError(
             "an executor cannot run lakebed's Python",
@@ -171,7 +163,8 @@ def _first_task(session: SparkSession) -> "Future[int]":
     return answer
 
 
-def _code_zip() -> Path:
+def code_zip() -> Path:
+    """Lakebed's code, in a folder that ends with this process."""
     folder = tempfile.mkdtemp(prefix="lakebed-code-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return write_code_zip(Path(folder))

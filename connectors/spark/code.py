@@ -29,6 +29,9 @@ EXECUTOR_PACKAGES = (
     "rich",
     "psutil",
     "obstore",
+    "fastavro",
+    "cramjam",
+    "pyroaring",
 )
 PACKAGE = "lakebed"
 _KERNELS = {".nbi", ".nbc"}

@@ -11,6 +11,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from lakebed.connectors.spark.connect import is_connect
 from lakebed.connectors.spark.failures import NONE_ALIVE
 
 _POLL_S = 1.0
@@ -25,6 +26,9 @@ def executors_watch(timeout_s: float, tell: Callable[[str], None]) -> Callable[[
     """
 
     def begin(session: SparkSession) -> None:
+        # a Connect server's executors are its own affair
+        if is_connect(session):
+            return
         threading.Thread(target=_watch, args=(session, timeout_s, tell), name="executors", daemon=True).start()
 
     return begin

@@ -4,7 +4,7 @@ import re
 import traceback
 
 from lakebed.connectors import errors
-from lakebed.connectors.errors import LakeError, SparkLostError, StageError
+from lakebed.connectors.errors import ConfigError, LakeError, SparkLostError, StageError
 
 # the reason of jobs that are ended since a cluster has no executor left
 NONE_ALIVE = "no executor is alive"
@@ -18,6 +18,10 @@ _LOST = re.compile(
     r"ExecutorLost|ExecutorDeadException|Executor heartbeat timed out|SparkContext was shut down|" + NONE_ALIVE
 )
 _MAX_TEXT = 300
+# of a Connect server; its default is all that PySpark's client sends and takes
+MESSAGE_LIMIT, MESSAGE_BYTES = "spark.connect.grpc.maxInboundMessageSize", 128 << 20
+# gRPC's words, of the server and of the client
+_TOO_LARGE = re.compile(r"RESOURCE_EXHAUSTED|[Mm]essage (exceeds maximum size|larger than max)")
 
 
 def typed_failure(error: BaseException) -> LakeError | None:
@@ -30,12 +34,25 @@ def typed_failure(error: BaseException) -> LakeError | None:
     text = str(error).strip() or type(error).__name__
     if found := _OURS.findall(text):
         return _ours(*found[-1])
+    if _TOO_LARGE.search(text):
+        return too_large(root_cause(error))
     kind = SparkLostError if _is_way_lost(error) or _LOST.search(text) else StageError
     return kind(
         "a Spark job failed",
         value=root_cause(error),
         expected="a JVM and workers that live until the stage is done",
         hint="run the same command again: finished stages are kept; `lakebed doctor --spark` checks memory and Java",
+    )
+
+
+def too_large(found: str) -> LakeError:
+    """The error of a job whose message the server does not take."""
+    return ConfigError(
+        "a job is too large to be sent through Spark Connect",
+        value=found,
+        expected=f"a message of at most {MESSAGE_BYTES:,} bytes, or what {MESSAGE_LIMIT} of the server says",
+        hint="another master: spark://host:port, yarn or k8s://…; or raise the stage's `local_max` setting, if the "
+        "memory of this machine is enough",
     )
 
 

@@ -7,6 +7,7 @@ tables with deletion vectors or renamed columns, and results too large for one p
 from typing import TYPE_CHECKING, Any
 
 from lakebed.connectors.errors import SourceError
+from lakebed.connectors.spark.connect import is_connect
 from lakebed.connectors.spark.jars import S3_JARS
 from lakebed.connectors.storage import Storage, is_object_store
 
@@ -34,7 +35,8 @@ def spark_uri(uri: str) -> str:
 def has_connector(session: "SparkSession", uri: str) -> bool:
     """Whether the session can reach this address; local ones always."""
     scheme = spark_uri(uri).partition("://")[0]
-    if scheme not in _CONNECTORS:
+    # of a Connect server nobody knows before it is asked for the table
+    if scheme not in _CONNECTORS or is_connect(session):
         return True
     jvm: Any = session.sparkContext._jvm
     return bool(jvm.org.apache.spark.util.Utils.classIsLoadable(_CONNECTORS[scheme][0]))

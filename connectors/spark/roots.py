@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from lakebed.connectors.errors import ConfigError, LakeError
 from lakebed.connectors.spark.cluster import ask_executors
 from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.connect import is_connect
 from lakebed.connectors.storage import Storage, is_object_store
 
 _FOLDER = "probe"
@@ -19,7 +20,7 @@ def roots_check(lake: str, artifacts: str) -> Callable[[SparkSession], None]:
     """The check of a session, for `SessionStarter.checks`; a local session has nothing to check."""
 
     def check(session: SparkSession) -> None:
-        if not SparkConfig(master=session.sparkContext.master).is_local:
+        if is_connect(session) or not SparkConfig(master=session.sparkContext.master).is_local:
             require_shared_roots(session, lake, artifacts)
 
     return check

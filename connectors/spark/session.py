@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 from pyspark import SparkContext
@@ -17,21 +17,26 @@ from pyspark.sql import SparkSession
 
 from lakebed.connectors.errors import ConfigError, LakeError, SparkLostError, StageError
 from lakebed.connectors.spark.archive import archive_flags
-from lakebed.connectors.spark.cluster import adopted, join_cluster, require_delta, submitted_settings
-from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.cluster import adopted, code_zip, join_cluster, require_delta
+from lakebed.connectors.spark.config import REMOTE_VARIABLE, SparkConfig
+from lakebed.connectors.spark.connect import connect, forget, is_connect, n_cores, portable
 from lakebed.connectors.spark.failures import root_cause
 from lakebed.connectors.spark.fetch import present_jars
 from lakebed.connectors.spark.gateway import SHORT_RUN, jvm_command, start_gateway
 from lakebed.connectors.spark.jars import class_path, find_jars, s3_jars
 from lakebed.connectors.spark.java import find_java
 from lakebed.connectors.spark.masters import require_master
-from lakebed.connectors.spark.settings import pinned_settings, session_settings, worker_environment, worker_python
-from lakebed.connectors.spark.submitted import is_submitted
+from lakebed.connectors.spark.settings import (
+    CLIENT_PINS,
+    pinned_settings,
+    session_settings,
+    worker_environment,
+    worker_python,
+)
+from lakebed.connectors.spark.submitted import is_submitted, submitted_settings
 
 T = TypeVar("T")
 _STOP_TIMEOUT_S = 120
-# a driver that they run asks for executors by addresses of its own
-_ITS_OWN = ("yarn", "k8s:")
 # from the moment at which a dying JVM no longer answers to its end
 _DYING_S = 2.0
 # Spark answers these in another spelling
@@ -78,16 +83,17 @@ class SessionStarter:
             ConfigError: if Java or jars are missing, or another session runs in this process with other settings.
             StageError: if the JVM or Spark does not start; a transient one if the JVM died meanwhile.
         """
+        started = self._started()
         try:
-            session = self._started().result()
+            session = started.result()
         except SparkLostError:
             # whoever tries again gets a new one
-            self.stop()
+            self.stop(started)
             raise
-        if session.sparkContext._jsc is not None and not _is_jvm_gone():
+        if not _is_over(session):
             return session
-        # somebody has stopped it, as `spark.stop()` in a notebook does, or its JVM has died
-        self.stop()
+        # as `spark.stop()` in a notebook does
+        self.stop(started)
         return self._started().result()
 
     def _started(self) -> "Future[SparkSession]":
@@ -106,14 +112,22 @@ class SessionStarter:
                 self._warm = _in_background("spark-warm-up", lambda: _touch_every_core(self.get()))
             return self._warm
 
-    def stop(self) -> None:
-        """Stops the session and its JVM, and waits for both. Does nothing when none was started."""
+    def stop(self, only: "Future[SparkSession] | None" = None) -> None:
+        """Stops the session and its JVM, and waits for both; nothing where none was started, or another than `only`.
+
+        Another thread may have met the same end, and have a new session by now.
+        """
         with self._lock:
+            if only is not None and only is not self._session:
+                return
             session, self._session, self._warm = self._session, None, None
             self.seconds = self.ready_at = None
         if session is not None and session.exception() is None:
             _stop_session(session.result())
-            _stop_jvm()
+            if self.config.is_connect:
+                forget()
+            else:
+                _stop_jvm()
         elif session is not None and (SparkContext._active_spark_context is not None or _is_jvm_gone()):
             _stop_context(SparkContext._active_spark_context)
             _stop_jvm()
@@ -170,6 +184,8 @@ def shared_session(config: SparkConfig) -> SessionStarter:
 
 
 def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> SparkSession:
+    if config.is_connect:
+        return connect(config, CLIENT_PINS, code_zip)
     jars = [] if is_submitted() else [*present_jars(config.jars), *s3_jars()]
     submitted = submitted_settings()
     config = adopted(config, submitted)
@@ -177,8 +193,8 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
     checked = settings if submitted is None else pinned_settings(submitted) | config.conf
     if SparkContext._active_spark_context is not None:
         settings = checked
-    elif not config.is_local and not (submitted is not None and config.master.startswith(_ITS_OWN)):
-        require_master(config.master)
+    else:
+        require_master(config.master, is_submitted=submitted is not None)
     if config.event_log and "://" not in config.event_log:
         Path(config.event_log).expanduser().mkdir(parents=True, exist_ok=True)
     try:
@@ -201,11 +217,11 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
 
 
 def _launch(config: SparkConfig, settings: Mapping[str, str], jvm_flags: Sequence[str] | None) -> None:
-    """The driver's JVM, if none runs yet; a local one with flags for short runs."""
+    """The driver's JVM, if none runs yet, with flags for short runs: of a cluster it only plans and schedules."""
     if SparkContext._gateway is not None:
         return
     java, jars = find_java(), find_jars(config.jars)
-    flags = [*SHORT_RUN, *(archive_flags(java, jars) if jvm_flags is None else jvm_flags)] if config.is_local else []
+    flags = [*SHORT_RUN, *(archive_flags(java, jars) if jvm_flags is None else jvm_flags)]
     environment = worker_environment(config)
     os.environ["PYSPARK_DRIVER_PYTHON"] = environment["PYSPARK_DRIVER_PYTHON"]
     classes = class_path(jars, s3_jars())
@@ -214,10 +230,16 @@ def _launch(config: SparkConfig, settings: Mapping[str, str], jvm_flags: Sequenc
 
 
 def _get_or_create(settings: Mapping[str, str]) -> SparkSession:
-    builder = SparkSession.builder
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
+    # another master was named, and PySpark would follow this all the same
+    remote = os.environ.pop(REMOTE_VARIABLE, None)
+    try:
+        builder = SparkSession.builder
+        for name, value in settings.items():
+            builder = builder.config(name, value)
+        return builder.getOrCreate()
+    finally:
+        if remote is not None:
+            os.environ[REMOTE_VARIABLE] = remote
 
 
 def _check(session: SparkSession, settings: Mapping[str, str]) -> None:
@@ -249,9 +271,16 @@ def _is_jvm_gone(within_s: float = 0.0) -> bool:
     return process.poll() is not None
 
 
+def _is_over(session: SparkSession) -> bool:
+    """Whether somebody has stopped the session, or its JVM is gone."""
+    if is_connect(session):
+        return bool(cast("Any", session).is_stopped)
+    return session.sparkContext._jsc is None or _is_jvm_gone()
+
+
 def _stop_session(session: SparkSession) -> None:
     """Stops a session; one whose JVM is gone cannot be told, so Python's side of it is only forgotten."""
-    if not _is_jvm_gone():
+    if is_connect(session) or not _is_jvm_gone():
         session.stop()
         return
     _stop_context(session.sparkContext)
@@ -279,8 +308,8 @@ def _stop_jvm() -> None:
 
 
 def _touch_every_core(session: SparkSession) -> None:
-    cores = session.sparkContext.defaultParallelism
-    session.range(0, cores, 1, cores).mapInArrow(_pass_on, "id long").collect()
+    cores = n_cores(session)
+    session.range(0, cores, 1, cores).mapInArrow(portable(session, _pass_on), "id long").collect()
 
 
 def _pass_on(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lakebed.connectors.python_process import SAFE_PATH, code_root, python_path
 from lakebed.connectors.spark.code import ZIP_NAME
-from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.config import REMOTE_VARIABLE, SparkConfig
 from lakebed.connectors.spark.daemon import PRELOAD_VARIABLE
 from lakebed.connectors.spark.jars import find_set, jar_set
 
@@ -20,6 +20,8 @@ _PINS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
+# those of them that a client of Spark Connect chooses; the others are its server's
+CLIENT_PINS = {name: value for name, value in _PINS.items() if "catalog" not in name}
 _DEFAULTS = {
     "spark.app.name": "lakebed",
     # a small table's state in one partition: without it each read of a state runs 50 tasks
@@ -82,8 +84,9 @@ def s3_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 def worker_environment(config: SparkConfig) -> dict[str, str]:
     """Environment of a JVM that we start, and so of a local session's Python workers: this Python, and our code."""
-    # with SPARK_HOME, workers would import PySpark from its zip, which keeps no byte code
-    kept = {name: value for name, value in os.environ.items() if name not in {"SPARK_HOME", "SPARK_TESTING"}}
+    # with SPARK_HOME, workers would import PySpark from its zip, which keeps no byte code; the JVM's master is named
+    left_out = {"SPARK_HOME", "SPARK_TESTING", REMOTE_VARIABLE}
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
     kept |= {"SPARK_LOCAL_IP": "127.0.0.1"} if config.is_local else {}
     return kept | {
         **SAFE_PATH,

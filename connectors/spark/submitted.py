@@ -1,4 +1,4 @@
-"""Whether spark-submit started this process; loads nothing."""
+"""Whether spark-submit started this process, and what it has chosen; loads nothing but what is asked for."""
 
 import os
 
@@ -9,3 +9,18 @@ ENTRY_NAME = "spark_submit.py"
 def is_submitted() -> bool:
     """Whether a JVM was there first: master, memory and jars are then chosen already."""
     return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def submitted_settings() -> dict[str, str] | None:
+    """What spark-submit, or whoever made this process's session, has chosen already; None where nobody did."""
+    from pyspark import SparkConf, SparkContext
+
+    if (context := SparkContext._active_spark_context) is not None:
+        return dict(context.getConf().getAll())
+    if not is_submitted():
+        return None
+    SparkContext._ensure_initialized()
+    found = dict(SparkConf(_jvm=SparkContext._jvm).getAll())
+    if found.get("spark.app.name") == ENTRY_NAME:
+        del found["spark.app.name"]
+    return found

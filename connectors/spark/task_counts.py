@@ -1,11 +1,14 @@
 """How far a Spark job is, for progress bars."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+
+from lakebed.connectors.spark.connect import is_connect
 
 _POLL_S = 0.5
 
@@ -16,6 +19,10 @@ def counted_tasks(session: SparkSession, advance: Callable[[int], None]) -> Iter
 
     Counts whatever runs in the session meanwhile, which is one job: stages follow each other.
     """
+    if is_connect(session):
+        with _told_by_server(session, advance):
+            yield
+        return
     is_over = threading.Event()
     watcher = threading.Thread(target=_watch, args=(session, advance, is_over), daemon=True)
     watcher.start()
@@ -24,6 +31,24 @@ def counted_tasks(session: SparkSession, advance: Callable[[int], None]) -> Iter
     finally:
         is_over.set()
         watcher.join()
+
+
+@contextmanager
+def _told_by_server(session: SparkSession, advance: Callable[[int], None]) -> Iterator[None]:
+    n_counted: dict[int, int] = {}
+
+    def count(stages: Iterable[Any], **_: Any) -> None:
+        for stage in stages:
+            if stage.num_completed_tasks > n_counted.get(stage.stage_id, 0):
+                advance(stage.num_completed_tasks - n_counted.get(stage.stage_id, 0))
+                n_counted[stage.stage_id] = stage.num_completed_tasks
+
+    client = cast("Any", session)
+    client.registerProgressHandler(count)
+    try:
+        yield
+    finally:
+        client.removeProgressHandler(count)
 
 
 def _watch(session: SparkSession, advance: Callable[[int], None], is_over: threading.Event) -> None:

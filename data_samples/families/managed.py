@@ -1,7 +1,7 @@
 """A lake with tables that other systems keep, beside ordinary tables and copies that tempt a planner.
 
-The folders have the shape of real ones, as far as telling them apart needs: of Iceberg, Hudi, Lance, DuckLake, Paimon,
-Kudu and ClickHouse the log or metadata is a stub, the Parquet files are real.
+The folders have the shape of real ones, as far as telling them apart needs: of Iceberg, Hudi, Hive, Lance, DuckLake,
+Paimon, Kudu and ClickHouse the log or metadata is a stub, the Parquet files are real.
 """
 
 import json
@@ -116,7 +116,19 @@ def _hudi(root: Path) -> dict[str, str]:
         _text(folder / ".hoodie" / f"{commit}.commit", "{}")
     _text(folder / ".hoodie" / "hoodie.properties", "hoodie.table.name=orders\nhoodie.table.type=COPY_ON_WRITE\n")
     _text(folder / "day=1" / ".hoodie_partition_metadata", "commitTime=20240101\n")
-    return {"hudi/orders": "hudi"}
+    # the partition of another table, copied without the timeline
+    shutil.copytree(folder / "day=1", root / "hudi_copied" / "day=1")
+    return {"hudi/orders": "hudi", "hudi_copied": "hudi"}
+
+
+def _hive(root: Path) -> dict[str, str]:
+    """Two writes and a delete of a transactional table: rows 100 to 300 are in it once, and gone again."""
+    folder = root / "hive" / "sales" / "day=1"
+    _parquet(folder / "base_0000001" / "bucket_00000.parquet", _rows(0, 200))
+    _parquet(folder / "delta_0000002_0000002_0000" / "bucket_00000.parquet", _rows(100, 300))
+    _parquet(folder / "delete_delta_0000003_0000003_0000" / "bucket_00000.parquet", _rows(100, 300))
+    _text(folder / "delta_0000002_0000002_0000" / "_orc_acid_version", "2")
+    return {"hive/sales": "hive"}
 
 
 def _lance(root: Path) -> dict[str, str]:
@@ -162,7 +174,9 @@ def _engines(root: Path) -> dict[str, str]:
     return {"kudu": "kudu", "clickhouse": "clickhouse", "engine": "unknown"}
 
 
-_WRITERS: tuple[Callable[[Path], dict[str, str]], ...] = (_iceberg, _hudi, _lance, _ducklake, _paimon, _engines)
+_WRITERS: tuple[Callable[[Path], dict[str, str]], ...] = (
+    _iceberg, _hudi, _hive, _lance, _ducklake, _paimon, _engines,
+)  # fmt: skip
 
 
 def _write_plain(root: Path) -> set[str]:

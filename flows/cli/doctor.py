@@ -30,7 +30,8 @@ def doctor(
     else:
         for check in checks:
             print_text(f"{'ok  ' if check.is_ok else 'FAIL'}  {check.name}: {check.found}")
-            if not check.is_ok:
+            # what is no fault may still be worth a command
+            if check.fix and check.fix not in check.found:
                 print_text(f"      fix: {check.fix}")
     if not all(check.is_ok for check in checks):
         raise typer.Exit(1)

@@ -35,6 +35,8 @@ def explain(
         f"its columns lie in {found.n_schema_parents:,} other tables; "
         f"{found.n_schema_children:,} other tables have no columns but its own"
     )
+    if answer.topic is not None:
+        print_text(f"topic: {printable(' / '.join(answer.topic.path))}")
     shown = answer[:limit]
     rows = ((pair.child, pair.parent, pair.verdict, pair.step, pair.reason) for pair in shown)
     print_table("", ("child", "parent", "verdict", "step", "why"), rows)

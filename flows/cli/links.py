@@ -1,18 +1,14 @@
 """`lakebed links predict`: likely missing links."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lakebed.flows.cli.options import Artifacts, AsJson, ConfigOption, asked
 from lakebed.flows.cli.output import print_lines, print_table, print_text
 
-if TYPE_CHECKING:
-    from lakebed.answers import PredictedLink
-
 links = typer.Typer(name="links", help="Likely missing links of the graph.", no_args_is_help=True)
-SHOWN_RUNGS = 3
 
 
 @links.callback()
@@ -43,12 +39,7 @@ def predict(
     else:
         print_table(
             "likely missing links",
-            ("chance", "", "source", "target", "evidence"),
-            ((f"{row.chance:.3f}", row.kind, row.source, row.target, _evidence(row)) for row in found),
+            ("chance", "", "source", "target", "why"),
+            ((f"{row.chance:.3f}", row.kind, row.source, row.target, row.why) for row in found),
             right=(0,),
         )
-
-
-def _evidence(row: "PredictedLink") -> str:
-    scores = list(row.evidence.items())
-    return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in scores[:SHOWN_RUNGS] + scores[-1:])

@@ -4,6 +4,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from gc import set_threshold
 from types import FrameType
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from lakebed.connectors.places import keep_kernels_in_cache
 from lakebed.connectors.redaction import redacted
 from lakebed.connectors.rights import forbid_shared_writes
 from lakebed.connectors.version import VERSION
+from lakebed.flows.cli.changes import changes
 from lakebed.flows.cli.config import config
 from lakebed.flows.cli.containments import containments
 from lakebed.flows.cli.demo import demo
@@ -33,6 +35,7 @@ from lakebed.flows.cli.serve import serve
 from lakebed.flows.cli.status import status
 from lakebed.flows.cli.summarize import decode, summarize
 from lakebed.flows.cli.tables import tables
+from lakebed.flows.cli.topics import topics
 
 VERBS = (
     doctor,
@@ -49,8 +52,10 @@ VERBS = (
     joinable,
     search,
     keys,
+    topics,
     neighbours,
     report,
+    changes,
     status,
     gc,
     serve,
@@ -108,6 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     is_json = "--json" in given
     forbid_shared_writes()
     keep_kernels_in_cache()
+    # metadata of a lake is a million objects that live long: at Python's own threshold, a fifth of the time is spent on
+    # looking for circles among them
+    set_threshold(50_000, 20, 50)
     for number in STOPS:
         signal.signal(number, _stop)
     try:

@@ -1,5 +1,6 @@
 """`lakebed run`: the chain on a lake."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from lakebed.words import changes_text, counted, human_bytes, may_go_text, other
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lakebed.config import LakebedConfig
     from lakebed.tables import TableRow
 
 
@@ -33,23 +35,41 @@ def run(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Runs the chain and prints what it found."""
     from lakebed.config import load_config
-    from lakebed.flows.runner import chosen_runner
-    from lakebed.run import run as run_chain
-    from lakebed.tables import unreadable_tables
-    from lakebed.tasks.runtime.logs import configure
-    from lakebed.tasks.runtime.progress import shown
+    from lakebed.connectors.imports import import_arrow
 
     values = overrides(lake, artifacts, strict=strict or None, paranoid=paranoid or None)
     values |= {"full": True} if full else {}
     values |= {"spark": {"master": master}} if master else {}
     values |= {"engine": engine} if engine else {}
     settings = load_config(config, values)
+    _require_master(settings)
+    import_arrow()
+    from lakebed.flows.runner import chosen_runner
+    from lakebed.run import run as run_chain
+    from lakebed.tables import unreadable_tables
+    from lakebed.tasks.runtime.logs import configure
+    from lakebed.tasks.runtime.progress import shown
+
     configure(settings.logging)
     result = run_chain(settings, to=to, only=only, progress=shown(), runner=chosen_runner(settings))
     if as_json:
         print_json(result.as_dict())
     else:
         print_summary(result.as_dict(), unreadable_tables(settings.artifacts, result.record), settings.artifacts)
+
+
+def _require_master(settings: "LakebedConfig") -> None:
+    """Before a run is even imported, where nothing can be reused, so that the cluster is wanted for sure.
+
+    Raises: ConfigError: if the cluster's master cannot be reached.
+    """
+    from lakebed.connectors.spark.masters import require_master
+    from lakebed.connectors.spark.submitted import is_submitted
+    from lakebed.connectors.storage import is_object_store
+
+    root = settings.artifacts
+    if settings.engine != "local" and not is_object_store(root) and not Path(root, "runs").exists():
+        require_master(settings.spark.master, is_submitted=is_submitted())
 
 
 def print_summary(result: dict[str, Any], unreadable: "Sequence[TableRow]" = (), artifacts: str = "") -> None:
@@ -75,7 +95,7 @@ def print_summary(result: dict[str, Any], unreadable: "Sequence[TableRow]" = (),
     print_text()
     print_text(
         f"{counted(result.get('tables', 0), 'table')} in {counted(result.get('distinct_schemas', 0), 'schema')}, "
-        f"{result.get('unreadable', 0):,} unreadable"
+        f"{max(len(unreadable), result.get('unreadable', 0)):,} unreadable"
     )
     print_unreadable(unreadable, artifacts)
     if others := others_text(result.get("other_files"), result.get("other_bytes")):
@@ -94,5 +114,7 @@ def print_summary(result: dict[str, Any], unreadable: "Sequence[TableRow]" = (),
             f"graph: {graph['nodes']:,} nodes, {graph['edges']:,} edges; its summary costs {summary['cost']:,}, "
             f"{summary['ratio']:.3f} of the edges"
         )
+    if result.get("changed"):
+        print_text(f"since the run before: {result['changed']}; next: lakebed changes --artifacts {artifacts}")
     if result["report"]:
         print_text(f"report: {result['report']}")

@@ -27,23 +27,31 @@ def serve(  # noqa: PLR0913 - one argument an option
     timezone: Annotated[str, typer.Option("--timezone", help="Time zone of the schedule; UTC by default.")] = "",
     to: Annotated[str, typer.Option("--to", help="Last stage of the chain; the index where none is named.")] = "",
     name: Annotated[str, typer.Option("--name", help="End of the deployments' names, for a second root.")] = "",
-    pool: Annotated[str, typer.Option("--pool", help="Process work pool; made if it is not there.")] = POOL,
+    pool: Annotated[str, typer.Option("--pool", help="Work pool; a process pool is made if it is not there.")] = POOL,
     silent: Annotated[
         int, typer.Option("--silent", help="Seconds without a heartbeat until a run is crashed.", min=MIN_SILENT_S)
     ] = SILENT_S,
+    health: Annotated[
+        bool,
+        typer.Option(
+            "--health", help="Answer at http://127.0.0.1:8080/health; PREFECT_WORKER_WEBSERVER_PORT moves it."
+        ),
+    ] = False,
     register_only: Annotated[bool, typer.Option("--register-only", help="Register, and start no worker.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Registers the deployments at the Prefect server of PREFECT_API_URL, then works for them until it is stopped."""
     from lakebed.chain import chosen_stages
     from lakebed.config import DEFAULT_FILE, load_config
-    from lakebed.flows.serving import Schedule, Serving, register, require_server, work
+    from lakebed.flows.schedules import Schedule
+    from lakebed.flows.serving import ELSEWHERE, PROCESS, Serving, register, require_server, work
 
     settings = load_config(config, overrides(lake, artifacts))
     chosen_stages(to or None)
     require_server()
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_WORKER_WEBSERVER_HOST", "127.0.0.1")
     file = config or Path(DEFAULT_FILE)
     serving = Serving(
         config=settings,
@@ -53,6 +61,8 @@ def serve(  # noqa: PLR0913 - one argument an option
         to=to,
         schedule=Schedule(cron, interval, timezone),
         silent_s=silent,
+        has_health=health,
+        pool_types=ELSEWHERE if register_only else PROCESS,
     )
     _say(register(serving), as_json=as_json)
     if not register_only:

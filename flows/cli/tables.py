@@ -22,7 +22,7 @@ def tables(
     unreadable: Annotated[bool, typer.Option("--unreadable", help="Only those that could not be read.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List every table: format, rows, bytes, columns, zone, and whether it was read, why not, or set aside."""
+    """List every table: format, rows, bytes, columns, zone, topic, and whether it was read, why not, or set aside."""
     from lakebed.artifacts import newest_run
     from lakebed.quarantine import lake_settings
     from lakebed.tables import INVENTORY, lake_tables
@@ -35,13 +35,18 @@ def tables(
         print_json(found.as_dict())
         return
     if not unreadable:
-        title, header = counted(len(found), "table"), ("table", "format", "rows", "bytes", "columns", "zone", "state")
+        title, header = (
+            counted(len(found), "table"),
+            ("table", "format", "rows", "bytes", "columns", "zone", "topic", "state"),
+        )
         print_table(title, header, map(_cells, found), right=(2, 3, 4))
     for row in found:
         if row.notes:
             print_text(f"{row.name}: {row.notes}")
+        if row.renderings:
+            print_text(f"{row.name}: written as {row.renderings}")
     for row in found.of_state("unreadable"):
-        print_text(_told(row) + (f"; {row.hint}" if row.hint else ""))
+        print_text(_told(row))
     if others := others_text(found.n_other_files, found.other_bytes):
         print_text(others)
 
@@ -57,8 +62,8 @@ def print_unreadable(rows: "Sequence[TableRow]", artifacts: str) -> None:
 def _cells(row: "TableRow") -> tuple[str, ...]:
     n_bytes = "" if row.n_bytes is None else human_bytes(row.n_bytes)
     counts = ["" if count is None else f"{count:,}" for count in (row.n_rows, row.n_columns)]
-    return row.name, row.format, counts[0], n_bytes, counts[1], row.zone, row.state
+    return row.name, row.format, counts[0], n_bytes, counts[1], row.zone, row.topic, row.state
 
 
 def _told(row: "TableRow") -> str:
-    return f"{row.name} cannot be read: {row.reason}"
+    return f"{row.name} cannot be read: {row.reason}" + (f"; {row.hint}" if row.hint else "")

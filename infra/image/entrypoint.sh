@@ -9,4 +9,6 @@ if [ -d "$baked" ] && [ ! -d "$NUMBA_CACHE_DIR" ]; then
     # two processes that start at once: the second keeps what the first put there
     mv -T "$part" "$NUMBA_CACHE_DIR" 2>/dev/null || rm -rf "$part"
 fi
+# set to nothing it would be taken for an address
+if [ -z "${AWS_ENDPOINT_URL:-}" ]; then unset AWS_ENDPOINT_URL; fi
 exec "$@"

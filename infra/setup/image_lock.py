@@ -20,7 +20,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "requirements"
 # file → extras of lakebed in it
-LISTS = {"image.txt": ("http",), "image-links.txt": ("http", "links")}
+_EXTRAS = ("http", "iceberg", "iceberg-hive", "iceberg-postgresql", "mariadb", "sqlserver", "workbooks")
+LISTS = {"image.txt": _EXTRAS, "image-links.txt": (*_EXTRAS, "links")}
 # builds the editable install, so that nothing is fetched that is not locked
 BUILD = ("setuptools",)
 _PLATFORMS = tuple(

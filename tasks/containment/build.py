@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from lakebed.connectors.storage import join_uri
 from lakebed.tasks.containment import outcome
+from lakebed.tasks.containment.asked import LEFT_OUT_KEY, MAX_READINGS
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.previous import PATHS, ROW_HASHES_FOLDER, load_state, save_state
 from lakebed.tasks.containment.reuse import Previous
@@ -51,6 +52,10 @@ def build_artifact(
     if wrong:
         named = {view.lake.names[table]: sorted(tokens) for table, tokens in sorted(wrong.items())}
         found = replace(found, summary={**found.summary, SUMMARY_KEY: named})
+    if view.left_out:
+        more = {view.lake.names[table]: n for table, n in sorted(view.left_out.items())}
+        found = replace(found, summary={**found.summary, LEFT_OUT_KEY: more})
+        shown().note(f"{len(more)} text tables are asked as text in more than {MAX_READINGS} ways: pairs are undecided")
     with shown().step("Publishing containments"):
         ref = stage.publish(found.tables, found.summary, metrics, side_files=found.side_files)
     # whatever follows may take long: the answer is there, checked, and can be asked for

@@ -10,16 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceError
+from lakebed.tasks.containment.asked import MAX_READINGS
 from lakebed.tasks.containment.kernel.min_max import Refutation, refute_pairs
 from lakebed.tasks.containment.kernel.schema_graph import Int32, schema_edges
 from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics, read_inventory
+from lakebed.tasks.containment.text_columns import TextColumns, compared_words, dotted
 from lakebed.tasks.containment.trust import SUMMARY_KEY
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 REASONS = {
     Refutation.ROWS: "the child has more rows than the parent",
-    Refutation.TYPE: "the types of {column} cannot be equal: {child_type} against {parent_type}; "
-    "`lake.text.types` gives a column of a text file another",
+    Refutation.TYPE: "the types of {column} cannot be equal: {child_type} against {parent_type}",
     Refutation.NULLS: "{column} has nulls in the child and none in the parent",
     Refutation.NO_VALUES: "{column} has values in the child and none in the parent",
     Refutation.MINIMUM: "the minimum of {column} is smaller in the child: {child_min} against {parent_min}",
@@ -28,7 +29,7 @@ REASONS = {
     Refutation.VALUES: "{column} has partition values in the child that the parent lacks",
 }
 _LOOKS_EQUAL = " ({child_type} against {parent_type}: written alike, and not the same number)"
-MAX_NAMES = 5
+MAX_NEAR = 5
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,23 @@ class _Known:
 
 
 def explain_table(
-    store: ArtifactStore, inventory: ArtifactRef, containment: ArtifactRef, name: str, *, strict_types: bool = False
+    store: ArtifactStore,
+    inventory: ArtifactRef,
+    containment: ArtifactRef,
+    name: str,
+    *,
+    strict_types: bool = False,
+    is_canonical: bool = False,
 ) -> Explanation:
     """Explains every pair of a table that its schema admits.
+
+    Args:
+        store: of the artifacts.
+        inventory: of a run.
+        containment: of the same run.
+        name: of the table.
+        strict_types: whether types were compared strictly.
+        is_canonical: whether each type of text has one rendering only.
 
     Raises:
         SourceError: if there is no such table; near names are suggested.
@@ -90,13 +105,15 @@ def explain_table(
     named = store.manifest(containment).summary.get(SUMMARY_KEY, {})
     numbers = dict(zip(tables["name"].to_pylist(), tables["table_id"].to_pylist(), strict=True))
     wrong = {numbers[name_]: tokens for name_, tokens in named.items()}
-    parts = read_inventory(store, inventory, wrong, strict_types=strict_types)
+    parts, left_out = read_inventory(store, inventory, wrong, strict_types=strict_types)
     extras = (parts.file_bounds, parts.partition_values)
     lake = load_statistics(parts.tables, parts.columns, parts.files, extras, strict_types=strict_types)
     table = _table_id(lake, name)
     children, parents = _schema_pairs(lake, table)
     known = _known(store, containment, table)
-    pairs = tuple(_verdicts(lake, parts.columns, (children, parents), known))
+    staged_root = store.folder(inventory.stage, inventory.key)
+    texts = TextColumns(parts, lake, staged_root, is_strict=strict_types, is_canonical=is_canonical)
+    pairs = (*_verdicts(texts, (children, parents), known), *_undecided(lake, (children, parents), left_out))
     row = tables.slice(table, 1).to_pylist()[0]
     return Explanation(
         table=lake.names[table],
@@ -113,7 +130,7 @@ def _table_id(lake: LakeStatistics, name: str) -> int:
         return lake.names.index(name)
     import difflib
 
-    near = difflib.get_close_matches(name, lake.names, MAX_NAMES, 0.4)
+    near = difflib.get_close_matches(name, lake.names, MAX_NEAR, 0.4)
     raise SourceError(
         "the lake has no such table",
         value=name,
@@ -154,9 +171,8 @@ def _by_pair(rows: pa.Table, table: int) -> dict[tuple[int, int], dict[str, Any]
     return {(row["child_id"], row["parent_id"]): row for row in mine.to_pylist()}
 
 
-def _verdicts(
-    lake: LakeStatistics, columns: pa.Table, pairs: tuple[Int32, Int32], known: _Known
-) -> Iterator[PairVerdict]:
+def _verdicts(texts: TextColumns, pairs: tuple[Int32, Int32], known: _Known) -> Iterator[PairVerdict]:
+    lake = texts.lake
     reasons, entries = refute_pairs(lake.bounds, *pairs, is_bag=known.is_bag)
     trivial = lake.bounds.trivial_tables()
     for place, pair in enumerate(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)):
@@ -169,19 +185,36 @@ def _verdicts(
         elif trivial[pair[0]]:
             verdict = PairVerdict(*names, "definition", "contained", "the child has no rows, or nothing but nulls", {})
         elif reasons[place]:
-            words = _words(lake, columns, pair, Refutation(int(reasons[place])), int(entries[place]))
-            verdict = PairVerdict(*names, "min_max", "not contained", words, {})
+            words, facts = _words(texts, pair, Refutation(int(reasons[place])), int(entries[place]))
+            verdict = PairVerdict(*names, "min_max", "not contained", words, facts)
         else:
             verdict = _by_content(names, tables, known)
-        as_text = lake.compared_as_text(*pair)
-        yield replace(verdict, reason=verdict.reason + _compared_as_text(as_text)) if as_text else verdict
+        columns = texts.compared(*pair)
+        if columns and verdict.step != "definition":
+            # a pair of which one column's types cannot be equal is told of that column alone
+            words = "" if reasons[place] == Refutation.TYPE else compared_words(columns)
+            facts = {**verdict.facts, "text_columns": columns}
+            verdict = replace(verdict, reason=verdict.reason + words, facts=facts)
+        yield verdict
 
 
-def _compared_as_text(tokens: list[str]) -> str:
-    """Which columns a pair compares as text, though the text file's have a type, and how to have it otherwise."""
-    shown = ", ".join(_dotted(token) for token in tokens[:MAX_NAMES])
-    more = f" and {len(tokens) - MAX_NAMES} more" if len(tokens) > MAX_NAMES else ""
-    return f" ({shown}{more}: typed in the text file, compared as text with text)"
+def _undecided(lake: LakeStatistics, pairs: tuple[Int32, Int32], left_out: Mapping[int, int]) -> Iterator[PairVerdict]:
+    """Pairs that no reading was taken for."""
+    if not left_out:
+        return
+    reasons, _ = refute_pairs(lake.bounds, *pairs, is_bag=False)
+    ends = [lake.stands_for[side].tolist() for side in pairs]
+    is_read = dict.fromkeys(zip(*ends, strict=True), False)
+    for pair, reason in zip(zip(*ends, strict=True), reasons.tolist(), strict=True):
+        is_read[pair] |= reason != Refutation.READING
+    for (child, parent), is_told in is_read.items():
+        if not is_told and child != parent:
+            table = child if child in left_out else parent
+            words = (
+                f"{lake.names[table]} is asked as text in {MAX_READINGS + left_out[table]:,} ways, of which the first "
+                f"{MAX_READINGS} are compared; `containment.strict_types` compares none as text"
+            )
+            yield PairVerdict(lake.names[child], lake.names[parent], "min_max", "not decided", words, {})
 
 
 def _by_content(names: tuple[str, str], pair: tuple[int, int], known: _Known) -> PairVerdict:
@@ -218,20 +251,21 @@ def _compared(names: tuple[str, str], row: dict[str, Any]) -> PairVerdict:
     return PairVerdict(*names, step, "not contained", words, row)
 
 
-def _words(lake: LakeStatistics, columns: pa.Table, pair: tuple[int, int], reason: Refutation, entry: int) -> str:
+def _words(texts: TextColumns, pair: tuple[int, int], reason: Refutation, entry: int) -> tuple[str, dict[str, Any]]:
+    """A refutation by statistics in words, and the cell behind it where one is."""
+    lake, columns = texts.lake, texts.parts.columns
     if entry < 0:
-        return REASONS[reason]
+        return REASONS[reason], {}
     token = int(lake.bounds.token[entry])
     theirs = int(lake.entries(np.array([pair[1]]), np.array([token]))[0])
     mine, other = (columns.slice(int(lake.column_rows[place]), 1).to_pylist()[0] for place in (entry, theirs))
-    column = _dotted(lake.tokens[token])
     looks_equal = {
         Refutation.MINIMUM: mine["min_text"] == other["min_text"],
         Refutation.MAXIMUM: mine["max_text"] == other["max_text"],
     }
     told = REASONS[reason] + (_LOOKS_EQUAL if looks_equal.get(reason) else "")
-    return told.format(
-        column=column,
+    words = told.format(
+        column=dotted(lake.tokens[token]),
         child_type=mine["type"],
         parent_type=other["type"],
         child_min=mine["min_text"],
@@ -239,10 +273,8 @@ def _words(lake: LakeStatistics, columns: pa.Table, pair: tuple[int, int], reaso
         parent_min=other["min_text"],
         parent_max=other["max_text"],
     )
-
-
-def _dotted(token: str) -> str:
-    return ".".join(str(part) for part in json.loads(token))
+    more, facts = texts.in_the_way(*pair, token) if reason == Refutation.TYPE else ("", {})
+    return words + more, facts
 
 
 def _rank(pair: PairVerdict) -> tuple[int, float, str, str]:

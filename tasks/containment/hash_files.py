@@ -25,6 +25,7 @@ from lakebed.tasks.containment.kernel.proof import HashRows
 from lakebed.tasks.containment.kernel.schema_graph import Int32
 from lakebed.tasks.encoding.aes import round_keys
 from lakebed.tasks.encoding.counting import scatter
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.encoding.sums import add_sums, plain_sum
 from lakebed.tasks.runtime.previous import damaged
 
@@ -35,6 +36,7 @@ _ROW_BYTES = 16
 _MAGIC, _PACKED_MAGIC = 0x6C627231, 0x6C627232
 # packed rows are at most this part of the plain ones: those that hardly repeat are read without a copy
 _PACKED_SHARE = 0.75
+_PROBED, _FEW = 64, 16
 _SIZE = np.dtype("<u8")
 _HEADER = np.dtype([("magic", "<u4"), ("table", "<i4"), ("projection", "<i8"), ("n_rows", "<i8"), ("check", "<u8", 2)])
 # public on purpose: the checksum protects against accidents
@@ -132,10 +134,18 @@ class _OpenFile:
 
 def _packed(rows: UInt64) -> tuple[bytes, bytes, bytes] | None:
     """Size, the rows under Zstandard, and what fills them up; None where that saves little."""
+    if not _may_repeat(rows):
+        return None
     packed: bytes = _codec().compress(rows.data.cast("B"), asbytes=True)
     if len(packed) > _PACKED_SHARE * rows.nbytes:
         return None
     return np.array(len(packed), _SIZE).tobytes(), packed, bytes(-len(packed) % _SIZE.itemsize)
+
+
+def _may_repeat(rows: UInt64) -> bool:
+    """Whether rows repeat so often that packing may be worth its time, by those of one hash in 64."""
+    probe = rows[rows[:, 1] & np.uint64(_PROBED - 1) == 0, 0]
+    return len(probe) < _FEW or len(distinct(probe)) <= _PACKED_SHARE * len(probe)
 
 
 def _codec() -> pa.Codec:

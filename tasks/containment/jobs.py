@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from lakebed.connectors.errors import SourceBusyError, SourceError
+from lakebed.connectors.lake.batches import Split
 from lakebed.connectors.lake.files import place_uri
 from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
-from lakebed.connectors.lake.read import Split
 from lakebed.tasks.containment.hash_files import read_hash_rows
 from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.kernel.proof import PairCounts, PairSums, compare_pairs

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.lake.change import mark
+from lakebed.connectors.lake.iceberg.model import steady_casts
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.containment.hash_files import HashFile
 from lakebed.tasks.containment.kernel.proof import PairCounts
@@ -221,7 +222,7 @@ def _row_samples(content: ContentScan, kept: Int32) -> pa.Table:
     rows, projections = content.result.rows, content.plan.projections
     ids = np.array([projections[number][0] for number in rows.projection.tolist()], np.int64)
     tokens = pa.repeat(pa.scalar("", pa.string()), len(ids))
-    data = _binaries(rows.indptr * 16, rows.hashes)
+    data = binaries(rows.indptr * 16, rows.hashes)
     samples = pa.table([pa.array(rows.table), pa.array(ids), tokens, data], schema=_SAMPLES)
     return samples.filter(pa.array(np.isin(rows.table, kept)))
 
@@ -230,13 +231,13 @@ def _value_samples(view: LakeView, content: ContentScan, kept: Int32) -> pa.Tabl
     values, lake = content.result.values, view.lake
     table = np.repeat(np.arange(len(lake.names), dtype=np.int32), np.diff(lake.bounds.indptr))
     tokens = pa.array(lake.tokens, pa.string()).take(pa.array(lake.bounds.token))
-    data = _binaries(values.indptr * 8, values.hashes)
+    data = binaries(values.indptr * 8, values.hashes)
     projection = pa.array(np.zeros(len(table), np.int64))
     samples = pa.table([pa.array(table), projection, tokens, data], schema=_SAMPLES)
     return samples.filter(pa.array((values.level >= 0) & np.isin(table, kept)))
 
 
-def _binaries(offsets: Int64, words: np.ndarray[Any, np.dtype[np.uint64]]) -> pa.Array:
+def binaries(offsets: Int64, words: np.ndarray[Any, np.dtype[np.uint64]]) -> pa.Array:
     """One binary a row, cut from the words at the offsets, in bytes."""
     buffers = [None, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(np.ascontiguousarray(words))]
     return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
@@ -286,6 +287,19 @@ def table_readings(inventory: InventoryTables, table_ids: Sequence[int]) -> dict
     }
 
 
+def reading_digests(inventory: InventoryTables) -> dict[int, str]:
+    """One digest of each table's reading and of its columns, which a log may change without a file, by table_id."""
+    readings = table_readings(inventory, inventory.tables["table_id"].to_pylist())
+    columns: dict[int, list[tuple[str, str]]] = {table: [] for table in readings}
+    names = ("table_id", "token", "type")
+    for table, token, type_ in zip(*(inventory.columns[name].to_pylist() for name in names), strict=True):
+        columns[table].append((token, type_))
+    return {
+        table: _digest([found.how, sorted(found.files.items()), sorted(columns[table])])
+        for table, found in readings.items()
+    }
+
+
 def _how(row: dict[str, Any], partitions: list[tuple[str, str]]) -> str:
     via = row["read_via"]
     version = row["delta_version"] if via == "spark" else None
@@ -294,7 +308,7 @@ def _how(row: dict[str, Any], partitions: list[tuple[str, str]]) -> str:
 
 def _state(row: dict[str, Any]) -> str:
     """A copy of text may lie under another name in each artifact; its bytes follow from those of the text."""
-    read = {name: row[name] for name in _READ_COLUMNS}
+    read = {**{name: row[name] for name in _READ_COLUMNS}, "casts": steady_casts(row["casts"])}
     return _digest([read, mark(row["sha256"], row["etag"], row["mtime_ns"]), row["staged_path"] is not None])
 
 

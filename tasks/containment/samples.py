@@ -15,6 +15,7 @@ from lakebed.tasks.containment.kernel.sketches import RowSketches, SketchedPairs
 from lakebed.tasks.containment.scan import ScanPlan
 from lakebed.tasks.containment.statistics import LakeStatistics
 from lakebed.tasks.containment.trust import Untrusted
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.encoding.multiset import distinct_counts
 from lakebed.tasks.encoding.sums import sum_digest, total, unveiled
 
@@ -129,7 +130,7 @@ def _value_sketches(scanned: pa.Table, plan: ScanPlan, lake: LakeStatistics) -> 
     for entry, table in zip(entries.tolist(), tables.tolist(), strict=True):
         level[entry] = plan.tables[table].value_level
     n_values = np.zeros(len(level), np.int64)
-    samples = {entry: np.unique(np.frombuffer(b"".join(parts[entry]), np.uint64)) for entry in sorted(parts)}
+    samples = {entry: distinct(np.frombuffer(b"".join(parts[entry]), np.uint64)) for entry in sorted(parts)}
     n_values[list(samples)] = [len(sample) for sample in samples.values()]
     return ValueSketches(
         indptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(n_values)]),

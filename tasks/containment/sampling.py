@@ -16,8 +16,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakebed.connectors.errors import SourceBusyError, SourceError, StageError
+from lakebed.connectors.lake.batches import ReadCounter, Split
 from lakebed.connectors.lake.leaves import LeafArray
-from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.connectors.lake.read import read_split
 from lakebed.tasks.containment.config import ContainmentConfig, SampledConfig
 from lakebed.tasks.containment.jobs import CellWork, SplitWork, plan_sources, run_on_tables
 from lakebed.tasks.containment.kernel.fingerprint import Cells, HashSettings, TableHasher

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from lakebed.connectors.errors import SourceBusyError, SourceError
-from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.connectors.lake.batches import ReadCounter, Split
+from lakebed.connectors.lake.read import read_split
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.hash_files import HashFiles
 from lakebed.tasks.containment.kernel.fingerprint import VALUE_SAMPLE, Cells, HashSettings, TableHasher, UInt64

@@ -1,16 +1,18 @@
 """Schemas and bounds, the first two steps: the inventory as the arrays that kernels work on, and what they leave."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lakebed.tasks.containment.asked import InventoryParts
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.kernel.min_max import UNKNOWN, ColumnBounds, Form, MinMaxSurvey, survey
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64, SchemaGroups, group_schemas, schema_edges
-from lakebed.tasks.containment.readings import FORM, STANDS_FOR, InventoryParts, with_readings
+from lakebed.tasks.containment.readings import FORM, STANDS_FOR, with_readings
 from lakebed.tasks.containment.trust import BOUNDS, Untrusted, trusted
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.scan.splits import InventoryTables
@@ -87,6 +89,7 @@ class LakeView:
         schema_pairs: (child, parent) schemas whose tokens allow a containment.
         trivial: (child, parent) tables contained by definition.
         wrong: the columns whose statistics count for nothing.
+        left_out: tables of which not all readings were taken, and how many more there are.
     """
 
     tables: InventoryTables
@@ -95,13 +98,14 @@ class LakeView:
     survey: MinMaxSurvey
     trivial: tuple[Int32, Int32]
     wrong: Untrusted
+    left_out: Mapping[int, int] = field(default_factory=dict)
 
 
 def view_lake(
     store: ArtifactStore, inventory: ArtifactRef, config: ContainmentConfig, wrong: Untrusted | None = None
 ) -> LakeView:
     """Schema graph and min-max pruning, from the inventory alone, without statistics that are wrong: reads no data."""
-    parts = read_inventory(store, inventory, wrong or {}, strict_types=config.strict_types)
+    parts, left_out = read_inventory(store, inventory, wrong or {}, strict_types=config.strict_types)
     extras = (parts.file_bounds, parts.partition_values)
     lake = load_statistics(parts.tables, parts.columns, parts.files, extras, strict_types=config.strict_types)
     pairs = schema_edges(lake.groups)
@@ -113,13 +117,16 @@ def view_lake(
         found,
         trivial_pairs(lake, pairs),
         wrong or {},
+        left_out,
     )
 
 
 def read_inventory(
     store: ArtifactStore, inventory: ArtifactRef, wrong: Untrusted, *, strict_types: bool
-) -> InventoryParts:
+) -> tuple[InventoryParts, Mapping[int, int]]:
     """The inventory's tables without wrong statistics, and with readings, which strict types have none of.
+
+    The second result: tables of which not all readings were taken, and how many more there are.
 
     Raises:
         ArtifactError: if one is missing or unreadable.
@@ -127,7 +134,7 @@ def read_inventory(
     tables, columns, files = (store.read(inventory, name) for name in ("tables", "columns", "files"))
     columns, file_bounds = trusted(columns, store.read(inventory, "file_bounds"), wrong)
     parts = InventoryParts(tables, columns, files, file_bounds, store.read(inventory, "partition_values"))
-    return parts if strict_types else with_readings(parts, store.folder(inventory.stage, inventory.key), wrong)
+    return (parts, {}) if strict_types else with_readings(parts, store.folder(inventory.stage, inventory.key), wrong)
 
 
 def trivial_pairs(lake: LakeStatistics, schema_pairs: tuple[Int32, Int32]) -> tuple[Int32, Int32]:

@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lakebed.connectors.config import FrozenConfig
 
@@ -11,7 +11,7 @@ from lakebed.connectors.config import FrozenConfig
 POWERS = "powers"
 
 
-class EmbeddingsConfig(FrozenConfig):
+class FastRpConfig(FrozenConfig):
     """FastRP: size, weights of the powers, damping of hubs; what beside the edges counts; where it is computed."""
 
     dim: int = Field(128, ge=2, le=8_192, description="Numbers of a vector.")
@@ -83,14 +83,38 @@ class EmbeddingsConfig(FrozenConfig):
             raise ValueError("expected weights above 0")
         return types
 
+
+class EmbeddingsConfig(FastRpConfig):
+    """The same, and the other method."""
+
+    method: Literal["fastrp", "orthogonal"] = Field(
+        "fastrp",
+        description="How vectors are made: weighted powers, or orthogonal rounds: a quarter of the numbers for as much "
+        "about a node's labels, at ten times the time; of the settings above dim, standardize, use_weights and seed "
+        "count there.",
+    )
+    orthogonal_rounds: int = Field(16, ge=1, le=1_000, description="Products of the orthogonal rounds.")
+    orthogonal_every: int = Field(
+        4, ge=1, le=16, description="Rounds after which the directions are made orthogonal again."
+    )
+
+    @model_validator(mode="after")
+    def _require_one_kind(self) -> "EmbeddingsConfig":
+        if self.method == "orthogonal" and (self.features or self.edge_types):
+            raise ValueError('method = "orthogonal" takes neither features nor edge_types; "fastrp" does')
+        return self
+
     def powers_part(self) -> "PowersConfig":
         """What decides the powers; weights, self weight and standardisation come after."""
         names = set(PowersConfig.model_fields) - {"n_powers"}
         return PowersConfig(n_powers=len(self.weights), **{name: getattr(self, name) for name in names})
 
-    def result_part(self) -> "EmbeddingsConfig":
-        """The same without what does not show in the result."""
-        return self.model_copy(update={"threads": 0, "keep_powers": True})
+    def result_part(self) -> FrozenConfig:
+        """What shows in the result, which is what the key is made of."""
+        if self.method == "orthogonal":
+            return RoundsConfig(**{name: getattr(self, name) for name in RoundsConfig.model_fields})
+        shown = {name: getattr(self, name) for name in FastRpConfig.model_fields}
+        return FastRpConfig(**{**shown, "threads": 0, "keep_powers": True})
 
 
 class PowersConfig(FrozenConfig):
@@ -106,3 +130,18 @@ class PowersConfig(FrozenConfig):
     type_mode: str = Field(description="How kinds of edges come together.")
     use_weights: bool = Field(description="Whether edge weights count.")
     seed: int = Field(description="Seed of the projection.")
+
+
+class RoundsConfig(FrozenConfig):
+    """The settings that decide the vectors of orthogonal rounds."""
+
+    method: str = Field(description="How vectors are made.")
+    dim: int = Field(description="Numbers of a vector.")
+    orthogonal_rounds: int = Field(description="Products.")
+    orthogonal_every: int = Field(description="Rounds after which directions are made orthogonal again.")
+    standardize: bool = Field(description="Whether each column is brought to mean 0 and standard deviation 1.")
+    sparsity: int = Field(description="s of the projection of nodes without edges, 0 by size.")
+    use_weights: bool = Field(description="Whether edge weights count.")
+    seed: int = Field(description="Seed of the start.")
+    local_max_values: int = Field(description="Where Spark begins; shows in the last digits.")
+    rows_per_block: int = Field(description="Nodes of one block on Spark; likewise.")

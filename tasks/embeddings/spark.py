@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 
 from lakebed.connectors.delta import WrittenTable, write_frame
 from lakebed.connectors.errors import GraphError, StageError
+from lakebed.connectors.spark.connect import map_batches, map_groups
 from lakebed.connectors.spark.object_stores import read_delta, spark_uri
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
@@ -57,7 +58,7 @@ class SparkEmbeddings:
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """A session and what its workers need to know."""
 
     session: SparkSession
@@ -84,21 +85,32 @@ def embed_on_spark(
         StageError: if the config asks for features or kinds of edges, which only the local kernel has.
     """
     _require_plain(config)
-    with _small_batches(session):
-        nodes = read_delta(session, tables.nodes)
-        job = _Job(session, config, folder, nodes.count())
-        if job.n_nodes == 0:
-            raise GraphError("an empty graph has no vectors", expected="at least one node")
-        edges = read_delta(session, tables.edges)
-        tiles = job.kept("tiles", lambda: _tiles(edges, config))
-        degrees = job.kept("degrees", lambda: _degrees(job, tiles))
+    with small_batches(session):
+        job, nodes, tiles, degrees = opened(session, tables, config, folder)
         all_degrees = _total_degree(degrees)
         start = job.kept("start", lambda: _start(job, nodes, degrees, all_degrees))
         powers = [start]
         for k in range(1, len(config.weights) + 1):
             with shown().step(f"Power {k} of {len(config.weights)}"):
-                powers.append(job.kept(f"powers/{k}", partial(_product, job, tiles, powers[-1], degrees)))
-        return _vectors(job, nodes, degrees, powers[1:], out_uri)
+                powers.append(job.kept(f"powers/{k}", partial(product, job, tiles, powers[-1], degrees)))
+        return write_vectors(job, partial(_total, job, nodes, degrees, powers[1:]), out_uri)
+
+
+def opened(
+    session: SparkSession, tables: GraphTables, config: EmbeddingsConfig, folder: str
+) -> tuple[Job, DataFrame, DataFrame, DataFrame]:
+    """What every method begins with: the job, the nodes, the tiles and the degrees.
+
+    Raises:
+        GraphError: if the graph is empty.
+    """
+    nodes = read_delta(session, tables.nodes)
+    job = Job(session, config, folder, nodes.count())
+    if job.n_nodes == 0:
+        raise GraphError("an empty graph has no vectors", expected="at least one node")
+    edges = read_delta(session, tables.edges)
+    tiles = job.kept("tiles", lambda: edge_tiles(edges, config))
+    return job, nodes, tiles, job.kept("degrees", lambda: block_degrees(job, tiles))
 
 
 def _require_plain(config: EmbeddingsConfig) -> None:
@@ -112,7 +124,7 @@ def _require_plain(config: EmbeddingsConfig) -> None:
 
 
 @contextlib.contextmanager
-def _small_batches(session: SparkSession) -> Iterator[None]:
+def small_batches(session: SparkSession) -> Iterator[None]:
     """A row here is a block of megabytes: few of them may travel together."""
     name = "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = session.conf.get(name)
@@ -123,7 +135,8 @@ def _small_batches(session: SparkSession) -> Iterator[None]:
         session.conf.set(name, str(before))
 
 
-def _tiles(edges: DataFrame, config: EmbeddingsConfig) -> DataFrame:
+def edge_tiles(edges: DataFrame, config: EmbeddingsConfig) -> DataFrame:
+    """Edges in tiles of CSR form, a row a tile."""
     size, weight = config.rows_per_block, F.col("weight") if config.use_weights else F.lit(1.0).cast("float")
     there = edges.select(F.col("source").alias("v"), F.col("target").alias("w"), weight.alias("weight"))
     back = there.select(F.col("w").alias("v"), F.col("v").alias("w"), "weight")
@@ -137,10 +150,10 @@ def _tiles(edges: DataFrame, config: EmbeddingsConfig) -> DataFrame:
         parts = {name: [getattr(made, name).tobytes()] for name in ("indptr", "indices", "weights")}
         return pa.table({"row": [row], "col": [col], **parts})
 
-    return both.groupBy("row", "col").applyInArrow(tile, TILE_DDL)
+    return map_groups(both, ("row", "col"), tile, TILE_DDL)
 
 
-def _degrees(job: _Job, tiles: DataFrame) -> DataFrame:
+def block_degrees(job: Job, tiles: DataFrame) -> DataFrame:
     """A row a block that has edges: degrees as doubles."""
     size = job.config.rows_per_block
 
@@ -150,7 +163,7 @@ def _degrees(job: _Job, tiles: DataFrame) -> DataFrame:
             total += tile.degrees()
         return pa.table({"block": [table["row"][0].as_py()], "data": [total.tobytes()]})
 
-    return tiles.groupBy("row").applyInArrow(add, BLOCK_DDL)
+    return map_groups(tiles, ("row",), add, BLOCK_DDL)
 
 
 def _total_degree(degrees: DataFrame) -> float:
@@ -159,11 +172,11 @@ def _total_degree(degrees: DataFrame) -> float:
             sums = [float(np.frombuffer(data).sum()) for data in batch["data"].to_pylist()]
             yield pa.RecordBatch.from_pydict({"block": batch["block"], "degree": pa.array(sums, pa.float64())})
 
-    rows = degrees.mapInArrow(add, "block bigint, degree double").toArrow().sort_by("block")
+    rows = map_batches(degrees, add, "block bigint, degree double").toArrow().sort_by("block")
     return float(sum(rows["degree"].to_pylist()))
 
 
-def _with_hashes(job: _Job, nodes: DataFrame, degrees: DataFrame) -> DataFrame:
+def with_hashes(job: Job, nodes: DataFrame, degrees: DataFrame) -> DataFrame:
     """A row a block: degrees, null where it has no edge, and the hashes of its nodes' keys."""
     size = job.config.rows_per_block
     blocks = nodes.select("node_id", "key", F.floor(F.col("node_id") / size).alias("block"))
@@ -172,27 +185,27 @@ def _with_hashes(job: _Job, nodes: DataFrame, degrees: DataFrame) -> DataFrame:
         found = node_hashes(table.sort_by("node_id")["key"].combine_chunks())
         return pa.table({"block": [table["block"][0].as_py()], "hashes": [found.tobytes()]})
 
-    named = blocks.groupBy("block").applyInArrow(hashed, "block bigint not null, hashes binary not null")
+    named = map_groups(blocks, ("block",), hashed, "block bigint not null, hashes binary not null")
     return named.join(degrees.withColumnRenamed("data", "degree"), "block", "left")
 
 
-def _start(job: _Job, nodes: DataFrame, degrees: DataFrame, all_degrees: float) -> DataFrame:
+def _start(job: Job, nodes: DataFrame, degrees: DataFrame, all_degrees: float) -> DataFrame:
     """The projection, each row times its damping."""
     config, n_nodes = job.config, job.n_nodes
 
     def project(batches: Batches) -> Batches:
         for batch in batches:
             for row in batch.to_pylist():
-                graph = _block_graph(row["hashes"], row["degree"], n_nodes)
+                graph = block_graph(row["hashes"], row["degree"], n_nodes)
                 share = graph.degree / max(all_degrees, 1e-300)
                 scale = np.power(share, config.degree_exponent, out=np.ones_like(share), where=share > 0)
                 found = _initial(graph, config, scale.astype(np.float32))
-                yield _block(row["block"], found)
+                yield block_batch(row["block"], found)
 
-    return _with_hashes(job, nodes, degrees).mapInArrow(project, BLOCK_DDL)
+    return map_batches(with_hashes(job, nodes, degrees), project, BLOCK_DDL)
 
 
-def _product(job: _Job, tiles: DataFrame, power: DataFrame, degrees: DataFrame) -> DataFrame:
+def product(job: Job, tiles: DataFrame, power: DataFrame, degrees: DataFrame) -> DataFrame:
     """The next power, in the blocks that have edges."""
     dim = job.config.dim
 
@@ -200,14 +213,14 @@ def _product(job: _Job, tiles: DataFrame, power: DataFrame, degrees: DataFrame) 
         for batch in batches:
             for row in batch.to_pylist():
                 tile = _tile(row)
-                data = multiply_tile(tile, _matrix(row["data"], dim))
+                data = multiply_tile(tile, matrix(row["data"], dim))
                 yield pa.RecordBatch.from_pydict({"row": [row["row"]], "col": [row["col"]], "data": [data.tobytes()]})
 
     def add(table: pa.Table) -> pa.Table:
         rows = table.sort_by("col").to_pylist()
-        total = _matrix(rows[0]["data"], dim).copy()
+        total = matrix(rows[0]["data"], dim).copy()
         for row in rows[1:]:
-            total += _matrix(row["data"], dim)
+            total += matrix(row["data"], dim)
         degree = np.frombuffer(rows[0]["degree"])
         total *= np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0).astype(np.float32)[:, None]
         return pa.table({"block": [rows[0]["row"]], "data": [total.tobytes()]})
@@ -215,43 +228,44 @@ def _product(job: _Job, tiles: DataFrame, power: DataFrame, degrees: DataFrame) 
     joined = tiles.join(power.withColumnRenamed("block", "col"), "col").select(
         "row", "col", "indptr", "indices", "weights", "data"
     )
-    parts = joined.mapInArrow(multiply, PARTIAL_DDL)
+    parts = map_batches(joined, multiply, PARTIAL_DDL)
     known = degrees.select(F.col("block").alias("row"), F.col("data").alias("degree"))
-    return parts.join(known, "row").groupBy("row").applyInArrow(add, BLOCK_DDL)
+    return map_groups(parts.join(known, "row"), ("row",), add, BLOCK_DDL)
 
 
-def _vectors(job: _Job, nodes: DataFrame, degrees: DataFrame, powers: list[DataFrame], out_uri: str) -> SparkEmbeddings:
+def write_vectors(job: Job, total: Callable[[], DataFrame], out_uri: str) -> SparkEmbeddings:
+    """Brings the columns of the total to mean 0 and deviation 1, if so wanted, and writes it."""
     config, n_nodes = job.config, job.n_nodes
     storage = Storage.at(job.folder)
     # other weights may have left theirs
     storage.delete_folder("total")
-    total = job.kept("total", lambda: _total(job, nodes, degrees, powers))
-    rows = total.select("block", "n_isolated", "n_cancelled").toArrow()
+    sums = job.kept("total", total)
+    rows = sums.select("block", "n_isolated", "n_cancelled").toArrow()
     n_isolated, n_cancelled = (sum(rows[name].to_pylist()) for name in ("n_isolated", "n_cancelled"))
     mean, deviation = np.zeros(config.dim), np.ones(config.dim)
     if config.standardize:
-        mean = _column_sums(total, config, mean, squared=False) / n_nodes
-        deviation = np.sqrt(_column_sums(total, config, mean, squared=True) / n_nodes)
+        mean = _column_sums(sums, config, mean, squared=False) / n_nodes
+        deviation = np.sqrt(_column_sums(sums, config, mean, squared=True) / n_nodes)
 
     def finish(batches: Batches) -> Batches:
         for batch in batches:
             for row in batch.to_pylist():
-                found = _matrix(row["sums"], config.dim).copy()
+                found = matrix(row["sums"], config.dim).copy()
                 if config.standardize:
                     rescale(found, mean, deviation)
                 require_vectors(found)
                 yield from vector_table(found, row["block"] * config.rows_per_block).to_batches()
 
     # no DDL: it cannot say that a list holds no nulls
-    written = write_frame(out_uri, total.select("block", "sums").mapInArrow(finish, EMBEDDINGS.spark_schema()))
+    written = write_frame(out_uri, map_batches(sums.select("block", "sums"), finish, EMBEDDINGS.spark_schema()))
     storage.delete_folder("total")
     return SparkEmbeddings(written, n_nodes, n_isolated, n_cancelled)
 
 
-def _total(job: _Job, nodes: DataFrame, degrees: DataFrame, powers: list[DataFrame]) -> DataFrame:
+def _total(job: Job, nodes: DataFrame, degrees: DataFrame, powers: list[DataFrame]) -> DataFrame:
     """The weighted sum of each block, before the standardisation."""
     config, n_nodes = job.config, job.n_nodes
-    rows = _with_hashes(job, nodes, degrees)
+    rows = with_hashes(job, nodes, degrees)
     for k, power in enumerate(powers):
         if config.weights[k]:
             rows = rows.join(power.withColumnRenamed("data", f"power_{k}"), "block", "left")
@@ -259,21 +273,21 @@ def _total(job: _Job, nodes: DataFrame, degrees: DataFrame, powers: list[DataFra
     def add(batches: Batches) -> Batches:
         for batch in batches:
             for row in batch.to_pylist():
-                graph = _block_graph(row["hashes"], row["degree"], n_nodes)
+                graph = block_graph(row["hashes"], row["degree"], n_nodes)
                 total = np.zeros((len(graph.degree), config.dim), np.float32)
                 if config.self_weight:
                     total[:] = _initial(graph, config, np.full(len(total), config.self_weight, np.float32))
                 for k, weight in enumerate(config.weights):
                     data = row.get(f"power_{k}")
                     if data:
-                        power = _matrix(data, config.dim)[: len(total)]
+                        power = matrix(data, config.dim)[: len(total)]
                         add_power(total, power, weight, normalize=config.normalize)
                 alone = own_projection(graph, config, total, slice(0, len(total)))
                 n_isolated = int((graph.degree[alone] == 0).sum())
                 counts = {"n_isolated": [n_isolated], "n_cancelled": [len(alone) - n_isolated]}
                 yield pa.RecordBatch.from_pydict({"block": [row["block"]], "sums": [total.tobytes()], **counts})
 
-    return rows.mapInArrow(add, SUMS_DDL)
+    return map_batches(rows, add, SUMS_DDL)
 
 
 def _column_sums(
@@ -284,10 +298,10 @@ def _column_sums(
     def add(batches: Batches) -> Batches:
         for batch in batches:
             for row in batch.to_pylist():
-                sums = column_sums(_matrix(row["sums"], config.dim), shift, squared=squared)
+                sums = column_sums(matrix(row["sums"], config.dim), shift, squared=squared)
                 yield pa.RecordBatch.from_pydict({"block": [row["block"]], "data": [sums.tobytes()]})
 
-    rows = total.select("block", "sums").mapInArrow(add, BLOCK_DDL).toArrow().sort_by("block")
+    rows = map_batches(total.select("block", "sums"), add, BLOCK_DDL).toArrow().sort_by("block")
     found = np.zeros(config.dim)
     for data in rows["data"].to_pylist():
         found += np.frombuffer(data)
@@ -295,7 +309,7 @@ def _column_sums(
 
 
 @dataclass(frozen=True)
-class _BlockGraph(EmbeddingGraph):
+class BlockGraph(EmbeddingGraph):
     """The nodes of one block of a larger graph, whose number of nodes decides the projection."""
 
     n_all: int = 0
@@ -306,13 +320,14 @@ class _BlockGraph(EmbeddingGraph):
         return self.n_all
 
 
-def _block_graph(hashes: bytes, degree: bytes | None, n_nodes: int) -> _BlockGraph:
+def block_graph(hashes: bytes, degree: bytes | None, n_nodes: int) -> BlockGraph:
+    """The nodes of a block from a row of `with_hashes`, without edges."""
     node_hash = np.frombuffer(hashes, np.uint64)
     known = np.zeros(len(node_hash)) if degree is None else np.frombuffer(degree)[: len(node_hash)]
-    return _BlockGraph(node_hash, known, [], n_all=n_nodes)
+    return BlockGraph(node_hash, known, [], n_all=n_nodes)
 
 
-def _initial(graph: _BlockGraph, config: EmbeddingsConfig, scale: Float32) -> Float32:
+def _initial(graph: BlockGraph, config: EmbeddingsConfig, scale: Float32) -> Float32:
     return initial(graph, config, slice(0, len(graph.node_hash)), scale)
 
 
@@ -328,9 +343,11 @@ def _tile_rows(table: pa.Table) -> Iterator[Tile]:
     return (_tile(row) for row in table.to_pylist())
 
 
-def _matrix(data: bytes, dim: int) -> Float32:
+def matrix(data: bytes, dim: int) -> Float32:
+    """The vectors of a block."""
     return np.frombuffer(data, np.float32).reshape(-1, dim)
 
 
-def _block(number: int, data: Float32) -> pa.RecordBatch:
+def block_batch(number: int, data: Float32) -> pa.RecordBatch:
+    """A row of BLOCK_DDL."""
     return pa.RecordBatch.from_pydict({"block": [number], "data": [data.tobytes()]})

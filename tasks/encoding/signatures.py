@@ -30,7 +30,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def kernel(signature: Any) -> Callable[[_Function], _Function]:
     """Compiles a function for one signature, or loads it from numba's disk cache."""
-    return cast("Callable[[_Function], _Function]", njit(signature, cache=True))
+    return cast("Callable[[_Function], _Function]", njit(signature, cache=True, nogil=True))
 
 
 def inner(function: _Function) -> _Function:
@@ -38,7 +38,7 @@ def inner(function: _Function) -> _Function:
 
     The disk cache notices changes of a kernel's own file only.
     """
-    return cast("_Function", njit(function))
+    return cast("_Function", njit(function, nogil=True))
 
 
 def tuple_of(*members: Any) -> Any:

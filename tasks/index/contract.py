@@ -24,7 +24,7 @@ INDEXES = Contract(
         Column("n_shards", pa.int32(), "shards", checks=(AtLeast(1),)),
         Column("ef", pa.int32(), "width of the search, of the widest shard; 0 where exact", checks=(AtLeast(0),)),
         Column("recall_target", pa.float64(), "wanted share of the nearest", checks=(AtLeast(0.0), AtMost(1.0))),
-        Column("recall", pa.float64(), "share of the nearest found on vectors held out of the build; 1 where exact",
+        Column("recall", pa.float64(), "share of the nearest found, on distinct vectors held out; 1 where exact",
                checks=(AtLeast(0.0), AtMost(1.0))),
         Column("query_us", pa.float64(), "CPU time of one query for 10 neighbours", unit="µs", is_digested=False,
                checks=(AtLeast(0.0),)),

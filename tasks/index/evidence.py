@@ -10,7 +10,6 @@ text_*.npy texts.parquet    n-grams of table names, column names and values that
 """
 
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,7 +80,7 @@ def write_evidence(
             **folded_facts(lake),
         }
     )
-    texts, index = _texts(names["name"].to_pylist(), facts["token"].to_pylist(), values["label"], postings)
+    texts, index = _texts(names["name"].to_pylist(), lake.names, values["label"], postings)
     arrays = (*_arrays(postings), index.indptr, index.text, index.length)
     own = dict(zip(ARRAYS, arrays, strict=True))
     for name, array in {**own, **folded_arrays(lake), **word_arrays(lake, column_values)}.items():
@@ -98,18 +97,17 @@ def _arrays(postings: Postings) -> tuple[np.ndarray[tuple[int], np.dtype[np.int6
 
 
 def _texts(
-    tables: Sequence[str], tokens: Sequence[str], labels: pa.ChunkedArray, postings: Postings
+    tables: Sequence[str], columns: Sequence[str], labels: pa.ChunkedArray, postings: Postings
 ) -> tuple[pa.Table, NgramIndex]:
     """Names of tables and columns, and values with a letter, those of most columns first."""
     is_text = pc.match_substring_regex(labels, r"\p{L}").to_numpy() if len(labels) else np.empty(0, np.bool_)
     chosen = np.flatnonzero(is_text)
     n_columns = np.diff(postings.column_indptr)[chosen]
     chosen = np.sort(chosen[np.argsort(-n_columns, kind="stable")[:MAX_TEXT_VALUES]])
-    paths = [" ".join(str(step) for step in json.loads(token)) for token in tokens]
-    texts = [*tables, *paths, *labels.take(pa.array(chosen)).to_pylist()]
-    sizes = [len(tables), len(paths), len(chosen)]
+    texts = [*tables, *columns, *labels.take(pa.array(chosen)).to_pylist()]
+    sizes = [len(tables), len(columns), len(chosen)]
     kind = pa.array(["table", "column", "value"]).take(pa.array(np.repeat(np.arange(3), sizes)))
-    number = np.concatenate([np.arange(len(tables)), np.arange(len(paths)), chosen])
+    number = np.concatenate([np.arange(len(tables)), np.arange(len(columns)), chosen])
     return pa.table({"kind": kind, "number": number}), index_texts(texts)
 
 

@@ -4,6 +4,7 @@ index.json          space, dim, M, efConstruction, ef, counts, measured recall, 
 items.parquet       id, metadata, group of equal vectors
 vectors-0000.npy …  distinct vectors of each shard
 shard-0000.hnsw …   hnswlib's graph of each shard; none where search is exact
+shard-0000.npz …    in its place where `storage` is int8: the graph and the vectors at a byte a number
 """
 
 import hashlib
@@ -20,17 +21,28 @@ from pydantic import Field
 
 from lakebed.connectors.config import FrozenConfig
 from lakebed.connectors.errors import ArtifactError, ConfigError
-from lakebed.connectors.hnsw import LIBRARY, FileStamp, index_bytes, load_index, read_stamped, write_stamped
+from lakebed.connectors.hnsw import (
+    LIBRARY,
+    FileStamp,
+    index_bytes,
+    load_index,
+    map_stamped,
+    mapped_copy,
+    read_stamped,
+    write_stamped,
+)
 from lakebed.connectors.storage import Storage
-from lakebed.tasks.index.config import IndexConfig, Space
+from lakebed.tasks.index.config import IndexConfig, Space, Stored
+from lakebed.tasks.index.kernel.codes import CodedShard, coded_shard
 from lakebed.tasks.index.kernel.flat import Float32, Floats, prepared
-from lakebed.tasks.index.kernel.hnsw import SPACES, build_shard
+from lakebed.tasks.index.kernel.hnsw import SPACES, BuiltShard, HnswShard, Shard, build_shard
 from lakebed.tasks.index.kernel.twins import Twins, collapse
 from lakebed.tasks.index.vector_index import FlatIndex, HnswIndex, NamedIndex, VectorIndex
 
-FORMAT = 1
+FORMAT = 2
 HEAD = "index.json"
 _AGAIN = "lakebed run builds the index again"
+_ROWS_AT_ONCE = 1 << 14
 
 
 class Stamp(FrozenConfig):
@@ -61,6 +73,7 @@ class IndexHead(FrozenConfig):
     format: int
     library: str
     space: Space
+    storage: Stored
     dim: int = Field(ge=1)
     links: int
     ef_construction: int
@@ -122,8 +135,15 @@ def build_one(work: ShardWork) -> ShardHead:
     built = build_shard(vectors, work.config)
     if built.recall < work.config.recall:
         return ShardHead(count=len(vectors), vectors=stamp, graph=None, ef=0, recall=1.0)
-    graph = write_stamped(storage, f"shard-{work.number:04d}.hnsw", index_bytes(built.index))
+    graph = write_stamped(storage, *_graph_file(work.number, built))
     return ShardHead(count=len(vectors), vectors=stamp, graph=Stamp(**asdict(graph)), ef=built.ef, recall=built.recall)
+
+
+def _graph_file(number: int, built: BuiltShard) -> tuple[str, bytes]:
+    shard = built.index
+    if isinstance(shard, CodedShard):
+        return f"shard-{number:04d}.npz", shard.to_bytes()
+    return f"shard-{number:04d}.hnsw", index_bytes(shard.index)
 
 
 def build_here(works: Sequence[ShardWork]) -> list[ShardHead]:
@@ -186,6 +206,7 @@ def _finish_folder(
         format=FORMAT,
         library=LIBRARY,
         space=config.space,
+        storage=config.storage,
         dim=dim,
         links=config.links,
         ef_construction=config.ef_construction,
@@ -238,17 +259,19 @@ def read_head(uri: str) -> IndexHead:
 
 
 def open_folder(uri: str) -> NamedIndex:
-    """The index, after every file was held to its size and SHA-256.
+    """The index, after every file was held to its size and SHA-256; vectors are mapped where `storage` is int8.
 
     Raises:
         ArtifactError: if a file is missing, half-written, damaged, or of another dimension or version.
     """
     head, storage = read_head(uri), Storage.at(uri)
     items = pq.read_table(io.BytesIO(read_stamped(storage, head.items.stamp())), use_threads=False)
-    parts = [_vectors(read_stamped(storage, shard.vectors.stamp())) for shard in head.shards]
+    is_mapped = head.storage == "int8"
+    read = _mapped_vectors if is_mapped else _read_vectors
+    parts = [read(storage, shard.vectors.stamp()) for shard in head.shards]
     graphs = [read_stamped(storage, shard.graph.stamp()) if shard.graph else b"" for shard in head.shards]
     _require_shape(uri, head, items, parts)
-    vectors = _interleaved(parts, head.dim)
+    vectors = parts[0] if len(parts) == 1 else _interleaved(parts, is_mapped=is_mapped)
     groups = items["group"].to_numpy()
     order = np.argsort(groups, kind="stable").astype(np.int64)
     indptr = np.searchsorted(groups[order], np.arange(head.n_vectors + 1)).astype(np.int64)
@@ -256,20 +279,33 @@ def open_folder(uri: str) -> NamedIndex:
     index: VectorIndex = FlatIndex(vectors, head.space)
     if any(graphs):
         loaded = [
-            load_index(data, SPACES[head.space], head.dim, shard.count) if data else None
-            for data, shard in zip(graphs, head.shards, strict=True)
+            _shard(data, vectors[number :: len(parts)], head) if data else None for number, data in enumerate(graphs)
         ]
         index = HnswIndex(vectors, loaded, [shard.ef for shard in head.shards], head.space)
     return NamedIndex(items.drop_columns("group"), twins, index)
 
 
-def _interleaved(parts: Sequence[Float32], dim: int) -> Float32:
-    if len(parts) == 1:
-        return parts[0]
-    vectors = np.empty((sum(len(part) for part in parts), dim), np.float32)
+def _shard(data: bytes, vectors: Float32, head: IndexHead) -> Shard:
+    if head.storage == "int8":
+        return coded_shard(data, vectors, head.space)
+    return HnswShard(load_index(data, SPACES[head.space], head.dim, len(vectors)))
+
+
+def _interleaved(parts: Sequence[Float32], *, is_mapped: bool) -> Float32:
+    """Vector p is row p div s of part p mod s; mapped from a file of this process where the parts are."""
+    size = _ROWS_AT_ONCE if is_mapped else max(len(part) for part in parts)
+    blocks = (_woven([part[at : at + size] for part in parts]) for at in range(0, len(parts[0]), size))
+    if not is_mapped:
+        return next(blocks)
+    mapping = mapped_copy(blocks)
+    return np.frombuffer(mapping, np.float32).reshape(-1, parts[0].shape[1])
+
+
+def _woven(parts: Sequence[Float32]) -> Float32:
+    rows = np.empty((sum(len(part) for part in parts), parts[0].shape[1]), np.float32)
     for number, part in enumerate(parts):
-        vectors[number :: len(parts)] = part
-    return vectors
+        rows[number :: len(parts)] = part
+    return rows
 
 
 def _require_shape(uri: str, head: IndexHead, items: pa.Table, parts: Sequence[Float32]) -> None:
@@ -296,6 +332,17 @@ def _npy(array: np.ndarray[Any, Any]) -> bytes:
 def _vectors(data: bytes) -> Float32:
     vectors: Float32 = np.load(io.BytesIO(data), allow_pickle=False)
     return vectors
+
+
+def _read_vectors(storage: Storage, stamp: FileStamp) -> Float32:
+    return _vectors(read_stamped(storage, stamp))
+
+
+def _mapped_vectors(storage: Storage, stamp: FileStamp) -> Float32:
+    mapping = map_stamped(storage, stamp)
+    np.lib.format.read_magic(mapping)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(mapping)
+    return np.ndarray(shape, dtype, mapping, mapping.tell())
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -47,7 +47,7 @@ def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:
 
 INDEX = StageDef(
     name="index",
-    version=5,
+    version=6,
     contracts=CONTRACTS,
     requires=("lakegraph", "embeddings"),
     further=_further,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ from lakebed.tasks.index.kernel.flat import (
     prepared,
     require_queries,
 )
-from lakebed.tasks.index.kernel.hnsw import search_shard
+from lakebed.tasks.index.kernel.hnsw import Shard
 from lakebed.tasks.index.kernel.twins import Twins, expand
 
 Mask = NDArray[np.bool_]
@@ -73,12 +73,12 @@ class HnswIndex:
     """HNSW shards side by side: vector p lies in shard p mod s, and there at p div s.
 
     Attributes:
-        shards: hnswlib's; None for a shard that is searched exactly.
+        shards: their graphs; None for a shard that is searched exactly.
         ef: width of each shard's search.
     """
 
     vectors: Float32
-    shards: Sequence[Any]
+    shards: Sequence[Shard | None]
     ef: Sequence[int]
     space: Space = "cosine"
 
@@ -114,7 +114,7 @@ class HnswIndex:
             if shard is None:
                 found = flat_search(self.vectors[number::n_shards], rows, k, self.space)
             else:
-                found = search_shard(shard, rows, min(k, shard.get_current_count()), ef)
+                found = shard.search(rows, min(k, len(shard)), ef)
             if found is None:
                 return None
             is_there = found.position >= 0

@@ -37,10 +37,11 @@ def lake_terms(lake: Lake, column_values: pa.Table) -> Terms:
 
 def word_arrays(lake: Lake, column_values: pa.Table) -> Mapping[str, NDArray[Any]]:
     """The arrays by the names of their files."""
-    terms = lake_terms(lake, column_values.sort_by("node_id"))
+    column_values = column_values.select(["node_id", "value_kind", "n_folded", "texts"]).sort_by("node_id")
+    terms = lake_terms(lake, column_values)
     found = likeness_of(terms, lake.table_of, len(lake.tables))
     rows = (getattr(getattr(found, name), part) for name in ROWS for part in PARTS)
-    spelled = spelling_of(spelled_texts(column_values.sort_by("node_id")))
+    spelled = spelling_of(spelled_texts(column_values))
     held = (spelled.term, spelled.idf, *(getattr(spelled.rows, part) for part in PARTS))
     return dict(zip(ARRAYS, (*(getattr(found, name) for name in TERMS), *rows, *held), strict=True))
 

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import count
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
-from lakebed.connectors.errors import SourceBusyError, SourceError, Transient
-from lakebed.connectors.lake.databases import EXTERNAL_FORMATS, VIEW
-from lakebed.connectors.lake.discovery import apart, discover
+from lakebed.connectors.errors import SourceError, Transient
+from lakebed.connectors.lake.databases import EXTERNAL_FORMATS, SPARK_FORMATS, VIEW
+from lakebed.connectors.lake.hidden import DELTA_LOG
+from lakebed.connectors.lake.iceberg.model import METADATA
 from lakebed.connectors.lake.listing import Listing, empty_lake_error
 from lakebed.connectors.lake.model import Unreadable
 from lakebed.connectors.lake.parquet import read_footers
+from lakebed.tasks.inventory.books import LakeBooks, discover_with_books
 from lakebed.tasks.inventory.contract import CONTRACTS
+from lakebed.tasks.inventory.copies import StagedTables, StagingPlace, facts_of, stage_directly
 from lakebed.tasks.inventory.gaps import Gap, TableGaps, apply_bounds, choose_gaps, plan_missing, table_gaps
 from lakebed.tasks.inventory.kernel import TableFacts, describe_tables
 from lakebed.tasks.inventory.metadata import (
     LakeFacts,
-    are_alike,
     read_metadata,
     reason_text,
-    type_overrides,
-    with_partitions,
 )
 from lakebed.tasks.inventory.previous import STATE, KnownTable, Reuse, save_state, table_states, tokens_of
 from lakebed.tasks.inventory.sources import changed_paths
-from lakebed.tasks.inventory.text import text_facts
-from lakebed.tasks.inventory.worker import FooterUnit, Outcome, TextUnit, Unit, WorkContext
+from lakebed.tasks.inventory.staging import Staging, as_source_error, is_staged
+from lakebed.tasks.inventory.worker import FooterUnit, Outcome, Unit, WorkContext
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.scan.choice import engine_for
 from lakebed.tasks.scan.spark import SparkEngine
@@ -37,17 +36,20 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from lakebed.connectors.lake.direct import DirectRead
     from lakebed.connectors.lake.discovery import Discovery
+    from lakebed.connectors.lake.hudi import HudiRead
     from lakebed.connectors.lake.model import FileEntry, TableSource
     from lakebed.connectors.lake.statistics import FileFacts
+    from lakebed.connectors.postgresql.database import TableRead
     from lakebed.tasks.inventory.config import InventoryConfig
+    from lakebed.tasks.inventory.external import FrameRead
     from lakebed.tasks.inventory.kernel import InventoryRows
     from lakebed.tasks.inventory.sources import OpenLake
     from lakebed.tasks.runtime.artifacts import ArtifactRef
     from lakebed.tasks.runtime.stage import Stage, StageMetrics
     from lakebed.tasks.scan.engine import Engine
 
-STAGED = "staged"
 _FILES_PER_UNIT = 500
 
 
@@ -59,21 +61,22 @@ def build_artifact(stage: Stage, config: InventoryConfig, lake: OpenLake, metric
         SourceError: with `strict`, if any table cannot be read.
     """
     listing = lake.listing
-    discovery = _discovered(listing, stage)
+    discovery, books = _discovered(listing, stage)
     work = _Work(stage, listing, metrics)
     with metrics.step("previous"):
         reuse = Reuse.of(stage, table_states(listing, discovery.tables))
     opened = [source for source in discovery.tables if source.name not in reuse.tables]
-    if any(is_text(source) for source in opened):
+    if any(is_staged(source) for source in opened):
         work.engine.start()
-    if any(source.format in EXTERNAL_FORMATS for source in opened):
+    if any(source.format in SPARK_FORMATS for source in opened):
         work.spark.start()
     n_files = sum(len(source.files) for source in opened if source.format not in EXTERNAL_FORMATS)
     with metrics.step("metadata"), shown().step(f"Reading the metadata of {n_files:,} files"):
         facts, gaps = _read_metadata(work, config, discovery, reuse)
     _require_strict(stage, facts)
     with metrics.step("data") as cost:
-        staging = _Staging.of(stage, discovery.tables, reuse)
+        own = [source for source in discovery.tables if is_staged(source) and not facts.is_part(source)]
+        staging = Staging.of(stage, own, reuse)
         _read_data(work, staging, facts, gaps.chosen)
         cost.bytes_read = work.bytes_read
     with metrics.step("sources") as cost:
@@ -88,21 +91,21 @@ def build_artifact(stage: Stage, config: InventoryConfig, lake: OpenLake, metric
     metrics.peak_worker_bytes = work.peak_worker_bytes
     metrics.changes = reuse.changes(facts.tables)
     save_state(stage.store.storage, f"{stage.path}/{STATE}", gaps.known(facts, reuse))
-    staged += reuse.link_copies(stage.path, discovery.tables)
+    staged += [*reuse.link_copies(stage.path, discovery.tables), *books.save(stage)]
     return stage.publish(made, _summary(made, listing, discovery), metrics, side_files=[STATE, *staging.kept, *staged])
 
 
-def _discovered(listing: Listing, stage: Stage) -> Discovery:
+def _discovered(listing: Listing, stage: Stage) -> tuple[Discovery, LakeBooks]:
     """The tables of the folder and of the sources beside it.
 
     Raises:
         ConfigError: if there is none.
     """
-    found = discover(listing, stage.workspace.lake)
+    found, books = discover_with_books(stage, listing)
     tables = sorted([*found.tables, *listing.sources], key=lambda source: source.name)
     if not tables and not found.unreadable and not listing.problems:
         raise empty_lake_error(listing.root, has_files=True)
-    return replace(found, tables=tuple(tables))
+    return replace(found, tables=tuple(tables)), books
 
 
 def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], facts: LakeFacts) -> list[str]:
@@ -117,10 +120,7 @@ def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], f
     if not reads:
         lake.remember({}, refused)
         return []
-    from lakebed.tasks.inventory.external import StagingPlace, facts_of, stage_tables
-
-    place = StagingPlace(work.stage.store.storage, work.stage.path)
-    staged = stage_tables(work.spark.session, reads, place, ignore_case=work.stage.workspace.lake.ignore_column_case)
+    staged = _staged_reads(work, reads)
     work.bytes_read += staged.bytes_read
     work.peak_worker_bytes = max(work.peak_worker_bytes, staged.peak_worker_bytes)
     planned = {read.name for read in reads}
@@ -133,6 +133,28 @@ def _read_sources(work: _Work, lake: OpenLake, sources: Sequence[TableSource], f
     n_rows = {name: sum(file.n_rows for file in files) for name, files in staged.files.items()}
     lake.remember(n_rows, refused | staged.refused)
     return staged.paths
+
+
+def _staged_reads(work: _Work, reads: Sequence[TableRead | FrameRead | DirectRead | HudiRead]) -> StagedTables:
+    """Copies of the tables: by one Spark job, or by this process where it has the client."""
+    from lakebed.connectors.lake.direct import DirectRead
+    from lakebed.connectors.lake.hudi import HudiRead
+
+    direct = [read for read in reads if isinstance(read, DirectRead | HudiRead)]
+    by_spark = [read for read in reads if not isinstance(read, DirectRead | HudiRead)]
+    place = StagingPlace(work.stage.store.storage, work.stage.path)
+    workspace = work.stage.workspace
+    ignore_case = workspace.lake.ignore_column_case
+    staged = StagedTables()
+    if by_spark:
+        from lakebed.connectors.spark.connect import require_jvm
+        from lakebed.tasks.inventory.external import stage_tables
+
+        require_jvm(workspace.spark, "reading databases", "take `lake.databases` out, or name another master")
+        staged = stage_tables(work.spark.session, by_spark, place, ignore_case=ignore_case)
+    if direct:
+        stage_directly(direct, place, staged, ignore_case=ignore_case)
+    return staged
 
 
 @dataclass(frozen=True)
@@ -149,8 +171,9 @@ class _Gaps:
                 name, reuse.states[name], self.tables.get(name), tokens_of(self.chosen.get(name, ())), _notes(table)
             )
             for name, table in facts.tables.items()
-            # a table that was found only by looking into a folder's files is looked for again
-            if name in reuse.states
+            # a table that was found only by looking into a folder's files is looked for again, and so is one that has
+            # files which would be tables without it
+            if name in reuse.states and name not in facts.elsewhere.values()
         ]
         return [*opened, *reuse.tables.values()]
 
@@ -166,6 +189,9 @@ def _read_metadata(work: _Work, config: InventoryConfig, discovery: Discovery, r
     read = partial(_read_footers, work, config)
     left = [source for source in discovery.tables if source.name not in reuse.tables]
     facts = read_metadata(listing, replace(discovery, tables=tuple(left)), lake, read)
+    for source in discovery.tables:
+        if source.name in reuse.tables and facts.is_part(source):
+            del reuse.tables[source.name]
     gaps = table_gaps(facts.tables.values())
     again = set(reuse.reopen(choose_gaps([*gaps, *reuse.gaps], config)))
     if again:
@@ -173,6 +199,7 @@ def _read_metadata(work: _Work, config: InventoryConfig, discovery: Discovery, r
         more = read_metadata(listing, replace(discovery, tables=tuple(left)), lake, read)
         facts.tables |= more.tables
         facts.unreadable += more.unreadable
+        facts.elsewhere |= more.elsewhere
         gaps += table_gaps(more.tables.values())
     return facts, _Gaps({table.name: table for table in gaps}, choose_gaps([*gaps, *reuse.gaps], config))
 
@@ -221,7 +248,7 @@ def _read_footers(work: _Work, config: InventoryConfig, entries: Sequence[FileEn
     return [facts for outcome in outcomes for facts in outcome.footers]
 
 
-def _read_data(work: _Work, staging: _Staging, facts: LakeFacts, chosen: dict[str, list[Gap]]) -> None:
+def _read_data(work: _Work, staging: Staging, facts: LakeFacts, chosen: dict[str, list[Gap]]) -> None:
     """Stages text tables and reads missing bounds, in one job."""
     missing = plan_missing(facts.tables.values(), chosen)
     outcomes = work.do([*staging.units, *(unit for _, _, unit in missing)])
@@ -230,105 +257,20 @@ def _read_data(work: _Work, staging: _Staging, facts: LakeFacts, chosen: dict[st
         if outcome.error is None:
             apply_bounds(file, outcome)
         elif facts.tables.pop(table.source.name, None):
-            error = _as_source_error(outcome.error)
+            error = as_source_error(outcome.error)
             facts.unreadable.append(Unreadable(table.source.name, table.source.format, reason_text(error), error.hint))
     staging.finish(outcomes[:n_text], facts, work.stage)
-
-
-def is_text(source: TableSource) -> bool:
-    """Whether a table is text, which is staged as Parquet."""
-    return source.format in ("csv", "json")
-
-
-@dataclass
-class _Staging:
-    """Text tables on their way to Parquet: units and relative paths of the copies, one per file, in table order.
-
-    `moved` are the copies that an earlier inventory made, by path of the text file; `kept` all that are there at the
-    end.
-    """
-
-    sources: list[TableSource] = field(default_factory=list)
-    units: list[TextUnit] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-    moved: dict[str, str] = field(default_factory=dict)
-    kept: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, stage: Stage, tables: Sequence[TableSource], reuse: Reuse) -> _Staging:
-        """Plans the copies; their names depend on the lake only."""
-        staging = cls()
-        numbers = count()
-        for source in filter(is_text, tables):
-            paths = [f"{STAGED}/{next(numbers):06d}.parquet" for _ in source.files]
-            if source.name in reuse.tables:
-                staging.moved |= {entry.path: path for entry, path in zip(source.files, paths, strict=True)}
-            else:
-                staging._add(stage, source, paths)
-        if staging.moved:
-            reuse.move_copies(stage.path, staging.moved)
-        staging.kept = list(staging.moved.values())
-        return staging
-
-    def _add(self, stage: Stage, source: TableSource, paths: list[str]) -> None:
-        overrides = type_overrides(source.name, stage.workspace.lake)
-        format_ = cast("Literal['csv', 'json']", source.format)
-        self.sources.append(source)
-        self.paths += paths
-        for entry, path in zip(source.files, paths, strict=True):
-            self.units.append(TextUnit(entry.path, format_, f"{stage.folder}/{path}", overrides, entry.size))
-
-    def finish(self, outcomes: Sequence[Outcome], facts: LakeFacts, stage: Stage) -> None:
-        """Enters the tables; the copies of those that turned out unreadable are deleted."""
-        start = 0
-        for source in self.sources:
-            part = slice(start, start + len(source.files))
-            start = part.stop
-            self.kept += _add_text(facts, source, outcomes[part], self.paths[part], stage)
-        for path in sorted(set(self.paths) - set(self.kept)):
-            stage.store.storage.delete_file(f"{stage.spec.name}/{stage.key}/{path}")
-
-
-def _add_text(
-    facts: LakeFacts, source: TableSource, outcomes: Sequence[Outcome], paths: Sequence[str], stage: Stage
-) -> list[str]:
-    """Enters a table of text, or its files by themselves where they turn out to be no parts; the copies to keep."""
-    try:
-        table = _text_table(source, outcomes, paths, stage)
-        if source.is_guess and not are_alike(table.files):
-            raise SourceError("its files have other columns", value=source.name)
-        facts.add(table)
-    except SourceError as error:
-        if not source.is_guess:
-            facts.refuse(source, error)
-            return []
-        parts = zip(apart(source), outcomes, paths, strict=True)
-        return [path for one, outcome, own in parts for path in _add_text(facts, one, [outcome], [own], stage)]
-    return [*paths] if source.name in facts.tables else []
-
-
-def _text_table(source: TableSource, outcomes: Sequence[Outcome], paths: Sequence[str], stage: Stage) -> TableFacts:
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-    if errors:
-        raise _as_source_error(errors[0])
-    scans = [outcome.scan for outcome in outcomes if outcome.scan is not None]
-    files = text_facts(scans, paths, [outcome.row_groups for outcome in outcomes])
-    return with_partitions(TableFacts(source, files, "staged"), stage.workspace.lake)
-
-
-def _as_source_error(error: Exception) -> SourceError:
-    """The error of a table; whatever is no fault of the table ends the run."""
-    if isinstance(error, SourceError) and not isinstance(error, SourceBusyError):
-        return error
-    raise error
 
 
 def _drop_changed(stage: Stage, listing: Listing, facts: LakeFacts) -> None:
     """Lists the tables whose files changed while they were read: what was read of them is of no one state."""
     changed = changed_paths(listing, stage.workspace.lake)
+    logs = {"delta": (DELTA_LOG,), "iceberg": (METADATA,)}
     for name, table in list(facts.tables.items()):
-        if any(file.path in changed for file in table.files) or any(
-            path.startswith(f"{table.source.path}/_delta_log/") for path in changed
+        parts = logs.get(table.source.format, ())
+        beside = [entry.path for entry in table.source.files] if table.source.part else []
+        if any(path in changed for path in (*(file.path for file in table.files), *beside)) or any(
+            path.startswith(f"{table.source.path}/{part}/") for path in changed for part in parts
         ):
             del facts.tables[name]
             reason = "its files changed while the inventory was made"

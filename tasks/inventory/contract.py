@@ -10,8 +10,11 @@ import pyarrow as pa
 from lakebed.tasks.runtime.contract import AtLeast, Column, Contract, Matches, OneOf, by_name
 
 VERSION = 1
-FORMATS = ("parquet", "delta", "csv", "json", "postgresql", "catalog")
-READ_VIA = ("arrow", "spark", "staged")
+FORMATS = (
+    "parquet", "delta", "iceberg", "csv", "json", "avro", "orc", "arrow", "sqlite", "spreadsheet", "duckdb",
+    "postgresql", "mariadb", "sqlserver", "catalog", "hudi",
+)  # fmt: skip
+READ_VIA = ("arrow", "spark", "staged", "iceberg")
 TIGHTNESS = ("tight", "wide", "cut", "none")
 TYPE_CLASSES = (
     "null", "bool", "number", "string", "binary", "date", "timestamp", "time", "duration", "nested",
@@ -36,7 +39,8 @@ TABLES = Contract(
         Column("n_columns", pa.int32(), "number of leaf columns", checks=(AtLeast(0),)),
         Column("schema_digest", pa.string(), "SHA-256 of the sorted tokens", checks=(Matches("[0-9a-f]{64}"),)),
         Column("delta_version", pa.int64(), "version of the Delta table", nullable=True),
-        Column("read_via", pa.string(), "how rows are read: files as they lie, through a Delta log, staged copies",
+        Column("read_via", pa.string(),
+               "how rows are read: files as they lie, through a Delta log or Iceberg's metadata, staged copies",
                checks=(OneOf(READ_VIA),)),
         Column("partition_columns", pa.list_(pa.string()), "tokens of the partition columns, in path order"),
     ),
@@ -81,9 +85,10 @@ FILES = Contract(
         Column("row_group_rows", pa.list_(pa.int64()), "rows of each row group; empty where unknown"),
         Column("row_group_bytes", pa.list_(pa.int64()), "compressed size of each row group", unit="bytes"),
         Column("partition_values", pa.string(), "JSON object: token to text or null"),
-        Column("staged_path", pa.string(), "Parquet copy of a text file, relative to the artifact folder",
+        Column("staged_path", pa.string(), "Parquet copy of a file that is staged, relative to the artifact folder",
                nullable=True),
-        Column("casts", pa.string(), "JSON object: token to how staged cells become values"),
+        Column("casts", pa.string(),
+               "JSON object: token to how staged cells become values; `iceberg`: how the file of such a table is read"),
         Column("sha256", pa.string(), "digest of the bytes; empty unless every file is digested", is_digested=False),
         Column("mtime_ns", pa.int64(), "time of the last change", unit="ns since 1970 UTC", is_digested=False),
         Column("etag", pa.string(), "the object store's entity tag; empty on local disks", is_digested=False),

@@ -4,15 +4,13 @@ A database cannot be asked again for what it held, so its tables are read once, 
 listed, and staged like text: every stage sees the same rows, and the server is asked for them once.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from typing import TypeAlias
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from py4j.protocol import Py4JJavaError
 from pyspark import TaskContext
 from pyspark.errors import PySparkException
@@ -20,15 +18,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
-from lakebed.connectors.lake.parquet import read_footers
-from lakebed.connectors.lake.statistics import FileFacts
 from lakebed.connectors.linking import link_file
 from lakebed.connectors.postgresql.cells import table_schema, typed_batch
 from lakebed.connectors.postgresql.database import TableRead
 from lakebed.connectors.spark.task_counts import counted_tasks
 from lakebed.connectors.storage import Storage
-from lakebed.tasks.inventory.kernel import TableFacts
+from lakebed.tasks.inventory.copies import StagedOutput, StagedTables, StagingPlace, staged_folder
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.progress import shown
 
@@ -65,34 +60,6 @@ class Part:
     error: str
 
 
-@dataclass
-class StagedTables:
-    """Tables as they were staged, by name; for the others why not.
-
-    `refused` are those whose cells cannot be compared: that stays so as long as they are what they are.
-    """
-
-    files: dict[str, list[FileFacts]] = field(default_factory=dict)
-    paths: list[str] = field(default_factory=list)
-    errors: dict[str, SourceError] = field(default_factory=dict)
-    refused: set[str] = field(default_factory=set)
-    bytes_read: int = 0
-    peak_worker_bytes: int = 0
-
-
-@dataclass(frozen=True)
-class StagingPlace:
-    """The folder of an artifact: the storage it lies in, and its path there."""
-
-    storage: Storage
-    path: str
-
-    @property
-    def uri(self) -> str:
-        """Of the folder."""
-        return self.storage.uri(self.path)
-
-
 def stage_tables(
     session: SparkSession, reads: Sequence[Read], place: StagingPlace, *, ignore_case: bool
 ) -> StagedTables:
@@ -114,22 +81,6 @@ def stage_tables(
         own = sorted((part for part in parts if part.place == number), key=lambda part: part.partition)
         _finish(read, own, place, result, ignore_case=ignore_case)
     return result
-
-
-def facts_of(source: TableSource, staged: StagedTables) -> TableFacts:
-    """The table as its copy tells it.
-
-    Raises:
-        SourceError: if it was not staged.
-    """
-    if error := staged.errors.get(source.name):
-        raise error
-    return TableFacts(source, staged.files[source.name], "staged")
-
-
-def staged_folder(name: str) -> str:
-    """Where a table's copy lies in the artifact; it depends on the table's name alone."""
-    return f"{STAGED}/{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def _n_tasks(reads: Sequence[Read]) -> int:
@@ -199,7 +150,7 @@ def _write_part(
     """Writes what a task read; a cell that cannot be compared is told, and fails no other table."""
     n_rows = n_bytes = 0
     error = ""
-    with _Output(Storage.at(uri), path, schema) as writer:
+    with StagedOutput(Storage.at(uri), path, schema) as writer:
         try:
             for batch in batches:
                 n_rows, n_bytes = n_rows + batch.num_rows, n_bytes + batch.nbytes
@@ -212,38 +163,8 @@ def _write_part(
     return pa.record_batch([pa.array([value], type_) for value, type_ in zip(row, types, strict=True)], names=names)
 
 
-class _Output:
-    """A Parquet file in row groups of a good size."""
-
-    def __init__(self, storage: Storage, path: str, schema: pa.Schema) -> None:
-        self._schema, self._waiting = schema, list[pa.RecordBatch]()
-        self._stream = storage.open_output(path)
-        self._writer = pq.ParquetWriter(self._stream, schema, compression="zstd", write_page_checksum=True)
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        self._waiting.append(batch)
-        rows, size = (sum(getattr(one, what) for one in self._waiting) for what in ("num_rows", "nbytes"))
-        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._waiting:
-            table = pa.Table.from_batches(self._waiting, schema=self._schema)
-            self._writer.write_table(table, row_group_size=max(1, table.num_rows))
-            self._waiting = []
-
-    def __enter__(self) -> "_Output":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._flush()
-        self._writer.close()
-        self._stream.close()
-
-
 def _finish(read: Read, parts: Sequence[Part], place: StagingPlace, result: StagedTables, *, ignore_case: bool) -> None:
-    """Gives the parts with rows their numbers, and reads their footers; one without rows stands for an empty table."""
+    """Gives the parts with rows their numbers; one without rows stands for an empty table."""
     if error := next((part.error for part in parts if part.error), ""):
         result.errors[read.name] = SourceError(error, hint="leave the table out with `exclude`")
         result.refused.add(read.name)
@@ -255,18 +176,7 @@ def _finish(read: Read, parts: Sequence[Part], place: StagingPlace, result: Stag
     for part, path in zip(filled, paths, strict=True):
         link_file(place.storage, f"{place.path}/{part.path}", f"{place.path}/{path}")
     place.storage.delete_folder(f"{place.path}/{staged_folder(read.name)}/parts")
-    sizes = [place.storage.stat(f"{place.path}/{path}") for path in paths]
-    entries = [FileEntry(path, size.size if size else 0, 0) for path, size in zip(paths, sizes, strict=True)]
-    footers = read_footers(place.uri, entries, 1, ignore_case=ignore_case)
-    result.files[read.name] = [_facts(read.name, number, footer) for number, footer in enumerate(footers)]
-    result.paths += paths
-
-
-def _facts(name: str, number: int, footer: FileFacts | Unreadable) -> FileFacts:
-    if isinstance(footer, Unreadable):
-        raise SourceError("a staged copy cannot be read", value=footer.reason, hint="run the same command again")
-    footer.staged_path, footer.path = footer.path, f"{name}/{number:05d}"
-    return footer
+    result.enter(read.name, paths, place, ignore_case=ignore_case)
 
 
 def _failure(error: Exception) -> SourceError:

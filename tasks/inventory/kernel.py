@@ -206,7 +206,7 @@ def _table_row(table_id: int, table: TableFacts) -> dict[str, object]:
         "format": source.format,
         "n_files": len(table.files),
         "n_rows": sum(file.n_rows for file in table.files),
-        "n_bytes": sum(file.size for file in table.files),
+        "n_bytes": sum(file.size if file.n_bytes is None else file.n_bytes for file in table.files),
         "n_columns": len(table.leaf_types),
         "schema_digest": schema_digest(table.leaf_types),
         "delta_version": table.delta_version,

@@ -1,6 +1,7 @@
 """Reads the metadata of all tables: footers and Delta logs, by the driver's threads or by the given reader."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -13,13 +14,15 @@ from lakebed.connectors.lake.discovery import Discovery, apart, partition_of
 from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.leaves import token_of
 from lakebed.connectors.lake.listing import Listing, table_of_log
-from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
+from lakebed.connectors.lake.model import STAGED_FORMATS, FileEntry, TableSource, Unreadable
 from lakebed.connectors.lake.statistics import UNKNOWN, FileFacts, widen
 from lakebed.connectors.lake.text.types import parse_canonical
 from lakebed.connectors.lake.type_text import column_type
 from lakebed.connectors.lake.variant import VARIANT_TYPE
 from lakebed.tasks.inventory.kernel import TableFacts, type_class, unify_schema
 
+# read by delta-rs, outside of Python's lock
+_LOGS_TOGETHER = 4
 _CANDIDATES: tuple[ColumnType, ...] = ("int64", "float64", "date", "timestamp")
 
 
@@ -70,10 +73,28 @@ FooterReader = Callable[[Sequence[FileEntry]], list[FileFacts | Unreadable]]
 
 @dataclass
 class LakeFacts:
-    """What is known of the lake so far: readable tables by name, and the rest with its reasons."""
+    """What is known of the lake so far: readable tables by name, and the rest with its reasons.
+
+    `elsewhere` are files of Iceberg tables that lie outside of their folders, with the table's name: those of older
+    snapshots, delete files, and those of tables that cannot be read among them.
+    """
 
     tables: dict[str, TableFacts] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
+    elsewhere: dict[str, str] = field(default_factory=dict)
+
+    def is_part(self, source: TableSource) -> bool:
+        """Whether a file of a table is an Iceberg table's: then it is no table by itself, and is listed so.
+
+        A table with a log of its own stays one; `apply` asks for every file of any format.
+        """
+        if source.format not in ("parquet", *STAGED_FORMATS):
+            return False
+        owner = next((self.elsewhere[entry.path] for entry in source.files if entry.path in self.elsewhere), None)
+        if owner is not None:
+            reason = f"it is a part of the Iceberg table {owner}, which names its files"
+            self.unreadable.append(Unreadable(source.name, source.format, reason, "read that table"))
+        return owner is not None
 
     def add(self, table: TableFacts) -> None:
         """Adds a table if its files make one schema."""
@@ -99,7 +120,7 @@ class LakeFacts:
 
 
 def read_metadata(listing: Listing, discovery: Discovery, config: LakeConfig, read: FooterReader) -> LakeFacts:
-    """The facts of all Parquet and Delta tables.
+    """The facts of all Parquet, Delta and Iceberg tables.
 
     Args:
         listing: of the lake.
@@ -109,7 +130,8 @@ def read_metadata(listing: Listing, discovery: Discovery, config: LakeConfig, re
     """
     lake = LakeFacts(unreadable=[*listing.problems, *discovery.unreadable])
     deltas = _read_deltas(listing, discovery, config, lake)
-    plain = [source for source in discovery.tables if source.format == "parquet"]
+    _add_icebergs(lake, listing, discovery, config)
+    plain = [source for source in discovery.tables if source.format == "parquet" and not lake.is_part(source)]
     wanted = [entry for source in plain for entry in source.files]
     wanted += [entry for source, facts in deltas for entry in _files_to_open(source, facts)]
     footers = dict(zip((entry.path for entry in wanted), read(wanted), strict=True))
@@ -165,15 +187,48 @@ def _read_deltas(
     logs: dict[str, list[FileEntry]] = {}
     for entry in listing.logs:
         logs.setdefault(table_of_log(entry.path), []).append(entry)
+
+    def read(source: TableSource) -> DeltaFacts | SourceError:
+        try:
+            return read_delta(listing.root, source, logs[source.path], config.ignore_column_case)
+        except SourceError as error:
+            return error
+
+    sources = [source for source in discovery.tables if source.format == "delta"]
     found = []
-    for source in discovery.tables:
-        if source.format == "delta":
-            try:
-                facts = read_delta(listing.root, source, logs[source.path], config.ignore_column_case)
+    with ThreadPoolExecutor(_LOGS_TOGETHER) as pool:
+        for source, facts in zip(sources, pool.map(read, sources), strict=True):
+            if isinstance(facts, SourceError):
+                lake.refuse(source, facts)
+            else:
                 found.append((source, facts))
-            except SourceError as error:
-                lake.refuse(source, error)
     return found
+
+
+def _add_icebergs(lake: LakeFacts, listing: Listing, discovery: Discovery, config: LakeConfig) -> None:
+    sources = [source for source in discovery.tables if source.format == "iceberg"]
+    if not sources:
+        return
+    from lakebed.connectors.lake.iceberg.claims import claims_of
+    from lakebed.connectors.lake.iceberg.table import read_tables
+
+    files = {
+        entry.path: entry for entry in (*listing.files, *(one for table in listing.sources for one in table.files))
+    }
+    found = read_tables(listing.root, sources, files, config.ignore_column_case)
+    claims = claims_of(listing.root, [source.path for source in sources], files.keys())
+    for source, facts in zip(sources, found, strict=True):
+        lake.elsewhere |= dict.fromkeys(claims[source.path].files, source.name)
+        if isinstance(facts, SourceError):
+            lake.refuse(source, facts)
+            continue
+        own = {entry.path for entry in source.files}
+        outside = [file.path for file in facts.files if file.path not in own]
+        lake.elsewhere |= dict.fromkeys(outside, source.name)
+        whole = replace(source, files=(*source.files, *(files[path] for path in outside)))
+        types = {leaf.token: leaf.type for leaf in facts.leaves}
+        via = "arrow" if facts.is_plain else "iceberg"
+        lake.add(TableFacts(whole, facts.files, via, positions=list(types), leaf_types=types))
 
 
 def _add_parquet(

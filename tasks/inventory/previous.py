@@ -28,6 +28,7 @@ from lakebed.tasks.runtime.stage import Stage
 STATE = f"{FOLDER}/tables.parquet"
 TABLES = ("tables", "columns", "files", "file_bounds", "partition_values")
 
+_BETWEEN = "\0"
 _GAP = pa.struct([("token", pa.string()), ("n_bytes", pa.int64()), ("is_chosen", pa.bool_())])
 _SCHEMA = pa.schema(
     [
@@ -98,20 +99,21 @@ class Reuse:
             del self.tables[name]
         return names
 
-    def move_copies(self, folder: str, copies: Mapping[str, str]) -> None:
-        """Gives the staged copies of reused text files their names in a new artifact.
+    def move_copies(self, folder: str, copies: Mapping[tuple[str, str], str]) -> None:
+        """Gives the staged copies of files of reused tables their names in a new artifact.
 
         Args:
             folder: of the new artifact, below the artifact root.
-            copies: path of the copy below it, by path of the text file.
+            copies: path of the copy below it, by the table's name and the path of the file.
         """
         if self.manifest is None:
             return
-        files = self.store.read(self.manifest.ref, "files", ["path", "staged_path"])
-        old = dict(zip(files["path"].to_pylist(), files["staged_path"].to_pylist(), strict=True))
+        files = self.store.read(self.manifest.ref, "files", ["table_id", "path", "staged_path"])
+        names = self.store.read(self.manifest.ref, "tables", ["table_id", "name"])
+        old = dict(zip(_file_keys(files, names).to_pylist(), files["staged_path"].to_pylist(), strict=True))
         base = f"{self.manifest.stage}/{self.manifest.key}"
-        for path, copy in copies.items():
-            link_file(self.store.storage, f"{base}/{old[path]}", f"{folder}/{copy}")
+        for key, copy in copies.items():
+            link_file(self.store.storage, f"{base}/{old[_BETWEEN.join(key)]}", f"{folder}/{copy}")
 
     def link_copies(self, folder: str, sources: Iterable[TableSource]) -> list[str]:
         """Links the staged copies of reused tables of databases, which have the same names everywhere; names them.
@@ -145,12 +147,12 @@ class Reuse:
         }
         return count_changes(len(self.tables), self.previous, self.states, **others)
 
-    def merged(self, made: Mapping[str, pa.Table], staged: Mapping[str, str]) -> dict[str, pa.Table]:
+    def merged(self, made: Mapping[str, pa.Table], staged: Mapping[tuple[str, str], str]) -> dict[str, pa.Table]:
         """The rows that were made now, and the reused ones, under one numbering by name.
 
         Args:
             made: tables of the inventory, of the tables that were opened.
-            staged: where the copies of reused text files lie now, by path of the text file.
+            staged: where the copies of reused tables' files lie now, by the table's name and the path of the file.
         """
         if self.manifest is None or not self.tables:
             return dict(made)
@@ -162,7 +164,7 @@ class Reuse:
         new_ids = _ids(made["tables"], place)
         kept = {name: place[name] for name in old_names if name in self.tables}
         old_ids = _ids(old["tables"], kept)
-        old["files"] = _restaged(old["files"], staged)
+        old["files"] = _restaged(old["files"], old["tables"], staged)
         parts = {name: [_renumbered(made[name], new_ids), _renumbered(old[name], old_ids)] for name in TABLES}
         return {**made, **{name: _joined(name, both) for name, both in parts.items()}}
 
@@ -185,6 +187,7 @@ def table_states(listing: Listing, sources: Iterable[TableSource]) -> dict[str, 
                 list(source.partition_columns),
                 [stamp(entry) for entry in source.files],
                 logs.get(source.path, []) if source.format == "delta" else [],
+                *([source.metadata] if source.metadata else []),
             ]
         )
         for source in sources
@@ -267,9 +270,17 @@ def _joined(name: str, parts: Sequence[pa.Table]) -> pa.Table:
     return rows.take(pa.array(np.argsort(rows["table_id"].to_numpy(), kind="stable")))
 
 
-def _restaged(files: pa.Table, staged: Mapping[str, str]) -> pa.Table:
+def _restaged(files: pa.Table, tables: pa.Table, staged: Mapping[tuple[str, str], str]) -> pa.Table:
+    """The files with the copies that were moved where they lie now; those of databases are called as they were."""
     if not staged:
         return files
-    found = pc.index_in(files["path"], pa.array(list(staged), pa.string()))
+    found = pc.index_in(_file_keys(files, tables), pa.array([_BETWEEN.join(key) for key in staged], pa.string()))
+    moved = pa.array(list(staged.values()), pa.string()).take(found)
     place = files.column_names.index("staged_path")
-    return files.set_column(place, files.schema.field("staged_path"), pa.array(list(staged.values())).take(found))
+    return files.set_column(place, files.schema.field("staged_path"), pc.coalesce(moved, files["staged_path"]))
+
+
+def _file_keys(files: pa.Table, tables: pa.Table) -> pa.ChunkedArray:
+    """The name of each file's table and its path, as one text: tables of one file have the same path."""
+    found = pc.index_in(files["table_id"], tables["table_id"].combine_chunks())
+    return pc.binary_join_element_wise(tables["name"].take(found), files["path"], _BETWEEN)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from lakebed.connectors.errors import ConfigError, SourceError
 from lakebed.connectors.lake.change import file_changes
-from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
+from lakebed.connectors.lake.databases import EXTERNAL_FORMATS, HUDI, MARIADB, POSTGRESQL, SQLSERVER
 from lakebed.connectors.lake.listing import Listing, canonical_root, list_lake
 from lakebed.connectors.lake.model import Unreadable
+from lakebed.connectors.paths import folders_above
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.retry import retried
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from lakebed.connectors.lake.config import LakeConfig
     from lakebed.connectors.lake.databases import DatabaseConfig
+    from lakebed.connectors.lake.direct import DirectRead, OpenDirect
+    from lakebed.connectors.lake.hudi import HudiRead
     from lakebed.connectors.postgresql.database import OpenDatabase, TableRead
     from lakebed.connectors.spark.catalog import OpenCatalog
     from lakebed.tasks.inventory.external import FrameRead
@@ -33,15 +36,18 @@ class OpenLake:
     """What was listed, and what the tables of databases are read from."""
 
     listing: Listing
-    databases: Mapping[str, OpenDatabase]
+    databases: Mapping[str, OpenDatabase | OpenDirect]
     catalogs: Mapping[str, OpenCatalog]
+    hudis: Mapping[str, HudiRead] = field(default_factory=dict)
 
-    def read(self, table: str) -> TableRead | FrameRead:
+    def read(self, table: str) -> TableRead | FrameRead | DirectRead | HudiRead:
         """How a table of a source is read, by its name.
 
         Raises:
             SourceError: if it cannot be.
         """
+        if table in self.hudis:
+            return self.hudis[table]
         name = table.partition("/")[0]
         if name in self.databases:
             return self.databases[name].plan(table)
@@ -72,18 +78,22 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
     """
     lake = workspace.lake
     listing = list_lake(lake)
-    _require_own_names(listing, [*lake.databases, *lake.catalogs])
-    if workspace.engine == "local":
-        yield OpenLake(replace(listing, problems=(*listing.problems, *_left_to_spark(lake))), {}, {})
-        return
+    _require_own_names(listing, [*lake.databases, *lake.catalogs, *lake.iceberg, *lake.unity])
+    listing = _with_iceberg_catalogs(listing, lake)
+    listing, hudis = _with_hudi(_with_unity(listing, lake))
+    is_local = workspace.engine == "local"
+    if is_local:
+        listing = replace(listing, problems=(*listing.problems, *_left_to_spark(lake)))
     with ExitStack() as stack:
-        databases = {}
+        databases: dict[str, OpenDatabase | OpenDirect] = {}
         for name, config in sorted(lake.databases.items()):
+            if is_local and config.format == POSTGRESQL:
+                continue
             with shown().step(f"Asking database {name} what has changed"):
                 databases[name] = _open_database(name, config, workspace)
             stack.callback(databases[name].close)
-        catalogs = _open_catalogs(workspace)
-        opened: list[OpenDatabase | OpenCatalog] = [*databases.values(), *catalogs.values()]
+        catalogs = {} if is_local else _open_catalogs(workspace)
+        opened: list[OpenDatabase | OpenDirect | OpenCatalog] = [*databases.values(), *catalogs.values()]
         problems = [problem for one in opened for problem in one.problems]
         sources = [source for one in opened for source in one.sources]
         logs = [entry for catalog in catalogs.values() for entry in catalog.logs]
@@ -92,22 +102,84 @@ def listed_lake(workspace: Workspace) -> Iterator[OpenLake]:
                 listing,
                 logs=(*listing.logs, *sorted(logs, key=lambda entry: entry.path)),
                 problems=(*listing.problems, *sorted(problems, key=lambda problem: problem.name)),
-                sources=tuple(sorted(sources, key=lambda source: source.name)),
+                sources=tuple(sorted([*listing.sources, *sources], key=lambda source: source.name)),
             ),
             databases,
             catalogs,
+            hudis,
         )
+
+
+def _with_iceberg_catalogs(listing: Listing, lake: LakeConfig) -> Listing:
+    """The listing with what catalogs say of Iceberg tables in the folder, and with their tables elsewhere."""
+    if not lake.iceberg:
+        return listing
+    from lakebed.connectors.lake.iceberg.catalogs import catalog_tables
+
+    with shown().step(f"Asking {len(lake.iceberg)} Iceberg catalogs for their tables"):
+        found = catalog_tables(listing, lake.iceberg)
+    return replace(
+        listing,
+        pinned=found.pinned,
+        icebergs=listing.icebergs - found.refused,
+        files=tuple(entry for entry in listing.files if not _is_in(entry.path, found.refused)),
+        problems=(*listing.problems, *sorted(found.problems, key=lambda problem: problem.name)),
+        sources=tuple(sorted(found.sources, key=lambda source: source.name)),
+    )
+
+
+def _with_unity(listing: Listing, lake: LakeConfig) -> Listing:
+    """The listing with the tables of Unity Catalogs that lie elsewhere."""
+    if not lake.unity:
+        return listing
+    from lakebed.connectors.lake.unity import unity_tables
+
+    with shown().step(f"Asking {len(lake.unity)} Unity Catalogs for their tables"):
+        found = unity_tables(listing.root, lake.unity)
+    return replace(
+        listing,
+        logs=(*listing.logs, *sorted(found.logs, key=lambda entry: entry.path)),
+        problems=(*listing.problems, *sorted(found.problems, key=lambda problem: problem.name)),
+        sources=(*listing.sources, *found.sources),
+    )
+
+
+def _with_hudi(listing: Listing) -> tuple[Listing, Mapping[str, HudiRead]]:
+    """The listing with the tables of Hudi that can be read, and how they are."""
+    if not listing.hudis:
+        return listing, {}
+    from lakebed.connectors.lake.hudi import hudi_tables
+
+    folders = [problem for problem in listing.problems if problem.format == HUDI and problem.name in listing.hudis]
+    others = [problem for problem in listing.problems if problem not in folders]
+    with shown().step(f"Looking into {len(folders)} tables of Hudi"):
+        found = hudi_tables(listing.root, folders, [entry.path for entry in listing.files])
+    problems = sorted([*others, *found.problems], key=lambda problem: problem.name)
+    return replace(listing, problems=tuple(problems), sources=(*listing.sources, *found.sources)), found.reads
+
+
+def _is_in(path: str, folders: Collection[str]) -> bool:
+    return bool(folders) and any(above in folders for above in folders_above(path))
 
 
 def _left_to_spark(lake: LakeConfig) -> list[Unreadable]:
     """Databases and catalogs, of which the local engine reads no table."""
     reason, hint = "only Spark reads its tables", "lakebed run --engine spark"
-    named = [*((name, "postgresql") for name in lake.databases), *((name, "catalog") for name in lake.catalogs)]
+    databases = [name for name, config in lake.databases.items() if config.format == POSTGRESQL]
+    named = [*((name, POSTGRESQL) for name in databases), *((name, "catalog") for name in lake.catalogs)]
     return [Unreadable(name, format_, reason, hint) for name, format_ in sorted(named)]
 
 
-def _open_database(name: str, config: DatabaseConfig, workspace: Workspace) -> OpenDatabase:
+def _open_database(name: str, config: DatabaseConfig, workspace: Workspace) -> OpenDatabase | OpenDirect:
     """The database; one that is busy is asked again, and listed as unreadable if it stays so."""
+    if config.format == MARIADB:
+        from lakebed.connectors.mariadb.database import open_mariadb
+
+        return open_mariadb(name, config)
+    if config.format == SQLSERVER:
+        from lakebed.connectors.sqlserver.database import open_sqlserver
+
+        return open_sqlserver(name, config)
     from lakebed.connectors.postgresql.client import DatabaseBusyError
     from lakebed.connectors.postgresql.database import open_database
 
@@ -124,8 +196,10 @@ def _open_catalogs(workspace: Workspace) -> dict[str, OpenCatalog]:
     if not workspace.lake.catalogs:
         return {}
     from lakebed.connectors.spark.catalog import open_catalog
+    from lakebed.connectors.spark.connect import require_jvm
     from lakebed.connectors.spark.session import shared_session
 
+    require_jvm(workspace.spark, "reading catalogs", "take `lake.catalogs` out of the config, or name another master")
     session = shared_session(workspace.spark).get()
     run, root = workspace.run_id or uuid4().hex, canonical_root(workspace.lake.root)
     return {
@@ -144,7 +218,7 @@ def _require_own_names(listing: Listing, names: list[str]) -> None:
             "a source is called like a folder or a file of the lake",
             value=shared[0],
             expected="a name of its own, since it begins the names of its tables",
-            hint=f"rename [lake.databases.{shared[0]}] or [lake.catalogs.{shared[0]}] in the config",
+            hint="rename it in [lake.databases], [lake.catalogs], [lake.iceberg] or [lake.unity] of the config",
         )
 
 

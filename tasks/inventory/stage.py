@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lakebed.connectors.lake.discovery import format_of
+from lakebed.connectors.lake.model import FILE_FORMATS, TEXT_FORMATS
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.contract import CONTRACTS, VERSION
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
     Held = tuple[OpenLake, StageMetrics]
 
 
-TEXT_RULES = b"text 2"
+TEXT_RULES = b"text 5"
+# of files that were no tables before
+FILE_RULES = b"files 2"
+# of files that are symbolic links
+LINK_RULES = b"links 1"
 
 
 @contextmanager
@@ -38,7 +43,7 @@ def _hold(inputs: Inputs) -> Iterator[Inputs]:
 
 
 def _has_text(lake: "OpenLake") -> bool:
-    return any(format_of(entry.path) in ("csv", "json") for entry in lake.listing.files)
+    return any(format_of(entry.path) in TEXT_FORMATS for entry in lake.listing.files)
 
 
 def _text_as_typed(inputs: Inputs, lake: "OpenLake") -> "Workspace":
@@ -59,8 +64,15 @@ def _key_parts(inputs: Inputs) -> KeyParts:
     """The identity of the lake's files, and how the lake is read."""
     lake = _held(inputs)[0]
     settings = canonical_json(inputs.workspace.lake).encode()
-    # the rules of text have changed since, those of all else have not
-    rules = (TEXT_RULES,) if _has_text(lake) else ()
+    # the rules of these have changed since, those of all else have not
+    found = {format_of(entry.path) for entry in lake.listing.files}
+    rules = tuple(
+        rule
+        for rule, formats in ((TEXT_RULES, TEXT_FORMATS), (FILE_RULES, FILE_FORMATS))
+        if not found.isdisjoint(formats)
+    )
+    if any(entry.path in lake.listing.links for entry in lake.listing.files):
+        rules += (LINK_RULES,)
     identity = lake.listing.identity.encode()
     return KeyParts(inputs.section(InventoryConfig), (identity, settings, *rules), (settings, *rules))
 

@@ -12,11 +12,15 @@ from lakebed.tasks.runtime.stage import Stage
 TREES = Path(__file__).with_name("trees.json")
 
 
-def _key_parts(inputs: Inputs) -> KeyParts:
-    """The trees that decide are part of the key; the rule is code, and the version's."""
-    config = inputs.section(KeysConfig)
+def who_decides(config: KeysConfig) -> bytes:
+    """A digest of the trees, where they decide; the rule is code, and the version's of the stage that asks it."""
     is_asked = config.model == "trees" and TREES.is_file()
-    return KeyParts(config, (hashlib.sha256(TREES.read_bytes()).digest() if is_asked else b"rule",))
+    return hashlib.sha256(TREES.read_bytes()).digest() if is_asked else b"rule"
+
+
+def _key_parts(inputs: Inputs) -> KeyParts:
+    config = inputs.section(KeysConfig)
+    return KeyParts(config, (who_decides(config),))
 
 
 def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:

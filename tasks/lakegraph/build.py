@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.read import Split
+from lakebed.connectors.lake.batches import Split
 from lakebed.tasks.containment.jobs import DeltaSource, plan_sources, run_on_tables
+from lakebed.tasks.containment.previous import reading_digests
 from lakebed.tasks.containment.scan import ScanPlan
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.contract import CONTRACTS, GRAPH_COLUMNS
@@ -27,9 +28,11 @@ from lakebed.tasks.lakegraph.plan import (
     plan_columns,
     scan_plan,
 )
+from lakebed.tasks.lakegraph.previous import KEPT, N_KEPT, Known, load_known, save_columns
 from lakebed.tasks.lakegraph.scan import EdgeTask, SampleTask, edge_part
 from lakebed.tasks.lakegraph.value_table import value_table
 from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.previous import count_readings
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
@@ -38,6 +41,7 @@ from lakebed.tasks.scan.engine import Engine
 from lakebed.tasks.scan.splits import InventoryTables, plan_splits, require_read, share_splits
 
 SKETCH_VALUES = 64
+NO_VALUES, NO_FOLDED = ValueSample.none(), FoldedSample.none()
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,15 @@ class Scanned:
     peak_worker_bytes: int
 
 
-# the graph, what is published of its columns and their values, and the summary
-Found = tuple[Graph, pa.Table, pa.Table, dict[str, object]]
+@dataclass(frozen=True)
+class _Found:
+    """The graph, what is published of its columns and their values, the summary, and files for the next run."""
+
+    graph: Graph
+    columns: pa.Table
+    values: pa.Table
+    summary: dict[str, object]
+    side_files: Sequence[str] = ()
 
 
 def build_artifact(stage: Stage, inventory: ArtifactRef, workspace: Workspace, config: LakeGraphConfig) -> ArtifactRef:
@@ -85,11 +96,11 @@ def build_artifact(stage: Stage, inventory: ArtifactRef, workspace: Workspace, c
     make = _edge_table_graph if config.edge_table.table else _value_graph
     engine = engine_for_tables(workspace, tables)
     stage.is_whole = reads_all(engine, tables)
-    graph, columns, values, summary = make(_Lake(tables, engine, workspace, config, staged_root), metrics)
+    found = make(stage, _Lake(tables, engine, workspace, config, staged_root), metrics)
     with shown().step("Publishing the lake graph"):
-        published = {**graph_tables(graph), "graph_columns": columns, "column_values": values}
-        counts = {"nodes": len(graph.nodes.key), "edges": len(graph.edges.source)}
-        return stage.publish(published, {**counts, **summary}, metrics)
+        published = {**graph_tables(found.graph), "graph_columns": found.columns, "column_values": found.values}
+        counts = {"nodes": len(found.graph.nodes.key), "edges": len(found.graph.edges.source)}
+        return stage.publish(published, {**counts, **found.summary}, metrics, side_files=found.side_files)
 
 
 def graph_tables(graph: Graph) -> dict[str, pa.Table]:
@@ -105,22 +116,30 @@ def graph_tables(graph: Graph) -> dict[str, pa.Table]:
     }
 
 
-def _value_graph(lake: _Lake, metrics: StageMetrics) -> Found:
+def _value_graph(stage: Stage, lake: _Lake, metrics: StageMetrics) -> _Found:
     tables, config = lake.tables, lake.config
     columns = plan_columns(tables, config)
     cost = estimate(tables, columns, config)
+    facts = {row["table_id"]: row for row in tables.tables.select(["table_id", "name", "n_rows"]).to_pylist()}
+    with metrics.step("previous"):
+        readings = {str(facts[table]["name"]): digest for table, digest in reading_digests(tables).items()}
+        known = load_known(stage, readings, cost.n_kept)
     shown().note(cost.text())
     task = SampleTask(cost.n_kept, FloatRule(config.floats, config.float_digits))
     tokens: dict[int, list[str]] = {}
     for column in columns:
-        if not column.left_out:
+        if not column.left_out and facts[column.table_id]["name"] not in known.tables:
             tokens.setdefault(column.table_id, []).append(column.token)
     scanned = _scan(lake, tokens, task, metrics)
+    names = [str(row["name"]) for row in facts.values()]
+    metrics.changes = count_readings(len(known.tables), known.before, names)
     with metrics.step("graph"), shown().step("Connecting columns by their values"):
-        facts = {row["table_id"]: row for row in tables.tables.select(["table_id", "name", "n_rows"]).to_pylist()}
-        names = [str(row["name"]) for row in facts.values()]
-        held = [_lake_column(column, facts[column.table_id], scanned) for column in columns]
+        held = [_lake_column(column, facts[column.table_id], scanned, known) for column in columns]
         found = lake_graph(names, held, config)
+    with metrics.step("keep"):
+        for table_id in scanned.errors:
+            del readings[str(facts[table_id]["name"])]
+        save_columns(stage.store.storage, stage.path, found.columns.column, readings)
     summary: dict[str, object] = {
         "source": "values",
         "tables": len(names),
@@ -128,13 +147,14 @@ def _value_graph(lake: _Lake, metrics: StageMetrics) -> Found:
         "values": int(pc.sum(pc.equal(found.graph.nodes.kind, "value")).as_py() or 0),
         "values_left_out_as_frequent": found.n_frequent,
         "columns_left_out": sum(1 for why in found.columns.left_out if why),
-        "values_per_column": cost.n_kept,
+        N_KEPT: cost.n_kept,
         "unreadable_tables": len(scanned.errors),
     }
-    return found.graph, column_table(found.columns), value_table(found.columns.column), summary
+    values = value_table(found.columns.column)
+    return _Found(found.graph, column_table(found.columns), values, summary, [KEPT])
 
 
-def _edge_table_graph(lake: _Lake, metrics: StageMetrics) -> Found:
+def _edge_table_graph(stage: Stage, lake: _Lake, metrics: StageMetrics) -> _Found:
     tables, config, wanted = lake.tables, lake.config, lake.config.edge_table
     table_id, task = find_edge_table(tables, wanted)
     n_rows = dict(zip(*(tables.tables[name].to_pylist() for name in ("table_id", "n_rows")), strict=True))[table_id]
@@ -158,8 +178,8 @@ def _edge_table_graph(lake: _Lake, metrics: StageMetrics) -> Found:
         "loops": found.n_loops,
         "repeats": found.n_repeats,
     }
-    none = (CONTRACTS[name].arrow_schema().empty_table() for name in ("graph_columns", "column_values"))
-    return found.graph, *none, summary
+    columns, values = (CONTRACTS[name].arrow_schema().empty_table() for name in ("graph_columns", "column_values"))
+    return _Found(found.graph, columns, values, summary)
 
 
 def _scan(lake: _Lake, tokens: Mapping[int, list[str]], task: SampleTask | EdgeTask, metrics: StageMetrics) -> Scanned:
@@ -176,14 +196,15 @@ def _scan(lake: _Lake, tokens: Mapping[int, list[str]], task: SampleTask | EdgeT
     return scanned
 
 
-def _lake_column(column: ColumnPlan, table: Mapping[str, Any], scanned: Scanned) -> LakeColumn:
-    at = (column.table_id, column.token)
+def _lake_column(column: ColumnPlan, table: Mapping[str, Any], scanned: Scanned, known: Known) -> LakeColumn:
+    at, name = (column.table_id, column.token), str(table["name"])
+    held = known.columns.get((name, column.token))
     return LakeColumn(
-        table=str(table["name"]),
+        table=name,
         path=tuple(json.loads(column.token)),
-        sample=scanned.samples.get(at, ValueSample.none()),
+        sample=held.sample if held else scanned.samples.get(at, NO_VALUES),
         left_out=column.left_out or scanned.errors.get(column.table_id, ""),
-        folded=scanned.folded.get(at, FoldedSample.none()),
+        folded=held.folded if held else scanned.folded.get(at, NO_FOLDED),
         position=column.position,
         n_rows=int(table["n_rows"]),
     )
@@ -192,7 +213,7 @@ def _lake_column(column: ColumnPlan, table: Mapping[str, Any], scanned: Scanned)
 def column_table(facts: ColumnFacts) -> pa.Table:
     """The facts as the table of the contract."""
     samples = [column.sample for column in facts.column]
-    tokens = [json.dumps(list(column.path), ensure_ascii=False, separators=(",", ":")) for column in facts.column]
+    tokens = [column.token for column in facts.column]
     last = [int(sample.hashes[-1]).to_bytes(8, "big") if sample.is_cut else None for sample in samples]
     return pa.table(
         [

@@ -3,7 +3,7 @@
 Runs in the workers of an engine, of Spark or of this machine, and needs none.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,14 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceBusyError, SourceError
-from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.connectors.lake.batches import ReadCounter, Split
+from lakebed.connectors.lake.read import read_split
 from lakebed.tasks.containment.jobs import CellWork, SplitWork
 from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows
 from lakebed.tasks.encoding.cells import value_is_null
+from lakebed.tasks.encoding.segments import Segments, SmallColumns
 from lakebed.tasks.encoding.sip_hashes import value_hashes
 from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList
-from lakebed.tasks.lakegraph.kernel.folding import fold_values, merge_folded
+from lakebed.tasks.lakegraph.kernel.folding import merge_folded, sample_and_fold
 from lakebed.tasks.lakegraph.kernel.parts import ColumnParts
 from lakebed.tasks.lakegraph.kernel.samples import (
     VALUE_KEY,
@@ -28,6 +30,7 @@ from lakebed.tasks.lakegraph.kernel.samples import (
     merge_samples,
     sample_values,
 )
+from lakebed.tasks.lakegraph.kernel.small_columns import sample_segments
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 _UNCUT = 1 << 62
@@ -60,24 +63,48 @@ class EdgeTask:
 
 @dataclass
 class _Samples:
-    """Samples of a split's columns, as they are and folded."""
+    """Samples of columns, as they are and folded. Small columns wait for others, of the same table or of later ones.
+
+    Attributes:
+        small: columns that wait.
+    """
 
     task: SampleTask
+    small: SmallColumns = field(default_factory=SmallColumns)
 
     def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Before each split."""
         self.exact = ColumnParts(merge_samples, self.task.n_kept)
         self.folded = ColumnParts(merge_folded, self.task.n_kept)
 
-    def add(self, batch: Mapping[str, Cells]) -> None:
+    def add(self, table_id: int, batch: Mapping[str, Cells]) -> None:
         for token, cells in batch.items():
-            self.folded.add(token, fold_values(cells.values, self.task.n_kept))
-            self.exact.add(token, sample_values(cells.values, self.task.n_kept, self.task.rule))
+            if SmallColumns.takes(cells.values):
+                self.small.add((table_id, token), cells.values)
+                continue
+            sample, folded = sample_and_fold(cells.values, self.task.n_kept, self.task.rule)
+            self.exact.add(token, sample)
+            self.folded.add(token, folded)
 
     def write(self, table_id: int, rows: ScanRows) -> None:
         for token, sample in self.exact.merged():
             rows.add("sample", table_id, token=token, n=len(sample.hashes), data=sample.to_bytes())
         for token, folded in self.folded.merged():
             rows.add("folded", table_id, token=token, data=folded.to_bytes())
+        self._write_small(self.small.full(), rows)
+
+    def end(self, rows: ScanRows) -> None:
+        """After the last split."""
+        self._write_small(self.small.rest(), rows)
+
+    def _write_small(self, held: Iterable[Segments], rows: ScanRows) -> None:
+        for segments in held:
+            for (table_id, token), sample, folded in sample_segments(segments, self.task.n_kept, self.task.rule):
+                rows.add("sample", table_id, token=token, data=sample)
+                rows.add("folded", table_id, token=token, data=folded)
 
 
 @dataclass
@@ -87,12 +114,19 @@ class _Edges:
     task: EdgeTask
     parts: list[EdgeList] = field(default_factory=list)
 
-    def add(self, batch: Mapping[str, Cells]) -> None:
+    def begin(self) -> None:
+        """Before each split."""
+        self.parts = []
+
+    def add(self, table_id: int, batch: Mapping[str, Cells]) -> None:
         self.parts.append(edges_of(self.task, batch))
 
     def write(self, table_id: int, rows: ScanRows) -> None:
         for part in self.parts:
             rows.add("edges", table_id, n=part.n_rows, data=edge_bytes(part))
+
+    def end(self, rows: ScanRows) -> None:
+        """After the last split: nothing waits."""
 
 
 def tokens_of(plan: ScanPlan, table_id: int) -> list[str]:
@@ -156,7 +190,7 @@ def _numbers(values: pa.Array, token: str) -> np.ndarray[tuple[int], np.dtype[np
 
 
 def _sample_splits(task: SampleTask, plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
-    yield from _scan(plan, splits, lambda: _Samples(task))
+    yield from _scan(plan, splits, _Samples(task))
 
 
 def _sample_cells(
@@ -166,26 +200,24 @@ def _sample_cells(
 
 
 def _edge_splits(task: EdgeTask, plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
-    yield from _scan(plan, splits, lambda: _Edges(task))
+    yield from _scan(plan, splits, _Edges(task))
 
 
 def _edge_cells(task: EdgeTask, plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
     return _scan_cells(table_id, cells, _Edges(task))
 
 
-def _scan(
-    plan: ScanPlan, splits: Sequence[Split], start: Callable[[], "_Samples | _Edges"]
-) -> Iterator[pa.RecordBatch]:
+def _scan(plan: ScanPlan, splits: Sequence[Split], gathered: _Samples | _Edges) -> Iterator[pa.RecordBatch]:
     """Scans the splits of one task: rows of kind `sample` or `edges`, `error`, and `task` (bytes read, peak memory)."""
     counter, rows = ReadCounter(), ScanRows()
     for split in splits:
         root = plan.staged_root if split.format == "staged" else plan.lake_root
-        gathered = start()
+        gathered.begin()
         try:
             for cells in read_split(
                 root, split, tokens_of(plan, split.table_id), counter, ignore_case=plan.ignore_case
             ):
-                gathered.add(cells)
+                gathered.add(split.table_id, cells)
         except SourceBusyError:
             raise
         except SourceError as error:
@@ -194,6 +226,7 @@ def _scan(
         gathered.write(split.table_id, rows)
         if rows.is_full:
             yield rows.batch()
+    gathered.end(rows)
     rows.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes)
     yield rows.batch()
 
@@ -202,8 +235,9 @@ def _scan_cells(table_id: int, cells: Iterator[Mapping[str, Cells]], gathered: _
     """The same for one table whose cells come from Spark's own reader."""
     rows, n_bytes = ScanRows(), 0
     for batch in cells:
-        gathered.add(batch)
+        gathered.add(table_id, batch)
         n_bytes += sum(leaf.values.nbytes for leaf in batch.values())
     gathered.write(table_id, rows)
+    gathered.end(rows)
     rows.add("task", -1, n=peak_memory_bytes(), n_bytes=n_bytes)
     return rows.batch()

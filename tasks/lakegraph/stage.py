@@ -11,7 +11,9 @@ def _key_parts(inputs: Inputs) -> KeyParts:
     """The identity of the lake's files, because data is read again."""
     summary = ArtifactStore(inputs.workspace.artifacts).manifest(inputs.ref("inventory")).summary
     is_folded = str(inputs.workspace.lake.ignore_column_case).encode()
-    return KeyParts(inputs.section(LakeGraphConfig), (str(summary["source_identity"]).encode(), is_folded))
+    return KeyParts(
+        inputs.section(LakeGraphConfig), (str(summary["source_identity"]).encode(), is_folded), (is_folded,)
+    )
 
 
 def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:

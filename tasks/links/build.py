@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lakebed.connectors.storage import Storage
+from lakebed.tasks.keys.lake import READ, lake_of_graph
 from lakebed.tasks.links import outcome
 from lakebed.tasks.links.card import model_card
 from lakebed.tasks.links.config import LinksConfig
 from lakebed.tasks.links.contract import CARD, CONTRACTS, MODELS
 from lakebed.tasks.links.fit import CheckpointPlace, Fitted, LinkTask, edge_task, fit_task, inputs_on, lake_task
-from lakebed.tasks.links.kernel.candidates import candidate_pairs, without
 from lakebed.tasks.links.kernel.geometry import rung_directions, rung_weights, stacked_vectors
-from lakebed.tasks.links.kernel.ladder import LadderInputs, score_pairs
-from lakebed.tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out, linked_pairs, owners
+from lakebed.tasks.links.kernel.ladder import LadderInputs
+from lakebed.tasks.links.kernel.lake_pairs import LakeGraph, hold_values_out
 from lakebed.tasks.links.kernel.neighbours import adjacency
 from lakebed.tasks.links.kernel.nodes import node_metrics
 from lakebed.tasks.links.kernel.split import TooFewLinksError
+from lakebed.tasks.links.predict import LakeColumns, edge_predictions, lake_predictions
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
@@ -33,17 +34,30 @@ Int64 = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Problem:
-    """The task, the whole graph, the pairs that are known to be linked, and how the split was made.
-
-    Shapes: whole (n, n); known (k, 2); owner (n,) the table of a column, any other node itself: pairs of one owner
-    are never asked.
-    """
+    """The task, the whole graph, and how the split was made. Shapes: whole (n, n)."""
 
     task: LinkTask
     whole: sparse.csr_array
-    known: Int64
     rule: str
-    owner: Int64
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What the stage reads. Shapes: keys (k, 2) columns of which one refers to the other."""
+
+    nodes: pa.Table
+    edges: pa.Table
+    keys: Int64
+
+    @property
+    def is_lake(self) -> bool:
+        """Whether the graph is that of tables, columns and values."""
+        return bool(pc.any(pc.equal(self.nodes["kind"], "column")).as_py())
+
+    @property
+    def pairs(self) -> Int64:
+        """The edges, (m, 2)."""
+        return np.stack([self.edges["source"].to_numpy(), self.edges["target"].to_numpy()], axis=1).astype(np.int64)
 
 
 def build_artifact(
@@ -51,7 +65,8 @@ def build_artifact(
 ) -> ArtifactRef:
     """Trains and measures on what may be read, then scores candidates on the whole graph.
 
-    A graph with too few links to learn from is no failure: the tables are empty, and the summary says why.
+    A graph with too few links to learn from is no failure: the tables are empty, but for the predictions of a lake,
+    which are learnt from nothing; and the summary says why.
 
     Args:
         stage: where it is published.
@@ -63,15 +78,21 @@ def build_artifact(
     """
     metrics, (lakegraph, keys) = StageMetrics(), inputs
     nodes, edges = stage.read(lakegraph, "nodes").sort_by("node_id"), stage.read(lakegraph, "edges")
+    read = _Read(nodes, edges, read_keys(stage, keys))
     config = config.for_graph(nodes.num_rows)
     place = _checkpoint_place(stage, workspace, config)
+    predictions = CONTRACTS["predictions"].arrow_schema().empty_table()
+    if read.is_lake:
+        with metrics.step("predict"), shown().step("Looking for missing links"):
+            predictions = lake_predictions(read_columns(stage, lakegraph), read.keys, nodes, config)
     try:
-        made = _train((nodes, edges, read_keys(stage, keys)), config, place, metrics)
+        made = _train(read, config, place, metrics)
     except TooFewLinksError as error:
         _forget_checkpoints(place)
-        return _publish_nothing(stage, error, metrics)
-    with metrics.step("predict"), shown().step("Looking for missing links"):
-        predictions = _predictions(*made, nodes, config)
+        return _publish_untrained(stage, error, predictions, metrics)
+    if not read.is_lake:
+        with metrics.step("predict"), shown().step("Looking for missing links"):
+            predictions = edge_predictions(*made[:2], read.pairs, nodes, config)
     with metrics.step("publish"), shown().step("Publishing links"):
         ref = _publish(stage, made, predictions, config, metrics)
     _forget_checkpoints(place)
@@ -84,33 +105,42 @@ def read_keys(stage: Stage, ref: ArtifactRef) -> Int64:
     return np.stack([table["child_node"].to_numpy(), table["parent_node"].to_numpy()], axis=1).astype(np.int64)
 
 
+def read_columns(stage: Stage, lakegraph: ArtifactRef) -> LakeColumns:
+    """The columns as the search for keys takes them, and the nodes that they and their tables are."""
+    nodes, columns, values = (stage.read(lakegraph, name, list(names)) for name, names in READ.items())
+    tables = nodes.filter(pc.equal(nodes["kind"], "table")).sort_by("node_id")
+    ids = (part["node_id"].to_numpy().astype(np.int64) for part in (columns.sort_by("node_id"), tables))
+    return LakeColumns(lake_of_graph(nodes, columns, values), *ids)
+
+
 def _train(
-    read: tuple[pa.Table, pa.Table, Int64], config: LinksConfig, place: CheckpointPlace, metrics: StageMetrics
+    read: _Read, config: LinksConfig, place: CheckpointPlace, metrics: StageMetrics
 ) -> tuple[Fitted, LadderInputs, _Problem]:
     with metrics.step("split"), shown().step("Holding links out"):
-        problem = _problem(*read, config)
+        problem = _problem(read, config)
     with metrics.step("train"), shown().step("Training the link predictor"):
         fitted = fit_task(problem.task, config, place)
-    return fitted, inputs_on(fitted, problem.whole, config), problem
+    return fitted, inputs_on(fitted, problem.whole, config, place.folder), problem
 
 
-def _publish_nothing(stage: Stage, error: TooFewLinksError, metrics: StageMetrics) -> ArtifactRef:
-    """Empty tables, and a card that says why."""
+def _publish_untrained(
+    stage: Stage, error: TooFewLinksError, predictions: pa.Table, metrics: StageMetrics
+) -> ArtifactRef:
+    """Empty tables but for the predictions, and a card that says why."""
     tables = {name: contract.arrow_schema().empty_table() for name, contract in CONTRACTS.items()}
+    tables["predictions"] = predictions
     card = f"# Link predictor\n\nNone was trained: {error}\n"
     stage.store.storage.write_bytes_atomic(f"{stage.path}/{CARD}", card.encode())
     return stage.publish(tables, {"untrained": str(error)}, metrics, files=[CARD])
 
 
-def _problem(nodes: pa.Table, edges: pa.Table, keys: Int64, config: LinksConfig) -> _Problem:
-    n_nodes = nodes.num_rows
-    pairs = np.stack([edges["source"].to_numpy(), edges["target"].to_numpy()], axis=1).astype(np.int64)
+def _problem(read: _Read, config: LinksConfig) -> _Problem:
+    pairs, n_nodes = read.pairs, read.nodes.num_rows
     whole = adjacency(pairs, n_nodes)
-    if not pc.any(pc.equal(nodes["kind"], "column")).as_py():
-        return _Problem(edge_task(pairs, n_nodes, config), whole, pairs, "edges", np.arange(n_nodes))
-    graph = lake_graph(nodes, edges)
-    task = lake_task(hold_values_out(graph, config.lake, config.split.seed, keys), config)
-    return _Problem(task, whole, linked_pairs(graph, config.lake, keys), "values", owners(graph))
+    if not read.is_lake:
+        return _Problem(edge_task(pairs, n_nodes, config), whole, "edges")
+    held = hold_values_out(lake_graph(read.nodes, read.edges), config.lake, config.split.seed, read.keys)
+    return _Problem(lake_task(held, config), whole, "values")
 
 
 def lake_graph(nodes: pa.Table, edges: pa.Table) -> LakeGraph:
@@ -132,20 +162,6 @@ def lake_graph(nodes: pa.Table, edges: pa.Table) -> LakeGraph:
     )
 
 
-def _predictions(
-    fitted: Fitted, whole: LadderInputs, problem: _Problem, nodes: pa.Table, config: LinksConfig
-) -> pa.Table:
-    pools = tuple(pool.nodes for pool in fitted.task.pools)
-    tried = candidate_pairs(whole.fastrp, whole.reach, pools, config.n_candidates)
-    tried = without(tried[problem.owner[tried[:, 0]] != problem.owner[tried[:, 1]]], problem.known, len(problem.owner))
-    if fitted.ladder.stack is None or not len(tried):
-        return outcome.predictions(tried[:0], np.empty(0), [], nodes)
-    chance, scores = score_pairs(fitted.ladder.stack, whole, config, tried)
-    best = np.lexsort((tried[:, 1], tried[:, 0], -chance))[: config.n_predictions]
-    evidence = outcome.evidence({rung: values[best] for rung, values in scores.items()})
-    return outcome.predictions(tried[best], chance[best], evidence, nodes)
-
-
 def _publish(
     stage: Stage,
     made: tuple[Fitted, LadderInputs, _Problem],
@@ -157,6 +173,7 @@ def _publish(
     split, asked = fitted.task.split, fitted.task.asked
     read = outcome.vectors_of(fitted, fitted.inputs)
     measured = node_metrics(fitted.task.graph, split, asked, read, config.recall_at, config.split.seed)
+    measured = outcome.with_ranks(measured, fitted)
     weights = rung_weights(fitted.inputs, config)
     stacked = stacked_vectors(rung_directions(whole, config, asked), weights)
     deciles = outcome.deciles(measured)

@@ -106,6 +106,7 @@ class Checkpoints:
             "best_score": state.best_score,
             "best_epoch": state.best_epoch,
             "history": state.history,
+            "losses": state.losses,
             "identity": self._identity,
         }
         (part / STATE).write_text(json.dumps(facts, indent=1))
@@ -159,7 +160,7 @@ def _read(path: Path) -> TrainingState | None:
             group, _, key = name.partition("/")
             parts[group][key] = rows
         moments = {moment: parts[moment] for moment in MOMENTS}
-        rest = {name: facts[name] for name in ("n_steps", "epoch", "best_score", "best_epoch", "history")}
+        rest = {name: facts[name] for name in ("n_steps", "epoch", "best_score", "best_epoch", "history", "losses")}
         return TrainingState(weights=parts["weights"], moments=moments, best=parts["best"], **rest)
     return None
 

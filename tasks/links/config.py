@@ -14,9 +14,13 @@ Rung = Literal[
     "best_columns",
     "fastrp_cosine",
     "fastrp_features_cosine",
+    "smoothed_one_hop",
+    "smoothed_two_hops",
+    "metapath",
     "logistic",
     "gcn",
     "sage",
+    "listwise",
     "stack",
 ]
 RUNGS: tuple[Rung, ...] = get_args(Rung)
@@ -99,8 +103,19 @@ class LinksConfig(FrozenConfig):
     max_feature_columns: int = Field(
         4096, ge=8, le=65_536, description="Feature columns kept as they are; more are hash-projected to so many."
     )
+    feature_memory_bytes: int = Field(
+        1 << 30,
+        ge=0,
+        le=1 << 50,
+        description="Bytes of the vectors that networks read held in memory; beyond these they lie in a file.",
+    )
     n_folds: int = Field(5, ge=2, le=50, description="Folds of the validation pairs that stack and calibration share.")
-    n_tails: int = Field(500, ge=1, le=100_000, description="Negative tails of each test edge, for MRR.")
+    n_tails: int = Field(
+        500,
+        ge=1,
+        le=100_000,
+        description="Negative tails of each test edge, for MRR; as many hard ones, half of either end.",
+    )
     hits_at: tuple[int, ...] = Field((10, 50), min_length=1, description="K of Hits@K.")
     recall_at: int = Field(20, ge=1, le=10_000, description="K of the recall of each node.")
     max_cells: int = Field(
@@ -137,4 +152,5 @@ class LinksConfig(FrozenConfig):
     def in_key(self) -> "LinksConfig":
         """The config without what has no effect on a training that runs to its end."""
         gnn = self.gnn.model_copy(update={"allow_drift": False, "checkpoint_every": 10})
-        return self.model_copy(update={"gnn": gnn})
+        default = LinksConfig.model_fields["feature_memory_bytes"].default
+        return self.model_copy(update={"gnn": gnn, "feature_memory_bytes": default})

@@ -17,17 +17,22 @@ from scipy import sparse
 from lakebed.connectors.storage import Storage, join_uri
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.links.checkpoint import Checkpoints, Identity, MirroredCheckpoints
 from lakebed.tasks.links.config import LinksConfig
+from lakebed.tasks.links.feature_file import FeatureFile
+from lakebed.tasks.links.kernel.dense import DenseInputs, StoredInputs
 from lakebed.tasks.links.kernel.features import NodeFeatures, prepare_features
+from lakebed.tasks.links.kernel.hard_negatives import HardGroups, HardSource, hard_groups, spread_out
 from lakebed.tasks.links.kernel.ladder import Ladder, LadderInputs, RungResult, build_ladder, climb, stop_pairs
 from lakebed.tasks.links.kernel.lake_pairs import LakePairs, lake_tails, split_pairs
 from lakebed.tasks.links.kernel.metrics import sample_tails
 from lakebed.tasks.links.kernel.neighbours import adjacency, neighbourhoods
-from lakebed.tasks.links.kernel.networks import AnyInputs, DenseInputs, Inputs, Kind, Outputs
+from lakebed.tasks.links.kernel.networks import AnyInputs, Inputs, Kind, Outputs
 from lakebed.tasks.links.kernel.products import GraphProducts
 from lakebed.tasks.links.kernel.propagation import normalised_adjacency, transition_matrix
 from lakebed.tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
+from lakebed.tasks.links.kernel.row_cache import RowCache
 from lakebed.tasks.links.kernel.sampling import NeighbourSampler
 from lakebed.tasks.links.kernel.split import EdgeSplit, simple_edges, split_edges
 from lakebed.tasks.links.kernel.training import (
@@ -59,6 +64,8 @@ class LinkTask:
         pools: the nodes that random negatives of training are drawn from, for each kind of node.
         features: of the nodes, or None.
         owner: (n,) the table of a column, any other node itself; None where nodes own none.
+        node_type: (n,) the kind of each node as a number; None where all are of one.
+        taken: (n, n) the links of every part, which are no hard negatives; None where none are to be drawn.
     """
 
     split: EdgeSplit
@@ -67,11 +74,13 @@ class LinkTask:
     pools: tuple[NegativePool, ...]
     features: NodeFeatures | None = None
     owner: Int64 | None = None
+    node_type: NDArray[np.int8] | None = None
+    taken: sparse.csr_array | None = None
 
     @property
     def asked(self) -> Int64:
         """The nodes that pairs are asked of, ascending."""
-        return np.unique(np.concatenate([pool.nodes for pool in self.pools]))
+        return distinct(np.concatenate([pool.nodes for pool in self.pools]))
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ class Fitted:
 
     Attributes:
         ways: which way the products of each rung went, `summary` or `csr`.
+        hard: the test pairs, or as many as the steps allow, with hard others.
     """
 
     task: LinkTask
@@ -101,6 +111,7 @@ class Fitted:
     results: list[RungResult]
     trained: Mapping[Kind, Trained]
     cpu_s: dict[str, float] = field(default_factory=dict)
+    hard: HardGroups = field(default_factory=HardGroups.none)
 
 
 def fit_links(
@@ -135,7 +146,7 @@ def edge_task(edges: Int64, n_nodes: int, config: LinksConfig, features: sparse.
         prepared = prepare_features(features, n_nodes, config.max_feature_columns, seed)
     tails = sample_tails(simple, split.test, n_nodes, _n_tails(split, config), seed)
     pools = (NegativePool(np.arange(n_nodes), len(split.train)),)
-    return LinkTask(split, adjacency(split.train, n_nodes), tails, pools, prepared)
+    return LinkTask(split, adjacency(split.train, n_nodes), tails, pools, prepared, taken=adjacency(simple, n_nodes))
 
 
 def lake_task(pairs: LakePairs, config: LinksConfig) -> LinkTask:
@@ -149,7 +160,16 @@ def lake_task(pairs: LakePairs, config: LinksConfig) -> LinkTask:
     nodes = {kind: np.flatnonzero(pairs.kind == kind) for kind in (0, 1)}
     pools = tuple(NegativePool(nodes[kind], int((kinds == kind).sum())) for kind in nodes)
     tails = lake_tails(pairs, split.test, _n_tails(split, config), config.split.seed)
-    return LinkTask(split, adjacency(pairs.visible, n_nodes), tails, pools, owner=pairs.owner)
+    linked = np.stack([pairs.linked // n_nodes, pairs.linked % n_nodes], axis=1)
+    return LinkTask(
+        split,
+        adjacency(pairs.visible, n_nodes),
+        tails,
+        pools,
+        owner=pairs.owner,
+        node_type=pairs.node_type,
+        taken=adjacency(linked, n_nodes),
+    )
 
 
 def _n_tails(split: EdgeSplit, config: LinksConfig) -> int:
@@ -165,32 +185,51 @@ def fit_task(task: LinkTask, config: LinksConfig, checkpoints: CheckpointPlace |
     cpu_s: dict[str, float] = {}
     with _timed(cpu_s, "products"):
         products = make_products(task.graph, config)
+    folder = checkpoints.folder if checkpoints else None
     with _timed(cpu_s, "fastrp_cosine"):
         fastrp = embed_nodes(products, config)
+        read, fastrp = network_inputs(task.features, fastrp, task.graph, config, folder)
     trained: dict[Kind, Trained] = {}
     for kind in (kind for kind in NETWORKS if kind in config.rungs):
         with _timed(cpu_s, kind):
-            read = network_inputs(task.features, fastrp)
             trained[kind] = train_network(kind, (task, products), read, config, checkpoints)
     vectors: dict[str, Float32] = {kind: result.vectors for kind, result in trained.items()}
+    with _timed(cpu_s, "negatives"):
+        to_fit, to_test = _hard_groups(task, config)
     with _timed(cpu_s, "stack"):
         inputs = _ladder_inputs(task, task.graph, fastrp, vectors)
-        ladder = build_ladder(inputs, config)
+        ladder = build_ladder(inputs, config, to_fit)
     with _timed(cpu_s, "measure"):
-        results = climb(ladder, task.split, task.tails, config.hits_at)
+        results = climb(ladder, task.split, task.tails, config.hits_at, to_test)
     widths = {"fastrp_cosine": config.projection_columns} | dict.fromkeys(trained, config.gnn.n_hidden)
     ways: dict[str, str] = {rung: products.operator("walk", width)[1].way for rung, width in widths.items()}
     if config.gnn.reweight_alpha:
         ways |= dict.fromkeys(trained, "csr")
-    return Fitted(task, inputs, ways, ladder, results, trained, cpu_s)
+    return Fitted(task, inputs, ways, ladder, results, trained, cpu_s, to_test)
 
 
-def inputs_on(fitted: Fitted, graph: sparse.csr_array, config: LinksConfig) -> LadderInputs:
-    """What the rungs read of another graph over the same nodes, such as the whole one, under the trained weights."""
+def _hard_groups(task: LinkTask, config: LinksConfig) -> tuple[HardGroups, HardGroups]:
+    """The links of validation, and those of the test, with hard others from the graph that may be read."""
+    if task.taken is None:
+        return HardGroups.none(), HardGroups.none()
+    reach = neighbourhoods(task.graph, task.owner)
+    pools = tuple(pool.nodes for pool in task.pools)
+    source = HardSource(task.graph, reach, task.taken, pools, task.features, task.owner)
+    most = min(source.most_links(), max(1, MAX_TAIL_PAIRS // config.n_tails))
+    links = (spread_out(part, most) for part in (task.split.valid, task.split.test))
+    fit, test = (hard_groups(part, source, config.n_tails, config.split.seed) for part in links)
+    return fit, test
+
+
+def inputs_on(fitted: Fitted, graph: sparse.csr_array, config: LinksConfig, folder: Path | None = None) -> LadderInputs:
+    """What the rungs read of another graph over the same nodes, such as the whole one, under the trained weights.
+
+    `folder` is for features that are larger than the config's memory for them.
+    Raises: ArtifactError: if these cannot be written there.
+    """
     # the summary is not worth making for the few products of a single pass
     products = GraphProducts.of(graph, 0, config.split.seed, config.gnn.n_threads)
-    fastrp = embed_nodes(products, config)
-    read = network_inputs(fitted.task.features, fastrp)
+    read, fastrp = network_inputs(fitted.task.features, embed_nodes(products, config), graph, config, folder)
     vectors: dict[str, Float32] = {}
     for kind, trained in fitted.trained.items():
         found = partial(vectors_on, kind, trained.state.best, read)
@@ -207,7 +246,7 @@ def _ladder_inputs(
     task: LinkTask, graph: sparse.csr_array, fastrp: Float32, networks: Mapping[str, Float32]
 ) -> LadderInputs:
     reach = neighbourhoods(graph, task.owner)
-    return LadderInputs(task.split, graph, reach, fastrp, task.features, networks, task.owner)
+    return LadderInputs(task.split, graph, reach, fastrp, task.features, networks, task.owner, task.node_type)
 
 
 def _risen(weights: Float32, graph: sparse.csr_array) -> float:
@@ -237,9 +276,20 @@ def embed_nodes(products: GraphProducts, config: LinksConfig) -> Float32:
     return embed(graph, settings).vectors
 
 
-def network_inputs(features: NodeFeatures | None, fastrp: Float32) -> AnyInputs:
-    """A network reads the node features; where there are none, the FastRP vectors."""
-    return DenseInputs.of(fastrp) if features is None else Inputs.of(features.rows)
+def network_inputs(
+    features: NodeFeatures | None, fastrp: Float32, graph: sparse.csr_array, config: LinksConfig, folder: Path | None
+) -> tuple[AnyInputs, Float32]:
+    """A network reads the node features; where there are none, the FastRP vectors. Also these, wherever they lie now.
+
+    Vectors of more bytes than `feature_memory_bytes` go to a file without a name in the folder.
+    Raises: ArtifactError: if they cannot be written there.
+    """
+    if features is not None:
+        return Inputs.of(features.rows), fastrp
+    if fastrp.nbytes <= config.feature_memory_bytes:
+        return DenseInputs.of(fastrp), fastrp
+    stored = FeatureFile(fastrp, folder)
+    return StoredInputs(RowCache(stored, np.diff(graph.indptr), config.feature_memory_bytes)), stored.mapped()
 
 
 def propagation_matrix(kind: Kind, graph: sparse.csr_array) -> sparse.csr_array:

@@ -40,7 +40,7 @@ def require_torch() -> None:
 
 LINKS = StageDef(
     name="links",
-    version=3,
+    version=4,
     contracts=CONTRACTS,
     # it embeds and summarises the training part of the graph itself
     requires=("lakegraph", "keys"),

@@ -59,6 +59,9 @@ def taken_place(lake: Storage, receipt: Receipt) -> str:
     A folder that a table shared with others is looked into: its path is there as long as the others are.
     """
     path = receipt.table.identity.path
+    if receipt.catalog is not None:
+        # its own files are there still, or nothing is
+        return ""
     if receipt.layout == "whole":
         return path if is_taken(lake, path) else ""
     own = next((file.path for file in receipt.files if is_taken(lake, file.path)), "")

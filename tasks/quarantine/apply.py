@@ -9,7 +9,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lakebed.connectors.errors import ArtifactError, PlanError
-from lakebed.tasks.quarantine.checks import Movable, changed_tables, require_no_more, require_ready, require_room
+from lakebed.tasks.quarantine.checks import (
+    Movable,
+    changed_tables,
+    require_no_more,
+    require_readable,
+    require_ready,
+    require_room,
+)
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
 from lakebed.tasks.quarantine.owners import managed_tables
 from lakebed.tasks.quarantine.place import Quarantine
@@ -190,8 +197,9 @@ def set_aside(quarantine: Quarantine, receipt: Receipt) -> None:
             mover.copy(route)
             journal.append(receipt.entry, Step.SET_ASIDE_COPIED)
         mover.drop(route)
-        mover.require_whole(quarantine.storage, receipt, is_back=False, with_bytes=False)
+        mover.require_aside(receipt)
         require_no_more(quarantine, receipt)
+        require_readable(quarantine, receipt)
     except (PlanError, ArtifactError) as error:
         raise _brought_back(quarantine, receipt, error) from error
     journal.append(receipt.entry, Step.SET_ASIDE)
@@ -228,8 +236,7 @@ def _prepare(movable: Movable, tables: Sequence[PlannedTable], rebuilder: Rebuil
 
 
 def _new_receipt(movable: Movable, table: PlannedTable) -> Receipt:
-    moving = movable.moving(table)
-    return make_receipt(movable.plan, table, moving.files, moving.layout, movable.quarantine.config.grace_days)
+    return make_receipt(movable.plan, table, movable.moving(table), movable.quarantine.config.grace_days)
 
 
 def _state(quarantine: Quarantine, plan: Plan, table: PlannedTable) -> EntryState:

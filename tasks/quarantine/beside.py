@@ -53,6 +53,10 @@ def require_free_beside(quarantine: Quarantine, state: EntryState, receipt: Rece
     if isinstance(lake, LocalStorage):
         _require_way(quarantine, lake, beside)
     _require_short(quarantine, receipt, beside)
+    if receipt.table.identity.format == "iceberg":
+        raise _refused(
+            quarantine, beside, "an Iceberg table's metadata names its files by their whole paths", "its own place"
+        )
     if any(f"/{SINK_LOG}/" in file.path for file in receipt.files):
         raise _refused(quarantine, beside, "a streaming sink names its files by their whole paths", "its own place")
     if not _is_alone(quarantine, receipt, beside):

@@ -3,23 +3,28 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from lakebed.connectors.errors import PlanError
+from lakebed.connectors.errors import PlanError, SourceError
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
 from lakebed.connectors.lake.hidden import is_visible
 from lakebed.connectors.lake.managed import managed_folders
 from lakebed.connectors.storage import LocalStorage, StoredFile
 from lakebed.tasks.quarantine.appeared import beside_command, is_taken
+from lakebed.tasks.quarantine.keepers import catalog_entry
 from lakebed.tasks.quarantine.kernel import EntryState, Phase
 from lakebed.tasks.quarantine.mover import file_sha256
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.probe import WriteProbe, existing
-from lakebed.tasks.quarantine.receipt import DATA, Layout, Receipt, pointer_path, quoted
+from lakebed.tasks.quarantine.receipt import DATA, Layout, Moving, Receipt, pointer_path, quoted
 from lakebed.tasks.retention.identity import LakeState, digested
 from lakebed.tasks.retention.parents import parent_change, rows_read
 from lakebed.tasks.retention.plan import MAKE_AGAIN, FileIdentity, Plan, PlannedTable, TableIdentity
+
+if TYPE_CHECKING:
+    from lakebed.connectors.lake.iceberg.renaming import CatalogEntry
 
 # how a table moves, and the files that lie in its folder
 Listed = tuple[Layout, list[StoredFile]]
@@ -27,16 +32,8 @@ Listed = tuple[Layout, list[StoredFile]]
 _BYTES_A_TABLE = 64 << 10
 
 
-@dataclass(frozen=True)
-class Moving:
-    """The files that move when a table is set aside, digested."""
-
-    layout: Layout
-    files: tuple[FileIdentity, ...]
-
-
 def changed_tables(plan: Plan, tables: Sequence[PlannedTable], *, with_bytes: bool) -> dict[str, PlanError]:
-    """Which of these tables, or their parents, are not what the plan says, by table.
+    """Which of these tables, or their parents, are not what the plan says, or led to by a link, by table.
 
     Tables are found by their place, not their name: a name loses its ending when the table that it collided with goes.
     New files of a parent harm nothing; of a table that is about to be set aside they do.
@@ -65,7 +62,8 @@ def changed_tables(plan: Plan, tables: Sequence[PlannedTable], *, with_bytes: bo
         other = _other_bytes(state.root, wanted)
         for table in sound:
             found[table.name] = [what for name in (table.name, *table.parents) for what in other[name]]
-    return {name: _changed(changes) for name, changes in found.items() if changes}
+    linked = {table.name: _linked(table, why) for table in tables if (why := state.link_to(table.identity))}
+    return linked | {name: _changed(changes) for name, changes in found.items() if changes}
 
 
 def require_ready(quarantine: Quarantine, plan: Plan) -> None:
@@ -96,26 +94,33 @@ class Movable:
         self.quarantine, self.plan = quarantine, plan
         self._probe = WriteProbe()
         self._listed: dict[str, Listed] = {}
+        self._entries: dict[str, CatalogEntry] = {}
 
     def require(self, table: PlannedTable) -> None:
         """Refuses what cannot be done.
 
         Raises:
             PlanError: if the table is pinned, set aside already, a link, the lake itself, no table of files, or on
-                another file system; if its pointer's place is taken; if its folder or the quarantine may not be
-                written to.
+                another file system; if a parent's files are links into it; if its pointer's place is taken; if its
+                folder or the quarantine may not be written to.
         """
         _require_files(table)
         self._require_free(table)
         _require_movable(self.quarantine, table)
         if isinstance(self.quarantine.lake, LocalStorage):
             _require_one_file_system(self.quarantine, table)
+            _require_own_parents(self.quarantine.lake.root, self.plan, table)
         self._listed[table.name] = layout_of(self.quarantine, table)
         self._require_writable(table)
+        keepers = self.quarantine.keepers(self.plan.lake)
+        if table.identity.format == "iceberg" and (entry := catalog_entry(self.plan, table, keepers)):
+            self._entries[table.name] = entry
 
     def moving(self, table: PlannedTable) -> Moving:
         """Which files move with a table, by what `require` has listed."""
-        return moving_files(self.quarantine, table, self._listed.get(table.name))
+        moving = moving_files(self.quarantine, table, self._listed.get(table.name))
+        entry = self._entries.get(table.name)
+        return replace(moving, layout="catalog", catalog=entry) if entry else moving
 
     @cached_property
     def _live(self) -> list[tuple[EntryState, Receipt]]:
@@ -147,7 +152,7 @@ class Movable:
                     expected="one table at a time",
                     hint=f"{beside_command(lake.root, receipt)}; or purge it after its time",
                 )
-            if path in parents and not is_taken(lake, path):
+            if path in parents and (receipt.catalog or not is_taken(lake, path)):
                 raise PlanError(
                     "a parent of the table is in quarantine already; nothing was done",
                     value=f"{state.table}, {state.phase} since {state.since}",
@@ -182,7 +187,7 @@ def layout_of(quarantine: Quarantine, table: PlannedTable) -> Listed:
         return "whole", []
     found = quarantine.lake.list_files(identity.path)
     managed = managed_folders(file.path for file in found)
-    is_whole = identity.format == "delta" or identity.path in managed.sinks
+    is_whole = identity.format in ("delta", "iceberg") or identity.path in managed.sinks
     if managed.below(identity.path):
         return "files", found
     if not is_whole and any(file.path not in known and is_visible(file.path) for file in found):
@@ -223,6 +228,35 @@ def require_no_more(quarantine: Quarantine, receipt: Receipt) -> None:
         )
 
 
+def require_readable(quarantine: Quarantine, receipt: Receipt) -> None:
+    """Refuses an Iceberg table that has other rows where it lies now: its metadata names its files by whole paths.
+
+    Raises:
+        PlanError: with the reason.
+    """
+    if receipt.table.identity.format != "iceberg" or receipt.catalog:
+        return
+    from lakebed.connectors.lake.iceberg.live import live_rows
+
+    child = (receipt.table.recipe or {}).get("child", {})
+    wanted = {file["path"]: file["n_rows"] for file in child.get("files", ())}
+    try:
+        found = live_rows(quarantine.storage.uri(receipt.folder, DATA), receipt.table.identity.path)
+    except SourceError as error:
+        raise _unreadable(receipt, f"{error.what}: {error.value}") from error
+    if wanted and found != wanted:
+        raise _unreadable(receipt, f"it has {sum(found.values()):,} rows there, not {sum(wanted.values()):,}")
+
+
+def _unreadable(receipt: Receipt, why: str) -> PlanError:
+    return PlanError(
+        "an Iceberg table cannot be read where it was set aside",
+        value=f"{receipt.table.name}: {why}",
+        expected="the files that its newest snapshot names, in its folder",
+        hint=f"leave it out with --exclude {quoted(receipt.table.name)}",
+    )
+
+
 def _require_movable(quarantine: Quarantine, table: PlannedTable) -> None:
     path, lake = table.identity.path, quarantine.lake
     if path in {"", "."}:
@@ -247,6 +281,17 @@ def link_in(root: str, path: str) -> str:
             if os.path.islink(os.path.join(folder, name)):
                 return os.path.join(folder, name)
     return ""
+
+
+def _require_own_parents(root: str, plan: Plan, table: PlannedTable) -> None:
+    """Refuses a table in which files of a parent lie, reached by links: they would go with it."""
+    own = os.path.realpath(os.path.join(root, table.identity.path))
+    for parent in map(plan.table, table.parents):
+        for file in parent.identity.files:
+            place = os.path.realpath(os.path.join(root, file.path))
+            if place == own or place.startswith(f"{own}/"):
+                why = f"{file.path}, a file of {parent.name} from which it would be rebuilt, is a symbolic link into it"
+                raise _unmovable(why, table, "parents with files of their own")
 
 
 def _require_one_file_system(quarantine: Quarantine, table: PlannedTable) -> None:
@@ -331,6 +376,15 @@ def _other_bytes(root: str, wanted: Mapping[str, TableIdentity]) -> dict[str, li
 def _bytes(was: TableIdentity, now: TableIdentity) -> list[str]:
     before = {file.path: file.sha256 for file in (*was.files, *was.log_files)}
     return [f"{file.path} has other bytes" for file in (*now.files, *now.log_files) if before[file.path] != file.sha256]
+
+
+def _linked(table: PlannedTable, why: str) -> PlanError:
+    return PlanError(
+        "a symbolic link of the lake leads to a table of the plan; nothing was done",
+        value=f"{table.name}: {why}",
+        expected="tables that no link of the lake leads to",
+        hint="remove the link, or let it lead to a table that stays, then lakebed plan",
+    )
 
 
 def _changed(changes: Sequence[str]) -> PlanError:

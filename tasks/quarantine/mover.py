@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from lakebed.connectors.errors import ArtifactError, PlanError
 from lakebed.connectors.lake.change import SeenFile, has_changed
 from lakebed.connectors.lake.files import file_digest
+from lakebed.connectors.lake.iceberg.renaming import rename_aside, rename_back
 from lakebed.connectors.local_files import NO_LINKS
+from lakebed.connectors.paths import folders_above
 from lakebed.connectors.storage import LocalStorage, Storage, storage_error
 from lakebed.tasks.quarantine.journal import sync_folder
 from lakebed.tasks.quarantine.receipt import DATA, Receipt
@@ -37,6 +39,11 @@ class Route:
     target: Storage
     is_back: bool
     beside: str = ""
+
+    @property
+    def files(self) -> tuple[FileIdentity, ...]:
+        """The files that move: of a table that gets another name in its catalog only those that were rebuilt."""
+        return self.receipt.files if self.is_back or self.receipt.catalog is None else ()
 
     def source_of(self, path: str) -> str:
         """Where a file of the lake is before the move, below the source's root."""
@@ -76,13 +83,46 @@ class Mover(ABC):
             ArtifactError: if a file is at neither place.
         """
 
-    @abstractmethod
     def drop(self, route: Route) -> None:
-        """Removes all files from their source, of which copies are known to be whole; or renames them away."""
+        """Removes all files from their source, of which copies are known to be whole; or renames them away.
+
+        A table of a catalog gets its other name there last.
+        """
+        self.drop_files(route)
+        if route.receipt.catalog is not None:
+            self.rename_entry(route)
+
+    @abstractmethod
+    def drop_files(self, route: Route) -> None:
+        """The same for files alone."""
+
+    def rename_entry(self, route: Route) -> None:
+        """Gives a table its other name in its catalog, or its own again; one that has it is fine."""
+        entry, catalogs = route.receipt.catalog, route.receipt.lake.iceberg
+        if entry is not None:
+            (rename_back if route.is_back else rename_aside)(entry, catalogs)
 
     @abstractmethod
     def delete(self, receipt: Receipt) -> None:
-        """Deletes the files of a receipt from the quarantine: what `purge` is for."""
+        """Deletes the files of a receipt from where they lie: what `purge` is for."""
+
+    def lies(self, receipt: Receipt) -> tuple[Storage, bool]:
+        """Where the files of a table that is set aside lie, and whether that is their own place."""
+        return (self.quarantine, False) if receipt.catalog is None else (self.lake, True)
+
+    def is_aside(self, receipt: Receipt) -> bool:
+        """Whether every file of a table that is set aside is there with its size."""
+        storage, is_back = self.lies(receipt)
+        return is_whole_at(storage, receipt, is_back=is_back)
+
+    def require_aside(self, receipt: Receipt) -> None:
+        """Compares the files of a table that is set aside with its receipt: sizes and local times.
+
+        Raises:
+            ArtifactError: as `require_whole`.
+        """
+        storage, is_back = self.lies(receipt)
+        self.require_whole(storage, receipt, is_back=is_back, with_bytes=False)
 
     def require_whole(self, storage: Storage, receipt: Receipt, *, is_back: bool, with_bytes: bool) -> None:
         """Compares what lies at one end with the receipt: sizes, local times, and the bytes if asked.
@@ -109,33 +149,38 @@ class LocalMover(Mover):
         if route.receipt.layout == "whole":
             return
         folders = set()
-        for file in route.receipt.files:
+        for file in route.files:
             source, target = self._ends(route, file.path)
             if self.link(source, target, file):
                 folders.add(os.path.dirname(target))
         for folder in folders:
             sync_folder(folder)
 
-    def drop(self, route: Route) -> None:
+    def drop_files(self, route: Route) -> None:
         """See `Mover.drop`."""
         if route.receipt.layout == "whole":
             self.rename(*self._ends(route, route.receipt.table.identity.path))
             return
-        for file in route.receipt.files:
+        for file in route.files:
             source, target = self._ends(route, file.path)
             if os.path.lexists(source):
                 if not (os.path.lexists(target) and _is_same(source, target, file)):
                     raise _occupied(source)
                 self.unlink(source)
-        for folder in {os.path.dirname(self._ends(route, file.path)[0]) for file in route.receipt.files}:
+        for folder in {os.path.dirname(self._ends(route, file.path)[0]) for file in route.files}:
             with contextlib.suppress(FileNotFoundError):
                 sync_folder(folder)
 
     def delete(self, receipt: Receipt) -> None:
         """See `Mover.delete`."""
+        storage, is_back = self.lies(receipt)
         for file in receipt.files:
-            self.unlink(self.quarantine.uri(receipt.kept_at(file.path)))
+            self.unlink(storage.uri(file.path if is_back else receipt.kept_at(file.path)))
         self.quarantine.delete_folder(f"{receipt.folder}/{DATA}")
+        for folder in folders_of(receipt) if is_back else ():
+            with contextlib.suppress(OSError):
+                # one in which something new lies stays
+                os.rmdir(storage.uri(folder))
 
     def rename(self, source: str, target: str) -> None:
         """Renames a file or folder, durably; one that is renamed already is fine."""
@@ -187,14 +232,14 @@ class ObjectMover(Mover):
 
     def copy(self, route: Route) -> None:
         """See `Mover.copy`."""
-        for file in route.receipt.files:
+        for file in route.files:
             if not self._is_there(route, file):
                 self.copy_object(route, route.source_of(file.path), route.target_of(file.path))
                 self._require_copied(route, file)
 
-    def drop(self, route: Route) -> None:
+    def drop_files(self, route: Route) -> None:
         """See `Mover.drop`; an object that somebody has overwritten since is not dropped."""
-        for file in route.receipt.files:
+        for file in route.files:
             source = route.source_of(file.path)
             found = route.source.stat(source)
             if found is None:
@@ -205,8 +250,9 @@ class ObjectMover(Mover):
 
     def delete(self, receipt: Receipt) -> None:
         """See `Mover.delete`."""
+        storage, is_back = self.lies(receipt)
         for file in receipt.files:
-            self.delete_object(self.quarantine, receipt.kept_at(file.path))
+            self.delete_object(storage, file.path if is_back else receipt.kept_at(file.path))
 
     def copy_object(self, route: Route, source: str, target: str) -> None:
         """Lets the store copy one object."""
@@ -245,6 +291,13 @@ class ObjectMover(Mover):
     def delete_object(self, storage: Storage, path: str) -> None:
         """Deletes one object; one that is gone is fine."""
         storage.delete_file(path)
+
+
+def folders_of(receipt: Receipt) -> list[str]:
+    """The folders in which a table has files, its own with all below, the deepest first."""
+    own = receipt.table.identity.path
+    found = {above for file in receipt.files for above in folders_above(file.path) if f"{above}/".startswith(f"{own}/")}
+    return sorted(found, key=len, reverse=True)
 
 
 def file_sha256(storage: Storage, path: str) -> str:

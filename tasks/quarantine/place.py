@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lakebed.connectors.errors import ConfigError, LakeError, LeaseError, PlanError
+from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.hidden import is_visible
+from lakebed.connectors.lake.iceberg.catalogs import Keepers, keepers_of
 from lakebed.connectors.lake.listing import canonical_root
 from lakebed.connectors.storage import Storage, is_object_store, join_uri
 from lakebed.tasks.quarantine.config import QUARANTINE, QuarantineConfig
@@ -35,6 +37,7 @@ class Quarantine:
         mover: moves files between the two.
         artifacts: artifact root that pointers name in their command; empty if none is known.
         receipts: those that were read or written, by their path below the quarantine's root.
+        asked: what Iceberg catalogs said to this verb, by the lake's settings.
     """
 
     lake: Storage
@@ -44,6 +47,7 @@ class Quarantine:
     mover: Mover
     artifacts: str = ""
     receipts: dict[str, Receipt] = field(default_factory=dict)
+    asked: dict[str, Keepers] = field(default_factory=dict)
 
     @classmethod
     def look(cls, lake_root: str, config: QuarantineConfig, artifacts: str = "") -> "Quarantine":
@@ -101,6 +105,13 @@ class Quarantine:
         if path not in self.receipts:
             self.receipts[path] = read_receipt(self.storage, path)
         return self.receipts[path]
+
+    def keepers(self, lake: LakeConfig) -> Keepers:
+        """What the Iceberg catalogs of a plan's lake say, asked once a verb."""
+        key = lake.model_dump_json()
+        if key not in self.asked:
+            self.asked[key] = keepers_of(self.lake.root, lake.iceberg)
+        return self.asked[key]
 
     def keep(self, receipt: Receipt, name: str = RECEIPT) -> None:
         """Writes a receipt, whole or not at all."""

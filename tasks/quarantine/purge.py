@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from lakebed.connectors.errors import PlanError
+from lakebed.tasks.quarantine.keepers import kept_by_catalogs
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
-from lakebed.tasks.quarantine.mover import is_whole_at
 from lakebed.tasks.quarantine.owners import kept_by_others
 from lakebed.tasks.quarantine.pins import require_pins
 from lakebed.tasks.quarantine.place import Quarantine
@@ -75,7 +75,7 @@ def purge(
     entries = due.going()
     with shown().step("Rebuilding and comparing", len(entries)) as step:
         for state, receipt in entries:
-            if state.phase is Phase.SET_ASIDE or is_whole_at(quarantine.storage, receipt, is_back=False):
+            if state.phase is Phase.SET_ASIDE or quarantine.mover.is_aside(receipt):
                 with due.stay.trying(state.table):
                     _require_rebuilt(quarantine, receipt, rebuilder)
             step.advance()
@@ -116,7 +116,7 @@ def _due(quarantine: Quarantine, tables: Sequence[str] | None, holds: Mapping[st
         with due.stay.trying(state.table):
             _require_due(quarantine, *entry, holds)
         due.entries.append(entry)
-    for name, error in kept_by_others(quarantine, due.going()).items():
+    for name, error in (kept_by_others(quarantine, due.going()) | kept_by_catalogs(quarantine, due.going())).items():
         due.stay.leave(name, error)
     return due
 

@@ -149,5 +149,6 @@ def _rows(lake: LakeConfig, ref: "TableRef") -> "pa.Table":
     from lakebed.tasks.retention.recipes.shapes import assembled
 
     reader, ignore_case = TableReader(lake, ref), lake.ignore_column_case
+    reader.require_whole_timestamps()
     tokens = [leaf.token for leaf in schema_leaves(reader.schema, ignore_case)]
     return assembled(reader.schema, reader.cells(tokens), ignore_case)

@@ -2,6 +2,7 @@
 
 import json
 import posixpath
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -11,6 +12,7 @@ from lakebed.connectors.config import FrozenConfig
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.hidden import POINTER_ENDING
+from lakebed.connectors.lake.iceberg.renaming import CatalogEntry
 from lakebed.connectors.paths import PathPart
 from lakebed.connectors.storage import Storage, is_object_store
 from lakebed.connectors.version import ENGINE
@@ -22,15 +24,26 @@ RECEIPT = "receipt.json"
 ENTRIES = "entries"
 DATA = "data"
 
-Layout = Literal["whole", "files"]
+Layout = Literal["whole", "files", "catalog"]
+
+
+@dataclass(frozen=True)
+class Moving:
+    """The files that move when a table is set aside, digested, and how; see `Receipt`."""
+
+    layout: Layout
+    files: tuple[FileIdentity, ...]
+    catalog: CatalogEntry | None = None
 
 
 class Receipt(FrozenConfig):
     """All that is needed to bring a table back: by its files while they are in quarantine, by its recipe afterwards.
 
     Attributes:
-        layout: `whole` where the table moves by one rename; `files` where each file moves by itself.
+        layout: `whole` where the table moves by one rename; `files` where each file moves by itself; `catalog` where
+            the table gets another name in its catalog and its files stay.
         files: every file that moves, hidden ones in the table's folder included; paths below the lake's root.
+        catalog: where an Iceberg catalog keeps the table.
         parents: the tables that the recipe reads, as they were; they are pinned as long as the entry lives.
         purge_not_before: UTC, ISO 8601.
     """
@@ -45,6 +58,7 @@ class Receipt(FrozenConfig):
     artifacts: dict[str, ArtifactRef] = Field(default_factory=dict)
     layout: Layout
     files: tuple[FileIdentity, ...]
+    catalog: CatalogEntry | None = None
     set_aside_at: str
     purge_not_before: str
     engine: str
@@ -108,9 +122,7 @@ def pointer_path(table: str) -> str:
     return f"{folder}{slash}_{name.replace('=', '%3D')}{POINTER_ENDING}"
 
 
-def make_receipt(
-    plan: Plan, table: PlannedTable, files: tuple[FileIdentity, ...], layout: Layout, days: float
-) -> Receipt:
+def make_receipt(plan: Plan, table: PlannedTable, moving: Moving, days: float) -> Receipt:
     """The receipt of a table that is about to be set aside, for `days` of grace."""
     now = datetime.now(UTC)
     return Receipt(
@@ -120,8 +132,9 @@ def make_receipt(
         parents=tuple(plan.table(name).identity for name in table.parents),
         lake=plan.lake,
         artifacts=plan.artifacts,
-        layout=layout,
-        files=files,
+        layout=moving.layout,
+        files=moving.files,
+        catalog=moving.catalog,
         set_aside_at=now.isoformat(timespec="seconds"),
         purge_not_before=(now + timedelta(days=days)).isoformat(timespec="seconds"),
         engine=ENGINE,

@@ -7,8 +7,9 @@ from lakebed.connectors.errors import ArtifactError, LakeError, PlanError
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.quarantine.appeared import beside_command, taken_place
 from lakebed.tasks.quarantine.beside import place_beside, require_free_beside
+from lakebed.tasks.quarantine.keepers import require_free_name
 from lakebed.tasks.quarantine.kernel import EntryState, Phase, Step
-from lakebed.tasks.quarantine.mover import file_sha256, is_whole_at
+from lakebed.tasks.quarantine.mover import file_sha256
 from lakebed.tasks.quarantine.place import REBUILT, Quarantine
 from lakebed.tasks.quarantine.rebuilding import Rebuilder
 from lakebed.tasks.quarantine.receipt import DATA, Receipt, quoted
@@ -108,6 +109,8 @@ def require_free_place(quarantine: Quarantine, state: EntryState, receipt: Recei
     Raises:
         PlanError: naming what lies there.
     """
+    if state.phase in {Phase.SET_ASIDE, Phase.PURGED} and receipt.catalog is not None:
+        require_free_name(receipt)
     if state.phase in {Phase.SET_ASIDE, Phase.PURGED} and (place := taken_place(quarantine.lake, receipt)):
         raise PlanError(
             "something lies in the place of a table to restore; nothing was overwritten",
@@ -126,7 +129,7 @@ def bring_back(quarantine: Quarantine, receipt: Receipt, beside: str = "") -> No
     journal, mover = quarantine.journal, quarantine.mover
     state = journal.states[receipt.entry]
     if state.phase is Phase.SET_ASIDE:
-        mover.require_whole(quarantine.storage, receipt, is_back=False, with_bytes=False)
+        mover.require_aside(receipt)
     if state.phase not in {Phase.RESTORING, Phase.REBUILDING}:
         # before the copies were whole nothing was taken from the place, where the owner may have written since
         is_at_place = state.phase is Phase.SETTING_ASIDE and not state.is_copied
@@ -153,6 +156,9 @@ def rebuild(
     if state.phase is not Phase.REBUILDING:
         state = journal.append(receipt.entry, Step.REBUILD_BEGUN, beside=beside)
     if not state.is_copied:
+        if receipt.catalog is not None:
+            # what a purge that was killed left in its place would be in the way
+            quarantine.mover.delete(receipt)
         quarantine.storage.delete_folder(data)
         try:
             kept = quarantine.storage.uri(receipt.folder, RECIPE)
@@ -221,7 +227,7 @@ def _all_of(failures: Sequence[PlanError], n_restored: int) -> PlanError:
 def _can_come_back(quarantine: Quarantine, state: EntryState, receipt: Receipt) -> bool:
     """Whether the original files are all there; a purge that was killed before it deleted any can still be undone."""
     if state.phase is Phase.PURGING:
-        return is_whole_at(quarantine.storage, receipt, is_back=False)
+        return quarantine.mover.is_aside(receipt)
     return state.phase not in {Phase.PURGED, Phase.REBUILDING}
 
 

@@ -3,10 +3,12 @@
 from lakebed.connectors.storage import Storage, join_uri
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.evidence import table_facts
+from lakebed.tasks.containment.previous import reading_digests
 from lakebed.tasks.containment.scan import ScanPlaces
 from lakebed.tasks.relations import outcome
 from lakebed.tasks.relations.config import RelationsConfig
 from lakebed.tasks.relations.evidence import Judge
+from lakebed.tasks.relations.previous import KEPT, load_known, save_values
 from lakebed.tasks.relations.search import (
     Setting,
     find_candidates,
@@ -15,6 +17,7 @@ from lakebed.tasks.relations.search import (
     view_relations,
 )
 from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.previous import count_readings
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.runtime.workspace import Workspace
@@ -43,9 +46,14 @@ def build_artifact(
         view = view_relations(stage.store, inventory, contained, setting)
     engine = engine_for_tables(workspace, view.tables)
     stage.is_whole = reads_all(engine, view.tables)
+    with metrics.step("previous"):
+        readings = reading_digests(view.tables)
+        known = load_known(stage, readings, {name: table for table, name in enumerate(view.lake.names)})
     with metrics.step("sample") as cost:
-        sampled = sample_lake(view, setting, engine)
+        sampled = sample_lake(view, setting, engine, known)
         cost.bytes_read = sampled.costs.bytes_read
+    names = [view.lake.names[table] for table in sampled.tables]
+    metrics.changes = count_readings(len(known.tables), known.before, names)
     with metrics.step("candidates"):
         found = find_candidates(view, sampled, setting)
     try:
@@ -62,4 +70,7 @@ def build_artifact(
         judge = Judge(view, sampled, setting, table_facts(view.tables.tables, view.tables.files, {}, setting.key))
         tables = outcome.tables(judge, verified)
     with shown().step("Publishing relations"):
-        return stage.publish(tables, outcome.summary(tables, config.kinds), metrics)
+        # of a table that changed meanwhile other values were read than its files say
+        held = {table: readings[table] for table in sampled.tables if table not in verified.unstable}
+        save_values(stage.store.storage, stage.path, view.lake, sampled.columns, held)
+        return stage.publish(tables, outcome.summary(tables, config.kinds), metrics, side_files=[KEPT])

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lakebed.tasks.containment.statistics import LakeStatistics
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.relations.kernel.columns import ColumnSamples
 from lakebed.tasks.relations.kernel.overlap import ItemSamples
 from lakebed.tasks.relations.plan import ItemRoles
@@ -54,7 +55,7 @@ def item_samples(scanned: pa.Table, roles: ItemRoles, n_tables: int) -> ItemSamp
     for projection, item, data in zip(*columns, strict=True):
         parts.setdefault((projection, item), []).append(data)
     keys = zip(roles.projection.tolist(), roles.item.tolist(), strict=True)
-    samples = [np.unique(_words(b"".join(parts.get(key, ())))) for key in keys]
+    samples = [distinct(_words(b"".join(parts.get(key, ())))) for key in keys]
     return ItemSamples(
         projection=roles.projection,
         item=roles.item,

@@ -33,6 +33,7 @@ from lakebed.tasks.relations.kernel.overlap import ItemSamples, find_overlaps, p
 from lakebed.tasks.relations.kernel.related import related_roles
 from lakebed.tasks.relations.parts import Part, table_parts
 from lakebed.tasks.relations.plan import ItemPlan, Wanted, hashing_plan, item_roles, sampling_plan
+from lakebed.tasks.relations.previous import KnownValues
 from lakebed.tasks.relations.samples import ScanCosts, column_samples, item_samples, of_kind
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.workspace import Workspace
@@ -79,11 +80,16 @@ class RelationView:
 
 @dataclass(frozen=True)
 class Sampled:
-    """What the sampling scan gave."""
+    """What the sampling scan gave, and what was known.
+
+    Attributes:
+        tables: whose columns' values were wanted.
+    """
 
     items: ItemSamples
     columns: ColumnSamples
     costs: ScanCosts
+    tables: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -143,8 +149,9 @@ def known_edges(edges: pa.Table, candidates: pa.Table, *, is_bag: bool) -> Known
     )
 
 
-def sample_lake(view: RelationView, setting: Setting, engine: Engine) -> Sampled:
-    """Samples rows of related tables and of their parts, and the columns' values, in one scan."""
+def sample_lake(view: RelationView, setting: Setting, engine: Engine, known: KnownValues | None = None) -> Sampled:
+    """Samples rows of related tables and of their parts, and the columns' values that are not known, in one scan."""
+    known = known or KnownValues()
     config, lake = setting.relations, view.lake
     has_tables = config.looks_for("near") or config.looks_for("union")
     roles = np.empty((0, 2), np.int32)
@@ -155,12 +162,15 @@ def sample_lake(view: RelationView, setting: Setting, engine: Engine) -> Sampled
     items = item_roles(lake, roles, list(view.parts.values()), config, has_tables=has_tables)
     is_whole = config.looks_for("renamed")
     values = np.flatnonzero(~lake.bounds.trivial_tables()) if is_whole else np.unique(roles[:, 1])
-    plan = sampling_plan(lake, items, list(view.parts.values()), setting.scan, values.tolist())
+    wanted = frozenset(values.tolist())
+    plan = sampling_plan(lake, items, list(view.parts.values()), setting.scan, sorted(wanted - known.tables))
+    plan = replace(plan, has_values=bool(wanted))
     scanned = _scan(view, plan, setting, engine, "sample")
     return Sampled(
         item_samples(scanned, items, len(lake.names)),
-        column_samples(scanned, lake, view.tables.columns),
+        column_samples(pa.concat_tables([scanned, known.rows]), lake, view.tables.columns),
         ScanCosts.of(scanned),
+        wanted,
     )
 
 

@@ -16,7 +16,7 @@ def _key_parts(inputs: Inputs) -> KeyParts:
     summary = ArtifactStore(workspace.artifacts).manifest(inputs.ref("inventory")).summary
     lake = (str(summary["source_identity"]).encode(), str(workspace.lake.ignore_column_case).encode())
     rows = (canonical_json(containment).encode(), key_id(containment.key_at(workspace.artifacts)).encode())
-    return KeyParts(inputs.section(RelationsConfig), (*lake, *rows))
+    return KeyParts(inputs.section(RelationsConfig), (*lake, *rows), (lake[1], *rows))
 
 
 def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:

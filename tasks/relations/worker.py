@@ -4,7 +4,7 @@ Runs in the workers of an engine, of Spark or of this machine, and needs none. W
 neither on the task it is in nor on the order of splits.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +12,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lakebed.connectors.errors import SourceBusyError, SourceError
-from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.connectors.lake.batches import ReadCounter, Split
+from lakebed.connectors.lake.read import read_split
 from lakebed.tasks.containment.hash_files import HashFiles
 from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows, add_files
 from lakebed.tasks.encoding.cells import value_is_null
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.encoding.hashes import (
     SAMPLE_KEY,
     add_column,
@@ -26,6 +28,7 @@ from lakebed.tasks.encoding.hashes import (
     value_hashes,
 )
 from lakebed.tasks.encoding.multiset import distinct_counts
+from lakebed.tasks.encoding.segments import Segments, SmallColumns, first_of_each, starts_of
 from lakebed.tasks.relations.kernel.columns import MAX_VALUES
 from lakebed.tasks.relations.plan import ItemPlan, Wanted
 from lakebed.tasks.runtime.memory import peak_memory_bytes
@@ -41,21 +44,24 @@ def sample_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.Record
     Yields rows of kind `rows` (`table_id` the item, `n` its rows here, `data` the high words kept), `values` (`n`
     nulls, `n_bytes` the level), `error` and `task`.
     """
-    rows, counter = ScanRows(), ReadCounter()
-    for split, sampler in _read(plan, splits, rows, counter):
+    rows, counter, small = ScanRows(), ReadCounter(), SmallColumns()
+    for split, sampler in _read(plan, splits, rows, counter, small):
         _add_samples(rows, split.table_id, sampler)
+        _add_values(rows, small.full())
         if rows.is_full:
             yield rows.batch()
+    _add_values(rows, small.rest())
     rows.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes)
     yield rows.batch()
 
 
 def sample_cells(plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
     """The same for a table whose cells come from Spark's own reader."""
-    rows = ScanRows()
-    sampler = ItemSampler(_items(plan), table_id, None)
+    rows, small = ScanRows(), SmallColumns()
+    sampler = ItemSampler(_items(plan), table_id, None, small)
     n_bytes = _feed(sampler, cells)
     _add_samples(rows, table_id, sampler)
+    _add_values(rows, small.rest())
     rows.add("task", -1, n=peak_memory_bytes(), n_bytes=n_bytes)
     return rows.batch()
 
@@ -64,7 +70,7 @@ def hash_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
     """Writes every row hash of the items in the splits of one task; rows of kind `file`, `error` and `task`."""
     rows, counter = ScanRows(), ReadCounter()
     hashes = HashFiles(plan.out_uri, plan.bucket_bits)
-    for _, sampler in _read(plan, splits, rows, counter):
+    for _, sampler in _read(plan, splits, rows, counter, SmallColumns()):
         _write(hashes, _items(plan), sampler)
     add_files(rows, hashes)
     rows.add("task", -1, n=peak_memory_bytes(), n_bytes=counter.n_bytes)
@@ -74,7 +80,7 @@ def hash_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
 def hash_cells(plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells]]) -> pa.RecordBatch:
     """The same for a table whose cells come from Spark, which decides where it is cut."""
     rows, hashes = ScanRows(), HashFiles(plan.out_uri, plan.bucket_bits)
-    sampler = ItemSampler(_items(plan), table_id, None)
+    sampler = ItemSampler(_items(plan), table_id, None, SmallColumns())
     n_bytes = _feed(sampler, cells)
     _write(hashes, _items(plan), sampler)
     add_files(rows, hashes)
@@ -88,10 +94,11 @@ class ItemSampler:
     Attributes:
         wanted: the items that the split belongs to.
         n_rows: seen.
-        values: sample of each column.
+        values: sample of each column but those that wait among the small ones.
     """
 
-    def __init__(self, plan: ItemPlan, table_id: int, path: str | None) -> None:
+    def __init__(self, plan: ItemPlan, table_id: int, path: str | None, small: SmallColumns) -> None:
+        self._table_id, self._small = table_id, small
         everything = plan.wanted.get(table_id, ())
         self.wanted = [w for w in everything if path is None or w.paths is None or path in w.paths]
         self.n_rows = 0
@@ -114,7 +121,10 @@ class ItemSampler:
             self._rows[key].append(_below(self._row_hashes(batch, key, hashed), level))
         if self._has_values:
             for token, cells in batch.items():
-                self.values.setdefault(token, ValueSample()).add(cells)
+                if SmallColumns.takes(cells.values):
+                    self._small.add((self._table_id, token), cells.values)
+                else:
+                    self.values.setdefault(token, ValueSample()).add(cells)
 
     def rows(self) -> Iterator[tuple[Wanted, UInt64, Int64]]:
         """The distinct rows of each item at its level, (k, 2) ascending, and how often each occurs."""
@@ -168,7 +178,7 @@ class ValueSample:
         """Takes in distinct hashes of another sample."""
         self.level = max(self.level, level)
         mine, others = _below_word(self.hashes, self.level), _below_word(hashes, self.level)
-        self.hashes = np.union1d(mine, others) if len(mine) else np.sort(others)
+        self.hashes = distinct(np.concatenate([mine, others])) if len(mine) else np.sort(others)
         while len(self.hashes) > MAX_VALUES:
             self.level += 1
             self.hashes = _below_word(self.hashes, self.level)
@@ -181,11 +191,11 @@ def _items(plan: ScanPlan) -> ItemPlan:
 
 
 def _read(
-    plan: ScanPlan, splits: Sequence[Split], rows: ScanRows, counter: ReadCounter
+    plan: ScanPlan, splits: Sequence[Split], rows: ScanRows, counter: ReadCounter, small: SmallColumns
 ) -> Iterator[tuple[Split, ItemSampler]]:
     """Each split with what was seen of it; one that cannot be read becomes a row of kind `error`."""
     for split in splits:
-        sampler = ItemSampler(_items(plan), split.table_id, split.path)
+        sampler = ItemSampler(_items(plan), split.table_id, split.path, small)
         root = plan.staged_root if split.format == "staged" else plan.lake_root
         try:
             if sampler.tokens:
@@ -215,6 +225,22 @@ def _add_samples(rows: ScanRows, table_id: int, sampler: ItemSampler) -> None:
         rows.add("rows", w.item, w.projection, n=sampler.n_rows, data=high.tobytes())
     for token, sample in sampler.values.items():
         rows.add("values", table_id, token=token, n=sample.n_nulls, n_bytes=sample.level, data=sample.hashes.tobytes())
+
+
+def _add_values(rows: ScanRows, held: Iterable[Segments]) -> None:
+    """The samples of small columns, as `ValueSample` makes them."""
+    for segments in held:
+        n = len(segments.places)
+        values, owner = segments.without_nulls()
+        n_nulls = np.diff(segments.starts) - np.bincount(owner, minlength=n)
+        hashes = value_hashes(values, None, SAMPLE_KEY)
+        order = first_of_each(owner, hashes)
+        hashes, starts = hashes[order], starts_of(owner[order], n)
+        for number, (table_id, token) in enumerate(segments.places):
+            sample = ValueSample()
+            sample.merge(hashes[starts[number] : starts[number + 1]], 0)
+            nulls, data = int(n_nulls[number]), sample.hashes.tobytes()
+            rows.add("values", table_id, token=token, n=nulls, n_bytes=sample.level, data=data)
 
 
 def _write(hashes: HashFiles, plan: ItemPlan, sampler: ItemSampler) -> None:

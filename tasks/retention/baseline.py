@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from lakebed.connectors.errors import LakeError
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
+from lakebed.connectors.lake.model import BOOK_FORMATS
 from lakebed.tasks.retention.contract import BASELINE
 from lakebed.tasks.retention.identity import file_sha256
 from lakebed.tasks.retention.previous import Known
@@ -41,7 +42,7 @@ def find_duplicates(problem: Problem, root: str, max_bytes: int, known: Known) -
     that share their sizes with another table's, up to `max_bytes`; files that are `known` are not read.
     """
     files = _files(problem)
-    formats = problem.inventory.tables["format"].to_pylist()
+    formats = _formats(problem, files)
     by_sizes: dict[tuple[str, tuple[int, ...]], list[int]] = defaultdict(list)
     for table, own in files.items():
         if formats[table] in EXTERNAL_FORMATS:
@@ -79,6 +80,16 @@ def _files(problem: Problem) -> Mapping[int, list[_File]]:
     for table, path, size, sha256 in zip(*columns.values(), strict=True):
         found[table].append(_File(path, size, sha256))
     return found
+
+
+def _formats(problem: Problem, files: Mapping[int, Sequence[_File]]) -> list[str]:
+    """The format of each table; of one of several in a file with its place there, which a file's digest says not."""
+    formats, paths = (problem.inventory.tables[name].to_pylist() for name in ("format", "path"))
+    rows = enumerate(zip(formats, paths, strict=True))
+    return [
+        format_ + path.removeprefix(files[table][0].path) if format_ in BOOK_FORMATS else format_
+        for table, (format_, path) in rows
+    ]
 
 
 def _group_by_content(

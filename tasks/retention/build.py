@@ -52,7 +52,8 @@ def decide(
     """
     metrics = StageMetrics()
     with metrics.step("problem"), shown().step("Pricing tables"):
-        problem = load_problem(stage.store, (stage.inputs[0], stage.inputs[1]), config, stage.workspace.lake.root)
+        refs, lake = (stage.inputs[0], stage.inputs[1]), stage.workspace.lake
+        problem = load_problem(stage.store, refs, config, lake.root, lake)
         known = known or load_known(stage, context)
         make = known.reusing(make)
     with metrics.step("choice") as cost:

@@ -9,11 +9,11 @@ DECISIONS_MADE = ("keep", "delete")
 REASONS = (
     "rebuilt", "parent", "cost", "no_kept_parent", "no_recipe", "latency", "lesser_keeper", "attributes",
     "coincidental", "by_definition", "legal_hold", "veto", "streaming", "outside_lake", "database_table",
-    "not_contained", "not_yet_verified",
+    "iceberg_table", "other_format", "not_contained", "not_yet_verified",
 )  # fmt: skip
 STATUSES = (
     "chosen", "verified", "untried", "refused", "latency", "lesser_keeper", "attributes", "coincidental",
-    "by_definition", "pinned", "database_table", "not_yet_verified",
+    "by_definition", "pinned", "database_table", "other_format", "not_yet_verified",
 )  # fmt: skip
 SIGNALS = ("zone", "use", "name", "format", "history")
 SOURCES = ("containment", "relations")

@@ -1,5 +1,6 @@
 """The identity of tables: taken from the lake as it lies there now, and compared with what a plan says."""
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,9 +10,11 @@ from lakebed.connectors.errors import LakeError, PlanError
 from lakebed.connectors.lake.change import file_changes
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.discovery import discover
-from lakebed.connectors.lake.files import file_digest, open_file
+from lakebed.connectors.lake.files import file_digest, local_path, open_file
 from lakebed.connectors.lake.listing import Listing, list_lake, table_of_log
 from lakebed.connectors.lake.model import FileEntry, TableSource
+from lakebed.connectors.paths import folders_above
+from lakebed.connectors.uris import is_object_store
 from lakebed.tasks.retention.plan import MAKE_AGAIN, FileIdentity, TableIdentity
 
 _DIGEST_THREADS = 4
@@ -33,6 +36,11 @@ class LakeState:
         self._logs: dict[str, list[FileEntry]] = defaultdict(list)
         for entry in listing.logs:
             self._logs[table_of_log(entry.path)].append(entry)
+        self._led_to: dict[str, str] = {}
+        for link, real in sorted(listing.links.items()):
+            # what leads to no file that counts is gone with the folder that it leads into
+            for place in (real,) if real in self.files else folders_above(f"{real}/"):
+                self._led_to.setdefault(place, link)
 
     @classmethod
     def of(cls, lake: LakeConfig) -> "LakeState":
@@ -52,22 +60,45 @@ class LakeState:
         """What the table at this place is called now: a name loses its ending when the table it collided with goes."""
         return self._names.get((was.format, was.path))
 
-    def again(self, was: TableIdentity) -> TableIdentity:
-        """The same table with those of its files that are there still, as they lie there now, and the log of now."""
+    def link_to(self, was: TableIdentity) -> str:
+        """Which symbolic link of the lake leads to a file of a table, or into its folder, in words; empty if none does.
+
+        It would lead nowhere once the table is set aside. O(files).
+        """
+        places = [was.path, *(file.path for file in (*was.files, *was.log_files))] if self._led_to else []
+        place = next((place for place in places if place in self._led_to), "")
+        return f"the symbolic link {self._led_to[place]} leads to {place}, and would lead nowhere" if place else ""
+
+    def link_in(self, was: TableIdentity) -> str:
+        """Which file of a table, or folder on its way, is a symbolic link, in words; empty if none is. O(files)."""
+        paths = [] if is_object_store(self.root) else [was.path, *(file.path for file in was.files)]
+        places = dict.fromkeys(place for path in paths for place in (*folders_above(path), path) if place)
+        place = next((place for place in places if os.path.islink(local_path(self.root, place))), "")
+        return f"{place} is a symbolic link, and only the link would move" if place else ""
+
+    def again(self, was: TableIdentity, *, is_going: bool = False) -> TableIdentity:
+        """The same table with those of its files that are there still, as they lie there now, and the log of now.
+
+        Of an Iceberg table that `is_going` to be set aside, all other files in its folder.
+        """
         found = (self.files[file.path] for file in was.files if file.path in self.files)
         logs = self._logs["" if was.path == "." else was.path] if was.format == "delta" else []
+        if was.format == "iceberg" and is_going and (name := self.name_at(was)) is not None:
+            own = {file.path for file in was.files}
+            logs = [entry for entry in self.sources[name].files if entry.path not in own]
         return was.model_copy(update={"files": tuple(map(_file, found)), "log_files": tuple(map(_file, logs))})
 
     def changes(self, was: TableIdentity) -> list[str]:
         """What makes a table another than it was, by path; for one that is to be set aside, where new files count too.
 
         New files in the folder of a Delta table are of other versions: its log tells, or its version where the log was
-        not noted.
+        not noted. What a commit adds to that of an Iceberg table is a change.
         """
         name = self.name_at(was)
         if name is None:
             return ["it is not there any more, or not in this format"]
-        now = self.again(was) if was.format == "delta" else self.identity(name)
+        is_folder = was.format in ("delta", "iceberg")
+        now = self.again(was, is_going=True) if is_folder else self.identity(name)
         changes = file_changes(was.files, now.files)
         if was.log_files:
             changes |= file_changes(was.log_files, now.log_files)
@@ -87,8 +118,9 @@ class LakeState:
         if source is None:
             raise PlanError("a table of the plan is not in the lake", value=name, hint=MAKE_AGAIN)
         path = source.path or "."
-        table = TableIdentity(name=name, format=source.format, path=path, files=tuple(map(_file, source.files)))
-        return self.again(table)
+        return self.again(
+            TableIdentity(name=name, format=source.format, path=path, files=tuple(map(_file, source.files)))
+        )
 
 
 def digested(root: str, identities: Sequence[TableIdentity]) -> list[TableIdentity]:

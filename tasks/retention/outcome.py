@@ -13,7 +13,7 @@ from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.contract import DECISIONS, OPTIONS, REBUILDS, SAVINGS_CURVE, SOLVER
 from lakebed.tasks.retention.deletions import Deletion
 from lakebed.tasks.retention.kernel.curve import CurvePoint
-from lakebed.tasks.retention.problem import DATABASE, LESSER, USABLE, Problem
+from lakebed.tasks.retention.problem import DATABASE, ICEBERG, LESSER, OTHER_FORMAT, USABLE, Problem
 from lakebed.tasks.retention.recipes.context import RecipeContext
 from lakebed.tasks.retention.recipes.emit import to_pyspark, to_sql, to_view
 from lakebed.tasks.retention.recipes.model import Recipe
@@ -27,12 +27,14 @@ _WORDS = {
     "streaming": "a stream writes to it",
     "outside_lake": "some of its files lie outside the lake",
     DATABASE: "report only: not a file table",
+    ICEBERG: "an Iceberg table that a catalog may keep stays",
+    OTHER_FORMAT: "report only: files of its format are compared, and left where they are",
     "not_contained": "no other table contains it",
     "no_kept_parent": "the tables that it could be rebuilt from are deleted themselves",
     NOT_YET: "its rebuild was not tried before `retention.trial_budget_s` was over; the next run goes on",
 }
 # what is told of a table whose edges failed for several reasons: what came furthest
-_FURTHEST = ("refused", "latency", LESSER, "attributes", "coincidental", DATABASE, "by_definition")
+_FURTHEST = ("refused", "latency", LESSER, "attributes", "coincidental", DATABASE, OTHER_FORMAT, "by_definition")
 
 
 def decisions(
@@ -223,7 +225,8 @@ class _Reasons:
         if deletion := self._deletions.get(table):
             return "rebuilt", self._rebuilt(deletion)
         if pin := self._problem.tables.pins[table]:
-            return pin, _WORDS[pin] + (self._for_its_owner(table) if pin == DATABASE else "")
+            sign = f": {self._problem.tables.signs[table]}" if pin == ICEBERG else ""
+            return pin, _WORDS[pin] + sign + (self._for_its_owner(table) if pin == DATABASE else "")
         edges = self._edges_of.get(table, [])
         usable = [one for one in edges if self._is_usable(one)]
         status, why = self._excluded(table) if table in self._late or (edges and not usable) else ("", "")

@@ -51,7 +51,7 @@ class TableIdentity(FrozenConfig):
     Attributes:
         path: folder or file below the lake's root; "." is the root itself.
         files: its data files, of a Delta table those of its newest version.
-        log_files: the files of a Delta table's log.
+        log_files: the files of a Delta table's log; of an Iceberg table that goes all others in its folder.
     """
 
     name: InsidePath

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,17 @@ from lakebed.tasks.retention.config import KeeperConfig, RetentionConfig
 from lakebed.tasks.retention.identity import LakeState, digested
 from lakebed.tasks.retention.keeper import require_keepers
 from lakebed.tasks.retention.parents import parent_change, rows_read
-from lakebed.tasks.retention.plan import Evidence, FileIdentity, Plan, PlannedTable, Saving, TableIdentity, read_copies
-from lakebed.tasks.retention.recipes.model import Recipe
+from lakebed.tasks.retention.plan import (
+    Evidence,
+    FileIdentity,
+    Plan,
+    PlannedTable,
+    Saving,
+    TableIdentity,
+    leaving,
+    read_copies,
+)
+from lakebed.tasks.retention.recipes.model import FileRef, KeptFile, Recipe
 from lakebed.tasks.retention.stage import RETENTION
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.keys import canonical_json
@@ -44,6 +53,8 @@ class _Known:
 def make_plan(source: PlanSource, created_at: str = "") -> Plan:
     """The plan, sealed. Reads the artifacts, lists the lake, and reads every byte of the tables that the plan concerns.
 
+    A table that a symbolic link of the lake leads to stays.
+
     Raises:
         PlanError: if a table that is to be deleted, or one of its parents, is not what the run saw, or if a parent
             ranks lower, as it may where an earlier version decided.
@@ -67,7 +78,9 @@ def make_plan(source: PlanSource, created_at: str = "") -> Plan:
         ranking=KeeperConfig(**source.config.model_dump(include=set(KeeperConfig.model_fields))),
     )
     require_keepers(plan, source.config, RUN_AGAIN)
-    return plan.sealed(created_at)
+    linked = {one.name: state.link_to(one.identity) or state.link_in(one.identity) for one in plan.deleted}
+    held = {name: ("hold", why) for name, why in linked.items() if why}
+    return (leaving(plan, held) if held else plan).sealed(created_at)
 
 
 def _load(source: PlanSource) -> _Known:
@@ -116,7 +129,8 @@ def _current(state: LakeState, known: _Known) -> dict[str, TableIdentity]:
             hint=RUN_AGAIN,
             examples=changed[1:],
         )
-    return {one.name: one for one in digested(state.root, [state.again(known.identities[name]) for name in told])}
+    now = [state.again(known.identities[name], is_going=name in known.rebuilds) for name in told]
+    return {one.name: one for one in digested(state.root, now)}
 
 
 def _require_recipes_fit(known: _Known, now: Mapping[str, TableIdentity]) -> None:
@@ -124,15 +138,23 @@ def _require_recipes_fit(known: _Known, now: Mapping[str, TableIdentity]) -> Non
     for row in known.rebuilds.values():
         recipe = Recipe.model_validate_json(row["recipe"])
         for ref in (recipe.child, *(part.parent for part in recipe.parts)):
-            digests = {file.path: file.sha256 for file in now[ref.name].files}
-            for file in ref.files:
-                if file.sha256 and digests.get(file.path) != file.sha256:
-                    raise PlanError(
-                        "a table has changed since its rebuild was tried",
-                        value=f"{ref.name}: {file.path}",
-                        expected=f"SHA-256 {file.sha256}",
-                        hint=RUN_AGAIN,
-                    )
+            _require_bytes(ref.name, ref.files, now[ref.name].files)
+        if recipe.metadata is not None:
+            found = now[recipe.child.name].log_files
+            _require_bytes(recipe.child.name, recipe.metadata.files, found)
+            if more := sorted({file.path for file in found} - {file.path for file in recipe.metadata.files}):
+                raise _changed(f"{recipe.child.name}: {more[0]} is new", "the files that were there then")
+
+
+def _require_bytes(name: str, wanted: Sequence[FileRef | KeptFile], found: Sequence[FileIdentity]) -> None:
+    digests = {file.path: file.sha256 for file in found}
+    for file in wanted:
+        if file.sha256 and digests.get(file.path) != file.sha256:
+            raise _changed(f"{name}: {file.path}", f"SHA-256 {file.sha256}")
+
+
+def _changed(value: str, expected: str) -> PlanError:
+    return PlanError("a table has changed since its rebuild was tried", value=value, expected=expected, hint=RUN_AGAIN)
 
 
 def _planned(source: PlanSource, known: _Known, name: str, now: TableIdentity | None) -> PlannedTable:

@@ -140,6 +140,7 @@ class Known:
         settings = [self.context.config.model_dump(mode="json"), ENCODING_ID, RECIPE_VERSION, columns]
         # since they are read batch by batch, more is found for them; what may not fit its files is refused since
         settings += ["streamed, fits"] if needs_stream(self.context, pair) else []
+        settings += ["names as in the files"] if self.context.lake.ignore_column_case else []
         parts = [canonical_json(table).encode() for table in tables]
         parts += [canonical_json(settings).encode(), canonical_json(marks).encode(), key_id(self.context.key).encode()]
         return sha256_of_parts(parts)

@@ -1,16 +1,20 @@
 """The artifacts of inventory and containment as a retention problem."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import LakeError
-from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.databases import EXTERNAL_FORMATS, HUDI
+from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.hidden import DELTA_LOG
+from lakebed.connectors.lake.model import FILE_FORMATS
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.retention.accesses import table_accesses
 from lakebed.tasks.retention.config import RetentionConfig
@@ -21,8 +25,19 @@ from lakebed.tasks.retention.policy import attribute_groups, attributes_of, pin_
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.scan.splits import InventoryTables
 
+if TYPE_CHECKING:
+    from lakebed.connectors.lake.iceberg.catalogs import Keepers
+
 USABLE = ""
 DATABASE = "database_table"
+ICEBERG = "iceberg_table"
+OTHER_FORMAT = "other_format"
+# of tables that nothing is rebuilt from: why
+_NO_PARENTS = {
+    DATABASE: "it belongs to a database or catalog, which may change it at any time: nothing is rebuilt from it",
+    OTHER_FORMAT: "its format is compared, but nothing is rebuilt from it",
+}
+_FORMAT_PINS = dict.fromkeys((*FILE_FORMATS, HUDI), OTHER_FORMAT)
 LESSER = "lesser_keeper"
 BY_DEFINITION = ("empty", "all-null")
 _THREADS = 8
@@ -33,7 +48,8 @@ class Tables:
     """The tables by table_id, which is their place.
 
     `pins` is the code of what pins a table, or empty; `limits` the seconds that a rebuild may take; `standings` what
-    ranks each among its copies, `rank` the same as a permutation, for what costs the same.
+    ranks each among its copies, `rank` the same as a permutation, for what costs the same; `signs` of Iceberg tables
+    that stay what shows that a catalog keeps them.
 
     Shapes: n_rows, n_bytes, n_accesses, limits, rank (n,).
     """
@@ -48,6 +64,7 @@ class Tables:
     rank: Int64
     n_unknown_in_log: int
     standings: Sequence[Standing] = ()
+    signs: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +112,11 @@ class Problem:
 
 
 def load_problem(
-    store: ArtifactStore, refs: tuple[ArtifactRef, ArtifactRef], config: RetentionConfig, root: str = ""
+    store: ArtifactStore,
+    refs: tuple[ArtifactRef, ArtifactRef],
+    config: RetentionConfig,
+    root: str = "",
+    lake: LakeConfig | None = None,
 ) -> Problem:
     """Reads what is needed of inventory and containment, ranks and prices it.
 
@@ -104,6 +125,7 @@ def load_problem(
         refs: of inventory and containment.
         config: prices, limits, policy.
         root: of the lake, where the logs of Delta tables are to be looked at; their first commits tell their age.
+        lake: the lake, where its Iceberg tables and their catalogs are to be asked which may go; None: none may.
 
     Raises:
         ConfigError: if the access log cannot be read.
@@ -113,18 +135,24 @@ def load_problem(
     tables = store.read(inventory, "tables").sort_by("table_id")
     read = InventoryTables(tables, store.read(inventory, "columns"), store.read(inventory, "files"))
     edges = store.read(containment, "edges").sort_by([("child_id", "ascending"), ("parent_id", "ascending")])
-    return make_problem(read, edges, config, first_written(read, edges, root))
+    return make_problem(read, edges, config, first_written(read, edges, root), catalog_signs(read, lake))
 
 
 def make_problem(
-    read: InventoryTables, edges: pa.Table, config: RetentionConfig, written: Sequence[int | None]
+    read: InventoryTables,
+    edges: pa.Table,
+    config: RetentionConfig,
+    written: Sequence[int | None],
+    signs: Mapping[int, str] | None = None,
 ) -> Problem:
     """The problem of an inventory and its containments; `written` is when each table was first written.
+
+    `signs` are what `catalog_signs` gave.
 
     Raises:
         ConfigError: if the access log cannot be read.
     """
-    priced = _tables(read, config, written)
+    priced = _tables(read, config, written, catalog_signs(read, None) if signs is None else signs)
     return Problem(priced, _edges(edges, priced, read, config), read)
 
 
@@ -146,6 +174,38 @@ def first_written(read: InventoryTables, edges: pa.Table, root: str) -> list[int
     return [found.get(row["table_id"]) for row in tables]
 
 
+def catalog_signs(read: InventoryTables, lake: LakeConfig | None) -> dict[int, str]:
+    """What shows that a catalog may keep an Iceberg table of the lake's folder, by table_id: such tables stay.
+
+    Cost: a listing of the metadata of each Iceberg table, and each catalog's of its tables.
+    """
+    tables = read.tables.select(["table_id", "format", "path", "name"]).to_pylist()
+    wanted = [row for row in tables if row["format"] == "iceberg" and not row["path"].startswith("/")]
+    if not wanted or lake is None:
+        return {row["table_id"]: "its folder was not looked at" for row in wanted}
+    from lakebed.connectors.lake.iceberg.catalogs import keepers_of
+
+    keepers = keepers_of(lake.root, lake.iceberg)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        signs = pool.map(lambda row: _catalog_sign(lake, keepers, row["name"], row["path"]), wanted)
+        return {row["table_id"]: sign for row, sign in zip(wanted, signs, strict=True) if sign}
+
+
+def _catalog_sign(lake: LakeConfig, keepers: "Keepers", name: str, path: str) -> str:
+    from lakebed.connectors.lake.iceberg.kept import catalog_sign
+    from lakebed.connectors.lake.iceberg.model import METADATA
+
+    folder = "" if path == "." else path
+    doubt = keepers.doubt(folder)
+    if doubt or folder in keepers.tables or matches_any(name, lake.unmanaged):
+        return doubt
+    try:
+        found = Storage.at(lake.root).list_files(f"{folder}/{METADATA}".lstrip("/"))
+    except LakeError as error:
+        return f"its metadata cannot be listed: {error.what}"
+    return catalog_sign(folder, [file.path for file in found])
+
+
 def _oldest_commit(root: str, path: str) -> int | None:
     """Time of the oldest file of a table's log; None where it cannot be listed, so that its data files alone tell."""
     try:
@@ -162,18 +222,22 @@ def _are_equal(edges: pa.Table) -> Bool:
     return np.asarray(is_mutual & same_rows, np.bool_)
 
 
-def _tables(read: InventoryTables, config: RetentionConfig, written: Sequence[int | None]) -> Tables:
+def _tables(
+    read: InventoryTables, config: RetentionConfig, written: Sequence[int | None], signs: Mapping[int, str]
+) -> Tables:
     names = read.tables["name"].to_pylist()
     n_bytes = read.tables["n_bytes"].to_numpy().astype(np.int64)
     accesses = table_accesses(names, config.accesses)
     outside = _outside(read.files)
     formats, paths = (read.tables[column].to_pylist() for column in ("format", "path"))
     external = [
-        DATABASE if format_ in EXTERNAL_FORMATS or path.startswith("/") else ""
+        DATABASE if (format_ in EXTERNAL_FORMATS and format_ != HUDI) or path.startswith("/") else ""
         for format_, path in zip(formats, paths, strict=True)
     ]
     pins = [
-        external[place] or pin or ("outside_lake" if place in outside else "")
+        external[place]
+        or pin
+        or ("outside_lake" if place in outside else ICEBERG if place in signs else _FORMAT_PINS.get(formats[place], ""))
         for place, pin in enumerate(pin_reasons(names, config))
     ]
     facts = zip(names, formats, accesses.n_accesses.tolist(), written, strict=True)
@@ -189,6 +253,7 @@ def _tables(read: InventoryTables, config: RetentionConfig, written: Sequence[in
         rank=preference(standings, paths),
         n_unknown_in_log=accesses.n_unknown,
         standings=standings,
+        signs=signs,
     )
 
 
@@ -248,11 +313,8 @@ def _verdicts(
             verdict = "by_definition", "a table without values is contained in any other"
         elif tables.pins[child] and not (tables.pins[child] == DATABASE and is_coincidental):
             verdict = "pinned", f"the table is pinned: {tables.pins[child]}"
-        elif tables.pins[parent] == DATABASE:
-            verdict = (
-                DATABASE,
-                "it belongs to a database or catalog, which may change it at any time: nothing is rebuilt from it",
-            )
+        elif tables.pins[parent] in _NO_PARENTS:
+            verdict = tables.pins[parent], _NO_PARENTS[tables.pins[parent]]
         elif is_coincidental and not config.include_coincidental:
             verdict = "coincidental", f"called a coincidence, its chance is {chance:.2g}"
         elif groups[child] != groups[parent]:

@@ -111,9 +111,10 @@ def content_digest(
 
 
 class ArtifactStore:
-    """The artifacts below one root, a local folder or an object-store prefix."""
+    """The artifacts below one root, a local folder or an object-store prefix; `run_id` is the run that writes them."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, run_id: str = "") -> None:
+        self._run_id = run_id
         self.storage = Storage.at(root)
         self.root = self.storage.root
 
@@ -217,14 +218,14 @@ class ArtifactStore:
         Raises:
             LeaseError: if this run has lost its lease on the root.
         """
-        require_lease(self.root)
+        require_lease(self.root, self._run_id)
         path = f"{manifest.stage}/{manifest.key}/{MANIFEST}"
         self.storage.write_bytes_atomic(path, _pretty(manifest.model_dump(mode="json")))
         return manifest.ref
 
     def clear(self, stage: str, key: str) -> None:
         """Empty the folder of an artifact, manifest first, so that a kill meanwhile leaves it incomplete."""
-        require_lease(self.root)
+        require_lease(self.root, self._run_id)
         self.storage.delete_file(f"{stage}/{key}/{MANIFEST}")
         self.storage.delete_folder(f"{stage}/{key}")
         self.storage.make_folder(f"{stage}/{key}")

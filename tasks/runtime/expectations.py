@@ -83,6 +83,8 @@ class ExpectationsProcess:
                 stderr=subprocess.STDOUT,
                 # its telemetry and progress bars are off
                 env=module_environment(GX_ANALYTICS_ENABLED="false", TQDM_DISABLE="1"),
+                # Ctrl-C in a terminal reaches a whole group: the run ends it, and says why
+                process_group=0,
             )
             return cls(run_folder, process, Path(log.name))
 

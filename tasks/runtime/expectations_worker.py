@@ -10,6 +10,7 @@ sheet is put in: the tables and verdicts stay, the sorting and collapsing of the
 import importlib
 import os
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -182,7 +183,9 @@ class Worker:
 
 
 def main(run_folder: str) -> None:
-    """Serve one run."""
+    """Serve one run; whoever ends all processes of a service at once leaves the end to the run."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     os.nice(19)
     finish = threading.Event()
     threading.Thread(target=_watch_parent, args=(finish,), daemon=True).start()

@@ -167,7 +167,7 @@ def _begun(record: RunRecord) -> datetime:
 def _refs_of(records: Iterable[RunRecord]) -> Iterator[ArtifactRef]:
     for record in records:
         for one in record.stages:
-            yield ArtifactRef(stage=one.stage, key=one.key, digest=one.digest)
+            yield one.ref
 
 
 def _closure(store: ArtifactStore, refs: Iterable[ArtifactRef]) -> set[tuple[str, str]]:

@@ -12,6 +12,7 @@ import time
 from dataclasses import asdict
 from typing import Protocol
 
+from lakebed.connectors.errors import LeaseError
 from lakebed.connectors.storage import LocalStorage, is_object_store, storage_error
 from lakebed.tasks.runtime.holder import LEASE, Holder, refusal
 from lakebed.tasks.runtime.object_lease import ObjectLease, is_given_up, read_object_lease
@@ -50,22 +51,36 @@ class Lease:
     def __enter__(self) -> Holder:
         self._lock.take()
         _taken[self._root] = self._lock
+        _ended.discard((self._root, self._holder.run_id))
         return self._holder
 
     def __exit__(self, *_: object) -> None:
         _taken.pop(self._root, None)
+        _ended.add((self._root, self._holder.run_id))
         self._lock.give_up()
 
 
 _taken: dict[str, _Lock] = {}
+_ended: set[tuple[str, str]] = set()
 
 
-def require_lease(root: str) -> None:
+def require_lease(root: str, run_id: str = "") -> None:
     """Says no if this process took the lease on an artifact root and has lost it since; asked before it publishes.
 
+    Args:
+        root: of the artifacts.
+        run_id: of the run that asks; empty where it is none.
+
     Raises:
-        LeaseError: if another run may be at work there now.
+        LeaseError: if another run may be at work there now, or the one that asks has ended.
     """
+    if run_id and (root.rstrip("/"), run_id) in _ended:
+        raise LeaseError(
+            "a stage worked on after its run had ended; nothing was published",
+            value=run_id,
+            expected="a run that holds the lease on its artifact root",
+            hint="run the same command again: finished stages are kept",
+        )
     lock = _taken.get(root.rstrip("/"))
     if lock is not None:
         lock.require()

@@ -10,7 +10,8 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import wraps
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -62,10 +63,11 @@ def _never_fails(method: Callable[P, None]) -> Callable[P, None]:
 
 
 class Lineage:
-    """The events of one run."""
+    """The events of one run, made and written in order by a thread of their own: the run waits for them at its end."""
 
     def __init__(self, run_folder: str, run_id: str, config: LineageConfig, lake_root: str) -> None:
         self.config = config
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="lineage")
         self.run_id = run_id
         self._storage = Storage.at(run_folder)
         self._lake_root = lake_root
@@ -77,36 +79,36 @@ class Lineage:
         """Whether a run or stage has begun and not ended."""
         return stage in self._open
 
-    @_never_fails
     def start(self, stage: str = "") -> None:
         """A run, or a stage of it, begins."""
         if self.config.enabled:
             self._open.append(stage)
-            self._send(stage, "START", {}, [] if stage else lake_datasets(self._lake_root), [])
+            self._later(stage, "START", lambda: Told([] if stage else lake_datasets(self._lake_root)))
 
-    @_never_fails
     def complete(self, stage: str = "", made: "Callable[[], Made] | None" = None) -> None:
         """It is done; `made` tells what a stage read and wrote. Nothing where it was not begun."""
         if not self.is_open(stage):
             return
         self._open.remove(stage)
         if made is None:
-            self._send(stage, "COMPLETE", {}, lake_datasets(self._lake_root), [])
+            self._later(stage, "COMPLETE", lambda: Told(lake_datasets(self._lake_root)))
         else:
-            told = made()
-            self._send(stage, "COMPLETE", {}, told.inputs(self._lake_root), told.outputs())
+            self._later(stage, "COMPLETE", lambda: made().told(self._lake_root))
 
-    @_never_fails
     def fail(self, error: BaseException) -> None:
         """What is open has failed, or was aborted where somebody stopped it; the stage ends before the run."""
-        ending = "FAIL" if isinstance(error, Exception) else "ABORT"
-        facets = {"errorMessage": _error_facet(_message(error))} if self._open else {}
+        ending, message = "FAIL" if isinstance(error, Exception) else "ABORT", _message(error)
         while self._open:
-            self._send(self._open.pop(), ending, facets, [], [])
+            self._later(self._open.pop(), ending, lambda: Told(facets={"errorMessage": _error_facet(message)}))
+
+    def settle(self) -> None:
+        """Waits until what has been told is in the file."""
+        self._writer.submit(bool).result()
 
     @_never_fails
     def close(self) -> None:
-        """Waits a little for what is not delivered; says so where something is not."""
+        """Waits until all is written, and a little for what is not delivered; says so where something is not."""
+        self._writer.shutdown()
         if self._poster is None:
             return
         if problem := self._poster.close():
@@ -145,20 +147,16 @@ class Lineage:
             for end in ends:
                 self._post(end)
 
-    def _send(
-        self,
-        stage: str,
-        kind: str,
-        facets: Mapping[str, Any],
-        inputs: "Sequence[InputDataset]",
-        outputs: "Sequence[OutputDataset]",
-    ) -> None:
+    def _later(self, stage: str, kind: str, told: "Callable[[], Told]") -> None:
+        self._writer.submit(self._send, utc_now(), stage, kind, told)
+
+    @_never_fails
+    def _send(self, time: str, stage: str, kind: str, told: "Callable[[], Told]") -> None:
         from openlineage.client.serde import Serde
 
-        if not self.config.enabled:
-            return
-        event = run_event(self.run_id, stage, kind, self.config.namespace, facets)
-        event.inputs, event.outputs = list(inputs), list(outputs)
+        found = told()
+        event = run_event(self.run_id, stage, kind, self.config.namespace, found.facets)
+        event.eventTime, event.inputs, event.outputs = time, list(found.inputs), list(found.outputs)
         facts = redacted_value(Serde.to_dict(event))
         self._lines.append(json.dumps(facts))
         self._storage.write_bytes_atomic(EVENTS, "".join(f"{one}\n" for one in self._lines).encode())
@@ -167,6 +165,15 @@ class Lineage:
     def _post(self, event: dict[str, Any]) -> None:
         if self._poster is not None:
             self._poster.put(event)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an event says beside its run: the datasets that were read and written, and facets of the run."""
+
+    inputs: "Sequence[InputDataset]" = ()
+    outputs: "Sequence[OutputDataset]" = ()
+    facets: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,10 @@ class Made:
     read: tuple[Manifest, ...] = ()
     lake_tables: tuple[LakeTable, ...] = ()
     n_lake_tables: int | None = None
+
+    def told(self, lake_root: str) -> Told:
+        """As an event says it."""
+        return Told(self.inputs(lake_root), self.outputs())
 
     def inputs(self, lake_root: str) -> "list[InputDataset]":
         """The lake's root, its biggest tables, and the tables of the artifacts that were read."""
@@ -280,9 +291,16 @@ def dataset_name(root: str, *below: str) -> tuple[str, str]:
 
 
 def database_name(url: str, table: str) -> tuple[str, str]:
-    """Namespace and name of a table of a PostgreSQL database, given its JDBC address."""
+    """Namespace and name of a table of a database, given its JDBC address."""
     parts = urlsplit(url.removeprefix("jdbc:"))
     host = parts.netloc.split(",")[0] or "localhost"
+    if parts.scheme in ("mariadb", "mysql"):
+        return f"mysql://{host}{'' if re.search(r':[0-9]+$', host) else ':3306'}", table
+    if parts.scheme == "sqlserver":
+        from lakebed.connectors.sqlserver.client import address_of
+
+        own = address_of(url)
+        return f"mssql://{own.host}:{own.port}", f"{own.database}.{table}"
     database = (parts.path if parts.netloc else parts.path.rpartition(":")[2]).strip("/")
     port = "" if re.search(r":\d+$", host) else ":5432"
     return f"postgres://{host}{port}", f"{database}.{table}"

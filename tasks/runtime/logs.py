@@ -8,11 +8,13 @@ formatter of `logging` writes them all.
 import contextlib
 import json
 import logging
+import os
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar, copy_context
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _STEP_EVERY_S = 10.0
 _WARNING = "warning: "
+# read by connectors/spark/log4j2.properties in the JVM that a session starts
+_OF_SPARK = "LAKEBED_SPARK_LOGS"
+# the stage that a thread, and those that have a copy of its context, work for
+working_stage: ContextVar[str] = ContextVar("working_stage", default="")
 
 
 class EventLog(logging.Handler):
@@ -34,7 +40,7 @@ class EventLog(logging.Handler):
         super().__init__(_LEVELS[config.level] if config else logging.CRITICAL)
         self.is_on = config is not None and config.format == "json"
         self.run_id = ""
-        self.stage = ""
+        self._stages: list[str] = []
         self._stream = stream
         self.setFormatter(_JsonFormatter(self))
 
@@ -55,12 +61,19 @@ class EventLog(logging.Handler):
 
     @contextlib.contextmanager
     def within(self, stage: str) -> Iterator[None]:
-        """Events of all threads belong to this stage meanwhile: a run does one stage at a time."""
-        self.stage = stage
+        """Events of this thread belong to this stage meanwhile; of others where no second stage works beside it."""
+        self._stages.append(stage)
+        token = working_stage.set(stage)
         try:
             yield
         finally:
-            self.stage = ""
+            working_stage.reset(token)
+            self._stages.remove(stage)
+
+    @property
+    def stage(self) -> str:
+        """The stage that this thread works for, where that is known."""
+        return working_stage.get() or (self._stages[0] if len(self._stages) == 1 else "")
 
 
 class WarningsOnly(Progress):
@@ -89,7 +102,7 @@ class EventProgress(Progress):
         """See `Progress.step`: events `step_started`, `step_going_on` every ten seconds, `step_finished`."""
         step, begun, is_over = Step(name, total), time.perf_counter(), threading.Event()
         self._log.event("step_started", "debug", step=name, total=total)
-        watcher = threading.Thread(target=self._watch, args=(step, begun, is_over), daemon=True)
+        watcher = threading.Thread(target=copy_context().run, args=(self._watch, step, begun, is_over), daemon=True)
         watcher.start()
         ending = "step_failed"
         try:
@@ -194,7 +207,8 @@ def redact_logging() -> None:
 
 
 def configure(config: "LoggingConfig", stream: TextIO | None = None) -> EventLog:
-    """Makes logs and progress of this process as the config says."""
+    """Makes logs and progress of this process as the config says, and those of a JVM that it starts from now on."""
+    os.environ[_OF_SPARK] = config.format
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, EventLog)]:
         root.removeHandler(handler)

@@ -76,3 +76,16 @@ def count_changes(n_reused: int, previous: Collection[str], now: Collection[str]
         others: further counts, such as `tables_changed`.
     """
     return {"tables_reused": n_reused, **others, "tables_dropped": len(set(previous) - set(now))}
+
+
+def count_readings(n_reused: int, previous: Collection[str] | None, now: Collection[str]) -> dict[str, int]:
+    """The counts of a stage that reads each table whole or not at all; none where there is no previous artifact.
+
+    Args:
+        n_reused: tables of which nothing was read.
+        previous: names of the previous artifact's tables; None where there is none.
+        now: names of the tables there are now.
+    """
+    if previous is None:
+        return {}
+    return count_changes(n_reused, previous, now, tables_read=len(now) - n_reused)

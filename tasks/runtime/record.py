@@ -6,15 +6,15 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Any, Literal
 
-import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.memory import usable_memory
 from lakebed.connectors.redaction import redacted_value
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.runtime.artifacts import ArtifactRef
@@ -54,6 +54,11 @@ class StageRecord(BaseModel):
     changes: dict[str, int] = Field(default_factory=dict, description="what was reused of the previous artifact")
     steps: list[tuple[str, float, int]] = Field(default_factory=list, description="(step, seconds, bytes read)")
     task_run_id: str = ""
+
+    @property
+    def ref(self) -> ArtifactRef:
+        """Of what it made."""
+        return ArtifactRef(stage=self.stage, key=self.key, digest=self.digest)
 
     @classmethod
     def of(cls, ref: ArtifactRef, metrics: dict[str, Any], *, reused: bool, seconds: float) -> "StageRecord":
@@ -142,9 +147,17 @@ class RunLog:
         log.save()
         return log
 
-    def add_stage(self, stage: StageRecord, packages: Collection[str] = ()) -> None:
-        """Note a stage that is done, and the versions of the packages that only this stage loads."""
-        self.record.stages = [*self.record.stages, stage]
+    def add_stage(self, stage: StageRecord, packages: Collection[str] = (), order: Sequence[str] = ()) -> None:
+        """Note a stage that is done.
+
+        Args:
+            stage: what it made, and what that cost.
+            packages: that only this stage loads: their versions are noted.
+            order: of all stages, in which they stand in the record; as they are noted without it.
+        """
+        places = {name: place for place, name in enumerate(order)}
+        stages = [*self.record.stages, stage]
+        self.record.stages = sorted(stages, key=lambda one: places.get(one.stage, len(places)))
         self.record.versions = self.record.versions | package_versions(packages)
         self.save()
 
@@ -271,5 +284,5 @@ def _host_facts() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "n_cpus": os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
+        "memory_bytes": usable_memory().total_bytes,
     }

@@ -4,6 +4,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -32,6 +33,9 @@ from lakebed.tasks.runtime.keys import canonical_json, sha256_of_parts
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.runtime.provenance import caller_ids
 from lakebed.tasks.runtime.workspace import Workspace
+
+# of a table below which a thread of its own costs more than it brings
+_SMALL_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Stage:
         self.spec = spec
         self.inputs = tuple(inputs)
         self.workspace = workspace
-        self.store = ArtifactStore(workspace.artifacts)
+        self.store = ArtifactStore(workspace.artifacts, workspace.run_id)
         self.key = stage_key(spec, self.inputs, config, identity)
         self.family = stage_key(spec, (), config, family)
         self._started = time.perf_counter()
@@ -219,9 +223,14 @@ class Stage:
         contract, uri = self._contract(name), self.table_uri(name)
         if isinstance(table, WrittenTable):
             written, digest = table, check_written(contract, uri, table)
+        elif table.nbytes < _SMALL_BYTES:
+            digest, written = digest_table(contract, table), write_table(uri, table)
         else:
-            digest = digest_table(contract, table)
-            written = write_table(uri, table)
+            # neither writing nor hashing holds the interpreter for long
+            with ThreadPoolExecutor(1, thread_name_prefix="digest") as beside:
+                digesting = beside.submit(digest_table, contract, table)
+                written = write_table(uri, table)
+                digest = digesting.result()
         return TableEntry(
             contract=contract.name,
             contract_version=contract.version,

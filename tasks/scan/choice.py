@@ -29,9 +29,9 @@ def is_local(workspace: Workspace, n_bytes: int = 0, *, needs_spark: bool = Fals
     """Whether the local engine is chosen; the arguments as above."""
     if workspace.engine != "auto":
         return workspace.engine == "local"
-    has_sources = workspace.lake.has_sources
     is_here = workspace.spark.is_local and not is_submitted()
-    return is_here and not needs_spark and not has_sources and n_bytes <= workspace.local.max_bytes
+    needs_spark = needs_spark or workspace.lake.needs_spark
+    return is_here and not needs_spark and n_bytes <= workspace.local.max_bytes
 
 
 def reads_all(engine: Engine, inventory: InventoryTables) -> bool:

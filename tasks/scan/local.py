@@ -1,6 +1,7 @@
 """The local engine: worker processes of this machine, no JVM."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,11 @@ class LocalEngine:
 
     def map(self, work: Work, tasks: Sequence[Any]) -> Iterator[pa.RecordBatch]:
         """As `Engine.map`; a worker that is killed is a WorkerLostError."""
-        from lakebed.tasks.scan.pool import shared_pool
+        from lakebed.tasks.scan.pool import PoolEndedError, shared_pool
 
         with shown().step(work.title, len(tasks)) as step:
-            yield from shared_pool(self.config, self.preload).map(work, tasks, step.advance)
+            while True:
+                # what another stage failed at, while this one waited for the workers, is no failure of this one
+                with suppress(PoolEndedError):
+                    yield from shared_pool(self.config, self.preload).map(work, tasks, step.advance)
+                    return

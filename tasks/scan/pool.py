@@ -26,6 +26,10 @@ _END_WAIT_S = 10.0
 _AGAIN = "run the same command again: finished stages are kept"
 
 
+class PoolEndedError(Exception):
+    """Work was given to a pool that has ended; another one takes it."""
+
+
 class WorkerPool:
     """Workers that are forked by one server process, and end with this one. One work at a time.
 
@@ -34,7 +38,7 @@ class WorkerPool:
 
     def __init__(self, config: LocalConfig, preload: Sequence[str]) -> None:
         self.config = config
-        self._lock = threading.Lock()
+        self._lock, self._stopping = threading.Lock(), threading.Lock()
         pairs = [socket.socketpair() for _ in range(config.n_workers)]
         handles = [str(theirs.fileno()) for _, theirs in pairs]
         self._server = subprocess.Popen(
@@ -58,15 +62,21 @@ class WorkerPool:
         """Whether it can be given work."""
         return self._server.poll() is None and bool(self._connections)
 
+    @property
+    def is_working(self) -> bool:
+        """Whether it works for somebody."""
+        return self._lock.locked()
+
     def map(self, work: Work, tasks: Sequence[Any], advance: Callable[[], None]) -> Iterator[pa.RecordBatch]:
         """As the engine's; `advance` is called after each task. Ends the pool unless every task was done.
 
         Raises:
+            PoolEndedError: before anything is done, if other work has ended it meanwhile.
             LakeError: as the engine's.
         """
         with self._lock:
             if not self.is_alive:
-                raise self._ended("other work of these workers failed")
+                raise PoolEndedError
             is_done = False
             try:
                 yield from self._map(pickle.dumps(work), tasks, advance)
@@ -165,6 +175,10 @@ class WorkerPool:
 
     def stop(self) -> None:
         """Ends server and workers, whatever they do, and waits for the server."""
+        with self._stopping:
+            self._stop()
+
+    def _stop(self) -> None:
         for connection in self._connections:
             connection.close()
         self._connections = []
@@ -191,6 +205,12 @@ def shared_pool(config: LocalConfig, preload: Sequence[str]) -> WorkerPool:
         if not _shared:
             _shared.append(WorkerPool(config, preload))
         return _shared[0]
+
+
+def is_working() -> bool:
+    """Whether this process's pool has work."""
+    with _shared_lock:
+        return any(pool.is_working for pool in _shared)
 
 
 @atexit.register

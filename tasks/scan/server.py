@@ -8,38 +8,35 @@ A worker answers each task by messages of two parts, a letter and data: B a batc
 (pickled). How a worker ended is written to standard output: its place and its status, as `waitpid` gives it.
 """
 
+import contextlib
+import ctypes
 import os
 import pickle
 import resource
 import signal
 import sys
 import threading
-from importlib.abc import MetaPathFinder
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
+from lakebed.connectors.imports import hide_pandas, import_numba
 from lakebed.connectors.spark.daemon import PRELOAD_VARIABLE, preload
 
 if TYPE_CHECKING:
     from lakebed.tasks.scan.engine import Work
 
 BATCH, DONE, ERROR = b"B", b"D", b"E"
+# of malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _ALWAYS = "numpy,pyarrow,pyarrow.compute,pyarrow.parquet"
-
-
-class _WithoutPandas(MetaPathFinder):
-    """Arrow imports pandas at the first list it is given: half a second and 50 MB for which no worker has a use."""
-
-    def find_spec(self, name: str, *_: object) -> None:
-        """No module of this name; others are looked for by the next finder."""
-        if name == "pandas":
-            raise ModuleNotFoundError(name)
 
 
 def main() -> None:
     """Preloads, forks, and waits for the workers' ends."""
     memory_bytes, *handles = map(int, sys.argv[1:])
-    sys.meta_path.insert(0, _WithoutPandas())
+    hide_pandas()
+    _keep_freed_memory()
+    import_numba()
     preload(_ALWAYS)
     preload(os.environ.get(PRELOAD_VARIABLE, ""))
     places = {_fork(handle, handles, memory_bytes): place for place, handle in enumerate(handles)}
@@ -49,6 +46,17 @@ def main() -> None:
     while places:
         pid, status = os.wait()
         os.write(1, f"{places.pop(pid)} {status}\n".encode())
+
+
+def _keep_freed_memory() -> None:
+    """Arrays of a few megabytes come and go with each batch: the C library is to keep them, not to ask the system anew.
+
+    A twentieth of a scan's time goes into clearing such pages otherwise. Other C libraries than GNU's are left alone.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 64 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 128 << 20)
 
 
 def _end_with_parent(workers: tuple[int, ...]) -> None:

@@ -57,7 +57,9 @@ class SparkEngine:
     @property
     def n_workers(self) -> int:
         """Tasks that run at a time."""
-        return self.session.sparkContext.defaultParallelism
+        from lakebed.connectors.spark.connect import n_cores
+
+        return n_cores(self.session)
 
     def start(self) -> None:
         """Begins the session, and returns at once."""
@@ -90,6 +92,7 @@ class SparkEngine:
 def _table_frame(session: "SparkSession", work: TableWork) -> "DataFrame":
     from pyspark.sql.pandas.types import from_arrow_schema
 
+    from lakebed.connectors.spark.connect import portable
     from lakebed.connectors.spark.object_stores import read_delta
 
     frame = read_delta(session, work.uri, work.version)
@@ -101,13 +104,14 @@ def _table_frame(session: "SparkSession", work: TableWork) -> "DataFrame":
     def do(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from run(batch.rename_columns(columns) for batch in batches if batch.num_rows)
 
-    return frame.mapInArrow(do, from_arrow_schema(work.schema))
+    return frame.mapInArrow(portable(session, do), from_arrow_schema(work.schema))
 
 
 def map_on(session: "SparkSession", work: Work, tasks: Sequence[Any]) -> pa.Table:
     """The rows of all tasks, from one job with a partition for each."""
     from pyspark.sql.pandas.types import from_arrow_schema
 
+    from lakebed.connectors.spark.connect import portable
     from lakebed.connectors.spark.task_counts import counted_tasks
 
     rows = pa.table(
@@ -121,6 +125,6 @@ def map_on(session: "SparkSession", work: Work, tasks: Sequence[Any]) -> pa.Tabl
                 yield from run(pickle.loads(task))  # noqa: S301 - what the driver has sent
 
     frame = session.createDataFrame(rows).repartitionById(len(tasks), "number")
-    done = frame.mapInArrow(do, from_arrow_schema(work.schema))
+    done = frame.mapInArrow(portable(session, do), from_arrow_schema(work.schema))
     with shown().step(work.title, len(tasks)) as step, counted_tasks(session, step.advance):
         return done.toArrow()

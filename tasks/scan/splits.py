@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.batches import Split
 from lakebed.connectors.lake.change import has_changed
 from lakebed.connectors.lake.databases import EXTERNAL_FORMATS
+from lakebed.connectors.lake.iceberg.model import READING
 from lakebed.connectors.lake.model import FileEntry
-from lakebed.connectors.lake.read import Split
 from lakebed.connectors.storage import Storage
 
 TASKS_PER_WORKER = 3
@@ -103,6 +104,8 @@ def plan_splits(inventory: InventoryTables, table_ids: Sequence[int], target_byt
         for file in files.to_pylist()
         for split in _file_splits(file, types.get(file["table_id"], []), target_bytes)
     )
+    plain = set(inventory.tables.filter(pc.equal(inventory.tables["read_via"], "arrow"))["table_id"].to_pylist())
+    splits = (replace(split, iceberg=None) if split.iceberg and split.table_id in plain else split for split in splits)
     return [replace(split, split_id=number, **versions.get(split.table_id, {})) for number, split in enumerate(splits)]
 
 
@@ -153,6 +156,8 @@ def _column_types(columns: pa.Table, files: pa.Table) -> dict[int, list[tuple[st
 
 def _file_splits(file: FileRow, columns: list[tuple[str, str]], target_bytes: int) -> Iterator[Split]:
     staged = file["staged_path"]
+    casts: dict[str, str] = json.loads(file["casts"])
+    iceberg = casts.pop(READING, None)
     values: dict[str, str | None] = json.loads(file["partition_values"])
     for row_groups, n_rows, n_bytes in _runs(file, target_bytes):
         yield Split(
@@ -162,9 +167,10 @@ def _file_splits(file: FileRow, columns: list[tuple[str, str]], target_bytes: in
             format="staged" if staged else "parquet",
             row_groups=row_groups,
             partition_values=tuple((token, values[token], type_) for token, type_ in columns if token in values),
-            casts=tuple(json.loads(file["casts"]).items()),
+            casts=tuple(casts.items()),
             n_rows=n_rows,
             n_bytes=n_bytes,
+            iceberg=iceberg,
         )
 
 

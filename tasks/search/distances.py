@@ -44,28 +44,54 @@ def all_distances(index: NamedIndex, vector: Vector) -> Float64:
     return np.round(_to(index, vector, index.index.vectors)[index.group_of], DECIMALS)
 
 
-def distances(index: NamedIndex, vector: Vector, keys: Sequence[str]) -> list[float]:
-    """From a vector to those of some items."""
-    if not keys:
-        return []
-    found: list[float] = _to(index, vector, np.stack([index.vector(key) for key in keys])).tolist()
-    return found
+@dataclass(frozen=True)
+class ColumnVectors:
+    """The index of columns, and the table of each column, (C,)."""
 
+    index: NamedIndex
+    table_of: Int64
 
-def nearest_columns(index: NamedIndex, vector: Vector, asked: int, table_of: Int64, known: Int64) -> list[int]:
-    """The columns of other tables that are not known yet, by the distance of their vectors, then by number.
+    def of(self, columns: Sequence[int]) -> Vector:
+        """The vectors of columns, (m, dim)."""
+        place = self._place[np.array(columns, np.int64)]
+        found: Vector = self.index.index.vectors[self.index.group_of[place]]
+        return found
 
-    Args:
-        index: of the columns.
-        vector: of the asked column.
-        asked: its number.
-        table_of: (c,) table of each column.
-        known: columns that are answers already.
-    """
-    nodes = index.items["node_id"].to_numpy()
-    is_other = (table_of[nodes] != table_of[asked]) & ~np.isin(nodes, known)
-    order = np.lexsort((nodes, all_distances(index, vector)))
-    return [int(column) for column in nodes[order[is_other[order]]]]
+    def away(self, vector: Vector, columns: Sequence[int]) -> list[float]:
+        """How far those of some columns are from a vector."""
+        found: list[float] = _to(self.index, vector, self.of(columns)).tolist()
+        return found
+
+    def nearest(self, vector: Vector, asked: int, known: Int64, n: int) -> list[int]:
+        """The n columns of other tables that are not known yet, by the distance of their vectors, then by number.
+
+        Args:
+            vector: of the asked column.
+            asked: its number.
+            known: columns that are answers already.
+            n: how many, 1 or more.
+        """
+        away = np.full(len(self._place), np.inf)
+        away[self._node] = all_distances(self.index, vector)
+        away[known] = np.inf
+        away[self.table_of == self.table_of[asked]] = np.inf
+        n = min(n, len(away))
+        least = np.flatnonzero(away <= np.partition(away, n - 1)[n - 1])
+        order = least[np.lexsort((least, away[least]))][:n]
+        found: list[int] = order[np.isfinite(away[order])].tolist()
+        return found
+
+    @cached_property
+    def _node(self) -> Int64:
+        """The column of each item of the index."""
+        return np.asarray(self.index.items["node_id"].to_numpy(), np.int64)
+
+    @cached_property
+    def _place(self) -> Int64:
+        """The item of each column, (C,)."""
+        place = np.empty(len(self.table_of), np.int64)
+        place[self._node] = np.arange(len(self._node))
+        return place
 
 
 def _to(index: NamedIndex, vector: Vector, others: Vector) -> Float64:

@@ -6,22 +6,27 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lakebed.tasks.index.kernel.likeness import Likeness, Rows, rows_of
 from lakebed.tasks.index.kernel.postings import Postings
 from lakebed.tasks.index.kernel.spelling import Spelling, spelled_like, spelled_rows
-from lakebed.tasks.index.words import spelled_texts
+from lakebed.tasks.index.words import lake_terms, spelled_texts
 from lakebed.tasks.keys.judge import Judge
 from lakebed.tasks.keys.kernel.candidates import Pairs
 from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int64, Lake
 from lakebed.tasks.keys.kernel.features import ColumnFacts, pair_facts
 from lakebed.tasks.keys.kernel.likeness import name_likeness
 from lakebed.tasks.keys.kernel.trees import log_odds
-from lakebed.tasks.search.kernel.asked import AskedColumn, asked_column, find_columns, outside_columns
+from lakebed.tasks.search.kernel.asked import AskedColumn, asked_column, find_columns, mean_rarity, outside_columns
+from lakebed.tasks.search.kernel.cosines import AskedRows
 
 N_JUDGED = 80
 # columns that hold half of the values come before those that hold less
 MOSTLY = 0.5
 # what a common folder adds to the log-odds: a reason beside others, no filter
 COMMON_FOLDER = 6.0
+# what words in common of the two tables add (times their cosine), and names with capitals in the same places; chosen in
+# folds of Spider's databases, each of which chose these or a little more
+ALIKE_TABLES, SAME_CAPITALS = 2.0, 2.0
 # cosine of spelling from which columns that share less than half of the values are told, and from which they come first
 SPELLED_FROM, SPELLED_FIRST = 0.15, 0.5
 # a share below this is chance
@@ -92,43 +97,21 @@ class Joins:
         return Joins(*(part[order] for part in parts))
 
 
-def rank_joins(
-    facts: ColumnFacts, postings: Postings, judge: Judge, asked: int, column: AskedColumn | None = None
-) -> Joins:
-    """The order does not depend on how many answers are wanted.
+@dataclass(frozen=True)
+class AskedJoin:
+    """A column that is asked about.
 
-    The 80 best by share, uniqueness and names, and those of the folder, are judged as keys are; first come columns that
-    hold half of the values, by the log-odds of being referred to and whether the folder is the same. The others follow
-    by share, uniqueness and names.
-
-    Args:
-        facts: of the columns.
-        postings: of those that may be answers.
-        judge: of pairs.
-        asked: number of the asked column.
-        column: its values, where they are not among the lake's.
-
-    Complexity: O(the values' columns), and 80 pairs' figures.
+    Attributes:
+        number: of the column among those that facts are known of.
+        column: its values.
+        table: the row of its table's words.
+        in_lake: whether it lies in the lake, and so in a folder of it.
     """
-    lake = facts.lake
-    sharing = find_columns(postings, lake, asked_column(lake, asked) if column is None else column)
-    is_other = lake.table_of[sharing.column] != lake.table_of[asked]
-    found, share = sharing.column[is_other], sharing.forth[is_other]
-    pairs = Pairs(np.full(len(found), asked), found, share * lake.n_distinct[asked])
-    likeness = name_likeness(lake, facts.names, pairs)
-    score = share * np.where(facts.is_unique[found], 1.0, 0.5) * (0.3 + 0.7 * likeness)
-    folder = lake.folder_of
-    is_near = folder[found] == folder[asked]
-    best = np.argsort(-np.where(is_near, score + 2, score), kind="stable")[: N_JUDGED + int(is_near.sum())]
-    judged = np.sort(best)
-    chance = np.full(len(found), np.nan)
-    chance[judged] = judge(pair_facts(facts, Pairs(pairs.a[judged], found[judged], pairs.overlap[judged])))
-    odds = np.full(len(found), -np.inf)
-    odds[judged] = log_odds(chance[judged]) + COMMON_FOLDER * is_near[judged]
-    order = np.lexsort((found, -np.round(score, 9), -np.round(odds, 9), share < MOSTLY))
-    back, n_common = sharing.back[is_other], sharing.n_common[is_other]
-    parts = (found, share, back, n_common, chance, is_near, np.full(len(found), np.nan))
-    return Joins(*(part[order] for part in parts))
+
+    number: int
+    column: AskedColumn
+    table: Rows
+    in_lake: bool = True
 
 
 @dataclass(frozen=True)
@@ -139,10 +122,13 @@ class Joiner:
     postings: Postings
     judge: Judge
     spelling: Spelling
+    likeness: Likeness
 
     def ranked(self, asked: int) -> Joins:
-        """See `rank_joins` and `Joins.with_spelled`."""
-        lake, joins = self.facts.lake, rank_joins(self.facts, self.postings, self.judge, asked)
+        """The columns to join a column of the lake with; see `rank_joins` and `Joins.with_spelled`."""
+        lake = self.facts.lake
+        table = self.likeness.tables.take(lake.table_of[[asked]])
+        joins = rank_joins(self, self.facts, AskedJoin(asked, asked_column(lake, asked), table))
         if joins.has_half:
             return joins
         cosine = spelled_like(self.spelling, self.spelling.rows.take(np.array([asked])))
@@ -158,29 +144,80 @@ class Joiner:
             values: its `column_values`.
             asked: the number of the column in it.
         """
-        lake = self.facts.lake
-        column = outside_columns(lake, table)[asked]
-        facts = ColumnFacts.of(with_table(lake, table))
-        joins = rank_joins(facts, self.postings, self.judge, lake.n + asked, column)
+        lake, columns = self.facts.lake, outside_columns(self.facts.lake, table)
+        facts = self.facts.with_table(table, np.array([mean_rarity(self.postings, column) for column in columns]))
+        words = rows_of(self.likeness, lake_terms(table, values))[1]
+        joins = rank_joins(self, facts, AskedJoin(lake.n + asked, columns[asked], words, in_lake=False))
         if joins.has_half:
             return joins
         row = spelled_rows(self.spelling, spelled_texts(values)).take(np.array([asked]))
         return joins.with_spelled(spelled_like(self.spelling, row), np.zeros(lake.n, np.bool_))
 
 
-def with_table(lake: Lake, table: Lake) -> Lake:
-    """A lake with one table more, its columns the last; of their values those remain that the lake has."""
-    numbers = [column.values for column in outside_columns(lake, table)]
-    ends = lake.indptr[-1] + np.cumsum([len(held) for held in numbers])
-    figures = ("position", "n_rows", "n_filled", "n_distinct", "kind", "low", "high", "length")
-    joined = {name: np.concatenate([getattr(lake, name), getattr(table, name)]) for name in figures}
-    return Lake(
-        tables=[*lake.tables, *table.tables],
-        names=[*lake.names, *table.names],
-        table_of=np.concatenate([lake.table_of, table.table_of + len(lake.tables)]),
-        indptr=np.concatenate([lake.indptr, ends]).astype(np.int64),
-        values=np.concatenate([lake.values, *numbers]).astype(np.int32),
-        last=np.concatenate([lake.last, np.full(table.n, len(lake.hashes) - 1)]).astype(np.int64),
-        hashes=lake.hashes,
-        **joined,
-    )
+def rank_joins(known: Joiner, facts: ColumnFacts, asked: AskedJoin) -> Joins:
+    """The order does not depend on how many answers are wanted.
+
+    The 80 best by share, uniqueness and names, and those of the folder, are judged as keys are; first come columns that
+    hold half of the values, by the log-odds of being referred to, how alike the tables' words and the names' capitals
+    are, and whether the folder is the same, which tells the more the fewer tables it has. The others follow by share,
+    uniqueness and names.
+
+    Args:
+        known: the lake.
+        facts: of its columns, and of the asked one.
+        asked: the column.
+
+    Complexity: O(the values' columns), and 80 pairs' figures.
+    """
+    lake, number = facts.lake, asked.number
+    sharing = find_columns(known.postings, lake, asked.column)
+    is_other = lake.table_of[sharing.column] != lake.table_of[number]
+    found, share = sharing.column[is_other], sharing.forth[is_other]
+    pairs = Pairs(np.full(len(found), number), found, share * lake.n_distinct[number])
+    likeness = name_likeness(lake, facts.names, pairs)
+    score = share * np.where(facts.is_unique[found], 1.0, 0.5) * (0.3 + 0.7 * likeness)
+    # what is not in the lake lies in no folder of it
+    is_near: Bool = np.zeros(len(found), np.bool_)
+    if asked.in_lake:
+        is_near = lake.folder_of[found] == lake.folder_of[number]
+    best = np.argsort(-np.where(is_near, score + 2, score), kind="stable")[: N_JUDGED + int(is_near.sum())]
+    judged = np.sort(best)
+    chance = np.full(len(found), np.nan)
+    chance[judged] = known.judge(pair_facts(facts, Pairs(pairs.a[judged], found[judged], pairs.overlap[judged])))
+    odds = np.full(len(found), -np.inf)
+    kinship = _kinship(known, facts, asked, found[judged], is_near[judged])
+    odds[judged] = log_odds(chance[judged]) + COMMON_FOLDER * is_near[judged] + kinship
+    order = np.lexsort((found, -np.round(score, 9), -np.round(odds, 9), share < MOSTLY))
+    back, n_common = sharing.back[is_other], sharing.n_common[is_other]
+    ranked = (found[order], share[order], back[order], n_common[order], chance[order], is_near[order])
+    return Joins(*ranked, np.full(len(found), np.nan))
+
+
+def _kinship(known: Joiner, facts: ColumnFacts, asked: AskedJoin, columns: Int64, is_near: Bool) -> Float64:
+    """What speaks for columns beside the pair itself: words that the tables share, and names written the same way.
+
+    Words speak for unique columns alone: a copy of the asked table shares most, and is nothing to refer to. What lies
+    in the folder is kin, the surer the fewer tables that has.
+    """
+    lake = facts.lake
+    tables, place = np.unique(lake.table_of[columns], return_inverse=True)
+    rows = AskedRows.of(asked.table, len(known.likeness.term))
+    alike = rows.cosines(known.likeness.tables, tables)[0][place] * facts.is_unique[columns]
+    mine = _capitals(lake.names[asked.number])
+    is_same = np.array([_capitals(lake.names[column]) == mine for column in columns.tolist()], np.bool_)
+    found: Float64 = ALIKE_TABLES * alike + SAME_CAPITALS * is_same
+    if is_near.any():
+        told = 1.0 - _folder_size(lake, asked.number)
+        found += told * is_near * (ALIKE_TABLES + SAME_CAPITALS - found)
+    return found
+
+
+def _folder_size(lake: Lake, column: int) -> float:
+    """Of the column's folder, as a logarithm to the lake's size: 1 where all tables lie in it."""
+    in_folder = np.unique(lake.table_of[lake.folder_of == lake.folder_of[column]])
+    return float(np.log1p(len(in_folder)) / np.log1p(len(lake.tables)))
+
+
+def _capitals(name: str) -> tuple[bool, bool, bool]:
+    """Whether all letters are small, all capitals, and the first one is: people write the names of a schema one way."""
+    return name.islower(), name.isupper(), name[:1].isupper()

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lakebed.connectors.errors import ConfigError
+from lakebed.connectors.errors import ArtifactError, ConfigError
 from lakebed.tasks.index.evidence import Evidence
 from lakebed.tasks.index.folder import open_folder
 from lakebed.tasks.index.kernel.ngrams import has_words, match
+from lakebed.tasks.index.stage import INDEX
 from lakebed.tasks.index.vector_index import NamedIndex, unknown_id
 from lakebed.tasks.keys.config import KeysConfig
 from lakebed.tasks.keys.judge import Judge, judge_of
@@ -18,7 +19,7 @@ from lakebed.tasks.keys.kernel.columns import Lake
 from lakebed.tasks.keys.kernel.features import ColumnFacts
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.search.config import SearchConfig
-from lakebed.tasks.search.distances import TableVectors, distances, nearest_columns
+from lakebed.tasks.search.distances import ColumnVectors, TableVectors
 from lakebed.tasks.search.joins import Joiner
 from lakebed.tasks.search.kernel.unions import AskedTable, UnionLake
 from lakebed.tasks.search.model import Neighbour
@@ -36,6 +37,9 @@ class LakeSearch:
         refs: of a run, by stage; `index` must be there; `containment` and `links` add proven containments and predicted
             links to why, `keys` says who judges.
         config: bounds.
+
+    Raises:
+        ArtifactError: if another version of lakebed has made the index, or it is missing.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class LakeSearch:
     ) -> None:
         self._store, self._refs = store, refs
         self._config = config or SearchConfig()
+        _require_version(store, refs["index"])
         self._uri = store.folder("index", refs["index"].key)
         self.evidence = Evidence(self._uri)
         self.names = LakeNames(self.evidence)
@@ -94,7 +99,7 @@ class LakeSearch:
             k: how many.
             near: whether tables that have nothing in common, and are only near in the graph, are answers too.
             union: whether only those are that two fifths of its columns have a partner in.
-            novel: the same, those of most new rows first.
+            novel: the same, of the hundred most alike those of most new rows first.
 
         Raises:
             ConfigError: if there is no such table (near names are told), or k is out of bounds.
@@ -127,14 +132,14 @@ class LakeSearch:
         """
         self._require_k(k)
         number = self.names.column(column)
-        joins = self._joiner.ranked(number)
+        joins = self.joiner.ranked(number)
         ranked = joins.column[:k].tolist()
-        vector = self.columns.vector(self.names.key(number))
-        if near:
-            ranked += nearest_columns(self.columns, vector, number, self.evidence.table_of, joins.column)
-        away = distances(self.columns, vector, [self.names.key(other) for other in ranked[:k]])
-        whys = (self._reasons.of_columns(number, other) | joins.why(at) for at, other in enumerate(ranked[:k]))
-        named = zip(ranked, away, whys, strict=False)
+        (vector,) = self._column_vectors.of([number])
+        if near and len(ranked) < k:
+            ranked += self._column_vectors.nearest(vector, number, joins.column, k - len(ranked))
+        away = self._column_vectors.away(vector, ranked)
+        whys = (self._reasons.of_columns(number, other) | joins.why(at) for at, other in enumerate(ranked))
+        named = zip(ranked, away, whys, strict=True)
         return [Neighbour("column", self.names.label(other), rounded(far), why) for other, far, why in named]
 
     def joinable_to(self, table: Lake, values: pa.Table, column: str, k: int = 10) -> list[Neighbour]:
@@ -153,7 +158,7 @@ class LakeSearch:
         self._require_k(k)
         if column not in table.names:
             raise unknown_id(column, table.names)
-        joins = self._joiner.ranked_outside(table, values, list(table.names).index(column))
+        joins = self.joiner.ranked_outside(table, values, list(table.names).index(column))
         return [
             Neighbour("column", self.names.label(other), None, self._reasons.of_outside(column, other, joins, at))
             for at, other in enumerate(joins.column[:k].tolist())
@@ -185,13 +190,18 @@ class LakeSearch:
         return list(best.values())[:k]
 
     @cached_property
-    def _joiner(self) -> Joiner:
+    def joiner(self) -> Joiner:
+        """What columns are joined by."""
         held = self.evidence
-        return Joiner(ColumnFacts.of(held.lake), held.folded_postings, self.judge, held.spelling)
+        return Joiner(ColumnFacts.of(held.lake), held.folded_postings, self.judge, held.spelling, held.likeness)
 
     @cached_property
     def _vectors(self) -> TableVectors:
         return TableVectors(self.tables, self.evidence.tables)
+
+    @cached_property
+    def _column_vectors(self) -> ColumnVectors:
+        return ColumnVectors(self.columns, self.evidence.table_of)
 
     @property
     def _reasons(self) -> Reasons:
@@ -236,3 +246,16 @@ class LakeSearch:
             raise ConfigError(
                 "the number of neighbours is out of bounds", value=k, expected=f"1 to {self._config.max_k:,}"
             )
+
+
+def _require_version(store: ArtifactStore, ref: ArtifactRef) -> None:
+    """Files beside the index are others from version to version."""
+    made = store.manifest(ref).version
+    if made == INDEX.version:
+        return
+    raise ArtifactError(
+        f"the index was made by {'an older' if made < INDEX.version else 'a newer'} version of lakebed",
+        value=f"{store.folder('index', ref.key)}, version {made}",
+        expected=f"version {INDEX.version}",
+        hint=f"lakebed run --lake PATH --artifacts {store.root} --to index builds it again",
+    )

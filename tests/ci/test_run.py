@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import deadline
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {
     "test_a.py": "def test_quick(): pass\n",
@@ -61,6 +63,21 @@ def test_without_time_everything_is_named(tmp_path):
     done = pytest_in(tmp_path, "test_a.py", "test_d.py", seconds=-1)
     assert done.returncode == 0, done.stdout
     assert "not reached: test_a.py, 1 test\nnot reached: test_d.py, 1 test\n" in done.stdout
+
+
+def test_what_would_most_be_missed_is_run_first_and_what_repeats_itself_last(tmp_path):
+    files = ("tests/flows/test_random_kills.py", "tests/flows/test_lake.py", "tests/flows/test_kill.py")
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(FILES["test_a.py"])
+    done = pytest_in(tmp_path, seconds=-1)
+    told = [f"not reached: {name}, 1 test" for name in reversed(files)]
+    assert [line for line in done.stdout.splitlines() if line.startswith("not reached")] == told
+
+
+@pytest.mark.parametrize("name", [*deadline.FIRST, *deadline.LAST])
+def test_what_has_a_place_in_the_order_is_there(name):
+    assert (ROOT / name).exists()
 
 
 @pytest.fixture

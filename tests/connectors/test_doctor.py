@@ -65,6 +65,7 @@ def test_disk_of_an_artifact_root_that_is_not_there_yet(tmp_path, monkeypatch):
 
 
 @pytest.mark.spark
+@pytest.mark.heavy
 def test_the_spark_check_starts_a_session():
     """In a process of its own: the session of these tests must stay."""
     made = "check_spark(SparkConfig(worker_preload=()))"

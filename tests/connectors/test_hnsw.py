@@ -1,9 +1,21 @@
+import resource
+import signal
+from contextlib import contextmanager
+
 import hnswlib
 import numpy as np
 import pytest
 
 from lakebed.connectors.errors import ArtifactError
-from lakebed.connectors.hnsw import FileStamp, index_bytes, load_index, read_stamped, write_stamped
+from lakebed.connectors.hnsw import (
+    FileStamp,
+    index_bytes,
+    load_index,
+    map_stamped,
+    mapped_copy,
+    read_stamped,
+    write_stamped,
+)
 from lakebed.connectors.storage import Storage
 
 
@@ -27,10 +39,43 @@ def test_other_bytes_are_refused(tmp_path):
     stamp = write_stamped(storage, "one", b"0123456789")
     for wrong in (b"012345678", b"01234567890", b"0123456780"):
         (tmp_path / "one").write_bytes(wrong)
+        for read in (read_stamped, map_stamped):
+            with pytest.raises(ArtifactError, match="damaged or half-written"):
+                read(storage, stamp)
+    for read in (read_stamped, map_stamped):
         with pytest.raises(ArtifactError, match="damaged or half-written"):
-            read_stamped(storage, stamp)
-    with pytest.raises(ArtifactError, match="damaged or half-written"):
-        read_stamped(storage, FileStamp("none", 1, ""))
+            read(storage, FileStamp("none", 1, ""))
+
+
+def test_a_mapping_outlives_its_file(tmp_path):
+    storage = Storage.at(str(tmp_path))
+    mapping = map_stamped(storage, write_stamped(storage, "one", b"0123456789"))
+    (tmp_path / "one").unlink()
+    assert mapping[:] == b"0123456789"
+    assert mapped_copy([b"01", np.frombuffer(b"2345", np.uint8)])[:] == b"012345"
+
+
+@contextmanager
+def no_space():
+    """Files may be of no more than 4,096 bytes, which stands for a full disk; pytest's own output is one outside."""
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 12, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_without_space_no_half_index_passes_for_a_whole_one():
+    index = built(500, 16)
+    with no_space():
+        with pytest.raises(ArtifactError, match="did not write all"):
+            index_bytes(index)
+        with pytest.raises(ArtifactError, match="cannot load an index"):
+            load_index(bytes(1 << 13), "l2", 16, 500)
+        with pytest.raises(ArtifactError, match="cannot map vectors"):
+            mapped_copy([bytes(1 << 13)])
 
 
 def test_an_index_of_another_number_or_library_is_typed():

@@ -208,3 +208,10 @@ def test_no_text_is_slow(unit):
     started = time.perf_counter()
     redacted(text)
     assert time.perf_counter() - started < 10
+
+
+def test_short_texts_are_searched_too():
+    assert redacted("Bearer hunter2pass") == f"Bearer {HIDDEN}"
+    assert redacted_value({"columns": ["customer_id", "Bearer hunter2pass"]}) == {
+        "columns": ["customer_id", f"Bearer {HIDDEN}"]
+    }

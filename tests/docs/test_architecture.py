@@ -16,7 +16,7 @@ from lakebed.tasks.runtime.definition import Inputs, KeyParts, StageDef, run_sta
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from tests.docs.pages import ROOT, fenced
 from tests.flows.lakes import write_parquet_lake
-from tests.flows.processes import python
+from tests.flows.processes import UNJUDGED, python
 
 PAGE = ROOT / "docs" / "architecture.md"
 MOST_HOPS = 10
@@ -113,6 +113,9 @@ def look(frame, event, _):
         if frame.f_globals.get("__name__", "").startswith("lakebed."):
             found.insert(0, f"{frame.f_globals['__name__']}:{frame.f_code.co_qualname}")
         frame = frame.f_back
+    # the readings of text columns ask the kernel too, before
+    if any("containment.asked:" in step for step in found):
+        found.clear()
 
 sys.setprofile(look)
 run(lake="lake", artifacts="artifacts", to="containment", as_json=True)
@@ -124,10 +127,8 @@ print(json.dumps(found))
 @pytest.mark.flow
 @pytest.mark.spark
 def test_the_way_from_the_verb_to_the_schema_kernel_is_short_and_as_the_page_lists_it(tmp_path):
-    from lakebed.data_samples.generator import generate_sample_lake
-
-    generate_sample_lake(tmp_path / "lake")
-    answer = python(WAY, folder=tmp_path)
+    write_parquet_lake(tmp_path / "lake")
+    answer = python(WAY, folder=tmp_path, **UNJUDGED)
     assert answer.status == 0, answer.err
     found = json.loads(answer.out.splitlines()[-1])
     assert found == hops()

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.docs.pages import ROOT, fenced
-from tests.flows.processes import python
+from tests.flows.processes import LOCAL, python
 
 PAGE = ROOT / "docs" / "notebook.md"
 # what rich takes for a notebook, and a display
@@ -26,7 +26,7 @@ for cell in json.loads(sys.argv[1]):
 
 @pytest.mark.flow
 def test_it_runs_from_the_first_cell_to_the_last(tmp_path):
-    done = python(KERNEL, json.dumps(fenced(PAGE, "python")), folder=tmp_path)
+    done = python(KERNEL, json.dumps(fenced(PAGE, "python")), folder=tmp_path, **LOCAL)
     assert done.status == 0, done.err
     assert "<caption>proven containments</caption>" in done.out and "<td>customers_first</td>" in done.out
     assert "Indexing 4 table vectors" in done.err and "Rebuilding and comparing 2 of 2" in done.err

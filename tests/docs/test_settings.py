@@ -11,7 +11,7 @@ from tests.docs.pages import PAGES, ROOT, code_lines
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (none, required|`[^`]*`) \|", re.MULTILINE)
 VARIABLE = re.compile(r"LAKEBED_([A-Z_]+__[A-Z_]+)")
 DOTTED = re.compile(
-    r"(?:lake|spark|inventory|containment|relations|retention|lakegraph|keys|summary|embeddings|index|links|report|logging|lineage|security|gc)(?:\.[a-z_]+)+"
+    r"(?:lake|spark|inventory|containment|relations|retention|lakegraph|keys|topics|summary|embeddings|index|links|report|logging|lineage|security|gc)(?:\.[a-z_]+)+"
 )
 
 
@@ -40,6 +40,7 @@ def _keys():
         ("apply.md", ("quarantine.",)),
         ("lakegraph.md", ("lakegraph.",)),
         ("keys.md", ("keys.",)),
+        ("topics.md", ("topics.",)),
         ("summary.md", ("summary.",)),
         ("embeddings.md", ("embeddings.",)),
         ("vector-index.md", ("index.",)),

@@ -1,6 +1,7 @@
 """The command line as a process of its own: started, watched, killed, and what it leaves behind."""
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -9,15 +10,22 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import psutil
+
+from lakebed.flows.cli.main import STOPS, main
+from lakebed.tasks.runtime.progress import Progress, show
 
 REPOSITORY = Path(__file__).parents[2]
 TIMEOUT_S = 600
 # artifact roots have keys of their own, under which no two of them could be compared
 ONE_KEY = {"LAKEBED_CONTAINMENT__HASH_KEY": "1d" * 32}
-# runs with a JVM, Prefect's server and Great Expectations, as deployments have them; LOCAL is what users meet first
+# runs with a JVM, Prefect's server and Great Expectations, as deployments have them
 WITH_ALL = {"LAKEBED_ENGINE": "spark", "LAKEBED_EXPECTATIONS__RUN": "always"}
+# the same without Great Expectations, for tests that look at no verdict
+UNJUDGED = WITH_ALL | {"LAKEBED_EXPECTATIONS__RUN": "never"}
+# what users meet first
 LOCAL = {"LAKEBED_ENGINE": "auto", "LAKEBED_EXPECTATIONS__RUN": "deployed"}
 
 
@@ -67,6 +75,28 @@ def lakebed(*arguments, folder, **variables):
         stdin=subprocess.DEVNULL,
     )
     return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def here(*arguments, folder, **variables):
+    """The same in this process, which spares the start-up: for verbs that run no stage."""
+    out, err = io.StringIO(), io.StringIO()
+    before = {number: signal.getsignal(number) for number in STOPS}
+    status = 0
+    with (
+        contextlib.chdir(folder),
+        mock.patch.dict(os.environ, environment(**variables), clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main(list(map(str, arguments)))
+        except SystemExit as end:
+            status = end.code or 0
+        finally:
+            show(Progress(is_quiet=True))
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    return Answer(status, out.getvalue(), err.getvalue())
 
 
 def python(code, *arguments, folder, **variables):

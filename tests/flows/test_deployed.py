@@ -21,8 +21,9 @@ from tests.flows.lakes import snapshot, write_parquet_lake
 from tests.flows.prefect_ui import button, choose, click, fill, show, text_of
 from tests.flows.processes import Running, lakebed
 from tests.planted import Planted
+from tests.services.machine import free_port
 from tests.services.postgresql import postgresql_server
-from tests.services.prefect_server import prefect_server, wait_for
+from tests.services.prefect_server import answers, prefect_server, wait_for
 from tests.tasks.report.browser import browser
 
 pytestmark = [pytest.mark.flow, pytest.mark.heavy]
@@ -60,9 +61,9 @@ class Served:
         self.arguments = ("serve", "--lake", "lake", "--artifacts", "artifacts", "--name", name, "--json", *options)
 
     @contextlib.contextmanager
-    def worker(self):
+    def worker(self, **variables):
         """`lakebed serve`, registered and working."""
-        with Running(*self.arguments, folder=self.folder, **self.server.variables) as running:
+        with Running(*self.arguments, folder=self.folder, **self.server.variables, **variables) as running:
             out = self.folder / "stdout.txt"
             wait_for(lambda: out.read_text().endswith("\n"), process=running.process)
             self.registered = json.loads(out.read_text())
@@ -96,21 +97,28 @@ def flow_process(run):
 
 
 def test_a_schedule_fires_and_a_run_without_work_says_so(server, tmp_path):
-    served = Served(server, tmp_path, "timed", "--to", "containment", "--interval", "10")
-    with served.worker() as running:
+    served = Served(server, tmp_path, "timed", "--to", "containment", "--interval", "10", "--health")
+    port = free_port()
+    with served.worker(PREFECT_WORKER_WEBSERVER_PORT=str(port)) as running:
 
         def three():
             running.look()
-            done = [run for run in server.runs("lakebed/chain-timed", *ENDED) if run["auto_scheduled"]]
+            done = [run for run in server.runs("lakebed/chain-timed", "COMPLETED") if run["auto_scheduled"]]
             return done[:3] if len(done) >= 3 else None
 
         first, _, third = wait_for(three)
-        assert [run["state_type"] for run in (first, third)] == ["COMPLETED"] * 2
         assert first["state"]["message"].startswith("built inventory, containment; 3 tables, 0 unreadable; 2 contain")
         assert third["state"]["message"] == NOTHING_DONE
         # lines of the log reach the server some seconds after the state
         wait_for(lambda: NOTHING_DONE in server.logs(third["id"]), LOGS_S)
+        assert not server.deployment("lakebed/chain-timed")["paused"]
+        assert answers(f"http://127.0.0.1:{port}/health")
         stopped(running)
+    assert not answers(f"http://127.0.0.1:{port}/health")
+    # nothing makes runs for a worker that is gone
+    assert "chain-timed is paused" in (tmp_path / "stderr.txt").read_text()
+    assert server.deployment("lakebed/chain-timed")["paused"]
+    assert server.runs("lakebed/chain-timed", "SCHEDULED") == []
     records = {run.command[-1]: run for run in list_runs(served.root)}
     assert records[first["id"]].session_start_s > 0
     assert records[third["id"]].session_start_s == 0 and all(stage.reused for stage in records[third["id"]].stages)
@@ -120,6 +128,92 @@ def test_a_schedule_fires_and_a_run_without_work_says_so(server, tmp_path):
     assert shown["lakebed-progress"]["data"] == 100.0
     assert "| `orders_part` | `orders` |  |" in shown["lakebed-summary"]["data"]
     served.check_lake()
+
+
+def test_what_is_due_while_a_run_works_is_skipped_or_waits_as_the_deployment_says(server, tmp_path):
+    """The run that works is held at the lease of the root, so that several are due meanwhile."""
+    served = Served(server, tmp_path, "due", "--to", "inventory", "--interval", "10")
+    with served.worker() as running:
+        first = served.start(full=True)
+        # one that was due may have begun before it
+        held = served.working()
+        process = flow_process(held)
+        process.suspend()
+        asked = served.start("only-inventory")
+        wait_for(lambda: len(late(server, "lakebed/chain-due")) >= 2)
+        process.resume()
+        working = held.command[-1]
+        assert server.wait_for_run(working, *ENDED)["state_type"] == "COMPLETED"
+        skipped = server.runs("lakebed/chain-due", "CANCELLED")
+        assert len(skipped) >= 2 and all(run["auto_scheduled"] for run in skipped)
+        told = f' worked on {served.root} when it was due; overlap = "queue" lets such runs wait'
+        messages = {run["state"]["message"] for run in skipped}
+        assert all(message.startswith("skipped: ") and message.endswith(told) for message in messages)
+        assert f"skipped: {server.run(working)['name']}{told}" in messages
+        wait_for(lambda: "scheduled runs were due meanwhile and are skipped" in server.logs(working), LOGS_S)
+        # what a person asked for is not
+        for run in (first, asked):
+            assert server.wait_for_run(run, *ENDED)["state_type"] == "COMPLETED"
+        # around the queue: nothing fails where the schedule alone asked
+        with Lease(served.root, "somebody"):
+            wanted = "skipped: another run works on this artifact root"
+            wait_for(lambda: any(run["state"]["message"].startswith(wanted) for run in cancelled(server)))
+        stopped(running)
+    with (tmp_path / "lakebed.toml").open("w") as file:
+        file.write('overlap = "queue"\n')
+    with served.worker() as running:
+        first = served.start(full=True)
+        process = flow_process(served.working())
+        process.suspend()
+        waiting = wait_for(lambda: late(server, "lakebed/chain-due"))[0]
+        process.resume()
+        assert server.wait_for_run(first, *ENDED)["state_type"] == "COMPLETED"
+        assert server.wait_for_run(waiting["id"], *ENDED)["state_type"] == "COMPLETED"
+        stopped(running)
+    served.check_lake()
+
+
+def test_serve_resumes_what_it_has_paused_and_nothing_that_somebody_has(server, tmp_path):
+    served = Served(server, tmp_path, "resumed", "--to", "inventory", "--cron", "0 3 * * *")
+
+    def chain():
+        return server.deployment("lakebed/chain-resumed")
+
+    def after_a_start():
+        with served.worker() as running:
+            wait_for(lambda: "started" in (tmp_path / "stderr.txt").read_text())
+            found = chain()
+            stopped(running)
+        return found
+
+    assert not after_a_start()["paused"]
+    assert chain()["paused"] and "paused-by-serve" in chain()["tags"]
+    resumed = after_a_start()
+    assert not resumed["paused"] and "paused-by-serve" not in resumed["tags"]
+    server.ask("PATCH", f"/deployments/{resumed['id']}", paused=True, tags=["lakebed"])
+    assert after_a_start()["paused"] and chain()["paused"]
+
+
+def test_a_run_that_a_worker_took_and_did_not_begin_is_given_back(server, tmp_path):
+    """It would hold the queue's one place for ever."""
+    served = Served(server, tmp_path, "taken", "--to", "inventory")
+    assert served.register().status == 0
+    run = served.start()
+    server.ask("POST", f"/flow_runs/{run}/set_state", state={"type": "PENDING"}, force=True)
+    with served.worker() as running:
+        assert server.wait_for_run(run, *ENDED)["state_type"] == "COMPLETED"
+        stopped(running)
+    # nor is a worker that has ended called online for a minute and a half
+    workers = server.ask("POST", "/work_pools/lakebed/workers/filter")
+    assert not [one["name"] for one in workers if one["name"].startswith(f"lakebed-{served.registered['queue']}-")]
+
+
+def late(server, deployment):
+    return [run for run in server.runs(deployment, "SCHEDULED") if run["state_name"] == "Late"]
+
+
+def cancelled(server):
+    return server.runs("lakebed/chain-due", "CANCELLED")
 
 
 def test_neither_worker_nor_flow_imports_from_the_folder_in_which_serve_was_called(server, tmp_path):
@@ -208,10 +302,19 @@ def test_a_run_of_the_command_line_shows_itself_on_a_server_of_the_users(server,
 def test_prefect_deploy_takes_the_file_of_infra_from_any_folder(server, tmp_path):
     variables = {**server.environment, "LAKEBED_LAKE__ROOT": "/data/lake", "LAKEBED_ARTIFACTS": "/data/lakebed"}
     file = ROOT / "infra" / "prefect.yaml"
+    refused = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file)], cwd=tmp_path,
+        env=variables | {"LAKEBED_ARTIFACTS": ""}, capture_output=True, text=True, timeout=300, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    assert refused.stderr.endswith("nothing is deployed: set LAKEBED_ARTIFACTS, then run prefect deploy again\n")
+    assert "Traceback" not in refused.stdout + refused.stderr
     for command in (
         ("work-pool", "create", POOL, "--type", "process", "--overwrite"),
         ("work-queue", "create", POOL, "--pool", POOL, "--limit", "1"),
         ("--no-prompt", "deploy", "--all", "--prefect-file", str(file)),
+        ("automation", "create", "--from-file", str(ROOT / "infra" / "automations.yaml")),
     ):
         done = subprocess.run(
             [sys.executable, "-m", "prefect", *command], cwd=tmp_path, env=variables, capture_output=True, text=True,
@@ -226,8 +329,22 @@ def test_prefect_deploy_takes_the_file_of_infra_from_any_folder(server, tmp_path
         assert found["enforce_parameter_schema"] and "hash_key" not in json.dumps(found)
     schedules = server.deployment("lakebed/chain")["schedules"]
     assert {each["slug"]: each["active"] for each in schedules} == {"lakebed": True, "lakebed-interval": False}
+    automations = {each["name"] for each in server.ask("POST", "/automations/filter")}
+    assert {each for each in automations if each.startswith(("lakebed: a run", "lakebed: no run"))} == {
+        "lakebed: a run failed", "lakebed: a run is late", "lakebed: no run was completed for a day"
+    }  # fmt: skip
     # no worker is there for it; its schedule must not fill the queue of the other tests
     server.ask("DELETE", f"/deployments/{server.deployment('lakebed/chain')['id']}")
+
+
+def refuse(tab, message):
+    """Submits a form that is refused; again where the page was not ready for a click."""
+    for _ in range(5):
+        click(tab, button("Submit"))
+        with contextlib.suppress(AssertionError):
+            tab.wait(f"document.body.innerText.includes({json.dumps(message)})", 30)
+            return
+    pytest.fail(f"the form never said: {message}")
 
 
 def test_a_person_runs_it_from_the_ui_with_other_parameters(server, tmp_path):
@@ -241,8 +358,7 @@ def test_a_person_runs_it_from_the_ui_with_other_parameters(server, tmp_path):
         assert "Heap of the driver's JVM, in MiB. (≥ 512, ≤ 1,048,576)" in text_of(tab, memory)
         choose(tab, "Semantics", "bag")
         fill(tab, memory, "100")
-        click(tab, button("Submit"))
-        tab.wait("document.body.innerText.includes('100 is less than the minimum of 512')")
+        refuse(tab, "100 is less than the minimum of 512")
         show(tab, memory)
         tab.screenshot(pictures / "prefect-refused.png", (1100, 700))
         assert server.runs("lakebed/chain-person") == []

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from lakebed.data_samples.generator import generate_sample_lake
-from tests.flows.processes import LOCAL, Running, lakebed
+from tests.flows.processes import LOCAL, UNJUDGED, Running, lakebed
 
 pytestmark = pytest.mark.flow
 
@@ -45,7 +45,7 @@ def test_a_local_run_needs_no_jvm_no_server_and_no_great_expectations(local):
 
 @pytest.mark.spark
 def test_spark_gives_the_same_keys_and_digests_and_each_engine_reuses_the_others(folder, local):
-    spark = lakebed(*RUN, "spark", folder=folder)
+    spark = lakebed(*RUN, "spark", folder=folder, **UNJUDGED)
     assert spark.status == 0, spark.err
     assert spark.json["session_start_s"] > 0
     assert spark.digests == local.digests

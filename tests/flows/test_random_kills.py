@@ -1,5 +1,6 @@
-"""Worker, flow process, Spark driver, Prefect server and its PostgreSQL die at random moments; the next run goes on.
+"""Whatever a deployed run on a Spark cluster stands on dies at random moments; the next run goes on.
 
+That is Prefect's worker, server and PostgreSQL, the flow's process, Spark's driver, master, executors and workers.
 `LAKEBED_TEST_KILLS` sets how many kills the long test makes, `LAKEBED_TEST_SEED` its moments.
 """
 
@@ -20,26 +21,34 @@ from lakebed.tasks.runtime.lease import is_held
 from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import snapshot
 from tests.flows.processes import Running, lakebed
+from tests.infra.clusters import DRIVER
 from tests.services.postgresql import postgresql_server
 from tests.services.prefect_server import POLL_S, prefect_server, wait_for
+from tests.services.spark_cluster import spark_cluster
 
-pytestmark = [pytest.mark.flow, pytest.mark.heavy]
+pytestmark = [pytest.mark.flow, pytest.mark.spark, pytest.mark.heavy]
 
-TARGETS = ("flow", "worker", "driver", "server", "database", "worker and flow")
+TARGETS = (
+    "flow", "worker", "driver", "server", "database", "worker and flow", "master", "executor", "executors", "machine"
+)  # fmt: skip
+N_MACHINES = 2
 N_KILLS = int(os.environ.get("LAKEBED_TEST_KILLS", "100"))
 SEED = int(os.environ.get("LAKEBED_TEST_SEED", "20261126"))
 KILLS_A_ROOT = 8
 # a run that died while nobody could be told holds the queue until its silence is noticed
 SILENT_S = 90
 SETTLE_S = 4 * SILENT_S
+# the folders of ended applications go: 200 runs leave many
+CLEANED = ("-Dspark.worker.cleanup.enabled=true", "-Dspark.worker.cleanup.interval=60",
+           "-Dspark.worker.cleanup.appDataTtl=60")  # fmt: skip
 CHAIN = "lakebed/chain"
 
 
 class Workplace:
-    """A Prefect server, a worker of `lakebed serve`, and an artifact root; each can be killed and started again."""
+    """A Prefect server, a worker of `lakebed serve`, a Spark cluster; each can be killed and started again."""
 
-    def __init__(self, server, database, finished, folder):
-        self.server, self.database, self.folder = server, database, folder
+    def __init__(self, server, database, cluster, finished, folder):
+        self.server, self.database, self.cluster, self.folder = server, database, cluster, folder
         self.origin, self.undisturbed = finished
         self.root = folder / "artifacts"
         self.worker = None
@@ -47,8 +56,17 @@ class Workplace:
     def start_worker(self):
         self.worker = Running(
             "serve", "--lake", self.origin / "lake", "--artifacts", self.root, "--silent", SILENT_S, folder=self.folder,
-            **self.server.variables,
+            **self.server.variables, **self.spark,
         )  # fmt: skip
+
+    @property
+    def spark(self):
+        """Variables under which runs go to the cluster, and give up without executors in the test's patience."""
+        return {
+            "LAKEBED_SPARK__MASTER": self.cluster.master,
+            "LAKEBED_SPARK__EXECUTORS_TIMEOUT_S": "60",
+            "LAKEBED_SPARK__CONF": json.dumps(DRIVER),
+        }
 
     def is_served(self):
         """Whether the deployments are registered and a worker asks for runs."""
@@ -63,7 +81,7 @@ class Workplace:
     def processes(self):
         """Every living process of a run: whose environment names this server's home, but server and worker."""
         others = {self.worker.process.pid, self.server.process.pid}
-        return [each for each in ours(self.folder) if each.pid not in others]
+        return [each for each in ours(self.folder / "home", self.folder) if each.pid not in others]
 
     def find(self, target):
         """The processes that die with this target; none where the run has not come so far."""
@@ -74,6 +92,10 @@ class Workplace:
             return worker
         if target == "driver":
             return [each for each in self.processes() if is_driver(each)]
+        if target in {"master", "machine"}:
+            return [psutil.Process(self.cluster.processes[target == "machine"].pid)]
+        if target in {"executor", "executors"}:
+            return self.cluster.executors()[: 1 if target == "executor" else None]
         flow = [each for each in self.processes() if is_flow(each)]
         return worker + flow if target == "worker and flow" and flow else flow
 
@@ -82,6 +104,8 @@ class Workplace:
         if target == "database":
             self.database.stop("immediate")
             return True
+        if target == "machine":
+            return bool(self.cluster.lose(self.cluster.workers[0]))
         found = self.find(target)
         for process in found:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -97,6 +121,7 @@ class Workplace:
             self.server.start()
         if self.worker.process.poll() is not None:
             self.start_worker()
+        self.cluster.mend(N_MACHINES)
         wait_for(self.is_served, SETTLE_S)
         wait_for(self.is_quiet, SETTLE_S)
 
@@ -131,14 +156,14 @@ class Workplace:
         assert {each.status for each in list_runs(str(self.root))} <= {"completed", "failed", "dead"}
 
 
-def ours(folder):
-    """Processes that were started below a folder, by their environment or working folder."""
+def ours(home, folder):
+    """Processes of a server's home or with a working folder, and their children."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                 places = (process.environ().get("PREFECT_HOME", ""), process.cwd())
-                if any(place.startswith(str(folder)) for place in places):
+                if places[0].startswith(str(home)) or places[1] == str(folder):
                     found.append(process)
     return found
 
@@ -159,11 +184,13 @@ def is_flow(process):
 def workplace(finished, tmp_path):
     before = snapshot(finished[0] / "lake")
     (tmp_path / "home").mkdir()
+    (tmp_path / "cluster").mkdir()
     with (
+        spark_cluster(tmp_path / "cluster", n_workers=N_MACHINES, java_options=CLEANED) as cluster,
         postgresql_server() as database,
         prefect_server(tmp_path / "home", database.url(scheme="postgresql+asyncpg")) as server,
     ):
-        place = Workplace(server, database, finished, tmp_path)
+        place = Workplace(server, database, cluster, finished, tmp_path)
         place.start_worker()
         try:
             wait_for(place.is_served)
@@ -181,8 +208,10 @@ def killed_once(place, target, moments, longest_s):
         shutil.rmtree(place.root)
     run = place.server.start_run(CHAIN)
     wait_for(lambda: place.find("flow"), SETTLE_S)
+    # Spark's own processes come a while after the flow's
+    wait_for(lambda: target == "database" or place.find(target) or not place.find("flow"), SETTLE_S)
     end = time.monotonic() + moments.uniform(0.0, longest_s)
-    while time.monotonic() < end:
+    while time.monotonic() < end and place.find("flow"):
         time.sleep(POLL_S / 10)
     is_going = bool(place.find("flow")) or place.server.run(run)["state_type"] in {"PENDING", "RUNNING"}
     return is_going and place.kill(target)
@@ -191,7 +220,7 @@ def killed_once(place, target, moments, longest_s):
 def rounds(place, n_kills):
     """Kills until `n_kills` have hit; every `KILLS_A_ROOT` of them the chain is completed and begun anew."""
     moments, hits = random.Random(SEED), dict.fromkeys(TARGETS, 0)
-    longest_s = place.undisturbed.json["total_s"]
+    longest_s = place.undisturbed.json["total_s"] / 2
     for number in range(4 * n_kills):
         target = TARGETS[number % len(TARGETS)]
         hit = killed_once(place, target, moments, longest_s)

@@ -34,6 +34,13 @@ def test_the_message_tells_what_was_built_reused_and_found():
     assert "7 tables may go (1.5 MB), which would save 0.250 USD a month, 3.00 USD a year" in told
 
 
+def test_tables_that_a_later_stage_could_not_read_are_counted_among_the_unreadable():
+    from lakebed.flows.run_page import run_message
+
+    counts = {**COUNTS, "containment": {**COUNTS["containment"], "unstable": 3}, "relations": {"unstable": 1}}
+    assert "1,200 tables, 5 unreadable" in run_message([stage("containment")], counts)
+
+
 def test_the_page_lists_stages_and_edges_and_names_cannot_break_it():
     from lakebed.flows.run_page import SHOWN_EDGES, Found, summary_page
 
@@ -50,10 +57,11 @@ def test_the_page_lists_stages_and_edges_and_names_cannot_break_it():
 def test_the_page_names_what_could_not_be_read_and_of_what_a_share_is():
     from lakebed.flows.run_page import SHOWN_UNREADABLE, Found, summary_page
 
-    unreadable = [("a|b", "its files are kept by\nHudi")] + [(f"t{i}", "damaged") for i in range(SHOWN_UNREADABLE)]
+    unreadable = [("a|b", "its files are kept by\nHudi", "")]
+    unreadable += [(f"t{i}", "damaged", "write it again") for i in range(SHOWN_UNREADABLE)]
     counts = {**COUNTS, "inventory": {**COUNTS["inventory"], "other_files": 3, "other_bytes": 1_500}}
     page = summary_page([stage("inventory")], counts, Found(unreadable=unreadable, table_bytes=3_000_000))
-    assert "| `a\\|b` | `its files are kept by Hudi` |" in page
+    assert "| `a\\|b` | `its files are kept by Hudi` |  |" in page and "| `t0` | `damaged` | `write it again` |" in page
     assert "… and 1 more: `lakebed tables --unreadable`" in page
     assert "- not looked at: 3 files of other kinds, 1.5 kB" in page
     assert "7 tables may go (1.5 MB, 50.0% of what was read)" in page

@@ -28,6 +28,19 @@ def test_stages_count_alike_and_a_step_counts_within_its_stage():
     assert progress.state() == (100.0, "2 stages done")
 
 
+def test_stages_side_by_side_count_together_and_one_that_fails_is_told():
+    progress = server_progress("relations", "lakegraph", "keys", "summary")
+    with pytest.raises(ValueError, match="broken"), progress.stage("relations"), progress.step("Comparing", 2) as one:
+        one.advance()
+        with progress.stage("lakegraph"), progress.step("Reading", 4) as other:
+            other.advance(2)
+            percent, told = progress.state()
+            assert percent == 25.0
+            assert told == "stage relations and lakegraph, 2 of 4: Comparing 1 of 2; Reading 2 of 4"
+        raise ValueError("broken")
+    assert progress.state() == (37.5, "stage relations, 2 of 4")
+
+
 def test_it_never_goes_back_within_a_stage():
     progress = server_progress("inventory")
     with progress.stage("inventory"):

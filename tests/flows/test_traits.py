@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from tests.flows.processes import lakebed
+from tests.flows.processes import LOCAL, lakebed
 from tests.tasks.quarantine.trait_tables import REFUSED, annotated, content, duck, seen, write
 
 pytestmark = pytest.mark.flow
@@ -32,7 +32,7 @@ def test_what_purge_deletes_restore_brings_back_with_its_types(tmp_path):
     answers = {}
     for verb in verbs:
         own = places if verb[0] != "plan" else places[2:]
-        answers[verb[0]] = lakebed(*verb, *own, "--json", folder=tmp_path, LAKEBED_QUARANTINE__GRACE_DAYS="0")
+        answers[verb[0]] = lakebed(*verb, *own, "--json", folder=tmp_path, **LOCAL, LAKEBED_QUARANTINE__GRACE_DAYS="0")
         assert answers[verb[0]].status == 0, answers[verb[0]].err
     assert set(answers["restore"].json["rebuilt"]) == {"enum/all", "enum/part", "variant/part"}
     assert {name: (seen(root / name), content(root / name)) for name in TABLES} == before

@@ -27,6 +27,20 @@ DRIVER = {
 }
 
 
+# a small graph, and every stage that has a way through Spark takes it
+SPARK_WAYS = {
+    "LAKEBED_LAKEGRAPH__VALUES_PER_COLUMN": "16",
+    "LAKEBED_SUMMARY__LOCAL_MAX_EDGES": "0",
+    "LAKEBED_SUMMARY__ITERATIONS": "4",
+    "LAKEBED_SUMMARY__FINAL_ITERATIONS": "1",
+    "LAKEBED_EMBEDDINGS__LOCAL_MAX_VALUES": "0",
+    "LAKEBED_EMBEDDINGS__DIM": "16",
+    "LAKEBED_EMBEDDINGS__ROWS_PER_BLOCK": "1000",
+    "LAKEBED_INDEX__SHARD_VECTORS": "100",
+    "LAKEBED_INDEX__MAX_FLAT": "0",
+}
+
+
 def jars():
     """The option that brings Delta's."""
     from lakebed.connectors.spark.jars import find_jars

@@ -62,12 +62,17 @@ def helm(*arguments):
 
 
 def rendered(chart=CHART, **values):
-    """A chart's resources by kind; values by dotted name, `__` for the dot."""
+    """A chart's resources by kind, of two of a kind the first; values by dotted name, `__` for the dot."""
+    return {found["kind"]: found for found in reversed(all_rendered(chart, **values))}
+
+
+def all_rendered(chart=CHART, **values):
+    """A chart's resources; the values as above."""
     given = {"lake.claim": "lake"} | {name.replace("__", "."): value for name, value in values.items()}
     options = [part for name, value in given.items() for part in ("--set-json", f"{name}={json.dumps(value)}")]
     done = helm("template", "test", str(chart), "--namespace", "data", "--kube-version", KUBERNETES, *options)
     assert done.returncode == 0, done.stderr
-    return {found["kind"]: found for found in yaml.safe_load_all(done.stdout) if found}
+    return [found for found in yaml.safe_load_all(done.stdout) if found]
 
 
 def pod_of(resource):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT
-from tests.infra.places import IMAGE_ROOT, INFRA, image_environment, stages
+from tests.infra.places import IMAGE_ROOT, INFRA, compose_services, image_environment, stages
 
 DOCKERFILES = sorted(INFRA.glob("*Dockerfile"))
 PROGRAMS = Path(sys.executable).parent
-KNOWN_BASES = r"(\$\{BASE\}|machine|golang:1\.\d+-bookworm|debian:12-slim) AS "
+KNOWN_BASES = r"(\$\{BASE\}|machine|\$\{GO\}|\$\{DEBIAN\}) AS "
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -41,9 +41,18 @@ def test_the_base_is_pinned_and_of_a_supported_python():
     for path in DOCKERFILES:
         for found in stages(path).values():
             for word, rest in found:
-                assert word != "FROM" or re.match(
-                    r"(\$\{BASE\}|machine|golang:1\.\d+-bookworm|debian:12-slim) AS ", rest
-                )
+                assert word != "FROM" or re.match(KNOWN_BASES, rest)
+
+
+def test_the_compose_file_names_the_bases_that_the_dockerfiles_have():
+    """As variables, so that a digest can stand there."""
+    built = [service["build"] for service in compose_services().values() if "build" in service]
+    assert {Path(build["dockerfile"]).name for build in built} == {path.name for path in DOCKERFILES}
+    for build in built:
+        base = dict(rest.split("=", 1) for _, rest in stages(INFRA / Path(build["dockerfile"]).name)[""])
+        assert {name: re.fullmatch(r"\$\{\w+_IMAGE:-(.+)\}", value)[1] for name, value in build["args"].items()} == {
+            name: value for name, value in base.items() if name != "SOURCE_DATE_EPOCH"
+        }
 
 
 def test_whatever_is_copied_is_there_and_reaches_the_engine():

@@ -6,11 +6,13 @@ import tomllib
 
 import kubernetes_validate
 import pytest
+import yaml
 
-from tests.infra.places import CHART, KUBERNETES, helm, pod_of, rendered
+from tests.infra.places import CHART, IMAGE_ROOT, KUBERNETES, all_rendered, helm, pod_of, rendered
 
 pytestmark = [pytest.mark.heavy, pytest.mark.long]
 OBJECT_STORE = {"lake__root": "s3://data/lake", "artifacts__root": "s3://data/lakebed", "lake__claim": ""}
+EXECUTORS = {"executors__enabled": True}
 CRON = {"worker__enabled": False, "cronJob__enabled": True}
 
 
@@ -20,11 +22,20 @@ def test_lint_finds_nothing():
     assert "WARNING" not in done.stdout and "ERROR" not in done.stdout
 
 
-@pytest.mark.parametrize("values", [{}, CRON, OBJECT_STORE, {**OBJECT_STORE, **CRON}, {"cronJob__enabled": True}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {}, CRON, OBJECT_STORE, {**OBJECT_STORE, **CRON}, {"cronJob__enabled": True}, EXECUTORS,
+        {**EXECUTORS, **OBJECT_STORE, "secrets": ["store"]}, {**EXECUTORS, **CRON}, {"networkPolicy__enabled": False},
+        {"podDisruptionBudget__enabled": True}, {"serviceAccount__create": False}, {"worker__enabled": False},
+    ],
+)  # fmt: skip
 def test_every_resource_is_valid(values):
-    resources = rendered(**values)
-    for resource in resources.values():
+    for resource in all_rendered(**values):
         kubernetes_validate.validate(resource, KUBERNETES, strict=True)
+        if pod := resource.get("data", {}).get("pod.yaml"):
+            kubernetes_validate.validate(yaml.safe_load(pod), KUBERNETES, strict=True)
+    resources = rendered(**values)
     is_local = "artifacts__root" not in values
     assert ("PersistentVolumeClaim" in resources) == is_local
     assert ("Deployment" in resources) == values.get("worker__enabled", True)
@@ -44,6 +55,43 @@ def test_pods_are_confined(kind):
     places = {mount["mountPath"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
     assert {"/tmp", "/home/lakebed", "/etc/lakebed", "/lake", "/var/lib/lakebed/artifacts"} == places.keys()
     assert places["/lake"] and places["/etc/lakebed"] and not places["/tmp"]
+
+
+def test_a_working_run_is_not_taken_for_a_dead_one():
+    """The probe asks whether the worker polls: what a run needs of memory and time says nothing of that."""
+    (container,) = pod_of(rendered()["Deployment"])["containers"]
+    assert container["livenessProbe"]["exec"] == container["startupProbe"]["exec"]
+    *program, address = container["livenessProbe"]["exec"]["command"]
+    assert program == ["python", f"{IMAGE_ROOT}/infra/image/answers.py"] and address == "http://127.0.0.1:8080/health"
+    # the process of a cron job's pod is the run itself
+    (container,) = pod_of(rendered(**CRON)["CronJob"])["containers"]
+    assert "livenessProbe" not in container
+
+
+def test_executors_are_pods_with_the_drivers_roots_and_credentials_and_few_rights():
+    resources = all_rendered(**EXECUTORS, secrets=["store"])
+    by_name = {(each["kind"], each["metadata"]["name"]): each for each in resources}
+    role = by_name["Role", "test-lakebed-executors"]
+    assert {name for rule in role["rules"] for name in rule["resources"]} == {"pods", "configmaps"}
+    driver = pod_of(by_name["Deployment", "test-lakebed-worker"])
+    assert driver["automountServiceAccountToken"]
+    variables = {each["name"]: each.get("value") for each in driver["containers"][0]["env"]}
+    conf = json.loads(variables["LAKEBED_SPARK__CONF"])
+    assert variables["LAKEBED_SPARK__MASTER"].startswith("k8s://") and conf["spark.executor.instances"] == "2"
+    assert conf["spark.driver.host"] == "$(POD_IP)" and {"POD_IP", "POD_NAME"} <= variables.keys()
+    pod = yaml.safe_load(by_name["ConfigMap", "test-lakebed-executor"]["data"]["pod.yaml"])["spec"]
+    (executor,) = pod["containers"]
+    assert executor["envFrom"] == [{"secretRef": {"name": "store"}}]
+    assert {"/lake", "/var/lib/lakebed/artifacts"} <= {mount["mountPath"] for mount in executor["volumeMounts"]}
+    assert not pod["automountServiceAccountToken"] and executor["securityContext"]["readOnlyRootFilesystem"]
+    policy = by_name["NetworkPolicy", "test-lakebed"]["spec"]
+    assert policy["ingress"][0]["from"] == policy["egress"][0]["to"]
+
+
+def test_a_budget_keeps_the_worker_where_it_is():
+    budget = rendered(podDisruptionBudget__enabled=True)["PodDisruptionBudget"]["spec"]
+    deployment = rendered()["Deployment"]["spec"]
+    assert budget["maxUnavailable"] == 0 and budget["selector"] == deployment["selector"]
 
 
 def test_secrets_are_referred_to_never_written():
@@ -68,7 +116,7 @@ def test_the_worker_serves_with_its_schedule():
     def arguments(**values):
         return pod_of(rendered(**values)["Deployment"])["containers"][0]["args"]
 
-    served = ["lakebed", "serve", "/etc/lakebed/lakebed.toml", "--pool", "lakebed"]
+    served = ["lakebed", "serve", "/etc/lakebed/lakebed.toml", "--pool", "lakebed", "--health"]
     assert arguments() == [*served, "--cron", "0 3 * * *", "--timezone", "Etc/UTC"]
     assert arguments(worker__schedule="", worker__arguments=["--to", "retention"]) == [*served, "--to", "retention"]
 

@@ -66,7 +66,7 @@ def test_the_workers_environment_is_a_configuration(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for name, value in (image_environment() | SERVICES["worker"]["environment"]).items():
         if name.startswith("LAKEBED_"):
-            monkeypatch.setenv(name, value)
+            monkeypatch.setenv(name, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
     settings = load_config()
     assert settings.lake.root == "/lake"
     assert settings.spark.master == "spark://spark-master:7077"

@@ -16,24 +16,12 @@ from lakebed.connectors.version import VERSION
 from lakebed.data_samples.generator import generate_sample_lake
 from tests.flows.lakes import write_mixed_lake
 from tests.flows.processes import lakebed
-from tests.infra.clusters import DRIVER, ENTRY, Killer, Watch, fetched, gate, jars, lost_tasks, submitted
+from tests.infra.clusters import DRIVER, ENTRY, SPARK_WAYS, Killer, Watch, fetched, gate, jars, lost_tasks, submitted
 from tests.services.machine import free_port
 from tests.services.spark_cluster import bare_environment, history_server, spark_cluster
 
 pytestmark = [pytest.mark.spark, pytest.mark.flow, pytest.mark.heavy]
 
-# a small graph, and every stage that has a way through Spark takes it
-SPARK_WAYS = {
-    "LAKEBED_LAKEGRAPH__VALUES_PER_COLUMN": "16",
-    "LAKEBED_SUMMARY__LOCAL_MAX_EDGES": "0",
-    "LAKEBED_SUMMARY__ITERATIONS": "4",
-    "LAKEBED_SUMMARY__FINAL_ITERATIONS": "1",
-    "LAKEBED_EMBEDDINGS__LOCAL_MAX_VALUES": "0",
-    "LAKEBED_EMBEDDINGS__DIM": "16",
-    "LAKEBED_EMBEDDINGS__ROWS_PER_BLOCK": "1000",
-    "LAKEBED_INDEX__SHARD_VECTORS": "100",
-    "LAKEBED_INDEX__MAX_FLAT": "0",
-}
 KILLED = (
     "inventory",
     "containment",
@@ -42,6 +30,7 @@ KILLED = (
     "retention",
     "lakegraph",
     "keys",
+    "topics",
     "summary",
     "embeddings",
     "index",
@@ -134,6 +123,9 @@ def test_on_this_machine_what_was_submitted_stays_and_results_are_apart_from_the
     assert [stage["stage"] for stage in found.json["stages"]] == ["inventory"]
     refused = submitted("local[2]", "run", "--to", "nothing", folder=tmp_path, options=jars(), conf=conf)
     assert refused.status == 2
+    wrong = submitted("spark://127.0.0.1:1", *run[:3], "--artifacts", "none", "--json", folder=tmp_path, options=jars())
+    assert (wrong.status, wrong.json["what"]) == (2, "the cluster's master cannot be reached")
+    assert not (tmp_path / "none").exists()
     bare = submitted("local[2]", *run[:-2], "containment", "--json", folder=tmp_path, conf=conf)
     assert bare.status == 2
     assert "--properties-file" in bare.json["hint"]

@@ -18,7 +18,7 @@ def test_every_stage_requires_only_what_comes_before():
 
 
 def test_to_ends_the_chain():
-    graph = ["lakegraph", "keys", "summary", "embeddings", "index"]
+    graph = ["lakegraph", "keys", "topics", "summary", "embeddings", "index"]
     assert names(chosen_stages()) == ["inventory", "containment", "relations", "retention", *graph]
     assert names(chosen_stages(to="links")) == [*names(chosen_stages()), "links"]
     assert names(chosen_stages(to="inventory")) == ["inventory"]
@@ -109,7 +109,9 @@ def test_the_key_changes_with_what_a_stage_depends_on_and_nothing_else(parquet_l
     assert "inventory" not in changed_by(containment={"semantics": "bag"})
     assert changed_by(retention={"prices": {"storage_per_gb_month": 1.0}}) == {"retention"}
     assert changed_by(lakegraph={"values_per_column": 99}) == {"lakegraph"}
-    assert changed_by(keys={"model": "rule"}) == {"keys"}
+    assert changed_by(keys={"model": "rule"}) == {"keys", "topics"}
+    assert changed_by(keys={"min_chance": 0.5}) == {"keys"}
+    assert changed_by(topics={"min_chance": 0.5}) == {"topics"}
     assert changed_by(summary={"iterations": 3}) == {"summary"}
     assert changed_by(summary={"threads": 3}) == set()
     assert changed_by(embeddings={"dim": 32}) == {"embeddings"}

@@ -90,3 +90,56 @@ def test_progress_is_told_or_not_and_whoever_told_before_goes_on(edges, capfd):
     summarized(edges)
     assert capfd.readouterr().err == ""
     assert shown() is before
+
+
+def test_arrays_in_arrays_out_ids_beside(edges):
+    names, vectors = lakebed.embed(PAIRS, dim=16)
+    assert names.tolist() == ["a", "b", "c", "d", "e"]
+    assert vectors.shape == (5, 16) and vectors.dtype == np.float32
+    of_file = summarized(edges).embed(dim=16).vectors
+    np.testing.assert_allclose(vectors, of_file, atol=1e-4)
+    shuffled = np.array(PAIRS, object)[[3, 1, 0, 2]][:, ::-1]
+    assert np.array_equal(lakebed.embed(shuffled, dim=16).vectors, vectors)
+    numbers = np.array([[10, -7], [10, 20], [20, 10], [20, 20], [99, 99]])
+    names, vectors = lakebed.embed(numbers, dim=8, method="orthogonal")
+    assert names.tolist() == [-7, 10, 20, 99] and np.isfinite(vectors).all() and vectors.any(axis=1).all()
+
+
+def test_weights_of_an_edge_that_stands_there_twice_are_added():
+    once = lakebed.embed(PAIRS, weights=[1, 2, 3, 4], dim=16).vectors
+    twice = [*PAIRS[:3], ("e", "d"), PAIRS[1]]
+    assert np.array_equal(lakebed.embed(twice, weights=[1, 1, 3, 4, 1], dim=16).vectors, once)
+    assert not np.array_equal(lakebed.embed(PAIRS, dim=16).vectors, once)
+    assert np.array_equal(
+        lakebed.embed(PAIRS, weights=np.ones(4), dim=16).vectors, lakebed.embed(PAIRS, dim=16).vectors
+    )
+
+
+WRONG_EDGES = [
+    ([], None, "no edges"),
+    (np.empty((0, 2), int), None, "no edges"),
+    ([1, 2, 3], None, "no edges"),
+    (np.ones((3, 3), int), None, "no edges"),
+    ([[0.5, 1.5]], None, "neither integers nor text"),
+    ([[float("nan"), 1.0]], None, "neither integers nor text"),
+    ([[None, "a"]], None, "neither integers nor text"),
+    (PAIRS, [1, 2, 3], "do not fit"),
+    (PAIRS, [1, 2, float("nan"), 4], "cannot be used"),
+    (PAIRS, [1, 2, 0, 4], "cannot be used"),
+    (PAIRS, [1, 2, float("inf"), 4], "cannot be used"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "weights", "what"), WRONG_EDGES)
+def test_edges_that_are_none(wrong, weights, what):
+    with pytest.raises(lakebed.errors.GraphError, match=what):
+        lakebed.embed(wrong, weights=weights)
+
+
+def test_settings_of_embed_are_those_of_the_section():
+    with pytest.raises(lakebed.errors.ConfigError, match=r"embeddings\.dim"):
+        lakebed.embed(PAIRS, dim=1)
+    with pytest.raises(lakebed.errors.ConfigError, match="neither features nor edge_types"):
+        lakebed.embed(PAIRS, method="orthogonal", features=("x",))
+    with pytest.raises(lakebed.errors.ConfigError, match="no such column"):
+        lakebed.embed(PAIRS, features=("x",))

@@ -1,5 +1,6 @@
 """Holds of the moment and of the run, through the command line, on what 274a0e1 left."""
 
+import fcntl
 import json
 import shutil
 import tarfile
@@ -11,7 +12,7 @@ from lakebed.config import load_config
 from lakebed.connectors.errors import ConfigError
 from lakebed.holds import other_settings
 from lakebed.tasks.retention.config import RetentionConfig
-from tests.flows.processes import lakebed
+from tests.flows.processes import here as lakebed
 
 HOME = Path("/tmp/lakebed-upgrade-274a0e1")  # plans and receipts of the fixture name it
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "upgrade_274a0e1.tar.gz"
@@ -20,11 +21,14 @@ FIXTURE = Path(__file__).parents[1] / "fixtures" / "upgrade_274a0e1.tar.gz"
 @pytest.fixture
 def older():
     """The fixture at its place: two tables in quarantine, one purged, one that its plan would set aside again."""
-    shutil.rmtree(HOME, ignore_errors=True)
-    with tarfile.open(FIXTURE) as packed:
-        packed.extractall(HOME, filter="data")
-    yield HOME
-    shutil.rmtree(HOME)
+    with HOME.with_suffix(".lock").open("w") as lock:
+        # the place is one for all who test on this machine
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(HOME, ignore_errors=True)
+        with tarfile.open(FIXTURE) as packed:
+            packed.extractall(HOME, filter="data")
+        yield HOME
+        shutil.rmtree(HOME)
 
 
 def held(older, *lines):

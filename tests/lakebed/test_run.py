@@ -14,7 +14,7 @@ from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.lease import is_held
 from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import orders, replace_in_place, snapshot, write_mixed_lake, write_parquet_lake
-from tests.flows.processes import lakebed, python
+from tests.flows.processes import LOCAL, UNJUDGED, lakebed, python
 
 NEEDED = {"tables", "unreadable", "distinct_schemas", "schema_edges", "after_min_max", "after_sketches", "proven"}
 NEEDED |= {"coincidental", "stages", "session_start_s", "wall_after_session_s", "peak_driver_bytes"}
@@ -128,7 +128,7 @@ def test_another_config_of_containment_reuses_the_inventory(finished, tmp_path):
     folder, first = finished
     shutil.copytree(folder / "artifacts", tmp_path / "artifacts")
     arguments = ("run", "--lake", folder / "lake", "--artifacts", "artifacts", "--only", "containment", "--json")
-    answer = lakebed(*arguments, folder=tmp_path, LAKEBED_CONTAINMENT__SEMANTICS="bag")
+    answer = lakebed(*arguments, folder=tmp_path, **LOCAL, LAKEBED_CONTAINMENT__SEMANTICS="bag")
     assert answer.status == 0, answer.err
     assert answer.reused == {"inventory": True, "containment": False}
     assert answer.digests["inventory"] == first.digests["inventory"]
@@ -145,12 +145,12 @@ def test_a_changed_file_runs_again_up_to_a_stage(finished, tmp_path):
     shutil.copytree(folder / "artifacts", tmp_path / "artifacts")
     pq.write_table(orders(301), tmp_path / "lake" / "orders.parquet")
     arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory", "--json")
-    answer = lakebed(*arguments, folder=tmp_path)
+    answer = lakebed(*arguments, folder=tmp_path, **LOCAL)
     assert answer.status == 0, answer.err
     assert answer.reused == {"inventory": False}
     assert answer.json["rows"] == 301 + 100 + 120 + 50
     assert "proven" not in answer.json
-    again, started, _ = watched(*arguments, folder=tmp_path)
+    again, started, _ = watched(*arguments, folder=tmp_path, **LOCAL)
     assert again.reused == {"inventory": True} and started == []
 
 
@@ -159,7 +159,7 @@ def test_an_error_of_a_stage_is_typed_and_nothing_is_published(tmp_path):
     lake = write_mixed_lake(tmp_path / "lake")
     before = snapshot(lake)
     arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--strict", "--json")
-    answer = lakebed(*arguments, folder=tmp_path)
+    answer = lakebed(*arguments, folder=tmp_path, **UNJUDGED)
     assert answer.status == 1
     assert answer.json["error"] == "SourceError"
     assert "broken" in answer.json["examples"][0]
@@ -174,7 +174,7 @@ def test_an_error_of_a_stage_is_typed_and_nothing_is_published(tmp_path):
 def test_a_server_that_is_not_there_is_a_typed_error(tmp_path):
     write_parquet_lake(tmp_path / "lake")
     arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory", "--json")
-    answer = lakebed(*arguments, folder=tmp_path, PREFECT_API_URL="http://127.0.0.1:9/api")
+    answer = lakebed(*arguments, folder=tmp_path, **UNJUDGED, PREFECT_API_URL="http://127.0.0.1:9/api")
     assert answer.status == 1
     assert answer.json["error"] == "StageError"
     assert answer.json["value"] == "http://127.0.0.1:9/api"
@@ -258,7 +258,7 @@ def test_an_artifact_that_is_rejected_is_not_reused(tmp_path):
 def test_a_prefect_that_does_not_start_is_a_typed_error(tmp_path):
     write_parquet_lake(tmp_path / "lake")
     arguments = ("run", "--lake", "lake", "--artifacts", "artifacts", "--to", "inventory", "--json")
-    answer = lakebed(*arguments, folder=tmp_path, PREFECT_SERVER_DATABASE_CONNECTION_URL="nonsense://x")
+    answer = lakebed(*arguments, folder=tmp_path, **UNJUDGED, PREFECT_SERVER_DATABASE_CONNECTION_URL="nonsense://x")
     assert answer.status == 1
     assert answer.json["error"] == "StageError", answer.err
     assert "did not start" in answer.json["what"] and "doctor" in answer.json["hint"]

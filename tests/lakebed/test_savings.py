@@ -9,7 +9,7 @@ from lakebed.savings import Amount, figures
 from lakebed.tasks.runtime.prometheus import metrics_text
 from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import write_parquet_lake
-from tests.flows.processes import ONE_KEY
+from tests.flows.processes import LOCAL, ONE_KEY
 from tests.flows.processes import lakebed as verb
 
 FIGURES = ("may_go", "set_aside", "saved")
@@ -34,7 +34,7 @@ def test_what_is_set_aside_is_not_saved_before_it_is_purged(tmp_path):
     options = ("--artifacts", "artifacts", "--config", "c.toml")
 
     def done(*arguments):
-        answer = verb(*arguments, folder=tmp_path)
+        answer = verb(*arguments, folder=tmp_path, **LOCAL)
         assert answer.status == 0, answer.err
         return answer
 

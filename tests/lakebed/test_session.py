@@ -10,7 +10,7 @@ import lakebed
 from lakebed.connectors.errors import ArtifactError, ConfigError, LeaseError, PlanError, SourceError
 from lakebed.tasks.runtime.lease import Lease
 from lakebed.tasks.runtime.progress import Progress, shown
-from tests.flows.processes import lakebed as verb
+from tests.flows.processes import here as verb
 
 DOCUMENTED = ("answers", "graph", "planning", "results", "session")
 
@@ -92,10 +92,10 @@ def test_a_run_takes_the_lease_reuses_and_is_recorded(place, lake, capfd):
     before = shown()
     run = lake.run()
     assert capfd.readouterr().err == "" and shown() is before
-    assert [stage.reused for stage in run.stages] == [True] * 9
+    assert [stage.reused for stage in run.stages] == [True] * 10
     assert lake.status()[0].run_id == run.record.run_id
     assert run.containments()[:] and run.report.endswith("report.html")
-    assert f"run {run.record.run_id}, completed" in run._repr_html_() and "9 StageRow" in repr(run)
+    assert f"run {run.record.run_id}, completed" in run._repr_html_() and "10 StageRow" in repr(run)
     with Lease(lake.artifacts, "another"), pytest.raises(LeaseError):
         lake.run()
     lakebed.open(place / "lake", artifacts=place / "artifacts").run(to="inventory")

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import psutil
 
 from tests.services.machine import free_port
 
-START_S = 120
+START_S = 300
 
 
 @dataclass
@@ -59,11 +60,33 @@ class SparkCluster:
         worker.wait()
         return len(family)
 
+    def start_master(self):
+        """The master, also again after a kill, on the same port; living workers find it by themselves."""
+        port = self.master.rpartition(":")[2]
+        self._start("master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", self.page)
+        if len(self.processes) > 1:
+            self.processes[0] = self.processes.pop()
+
+    def executors(self):
+        """The processes of living executors."""
+        found = (each for worker in self.workers for each in _below(worker.pid))
+        return [each for each in found if _is_executor(each)]
+
+    def mend(self, n_workers):
+        """Starts again what is dead of master and workers; returns when the master counts the workers."""
+        if self.processes[0].poll() is not None:
+            self.start_master()
+        self.processes[1:] = [worker for worker in self.workers if worker.poll() is None]
+        for _ in range(n_workers - len(self.workers)):
+            self.start_worker()
+        self.wait_for_workers(n_workers)
+
     def start_worker(self, *, cores=1, memory="700m", hidden=None):
         """A worker; a folder that is `hidden` looks empty to it and its executors, as one that is not shared."""
         cover = 'mount -t tmpfs none "$0" && exec "$@"'
         before = ["unshare", "-rm", "sh", "-c", cover, str(hidden)] if hidden else []
-        number = len(self.processes)
+        number = next(n for n in itertools.count(len(self.processes)) if not (self.folder / f"work{n}").exists())
+        (self.folder / f"work{number}").mkdir()
         self._start(
             "worker.Worker", "--host", "127.0.0.1", "--cores", cores, "--memory", memory, "--webui-port", 0,
             "--work-dir", self.folder / f"work{number}", self.master, before=before,
@@ -86,6 +109,18 @@ class SparkCluster:
                     [*command, *map(str, arguments)], env=self.environment, stdout=log, stderr=log, cwd=self.folder
                 )
             )
+
+
+def _below(pid):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+def _is_executor(process):
+    with contextlib.suppress(psutil.Error):
+        return "org.apache.spark.executor.CoarseGrainedExecutorBackend" in process.cmdline()
+    return False
 
 
 def java_command(*options):
@@ -138,7 +173,7 @@ def spark_cluster(folder, *, n_workers=2, cores=1, memory="700m", environment=No
     variables |= {"SPARK_HOME": str(Path(pyspark.__file__).parent), "SPARK_SCALA_VERSION": "2.13"}
     cluster = SparkCluster(f"spark://127.0.0.1:{port}", page, variables, Path(folder), tuple(java_options))
     try:
-        cluster._start("master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", page)
+        cluster.start_master()
         for _ in range(n_workers):
             cluster.start_worker(cores=cores, memory=memory)
         cluster.wait_for_workers(n_workers)

@@ -7,8 +7,10 @@ row is a cell: it is null. Row 1 of messages is the file's first row, the header
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from lakebed.connectors.errors import SourceError
@@ -17,9 +19,36 @@ from lakebed.connectors.lake.text.csv_quotes import WORDS, CheckedText, Dialect,
 from lakebed.connectors.lake.text.sniff import SAMPLE_BYTES, CsvShape, sniff_csv
 from lakebed.connectors.lake.text.stream import TextStream, encoding_error
 
+_NUMBER = r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
+
 
 class RowTooLong(Exception):
     """A row that does not fit into a block; reading again with larger blocks may help."""
+
+
+@dataclass
+class CsvLook:
+    """What a file looks like by RFC 4180, which tells the other dialects to try.
+
+    Attributes:
+        delimiter: between cells.
+        has_single_quotes: whether cells in single quotes hold the delimiter.
+        kinds: by place of a column, whether it holds numbers, and whether words; of the last reader that was sure.
+    """
+
+    delimiter: str = ","
+    has_single_quotes: bool = False
+    kinds: dict[int, tuple[bool, bool]] = field(default_factory=dict)
+
+    def note(self, reader: "CsvReader") -> None:
+        """What a reader has found; what it will find of the columns is seen as it reads."""
+        self.delimiter = reader.shape.delimiter
+        self.has_single_quotes = reader.dialect == "rfc" and reader.shape.has_single_quotes
+        self.kinds = reader.kinds
+
+    def numbers(self) -> set[int]:
+        """Places of the columns that hold numbers and no words."""
+        return {place for place, kinds in self.kinds.items() if kinds == (True, False)}
 
 
 class CsvReader:
@@ -45,7 +74,8 @@ class CsvReader:
         is_sure: bool = True,
     ) -> None:
         self._stream, self._config, self._block_bytes = stream, config, block_bytes
-        self._dialect, self._is_sure = dialect, is_sure
+        self.dialect, self._is_sure = dialect, is_sure
+        self.kinds: dict[int, tuple[bool, bool]] = {}
         sample = stream.peek(SAMPLE_BYTES)
         n_blank = len(sample) - len(sample.lstrip(b"\r\n"))
         stream.skip(n_blank)
@@ -62,8 +92,8 @@ class CsvReader:
     def notes(self) -> list[str]:
         """What is said of how the file was read, where it is not plain; complete when it is read."""
         notes = list(self.shape.notes)
-        if self._dialect != "rfc":
-            notes.append(f"quoting: {WORDS[self._dialect]}")
+        if self.dialect != "rfc":
+            notes.append(f"quoting: {WORDS[self.dialect]}")
         if self.n_comments:
             notes.append(f"{self.n_comments} comment lines left out")
         if self.n_ragged:
@@ -88,10 +118,21 @@ class CsvReader:
             for batch in self._open() if self._has_rows() else ():
                 rows = batch.slice(1) if is_first else batch
                 is_first = False
+                self._look_at(rows)
                 yield pa.RecordBatch.from_arrays(rows.columns, schema=self.schema)
             self._check_dialect()
         except pa.ArrowInvalid as error:
             raise self._error(error) from error
+
+    def _look_at(self, rows: pa.RecordBatch) -> None:
+        """Notes what the columns between bars hold, where another dialect may fit too."""
+        if not self._is_sure or self.shape.delimiter != "|":
+            return
+        for place, cells in enumerate(rows.columns):
+            has_numbers, has_words = self.kinds.get(place, (False, False))
+            if not has_words:
+                found = pc.unique(pc.match_substring_regex(cells, _NUMBER)).to_pylist()
+                self.kinds[place] = has_numbers or True in found, False in found
 
     def _has_rows(self) -> bool:
         """Whether anything is left behind a header that was skipped."""
@@ -99,9 +140,9 @@ class CsvReader:
 
     def _check_dialect(self) -> None:
         """A dialect needs its evidence; a TSV whose quoted cells run over lines may have no quoting at all."""
-        if self._dialect == "backslash" and not self._text.n_escapes:
+        if self.dialect == "backslash" and not self._text.n_escapes:
             raise self._odd("quotes that fit no rule")
-        if self._dialect == "rfc" and not self._is_sure and self._text.has_line_breaks:
+        if self.dialect == "rfc" and not self._is_sure and self._text.has_line_breaks:
             raise self._odd("a quoted cell over several lines")
 
     def _odd(self, why: str) -> OddQuotes:
@@ -116,9 +157,9 @@ class CsvReader:
             read_options=csv.ReadOptions(use_threads=False, block_size=self._block_bytes, column_names=names),
             parse_options=csv.ParseOptions(
                 delimiter=self.shape.delimiter,
-                quote_char=quotes.get(self._dialect, '"'),
-                escape_char="\\" if self._dialect == "backslash" else False,
-                newlines_in_values=self._dialect != "none",
+                quote_char=quotes.get(self.dialect, '"'),
+                escape_char="\\" if self.dialect == "backslash" else False,
+                newlines_in_values=self.dialect != "none",
                 ignore_empty_lines=len(names) > 1,
                 invalid_row_handler=self._note_ragged,
             ),
@@ -151,9 +192,16 @@ class CsvReader:
         return SourceError(f"cannot read {path} as CSV", value=message, hint="check the file, or leave it out")
 
 
-def dialects_to_try(delimiter: str, odd: OddQuotes) -> tuple[Dialect, ...]:
+def is_over_lines(odd: OddQuotes) -> bool:
+    """Whether the rule of RFC 4180 holds, but each line may be a row too."""
+    return "several lines" in str(odd.args[2])
+
+
+def dialects_to_try(delimiter: str, odd: OddQuotes, *, has_single_quotes: bool) -> tuple[Dialect, ...]:
     """What to read a file by whose quotes break the rule of RFC 4180."""
-    return other_dialects(delimiter, is_broken="several lines" not in str(odd.args[2]))
+    is_broken = not is_over_lines(odd)
+    dialects = other_dialects(delimiter, is_broken)
+    return (*dialects, "single") if is_broken and has_single_quotes else dialects
 
 
 def _where(message: str) -> str:

@@ -23,6 +23,8 @@ WORDS: dict[Dialect, str] = {
     "none": "no quoting: quotes are characters as all others",
     "single": "single quotes, doubled inside of quotes",
 }
+# delimiters that words seldom hold, so that files of them are often written without quoting
+UNQUOTED = ("\t", "\x01", "|")
 _MAX_CELL_BYTES = 1 << 20
 _QUOTE, _NEWLINE, _RETURN = ord('"'), ord("\n"), ord("\r")
 
@@ -41,14 +43,17 @@ class OddQuotes(Exception):
 
 
 def other_dialects(delimiter: str, is_broken: bool) -> tuple[Dialect, ...]:
-    """What to try where the rule does not hold: TSV is often written without any quoting.
+    """What to try where the rule does not hold: cells between tabs or bars are often written without any quoting.
 
     Args:
         delimiter: of the file.
-        is_broken: False where the rule holds, but a quoted cell of a TSV runs over several lines.
+        is_broken: False where the rule holds, but a quoted cell between UNQUOTED runs over several lines; of bars,
+            `scan.in_its_dialect` weighs both readings.
     """
     if delimiter in ("\t", "\x01"):
         return ("none", "backslash") if is_broken else ("none", "literal")
+    if delimiter in UNQUOTED:
+        return ("literal", "backslash", "none") if is_broken else ()
     return ("literal", "backslash")
 
 
@@ -133,7 +138,7 @@ class CheckedText:
             wrong = [int(where[~fits][0]) for where, fits in ((opening, is_right), (ends, is_closed)) if not fits.all()]
             why = "a quote inside of a cell" if min(wrong) in opening else "text after a closing quote"
             raise self._odd(why, min(wrong), data[max(0, min(wrong) - 30) : min(wrong) + 30])
-        if self.delimiter in ("\t", "\x01") and not self.has_line_breaks:
+        if self.delimiter in UNQUOTED and not self.has_line_breaks:
             breaks = np.flatnonzero(block == _NEWLINE)
             self.has_line_breaks = bool(((np.searchsorted(places, breaks) + self._is_inside) % 2 == 1).any())
         self._is_open_end = len(ends) < len(closing)
@@ -169,7 +174,7 @@ def _pattern(dialect: Dialect, delimiter: str) -> "re.Pattern[bytes] | None":
     bare = rb"[^%s\r\n]" % re.escape(delimiter.encode())
     cells = {
         "literal": rb'(?:"(?:[^"]++|"")*+"|(?!")%s*+)' % bare,
-        "backslash": rb'(?:"(?:[^"\\]++|\\")*+"|(?:(?!["\\])%s)*+)' % bare,
+        "backslash": rb'(?:"(?:[^"\\]++|\\["\\])*+"|(?:(?!["\\])%s)*+)' % bare,
         "single": rb"(?:'(?:[^']++|'')*+'|(?!')%s*+)" % bare,
     }
     return re.compile(rb"(?:%s%s)*+" % (cells[dialect], end)) if dialect in cells else None

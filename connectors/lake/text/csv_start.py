@@ -8,13 +8,16 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from lakebed.connectors.lake.text.csv_quotes import Dialect
 
 N_SAMPLE_ROWS = 500
 DELIMITERS = (",", ";", "\t", "|", "\x01")
+# that no words hold
+_SURE_DELIMITERS = ("\t", "\x01")
 MAX_LINES_BEFORE = 30
 # characters of a text that tell its delimiter
 _LOOKED_AT = 1 << 17
@@ -33,6 +36,7 @@ class Start:
     skipped: str = ""
     has_comments: bool = False
     notes: tuple[str, ...] = ()
+    has_titles: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ class _Cut:
     score: tuple[float, int, bool]
 
 
-def find_start(text: str, is_whole: bool, path: str, given: str = "", dialect: Dialect = "rfc") -> Start:
+def find_start(
+    text: str, is_whole: bool, path: str, given: str = "", dialect: Dialect = "rfc", *, may_have_titles: bool = True
+) -> Start:
     """Where the rows begin.
 
     The delimiter is the one that cuts most rows into as many cells as the first; ties go to the one that gives more
@@ -56,6 +62,7 @@ def find_start(text: str, is_whole: bool, path: str, given: str = "", dialect: D
         path: whose ending may tell the delimiter.
         given: the delimiter that the config sets; empty where it is to be found.
         dialect: how cells are quoted.
+        may_have_titles: False where there is no header, since only a header tells a title from a row.
     """
     text = text[:_LOOKED_AT]
     is_whole = is_whole and len(text) < _LOOKED_AT
@@ -64,16 +71,18 @@ def find_start(text: str, is_whole: bool, path: str, given: str = "", dialect: D
     own = _own_delimiter(path)
     found: tuple[str, _Cut] | None = None
     for delimiter in [given] if given else DELIMITERS:
-        cut = _cut(text, delimiter, is_whole, dialect, is_own=delimiter == own)
+        cut = _cut(text, delimiter, is_whole, dialect, is_own=delimiter == own, may_have_titles=may_have_titles)
         if cut and (found is None or cut.score > found[1].score):
             found = delimiter, cut
     if found is None and not given and _is_cut_by_blanks(text, is_whole):
-        found = " ", _Cut("", False, (1.0, 2, False))
+        return Start(" ", notes=("cells are cut by single blanks",))
     if found is None:
         plain = _comments(text, lambda line: True) if "\n" in text else ""
         return Start(given or own or ",", plain, bool(plain), _notes(plain, has_comments=True))
     delimiter, cut = found
-    return Start(delimiter, cut.skipped, cut.has_comments, _notes(cut.skipped, has_comments=cut.has_comments))
+    has_titles = bool(cut.skipped) and not cut.has_comments
+    notes = _notes(cut.skipped, has_comments=cut.has_comments)
+    return Start(delimiter, cut.skipped, cut.has_comments, notes, has_titles)
 
 
 def sample_rows(text: str, delimiter: str, is_whole: bool, dialect: Dialect = "rfc") -> list[list[str]]:
@@ -100,7 +109,9 @@ def _reader(text: str, delimiter: str, dialect: Dialect) -> Iterator[list[str]]:
     return csv.reader(lines, delimiter=delimiter, quotechar="'" if dialect == "single" else '"')
 
 
-def _cut(text: str, delimiter: str, is_whole: bool, dialect: Dialect, *, is_own: bool) -> _Cut | None:
+def _cut(
+    text: str, delimiter: str, is_whole: bool, dialect: Dialect, *, is_own: bool, may_have_titles: bool
+) -> _Cut | None:
     """How a delimiter cuts a text into rows; None where it does not."""
     rows = sample_rows(text, delimiter, is_whole, dialect)
     if not rows:
@@ -113,7 +124,7 @@ def _cut(text: str, delimiter: str, is_whole: bool, dialect: Dialect, *, is_own:
         rest = sample_rows(text[len(comments) :], delimiter, is_whole, dialect)
         if rest and len(rest[0]) == usual:
             return _Cut(comments, True, (_share(rest, usual), usual, is_own))
-    titles = _titles(text, rows, delimiter, dialect)
+    titles = _titles(text, rows, delimiter, dialect) if may_have_titles else ""
     if titles:
         rest = sample_rows(text[len(titles) :], delimiter, is_whole, dialect)
         return _Cut(titles, False, (1.0, len(rest[0]), is_own))
@@ -132,7 +143,7 @@ def _comments(text: str, is_other: Callable[[str], bool]) -> str:
     """The comment and blank lines at the beginning; a line that is a row, as a header after a `#`, ends them."""
     end = 0
     has_comment = False
-    for line in text.splitlines(keepends=True)[:MAX_LINES_BEFORE]:
+    for line in islice(lines_of(text), MAX_LINES_BEFORE):
         if line.strip() and not (line.startswith("#") and (line.startswith("# ") or is_other(line))):
             break
         has_comment |= line.startswith("#")
@@ -148,20 +159,48 @@ def _titles(text: str, rows: list[list[str]], delimiter: str, dialect: Dialect) 
     header, body = rows[n_titles], rows[n_titles + 1 :]
     if not body or any(len(row) != len(header) for row in body) or not all(header) or len(set(header)) < len(header):
         return ""
-    is_padded = all(len(row) == len(header) and row[0] for row in rows[:n_titles])
-    if not is_padded and any(len(row) > 1 for row in rows[:n_titles]):
+    if not _may_be_titles(rows[:n_titles], len(header)) or any(_NUMBER.fullmatch(cell) for cell in header):
         return ""
-    has_numbers = any(all(_NUMBER.fullmatch(row[i]) for row in body) for i in range(len(header)))
-    if not has_numbers or any(_NUMBER.fullmatch(cell) for cell in header):
+    if not (_has_numbers(body, len(header)) or _are_apart(rows[:n_titles], len(header), delimiter)):
         return ""
     end, left = 0, n_titles
-    for line in text.splitlines(keepends=True):
-        if not line.strip() or left:
-            left -= bool(line.strip())
-            end += len(line)
-        else:
+    for line in lines_of(text):
+        is_row = bool(line.strip("\r\n"))
+        if is_row and not left:
             break
+        left -= is_row
+        end += len(line)
     return text[:end]
+
+
+def _may_be_titles(rows: Sequence[Sequence[str]], n_cells: int) -> bool:
+    """Whether rows are one cell each, in one line: alone, or padded to the cells of the others, as Excel does."""
+    return all(
+        (len(row) == 1 or (len(row) == n_cells and (row[0] or not any(row)))) and not re.search("[\r\n]", row[0])
+        for row in rows
+    )
+
+
+def _has_numbers(body: Sequence[Sequence[str]], n_cells: int) -> bool:
+    """Whether a column holds nothing but numbers and empty cells."""
+    columns = ([row[i] for row in body if row[i]] for i in range(n_cells))
+    return any(cells and all(map(_NUMBER.fullmatch, cells)) for cells in columns)
+
+
+def _are_apart(titles: Sequence[Sequence[str]], n_cells: int, delimiter: str) -> bool:
+    """What tells titles above a table of words: an empty padded row below words, or cells that are cut for certain.
+
+    An empty row alone tells nothing: rows may be empty.
+    """
+    if any(map(any, titles)) and any(len(row) > 1 and not any(row) for row in titles):
+        return True
+    has_words = any(map(any, titles)) and all(" " in row[0].strip() for row in titles if any(row))
+    return has_words and (delimiter in _SURE_DELIMITERS or (delimiter != "," and n_cells > 2))
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """The lines of a text with their ends: only line feeds and carriage returns end one."""
+    return iter(io.StringIO(text, newline=""))
 
 
 def _cells(line: str, delimiter: str, dialect: Dialect) -> list[str]:
@@ -172,12 +211,18 @@ def _cells(line: str, delimiter: str, dialect: Dialect) -> list[str]:
 
 
 def _is_cut_by_blanks(text: str, is_whole: bool) -> bool:
-    """Whether single blanks cut all rows into equally many cells, with numbers in one column and no word of two."""
+    """Whether single blanks cut all rows into equally many cells, and these are no words of one cell.
+
+    A word beside a number may be an address, two numbers below one name a telephone: what speaks for several columns is
+    numbers in two of them or cells in quotes, and a name for each, or for each but the first of three.
+    """
     rows = sample_rows(text, " ", is_whole)
     if len(rows) < 3 or len(rows[1]) < 2 or any(len(row) != len(rows[1]) or not all(row) for row in rows[1:]):
         return False
-    has_numbers = any(all(_NUMBER.fullmatch(row[i]) for row in rows[1:]) for i in range(len(rows[1])))
-    return has_numbers and len(rows[0]) in (len(rows[1]), len(rows[1]) - 1) and all(rows[0])
+    n_cells, n_names = len(rows[1]), len(rows[0])
+    n_numbers = sum(all(_NUMBER.fullmatch(row[i]) for row in rows[1:]) for i in range(n_cells))
+    is_sure = n_numbers > 1 or (n_numbers == 1 and '" ' in text)
+    return is_sure and (n_names == n_cells or 1 < n_names == n_cells - 1) and all(rows[0])
 
 
 def _notes(skipped: str, *, has_comments: bool) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Profiles of staged columns: block by block, which types still fit, with their bounds and nulls."""
 
 from collections.abc import Iterable
-from typing import get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,12 +11,12 @@ from lakebed.connectors.lake.text.renderings import FLOATS, decimal_rendering
 from lakebed.connectors.lake.text.types import (
     CANDIDATE_TYPES,
     MAX_SAFE_INTEGER,
-    Fractions,
     cast_staged,
+    has_form,
     is_plain_form,
     parse_canonical,
     survives_as_float,
-    timestamp_form,
+    timestamp_forms,
 )
 
 
@@ -62,6 +61,7 @@ class ColumnProfile:
         self._bounds: dict[StagedCast, Bounds | None] = {}
         self._form = ""
         self._forms: list[str] = []
+        self._has_left_out_forms = False
         self._n_nulls = 0
         self._n_rows = 0
         self._has_values = False
@@ -141,8 +141,10 @@ class ColumnProfile:
         """What the first cell says of forms that the others must have."""
         if "timestamp" in self._types:
             # fractions of one length, or as some write them, without zeros at their ends, the simplest first
-            forms = [timestamp_form(cell, fractions) for fractions in get_args(Fractions)]
-            self._forms = [form for form in forms if form and (not self._is_canonical or is_plain_form(form))]
+            forms = [form for form in timestamp_forms(cell) if not self._is_canonical or is_plain_form(form)]
+            # local times are rare, and cost the most
+            self._forms = [form for form in forms if self._is_thorough or "@" not in form]
+            self._has_left_out_forms = len(self._forms) < len(forms)
         if "decimal" in self._types:
             place = self._types.index("decimal")
             name = decimal_rendering(cell)
@@ -152,7 +154,9 @@ class ColumnProfile:
 
     def _parsed(self, cells: pa.Array, type_: StagedCast) -> tuple[StagedCast, pa.Array | None]:
         if type_ == "timestamp":
-            self._forms = [form for form in self._forms if pc.all(pc.match_substring_regex(cells, form)).as_py()]
+            self._forms = [form for form in self._forms if has_form(cells, form)]
+            if not self._forms and self._has_left_out_forms:
+                raise Unsettled
             self._form = self._forms[0] if self._forms else ""
         values = parse_canonical(cells, type_, self._form)
         if values is not None or not type_.startswith("decimal:") or type_.endswith("w"):

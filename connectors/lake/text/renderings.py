@@ -128,8 +128,10 @@ def render(values: pa.Array, name: str) -> pa.Array | None:
 
 def _parse_decimal(cells: pa.Array, name: str) -> pa.Array | None:
     type_ = rendered_type(name)
-    scale = type_.scale if type_ is not None else 0
-    pattern = rf"^-?(?:0|[1-9][0-9]*)\.[0-9]{{{scale}}}$" if scale else r"^(?:0|-?[1-9][0-9]*)$"
+    scale, precision = (type_.scale, type_.precision) if type_ is not None else (0, 0)
+    # Arrow's cast wraps, without a word, what has more digits than the type
+    whole = rf"[1-9][0-9]{{0,{max(0, precision - scale - 1)}}}"
+    pattern = rf"^-?(?:0|{whole})\.[0-9]{{{scale}}}$" if scale else rf"^(?:0|-?{whole})$"
     if not pc.all(pc.match_substring_regex(cells, pattern)).as_py():
         return None
     values = pc.cast(cells, type_)

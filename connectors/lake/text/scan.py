@@ -10,7 +10,7 @@ from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.config import ColumnType, TextConfig
 from lakebed.connectors.lake.isolated import alive
 from lakebed.connectors.lake.leaves import Leaf, batch_leaves, path_of, schema_leaves
-from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong, dialects_to_try
+from lakebed.connectors.lake.text.csv_lines import CsvLook, CsvReader, RowTooLong, dialects_to_try, is_over_lines
 from lakebed.connectors.lake.text.csv_quotes import Dialect, OddQuotes
 from lakebed.connectors.lake.text.encodings import SAMPLE_BYTES, guess_encoding
 from lakebed.connectors.lake.text.json_exact import NotOneALine
@@ -91,30 +91,61 @@ def _odd_lines(root: str, path: str) -> bytes:
 
 
 def _scan_csv(root: str, path: str, out_path: str, config: TextConfig, overrides: Mapping[str, ColumnType]) -> TextScan:
-    """Reads by RFC 4180; where the file breaks it, by the first other dialect that all of the file fits."""
-    job = _CsvJob(root, path, out_path, config, overrides)
+    return in_its_dialect(_CsvJob(root, path, out_path, config, overrides).scan)
+
+
+def in_its_dialect(read: Callable[[Dialect, bool, CsvLook], T]) -> T:
+    """Reads by RFC 4180; where the file breaks it, by the first other dialect that all of the file fits.
+
+    Args:
+        read: by a dialect, sure of it or not, noting what the file looks like.
+
+    Raises:
+        SourceError: what `read` raises by RFC 4180, where no dialect fits.
+    """
+    look = CsvLook()
     try:
-        return job.scan("rfc")
+        return read("rfc", False, look)
     except OddQuotes as odd:
-        for dialect in dialects_to_try(job.delimiter, odd):
+        if look.delimiter == "|" and is_over_lines(odd):
+            return _between_bars(read, look)
+        for dialect in dialects_to_try(look.delimiter, odd, has_single_quotes=look.has_single_quotes):
             try:
-                return job.scan(dialect)
+                return read(dialect, True, look)
             except SourceBusyError:
                 raise
             except (OddQuotes, SourceError):
                 continue
-        if "several lines" in str(odd.args[2]):
-            return job.scan("rfc", is_sure=True)
+        if is_over_lines(odd):
+            return read("rfc", True, look)
         raise odd.error from odd
     except SourceError as error:
-        if isinstance(error, SourceBusyError) or not job.has_single_quotes:
+        if isinstance(error, SourceBusyError) or not look.has_single_quotes:
             raise
         try:
-            return job.scan("single")
+            return read("single", True, look)
         except SourceBusyError:
             raise
         except (OddQuotes, SourceError):
             raise error from None
+
+
+def _between_bars(read: Callable[[Dialect, bool, CsvLook], T], look: CsvLook) -> T:
+    """Reads what fits RFC 4180 with cells over several lines: by it, or without quoting, each line as a row.
+
+    Lines of a cell seem to be rows where they hold as many bars, but hardly where rows have their numbers. So each
+    line is a row only if there are columns of numbers, and each of them stays one.
+    """
+    try:
+        read("none", True, look)
+    except SourceBusyError:
+        raise
+    except (OddQuotes, SourceError):
+        return read("rfc", True, look)
+    by_lines = look.numbers()
+    found = read("rfc", True, look)
+    numbers = look.numbers()
+    return read("none", True, look) if numbers and numbers <= by_lines else found
 
 
 @dataclass
@@ -126,11 +157,9 @@ class _CsvJob:
     out_path: str
     config: TextConfig
     overrides: Mapping[str, ColumnType]
-    delimiter: str = ","
-    has_single_quotes: bool = False
     is_thorough: bool = False
 
-    def scan(self, dialect: Dialect, *, is_sure: bool = False) -> TextScan:
+    def scan(self, dialect: Dialect, is_sure: bool, look: CsvLook) -> TextScan:
         """Reads the file once.
 
         Raises:
@@ -139,7 +168,7 @@ class _CsvJob:
         block_bytes = BLOCK_BYTES
         while True:
             try:
-                return self._scan_blocks(dialect, block_bytes, is_sure)
+                return self._scan_blocks(dialect, block_bytes, is_sure, look)
             except Unsettled:
                 self.is_thorough = True
             except RowTooLong as error:
@@ -148,11 +177,10 @@ class _CsvJob:
                 if block_bytes > MAX_ROW_BYTES:
                     raise _too_long(self.path) from error
 
-    def _scan_blocks(self, dialect: Dialect, block_bytes: int, is_sure: bool) -> TextScan:
+    def _scan_blocks(self, dialect: Dialect, block_bytes: int, is_sure: bool, look: CsvLook) -> TextScan:
         with TextStream(self.root, self.path, self.config.encoding) as stream:
-            reader = CsvReader(stream, self.config, block_bytes, dialect, is_sure=is_sure or dialect != "rfc")
-            self.delimiter = reader.shape.delimiter
-            self.has_single_quotes = dialect == "rfc" and reader.shape.has_single_quotes
+            reader = CsvReader(stream, self.config, block_bytes, dialect, is_sure=is_sure)
+            look.note(reader)
             leaves = schema_leaves(reader.schema)
             profiles = _profiles(
                 leaves, ["csv"] * len(leaves), self.overrides, self.path, self.config, self.is_thorough

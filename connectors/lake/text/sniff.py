@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.config import TextConfig
 from lakebed.connectors.lake.text.csv_quotes import Dialect, has_single_quotes
-from lakebed.connectors.lake.text.csv_start import N_SAMPLE_ROWS, find_start, sample_rows
+from lakebed.connectors.lake.text.csv_start import N_SAMPLE_ROWS, Start, find_start, lines_of, sample_rows
 
 SAMPLE_BYTES = 1 << 20
 _NULL_WORDS = {"", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "\\n", "#n/a", "missing"}
@@ -66,12 +66,14 @@ def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig, dial
         dialect: how cells are quoted.
     """
     text = sample.decode("utf-8", errors="replace")
-    start = find_start(text, is_whole, path, _set_delimiter(config), dialect)
-    text, delimiter = text[len(start.skipped) :], start.delimiter
-    rows = sample_rows(text, delimiter, is_whole, dialect)
-    first = rows[0] if rows else [""]
-    has_header = config.header == "yes" or (config.header == "auto" and is_header(first, rows[1:]))
-    names = tuple(cell if has_header and cell else f"c{n}" for n, cell in enumerate(first, start=1))
+    may_have_titles = config.header != "no"
+    start = find_start(text, is_whole, path, _set_delimiter(config), dialect, may_have_titles=may_have_titles)
+    delimiter = start.delimiter
+    rows = sample_rows(text[len(start.skipped) :], delimiter, is_whole, dialect)
+    start, rows, has_header = _with_header(start, rows, config, dialect)
+    text, first = text[len(start.skipped) :], rows[0] if rows else [""]
+    given = frozenset(first if has_header else ())
+    names = tuple(cell if has_header and cell else _free_name(n, given) for n, cell in enumerate(first, start=1))
     shape = CsvShape(delimiter, has_header, names, tuple(first), *_style(text, delimiter))
     shape = replace(
         shape,
@@ -80,17 +82,48 @@ def sniff_csv(sample: bytes, is_whole: bool, path: str, config: TextConfig, dial
         has_single_quotes=has_single_quotes(sample[: 1 << 16], delimiter),
         notes=start.notes,
     )
-    return _with_other_header(shape, rows, text) if has_header else shape
+    return _with_other_header(shape, rows, text, dialect) if has_header else shape
 
 
-def _with_other_header(shape: CsvShape, rows: Sequence[Sequence[str]], text: str) -> CsvShape:
+def _free_name(n: int, given: frozenset[str]) -> str:
+    """The name of the n-th column, which has none: c1, c2, …; a column that is called so keeps its own."""
+    name = f"c{n}"
+    while name in given:
+        name += "_"
+    return name
+
+
+def _with_header(
+    start: Start, rows: list[list[str]], config: TextConfig, dialect: Dialect
+) -> tuple[Start, list[list[str]], bool]:
+    """Where rows begin, the rows, and whether the first is their header.
+
+    Below titles it is, or they were none. Of rows that have none, the last comment line is the header if it has a word
+    for each column, as numpy writes it.
+    """
+    if config.header == "no" or start.has_titles or is_header(rows[0] if rows else [""], rows[1:]):
+        return start, rows, config.header != "no"
+    lines = list(lines_of(start.skipped)) if start.has_comments and rows else []
+    header = sample_rows(lines[-1], start.delimiter, True, dialect) if lines else []
+    is_named = len(header) == 1 and len(header[0]) == len(rows[0]) > 1 and is_header(header[0], rows)
+    if not is_named or any(" " in cell.lstrip("#").strip() for cell in header[0]):
+        return start, rows, config.header == "yes"
+    notes = ("the last comment line names the columns",)
+    return replace(start, skipped="".join(lines[:-1]), notes=notes), [*header, *rows], True
+
+
+def _with_other_header(shape: CsvShape, rows: Sequence[Sequence[str]], text: str, dialect: Dialect) -> CsvShape:
     """Rows with one cell more than the header: a first column without a name (as R writes), or an empty last one."""
     n_names, body = len(shape.first), rows[1:]
-    if n_names < 2 or not body or any(len(row) != n_names + 1 for row in body) or '"' in text.partition("\n")[0]:
+    if n_names < 2 or not body or any(len(row) != n_names + 1 for row in body):
         return shape
-    line = text[: text.index("\n") + 1]
+    line = next(lines_of(text))
+    is_one_line = sample_rows(line, shape.delimiter, True, dialect) == [list(shape.first)]
+    if not is_one_line or (shape.has_single_quotes and dialect != "single"):
+        return shape
     is_trailing = all(not row[-1] for row in body)
-    names = (*shape.names, f"c{n_names + 1}") if is_trailing else ("c1", *shape.names)
+    given = frozenset(shape.first)
+    names = (*shape.names, _free_name(n_names + 1, given)) if is_trailing else (_free_name(1, given), *shape.names)
     what = "the rows end in a delimiter" if is_trailing else "the header lacks the name of the first column"
     return replace(
         shape,
@@ -128,24 +161,29 @@ def is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
 
     Each column votes. For a header: the body is typed (numbers, dates, times, booleans) under a name that is not so
     typed (and is no word for null); or the name is empty over numbers that count the rows. Against: the name is typed
-    as the body is, but for names that are years, or that count on, beside names of words. One vote for it decides; else
-    one against. Where no column votes, as in a table of words, the row is a header unless its cells are typed, come
-    again in their own columns all of them, or come again in the row and below it.
+    as the body is, but for names that are years, or that count on, beside names of words. One vote for it decides, or
+    names that count all columns (0, 1, 2, as pandas does) where the body is of other kinds; else one against. Where no
+    column votes, as in a table of words, the row is a header unless its cells are typed (but over words alone), come
+    again in their own columns all of them, or come again in the row and below it. Rows that are the first one again, as
+    in files that were put together, have no vote.
     """
-    columns = [[row[i] for row in body if i < len(row)] for i in range(len(first))]
+    others = [row for row in body if list(row) != list(first)]
+    columns = [[row[i] for row in others if i < len(row)] for i in range(len(first))]
     has_words = any(cell.strip() and not _kind(cell) for cell in first)
     counting = _counting(first) if has_words else set()
     votes = [
         _vote(i, cell, values, has_words=has_words, is_counting=i in counting)
         for i, (cell, values) in enumerate(zip(first, columns, strict=True))
     ]
-    if any(vote > 0 for vote in votes):
+    if any(vote > 0 for vote in votes) or _counts_columns(first, columns):
         return True
     if any(vote < 0 for vote in votes):
         return False
     names = [(cell, values) for cell, values in zip(first, columns, strict=True) if not _is_null(cell)]
-    if not names or all(_kind(cell) for cell, _ in names) or list(first) in [list(row) for row in body]:
+    if not names or len(others) < len(body):
         return False
+    if all(_kind(cell) for cell, _ in names):
+        return len(names) > 1 and len(others) > 1 and all(map(_are_words, columns))
     comes_again = [cell in values for cell, values in names]
     is_twice = len({cell for cell, _ in names}) < len(names)
     return not all(comes_again) and not (is_twice and (any(comes_again) or not body))
@@ -177,6 +215,20 @@ def _counting(first: Sequence[str]) -> set[int]:
             a, b, c = map(int, part)
             places |= {i, i + 1, i + 2} if b - a == c - b == 1 else set()
     return places
+
+
+def _counts_columns(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Whether names are the numbers of their columns, from 0, over a column of words or over no integers at all."""
+    if len(first) < 2 or list(first) != [str(i) for i in range(len(first))] or not all(columns):
+        return False
+    has_integers = any(_kind(value) == "int" for values in columns for value in values)
+    return not has_integers or any(len(values) > 1 and _are_words(values) for values in columns)
+
+
+def _are_words(values: Sequence[str]) -> bool:
+    """Whether there are values, and all of them are words."""
+    kinds = {_kind(value) for value in values if not _is_null(value)}
+    return kinds == {""}
 
 
 def _counts_rows(values: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ typing it: `00501`, `1.0`, `1e5`, `-0` and ` 1` stay text. All of it works on wh
 
 import re
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -48,6 +48,14 @@ _FRACTIONS: dict[str, str] = {
     "trimmed": r"(?:\.[0-9]{0,5}[1-9])?",
     "grouped": r"(?:\.(?:[0-9]{3})?(?:[0-9]{2}[1-9]|[0-9][1-9]0|[1-9]00))?",
 }
+# a column of local times has two offsets a year, which some zone of these must explain
+_ZONES = (
+    *("Europe/London", "Europe/Berlin", "Europe/Athens", "Europe/Moscow", "Europe/Istanbul", "Asia/Jerusalem"),
+    *("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Anchorage"),
+    *("America/Halifax", "America/St_Johns", "America/Sao_Paulo", "America/Santiago", "America/Mexico_City"),
+    *("Australia/Sydney", "Australia/Adelaide", "Pacific/Auckland", "Africa/Cairo", "Africa/Casablanca", "Asia/Tehran"),
+)
+_OFFSET = re.compile(r"[+-][0-9]{2}(:?)([0-9]{2})?")
 _MIN_DAY = -719162  # 0001-01-01, the first day that Python's dates have
 _MIN_MICROSECOND = _MIN_DAY * 86_400_000_000
 
@@ -95,6 +103,40 @@ def timestamp_form(cell: str, fractions: Fractions = "fixed") -> str:
     seconds = ":[0-9]{2}" if re.match(r".{16}:", cell) else ""
     fraction = _FRACTIONS.get(fractions) or _fraction(match[2] or "")
     return f"^{digits}{seconds}{fraction}{re.escape(match[3] or '')}$"
+
+
+def timestamp_forms(cell: str) -> list[str]:
+    """The forms that a column of timestamps may have whose first cell is this one, the simplest first.
+
+    Behind those of one offset come those of a named zone, whose offsets change: a form, `@`, and the zone.
+    """
+    forms = [form for fractions in get_args(Fractions) if (form := timestamp_form(cell, fractions))]
+    match = _TIMESTAMP.fullmatch(cell)
+    offset = match and match[3] and _OFFSET.fullmatch(match[3])
+    if not offset:
+        return forms
+    shape = rf"[+-][0-9]{{2}}{offset[1]}" + ("[0-9]{2}" if offset[2] else "")
+    local = [form.removesuffix(f"{re.escape(offset[0])}$") + f"{shape}$" for form in forms]
+    return [*forms, *(f"{form}@{zone}" for zone in _ZONES for form in local)]
+
+
+def has_form(cells: pa.Array, form: str) -> bool:
+    """Whether every cell is of a form of timestamps; of a named zone also by its offset."""
+    pattern, _, zone = form.partition("@")
+    if not pc.all(pc.match_substring_regex(cells, pattern), min_count=0).as_py():
+        return False
+    # most zones are out with the first cells
+    return not zone or all(_are_local(cells.slice(0, n_cells), zone) for n_cells in (64, len(cells)))
+
+
+def _are_local(cells: pa.Array, zone: str) -> bool:
+    """Whether each cell has the offset that the zone had then."""
+    try:
+        told = pc.cast(pc.replace_substring_regex(cells, _ZONE, ""), pa.timestamp("us"))
+        due = pc.local_timestamp(pc.cast(_instants(cells), pa.timestamp("us", zone)))
+    except pa.ArrowInvalid:
+        return False
+    return bool(told.equals(due))
 
 
 def is_plain_form(form: str) -> bool:
@@ -224,7 +266,7 @@ def _parse_date(cells: pa.Array, _form: str) -> pa.Array | None:
 
 
 def _parse_timestamp(cells: pa.Array, form: str) -> pa.Array | None:
-    if not form or not pc.all(pc.match_substring_regex(cells, form)).as_py():
+    if not form or not has_form(cells, form):
         return None
     values = _instants(cells).cast(pa.timestamp("us"))
     return values if pc.min(values.cast(pa.int64())).as_py() >= _MIN_MICROSECOND else None

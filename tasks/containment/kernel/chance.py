@@ -77,7 +77,7 @@ def edge_chance(columns: Float64, n_parent_distinct: int, parent_values: Float64
     return Chance(float(np.exp(log_chance)), tuple(float(value) for value in columns), float(np.exp(log_density)))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _column_chances(columns, token, kind, bounds, rivals, indptr, hashes, level):  # type: ignore[no-untyped-def]
     """`rivals` are the columns by kind: numbers, first place of each kind, tokens, bounds (4, n)."""
     order, starts, their_token, theirs = rivals
@@ -104,7 +104,7 @@ def _column_chances(columns, token, kind, bounds, rivals, indptr, hashes, level)
     return chances
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _contains(mine, other, indptr, hashes, level):  # type: ignore[no-untyped-def]
     """1 where every sampled value of `mine` is a sampled value of `other`, at the coarser of their levels."""
     shift = max(level[mine], level[other])

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from lakebed.tasks.containment.kernel.asked import Columns, asked_sets
 from lakebed.tasks.containment.kernel.chance import ValueSketches, column_chances
 from lakebed.tasks.containment.kernel.min_max import ColumnBounds, refute_pairs, survey
 from lakebed.tasks.containment.kernel.proof import HashRows, compare_pairs
@@ -14,6 +15,8 @@ def compile_kernels() -> None:
     """Compiles every kernel for the types it is called with, or loads it from the disk cache."""
     bounds = two_tables(np.zeros(2, np.int32))
     groups = group_schemas(bounds.indptr, bounds.token)
+    one_column = Columns(bounds.token[:1], bounds.token[:1], bounds.token[:0], 1)
+    asked_sets([one_column], [one_column], 1)
     found = survey(groups, schema_edges(groups), bounds, is_bag=False, max_pairs=8)
     refute_pairs(bounds, found.children, found.parents, is_bag=False)
     ids, hashes = np.arange(2, dtype=np.int32), np.zeros((2, 2), np.uint64)

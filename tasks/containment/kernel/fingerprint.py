@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakebed.tasks.encoding.cells import value_is_null
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.encoding.hashes import (
     SAMPLE_KEY,
     add_cells,
@@ -100,7 +101,7 @@ class TableHasher:
     def value_sketches(self) -> dict[str, ValueSketch]:
         """The value sample of each column."""
         return {
-            token: ValueSketch(np.unique(np.concatenate(parts)), self._n_nulls[token])
+            token: ValueSketch(distinct(np.concatenate(parts)), self._n_nulls[token])
             for token, parts in self._values.items()
         }
 
@@ -117,10 +118,10 @@ class TableHasher:
     def _add_values(self, token: str, cells: Cells, level: int) -> None:
         hashes = value_hashes(cells.values, cells.null_depth, SAMPLE_KEY)
         is_null = value_is_null(cells.values)
-        kept = hashes[~is_null]
+        is_kept = ~is_null
         if level:
-            kept = kept[kept >> np.uint64(64 - level) == 0]
-        self._values.setdefault(token, []).append(np.unique(kept))
+            is_kept &= hashes >> np.uint64(64 - level) == 0
+        self._values.setdefault(token, []).append(distinct(hashes[is_kept]))
         self._n_nulls[token] = self._n_nulls.get(token, 0) + int(is_null.sum())
 
 

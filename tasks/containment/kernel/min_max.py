@@ -156,7 +156,7 @@ def _arrays(bounds: ColumnBounds) -> tuple[NDArray[np.generic], ...]:
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _survey(child_schemas, parent_schemas, table_indptr, tables, left_out, arrays, is_bag, max_pairs):  # type: ignore[no-untyped-def]
     children = np.empty(1024, np.int32)
     parents = np.empty(1024, np.int32)
@@ -203,7 +203,7 @@ def _survey(child_schemas, parent_schemas, table_indptr, tables, left_out, array
     return n_pairs, children[:n_listed].copy(), parents[:n_listed].copy(), roles[:n_roles].copy()
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _parent_bounds(candidates, positions, arrays):  # type: ignore[no-untyped-def]
     """Lower minima and upper maxima of the parents' columns; an unknown one refutes nothing."""
     indptr, bounds = arrays[0], arrays[5]
@@ -217,7 +217,7 @@ def _parent_bounds(candidates, positions, arrays):  # type: ignore[no-untyped-de
     return low, high
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _are_plain(tables, positions, reference, arrays):  # type: ignore[no-untyped-def]
     """Tables of which bounds tell all: rows, no nulls, ranges of files, value sets or text, the reference's types."""
     indptr, kind, n_nulls, n_rows, range_indptr, value_indptr = (
@@ -241,7 +241,7 @@ def _are_plain(tables, positions, reference, arrays):  # type: ignore[no-untyped
     return are_plain
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _child_bounds(child, arrays):  # type: ignore[no-untyped-def]
     """Upper minima and lower maxima of the child's columns; an unknown one is never refuted."""
     indptr, n_rows, bounds = arrays[0], arrays[4], arrays[5]
@@ -256,7 +256,7 @@ def _child_bounds(child, arrays):  # type: ignore[no-untyped-def]
     return minimum, maximum
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _is_outside(minimum, maximum, low, high):  # type: ignore[no-untyped-def]
     """The cheap test that almost every pair fails; bounds of other kinds refute too, as their types would."""
     for offset in range(len(minimum)):
@@ -265,7 +265,7 @@ def _is_outside(minimum, maximum, low, high):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _refute_pairs(children, parents, arrays, is_bag):  # type: ignore[no-untyped-def]
     reasons = np.empty(len(children), np.int32)
     columns = np.empty(len(children), np.int64)
@@ -275,14 +275,14 @@ def _refute_pairs(children, parents, arrays, is_bag):  # type: ignore[no-untyped
     return reasons, columns
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _positions(child, parent, indptr, token):  # type: ignore[no-untyped-def]
     """For each column of the child, the place of the parent's column of the same token in the parent's row."""
     wanted = token[indptr[child] : indptr[child + 1]]
     return np.searchsorted(token[indptr[parent] : indptr[parent + 1]], wanted)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _refute(child, parent, positions, arrays, is_bag):  # type: ignore[no-untyped-def]
     indptr, n_rows = arrays[0], arrays[4]
     if len(arrays[10]) > 0 and _is_read_otherwise(child, parent, positions, arrays):
@@ -298,7 +298,7 @@ def _refute(child, parent, positions, arrays, is_bag):  # type: ignore[no-untype
     return 0, np.int64(-1)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _is_read_otherwise(child, parent, positions, arrays):  # type: ignore[no-untyped-def]
     """Whether another reading of one of the two is the one that their columns ask for.
 
@@ -321,7 +321,7 @@ def _is_read_otherwise(child, parent, positions, arrays):  # type: ignore[no-unt
     return n_value[parent] != n_kept
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _refute_column(mine, theirs, n_child_rows, n_parent_rows, arrays):  # type: ignore[no-untyped-def]
     kind, n_nulls, bounds = arrays[2], arrays[3], arrays[5]
     if n_nulls[mine] > 0 and n_nulls[theirs] == 0:
@@ -341,7 +341,7 @@ def _refute_column(mine, theirs, n_child_rows, n_parent_rows, arrays):  # type: 
     return Refutation.VALUES.value if _lacks_values(mine, theirs, arrays) else 0
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _has_value(column, n_rows, arrays):  # type: ignore[no-untyped-def]
     """Whether some cell is surely not null.
 
@@ -354,7 +354,7 @@ def _has_value(column, n_rows, arrays):  # type: ignore[no-untyped-def]
     return bounds[0] >= 0 and not is_wide
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _in_gap(mine, theirs, arrays):  # type: ignore[no-untyped-def]
     """Whether an attained bound of the child lies in no file of the parent, all of whose files have ranges."""
     bounds, range_indptr, ranges = arrays[5], arrays[6], arrays[7]
@@ -375,7 +375,7 @@ def _in_gap(mine, theirs, arrays):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _lacks_values(mine, theirs, arrays):  # type: ignore[no-untyped-def]
     """Whether a partition column of the child has a value that the parent's partition column has not."""
     value_indptr, values = arrays[8], arrays[9]
@@ -389,7 +389,7 @@ def _lacks_values(mine, theirs, arrays):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def with_role(roles, n_roles, schema, table):  # type: ignore[no-untyped-def]
     """Appends (schema, table) to a list that doubles as it fills; returns the list and its new length."""
     if n_roles == len(roles):
@@ -400,7 +400,7 @@ def with_role(roles, n_roles, schema, table):  # type: ignore[no-untyped-def]
     return roles, n_roles + 1
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _doubled(values):  # type: ignore[no-untyped-def]
     larger = np.empty(2 * len(values), values.dtype)
     larger[: len(values)] = values

@@ -100,7 +100,7 @@ def _posting_input(sketches: RowSketches) -> tuple[SketchEntries, Members]:
     return SketchEntries(projection[order], table[order], high[order]), members
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _compare(children, parents, level, indptr, hashes):  # type: ignore[no-untyped-def]
     n_compared = np.zeros(len(children), np.int64)
     n_missing = np.zeros(len(children), np.int64)

@@ -4,6 +4,7 @@ import numpy as np
 
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.embeddings.kernel.fastrp import EmbeddingGraph, Transition, embed
+from lakebed.tasks.embeddings.kernel.orthogonal import embed_by_rounds
 
 
 def compile_kernels() -> None:
@@ -14,3 +15,4 @@ def compile_kernels() -> None:
     # columns of their own stand apart in memory, which is another type
     apart = EmbeddingsConfig(dim=8, threads=1, edge_types={"a": 1.0, "b": 1.0}, type_mode="concatenated")
     embed(EmbeddingGraph(graph.node_hash, graph.degree, [swap, swap]), apart)
+    embed_by_rounds(graph, EmbeddingsConfig(dim=8, threads=1, method="orthogonal", orthogonal_rounds=1))

@@ -86,7 +86,7 @@ def embed(
     Shapes: result (n, config.dim). O(powers · edges · dim); memory: three matrices of the result's size.
     Raises: GraphError: if the graph is empty or a number becomes infinite.
     """
-    _require_nodes(graph)
+    require_nodes(graph)
     return combine(graph, powers(graph, config, on_power), config)
 
 
@@ -183,7 +183,11 @@ def require_vectors(vectors: Float32) -> None:
         raise GraphError("vectors are zero", value=f"{len(empty)} nodes", hint=hint, examples=empty[:6].tolist())
 
 
-def _require_nodes(graph: EmbeddingGraph) -> None:
+def require_nodes(graph: EmbeddingGraph) -> None:
+    """A graph has a node.
+
+    Raises: GraphError: if it has none.
+    """
     if graph.n_nodes == 0:
         hint = "check that the lake has tables: lakebed doctor"
         raise GraphError("an empty graph has no vectors", expected="at least one node", hint=hint)

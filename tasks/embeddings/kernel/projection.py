@@ -43,7 +43,7 @@ def project(node_hash: UInt64, scale: Float32, s: int, seed: int, out: Float32) 
     _project(node_hash, scale, np.uint64((1 << 32) // s), np.uint64(seed), np.float32(amplitude), out)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, nogil=True, inline="always")
 def _philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     for _ in range(_N_ROUNDS):
         first, second = _MULTIPLY_0 * c0, _MULTIPLY_1 * c2

@@ -22,7 +22,7 @@ def add_power(total: Float32, power: Float32, weight: float, *, normalize: bool,
 
     Shapes: both (n, d).
     """
-    _by_rows(_add_power, (total, power, np.float32(weight), normalize), len(total), n_threads)
+    by_rows(_add_power, (total, power, np.float32(weight), normalize), len(total), n_threads)
 
 
 def zero_rows(vectors: Float32) -> Int64:
@@ -36,7 +36,7 @@ def column_sums(vectors: Float32, shift: Float64, *, squared: bool, n_threads: i
     Shapes: vectors (n, d); shift and result (d,) float64.
     """
     sums = np.zeros(vectors.shape[1])
-    _by_columns(_column_sums, (vectors, shift, squared, sums), vectors.shape[1], n_threads)
+    by_columns(_column_sums, (vectors, shift, squared, sums), vectors.shape[1], n_threads)
     return sums
 
 
@@ -45,7 +45,7 @@ def rescale(vectors: Float32, mean: Float64, deviation: Float64, *, n_threads: i
     is_constant = deviation <= 1e-7 * np.abs(mean)
     shift = np.where(is_constant, 0, mean).astype(np.float32)
     factor = np.divide(1, deviation, out=np.ones_like(deviation), where=~is_constant & (deviation > 0))
-    _by_rows(_rescale, (vectors, shift, factor.astype(np.float32)), len(vectors), n_threads)
+    by_rows(_rescale, (vectors, shift, factor.astype(np.float32)), len(vectors), n_threads)
 
 
 def standardize(vectors: Float32, n_threads: int = 1) -> None:
@@ -56,11 +56,13 @@ def standardize(vectors: Float32, n_threads: int = 1) -> None:
     rescale(vectors, mean, deviation, n_threads=n_threads)
 
 
-def _by_rows(work: Callable[..., None], arguments: tuple[Any, ...], n: int, n_threads: int) -> None:
+def by_rows(work: Callable[..., None], arguments: tuple[Any, ...], n: int, n_threads: int) -> None:
+    """Calls work(*arguments, begin, end) on ranges of n rows, a thread each."""
     _spread(work, arguments, [n * part // n_threads for part in range(n_threads + 1)])
 
 
-def _by_columns(work: Callable[..., None], arguments: tuple[Any, ...], n: int, n_threads: int) -> None:
+def by_columns(work: Callable[..., None], arguments: tuple[Any, ...], n: int, n_threads: int) -> None:
+    """The same on ranges of n columns, sixteen or more each."""
     # whole lines of the cache, so that no two threads write into one
     _spread(work, arguments, sorted({min(n, -(-n * part // n_threads // 16) * 16) for part in range(n_threads + 1)}))
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lakebed.tasks.encoding.distinct import distinct
+
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
 Float32 = NDArray[np.float32]
@@ -38,7 +40,7 @@ class NgramIndex:
 
 def buckets(texts: Sequence[str]) -> tuple[Int64, Int64]:
     """(text, bucket) pairs, each once, ascending."""
-    parts = [b" " + " ".join(_words(text)).encode("utf-8", "surrogatepass") + b" " for text in texts]
+    parts = [words.encode("utf-8", "surrogatepass") for words in whole_words(texts)]
     sizes = np.array([len(part) for part in parts], np.int64)
     data = np.frombuffer(b"".join(parts), np.uint8).astype(np.uint64)
     if len(data) < N:
@@ -47,7 +49,7 @@ def buckets(texts: Sequence[str]) -> tuple[Int64, Int64]:
     gram = data[: -N + 1] | data[1:-1] << np.uint64(8) | data[2:] << np.uint64(16)
     is_inside = owner[: -N + 1] == owner[N - 1 :]
     bucket = ((gram * _MULTIPLIER) >> np.uint64(64 - BUCKET_BITS)).astype(np.int64)
-    pairs = np.unique((owner[: -N + 1] << BUCKET_BITS | bucket)[is_inside])
+    pairs = distinct((owner[: -N + 1] << BUCKET_BITS | bucket)[is_inside])
     return pairs >> BUCKET_BITS, pairs & ((1 << BUCKET_BITS) - 1)
 
 
@@ -75,17 +77,15 @@ def match(index: NgramIndex, text: str) -> Float32:
 
 
 def whole_words(names: Sequence[str]) -> list[str]:
-    """Each name as its words with blanks around, as `has_words` asks them. O(total length)."""
+    """Each name as its words with blanks around: what is between characters that are neither letters nor digits.
+
+    O(total length).
+    """
     lines = "\n".join(name.replace("\n", " ") for name in names).casefold()
     return [f" {' '.join(line.split())} " for line in _BETWEEN_WORDS.sub(" ", lines).split("\n")] if names else []
 
 
 def has_words(words: Sequence[str], text: str) -> NDArray[np.bool_]:
     """Which names have the text's words side by side as whole parts, (n,); none where the text has no word."""
-    wanted = f" {' '.join(_words(text))} "
+    (wanted,) = whole_words([text])
     return np.fromiter((wanted != "  " and wanted in each for each in words), np.bool_, len(words))
-
-
-def _words(text: str) -> list[str]:
-    """Words of the case-folded text: what is between characters that are neither letters nor digits."""
-    return "".join(char if char.isalnum() else " " for char in text.casefold()).split()

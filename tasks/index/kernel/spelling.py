@@ -7,6 +7,7 @@ together in any order, and the 3-grams inside of them. They weigh as in `likenes
 
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,14 +38,10 @@ def spelling_of(texts: pa.Array | pa.ChunkedArray) -> Spelling:
     n = len(texts)
     column, term, kind = _terms(texts)
     known, item = np.unique(term, return_inverse=True)
-    idf = (np.log((1 + n) / (1 + _n_columns(column, item, len(known)))) + 1).astype(np.float32)
-    return Spelling(known, idf, _counted(n, (column, item, kind), idf))
-
-
-def _n_columns(column: Int64, item: Int64, n_terms: int) -> Int64:
-    """How many columns have each term, (F,)."""
-    pairs = np.unique(item * (int(column.max(initial=0)) + 1) + column)
-    return np.bincount(pairs // (int(column.max(initial=0)) + 1), minlength=n_terms)
+    counted = _counted(column, item, kind, max(len(known), 1))
+    n_columns = np.bincount(counted[1], minlength=len(known))
+    idf = (np.log((1 + n) / (1 + n_columns)) + 1).astype(np.float32)
+    return Spelling(known, idf, _weighed(n, counted, idf))
 
 
 def spelled_rows(spelling: Spelling, texts: pa.Array | pa.ChunkedArray) -> Rows:
@@ -52,27 +49,50 @@ def spelled_rows(spelling: Spelling, texts: pa.Array | pa.ChunkedArray) -> Rows:
     column, term, kind = _terms(texts)
     place = np.minimum(np.searchsorted(spelling.term, term), max(len(spelling.term) - 1, 0))
     is_known = spelling.term[place] == term if len(spelling.term) else np.zeros(len(term), np.bool_)
-    return _counted(len(texts), (column[is_known], place[is_known], kind[is_known]), spelling.idf)
+    counted = _counted(column[is_known], place[is_known], kind[is_known], max(len(spelling.term), 1))
+    return _weighed(len(texts), counted, spelling.idf)
 
 
 def spelled_like(spelling: Spelling, row: Rows) -> NDArray[np.float64]:
     """The cosine of one row with that of each column of the lake, (C,). O(m)."""
     asked, rows = np.zeros(len(spelling.term), np.float32), spelling.rows
     asked[row.item] = row.weight
-    total = np.concatenate([[0.0], np.cumsum(asked[rows.item] * rows.weight, dtype=np.float64)])
-    return np.asarray(total[rows.indptr[1:]] - total[rows.indptr[:-1]], np.float64)
+    return _dots(rows.indptr, np.asarray(rows.item, np.int32), rows.weight, asked, asked != 0)
 
 
-def _counted(n: int, terms: tuple[Int64, Int64, Int64], idf: Float32) -> Rows:
-    """Rows of length 1 of (column, item, kind) as often as they come."""
-    column, item, kind = terms
-    n_terms = max(len(idf), 1)
+@nb.njit(cache=True, nogil=True)
+def _dots(
+    indptr: Int64,
+    item: NDArray[np.int32],
+    weight: Float32,
+    asked: Float32,
+    is_asked: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Few of the items are asked about; a byte of each stays in the processor's cache."""
+    out = np.zeros(len(indptr) - 1)
+    for row in range(len(out)):
+        total = 0.0
+        for at in range(indptr[row], indptr[row + 1]):
+            if is_asked[item[at]]:
+                total += asked[item[at]] * weight[at]
+        out[row] = total
+    return out
+
+
+def _counted(column: Int64, item: Int64, kind: Int64, n_terms: int) -> tuple[Int64, Int64, Int64, Int64]:
+    """(column, item, kind, count), each pair of column and item once, ascending."""
     pair, first, count = np.unique(column * n_terms + item, return_index=True, return_counts=True)
-    column, item = pair // n_terms, pair % n_terms
-    weight = (1 + np.log(count)) * idf[item] * _SCALE[kind[first]]
+    return pair // n_terms, pair % n_terms, kind[first], count
+
+
+def _weighed(n: int, counted: tuple[Int64, Int64, Int64, Int64], idf: Float32) -> Rows:
+    """Rows of length 1."""
+    column, item, kind, count = counted
+    weight = (1 + np.log(count)) * idf[item] * _SCALE[kind]
     length = np.sqrt(np.bincount(column, weight**2, minlength=n))
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(column, minlength=n))]).astype(np.int64)
-    return Rows(indptr, item.astype(np.int32), (weight / np.maximum(length[column], 1e-9)).astype(np.float32))
+    return Rows(
+        _indptr(column, n), item.astype(np.int32), (weight / np.maximum(length[column], 1e-9)).astype(np.float32)
+    )
 
 
 def _terms(texts: pa.Array | pa.ChunkedArray) -> tuple[Int64, UInt64, Int64]:
@@ -92,8 +112,10 @@ def _terms(texts: pa.Array | pa.ChunkedArray) -> tuple[Int64, UInt64, Int64]:
     together = np.zeros(n_texts, np.uint64)
     np.add.at(together, text, hashes[number])
     at, place = gather(_indptr(gram_word, len(hashes)), number)
-    every = (together[np.unique(text)], hashes[number], gram[at])
-    texts_of = (np.unique(text), text, text[place])
+    # the texts that have words ascend
+    worded_text = text[np.diff(text, prepend=-1) != 0]
+    every = (together[worded_text], hashes[number], gram[at])
+    texts_of = (worded_text, text, text[place])
     used = spelled.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     found = []
     for term, held, odd in zip(every, texts_of, _KINDS, strict=True):

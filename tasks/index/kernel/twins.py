@@ -76,7 +76,7 @@ def expand(found: Neighbours, twins: Twins, k: int, *, is_whole: bool = True) ->
     return Neighbours(position, distance)
 
 
-@njit("int64[::1](float32[:,::1], int64[::1], float64[::1], float64, float64)", cache=True)
+@njit("int64[::1](float32[:,::1], int64[::1], float64[::1], float64, float64)", cache=True, nogil=True)
 def group_sorted(vectors: Float32, order: Int64, shadow: NDArray[np.float64], window: float, tolerance: float) -> Int64:
     """For each vector the first, in sorted order, of its group."""
     n, dim = vectors.shape
@@ -103,7 +103,11 @@ def group_sorted(vectors: Float32, order: Int64, shadow: NDArray[np.float64], wi
     return group
 
 
-@njit("Tuple((int64[:,::1], float32[:,::1]))(int64[:,::1], float32[:,::1], int64[::1], int64[::1], int64)", cache=True)
+@njit(
+    "Tuple((int64[:,::1], float32[:,::1]))(int64[:,::1], float32[:,::1], int64[::1], int64[::1], int64)",
+    cache=True,
+    nogil=True,
+)
 def expand_groups(position: Int64, distance: Float32, indptr: Int64, member: Int64, k: int) -> tuple[Int64, Float32]:
     """Members of the groups of each row, until there are k; -1 and inf where there are fewer."""
     n_queries = position.shape[0]

@@ -55,21 +55,49 @@ def find_pairs(lake: Lake, group_of: Int64, least: float, is_target: Bool) -> Pa
     return Pairs(a[order], b[order], share[order] * lake.n_distinct[a[order]])
 
 
-def _spans(lake: Lake, group_of: Int64, is_target: Bool) -> tuple[Int64, Int64, Int32]:
+def _spans(lake: Lake, group_of: Int64, is_target: Bool) -> tuple[Int32, Int32, Int32]:
     """For each (column, value) where the targets of its group that have the value stand: start, end, columns."""
-    owner = np.repeat(np.arange(lake.n), np.diff(lake.indptr))
-    n_values = int(lake.values.max(initial=-1)) + 1
-    place = group_of[owner] * n_values + lake.values
-    held = np.flatnonzero(is_target[owner])
-    order = held[np.argsort(place[held], kind="stable")]
-    start = np.searchsorted(place[order], place)
-    end = np.searchsorted(place[order], place, side="right")
-    return start, end, owner[order].astype(np.int32)
+    order = np.argsort(group_of, kind="stable")
+    bounds = np.flatnonzero(np.diff(group_of[order], prepend=-1, append=np.iinfo(np.int64).max))
+    return _scattered(lake.indptr, lake.values, order, bounds, is_target, len(lake.hashes))
 
 
-def _n_probed(lake: Lake, sizes: Int64) -> int:
+@nb.njit(cache=True, nogil=True)
+def _scattered(
+    indptr: Int64, values: Int32, order: Int64, bounds: Int64, is_target: Bool, n_values: int
+) -> tuple[Int32, Int32, Int32]:
+    """The columns of each value, group by group: `order` holds the columns by group, which begin at `bounds`."""
+    # where the next column of a value goes, and where the first one of the group at hand went
+    place = np.zeros(n_values + 1, np.int64)
+    for column in range(len(is_target)):
+        if is_target[column]:
+            for at in range(indptr[column], indptr[column + 1]):
+                place[values[at] + 1] += 1
+    place = np.cumsum(place)
+    first, group_of_first = place.copy(), np.full(n_values, -1, np.int64)
+    start, end = np.zeros(len(values), np.int32), np.zeros(len(values), np.int32)
+    columns = np.empty(place[-1], np.int32)
+    for group in range(len(bounds) - 1):
+        members = order[bounds[group] : bounds[group + 1]]
+        for column in members:
+            if is_target[column]:
+                for at in range(indptr[column], indptr[column + 1]):
+                    value = values[at]
+                    if group_of_first[value] != group:
+                        first[value], group_of_first[value] = place[value], group
+                    columns[place[value]] = column
+                    place[value] += 1
+        for column in members:
+            for at in range(indptr[column], indptr[column + 1]):
+                value = values[at]
+                if group_of_first[value] == group:
+                    start[at], end[at] = first[value], place[value]
+    return start, end, columns
+
+
+def _n_probed(lake: Lake, sizes: Int32) -> int:
     """How many values of each column are looked up, by what each look costs."""
-    cost = np.concatenate([[0], np.cumsum(sizes)])
+    cost = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     for n in PROBES:
         ends = np.minimum(lake.indptr[:-1] + n, lake.indptr[1:])
         if int((cost[ends] - cost[lake.indptr[:-1]]).sum()) <= BUDGET:
@@ -77,15 +105,15 @@ def _n_probed(lake: Lake, sizes: Int64) -> int:
     return PROBES[-1]
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _count(
     indptr: Int64,
     values: Int32,
     last: Int64,
     table_of: Int64,
     n_probed: int,
-    start: Int64,
-    end: Int64,
+    start: Int32,
+    end: Int32,
     columns: Int32,
     least: float,
     most: int,

@@ -74,6 +74,21 @@ class Lake:
         return np.array([number[folder] for folder in folders], np.int64)[self.table_of]
 
 
+def joined_lake(lake: Lake, table: Lake) -> Lake:
+    """A lake with the columns of one table more, the last; their values are left out."""
+    figures = ("position", "n_rows", "n_filled", "n_distinct", "kind", "low", "high", "length")
+    return Lake(
+        tables=[*lake.tables, *table.tables],
+        names=[*lake.names, *table.names],
+        table_of=np.concatenate([lake.table_of, table.table_of + len(lake.tables)]),
+        indptr=np.concatenate([lake.indptr, np.full(table.n, lake.indptr[-1])]),
+        values=lake.values,
+        last=np.concatenate([lake.last, np.full(table.n, len(lake.hashes) - 1)]),
+        hashes=lake.hashes,
+        **{name: np.concatenate([getattr(lake, name), getattr(table, name)]) for name in figures},
+    )
+
+
 def numbered(hashes: Sequence[UInt64], thresholds: Sequence[int | None]) -> tuple[Int64, Int32, Int64, UInt64]:
     """Value numbers of columns of hashes: (indptr, values, last, hashes) of `Lake`. O(m log m).
 

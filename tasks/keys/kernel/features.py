@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 
 from lakebed.tasks.keys.kernel.candidates import Pairs, rarity
-from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int64, Lake
+from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int64, Lake, joined_lake
 from lakebed.tasks.keys.kernel.likeness import NAME_FEATURES, name_features
-from lakebed.tasks.keys.kernel.words import Names, read_names
+from lakebed.tasks.keys.kernel.words import Names, read_names, with_names
 
 VALUE_FEATURES = (
     "forth", "exact", "back", "log_na", "log_nb", "log_ratio", "log_rows_a", "log_rows_b", "uniq_a", "uniq_b",
@@ -24,20 +24,45 @@ NEARLY = 0.8
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """A lake's columns with their names, and what is derived from each alone."""
+    """A lake's columns with their names, and what is derived from each alone. Shapes: (C,) each.
+
+    Attributes:
+        is_first_unique: which columns are the first unique one of their table.
+        n_columns: columns of each column's table.
+        density: of whole numbers, how many of those between least and greatest there are; 0 of others.
+        rarity: see `candidates.rarity`.
+    """
 
     lake: Lake
     names: Names
+    is_unique: Bool
+    is_first_unique: Bool
+    n_columns: Int64
+    density: Float64
+    rarity: Float64
 
     @staticmethod
     def of(lake: Lake) -> "ColumnFacts":
-        """Reads the names."""
-        return ColumnFacts(lake, read_names(lake))
+        """Reads the names and counts the rest."""
+        return ColumnFacts(lake, read_names(lake), *_derived(lake), rarity(lake))
 
-    @cached_property
-    def is_unique(self) -> Bool:
-        """(C,)."""
-        return self.lake.is_unique
+    def with_table(self, table: Lake, rarity: Float64) -> "ColumnFacts":
+        """With the columns of a table that is not in the lake, the last; their values are left out.
+
+        Args:
+            table: a lake of this table alone.
+            rarity: of its columns, by how many of the lake have the values that it knows.
+        """
+        own, both = _derived(table), joined_lake(self.lake, table)
+        return ColumnFacts(
+            both,
+            with_names(self.names, table),
+            np.concatenate([self.is_unique, own[0]]),
+            np.concatenate([self.is_first_unique, own[1]]),
+            np.concatenate([self.n_columns, own[2]]),
+            np.concatenate([self.density, own[3]]),
+            np.concatenate([self.rarity, rarity]),
+        )
 
     @cached_property
     def is_nearly_unique(self) -> Bool:
@@ -48,32 +73,16 @@ class ColumnFacts:
         lake = self.lake
         return (lake.n_distinct > 0) & (lake.n_distinct >= NEARLY * lake.n_filled)
 
-    @cached_property
-    def is_first_unique(self) -> Bool:
-        """Which columns are the first unique one of their table, (C,)."""
-        lake = self.lake
-        order = np.lexsort((lake.position, ~self.is_unique, lake.table_of))
-        is_first = np.zeros(lake.n, np.bool_)
-        is_first[order[np.diff(lake.table_of[order], prepend=-1) != 0]] = True
-        return is_first & self.is_unique
 
-    @cached_property
-    def n_columns(self) -> Int64:
-        """Columns of each column's table, (C,)."""
-        return np.bincount(self.lake.table_of, minlength=len(self.lake.tables))[self.lake.table_of]
-
-    @cached_property
-    def density(self) -> Float64:
-        """Of whole numbers, how many of those between least and greatest there are, (C,); 0 of others."""
-        lake = self.lake
-        with np.errstate(invalid="ignore"):
-            found: Float64 = np.where(lake.kind == 1, lake.n_distinct / np.maximum(lake.high - lake.low + 1, 1), 0.0)
-        return found
-
-    @cached_property
-    def rarity(self) -> Float64:
-        """(C,), see `candidates.rarity`."""
-        return rarity(self.lake)
+def _derived(lake: Lake) -> tuple[Bool, Bool, Int64, Float64]:
+    """(is_unique, is_first_unique, n_columns, density) of `ColumnFacts`."""
+    order = np.lexsort((lake.position, ~lake.is_unique, lake.table_of))
+    is_first = np.zeros(lake.n, np.bool_)
+    is_first[order[np.diff(lake.table_of[order], prepend=-1) != 0]] = True
+    n_columns = np.bincount(lake.table_of, minlength=len(lake.tables))[lake.table_of]
+    with np.errstate(invalid="ignore"):
+        density = np.where(lake.kind == 1, lake.n_distinct / np.maximum(lake.high - lake.low + 1, 1), 0.0)
+    return lake.is_unique, is_first & lake.is_unique, n_columns, density
 
 
 @dataclass(frozen=True)

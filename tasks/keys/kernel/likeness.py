@@ -39,14 +39,12 @@ def name_features(lake: Lake, names: Names, pairs: Pairs) -> Float64:
 
 def name_likeness(lake: Lake, names: Names, pairs: Pairs) -> Float64:
     """The figure `n_max` alone, (p,), at a fraction of the cost of all."""
-    out = np.zeros((len(pairs.a), len(NAME_FEATURES)))
     grams = (names.column_grams, names.table_grams, names.full_grams)
-    _jaccards(pairs.a, pairs.b, lake.table_of[pairs.a], lake.table_of[pairs.b], *grams, out)
-    found: Float64 = out[:, :3].max(axis=1, initial=0)
+    found: Float64 = _greatest_jaccards(pairs.a, pairs.b, lake.table_of[pairs.b], *grams)
     return found
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _jaccard(left: Csr, a: int, right: Csr, b: int) -> float:
     at, stop = left[0][a], left[0][a + 1]
     other, end = right[0][b], right[0][b + 1]
@@ -60,7 +58,7 @@ def _jaccard(left: Csr, a: int, right: Csr, b: int) -> float:
     return common / (n - common) if common else 0.0
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _jaccards(
     a: Int64, b: Int64, table_a: Int64, table_b: Int64, column: Csr, table: Csr, full: Csr, out: Float64
 ) -> None:
@@ -72,7 +70,16 @@ def _jaccards(
         out[p, 11] = _jaccard(full, a[p], full, b[p])
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
+def _greatest_jaccards(a: Int64, b: Int64, table_b: Int64, column: Csr, table: Csr, full: Csr) -> Float64:
+    out = np.empty(len(a))
+    for p in range(len(a)):
+        one, two = _jaccard(column, a[p], column, b[p]), _jaccard(column, a[p], table, table_b[p])
+        out[p] = max(one, two, _jaccard(column, a[p], full, b[p]))
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
 def _common_start(letters: Csr, x: int, y: int) -> int:
     first, second = letters[0][x], letters[0][y]
     most = min(letters[0][x + 1] - first, letters[0][y + 1] - second)
@@ -82,7 +89,7 @@ def _common_start(letters: Csr, x: int, y: int) -> int:
     return n
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _best(letters: Csr, x: int, words: Csr, owner: int) -> float:
     """How well a word is met by those of a name."""
     best = 0.0
@@ -97,7 +104,7 @@ def _best(letters: Csr, x: int, words: Csr, owner: int) -> float:
     return best
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _is_short(letters: Csr, x: int, words: Csr, owner: int) -> bool:
     """Whether a word's letters stand in this order in a name, from the beginning of one of its words on."""
     for first in range(words[0][owner], words[0][owner + 1]):
@@ -114,7 +121,7 @@ def _is_short(letters: Csr, x: int, words: Csr, owner: int) -> bool:
     return False
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _cover(
     asked: Csr, a: int, names: tuple[Csr, Csr], owners: tuple[int, int], letters: Csr, weight: Float64, short: int
 ) -> float:
@@ -137,7 +144,7 @@ def _cover(
     return got / max(total, 1e-9)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _covers(
     a: Int64,
     b: Int64,
@@ -159,7 +166,7 @@ def _covers(
         out[p, 9] = _cover(column, y, both, (x, none), letters, weight, none)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _shorts(a: Int64, table_b: Int64, column: Csr, table: Csr, letters: Csr, weight: Float64, out: Float64) -> None:
     for p in range(len(a)):
         got, total = 0.0, 0.0
@@ -171,7 +178,7 @@ def _shorts(a: Int64, table_b: Int64, column: Csr, table: Csr, letters: Csr, wei
         out[p, 17] = got / max(total, 1e-9)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _holds(letters: Csr, a: int, others: Csr, b: int, n: int) -> bool:
     """Whether a's letters hold the first n of b's somewhere."""
     first, stop, start = letters[0][a], letters[0][a + 1], others[0][b]
@@ -184,7 +191,7 @@ def _holds(letters: Csr, a: int, others: Csr, b: int, n: int) -> bool:
     return False
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _begins(letters: Csr, a: int, others: Csr, b: int, n: int) -> bool:
     first, start = letters[0][a], others[0][b]
     if letters[0][a + 1] - first < n:
@@ -195,7 +202,7 @@ def _begins(letters: Csr, a: int, others: Csr, b: int, n: int) -> bool:
     return True
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _ends(letters: Csr, a: int, b: int) -> bool:
     n_a, n_b = letters[0][a + 1] - letters[0][a], letters[0][b + 1] - letters[0][b]
     if n_b > n_a:
@@ -206,7 +213,7 @@ def _ends(letters: Csr, a: int, b: int) -> bool:
     return True
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _spellings(a: Int64, b: Int64, table_b: Int64, column: Csr, table: Csr, out: Float64) -> None:
     for p in range(len(a)):
         x, y, owner = a[p], b[p], table_b[p]

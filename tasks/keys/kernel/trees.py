@@ -50,7 +50,7 @@ def raw_chances(trees: Trees, features: Float64) -> Float64:
     return found
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _add_trees(
     features: Float64,
     feature: Int64,

@@ -19,6 +19,9 @@ _PARTS = re.compile(r"[^\W\d_]+|\d+")
 MAX_CHARS = 200
 SHARED_PREFIX = 0.8
 MIN_COLUMNS = 3
+LEAST_WEIGHT = 0.1
+# of columns of a word that no other has, and of those without one
+UNKNOWN_KEY_SHARE, NO_WORD_KEY_SHARE = 0.25, 0.1
 
 Csr = tuple[Int64, Int64]
 
@@ -38,6 +41,7 @@ class Names:
         frequency: (C,) columns of the same name.
         last_word: (C,) number of the last word, -1 where there is none.
         keyness: (C,) how often columns of this last word are first in their table and unique.
+        vocabulary: what a table that is not among these is read by.
     """
 
     column_words: Csr
@@ -52,6 +56,20 @@ class Names:
     frequency: Float64
     last_word: Int64
     keyness: Float64
+    vocabulary: "Vocabulary"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The numbers of words and of 3-grams, how many columns have a name, and how often those of a last word are keys.
+
+    Shapes: key_share (W,).
+    """
+
+    words: dict[str, int]
+    grams: dict[str, int]
+    n_named: Counter[str]
+    key_share: Float64
 
 
 def words_of(text: str) -> list[str]:
@@ -73,31 +91,86 @@ def _with_breaks(text: str) -> Iterable[str]:
 
 def read_names(lake: Lake) -> Names:
     """The names of a lake's columns and tables. O(letters)."""
-    column_words = without_prefixes([words_of(name) for name in lake.names], lake.table_of)
-    table_words = [words_of(name.rpartition("/")[2]) for name in lake.tables]
-    number: dict[str, int] = {}
-    columns, tables = _numbered(column_words, number), _numbered(table_words, number)
-    held = Counter(word for words in column_words for word in set(words))
-    weight = [math.log((lake.n + 1) / (held[word] + 1)) + 0.1 for word in number]
-    flat, table_flat = ["_".join(words) for words in column_words], ["_".join(words) for words in table_words]
-    full = [f"{table_flat[table]}_{name}" for table, name in zip(lake.table_of.tolist(), flat, strict=True)]
-    grams: dict[str, int] = {}
-    frequency = Counter(flat)
-    last = np.array([columns[1][end - 1] if end > start else -1 for start, end in _spans(columns)], np.int64)
+    read = _Read.of(lake, {}, {})
+    held = Counter(word for words in read.columns for word in set(words))
+    weight = [math.log((lake.n + 1) / (held[word] + 1)) + LEAST_WEIGHT for word in read.words]
+    n_named, last = Counter(read.flat), read.last_word
+    share = _key_shares(lake, last, len(read.words))
     return Names(
-        column_words=columns,
-        table_words=tables,
-        column_grams=_grams(flat, grams),
-        table_grams=_grams(table_flat, grams),
-        full_grams=_grams(full, grams),
-        column_letters=_letters(name.replace("_", "") for name in flat),
-        table_letters=_letters(name.replace("_", "") for name in table_flat),
-        word_letters=_letters(number),
+        **read.csrs,
+        word_letters=_letters(read.words),
         weight=np.array(weight, np.float64),
-        frequency=np.array([frequency[name] for name in flat], np.float64),
+        frequency=np.array([n_named[name] for name in read.flat], np.float64),
         last_word=last,
-        keyness=_keyness(lake, last, len(number)),
+        keyness=_keyness(share, last),
+        vocabulary=Vocabulary(read.words, read.grams, n_named, share),
     )
+
+
+def with_names(known: Names, table: Lake) -> Names:
+    """The names with those of one table more, its columns the last; what a word tells is what it tells of the others.
+
+    O(letters of the table's names, words and columns of the others).
+    """
+    old = known.vocabulary
+    read = _Read.of(table, dict(old.words), dict(old.grams))
+    n_new = len(read.words) - len(old.words)
+    share = np.concatenate([old.key_share, np.full(n_new, UNKNOWN_KEY_SHARE)])
+    n_named = Counter(read.flat)
+    joined = {name: _joined(getattr(known, name), csr) for name, csr in read.csrs.items()}
+    letters = _joined(known.word_letters, _letters(itertools.islice(read.words, len(old.words), None)))
+    rare = math.log(len(known.last_word) + 1) + LEAST_WEIGHT
+    own = np.array([old.n_named[name] + n_named[name] for name in read.flat], np.float64)
+    return Names(
+        **joined,
+        word_letters=letters,
+        weight=np.concatenate([known.weight, np.full(n_new, rare)]),
+        frequency=np.concatenate([known.frequency, own]),
+        last_word=np.concatenate([known.last_word, read.last_word]),
+        keyness=np.concatenate([known.keyness, _keyness(share, read.last_word)]),
+        vocabulary=Vocabulary(read.words, read.grams, old.n_named, share),
+    )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Names of columns and tables by numbers that were given before, and new ones.
+
+    Attributes:
+        columns: words of each column's name.
+        flat: the same in one text.
+        csrs: the fields of `Names` that are rows of numbers, those of whole words aside.
+    """
+
+    columns: list[list[str]]
+    flat: list[str]
+    words: dict[str, int]
+    grams: dict[str, int]
+    csrs: dict[str, Csr]
+
+    @staticmethod
+    def of(lake: Lake, words: dict[str, int], grams: dict[str, int]) -> "_Read":
+        """Adds what is new to words and grams."""
+        columns = without_prefixes([words_of(name) for name in lake.names], lake.table_of)
+        tables = [words_of(name.rpartition("/")[2]) for name in lake.tables]
+        flat, table_flat = ["_".join(held) for held in columns], ["_".join(held) for held in tables]
+        full = [f"{table_flat[table]}_{name}" for table, name in zip(lake.table_of.tolist(), flat, strict=True)]
+        csrs = {
+            "column_words": _numbered(columns, words),
+            "table_words": _numbered(tables, words),
+            "column_grams": _grams(flat, grams),
+            "table_grams": _grams(table_flat, grams),
+            "full_grams": _grams(full, grams),
+            "column_letters": _letters(name.replace("_", "") for name in flat),
+            "table_letters": _letters(name.replace("_", "") for name in table_flat),
+        }
+        return _Read(columns, flat, words, grams, csrs)
+
+    @property
+    def last_word(self) -> Int64:
+        """The number of each column's last word; -1 where it has none."""
+        held = self.csrs["column_words"]
+        return np.array([held[1][end - 1] if end > start else -1 for start, end in _spans(held)], np.int64)
 
 
 def without_prefixes(words: list[list[str]], table_of: Int64) -> list[list[str]]:
@@ -112,13 +185,23 @@ def without_prefixes(words: list[list[str]], table_of: Int64) -> list[list[str]]
     return out
 
 
-def _keyness(lake: Lake, last: Int64, n_words: int) -> Float64:
-    n = np.bincount(last + 1, minlength=n_words + 1)
-    is_key = lake.is_unique & (lake.position == 0)
-    keys = np.bincount(last[is_key] + 1, minlength=n_words + 1)
-    share = (keys + 0.5) / (n + 2)
-    found: Float64 = np.where(last >= 0, share[last + 1], 0.1)
+def _key_shares(lake: Lake, last: Int64, n_words: int) -> Float64:
+    """Of the columns of each last word, how many are first in their table and unique, towards a quarter, (W,)."""
+    is_key = lake.is_unique & (lake.position == 0) & (last >= 0)
+    n = np.bincount(last[last >= 0], minlength=n_words)
+    found: Float64 = (np.bincount(last[is_key], minlength=n_words) + 2 * UNKNOWN_KEY_SHARE) / (n + 2)
     return found
+
+
+def _keyness(share: Float64, last: Int64) -> Float64:
+    found = np.full(len(last), NO_WORD_KEY_SHARE)
+    found[last >= 0] = share[last[last >= 0]]
+    return found
+
+
+def _joined(one: Csr, more: Csr) -> Csr:
+    """The rows of both."""
+    return np.concatenate([one[0], one[0][-1] + more[0][1:]]), np.concatenate([one[1], more[1]])
 
 
 def _numbered(texts: Sequence[Sequence[str]], number: dict[str, int]) -> Csr:

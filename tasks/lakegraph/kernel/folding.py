@@ -11,12 +11,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pyarrow import types as t
 
 from lakebed.tasks.encoding.cells import value_is_null
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.encoding.sip_hashes import value_hashes
 from lakebed.tasks.encoding.types import type_class
-from lakebed.tasks.lakegraph.kernel.samples import VALUE_KEY, UInt64, ValueSample
+from lakebed.tasks.lakegraph.kernel.samples import (
+    VALUE_KEY,
+    FloatRule,
+    UInt64,
+    ValueSample,
+    sample_distinct,
+    sample_values,
+)
 
 _WHOLE = r"^-?(0|[1-9][0-9]{0,17})(\.0+)?$"
 _FRACTION = r"^-?[0-9]+\.[0-9]+$"
@@ -81,6 +90,19 @@ class FoldedSample:
         return FoldedSample(np.empty(0, np.uint64))
 
 
+def sample_and_fold(values: pa.Array, n_kept: int, rule: FloatRule) -> tuple[ValueSample, FoldedSample]:
+    """What `sample_values` and `fold_values` give for one batch of a column, with one look for its distinct values."""
+    kind = values.type
+    if not (t.is_integer(kind) or t.is_string(kind) or t.is_large_string(kind)) or not len(values):
+        return sample_values(values, n_kept, rule), fold_values(values, n_kept)
+    held = values.drop_null() if values.null_count else values
+    if t.is_integer(kind):
+        distinct = pc.unique(held)
+        return sample_distinct(distinct, n_kept), replace(_of_numbers(distinct), n_filled=len(held))
+    counted = pc.value_counts(_plain_text(held))
+    return sample_distinct(counted.field("values"), n_kept), _of_counted_texts(counted, n_kept)
+
+
 def fold_values(values: pa.Array, n_kept: int) -> FoldedSample:
     """The folded sample of one batch of a column. O(n), and O(u log u) for u distinct texts.
 
@@ -95,7 +117,11 @@ def fold_values(values: pa.Array, n_kept: int) -> FoldedSample:
         return _of_numbers(values)
     if kind not in {"string", "date", "timestamp", "time"}:
         return replace(FoldedSample.none(), n_filled=len(values), has_texts=len(values) > 0)
-    held = pc.value_counts(_plain_text(values))
+    return _of_counted_texts(pc.value_counts(_plain_text(values)), n_kept)
+
+
+def _of_counted_texts(held: pa.StructArray, n_kept: int) -> FoldedSample:
+    """From distinct texts and how often each occurs."""
     texts, counts = folded_texts(held.field("values")), held.field("counts")
     is_there = pc.not_equal(texts, "")
     texts = pc.unique(texts.filter(is_there))
@@ -107,7 +133,7 @@ def merge_folded(parts: Sequence[FoldedSample], n_kept: int) -> FoldedSample:
     """The sample of the whole from those of its parts, in any order."""
     if len(parts) == 1:
         return parts[0]
-    hashes = np.unique(np.concatenate([part.hashes for part in parts]))
+    hashes = distinct(np.concatenate([part.hashes for part in parts]))
     return FoldedSample(
         hashes[:n_kept],
         len(hashes) > n_kept or any(part.is_cut for part in parts),
@@ -139,24 +165,50 @@ def _plain_text(values: pa.Array) -> pa.LargeStringArray:
     return pc.replace_substring_regex(texts, r"\.0+$", "") if t.is_timestamp(values.type) else texts
 
 
+@dataclass(frozen=True)
+class TextNumbers:
+    """Folded texts, and those that are numbers as numbers.
+
+    Shapes: hashes (n,) uint64; numbers (n,) float64, NaN where the text is none; is_fraction (n,).
+    """
+
+    hashes: UInt64
+    numbers: NDArray[np.float64]
+    is_fraction: NDArray[np.bool_]
+
+    @staticmethod
+    def of(texts: pa.Array) -> "TextNumbers":
+        """Of folded texts, large_string."""
+        is_whole = _mask(pc.match_substring_regex(texts, _WHOLE))
+        is_fraction = _mask(pc.match_substring_regex(texts, _FRACTION)) & ~is_whole
+        is_word = ~(is_whole | is_fraction)
+        whole, fractions, words = (texts.filter(pa.array(mask)) for mask in (is_whole, is_fraction, is_word))
+        whole = pc.cast(pc.replace_substring_regex(whole, r"\.0+$", ""), pa.int64())
+        fractions = pc.cast(fractions, pa.float64())
+        hashes, numbers = np.empty(len(texts), np.uint64), np.full(len(texts), np.nan)
+        for mask, one in ((is_word, words), (is_whole, whole), (is_fraction, fractions)):
+            hashes[mask] = value_hashes(one, None, VALUE_KEY)
+            if one is not words:
+                numbers[mask] = one.to_numpy(zero_copy_only=False)
+        return TextNumbers(hashes, numbers, is_fraction)
+
+
+def _mask(values: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(values.to_numpy(zero_copy_only=False), np.bool_)
+
+
 def _of_texts(texts: pa.Array, n_kept: int) -> FoldedSample:
     """Of distinct folded texts; those that are numbers become numbers."""
-    is_whole = pc.match_substring_regex(texts, _WHOLE)
-    is_fraction = pc.and_not(pc.match_substring_regex(texts, _FRACTION), is_whole)
-    whole, fractions = texts.filter(is_whole), texts.filter(is_fraction)
-    words = texts.filter(pc.invert(pc.or_(is_whole, is_fraction)))
-    whole = pc.cast(pc.replace_substring_regex(whole, r"\.0+$", ""), pa.int64())
-    fractions = pc.cast(fractions, pa.float64())
-    parts = [value_hashes(one, None, VALUE_KEY) for one in (words, whole, fractions) if len(one)]
-    hashes = np.unique(np.concatenate([np.empty(0, np.uint64), *parts]))
-    bounds = [pc.min_max(one) for one in (whole, fractions) if len(one)]
+    found = TextNumbers.of(texts)
+    hashes = distinct(found.hashes)
+    numbers = found.numbers[~np.isnan(found.numbers)]
     return FoldedSample(
         hashes[:n_kept],
         len(hashes) > n_kept,
-        has_texts=len(words) > 0,
-        has_fractions=len(fractions) > 0,
-        low=min([np.inf, *(float(bound["min"].as_py()) for bound in bounds)]),
-        high=max([-np.inf, *(float(bound["max"].as_py()) for bound in bounds)]),
+        has_texts=len(numbers) < len(texts),
+        has_fractions=bool(found.is_fraction.any()),
+        low=float(numbers.min(initial=np.inf)) + 0.0,
+        high=float(numbers.max(initial=-np.inf)) + 0.0,
     )
 
 
@@ -174,6 +226,7 @@ def _of_numbers(values: pa.Array) -> FoldedSample:
         np.empty(0, np.uint64),
         n_filled=len(values),
         has_fractions=has_fractions,
-        low=np.inf if bounds is None else float(bounds["min"].as_py()),
-        high=-np.inf if bounds is None else float(bounds["max"].as_py()),
+        # a zero has no sign
+        low=np.inf if bounds is None else float(bounds["min"].as_py()) + 0.0,
+        high=-np.inf if bounds is None else float(bounds["max"].as_py()) + 0.0,
     )

@@ -63,9 +63,8 @@ class ValueSample:
         """The sample as bytes: number, cut, hashes, sizes of the labels, labels."""
         labels = self.labels.cast(pa.large_binary())
         sizes = pc.binary_length(labels).to_numpy(zero_copy_only=False).astype(np.int32)
-        head = np.array([len(self.hashes), self.is_cut], np.int64)
         text = b"".join(labels.to_pylist()) if len(labels) < 64 else _joined(labels)
-        return b"".join([head.tobytes(), self.hashes.tobytes(), sizes.tobytes(), text])
+        return sample_bytes(self.hashes, sizes, text, is_cut=self.is_cut)
 
     @staticmethod
     def from_bytes(data: bytes) -> "ValueSample":
@@ -77,6 +76,12 @@ class ValueSample:
         np.cumsum(sizes, out=offsets[1:])
         text = pa.py_buffer(data)[16 + 12 * n :]
         return ValueSample(hashes, pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), text), bool(is_cut))
+
+
+def sample_bytes(hashes: UInt64, sizes: NDArray[np.int32], text: bytes | memoryview, *, is_cut: bool) -> bytes:
+    """The bytes of a `ValueSample`: `sizes` are those of its labels in bytes, `text` the labels side by side."""
+    head = np.array([len(hashes), is_cut], np.int64)
+    return b"".join([head.tobytes(), hashes.tobytes(), sizes.tobytes(), text])
 
 
 def sample_values(values: pa.Array, n_kept: int, rule: FloatRule) -> ValueSample:
@@ -93,9 +98,21 @@ def sample_values(values: pa.Array, n_kept: int, rule: FloatRule) -> ValueSample
     values = _taking_part(values, rule)
     if not len(values):
         return ValueSample.none()
-    hashes, first = np.unique(value_hashes(values, None, VALUE_KEY), return_index=True)
+    # a look into a hash table is cheaper than a hash, a sort and a label
+    return sample_distinct(pc.unique(values) if _is_repeating(values.type) else values, n_kept)
+
+
+def sample_distinct(values: pa.Array, n_kept: int) -> ValueSample:
+    """The sample of values without nulls, of which few or none repeat."""
+    found = value_hashes(values, None, VALUE_KEY)
+    order = np.argsort(found, kind="stable")
+    hashes = found[order]
+    is_first = np.ones(len(hashes), np.bool_)
+    np.not_equal(hashes[1:], hashes[:-1], out=is_first[1:])
+    if not is_first.all():
+        hashes, order = hashes[is_first], order[is_first]
     is_cut = len(hashes) > n_kept
-    return ValueSample(hashes[:n_kept], labels_of(values.take(pa.array(first[:n_kept])), hashes), is_cut)
+    return ValueSample(hashes[:n_kept], labels_of(values.take(pa.array(order[:n_kept])), hashes), is_cut)
 
 
 def merge_samples(parts: Sequence[ValueSample], n_kept: int) -> ValueSample:
@@ -119,6 +136,8 @@ def labels_of(values: pa.Array, hashes: UInt64) -> pa.LargeStringArray:
     name = type_class(values.type)
     if name in {"nested", "binary", "duration"}:
         return pa.array([f"{name} {number:016x}" for number in hashes[: len(values)].tolist()], pa.large_string())
+    if t.is_integer(values.type):
+        return values.cast(pa.large_string())
     text = values if t.is_large_string(values.type) else values.cast(pa.string()).cast(pa.large_string())
     return pc.utf8_slice_codeunits(text, 0, LABEL_CHARS)
 
@@ -128,6 +147,10 @@ def _joined(labels: pa.LargeBinaryArray) -> bytes:
     joined = pa.concat_arrays([labels])
     offsets = np.frombuffer(joined.buffers()[1], np.int64, len(joined) + 1, joined.offset * 8)
     return bytes(memoryview(joined.buffers()[2])[offsets[0] : offsets[-1]])
+
+
+def _is_repeating(type_: pa.DataType) -> bool:
+    return bool(t.is_integer(type_) or t.is_boolean(type_) or t.is_string(type_) or t.is_large_string(type_))
 
 
 def _taking_part(values: pa.Array, rule: FloatRule) -> pa.Array:
@@ -142,7 +165,12 @@ def _taking_part(values: pa.Array, rule: FloatRule) -> pa.Array:
         values = values.filter(pc.is_finite(values))
     if rule.floats == "whole":
         return values.filter(pc.equal(pc.floor(values), values))
-    return values if rule.floats == "exact" else pa.array(_rounded(values, rule.digits))
+    return floats_taking_part(values, rule)
+
+
+def floats_taking_part(values: pa.Array, rule: FloatRule) -> pa.Array:
+    """What finite floats and decimals become; rounded where the rule says so."""
+    return pa.array(_rounded(values, rule.digits)) if rule.floats == "rounded" else values
 
 
 def _rounded(values: pa.Array, digits: int) -> NDArray[np.float64]:

@@ -45,6 +45,11 @@ class LakeColumn:
     position: int = 0
     n_rows: int = 0
 
+    @property
+    def token(self) -> str:
+        """JSON text of the path."""
+        return json.dumps(list(self.path), ensure_ascii=False, separators=(",", ":"))
+
 
 @dataclass(frozen=True)
 class SharedValues:
@@ -115,7 +120,7 @@ class _Blocks:
 
 def _names(columns: Sequence[LakeColumn]) -> tuple[list[str], Int64]:
     """The paths of at least two columns, ascending, and for each column the place of its own; -1 where it is alone."""
-    tokens = [json.dumps(list(column.path), ensure_ascii=False, separators=(",", ":")) for column in columns]
+    tokens = [column.token for column in columns]
     counts = Counter(tokens)
     heads = sorted(token for token, n in counts.items() if n > 1)
     place = {token: number for number, token in enumerate(heads)}

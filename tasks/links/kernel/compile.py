@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def compile_kernels() -> None:
@@ -20,4 +21,23 @@ def compile_kernels() -> None:
     shared_neighbour_scores(graph, edges, common_neighbours(graph))
     concentration(graph)
     Reweighting(graph, transition_matrix).raised(graph.data, np.zeros((3, 1), np.float32), 1.0)
+    _compile_row_cache()
     NeighbourSampler(graph, 1).around(np.arange(2, dtype=np.int64), 1, (0, 0, 0))
+
+
+def _compile_row_cache() -> None:
+    """A file's rows cannot be written to, which is a type of its own to numba."""
+    from lakebed.tasks.links.kernel.row_cache import RowCache, copy_checked, row_checks
+
+    checks, places = np.zeros(2, np.uint32), np.arange(2, dtype=np.int64)
+
+    class Zeros:
+        shape = (2, 1)
+
+        def gather(self, nodes: NDArray[np.int64], out: NDArray[np.float32], places: NDArray[np.int64]) -> None:
+            rows = np.zeros((2, 1), np.uint32)
+            row_checks(rows, checks)
+            rows.flags.writeable = False
+            copy_checked(rows, checks, nodes, out.view(np.uint32), places)
+
+    RowCache(Zeros(), places, 4).take(places)

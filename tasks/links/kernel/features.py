@@ -13,10 +13,14 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class NodeFeatures:
-    """Rows of node features of length one, as CSR float32 (n_nodes, n_columns), made of so many columns."""
+    """Rows of node features of length one, as CSR float32 (n_nodes, n_columns), made of so many columns.
+
+    `plain` are the same without the columns' weights, which hard negatives are drawn by.
+    """
 
     rows: sparse.csr_array
     n_given: int = 0
+    plain: sparse.csr_array | None = None
 
 
 def prepare_features(features: sparse.csr_array, n_nodes: int, max_columns: int, seed: int) -> NodeFeatures:
@@ -36,8 +40,10 @@ def prepare_features(features: sparse.csr_array, n_nodes: int, max_columns: int,
     _require_finite(features)
     n_having = np.bincount(features.indices, minlength=features.shape[1])
     weight = np.log((1.0 + n_nodes) / (1.0 + n_having)).astype(np.float32)
-    weighted = sparse.csr_array(features.astype(np.float32) @ sparse.diags_array(weight))
-    return NodeFeatures(_unit_rows(_hashed(weighted, max_columns, seed)), features.shape[1])
+    given = features.astype(np.float32)
+    both = (sparse.csr_array(given @ sparse.diags_array(weight)), given)
+    rows, plain = (_unit_rows(_hashed(part, max_columns, seed)) for part in both)
+    return NodeFeatures(rows, features.shape[1], plain)
 
 
 def smooth(features: NodeFeatures, transition: sparse.csr_array, n_hops: int) -> Float32:
@@ -52,6 +58,19 @@ def smooth(features: NodeFeatures, transition: sparse.csr_array, n_hops: int) ->
         power = np.asarray(transition @ power, np.float32)
         total += unit_vectors(power)
     return unit_vectors(total)
+
+
+def smoothed_symmetric(features: NodeFeatures, normalised: sparse.csr_array, n_hops: int) -> list[Float32]:
+    """The features after one to `n_hops` products with the symmetric-normalised graph, rows of length one.
+
+    Only the last product's rows are scaled: a node of many neighbours weighs less in its neighbours' rows (Kipf and
+    Welling 2017, without weights). Shapes: normalised (n, n); each (n, n_columns) float32.
+    """
+    power, found = features.rows.toarray(), []
+    for _ in range(n_hops):
+        power = np.asarray(normalised @ power, np.float32)
+        found.append(unit_vectors(power))
+    return found
 
 
 def unit_vectors(vectors: Float32) -> Float32:

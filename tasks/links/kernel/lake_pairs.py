@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.links.config import LakeLinksConfig, SplitConfig
 from lakebed.tasks.links.kernel.neighbours import shared_neighbour_scores
 from lakebed.tasks.links.kernel.split import EdgeSplit, TooFewLinksError, pair_keys
@@ -42,7 +43,7 @@ class LakePairs:
 
     Shapes: visible (v, 2) edges; positive, negative (k, 2) node pairs, the lower node first; kind (n,) int8 of each
     node that a pair may hold: 0 a column, 1 a table, -1 neither; owner (n,) the table of a column, any other node
-    itself.
+    itself; node_type (n,) int8: 0 a column, 1 a table, 2 a value, 3 a name.
     """
 
     visible: Int64
@@ -51,6 +52,7 @@ class LakePairs:
     kind: NDArray[np.int8]
     owner: Int64
     linked: Int64
+    node_type: NDArray[np.int8] | None = None
 
     def may_be_asked(self, heads: Int64, tails: Int64) -> Bools:
         """Whether pairs of nodes are neither linked nor of one owner. Shapes: any, broadcast."""
@@ -74,7 +76,7 @@ def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int, keys: 
     """
     random = np.random.Generator(np.random.PCG64([seed, 9]))
     is_held = np.zeros(graph.n_nodes, np.bool_)
-    values = np.unique(graph.target[graph.is_value])
+    values = distinct(graph.target[graph.is_value])
     is_held[values[random.random(len(values)) < config.held_share]] = True
     hidden = graph.is_value & is_held[graph.target]
     columns = np.unique(np.concatenate([_linked_columns(graph, hidden, config), np.sort(keys, axis=1)]), axis=0)
@@ -88,10 +90,10 @@ def hold_values_out(graph: LakeGraph, config: LakeLinksConfig, seed: int, keys: 
             hint="run without the links stage, or lower links.lake.min_shared and min_overlap",
         )
     kind = _kinds(graph)
-    linked = np.unique(pair_keys(np.concatenate([columns, tables]), graph.n_nodes))
+    linked = distinct(pair_keys(np.concatenate([columns, tables]), graph.n_nodes))
     negative = _negatives(graph, hidden, (positive, linked), random)
     visible = np.stack([graph.source, graph.target], axis=1)[~hidden]
-    return LakePairs(visible, positive, negative, kind, owners(graph), linked)
+    return LakePairs(visible, positive, negative, kind, owners(graph), linked, _node_types(graph, kind))
 
 
 def owners(graph: LakeGraph) -> Int64:
@@ -99,17 +101,6 @@ def owners(graph: LakeGraph) -> Int64:
     owner = np.arange(graph.n_nodes)
     owner[graph.column] = graph.table
     return owner
-
-
-def linked_pairs(graph: LakeGraph, config: LakeLinksConfig, keys: Int64 = NO_PAIRS) -> Int64:
-    """The pairs that all values together link, without keys: those are to be found, whatever they share.
-
-    Shapes: keys as in `hold_values_out`; result (k, 2), the lower node first.
-    """
-    columns, keys = _linked_columns(graph, graph.is_value, config), np.sort(keys, axis=1)
-    linked = np.concatenate([columns, _linked_tables(graph, columns)])
-    found = np.concatenate([keys, _linked_tables(graph, keys)])
-    return linked[~np.isin(pair_keys(linked, graph.n_nodes), pair_keys(found, graph.n_nodes))]
 
 
 def split_pairs(pairs: LakePairs, n_nodes: int, config: SplitConfig) -> EdgeSplit:
@@ -224,10 +215,16 @@ def _kinds(graph: LakeGraph) -> NDArray[np.int8]:
     return kind
 
 
+def _node_types(graph: LakeGraph, kind: NDArray[np.int8]) -> NDArray[np.int8]:
+    found = np.where(kind >= 0, kind, np.int8(3))
+    found[graph.target[graph.is_value]] = 2
+    return np.asarray(found, np.int8)
+
+
 def _askable(graph: LakeGraph, hidden: Bools) -> list[Int64]:
     """Of each kind the nodes that have held-out values: of the others nothing is known."""
-    columns = np.unique(graph.source[hidden])
-    tables = np.unique(graph.table[np.searchsorted(graph.column, columns)])
+    columns = distinct(graph.source[hidden])
+    tables = distinct(graph.table[np.searchsorted(graph.column, columns)])
     return [columns, tables]
 
 

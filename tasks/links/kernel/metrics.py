@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakebed.connectors.errors import GraphError
+from lakebed.tasks.encoding.distinct import distinct
 
 Float = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -41,8 +42,12 @@ def hits_at(positive: Float, negative: Float, k: int) -> float:
 
 def mean_reciprocal_rank(positive: Float, tails: Float) -> float:
     """Mean of 1 / rank of each positive among its own negative tails. Shapes: positive (k,); tails (k, n_tails)."""
-    ranks = 1 + (_finite(tails) >= _finite(positive)[:, None]).sum(axis=1)
-    return float(np.mean(1.0 / ranks))
+    return float(np.mean(1.0 / tail_ranks(positive, tails)))
+
+
+def tail_ranks(positive: Float, tails: Float) -> Float:
+    """The rank of each positive among its own negative tails, from 1; ties count against it. Shapes: as above; (k,)."""
+    return np.asarray(1.0 + (_finite(tails) >= _finite(positive)[:, None]).sum(axis=1))
 
 
 def sample_tails(edges: Int64, test: Int64, n_nodes: int, n_tails: int, seed: int) -> Int64:
@@ -53,7 +58,7 @@ def sample_tails(edges: Int64, test: Int64, n_nodes: int, n_tails: int, seed: in
     """
     random = np.random.Generator(np.random.PCG64([seed, 1]))
     both = np.concatenate([edges, edges[:, ::-1], np.repeat(np.arange(n_nodes), 2).reshape(-1, 2)])
-    taken = np.unique(both[:, 0] * n_nodes + both[:, 1])
+    taken = distinct(both[:, 0] * n_nodes + both[:, 1])
     drawn = random.integers(0, n_nodes, (len(test), n_tails))
     keys = test[:, :1] * n_nodes + drawn
     for _ in range(1_000):
@@ -84,6 +89,23 @@ def measure(positive: Float, negative: Float, tails: Float, ks: Sequence[int]) -
     """All figures of one scorer. Shapes: scores of the links (k,), of the others (m,), of the tails (k, n_tails)."""
     hits = {k: hits_at(positive, negative, k) for k in ks}
     return LinkMetrics(auc(positive, negative), hits, mean_reciprocal_rank(positive, tails))
+
+
+def group_ranks(links: Float, others: Float) -> Float:
+    """The rank of each link among its own others, from 1; ties count half, as in HeaRT (Li et al. 2023).
+
+    Shapes: links (g,); others (g, m); result (g,).
+    """
+    scores = _finite(links)[:, None]
+    others = _finite(others)
+    return np.asarray(1.0 + 0.5 * ((others > scores).sum(axis=1) + (others >= scores).sum(axis=1)))
+
+
+def measure_groups(links: Float, others: Float, ks: Sequence[int]) -> LinkMetrics:
+    """The figures where each link is ranked among its own others. Shapes: links (g,); others (g, m)."""
+    ranks = group_ranks(links, others)
+    hits = {k: float(np.mean(ranks <= k)) for k in ks}
+    return LinkMetrics(float(1.0 - np.mean((ranks - 1.0) / others.shape[1])), hits, float(np.mean(1.0 / ranks)))
 
 
 def _finite(scores: Float) -> Float:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from lakebed.tasks.links.kernel.dense import DenseInputs, StoredInputs, drop, kept_entries
 from lakebed.tasks.links.kernel.propagation import Propagation
 
 Kind = Literal["gcn", "sage"]
@@ -32,47 +33,33 @@ class Inputs:
         """The inputs with their transpose."""
         return cls(rows, sparse.csr_array(rows.T))
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Nodes and columns."""
+        return self.rows.shape[0], self.rows.shape[1]
+
+    @property
+    def rows_ahead(self) -> int:
+        """How many rows of the next batches it helps to know."""
+        return 0
+
     def dropped(self, share: float, random: np.random.Generator) -> "Inputs":
         """Some entries set to zero, the others scaled up; the expectation stays."""
-        kept, scale = _kept((self.rows.nnz,), share, random)
+        kept, scale = kept_entries((self.rows.nnz,), share, random)
         data = np.where(kept, self.rows.data * np.float32(scale), np.float32(0.0)).astype(np.float32)
         return Inputs.of(sparse.csr_array((data, self.rows.indices, self.rows.indptr), shape=self.rows.shape))
 
-    def times(self, weight: torch.Tensor) -> torch.Tensor:
-        """The product with a weight, as a step of the tape: only the weight has a gradient."""
-        return Propagation(lambda w: self.rows @ w, lambda g: self.transposed @ g)(weight)
+    def times(self, weights: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """The product with each weight, as a step of the tape: only weights have a gradient."""
+        product = Propagation(lambda w: self.rows @ w, lambda g: self.transposed @ g)
+        return [product(weight) for weight in weights]
 
-    def take(self, nodes: NDArray[np.int64]) -> "Inputs":
+    def take(self, nodes: NDArray[np.int64], following: Sequence[NDArray[np.int64]] = ()) -> "Inputs":
         """The inputs of some nodes."""
         return Inputs.of(sparse.csr_array(self.rows[nodes]))
 
 
-@dataclass(frozen=True)
-class DenseInputs:
-    """The same for dense rows, such as FastRP vectors. Shapes: rows (n, f) float32."""
-
-    rows: torch.Tensor
-
-    @classmethod
-    def of(cls, rows: NDArray[np.float32]) -> "DenseInputs":
-        """The inputs of an array."""
-        return cls(torch.from_numpy(np.ascontiguousarray(rows)))
-
-    def dropped(self, share: float, random: np.random.Generator) -> "DenseInputs":
-        """Some entries set to zero, the others scaled up; the expectation stays."""
-        kept, scale = _kept(self.rows.shape, share, random)
-        return DenseInputs(torch.where(torch.from_numpy(kept), self.rows, torch.zeros(())) * scale)
-
-    def times(self, weight: torch.Tensor) -> torch.Tensor:
-        """The product with a weight."""
-        return self.rows @ weight
-
-    def take(self, nodes: NDArray[np.int64]) -> "DenseInputs":
-        """The inputs of some nodes."""
-        return DenseInputs(self.rows[torch.from_numpy(nodes)])
-
-
-AnyInputs = Inputs | DenseInputs
+AnyInputs = Inputs | DenseInputs | StoredInputs
 
 
 @dataclass(frozen=True)
@@ -130,18 +117,25 @@ class Network:
         return rows
 
     def _layer(self, layer: int, rows: AnyInputs | torch.Tensor, propagation: Propagation) -> torch.Tensor:
-        summed = propagation(_times(rows, self.weights[f"layer_{layer}.neighbours"]))
-        own = self.weights.get(f"layer_{layer}.self")
-        return summed if own is None else summed + _times(rows, own)
+        multiplied = _times(rows, [self.weights[name] for name in self._names(layer)])
+        summed = propagation(multiplied[0])
+        return summed if len(multiplied) == 1 else summed + multiplied[1]
 
     def _last_layer(self, layer: int, rows: AnyInputs | torch.Tensor, outputs: Outputs) -> torch.Tensor:
         """The same for the wanted nodes; the sum comes before the weight, which then multiplies few rows."""
-        weight, own = self.weights[f"layer_{layer}.neighbours"], self.weights.get(f"layer_{layer}.self")
+        weights = [self.weights[name] for name in self._names(layer)]
         if not isinstance(rows, torch.Tensor):
-            summed = outputs.propagation(rows.times(weight))
-            return summed if own is None else summed + rows.take(outputs.nodes).times(own)
-        summed = outputs.propagation(rows) @ weight
-        return summed if own is None else summed + rows.index_select(0, torch.from_numpy(outputs.nodes)) @ own
+            summed = outputs.propagation(rows.times(weights[:1])[0])
+            return summed if len(weights) == 1 else summed + rows.take(outputs.nodes).times(weights[1:])[0]
+        summed = outputs.propagation(rows) @ weights[0]
+        if len(weights) == 1:
+            return summed
+        return summed + rows.index_select(0, torch.from_numpy(outputs.nodes)) @ weights[1]
+
+    def _names(self, layer: int) -> list[str]:
+        """Of a layer's weights, that of the neighbours first."""
+        names = (f"layer_{layer}.{part}" for part in ("neighbours", "self"))
+        return [name for name in names if name in self.weights]
 
 
 def pair_logits(vectors: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
@@ -159,8 +153,8 @@ def _glorot(n_in: int, n_out: int, random: np.random.Generator) -> torch.Tensor:
     return torch.from_numpy(random.uniform(-bound, bound, (n_in, n_out)).astype(np.float32)).requires_grad_()
 
 
-def _times(rows: AnyInputs | torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    return rows @ weight if isinstance(rows, torch.Tensor) else rows.times(weight)
+def _times(rows: AnyInputs | torch.Tensor, weights: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    return [rows @ weight for weight in weights] if isinstance(rows, torch.Tensor) else rows.times(weights)
 
 
 def _with_dropped(
@@ -168,12 +162,4 @@ def _with_dropped(
 ) -> AnyInputs | torch.Tensor:
     if not isinstance(rows, torch.Tensor):
         return rows.dropped(share, random)
-    kept, scale = _kept(rows.shape, share, random)
-    return torch.where(torch.from_numpy(kept), rows, torch.zeros(())) * scale
-
-
-def _kept(shape: Sequence[int], share: float, random: np.random.Generator) -> tuple[NDArray[np.bool_], float]:
-    """Which entries stay, a byte of randomness each, and what makes up for those that do not."""
-    n_dropped = min(round(share * 256), 255)
-    drawn = np.frombuffer(random.bytes(int(np.prod(shape))), np.uint8).reshape(shape)
-    return drawn >= n_dropped, 256 / (256 - n_dropped)
+    return drop(rows, *kept_entries(rows.shape, share, random))

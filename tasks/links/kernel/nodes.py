@@ -1,6 +1,7 @@
 """What is said of each node: its topology, how well it is served, and how its test partners differ."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,18 @@ class NodeMetrics:
     train_likeness: Float
     test_likeness: Float
     recall: Float
+    mrr_random: Float
+    mrr_hard: Float
+
+    def with_ranks(self, groups: Sequence[tuple[Int64, Float]]) -> "NodeMetrics":
+        """With the mean reciprocal rank of each node's test pairs, beside random and beside hard others.
+
+        Shapes: groups two of pairs (k, 2) and the rank of each (k,).
+        """
+        n_nodes = int(max((pairs.max(initial=-1) for pairs, _ in groups), default=-1)) + 1
+        n_nodes = max(n_nodes, int(self.node.max(initial=-1)) + 1)
+        found = [_mean_at_ends(pairs, 1.0 / ranks, n_nodes)[self.node] for pairs, ranks in groups]
+        return replace(self, mrr_random=found[0], mrr_hard=found[1])
 
 
 def node_metrics(
@@ -51,7 +64,8 @@ def node_metrics(
     unit = unit_vectors(vectors)
     train, test = (_likeness(pairs, unit, split.n_nodes)[asked] for pairs in (split.train, split.test))
     recall = _recall(vectors, split, asked, k)
-    return NodeMetrics(asked, degree[asked], tc, atc, deciles(atc), train, test, recall)
+    nothing = np.full(len(asked), np.nan)
+    return NodeMetrics(asked, degree[asked], tc, atc, deciles(atc), train, test, recall, nothing, nothing)
 
 
 def _exact_steps(graph: sparse.csr_array, degree: Int64) -> float:
@@ -70,8 +84,13 @@ def deciles(values: Float) -> NDArray[np.int32]:
 def _likeness(pairs: Int64, unit: Float32, n_nodes: int) -> Float:
     """Mean cosine of each node with its partners in `pairs`; NaN without one."""
     cosine = np.einsum("ij,ij->i", unit[pairs[:, 0]], unit[pairs[:, 1]], dtype=np.float64)
+    return _mean_at_ends(pairs, cosine, n_nodes)
+
+
+def _mean_at_ends(pairs: Int64, values: Float, n_nodes: int) -> Float:
+    """Mean over each node's pairs; NaN without one. Shapes: pairs (k, 2); values (k,); result (n_nodes,)."""
     ends = pairs.T.ravel()
-    total = np.bincount(ends, np.tile(cosine, 2), n_nodes)
+    total = np.bincount(ends, np.tile(values, 2), n_nodes)
     count = np.bincount(ends, minlength=n_nodes)
     return np.asarray(np.divide(total, count, out=np.full(n_nodes, np.nan), where=count > 0))
 

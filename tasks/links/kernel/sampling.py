@@ -8,10 +8,25 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.links.kernel.networks import AnyInputs, Network
 from lakebed.tasks.links.kernel.propagation import Propagation
 
 Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a mini-batch reads. Shapes: nodes (k,) and around (a,) ascending; block (a, a) CSR float32."""
+
+    nodes: Int64
+    around: Int64
+    block: sparse.csr_array
+
+    def embed(self, network: Network, rows: AnyInputs, random: np.random.Generator) -> torch.Tensor:
+        """Vectors of the nodes, computed from the rows around them. Shapes: rows (a, f); result (k, d)."""
+        vectors = network.embed(rows, Propagation.by_matrix(self.block), random)
+        return vectors[torch.from_numpy(np.searchsorted(self.around, self.nodes))]
 
 
 @dataclass(frozen=True)
@@ -24,13 +39,9 @@ class NeighbourSampler:
     matrix: sparse.csr_array
     n_sampled: int
 
-    def embed(
-        self, network: Network, inputs: AnyInputs, nodes: Int64, key: tuple[int, int, int], random: np.random.Generator
-    ) -> torch.Tensor:
-        """Vectors of the nodes, computed from samples around them. Shapes: nodes (k,) ascending; result (k, d)."""
-        around, block = self.around(nodes, network.n_layers, key)
-        vectors = network.embed(inputs.take(around), Propagation.by_matrix(block), random)
-        return vectors[torch.from_numpy(np.searchsorted(around, nodes))]
+    def sample(self, nodes: Int64, n_layers: int, key: tuple[int, int, int]) -> Sample:
+        """What `n_layers` layers read for some nodes, a function of the key. Shapes: nodes (k,) ascending."""
+        return Sample(nodes, *self.around(nodes, n_layers, key))
 
     def around(self, nodes: Int64, n_layers: int, key: tuple[int, int, int]) -> tuple[Int64, sparse.csr_array]:
         """The nodes that `n_layers` steps of sampled rows reach, ascending, and the sampled matrix among them."""
@@ -43,8 +54,9 @@ class NeighbourSampler:
             taken = _sampled_places(indptr, frontier, self.n_sampled, np.uint64(seed))
             row_of = np.searchsorted(indptr, taken, side="right") - 1
             rows, places = [*rows, row_of], [*places, taken]
-            fresh = np.setdiff1d(indices[taken], reached)
-            reached, frontier = np.union1d(reached, fresh), fresh
+            near = distinct(indices[taken])
+            fresh = near[~np.isin(near, reached, assume_unique=True, kind="sort")]
+            reached, frontier = np.sort(np.concatenate([reached, fresh])), fresh
         row, place = np.concatenate(rows), np.concatenate(places)
         return reached, self._block(reached, row, place)
 

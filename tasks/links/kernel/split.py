@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakebed.connectors.errors import GraphError
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.links.config import SplitConfig
 
 Int64 = NDArray[np.int64]
@@ -73,7 +74,7 @@ def simple_edges(edges: Int64, n_nodes: int) -> Int64:
             expected=f"nodes 0 … {n_nodes - 1}",
             hint="give n_nodes as the number of all nodes",
         )
-    keys = np.unique(pair_keys(pairs[pairs[:, 0] != pairs[:, 1]], n_nodes))
+    keys = distinct(pair_keys(pairs[pairs[:, 0] != pairs[:, 1]], n_nodes))
     return np.stack([keys // n_nodes, keys % n_nodes], axis=1) if len(keys) else np.empty((0, 2), np.int64)
 
 

@@ -54,6 +54,15 @@ class Stack:
         return sigmoid(self.calibration.logits(self.model.logits(rows)[:, None]))
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """A model of which only the order counts: what it reads, and how well each that was tried did out of fold."""
+
+    model: Logistic
+    used: str
+    quality: Mapping[str, float] = field(default_factory=dict)
+
+
 def fit_stack(rows: Float, is_link: NDArray[np.bool_], n_folds: int, seed: int) -> Stack:
     """Cross-fits: each fold's scores come from a model of the other folds, and only those calibrate.
 

@@ -4,8 +4,10 @@ A run is a function of its inputs and config: each epoch's negatives, batches an
 (seed, epoch, step), so that a resumed run ends with the same bytes as one that was never killed.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -17,7 +19,7 @@ from lakebed.tasks.links.kernel.metrics import auc
 from lakebed.tasks.links.kernel.networks import AnyInputs, Kind, Network, Outputs, derived_random, pair_logits
 from lakebed.tasks.links.kernel.propagation import Propagation
 from lakebed.tasks.links.kernel.reweighting import EDGE_WEIGHTS, Reweighting
-from lakebed.tasks.links.kernel.sampling import NeighbourSampler
+from lakebed.tasks.links.kernel.sampling import NeighbourSampler, Sample
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
@@ -61,7 +63,8 @@ class TrainingData:
 class TrainingState:
     """All that a resumed run needs, as arrays and plain numbers; epochs are counted from 0.
 
-    With re-weighting, `weights` and `best` hold the weights of the edges too.
+    `history` has the validation score of each epoch, `losses` the mean loss of its steps. With re-weighting, `weights`
+    and `best` hold the weights of the edges too.
     """
 
     weights: Weights
@@ -72,6 +75,7 @@ class TrainingState:
     best_score: float = -1.0
     best_epoch: int = -1
     history: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
 
     @property
     def waited(self) -> int:
@@ -113,7 +117,7 @@ def train(
     data = _weighted(data, state.weights)
     while state.epoch < config.n_epochs and state.waited < config.patience:
         data = _reweighted(network, data, config, state)
-        _run_epoch(network, optimiser, data, config, (seed, state.epoch))
+        state.losses.append(_run_epoch(network, optimiser, data, config, (seed, state.epoch)))
         _note_epoch(network, optimiser, data, state)
         if after_epoch is not None:
             after_epoch(state)
@@ -133,7 +137,7 @@ def vectors_on(kind: Kind, weights: Weights, inputs: AnyInputs, propagation: Pro
 
 def new_network(kind: Kind, data: TrainingData, config: GnnConfig, seed: int) -> Network:
     """The network at its first weights."""
-    widths = (int(data.inputs.rows.shape[1]), *([config.n_hidden] * config.n_layers))
+    widths = (data.inputs.shape[1], *([config.n_hidden] * config.n_layers))
     return Network(kind, widths, config.dropout, seed)
 
 
@@ -156,21 +160,54 @@ def _run_epoch(
     data: TrainingData,
     config: GnnConfig,
     at: tuple[int, int],
-) -> None:
+) -> float:
+    """Returns: the mean loss of its steps."""
     seed, epoch = at
     negatives = epoch_negatives(data.pools, seed, epoch)
     if data.sampler is None:
         random = derived_random(seed, epoch + 1, 0)
         vectors = network.embed(data.inputs, data.propagation, random, data.outputs)
-        _step(optimiser, vectors, (data.places(data.edges), data.places(negatives)))
-        return
-    for step, places in enumerate(epoch_batches(len(data.edges), config.batch_edges, seed, epoch)):
-        random = derived_random(seed, epoch + 1, step)
-        pairs = np.concatenate([data.edges[places], negatives[places]])
-        nodes, local = np.unique(pairs, return_inverse=True)
-        vectors = data.sampler.embed(network, data.inputs, nodes, (seed, epoch, step), random)
+        return _step(optimiser, vectors, (data.places(data.edges), data.places(negatives)))
+    losses = list[float]()
+    batches = _batches(data, data.sampler, negatives, (network.n_layers, config.batch_edges, seed, epoch))
+    for step, (batch, following) in enumerate(_with_following(batches, data.inputs.rows_ahead)):
+        rows = data.inputs.take(batch.sample.around, [later.sample.around for later in following])
+        vectors = batch.sample.embed(network, rows, derived_random(seed, epoch + 1, step))
+        losses.append(_step(optimiser, vectors, batch.pairs))
+    return float(np.mean(losses))
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A mini-batch: what it reads, and the places of its links and other pairs among the sample's nodes."""
+
+    sample: Sample
+    pairs: tuple[Int64, Int64]
+
+
+def _with_following(batches: Iterator[_Batch], n_rows: int) -> Iterator[tuple[_Batch, list[_Batch]]]:
+    """Each batch with the next ones, until these read so many rows."""
+    window: deque[_Batch] = deque(islice(batches, 1))
+    n_ahead = 0
+    while window:
+        while n_ahead < n_rows and (later := next(batches, None)) is not None:
+            window.append(later)
+            n_ahead += len(later.sample.around)
+        yield window.popleft(), list(window)
+        window.extend(() if window else islice(batches, 1))
+        n_ahead = sum(len(batch.sample.around) for batch in list(window)[1:])
+
+
+def _batches(
+    data: TrainingData, sampler: NeighbourSampler, negatives: Int64, at: tuple[int, int, int, int]
+) -> Iterator[_Batch]:
+    """The mini-batches of an epoch; `at` is (layers, edges of a batch, seed, epoch)."""
+    n_layers, n_edges, seed, epoch = at
+    for step, places in enumerate(epoch_batches(len(data.edges), n_edges, seed, epoch)):
+        nodes, local = np.unique(np.concatenate([data.edges[places], negatives[places]]), return_inverse=True)
         local = local.reshape(-1, 2)
-        _step(optimiser, vectors, (local[: len(places)], local[len(places) :]))
+        sample = sampler.sample(nodes, n_layers, (seed, epoch, step))
+        yield _Batch(sample, (local[: len(places)], local[len(places) :]))
 
 
 def _reweighted(network: Network, data: TrainingData, config: GnnConfig, state: TrainingState) -> TrainingData:
@@ -195,8 +232,8 @@ def _weighted(data: TrainingData, weights: Weights) -> TrainingData:
     return replace(data, propagation=Propagation.by_matrix(matrix), sampler=sampler)
 
 
-def _step(optimiser: torch.optim.Optimizer, vectors: torch.Tensor, pairs: tuple[Int64, Int64]) -> None:
-    """One step on the mean loss of the links and of the others."""
+def _step(optimiser: torch.optim.Optimizer, vectors: torch.Tensor, pairs: tuple[Int64, Int64]) -> float:
+    """One step on the mean loss of the links and of the others, which it returns."""
     loss = torch.zeros(())
     for part, sign in zip(pairs, (-1.0, 1.0), strict=True):
         logits = pair_logits(vectors, torch.from_numpy(np.ascontiguousarray(part)))
@@ -204,6 +241,7 @@ def _step(optimiser: torch.optim.Optimizer, vectors: torch.Tensor, pairs: tuple[
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
+    return float(loss.detach().item())
 
 
 def _note_epoch(network: Network, optimiser: torch.optim.Optimizer, data: TrainingData, state: TrainingState) -> None:

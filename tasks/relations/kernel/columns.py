@@ -119,7 +119,7 @@ def _arrays(samples: ColumnSamples) -> tuple[Int64, UInt64, Int32]:
     return samples.indptr, samples.hashes, samples.level
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _n_below(hashes, start, end, level):  # type: ignore[no-untyped-def]
     if level <= 0:
         return end - start
@@ -130,14 +130,14 @@ def _n_below(hashes, start, end, level):  # type: ignore[no-untyped-def]
     return end - start
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _is_outside(mine, other, bounds):  # type: ignore[no-untyped-def]
     below = bounds[mine, 1] >= 0 and bounds[other, 0] >= 0 and bounds[mine, 1] < bounds[other, 0]
     above = bounds[mine, 2] >= 0 and bounds[other, 3] >= 0 and bounds[mine, 2] > bounds[other, 3]
     return below or above
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _can_hold(mine, other, facts, samples):  # type: ignore[no-untyped-def]
     """Whether nothing speaks against the values of `mine` being values of `other`, and something for it."""
     kind, n_nulls, bounds = facts[2], facts[3], facts[4]
@@ -157,7 +157,7 @@ def _can_hold(mine, other, facts, samples):  # type: ignore[no-untyped-def]
     return end > indptr[mine]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _propose(is_out, table_of, facts, samples, postings, max_postings):  # type: ignore[no-untyped-def]
     table_indptr = facts[0]
     run_indptr, owners = postings[1], postings[2]
@@ -199,7 +199,7 @@ def _propose(is_out, table_of, facts, samples, postings, max_postings):  # type:
     return children[:n_found].copy(), parents[:n_found].copy()
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _holds_all(start, end, first, last, facts, samples):  # type: ignore[no-untyped-def]
     if end - start > last - first:
         return False
@@ -214,7 +214,7 @@ def _holds_all(start, end, first, last, facts, samples):  # type: ignore[no-unty
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _holds_under_same_names(start, end, first, last, facts, samples):  # type: ignore[no-untyped-def]
     token = facts[1]
     for column in range(start, end):
@@ -224,7 +224,7 @@ def _holds_under_same_names(start, end, first, last, facts, samples):  # type: i
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _likeness(child, parent, facts, samples, schema_place):  # type: ignore[no-untyped-def]
     """(k, m): likeness of each column of the child to each of the parent that can hold it, -1 where it cannot."""
     table_indptr, token = facts[0], facts[1]
@@ -245,7 +245,7 @@ def _likeness(child, parent, facts, samples, schema_place):  # type: ignore[no-u
     return result
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _count_containing(columns, also_known_as, share, facts, samples, postings):  # type: ignore[no-untyped-def]
     token, kind, bounds = facts[1], facts[2], facts[4]
     indptr, hashes, level = samples

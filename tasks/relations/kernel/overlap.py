@@ -111,7 +111,7 @@ def _arrays(postings: Postings) -> tuple[Int64, Int64, Int64]:
     return postings.run, postings.indptr, postings.owners
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _n_below(high, start, end, level):  # type: ignore[no-untyped-def]
     """How many of the ascending hashes in [start, end) are below 2^(64 - level)."""
     if level == 0:
@@ -127,7 +127,7 @@ def _n_below(high, start, end, level):  # type: ignore[no-untyped-def]
     return low - start
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _overlaps(children, level, indptr, high, postings):  # type: ignore[no-untyped-def]
     run, run_indptr, owners = postings
     found = np.empty((4, 1024), np.int64)
@@ -160,7 +160,7 @@ def _overlaps(children, level, indptr, high, postings):  # type: ignore[no-untyp
     return found[0, :n_pairs].copy(), found[1, :n_pairs].copy(), found[2, :n_pairs].copy(), found[3, :n_pairs].copy()
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _uncovered(children, offsets, allowed, level, indptr, high, postings):  # type: ignore[no-untyped-def]
     run, run_indptr, owners = postings
     result = np.zeros(len(children), np.int64)

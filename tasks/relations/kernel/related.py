@@ -28,7 +28,7 @@ def related_roles(
     return np.unique(roles, axis=0)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _roles(schema_pairs, members, is_out, arrays):  # type: ignore[no-untyped-def]
     child_schemas, parent_schemas = schema_pairs
     table_indptr, tables = members
@@ -63,7 +63,7 @@ def _roles(schema_pairs, members, is_out, arrays):  # type: ignore[no-untyped-de
     return found[:n_found].copy()
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _is_disjoint(child, parent, positions, arrays):  # type: ignore[no-untyped-def]
     """Whether some column of the child, without nulls, has no value in common with the parent's, surely."""
     indptr, kind, n_nulls, bounds, may_be_nan = arrays[0], arrays[2], arrays[3], arrays[5], arrays[6]

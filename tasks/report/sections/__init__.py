@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from lakebed.tasks.report.config import ReportConfig
 from lakebed.tasks.report.model import Section
-from lakebed.tasks.report.sections import index, keys, links, relations, retention, summary
+from lakebed.tasks.report.sections import index, keys, links, relations, retention, summary, topics
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 MakeSection = Callable[[ArtifactStore, Mapping[str, ArtifactRef], ReportConfig], Section]
@@ -21,6 +21,7 @@ SECTIONS: Mapping[str, MakeSection] = {
     "relations": relations.section,
     "retention": retention.section,
     "keys": keys.section,
+    "topics": topics.section,
     "summary": summary.section,
     "index": index.section,
     "links": links.section,

@@ -1,7 +1,7 @@
 """What the report says of vectors and index: a map of the tables, how well and fast the index answers, who is near."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from lakebed.tasks.report.config import ReportConfig
 from lakebed.tasks.report.model import Chart, Charts, Listing, Section, Tile, Tiles
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.search.config import SearchConfig
-from lakebed.tasks.search.lake_search import LakeSearch
+
+if TYPE_CHECKING:
+    from lakebed.tasks.search.lake_search import LakeSearch
 
 MAX_POINTS = 2_000
 MAX_LABELS = 25
@@ -24,6 +26,8 @@ def section(store: ArtifactStore, refs: Mapping[str, ArtifactRef], config: Repor
 
     Raises: ArtifactError: if an artifact is missing or damaged.
     """
+    from lakebed.tasks.search.lake_search import LakeSearch
+
     rows = store.read(refs["index"], "indexes").to_pylist()
     search = LakeSearch(store, refs, SearchConfig(max_shown_values=0))
     has_tables = any(row["kind"] == "table" for row in rows)
@@ -47,7 +51,7 @@ def section(store: ArtifactStore, refs: Mapping[str, ArtifactRef], config: Repor
     )
 
 
-def embedding_map(search: LakeSearch, sizes: Mapping[str, int]) -> dict[str, Any] | None:
+def embedding_map(search: "LakeSearch", sizes: Mapping[str, int]) -> dict[str, Any] | None:
     """Each table as a point, the biggest ones with their names; None below three tables."""
     index = search.tables
     names = [str(name) for name in index.items["label"].to_pylist()]
@@ -95,7 +99,7 @@ def _sizes(store: ArtifactStore, refs: Mapping[str, ArtifactRef]) -> dict[str, i
     return dict(zip(tables["name"].to_pylist(), tables["n_bytes"].to_pylist(), strict=True))
 
 
-def _nearest(search: LakeSearch, sizes: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
+def _nearest(search: "LakeSearch", sizes: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
     biggest = sorted(search.evidence.tables, key=lambda name: (-sizes.get(name, 0), name))[:N_BIGGEST]
     rows = []
     for table in biggest:

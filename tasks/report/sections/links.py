@@ -1,6 +1,6 @@
 """The link predictor in the report: how good each rung is, for which nodes, and what it takes for missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lakebed.tasks.report.charts import Spec, offline
@@ -10,6 +10,7 @@ from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 
 STAGE = "links"
 MAX_PREDICTIONS = 50
+OTHERS = {"random": "links told from random others", "hard": "links told from hard others"}
 CHART_HEIGHT = 260
 Row = Mapping[str, Any]
 
@@ -36,13 +37,14 @@ def _blocks(store: ArtifactStore, ref: ArtifactRef, facts: Mapping[str, Any]) ->
     deciles = store.read(ref, "deciles").sort_by("decile").to_pylist()
     predictions = store.read(ref, "predictions").sort_by("rank").to_pylist()
     charts = Chart("Recall by decile of concentration", decile_chart(deciles, "recall_mean", "recall"))
+    ranks = Chart("MRR by decile, beside hard others", decile_chart(deciles, "mrr_hard", "MRR"))
     shift = Chart("Shift between training and test partners", decile_chart(deciles, "shift", "shift in likeness"))
     return (
         tiles(facts),
-        ladder(store.read(ref, "rungs").to_pylist()),
-        Charts((charts, shift)),
+        *ladders(store.read(ref, "rungs").to_pylist()),
+        Charts((charts, ranks, shift)),
         missing_links(predictions),
-        Prose("Chances are calibrated on as many linked pairs as others; among all pairs links are far rarer."),
+        Prose("Chances are calibrated among pairs as they are told: those that look like links."),
     )
 
 
@@ -58,14 +60,21 @@ def tiles(facts: Mapping[str, Any]) -> Tiles:
     )
 
 
-def ladder(rows: Sequence[Row]) -> Listing:
+def ladders(rows: Sequence[Row]) -> Iterator[Listing]:
+    """One for each setting that was measured."""
+    for setting in OTHERS:
+        if measured := [row for row in rows if row["setting"] == setting]:
+            yield ladder(measured, setting)
+
+
+def ladder(rows: Sequence[Row], setting: str) -> Listing:
     """A line per rung, a column per metric."""
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     figures = {(row["rung"], row["metric"]): row["value"] for row in rows}
     rungs = [rung for _, rung in sorted({(row["position"], row["rung"]) for row in rows})]
     shown = tuple((rung.replace("_", " "), *(f"{figures[rung, name]:.3f}" for name in metrics)) for rung in rungs)
     names = ("rung", *(name.replace("gain_auc", "gain in AUC") for name in metrics))
-    return Listing("Ladder", names, shown, tuple(range(1, len(names))))
+    return Listing(f"Ladder, {OTHERS[setting]}", names, shown, tuple(range(1, len(names))))
 
 
 def decile_chart(deciles: Sequence[Row], column: str, title: str) -> Spec | None:
@@ -89,7 +98,7 @@ def decile_chart(deciles: Sequence[Row], column: str, title: str) -> Spec | None
 def missing_links(rows: Sequence[Row]) -> Listing:
     """The likeliest, with names and chances."""
     shown = tuple(
-        (f"{row['chance']:.3f}", row["kind"], row["source_label"], row["target_label"])
+        (f"{row['chance']:.3f}", row["kind"], row["source_label"], row["target_label"], row["why"])
         for row in rows[:MAX_PREDICTIONS]
     )
-    return Listing("Likely missing links", ("chance", "of", "source", "target"), shown, (0,), n_all=len(rows))
+    return Listing("Likely missing links", ("chance", "of", "source", "target", "why"), shown, (0,), n_all=len(rows))

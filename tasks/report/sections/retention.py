@@ -27,6 +27,8 @@ REASONS = {
     "veto": "its owner's veto",
     "streaming": "a stream writes to it",
     "outside_lake": "files outside the lake",
+    "iceberg_table": "Iceberg tables",
+    "other_format": "other formats",
     "not_yet_verified": "its rebuild was not tried in time, the next run goes on",
     "database_table": "a database's table, reported only",
     "not_contained": "no other table contains it",

@@ -32,7 +32,7 @@ def _offsets(ends: Int64, n: int) -> Int64:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(ends, minlength=n))]).astype(np.int64)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _delete_greedily(keep_cost, sure_cost, ups, downs):  # type: ignore[no-untyped-def]
     n = len(keep_cost)
     keep = np.ones(n, np.bool_)
@@ -50,7 +50,7 @@ def _delete_greedily(keep_cost, sure_cost, ups, downs):  # type: ignore[no-untyp
     return keep
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _gain(v, keep, keep_cost, sure_cost, ups, downs):  # type: ignore[no-untyped-def]
     """What deleting the kept table v saves now; minus infinity where it, or what hangs on it, cannot be rebuilt."""
     gain = keep_cost[v] - _cheapest(v, -1, keep, sure_cost, ups)
@@ -62,7 +62,7 @@ def _gain(v, keep, keep_cost, sure_cost, ups, downs):  # type: ignore[no-untyped
     return gain
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _cheapest(v, without, keep, sure_cost, ups):  # type: ignore[no-untyped-def]
     """The cheapest rebuild of v from a kept table other than `without`; a table's edges are ordered by cost."""
     start, parents, costs = ups

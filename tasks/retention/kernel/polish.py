@@ -29,7 +29,7 @@ def polish(graph: RetentionGraph, keep: Bool) -> Bool:
     return np.asarray(_polish(keep.copy(), order, graph.rank, graph.is_pinned, graph.keep_cost, ups, downs), np.bool_)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _polish(keep, order, rank, is_pinned, keep_cost, ups, downs):  # type: ignore[no-untyped-def]
     for _ in range(MAX_PASSES):
         n_changes = 0
@@ -42,7 +42,7 @@ def _polish(keep, order, rank, is_pinned, keep_cost, ups, downs):  # type: ignor
     return keep
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _reconsider(v, keep, is_pinned, keep_cost, ups, downs):  # type: ignore[no-untyped-def]
     """Keeps or deletes v alone, where that costs less."""
     if keep[v] and is_pinned[v]:
@@ -59,7 +59,7 @@ def _reconsider(v, keep, is_pinned, keep_cost, ups, downs):  # type: ignore[no-u
     return 1 if is_better else 0
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _exchange(v, keep, rank, is_pinned, keep_cost, ups, downs):  # type: ignore[no-untyped-def]
     """Keeps the deleted v instead of a kept mutual copy of higher rank, where that costs no more."""
     if keep[v]:
@@ -78,7 +78,7 @@ def _exchange(v, keep, rank, is_pinned, keep_cost, ups, downs):  # type: ignore[
     return 0
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _cost_at(v, p, keep, keep_cost, ups, downs):  # type: ignore[no-untyped-def]
     """The cost of v and p and of the deleted tables that could be rebuilt from either; p may be v."""
     start, children = downs
@@ -97,7 +97,7 @@ def _cost_at(v, p, keep, keep_cost, ups, downs):  # type: ignore[no-untyped-def]
     return cost
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _own_cost(v, keep, keep_cost, ups):  # type: ignore[no-untyped-def]
     """Of keeping v, or of rebuilding it from the cheapest kept parent; a table's edges are ordered by cost."""
     if keep[v]:
@@ -109,7 +109,7 @@ def _own_cost(v, keep, keep_cost, ups):  # type: ignore[no-untyped-def]
     return np.inf
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _has_parent(v, p, ups):  # type: ignore[no-untyped-def]
     start, parents, _ = ups
     for place in range(start[v], start[v + 1]):

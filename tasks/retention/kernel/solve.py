@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.retention.kernel.greedy import greedy_choice
 from lakebed.tasks.retention.kernel.ilp import Programme, linear_bound, solve_ilp
 from lakebed.tasks.retention.kernel.model import (
@@ -31,7 +32,7 @@ _ROUNDING = 1e-9
 
 @dataclass
 class Effort:
-    """How long the integer programmes may take together, in seconds of this process's clock.
+    """How long the integer programmes may take together, in seconds of this process's clock; nothing else counts.
 
     With `seconds` of 0 every component that is no tree is solved greedily, and its bound is the linear relaxation's.
     `known` holds the components solved so far: one that comes again as it was is not solved again.
@@ -40,11 +41,11 @@ class Effort:
     seconds: float
     has_bounds: bool = True
     known: dict[bytes, tuple[Bool, Component]] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
+    spent: float = 0.0
 
     def left(self) -> float:
         """Seconds left, 0 at least."""
-        return max(0.0, self.seconds - (time.monotonic() - self.started))
+        return max(0.0, self.seconds - self.spent)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _are_trees(graph: RetentionGraph, reduced: Reduced, number: Int64) -> Bool:
     """Whether each component has one undirected pair less than tables; one table alone counts as none."""
     child, parent = graph.child[reduced.edges], graph.parent[reduced.edges]
     low, high = np.minimum(child, parent), np.maximum(child, parent)
-    pairs = np.unique(low * graph.n_tables + high)
+    pairs = distinct(low * graph.n_tables + high)
     n_parts = int(number.max(initial=-1)) + 1
     n_pairs = np.bincount(number[pairs // max(graph.n_tables, 1)], minlength=n_parts)
     return np.asarray((n_pairs == np.bincount(number, minlength=n_parts) - 1) & (n_pairs > 0), np.bool_)
@@ -161,7 +162,9 @@ def _solve_part(graph: RetentionGraph, reduced: Reduced, keep: Bool, part: _Part
     programme = _programme(graph, reduced, part)
     name = programme.digest()
     if name not in effort.known:
+        started = time.monotonic()
         effort.known[name] = _choose(programme, effort)
+        effort.spent += time.monotonic() - started
     choice, component = effort.known[name]
     keep[part.tables] = choice
     return component

@@ -28,7 +28,7 @@ def solve_forest(keep_cost: Float64, sure_cost: Float64, child: Int64, parent: I
     return np.asarray(_solve(keep_cost, sure_cost, child, parent, edge_cost), np.bool_)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _solve(keep_cost, sure_cost, child, parent, edge_cost):  # type: ignore[no-untyped-def]
     n = len(keep_cost)
     order, above, from_above, to_above = _root_forest(n, child, parent, edge_cost)
@@ -49,7 +49,7 @@ def _solve(keep_cost, sure_cost, child, parent, edge_cost):  # type: ignore[no-u
     return _states(order, above, from_above, (kept, inside, outside), helper) == _KEPT
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _states(order, above, from_above, costs, helper):  # type: ignore[no-untyped-def]
     """Walks down again: what each table is, given what the table above it is."""
     kept, inside, outside = costs
@@ -65,7 +65,7 @@ def _states(order, above, from_above, costs, helper):  # type: ignore[no-untyped
     return state
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _root_forest(n, child, parent, edge_cost):  # type: ignore[no-untyped-def]
     """Tables in breadth-first order, the one above each, and the costs of rebuilding it from there and the reverse."""
     start, incident = _incidence(n, child, parent)
@@ -95,7 +95,7 @@ def _root_forest(n, child, parent, edge_cost):  # type: ignore[no-untyped-def]
     return order, above, from_above, to_above
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def _incidence(n, child, parent):  # type: ignore[no-untyped-def]
     """The edges at each table, as offsets and edge numbers."""
     start = np.zeros(n + 1, np.int64)

@@ -212,7 +212,7 @@ def _position(parent: TableRef) -> str:
 
 def _files(parent: TableRef) -> str:
     """The condition that a row lies in one of a folder's files; empty where the version or the path says it."""
-    if parent.format == "delta" or (parent.is_one_file and parent.files[0].path == parent.path):
+    if parent.format in ("delta", "iceberg") or (parent.is_one_file and parent.files[0].path == parent.path):
         return ""
     names = [file.path.rpartition("/")[2] for file in parent.files]
     if len(set(names)) < len(names):
@@ -224,6 +224,8 @@ def _source(context: RecipeContext, table: TableRef, view: str) -> _Source:
     schema = schema_from_text(table.schema_ipc)
     if len({name.casefold() for name in schema.names}) < len(schema.names):
         raise SourceError("Spark cannot address the second column of one name", value=table.name)
+    if table.format == "iceberg":
+        raise SourceError("Spark needs a catalog to read an Iceberg table", value=table.name)
     uri = join_uri(spark_uri(context.lake.root), *([] if table.path == "." else [table.path]))
     if table.format == "delta":
         option = f'.option("versionAsOf", {table.delta_version})'

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.lake.leaves import schema_leaves
-from lakebed.connectors.lake.read import ReadCounter, partition_scalar
+from lakebed.connectors.lake.read import partition_scalar
 from lakebed.tasks.retention.recipes.attempt import require_columns
 from lakebed.tasks.retention.recipes.constants import constant_of
 from lakebed.tasks.retention.recipes.model import Equals, In, Range
@@ -19,6 +19,7 @@ from lakebed.tasks.retention.recipes.reader import StreamReader
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lakebed.connectors.lake.batches import ReadCounter
     from lakebed.tasks.retention.recipes.context import RecipeContext
     from lakebed.tasks.retention.recipes.kernel.tight import Tight
     from lakebed.tasks.retention.recipes.model import TableRef, Term

@@ -7,9 +7,9 @@ order; one part is the usual case.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from lakebed.connectors.config import FrozenConfig
 from lakebed.connectors.paths import InsidePath
@@ -71,8 +71,8 @@ class TableRef(FrozenConfig):
 
     name: InsidePath = Field(description="Name of the table in the inventory.")
     path: InsidePath = Field(description="File or folder, relative to the lake root; `.` is the root.")
-    format: Literal["parquet", "delta", "csv", "json"] = Field(description="How the files are written.")
-    read_via: Literal["arrow", "spark", "text"] = Field(description="Who reads the rows.")
+    format: Literal["parquet", "delta", "iceberg", "csv", "json"] = Field(description="How the files are written.")
+    read_via: Literal["arrow", "spark", "text", "iceberg"] = Field(description="Who reads the rows.")
     delta_version: int | None = Field(None, description="Version of a Delta table.")
     files: tuple[FileRef, ...] = Field(description="The data files, by path.")
     schema_ipc: str = Field(
@@ -95,7 +95,17 @@ class TableRef(FrozenConfig):
     @property
     def is_one_file(self) -> bool:
         """Whether the table is one plain file, whose rows have an order."""
-        return self.format != "delta" and len(self.files) == 1
+        return not self.is_folder and len(self.files) == 1
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether a log or metadata beside its data files makes them a table."""
+        return self.format in ("delta", "iceberg")
+
+    @property
+    def has_order(self) -> bool:
+        """Whether the place of a row counts: in a plain file, and which file of an Iceberg table it is in."""
+        return self.is_one_file or self.format == "iceberg"
 
 
 class Constant(FrozenConfig):
@@ -167,6 +177,23 @@ class Positions(FrozenConfig):
 Selector = Annotated[Where | Positions, Field(discriminator="kind")]
 
 
+class KeptFile(FrozenConfig):
+    """A file of an Iceberg table's metadata."""
+
+    path: InsidePath = Field(description="Path relative to the lake root.")
+    size: int = Field(ge=0, description="Size of the file, in bytes.")
+    sha256: str = Field(description="Hex SHA-256 of the bytes.")
+
+
+class StoredMetadata(FrozenConfig):
+    """The metadata of an Iceberg table kept beside the recipe, as a Parquet file of paths and bytes."""
+
+    path: InsidePath = Field(description="Path relative to the folder of recipes.")
+    n_bytes: int = Field(ge=0, description="Size of the file, in bytes.")
+    sha256: str = Field(description="Hex SHA-256 of the file.")
+    files: tuple[KeptFile, ...] = Field(description="The files in it, by path.")
+
+
 class ColumnMap(FrozenConfig):
     """A leaf of the child comes from this leaf of the parent."""
 
@@ -228,6 +255,13 @@ class Recipe(FrozenConfig):
     traits: Traits | None = Field(
         None, description="Of the child; the rebuild had the same. None where an older version of lakebed made it."
     )
+    metadata: StoredMetadata | None = Field(None, description="Of a child that is an Iceberg table.")
+
+    @model_serializer(mode="wrap")
+    def _without_newer_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Recipes of other tables stay what they were, and so do the ids of plans."""
+        found: dict[str, Any] = handler(self)
+        return {key: value for key, value in found.items() if (key, value) != ("metadata", None)}
 
     @property
     def selector_shape(self) -> str:
@@ -238,10 +272,10 @@ class Recipe(FrozenConfig):
         return "positions" if isinstance(selector, Positions) else selector.shape
 
     @property
-    def stored(self) -> tuple[StoredRows, ...]:
-        """The files of row numbers that must be kept with the recipe."""
+    def stored(self) -> tuple[StoredRows | StoredMetadata, ...]:
+        """The files of row numbers, and of metadata, that must be kept with the recipe."""
         chosen = [part.selector.rows for part in self.parts if isinstance(part.selector, Positions)]
-        return tuple(rows for rows in (*chosen, self.order.rows) if rows is not None and rows.path)
+        return tuple(one for one in (*chosen, self.order.rows, self.metadata) if one is not None and one.path)
 
     @property
     def stored_bytes(self) -> int:

@@ -13,21 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakebed.connectors.errors import PlanError, SourceError
+from lakebed.connectors.lake.batches import ReadCounter, Split, open_parquet, source_errors
 from lakebed.connectors.lake.delta_live import live_rows_of
 from lakebed.connectors.lake.delta_metadata import delta_traits
-from lakebed.connectors.lake.delta_rows import live_rows, physical_tokens
+from lakebed.connectors.lake.delta_rows import rows_of
 from lakebed.connectors.lake.files import local_path, open_file
 from lakebed.connectors.lake.footer import ParquetTraits, parquet_traits, wide_timestamps
 from lakebed.connectors.lake.leaves import LeafArray, path_of, schema_leaves
-from lakebed.connectors.lake.read import (
-    ReadCounter,
-    Split,
-    open_parquet,
-    partition_scalar,
-    read_open,
-    read_split,
-    source_errors,
-)
+from lakebed.connectors.lake.read import partition_scalar, read_delta, read_open, read_split
 from lakebed.connectors.lake.type_text import type_from_text
 from lakebed.connectors.storage import is_object_store, join_uri
 from lakebed.tasks.retention.recipes.shapes import joined, leaf_refs, schema_from_text, schema_to_text
@@ -94,7 +87,7 @@ class TableReader:
     def describe(self) -> TableRef:
         """The reference with schema, leaves, digests and dialect filled in."""
         files = self._given.files
-        if self._given.format != "delta":
+        if not self._is_versioned:
             files = tuple(file.model_copy(update={"sha256": self._digest(file)}) for file in files)
         partitions = set(self._given.partition_columns)
         return self._given.model_copy(
@@ -145,6 +138,8 @@ class TableReader:
             yield from self._texts().batches(tokens, self._constants())
         elif self._given.format == "delta":
             yield from self._delta_batches(tokens)
+        elif self._given.format == "iceberg":
+            yield from self._iceberg_batches(tokens)
         else:
             for file in self._given.files:
                 with source_errors(file.path):
@@ -158,22 +153,27 @@ class TableReader:
         return ReadCounter()
 
     def _delta_batches(self, tokens: Sequence[str]) -> Iterator[Mapping[str, LeafArray]]:
-        table, ignore_case = self.opened(), self.lake.ignore_column_case
-        live = live_rows(table)
-        names = physical_tokens(table, schema_leaves(self.schema, ignore_case))
-        stored = {token: names[token] if token not in self._given.partition_columns else token for token in tokens}
+        rows = rows_of(self.opened(), self.lake.ignore_column_case)
         for file in self._given.files:
             if "://" in file.path or file.path.startswith("/"):
                 raise SourceError("a file of the Delta table lies outside the lake", value=file.path)
-            split, start = self._split(file), 0
-            mask = live.get(file.path.rpartition("/")[2])
-            for batch in read_split(
-                self.lake.root, split, list(stored.values()), self._counter, ignore_case=ignore_case, as_stored=True
-            ):
-                n_rows = len(next(iter(batch.values())).values)
-                kept = None if mask is None else mask.slice(start, n_rows)
-                start += n_rows
-                yield {token: batch[name].filter(kept) for token, name in stored.items()}
+            yield from read_delta(self.lake.root, self._split(file), tokens, self._counter, rows, as_stored=True)
+
+    def _iceberg_batches(self, tokens: Sequence[str]) -> Iterator[Mapping[str, LeafArray]]:
+        from lakebed.connectors.lake.iceberg.live import file_readings
+
+        noted = {file.path: (file.n_rows, dict(file.casts)) for file in self._given.files}
+        readings = file_readings(self.lake.root, self._given.path, noted)
+        for file, reading in zip(self._given.files, readings, strict=True):
+            split = replace(self._split(file), iceberg=reading.to_text())
+            yield from read_split(
+                self.lake.root, split, tokens, self._counter, ignore_case=self.lake.ignore_column_case
+            )
+
+    @property
+    def _is_versioned(self) -> bool:
+        """Whether a log or metadata says which files are the table's, none of which ever changes."""
+        return self._given.format in ("delta", "iceberg")
 
     def _own_schema(self) -> pa.Schema:
         given = self._given
@@ -181,6 +181,10 @@ class TableReader:
             return self._with_partitions(self._texts().schema([leaf.token for leaf in given.leaves]))
         if given.format == "delta":
             return pa.schema(self.opened().schema().to_arrow())
+        if given.format == "iceberg":
+            from lakebed.connectors.lake.iceberg.live import plain_schema
+
+            return plain_schema(self.lake.root, given.path, [dict(file.casts) for file in given.files])
         schemas = []
         for file in given.files:
             with source_errors(file.path):
@@ -252,7 +256,7 @@ class TableReader:
         return open_parquet(self._source(file))
 
     def _source(self, file: FileRef) -> pa.NativeFile:
-        is_held = self._given.format != "delta"
+        is_held = not self._is_versioned
         return pa.BufferReader(self._whole(file)) if is_held else open_file(self.lake.root, file.path, file.size)
 
     def _digest(self, file: FileRef) -> str:

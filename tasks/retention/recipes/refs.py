@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lakebed.connectors.lake.model import TableSource
     from lakebed.tasks.scan.splits import InventoryTables
 
-_VIA = {"arrow": "arrow", "spark": "spark", "staged": "text"}
+_VIA = {"arrow": "arrow", "spark": "spark", "staged": "text", "iceberg": "iceberg"}
 Row = dict[str, object]
 
 

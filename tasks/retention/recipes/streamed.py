@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakebed.connectors.errors import LakeError, SourceError
-from lakebed.connectors.lake.read import ReadCounter
+from lakebed.connectors.lake.batches import ReadCounter
 from lakebed.tasks.retention.recipes.attempt import (
     Refused,
     column_maps,
@@ -30,6 +30,7 @@ from lakebed.tasks.retention.recipes.ends import Ends, described, equal_partitio
 from lakebed.tasks.retention.recipes.files import require_like_files
 from lakebed.tasks.retention.recipes.kernel.ranks import can_rank
 from lakebed.tasks.retention.recipes.kernel.tight import Tight
+from lakebed.tasks.retention.recipes.metadata import keep_metadata, require_metadata
 from lakebed.tasks.retention.recipes.model import (
     Equals,
     Part,
@@ -88,6 +89,7 @@ class _Search:
     def __init__(self, ends: Ends) -> None:
         self._context, self._ends = ends.context, ends
         self._traits = table_traits(ends.context.lake, ends.child)
+        self._metadata = keep_metadata(ends.context, ends.child)
         self._schema = schema_from_text(ends.child.schema_ipc)
         try:
             require_traits(self._traits, self._schema, ends.child.name)
@@ -164,7 +166,14 @@ class _Search:
         maps = column_maps(ends.columns, ends.types, ends.theirs)
         part = Part(parent=ends.parent, columns=maps, selector=selector, multiplicity=multiplicity)
         order = RowOrder(state="lost", reason=ends.lost_order)
-        recipe = Recipe(child=ends.child, parts=(part,), order=order, digest=self._digest, traits=self._traits)
+        recipe = Recipe(
+            child=ends.child,
+            parts=(part,),
+            order=order,
+            digest=self._digest,
+            traits=self._traits,
+            metadata=self._metadata,
+        )
         started = time.monotonic()
         stored = Recipe.model_validate_json(recipe.model_dump_json())
         try:
@@ -179,6 +188,7 @@ class _Search:
             recipe = recipe.model_copy(update={"order": RowOrder(state="kept")})
         try:
             require_like_files(recipe)
+            require_metadata(self._context, recipe)
         except LakeError as error:
             raise Refused("cannot_be_written", one_line(error)) from error
         return recipe, seconds

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lakebed.connectors.errors import PlanError
+from lakebed.connectors.lake.batches import column_ranges
 from lakebed.connectors.lake.leaves import LeafArray, schema_leaves
-from lakebed.connectors.lake.read import column_ranges
 from lakebed.tasks.encoding import ENCODING_ID
 from lakebed.tasks.retention.recipes.constants import scalar_of
 from lakebed.tasks.retention.recipes.digest import RowDigest, strict_hashes

@@ -26,6 +26,7 @@ from lakebed.tasks.retention.recipes.digest import digest_of, strict_hashes
 from lakebed.tasks.retention.recipes.kernel.matching import Match, match_rows, occurrence, positions_of
 from lakebed.tasks.retention.recipes.kernel.ranks import can_rank, rank_column
 from lakebed.tasks.retention.recipes.kernel.search import Found, find_all_rows, find_condition
+from lakebed.tasks.retention.recipes.metadata import keep_metadata, require_metadata
 from lakebed.tasks.retention.recipes.model import (
     Equals,
     In,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from lakebed.tasks.retention.recipes.kernel.matching import Mask
     from lakebed.tasks.retention.recipes.kernel.ranks import RankedColumn
     from lakebed.tasks.retention.recipes.kernel.search import RankTerm
-    from lakebed.tasks.retention.recipes.model import StoredRows, TableRef, Term
+from lakebed.tasks.retention.recipes.model import StoredRows, TableRef, Term
 
 
 @dataclass
@@ -131,6 +132,7 @@ class _Pair:
             require_columns(self._child, parent, tokens_of)
         readers.of(child).require_writable()
         self._traits = table_traits(context.lake, self._child)
+        self._metadata = keep_metadata(context, self._child)
         for table in (self._child, *self._parents):
             readers.of(table).require_whole_timestamps()
         schema = schema_from_text(self._child.schema_ipc)
@@ -166,6 +168,7 @@ class _Pair:
             order=order,
             digest=digest_of(self._schema, self._hashes, self._context.key),
             traits=self._traits,
+            metadata=self._metadata,
         )
         seconds = self._execute(recipe, packed)
         for rows in packed:
@@ -191,6 +194,7 @@ class _Pair:
                 rehearse(self._context, stored, table)
             else:
                 require_traits(self._traits, table.schema, self._child.name)
+                require_metadata(self._context, stored)
         except LakeError as error:
             raise Refused("cannot_be_written", one_line(error)) from error
         return seconds
@@ -280,7 +284,7 @@ class _Pair:
             return RowOrder(state="kept"), None
         if self._child.format == "delta":
             return RowOrder(state="lost", reason="rows of a Delta table have no order"), None
-        if not self._child.is_one_file:
+        if not self._child.has_order:
             return RowOrder(state="lost", reason="the rows of its files come in another order"), None
         if self._context.config.restores_order:
             match = match_rows(self._hashes, hashes)

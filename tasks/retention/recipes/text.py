@@ -13,11 +13,10 @@ import pyarrow as pa
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.leaves import LeafArray, batch_leaves, path_of, schema_leaves
 from lakebed.connectors.lake.text.csv_lines import CsvReader, RowTooLong
-from lakebed.connectors.lake.text.csv_quotes import OddQuotes
 from lakebed.connectors.lake.text.json_exact import NotOneALine
 from lakebed.connectors.lake.text.json_lines import JsonReader
 from lakebed.connectors.lake.text.renderings import render
-from lakebed.connectors.lake.text.scan import MAX_ROW_BYTES, in_its_encoding
+from lakebed.connectors.lake.text.scan import MAX_ROW_BYTES, in_its_dialect, in_its_encoding
 from lakebed.connectors.lake.text.stream import BLOCK_BYTES, TextStream
 from lakebed.connectors.lake.text.types import cast_staged, is_plain_form, timestamp_form
 from lakebed.connectors.lake.type_text import column_type
@@ -29,11 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lakebed.connectors.lake.config import LakeConfig, TextConfig
+    from lakebed.connectors.lake.text.csv_lines import CsvLook
+    from lakebed.connectors.lake.text.csv_quotes import Dialect
     from lakebed.connectors.lake.text.model import StagedCast
     from lakebed.connectors.lake.text.shapes import Shape
     from lakebed.tasks.retention.recipes.model import FileRef, TableRef
 
-    _Read = Callable[[LakeConfig, FileRef, TextConfig, "_Seen"], dict[str, LeafArray]]
+    _Read = Callable[[LakeConfig, FileRef, TextConfig, "_Seen"], tuple[dict[str, LeafArray], "_Seen"]]
 
 NOT_PLAIN = "a text file that could not be written again as it is"
 _HEAD_BYTES = 1 << 16
@@ -125,8 +126,7 @@ def _attempt(
     read: _Read, lake: LakeConfig, file: FileRef, before: _Seen, config: TextConfig
 ) -> tuple[dict[str, LeafArray], _Seen]:
     """The cells of a file, and what was seen up to it: what an attempt in another encoding saw does not count."""
-    seen = deepcopy(before)
-    return read(lake, file, config, seen), seen
+    return read(lake, file, config, deepcopy(before))
 
 
 def _pinned(config: TextConfig, dialect: TextDialect | None) -> TextConfig:
@@ -139,23 +139,43 @@ def _pinned(config: TextConfig, dialect: TextDialect | None) -> TextConfig:
     return config.model_copy(update=known)
 
 
-def _read_csv(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen) -> dict[str, LeafArray]:
-    block_bytes = BLOCK_BYTES
-    while True:
-        try:
-            return _read_csv_blocks(lake, file, config, seen, block_bytes)
-        except RowTooLong as error:
-            block_bytes *= 8
-            if block_bytes > MAX_ROW_BYTES:
-                raise SourceError(f"a row of {file.path} does not fit into memory", value=str(error)) from error
+def _read_csv(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen) -> tuple[dict[str, LeafArray], _Seen]:
+    return in_its_dialect(_CsvJob(lake, file, config, seen).read)
 
 
-def _read_csv_blocks(
-    lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen, block_bytes: int
-) -> dict[str, LeafArray]:
-    with TextStream(lake.root, file.path, config.encoding) as stream:
-        reader = CsvReader(stream, config, block_bytes, is_sure=False)
-        shape = reader.shape
+@dataclass(frozen=True)
+class _CsvJob:
+    """A CSV file to be read by one dialect after the other; what an attempt saw counts where it succeeds."""
+
+    lake: LakeConfig
+    file: FileRef
+    config: TextConfig
+    before: _Seen
+
+    def read(self, dialect: Dialect, is_sure: bool, look: CsvLook) -> tuple[dict[str, LeafArray], _Seen]:
+        """Its cells and what was seen.
+
+        Raises:
+            OddQuotes, SourceError: as `CsvReader`.
+        """
+        block_bytes = BLOCK_BYTES
+        while True:
+            with TextStream(self.lake.root, self.file.path, self.config.encoding) as stream:
+                reader = CsvReader(stream, self.config, block_bytes, dialect, is_sure=is_sure)
+                look.note(reader)
+                try:
+                    return self._read_blocks(stream, reader, is_forced=is_sure and dialect == "rfc")
+                except RowTooLong as error:
+                    block_bytes *= 8
+                    if block_bytes > MAX_ROW_BYTES:
+                        raise SourceError(
+                            f"a row of {self.file.path} does not fit into memory", value=str(error)
+                        ) from error
+
+    def _read_blocks(
+        self, stream: TextStream, reader: CsvReader, *, is_forced: bool
+    ) -> tuple[dict[str, LeafArray], _Seen]:
+        seen, shape, path = deepcopy(self.before), reader.shape, self.file.path
         facts = {
             "delimiter": shape.delimiter,
             "has_header": shape.has_header,
@@ -165,33 +185,37 @@ def _read_csv_blocks(
             "quoted": shape.quoted,
         }
         seen.add(facts | _facts(stream))
-        try:
-            batches = list(reader.batches())
-        except OddQuotes as odd:
-            raise odd.error from odd
+        batches = list(reader.batches())
         for note in (*stream.notes, *reader.notes):
-            seen.refuse(file.path, note)
+            seen.refuse(path, note)
+        if is_forced:
+            seen.refuse(path, "quoted cells over several lines, where most files have no quoting")
         seen.n_quotes += reader.n_quotes
-        return _cells(batches, reader.schema, lake, file, seen)
+        return _cells(batches, reader.schema, self.lake, self.file, seen), seen
 
 
-def _read_json(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen) -> dict[str, LeafArray]:
+def _read_json(lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen) -> tuple[dict[str, LeafArray], _Seen]:
+    try:
+        return _read_objects(lake, file, config, deepcopy(seen), is_lines=True)
+    except NotOneALine as error:
+        seen.refuse(file.path, "its objects lie over several lines, or in one array")
+        try:
+            return _read_objects(lake, file, config, seen, is_lines=False)
+        except NotOneALine:
+            raise error.args[0] from None
+
+
+def _read_objects(
+    lake: LakeConfig, file: FileRef, config: TextConfig, seen: _Seen, *, is_lines: bool
+) -> tuple[dict[str, LeafArray], _Seen]:
     with TextStream(lake.root, file.path, config.encoding) as stream:
         head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
-        with _json_reader(stream) as reader:
+        with JsonReader(stream, is_lines=is_lines) as reader:
             leaves = schema_leaves(reader.schema)
             seen.raw |= {leaf.token for leaf in leaves if _kind(reader.shape, leaf.path) in _RAW_KINDS}
             seen.add(_facts(stream) | {"line_end": "\r\n" if b"\r\n" in head else "\n"})
             seen.facts["omits_nulls"] = bool(seen.facts.get("omits_nulls", True)) and b"null" not in head
-            return _cells(list(reader.batches()), reader.schema, lake, file, seen, is_json=True)
-
-
-def _json_reader(stream: TextStream) -> JsonReader:
-    try:
-        return JsonReader(stream)
-    except NotOneALine as error:
-        why = f"{stream.path}: its objects lie over several lines, or in one array"
-        raise SourceError(NOT_PLAIN, value=why) from error
+            return _cells(list(reader.batches()), reader.schema, lake, file, seen, is_json=True), seen
 
 
 def _cells(

@@ -32,6 +32,7 @@ from lakebed.tasks.retention.recipes.files import (
     unfilled,
     write_streamed_files,
 )
+from lakebed.tasks.retention.recipes.metadata import require_metadata, write_metadata
 from lakebed.tasks.retention.recipes.model import Refusal
 from lakebed.tasks.retention.recipes.reader import StreamReader, TableReader, table_traits
 from lakebed.tasks.retention.recipes.rebuild import compare, compare_digest, rebuild
@@ -95,7 +96,7 @@ def write_table_as(context: RecipeContext, recipe: Recipe, table: pa.Table, dest
 
     Returns, Raises: as `write_rebuilt`.
     """
-    return _written(context, recipe, destination, partial(_write_table, table))
+    return _written(context, recipe, destination, partial(_write_table, context, table))
 
 
 def _written(
@@ -110,16 +111,19 @@ def _written(
     except BaseException:
         _remove(child, storage)
         raise
-    if child.format == "delta":
+    if child.is_folder:
         return tuple(file.path for file in storage.list_files(child.path))
     return tuple(file.path for file in child.files)
 
 
-def _write_table(table: pa.Table, recipe: Recipe, destination: str) -> None:
+def _write_table(context: RecipeContext, table: pa.Table, recipe: Recipe, destination: str) -> None:
     if recipe.child.format == "delta":
         _write_delta(recipe, table, destination)
-    else:
-        _write_files(recipe, table, Storage.at(destination, PlanError))
+        return
+    storage = Storage.at(destination, PlanError)
+    _write_files(recipe, table, storage)
+    if recipe.child.format == "iceberg":
+        write_metadata(context, recipe, storage)
 
 
 def _write_stream(context: RecipeContext, recipe: Recipe, destination: str) -> None:
@@ -140,7 +144,10 @@ def _write_stream(context: RecipeContext, recipe: Recipe, destination: str) -> N
         plain = (batch for table in batches() for batch in table.combine_chunks().to_batches())
         _write_delta(recipe, pa.RecordBatchReader.from_batches(schema, plain), destination)
     else:
-        write_streamed_files(recipe, batches, Storage.at(destination, PlanError))
+        storage = Storage.at(destination, PlanError)
+        write_streamed_files(recipe, batches, storage)
+        if recipe.child.format == "iceberg":
+            write_metadata(context, recipe, storage)
     for digest in digests:
         _require_equal(compare_digest(recipe, digest.of(schema)))
 
@@ -173,6 +180,7 @@ def _verify_stream(context: RecipeContext, recipe: Recipe) -> Refusal | None:
         if recipe.traits is not None:
             require_traits(recipe.traits, schema_from_text(recipe.child.schema_ipc), recipe.child.name)
         require_like_files(recipe)
+        require_metadata(context, recipe)
     except LakeError as error:
         return Refusal(code="cannot_be_written", reason=one_line(error))
     return None
@@ -211,7 +219,7 @@ def require_traits(traits: Traits, schema: pa.Schema, table: str) -> None:
 
 
 def _require_free(child: TableRef, storage: Storage) -> None:
-    paths = [child.path] if child.format == "delta" else [file.path for file in child.files]
+    paths = [child.path] if child.is_folder else [file.path for file in child.files]
     taken = next((path for path in paths if storage.exists(path)), None)
     if taken is not None:
         raise PlanError(
@@ -223,7 +231,7 @@ def _require_free(child: TableRef, storage: Storage) -> None:
 
 
 def _remove(child: TableRef, storage: Storage) -> None:
-    if child.format == "delta":
+    if child.is_folder:
         storage.delete_folder(child.path)
     else:
         for file in child.files:
@@ -233,7 +241,9 @@ def _remove(child: TableRef, storage: Storage) -> None:
 def _write_files(recipe: Recipe, table: pa.Table, storage: Storage) -> None:
     child = recipe.child
     files = list(_rows_of_files(child, table))
-    for path, data in _parquet_files(recipe, files) if child.format == "parquet" else _text_files(child, files):
+    for path, data in (
+        _parquet_files(recipe, files) if child.format in ("parquet", "iceberg") else _text_files(child, files)
+    ):
         storage.write_bytes_atomic(path, data)
 
 
@@ -286,7 +296,9 @@ def _rows_of_files(child: TableRef, table: pa.Table) -> Iterator[tuple[FileRef, 
 
 def _write_delta(recipe: Recipe, table: pa.Table | pa.RecordBatchReader, destination: str) -> None:
     child = recipe.child
-    names = [str(path_of(token)[0]) for token in child.partition_columns]
+    own = {name.casefold(): name for name in table.schema.names} | {name: name for name in table.schema.names}
+    # of tokens the case may be folded
+    names = [own[str(path_of(token)[0])] for token in child.partition_columns]
     write_delta(join_uri(destination, child.path), table, names, recipe.traits.delta if recipe.traits else None)
 
 
@@ -313,7 +325,7 @@ def _compare(context: RecipeContext, recipe: Recipe, destination: str) -> None:
     else:
         cells = reader.cells([leaf.token for leaf in ref.leaves])
         found = digest_like(recipe.digest, reader.schema, cells, context)
-    has_order = recipe.child.is_one_file and recipe.order.state != "lost"
+    has_order = recipe.child.has_order and recipe.order.state != "lost"
     if not found.is_same_table(recipe.digest) or (has_order and found.sequence != recipe.digest.sequence):
         what = "columns" if found.columns != recipe.digest.columns else "rows"
         raise PlanError(

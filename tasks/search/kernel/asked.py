@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
 from lakebed.tasks.index.kernel.likeness import gather, is_nameless
 from lakebed.tasks.index.kernel.postings import Postings
@@ -106,11 +108,10 @@ def numbers_rows(lake: Lake) -> Bool:
 
 def find_columns(postings: Postings, lake: Lake, asked: AskedColumn) -> Found:
     """The columns that have a value of the asked one. O(the values' columns)."""
-    n, rarity = postings.n_columns, rarities(postings, asked)
-    at, value = gather(postings.column_indptr, asked.values)
-    held = postings.column[at]
-    counts = np.bincount(held, minlength=n)
-    worth = np.bincount(held, rarity[asked.place == np.floor(asked.place)][value], minlength=n)
+    rarity = rarities(postings, asked)
+    counts, worth = np.zeros(postings.n_columns, np.int64), np.zeros(postings.n_columns)
+    known = rarity[asked.place == np.floor(asked.place)]
+    _meet(asked.values, known, postings.column_indptr, postings.column, counts, worth)
     column = np.flatnonzero(counts)
     # beyond the lesser threshold of two cut columns nothing can be compared
     is_cut = lake.last[column] < len(lake.hashes) - 1
@@ -124,6 +125,17 @@ def find_columns(postings: Postings, lake: Lake, asked: AskedColumn) -> Found:
     return Found(column, counts[column], forth, back, worth, float(rarity.mean()) if len(rarity) else 0.0)
 
 
+@nb.njit(cache=True, nogil=True)
+def _meet(
+    values: Int64, rarity: Float64, indptr: Int64, column: NDArray[np.int32], counts: Int64, worth: Float64
+) -> None:
+    """How many of the values each column has, and how rare these are together."""
+    for place in range(len(values)):
+        for at in range(indptr[values[place]], indptr[values[place] + 1]):
+            counts[column[at]] += 1
+            worth[column[at]] += rarity[place]
+
+
 def rarities(postings: Postings, asked: AskedColumn) -> Float64:
     """How rare each of the asked values is in the lake, (m,)."""
     held = np.zeros(len(asked.place))
@@ -133,11 +145,19 @@ def rarities(postings: Postings, asked: AskedColumn) -> Float64:
     return found
 
 
+def mean_rarity(postings: Postings, asked: AskedColumn) -> float:
+    """Of those of its values that the lake has; 0 where there are none."""
+    values = asked.values
+    held = postings.column_indptr[values + 1] - postings.column_indptr[values]
+    rarity = np.log((postings.n_columns + 1) / (held + 1.0))
+    return float(rarity.mean()) if len(rarity) else 0.0
+
+
 def _n_until(lake: Lake, columns: Int64, last: float) -> Int64:
     """How many of the values that columns kept have at most this number, (m,)."""
     if np.isinf(last):
         found: Int64 = lake.indptr[columns + 1] - lake.indptr[columns]
         return found
-    until = np.concatenate([[0], np.cumsum(np.asarray(lake.values) <= last)])
-    found = until[lake.indptr[columns + 1]] - until[lake.indptr[columns]]
+    at, place = gather(lake.indptr, columns)
+    found = np.bincount(place[lake.values[at] <= last], minlength=len(columns))
     return found

@@ -18,9 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csr_array
 
 from lakebed.tasks.index.kernel.likeness import Likeness, Rows, Terms, rows_of
 from lakebed.tasks.index.kernel.postings import Postings
@@ -33,6 +31,7 @@ from lakebed.tasks.search.kernel.asked import (
     numbers_rows,
     outside_columns,
 )
+from lakebed.tasks.search.kernel.cosines import AskedRows, Shares, most_pairs
 
 N_ALIGNED, N_VOUCHING = 100, 5
 SHARE_WORTH, WHOLE_WORTH, NEAR_WORTH = 0.5, 5.0, 2.0
@@ -113,8 +112,9 @@ class Unions:
         share: of the asked values, each weighing its rarity, those that the table has.
         words: cosine of words.
         align: of the assignment; NaN beyond those that were aligned.
-        found: for each asked column what shares its values.
         chosen: the asked columns that are compared, by number.
+        rows: their terms.
+        shares: what the lake's columns share with them.
         likeness: of each table that was aligned the cosines of these with its columns.
     """
 
@@ -123,8 +123,9 @@ class Unions:
     share: Float64
     words: Float64
     align: Float64
-    found: Sequence[Found]
     chosen: Int64
+    rows: AskedRows
+    shares: Shares
     likeness: Mapping[int, Float64]
 
 
@@ -161,26 +162,25 @@ def rank_unions(known: UnionLake, asked: AskedTable) -> Unions:
         has_any[asked.number] = False
     first = np.lexsort((-np.round(words + SHARE_WORTH * named, 9), ~has_any))[: int(has_any.sum())]
     aligned, align = first[:N_ALIGNED], np.full(len(score), np.nan)
-    likeness = _likenesses(known, asked.rows, chosen, aligned)
+    rows = AskedRows.of(asked.rows.take(chosen), len(known.likeness.term))
+    likeness = _likenesses(known, rows, aligned)
     align[aligned] = _align(known, likeness)
     total = score[aligned] + align[aligned]
-    total += NEAR_WORTH * _near(known.likeness.tables, aligned, total)
+    total += NEAR_WORTH * _near(known.likeness, aligned, total)
     best = np.lexsort((aligned, -np.round(total, 9)))
     table = np.concatenate([aligned[best], first[N_ALIGNED:]])
     scores = np.concatenate([total[best], score[first[N_ALIGNED:]]])
-    return Unions(table, scores, share[table], words[table], align[table], found, chosen, likeness)
+    shares = Shares.of(found, known.lake.n)
+    return Unions(table, scores, share[table], words[table], align[table], chosen, rows, shares, likeness)
 
 
 def map_columns(known: UnionLake, asked: AskedTable, unions: Unions, table: int) -> ColumnMapping:
     """The assignment that is best by likeness and shared values together, of pairs that have enough of both."""
     columns, likeness = _answering(known, table), unions.likeness.get(table)
     if likeness is None:
-        likeness = _likenesses(known, asked.rows, unions.chosen, np.array([table]))[table]
-    forth, back = np.zeros(likeness.shape), np.zeros(likeness.shape)
-    for row, found in enumerate(unions.found if len(columns) else ()):
-        low, high = np.searchsorted(found.column, [columns[0], columns[-1] + 1])
-        forth[row, found.column[low:high] - columns[0]] = found.forth[low:high]
-        back[row, found.column[low:high] - columns[0]] = found.back[low:high]
+        likeness = _likenesses(known, unions.rows, np.array([table]))[table]
+    start = int(known.starts[table])
+    forth, back = unions.shares.between(start, start + len(columns), len(unions.chosen))
     i, j = linear_sum_assignment(likeness + forth, maximize=True)
     is_mapped = (likeness + forth)[i, j] >= MAPPED_FROM
     i, j = i[is_mapped], j[is_mapped]
@@ -191,8 +191,22 @@ def map_columns(known: UnionLake, asked: AskedTable, unions: Unions, table: int)
     rows_a_value = known.lake.n_distinct[columns[j]] / np.maximum(known.lake.n_rows[columns[j]], 1)
     new = (1.0 - back[i, j]) * np.minimum(rows_a_value, 1.0)
     novel = float(new.max(initial=0.0)) if len(i) else 1.0
-    is_unionable = len(i) >= max(1.0, UNIONABLE_FROM * len(unions.chosen))
+    is_unionable = len(i) >= _n_needed(unions)
     return ColumnMapping(unions.chosen[i], columns[j], forth[i, j], likeness[i, j], novel, is_unionable)
+
+
+def may_be_unionable(known: UnionLake, unions: Unions, tables: Int64) -> Bool:
+    """Which of some tables an assignment could put under the asked one, (t,); none that it would is left out."""
+    start = known.starts[tables]
+    spans = (start, np.minimum(known.starts[tables + 1], start + MAX_ANSWERING))
+    pairs = most_pairs(unions.rows, known.likeness.columns, unions.shares, spans, MAPPED_FROM)
+    found: Bool = pairs >= _n_needed(unions)
+    return found
+
+
+def _n_needed(unions: Unions) -> float:
+    """Partners from which on a table can be put under the asked one."""
+    return max(1.0, UNIONABLE_FROM * len(unions.chosen))
 
 
 def _plain(name: str) -> str:
@@ -236,11 +250,10 @@ def _answering(known: UnionLake, table: int) -> Int64:
     return np.arange(start, min(end, start + MAX_ANSWERING))
 
 
-def _likenesses(known: UnionLake, asked: Rows, chosen: Int64, tables: Int64) -> dict[int, Float64]:
-    """For each table the cosines of the chosen asked columns with its own, (q, n), at most `MAX_ANSWERING` of them."""
+def _likenesses(known: UnionLake, asked: AskedRows, tables: Int64) -> dict[int, Float64]:
+    """For each table the cosines of the asked columns with its own, (q, n), at most `MAX_ANSWERING` of them."""
     spans = [_answering(known, table) for table in tables.tolist()]
-    columns = np.concatenate([np.empty(0, np.int64), *spans])
-    like = _cosines(asked.take(chosen), known.likeness.columns.take(columns))
+    like = asked.cosines(known.likeness.columns, np.concatenate([np.empty(0, np.int64), *spans]))
     ends = np.cumsum([len(span) for span in spans]).tolist()
     placed = zip(tables.tolist(), spans, ends, strict=True)
     return {table: like[:, end - len(span) : end] for table, span, end in placed}
@@ -256,26 +269,13 @@ def _align(known: UnionLake, likeness: Mapping[int, Float64]) -> Float64:
     return found
 
 
-def _near(rows: Rows, tables: Int64, score: Float64) -> Float64:
+def _near(likeness: Likeness, tables: Int64, score: Float64) -> Float64:
     """How like each table is to the best five, each weighing its score, itself left out, (t,)."""
     top = np.lexsort((tables, -np.round(score, 9)))[:N_VOUCHING]
-    held, vouching = rows.take(tables), rows.take(tables[top])
-    like = _cosines(vouching, held)
+    like = AskedRows.of(likeness.tables.take(tables[top]), len(likeness.term)).cosines(likeness.tables, tables)
     like[np.arange(len(top)), top] = 0
     weight = score[top] / max(float(score[top].sum()), 1e-9)
     left = np.ones(len(tables))
     left[top] -= weight
     found: Float64 = (weight @ like) / np.maximum(left, 1e-9)
-    return found
-
-
-def _cosines(left: Rows, right: Rows) -> NDArray[np.float64]:
-    """(n, m) of rows of length 1."""
-    terms = np.unique(left.item)
-    place = np.minimum(np.searchsorted(terms, right.item), max(len(terms) - 1, 0))
-    is_known = terms[place] == right.item if len(terms) else np.zeros(len(place), np.bool_)
-    shapes = [(len(rows.indptr) - 1, len(terms)) for rows in (left, right)]
-    a = csr_array((left.weight, np.searchsorted(terms, left.item), left.indptr), shape=shapes[0])
-    b = csr_array((right.weight[is_known], (right.owner[is_known], place[is_known])), shape=shapes[1])
-    found: NDArray[np.float64] = (a @ b.T).toarray().astype(np.float64)
     return found

@@ -92,7 +92,7 @@ def _least_near(start, end, indptr, neighbours, root_of, is_wanted, hashes, leas
             least[v] = low
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _least_of_roots(root_of, is_wanted, least, roots):  # type: ignore[no-untyped-def]
     of_root = np.full(len(root_of), NONE, np.uint32)
     for v in range(len(root_of)):
@@ -102,7 +102,7 @@ def _least_of_roots(root_of, is_wanted, least, roots):  # type: ignore[no-untype
     return of_root[roots]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _split(roots, bounds, shingle, group_size):  # type: ignore[no-untyped-def]
     """(roots of groups, sizes of groups, roots left, their segments)."""
     done, left = np.empty(len(roots), np.int32), np.empty(len(roots), np.int32)
@@ -135,7 +135,7 @@ def _split(roots, bounds, shingle, group_size):  # type: ignore[no-untyped-def]
     return done[:n_done].copy(), sizes[:n_sizes].copy(), left[:n_left].copy(), segments[: n_segments + 1].copy()
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _cut(bounds, group_size):  # type: ignore[no-untyped-def]
     n_left = bounds[len(bounds) - 1]
     sizes = np.empty(n_left // group_size + len(bounds), np.int64)
@@ -149,7 +149,7 @@ def _cut(bounds, group_size):  # type: ignore[no-untyped-def]
     return sizes[:n_sizes]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _order(roots, sizes):  # type: ignore[no-untyped-def]
     """Groups by their lowest root."""
     starts = np.zeros(len(sizes) + 1, np.int64)

@@ -77,7 +77,7 @@ def canonical_edges(source: Int32, target: Int32, sign: Int8) -> SignedEdges:
     return SignedEdges(low[kept], high[kept], total[total != 0])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _contract(parent, vertex, edges):  # type: ignore[no-untyped-def]
     n = len(parent)
     trees = Trees(parent, vertex, np.zeros(n, np.int32), np.zeros(n, np.int64))
@@ -92,7 +92,7 @@ def _contract(parent, vertex, edges):  # type: ignore[no-untyped-def]
     return trees.parent, edges.source[:used][is_left], edges.target[:used][is_left], edges.sign[:used][is_left]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _attach(trees, x, y, i, step):  # type: ignore[no-untyped-def]
     """Counts edge i at its ends, or takes it off with step -1."""
     trees.n_edges[x] += step
@@ -102,7 +102,7 @@ def _attach(trees, x, y, i, step):  # type: ignore[no-untyped-def]
         trees.edge[y] ^= i
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _take_out(trees):  # type: ignore[no-untyped-def]
     """Takes out internal nodes without edges; parents come before children, so one pass reaches all."""
     for x in range(len(trees.parent)):
@@ -118,7 +118,7 @@ def _take_out(trees):  # type: ignore[no-untyped-def]
             trees.parent[x] = GONE
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _child_lists(parent):  # type: ignore[no-untyped-def]
     first, following = np.full(len(parent), -1, np.int32), np.full(len(parent), -1, np.int32)
     for x in range(len(parent) - 1, -1, -1):
@@ -129,7 +129,7 @@ def _child_lists(parent):  # type: ignore[no-untyped-def]
     return first, following
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _push_down(trees, edges, used):  # type: ignore[no-untyped-def]
     """Takes out each root with a single edge, and hands the edge to its children."""
     first, following = _child_lists(trees.parent)
@@ -154,13 +154,13 @@ def _push_down(trees, edges, used):  # type: ignore[no-untyped-def]
     return edges, used, is_changed
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _drop(trees, edges, i):  # type: ignore[no-untyped-def]
     edges.sign[i] = 0
     _attach(trees, edges.source[i], edges.target[i], i, -1)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _add(trees, edges, used, x, y, sign):  # type: ignore[no-untyped-def]
     """Adds an edge, or takes out the one of the other sign."""
     met = _find(edges, min(x, y), max(x, y))
@@ -174,7 +174,7 @@ def _add(trees, edges, used, x, y, sign):  # type: ignore[no-untyped-def]
     return edges, used + 1
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _find(edges, x, y):  # type: ignore[no-untyped-def]
     """The number of edge (x, y) among the sorted ones; -1 if there is none."""
     low, high = 0, edges.n_sorted[0]
@@ -189,7 +189,7 @@ def _find(edges, x, y):  # type: ignore[no-untyped-def]
     return np.int64(-1)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _larger(edges, used):  # type: ignore[no-untyped-def]
     size = used + used // 2 + 64
     source, target, sign = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int8)

@@ -82,7 +82,7 @@ def encode(forest, indptr, neighbours, first, last):  # type: ignore[no-untyped-
     return Placed(placed.source[:n_placed].copy(), placed.target[:n_placed].copy(), placed.sign[:n_placed].copy())
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _new_work(n):  # type: ignore[no-untyped-def]
     ints = np.zeros(n, np.int32)
     return Work(
@@ -97,17 +97,17 @@ def _new_work(n):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _new_blocks(size):  # type: ignore[no-untyped-def]
     return Blocks(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int8), np.empty(size, np.uint8))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _new_placed(size):  # type: ignore[no-untyped-def]
     return Placed(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int8))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _larger_blocks(blocks, used, need):  # type: ignore[no-untyped-def]
     new = _new_blocks(max(need, used + used // 2))
     new.other[:used], new.zero[:used] = blocks.other[:used], blocks.zero[:used]
@@ -115,7 +115,7 @@ def _larger_blocks(blocks, used, need):  # type: ignore[no-untyped-def]
     return new
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _larger_placed(placed, used):  # type: ignore[no-untyped-def]
     new = _new_placed(used + used // 2)
     new.source[:used], new.target[:used], new.sign[:used] = (
@@ -126,7 +126,7 @@ def _larger_placed(placed, used):  # type: ignore[no-untyped-def]
     return new
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, nogil=True, inline="always")
 def _finish(zero, one):  # type: ignore[no-untyped-def]
     """(f(0), f(1), choice) of g(0), g(1)."""
     choice = 0
@@ -142,7 +142,7 @@ def _finish(zero, one):  # type: ignore[no-untyped-def]
     return f_zero, f_one, choice
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, nogil=True, inline="always")
 def _split_other(work, y, zero, one, choice):  # type: ignore[no-untyped-def]
     """G of the better split, where y's children have been added up; empties these sums."""
     other_zero, other_one = work.sum_zero[y], work.sum_one[y] + 2 - work.n_seen[y]
@@ -154,7 +154,7 @@ def _split_other(work, y, zero, one, choice):  # type: ignore[no-untyped-def]
     return zero, one, choice
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, nogil=True, inline="always")
 def _put(blocks, work, used, y, up, zero, one, choice):  # type: ignore[no-untyped-def]
     """Writes a block, and adds it to the sums of y's parent `up` (-1: of none)."""
     blocks.other[used], blocks.zero[used], blocks.delta[used], blocks.choice[used] = y, zero, zero - one, choice
@@ -164,7 +164,7 @@ def _put(blocks, work, used, y, up, zero, one, choice):  # type: ignore[no-untyp
         work.n_seen[up] += 1
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _vertex_row(forest, indptr, neighbours, work, blocks, used, x):  # type: ignore[no-untyped-def]
     """Blocks of a vertex: its neighbours behind it and all their ancestors behind it."""
     v = forest.vertex[x]
@@ -198,7 +198,7 @@ def _vertex_row(forest, indptr, neighbours, work, blocks, used, x):  # type: ign
     return blocks, used
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, nogil=True, inline="always")
 def _row_end(forest, work, blocks, child, behind):  # type: ignore[no-untyped-def]
     """Where the entries of a child's row end that lie behind its parent's subtree."""
     end = work.start[child] + work.length[child]
@@ -207,7 +207,7 @@ def _row_end(forest, work, blocks, child, behind):  # type: ignore[no-untyped-de
     return end
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _merged_row(forest, work, blocks, used, x):  # type: ignore[no-untyped-def]
     """Blocks of an internal node, merged from its two children's."""
     left, behind = x + 1, forest.end[x]
@@ -240,7 +240,7 @@ def _merged_row(forest, work, blocks, used, x):  # type: ignore[no-untyped-def]
     return blocks, used
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _find(work, blocks, x, y):  # type: ignore[no-untyped-def]
     """The entry of block (x, y); -1 if it is empty."""
     low, end = work.start[x], work.start[x] + work.length[x]
@@ -254,7 +254,7 @@ def _find(work, blocks, x, y):  # type: ignore[no-untyped-def]
     return low if low < end and blocks.other[low] == y else -1
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _self_block(forest, work, blocks, x):  # type: ignore[no-untyped-def]
     left = x + 1
     right = forest.end[left]
@@ -270,7 +270,7 @@ def _self_block(forest, work, blocks, x):  # type: ignore[no-untyped-def]
     work.self_zero[x], work.self_delta[x], work.self_choice[x] = f_zero, f_zero - f_one, choice
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _choice(forest, work, blocks, x, y):  # type: ignore[no-untyped-def]
     if x == y:
         return work.self_choice[x] if forest.vertex[x] < 0 else DONE_0 | DONE_1
@@ -278,7 +278,7 @@ def _choice(forest, work, blocks, x, y):  # type: ignore[no-untyped-def]
     return blocks.choice[k] if k >= 0 else EMPTY_BLOCK
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _trace(forest, work, blocks, root, placed, n_placed):  # type: ignore[no-untyped-def]
     """Follows the choices of the root's blocks with all roots, depth first, and writes the edges they place."""
     todo = [(np.int32(root), np.int32(root), np.int8(0))]

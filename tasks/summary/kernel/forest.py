@@ -35,7 +35,7 @@ def children(n: int, log: MergeLog) -> tuple[Int32, Int32]:
     return _children(n, log.absorbed, log.kept)  # type: ignore[no-any-return]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _children(n, absorbed, kept):  # type: ignore[no-untyped-def]
     node = np.arange(n).astype(np.int32)
     first, second = np.empty(len(kept), np.int32), np.empty(len(kept), np.int32)
@@ -46,7 +46,7 @@ def _children(n, absorbed, kept):  # type: ignore[no-untyped-def]
     return first, second
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _preorder(n, first, second):  # type: ignore[no-untyped-def]
     n_all = n + len(first)
     size, is_root = np.ones(n_all, np.int32), np.ones(n_all, np.bool_)

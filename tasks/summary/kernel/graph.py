@@ -93,7 +93,7 @@ def _require_ids(pairs: NDArray[np.integer], n: int) -> None:
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _fill(source, target, n):  # type: ignore[no-untyped-def]
     """Counting sort into rows, then rows sorted and made unique in place."""
     indptr = np.zeros(n + 1, np.int64)
@@ -120,7 +120,7 @@ def _fill(source, target, n):  # type: ignore[no-untyped-def]
     return indptr, neighbours[:used].copy() if n_duplicates else neighbours, n_self_loops, n_duplicates
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _make_unique(indptr, neighbours):  # type: ignore[no-untyped-def]
     used, start = 0, 0
     for v in range(len(indptr) - 1):
@@ -138,7 +138,7 @@ def _make_unique(indptr, neighbours):  # type: ignore[no-untyped-def]
     return used
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _is_ascending(row):  # type: ignore[no-untyped-def]
     for i in range(1, len(row)):
         if row[i] < row[i - 1]:

@@ -50,7 +50,7 @@ def merge_groups(rows, view, scratch, tables, groups, bounds, chosen, keys, rule
     return view
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _load(rows, view, members):  # type: ignore[no-untyped-def]
     """Copies the members' rows into the view, in order."""
     size = np.int64(0)
@@ -75,7 +75,7 @@ def _load(rows, view, members):  # type: ignore[no-untyped-def]
     return view
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _grown(view, size, n_slots):  # type: ignore[no-untyped-def]
     """An empty view with room for `size` entries and some more, and `n_slots` slots."""
     size, n_slots = size + size // 4 + 1024, max(n_slots, len(view.length))
@@ -97,7 +97,7 @@ def _grown(view, size, n_slots):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _merge_group(view, scratch, tables, key, rule, merges, place, n_left):  # type: ignore[no-untyped-def]
     """Draws a root, tries it with all others, merges it into the best or lays it aside, until one is left."""
     left = np.arange(n_left).astype(np.int32)
@@ -120,7 +120,7 @@ def _merge_group(view, scratch, tables, key, rule, merges, place, n_left):  # ty
     return view, n_merges, work
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _best_partner(view, scratch, tables, rule, a, left):  # type: ignore[no-untyped-def]
     """(the slot with which a saves the largest share of both roots' edges, or -1; row entries walked).
 

@@ -6,7 +6,7 @@ from numba import njit, uint64
 _GOLDEN = uint64(0x9E3779B97F4A7C15)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, nogil=True, inline="always")
 def mix(x):  # type: ignore[no-untyped-def]
     """The finalizer of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64 bits."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -19,14 +19,14 @@ def stream_key(seed: int, iteration: int, level: int) -> np.uint64:
     return np.uint64(_stream_key(np.uint64(seed), iteration, level))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _stream_key(seed, iteration, level):  # type: ignore[no-untyped-def]
     key = mix(seed + _GOLDEN)
     key = mix(key ^ (np.uint64(iteration) * _GOLDEN))
     return mix(key ^ (np.uint64(level + 1) * _GOLDEN))
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, nogil=True, inline="always")
 def hashed(key, item):  # type: ignore[no-untyped-def]
     """The hash of an id under a stream's key, uint64."""
     return mix(key + (np.uint64(item) + np.uint64(1)) * _GOLDEN)

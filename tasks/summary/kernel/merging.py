@@ -149,7 +149,7 @@ class Merger:
         return empty_view(n, self._config.group_size), new_scratch(n)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def draw_keys(key, roots, bounds):  # type: ignore[no-untyped-def]
     """The key of each group's draws, which depends on its lowest root. Shapes: result (n_groups,) uint64."""
     keys = np.empty(len(bounds) - 1, np.uint64)
@@ -171,7 +171,7 @@ def _chunks(length: Int32, groups: Groups) -> list[Int64]:
     return [part for part in np.split(order, cuts) if len(part)]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _collect(bounds, merges):  # type: ignore[no-untyped-def]
     n_merges = merges.n.sum()
     absorbed, kept = np.empty(n_merges, np.int32), np.empty(n_merges, np.int32)
@@ -183,7 +183,7 @@ def _collect(bounds, merges):  # type: ignore[no-untyped-def]
     return absorbed, kept
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _find_roots(joined):  # type: ignore[no-untyped-def]
     """The root of each vertex; paths are shortened in place. Shapes: joined, result (n,) int32."""
     for v in range(len(joined)):

@@ -183,7 +183,7 @@ def _partners(source: Int32, target: Int32, sign: Int8, n_forest: int) -> tuple[
     return plus_start, plus_start[:-1] + n_plus, partner[order].astype(np.int32)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _places(parent: Int32) -> tuple[Int32, Int32]:
     """Depth-first places, and the end of what is below each; parents have higher numbers than their children."""
     n = len(parent)
@@ -207,7 +207,7 @@ def _places(parent: Int32) -> tuple[Int32, Int32]:
     return place, end
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _push_down(parent: Int32, own: Int32) -> tuple[Int32, Int32]:
     """Depth of each place, and the sum of `own` over it and what is above it."""
     depth, total = np.zeros(len(parent), np.int32), own.copy()
@@ -230,7 +230,7 @@ def _incidence(summary: Summary) -> tuple[Int64, Int32, Int8]:
     return indptr, partner, np.concatenate([edges.sign, edges.sign[is_other]])[order]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _leaf_slices(parent, n):  # type: ignore[no-untyped-def]
     n_all = len(parent)
     size = np.zeros(n_all, np.int32)
@@ -254,7 +254,7 @@ def _leaf_slices(parent, n):  # type: ignore[no-untyped-def]
     return order, start, start + size
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _decode(n, parent, order, start, end, indptr, partner, sign):  # type: ignore[no-untyped-def]
     count, touched = np.zeros(n, np.int32), np.empty(n, np.int32)
     out, used = np.empty((1024, 2), np.int32), 0

@@ -119,7 +119,7 @@ def _taken(pairs: Pairs, which: "np.ndarray[tuple[int], np.dtype[np.bool_]]") ->
     return Pairs(pairs.a[which], pairs.b[which], pairs.state[which], pairs.cost[which])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def heights_of(absorbed, kept, n):  # type: ignore[no-untyped-def]
     """The height of each root's tree, by the vertex that the root goes by. Shapes: result (n,) int32."""
     heights = np.zeros(n, np.int32)
@@ -128,7 +128,7 @@ def heights_of(absorbed, kept, n):  # type: ignore[no-untyped-def]
     return heights
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def roots_of(absorbed, kept, n):  # type: ignore[no-untyped-def]
     """The root of each vertex. Shapes: result (n,) int32."""
     root = np.arange(n).astype(np.int32)
@@ -138,7 +138,7 @@ def roots_of(absorbed, kept, n):  # type: ignore[no-untyped-def]
     return root
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def pair_rows(pairs, transposed, n_rows, n_ids):  # type: ignore[no-untyped-def]
     """Rows of the roots 0 ... n_rows - 1 from pairs of different roots; ids beyond are outside the view."""
     start, length = _row_starts(pairs, n_rows)
@@ -181,7 +181,7 @@ def pair_rows(pairs, transposed, n_rows, n_ids):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _row_starts(pairs, n_rows):  # type: ignore[no-untyped-def]
     length = np.zeros(n_rows, np.int32)
     for i in range(len(pairs.a)):
@@ -196,7 +196,7 @@ def _row_starts(pairs, n_rows):  # type: ignore[no-untyped-def]
     return start, length
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _relabelled(source, target, absorbed, kept, n):  # type: ignore[no-untyped-def]
     """(ids of all vertices that matter, ascending; their merges as places in ids).
 
@@ -225,7 +225,7 @@ def _relabelled(source, target, absorbed, kept, n):  # type: ignore[no-untyped-d
     return ids, a, b
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _dump(rows, is_inner):  # type: ignore[no-untyped-def]
     """All entries, and one of each root with inner edges."""
     n = is_inner.sum()
@@ -246,7 +246,7 @@ def _dump(rows, is_inner):  # type: ignore[no-untyped-def]
     return a, b, state, cost
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _places(members, a, b, n):  # type: ignore[no-untyped-def]
     """Members keep their order as 0, 1, …; roots outside follow. (place (n,) int32, number of places)."""
     place = np.full(n, FREE, np.int32)

@@ -39,7 +39,7 @@ def level_profile(summary: Summary) -> LevelProfile:
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def depths(parent):  # type: ignore[no-untyped-def]
     """Nodes above each node. Shapes: parent, result (n_forest,) int32."""
     depth = np.zeros(len(parent), np.int32)

@@ -162,7 +162,7 @@ def _neighbours_of(arrays: Any, work: tuple[Int8, Int32], wanted: Int64):  # typ
     return start, found[: start[-1]].copy()
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _degrees(  # type: ignore[no-untyped-def]
     parent: Int32, leaf_start: Int64, end: Int32, plus_start: Int64, minus_start: Int64, partner: Int32
 ):
@@ -176,7 +176,7 @@ def _degrees(  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _have_edges(  # type: ignore[no-untyped-def]
     parent, place, end, plus_start, minus_start, partner, source, target
 ):

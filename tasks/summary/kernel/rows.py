@@ -74,7 +74,7 @@ def empty_view(n: int, n_slots: int) -> Rows:
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def graph_rows(indptr, neighbours):  # type: ignore[no-untyped-def]
     """The rows of single vertices. Shapes: indptr (n + 1,); neighbours (2m,), rows ascending."""
     n, m = len(indptr) - 1, len(neighbours)
@@ -108,7 +108,7 @@ def graph_rows(indptr, neighbours):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def scatter(rows, scratch, slot):  # type: ignore[no-untyped-def]
     """Lays a row out by root."""
     start = rows.start[slot]
@@ -118,7 +118,7 @@ def scatter(rows, scratch, slot):  # type: ignore[no-untyped-def]
         scratch.position[u] = i
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def gather(rows, scratch, slot):  # type: ignore[no-untyped-def]
     """Takes a row that was laid out away again."""
     for k in range(rows.start[slot], rows.start[slot] + rows.length[slot]):
@@ -126,7 +126,7 @@ def gather(rows, scratch, slot):  # type: ignore[no-untyped-def]
         scratch.position[rows.other[k]] = FREE
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def resized(rows, need):  # type: ignore[no-untyped-def]
     """The rows packed into new arrays with room for `need` more entries."""
     live = np.int64(0)
@@ -162,7 +162,7 @@ def resized(rows, need):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def merge_rows(rows, scratch, tables, a, b):  # type: ignore[no-untyped-def]
     """Makes the roots of slots a and b one that stands in b's slot, and returns the rows, perhaps in new arrays.
 
@@ -177,7 +177,7 @@ def merge_rows(rows, scratch, tables, a, b):  # type: ignore[no-untyped-def]
     return rows
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def remove_entry(rows, slot, offset):  # type: ignore[no-untyped-def]
     """Takes one entry out of a row; the last one takes its place."""
     start, last = rows.start[slot], rows.length[slot] - 1
@@ -190,7 +190,7 @@ def remove_entry(rows, slot, offset):  # type: ignore[no-untyped-def]
     rows.length[slot] = last
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _merge_loops(rows, scratch, tables, a, b):  # type: ignore[no-untyped-def]
     """The pair (a, b) becomes a part of the new root's block with itself."""
     between, delta = 0, -1
@@ -204,7 +204,7 @@ def _merge_loops(rows, scratch, tables, a, b):  # type: ignore[no-untyped-def]
     rows.loop[b] = min(max(whole, -1), 1)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _make_room(rows, scratch, a, b):  # type: ignore[no-untyped-def]
     """Moves b's row to where the entries that only a has fit behind it."""
     need = rows.length[a] + rows.length[b]
@@ -229,7 +229,7 @@ def _make_room(rows, scratch, a, b):  # type: ignore[no-untyped-def]
     return rows
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _take_common(rows, scratch, tables, a, b):  # type: ignore[no-untyped-def]
     """B's entries as those of the new root; an entry that both have is removed from the other root's row once."""
     start_a = rows.start[a]
@@ -254,7 +254,7 @@ def _take_common(rows, scratch, tables, a, b):  # type: ignore[no-untyped-def]
             rows.state[mirror], rows.cost[mirror] = tables.transposed[after], rows.cost[k]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _append_rest(rows, scratch, tables, a, b):  # type: ignore[no-untyped-def]
     """The entries that only a has; empties the scratch."""
     start_a, end, root = rows.start[a], rows.start[b] + rows.length[b], rows.root[b]
@@ -275,7 +275,7 @@ def _append_rest(rows, scratch, tables, a, b):  # type: ignore[no-untyped-def]
     rows.length[b] = end - rows.start[b]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def replay(rows, scratch, tables, absorbed, kept):  # type: ignore[no-untyped-def]
     """Applies merges to all roots, in order; a root that is outside the view changes nothing.
 

@@ -23,6 +23,8 @@ def test_a_lake_has_tables_somewhere():
         f"{URL}?sslmode=require&PASSWORD=secret",
         f"{URL}?user=me",
         f"{URL}?sslpassword=secret",
+        "jdbc:sqlserver://host;databaseName=shop;user=me",
+        "jdbc:sqlserver://host;databaseName=shop;Password=secret",
     ],
 )
 def test_a_url_holds_no_credentials(url):
@@ -31,8 +33,8 @@ def test_a_url_holds_no_credentials(url):
 
 
 def test_other_databases_are_refused():
-    with pytest.raises(ValidationError, match="begin with jdbc:postgresql:"):
-        DatabaseConfig(url="jdbc:mysql://host/shop")
+    with pytest.raises(ValidationError, match=r"begin with jdbc:postgresql:, .*jdbc:mysql: or jdbc:sqlserver:"):
+        DatabaseConfig(url="jdbc:oracle://host/shop")
     assert DatabaseConfig(url=f"{URL}?sslmode=verify-full").identity == "rows"
 
 
@@ -43,5 +45,5 @@ def test_names_of_sources_are_plain(name):
 
 
 def test_no_two_sources_share_a_name():
-    with pytest.raises(ValidationError, match="both called shop"):
+    with pytest.raises(ValidationError, match="two databases or catalogs are called shop"):
         LakeConfig(root="x", databases={"shop": {"url": URL}}, catalogs={"shop": {}})

@@ -1,3 +1,5 @@
+import pytest
+
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.discovery import discover, format_of, partition_of
 from lakebed.connectors.lake.listing import Listing
@@ -73,3 +75,42 @@ def test_odd_names() -> None:
     }  # fmt: skip
     assert format_of("dir/.csv") is None
     assert format_of("a.parquet.gz") is None
+
+
+UUIDS = [f"{n:08x}-0000-4000-8000-000000000000" for n in (7, 3)]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["part.0", "part.1"],
+        ["00000000", "00000001"],
+        ["data_0", "data_1"],
+        ["20240102_030405_00001_abcde_bucket-00000", "20240102_030405_00001_abcde_bucket-00001"],
+        [f"20240102_030405_00001_abcde_{uuid}" for uuid in UUIDS],
+        UUIDS,
+        [f"{uuid}-0" for uuid in UUIDS],
+        ["5_000000_000000", "5_000001_000000"],
+        ["export-000000000000", "export-000000000001"],
+        ["data_0_0_0.snappy", "data_0_1_0.snappy"],
+        ["run-1700000000000-part-r-00000.snappy", "run-1700000000999-part-r-00000.snappy"],
+        ["venue_0000_part_00", "venue_0001_part_00"],
+    ],
+)
+def test_parts_as_writers_call_them_are_one_table(parts: list[str]) -> None:
+    assert names(*(f"t/{part}.parquet" for part in parts)) == {"t": ("parquet", 2)}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["orders000000000000", "customers000000000000"],
+        ["202401020304", "202401020305"],
+        ["data_2024_01_02", "data_2024_01_03"],
+        ["1_202401_000000", "1_202402_000000"],
+        ["orders_0000_part_00", "customers_0000_part_00"],
+        ["part.0", "part.2"],
+    ],
+)
+def test_names_that_number_no_parts_are_tables(parts: list[str]) -> None:
+    assert len(names(*(f"t/{part}.parquet" for part in parts))) == 2

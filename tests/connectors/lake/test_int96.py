@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.batches import ReadCounter, Split
 from lakebed.connectors.lake.leaves import schema_leaves
-from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.connectors.lake.read import read_split
 
 FAR = [dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999999), None, dt.datetime(2024, 1, 2)]
 

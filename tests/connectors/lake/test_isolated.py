@@ -1,5 +1,6 @@
 import math
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def test_nothing_to_do_and_a_child_that_hangs(monkeypatch: pytest.MonkeyPatch) -
     ]  # fmt: skip
     os.close(wait)
     os.close(other)
+
+
+def test_no_child_is_forked_while_modules_are_imported() -> None:
+    started = time.monotonic()
+    with isolated.importing:
+        threading.Timer(0.5, isolated.importing.release).start()
+        assert isolated_map(abs, [-1, -2, -3], 2, lambda *_: -1) == [1, 2, 3]
+        assert time.monotonic() - started > 0.4 and isolated.forked.is_set()
+        isolated.importing.acquire()
 
 
 def test_a_child_that_says_it_goes_on_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
+import pickle
+
 import pyarrow as pa
 import pytest
 
-from lakebed.connectors.lake.leaves import batch_leaves, missing_leaf, path_of, schema_leaves, token_of
+from lakebed.connectors.lake.leaves import Leaf, batch_leaves, missing_leaf, path_of, schema_leaves, token_of
 
 
 def tokens(schema: pa.Schema, ignore_case: bool = False) -> list[str]:
@@ -71,6 +73,30 @@ def test_dictionaries_and_run_ends_are_decoded() -> None:
     assert cells['["r"]'].values.to_pylist() == ["x", "x", None]
 
 
+VIEW, BYTES = pa.string_view(), pa.binary_view()
+
+
+@pytest.mark.parametrize(
+    ("given", "cells", "wanted"),
+    [
+        (VIEW, ["a", None], pa.string()),
+        (BYTES, [b"a", None], pa.binary()),
+        (pa.list_(VIEW), [["a", None], None, []], pa.list_(pa.string())),
+        (pa.large_list(BYTES), [[b"a"], None], pa.large_list(pa.binary())),
+        (pa.list_(VIEW, 2), [["a", "b"], None], pa.list_(pa.string(), 2)),
+        (pa.map_(VIEW, VIEW), [[("a", "b")], None], pa.map_(pa.string(), pa.string())),
+        (pa.list_(pa.struct([("k", VIEW)])), [[{"k": "a"}], None], pa.list_(pa.struct([("k", pa.string())]))),
+        (pa.list_(pa.list_(pa.int8())), [[[1]]], pa.list_(pa.list_(pa.int8()))),
+    ],
+    ids=lambda value: str(value) if isinstance(value, pa.DataType) else "",
+)
+def test_views_become_values_side_by_side(given: pa.DataType, cells: list[object], wanted: pa.DataType) -> None:
+    batch = pa.record_batch([pa.array(cells, given)], names=["v"])
+    found = batch_leaves(batch, schema_leaves(batch.schema))['["v"]'].values
+    assert found.type == wanted
+    assert found.to_pylist() == cells
+
+
 @pytest.mark.parametrize(
     ("token", "depth"), [('["s","new"]', [1, 0]), ('["other"]', None), ('["other","x"]', None), ('["s",2,"x"]', None)]
 )
@@ -79,3 +105,10 @@ def test_a_missing_leaf_is_null_at_the_level_that_is_missing(token: str, depth: 
     cells = batch_leaves(batch, [missing_leaf(token, batch.schema)])[token]
     assert cells.values.null_count == 2
     assert (None if cells.null_depth is None else cells.null_depth.tolist()) == depth
+
+
+def test_a_leaf_is_itself_in_another_process() -> None:
+    leaf = Leaf(
+        '["a"]', ("a",), pa.timestamp("us", "UTC"), 2, (0, 1), is_missing=True, is_dictionary=True, stored=pa.int64()
+    )
+    assert pickle.loads(pickle.dumps(leaf)) == leaf  # noqa: S301 - our own bytes

@@ -5,6 +5,7 @@ import pytest
 
 from lakebed.connectors.errors import ConfigError, SourceError
 from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.discovery import discover
 from lakebed.connectors.lake.listing import Listing, list_lake, list_table, table_of_log
 
 
@@ -63,6 +64,35 @@ def test_links_that_lead_in_circles_or_nowhere_end(tmp_path: Path) -> None:
     listing = list_lake(config(tmp_path))
     assert paths(listing) == ["d/a.csv"]
     assert [problem.name for problem in listing.problems] == ["broken.csv"]
+
+
+def test_what_links_lead_to_is_listed_by_its_own_path(tmp_path: Path) -> None:
+    write(tmp_path, "z/a.csv", "z/b.csv", "m/part-1.csv")
+    (tmp_path / "latest").symlink_to(tmp_path / "z")
+    (tmp_path / "newest.csv").symlink_to(tmp_path / "z" / "a.csv")
+    (tmp_path / "m" / "part-0.csv").symlink_to(tmp_path / "z" / "b.csv")
+    listing = list_lake(config(tmp_path))
+    assert paths(listing) == ["m/part-0.csv", "m/part-1.csv", "newest.csv", "z/a.csv", "z/b.csv"]
+    assert listing.links == {"m/part-0.csv": "z/b.csv", "newest.csv": "z/a.csv", "latest": "z"}
+    # a link that alone is a table is none where its file is one; one beside other parts stays
+    assert [table.name for table in discover(listing, config(tmp_path)).tables] == ["m", "z/a", "z/b"]
+    alone = list_lake(config(tmp_path, include=("newest.csv",)))
+    assert [table.name for table in discover(alone, config(tmp_path)).tables] == ["newest"]
+
+
+def test_links_to_files_that_are_no_table_by_their_names_are_tables(tmp_path: Path) -> None:
+    """As caches of Hugging Face, DVC and snapshots have them."""
+    write(tmp_path, "blobs/9f86d081", "v/data.snapshot", "own.csv", "blobs/0a1b")
+    links = {"snapshots/a/train.parquet": "blobs/9f86d081", "snapshots/b/train.parquet": "blobs/9f86d081"}
+    links |= {"v/current.csv": "v/data.snapshot", "same.csv": "own.csv"}
+    links |= {"parts/part-0.csv": "blobs/0a1b", "parts/part-1.csv": "own.csv"}
+    for link, real in links.items():
+        (tmp_path / link).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / link).symlink_to(tmp_path / real)
+    listing = list_lake(config(tmp_path))
+    assert listing.links == links
+    found = [table.name for table in discover(listing, config(tmp_path)).tables]
+    assert found == ["own", "parts", "snapshots/a/train", "snapshots/b/train", "v/current"]
 
 
 def test_include_and_exclude_keep_a_delta_log_with_its_table(tmp_path: Path) -> None:

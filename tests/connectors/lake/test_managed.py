@@ -28,6 +28,17 @@ def found(root: Path, **settings: object) -> tuple[Listing, Discovery]:
     return listing, discover(listing, config)
 
 
+def managed_in(listing: Listing, tables: Discovery) -> dict[str, str]:
+    """Folders of managed tables by their format: those that are not read, and those that are."""
+    read = {table.name: table.format for table in tables.tables if table.format == "iceberg"}
+    return {problem.name: problem.format for problem in listing.problems} | read
+
+
+def plain_of(tables: Discovery) -> list[str]:
+    """All but Iceberg's tables, and catalogs of DuckLake, which are looked into elsewhere."""
+    return [table.name for table in tables.tables if table.format not in ("iceberg", "duckdb")]
+
+
 def write(root: Path, *names: str) -> Path:
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -54,11 +65,29 @@ def write(root: Path, *names: str) -> Path:
         (["k/tablet-meta/a", "k/consensus-meta/a"], {"k": "kudu"}),
         (["c/all_1_1_0/checksums.txt", "c/all_1_1_0/columns.txt", "c/all_1_1_0/count.txt"], {"c": "clickhouse"}),
         (["e/__XLOG/"], {"e": "unknown"}),
+        # Hive's compacted base, writes, deletes, with statement and compaction; Impala's and a union's; partitions
+        (["t/base_0000005_v0000123/bucket_00000"], {"t": "hive"}),
+        (["t/delta_0000001_0000001_0000/bucket_00000", "t/_orc_acid_version"], {"t": "hive"}),
+        (["t/delete_delta_6_9/bucket_00001_0"], {"t": "hive"}),
+        (["t/y=1/m=2/delta_001_002/part-0.parquet", "t/y=2/m=1/000000_0"], {"t": "hive"}),
+        (["base_0000001/x.parquet"], {"": "hive"}),
+        (["t/base_3/b34f2a1c0d9e8f77-1a2b3c4d00000000_19_data.0.parq"], {"t": "hive"}),
+        (["t/base_12345678/HIVE_UNION_SUBDIR_1/000000_0"], {"t": "hive"}),
+        (["t/delta_3_3/x.orc"], {"t": "hive"}),
+        (["t/base_3/x.orc", "t/delta_4_6/x.orc"], {"t": "hive"}),
+        # of a copied table of Hudi each partition by itself, where names do not tell the folder above
+        (["t/2024/01/.hoodie_partition_metadata", "t/2024/01/x.parquet"], {"t/2024/01": "hudi"}),
+        (["t/y=1/.hoodie_partition_metadata.parquet", "t/y=2/.hoodie_partition_metadata"], {"t": "hudi"}),
+        (["t/.hoodie/", "t/2024/.hoodie_partition_metadata"], {"t": "hudi"}),
         # a sign above wins, and a Delta log wins over Iceberg's metadata beside it, over nothing else
         (["a/metadata/v1.metadata.json", "a/b/.hoodie/"], {"a": "iceberg"}),
         (["u/metadata/v1.metadata.json", "u/_delta_log/0.json"], {}),
         (["x/.hoodie/", "x/_delta_log/0.json"], {"x": "hudi"}),
         # only alike, or hidden
+        (["base_2024/x.parquet", "base_20240131/x.csv", "base_1/part-00000.parquet", "base_v2/bucket_00000"], {}),
+        (["d/delta_2024_01/x.parquet", "d/delta_2023_2024/x.parquet", "d/delta_01_01/x.csv", "delta_1/x.csv"], {}),
+        (["d/delta_1_1", "d/delta_1_1/deeper/x.csv", "my_base_0000001/x.csv", "d/hoodie_partition_metadata"], {}),
+        ([".trash/t/base_0000001/bucket_00000", "_t/.hoodie_partition_metadata"], {}),
         (["t/metadata/a.parquet", "t/metadata/schema.json", "metadata.json"], {}),
         (["t/schema/schema-0", "s/snapshot/snapshot-1", "t/schema/schema.json"], {}),
         (["t/_versions/", "t.lance/data/x", "t/hoodie.properties", "k/tablet-meta/a", "c/checksums.txt"], {}),
@@ -79,13 +108,14 @@ def test_files_named_by_ducklake_belong_to_it_and_their_neighbours_do_not() -> N
     assert managed.owner("loose/ducklake-notes.parquet") is None
 
 
-def test_each_managed_folder_is_one_unreadable_table(lake: tuple[Path, ManagedLake]) -> None:
+def test_each_managed_folder_is_one_table(lake: tuple[Path, ManagedLake]) -> None:
     root, made = lake
     listing, tables = found(root)
-    assert {problem.name: problem.format for problem in listing.problems} == dict(made.managed)
+    assert managed_in(listing, tables) == dict(made.managed)
     assert all("kept by" in problem.reason and problem.hint for problem in listing.problems)
-    assert {table.name for table in tables.tables} == made.tables
-    assert not {entry.path for entry in listing.files} & set(made.data_files)
+    assert set(plain_of(tables)) == made.tables
+    inside = [table for table in tables.tables if {entry.path for entry in table.files} & set(made.data_files)]
+    assert {table.name for table in inside} == {name for name, kind in made.managed.items() if kind == "iceberg"}
     (stream,) = [table for table in tables.tables if table.name == "stream"]
     assert [entry.path for entry in stream.files] == ["stream/part-00000-a.snappy.parquet"]
 
@@ -94,19 +124,43 @@ def test_each_managed_folder_is_one_unreadable_table(lake: tuple[Path, ManagedLa
 def test_a_sign_wins_over_globs(lake: tuple[Path, ManagedLake], settings: dict[str, tuple[str, ...]]) -> None:
     root, made = lake
     listing, tables = found(root, **settings)
-    assert {problem.name for problem in listing.problems} == set(made.managed)
-    assert not {entry.path for table in tables.tables for entry in table.files} & set(made.data_files)
+    assert managed_in(listing, tables).keys() == set(made.managed)
+    plain = [table for table in tables.tables if table.format != "iceberg"]
+    assert not {entry.path for table in plain for entry in table.files} & set(made.data_files)
     assert [len(table.files) for table in tables.tables if table.path == "stream"] == [1]
+
+
+def test_parts_of_a_hudi_table_without_its_timeline_say_what_to_copy(tmp_path: Path) -> None:
+    for name in (".hoodie_partition_metadata", "a-0_0-1-1_20240101000000000.parquet", "b.parquet"):
+        write(tmp_path, f"t/day=1/{name}")
+    listing, tables = found(write(tmp_path, "a.csv"))
+    assert [table.name for table in tables.tables] == ["a"]
+    ((name, why, hint),) = [(problem.name, problem.reason, problem.hint) for problem in listing.problems]
+    assert name == "t" and "Hudi (day=1/.hoodie_partition_metadata), whose timeline `.hoodie` is missing" in why
+    assert hint.startswith("copy the table with its folder `.hoodie`, then lakebed run") and not listing.hudis
+
+
+def test_links_into_writes_of_hive_and_partitions_of_hudi_are_no_way_in(tmp_path: Path) -> None:
+    write(tmp_path / "far", "h/y=1/delta_0000001_0000001_0000/x.parquet", "t/2024/.hoodie_partition_metadata")
+    write(tmp_path / "far", "t/2024/x.parquet", "h/y=1/base_4/000000_0")
+    root = write(tmp_path / "lake", "a.csv")
+    os.symlink(tmp_path / "far/h/y=1/delta_0000001_0000001_0000", root / "folder")
+    os.symlink(tmp_path / "far/h/y=1/base_4/000000_0", root / "x.orc")
+    os.symlink(tmp_path / "far/t/2024/x.parquet", root / "x.parquet")
+    listing, tables = found(root)
+    assert [table.name for table in tables.tables] == ["a"]
+    told = {(problem.name, problem.format) for problem in listing.problems}
+    assert told == {("folder", "hive"), ("x.orc", "hive"), ("x.parquet", "hudi")}
 
 
 def test_include_and_exclude_choose_what_is_listed_never_what_is_read(lake: tuple[Path, ManagedLake]) -> None:
     root, made = lake
     listing, tables = found(root, include=("lakehouse/**/*.parquet", "orders.parquet"))
-    assert [problem.name for problem in listing.problems] == ["lakehouse/orders"]
-    assert [table.name for table in tables.tables] == ["orders"]
+    assert managed_in(listing, tables) == {"lakehouse/orders": "iceberg"} and plain_of(tables) == ["orders"]
+    # whatever the globs leave of it, all of it is listed
+    assert any("/metadata/" in entry.path for entry in listing.files)
     listing, tables = found(root, exclude=("**/metadata/**", "**/.hoodie/**", "hudi"))
-    assert {problem.name for problem in listing.problems} == set(made.managed) - {"hudi/orders"}
-    assert not {entry.path for entry in listing.files} & set(made.data_files)
+    assert managed_in(listing, tables).keys() == set(made.managed) - {"hudi/orders"}
 
 
 def test_a_table_with_nothing_but_its_log_is_listed(tmp_path: Path) -> None:
@@ -116,9 +170,9 @@ def test_a_table_with_nothing_but_its_log_is_listed(tmp_path: Path) -> None:
 
 
 def test_a_managed_table_that_grows_changes_no_identity(lake: tuple[Path, ManagedLake], tmp_path: Path) -> None:
-    write(tmp_path, "a.csv", "t/metadata/v1.metadata.json", "t/data/1.parquet")
+    write(tmp_path, "a.csv", "t/schema/schema-0", "t/snapshot/EARLIEST", "t/bucket-0/1.parquet")
     before = found(tmp_path)[0].identity
-    write(tmp_path, "t/metadata/v2.metadata.json", "t/data/2.parquet")
+    write(tmp_path, "t/snapshot/LATEST", "t/bucket-0/2.parquet")
     assert found(tmp_path)[0].identity == before
     write(tmp_path, "u/metadata/v1.metadata.json")
     assert found(tmp_path)[0].identity != before
@@ -127,10 +181,8 @@ def test_a_managed_table_that_grows_changes_no_identity(lake: tuple[Path, Manage
 def test_a_delta_table_around_a_managed_one_is_not_read(tmp_path: Path) -> None:
     write(tmp_path, "d/_delta_log/0.json", "d/x.parquet", "d/in/metadata/v1.metadata.json", "d/in/data/y.parquet")
     listing, tables = found(tmp_path)
-    assert tables.tables == ()
-    assert [(bad.name, bad.format) for bad in (*listing.problems, *tables.unreadable)] == [
-        ("d/in", "iceberg"), ("d", "delta"),
-    ]  # fmt: skip
+    assert managed_in(listing, tables) == {"d/in": "iceberg"} and plain_of(tables) == []
+    assert [(bad.name, bad.format) for bad in tables.unreadable] == [("d", "delta")]
     assert "d/in" in tables.unreadable[0].reason
 
 
@@ -152,6 +204,7 @@ def test_files_of_other_kinds_are_told_apart(tmp_path: Path) -> None:
         ("engine/sub", "engine", "an engine"),
         ("uniform/_delta_log", "uniform", "Delta"),
         ("stream/_spark_metadata", "stream", "streaming sink"),
+        ("hive/sales/day=1/delta_0000002_0000002_0000", "hive/sales", "Hive ACID"),
     ],
 )
 def test_a_root_inside_a_managed_table_is_refused(
@@ -167,8 +220,8 @@ def test_a_root_inside_a_managed_table_is_refused(
 
 def test_the_root_may_be_the_table_itself_or_lie_beside_one(lake: tuple[Path, ManagedLake]) -> None:
     listing, tables = found(lake[0] / "lakehouse" / "orders")
-    assert [problem.name for problem in listing.problems] == ["."] and tables.tables == ()
-    assert found(lake[0] / "lakehouse")[0].problems[0].name == "orders"
+    assert listing.problems == () and [(table.name, table.format) for table in tables.tables] == [(".", "iceberg")]
+    assert [table.name for table in found(lake[0] / "lakehouse")[1].tables] == ["orders"]
     assert [table.name for table in found(lake[0] / "uniform")[1].tables] == ["."]
     assert owner_above(str(lake[0] / "copies" / "copy_00.parquet")) is None
 
@@ -184,15 +237,18 @@ def test_links_into_a_managed_table_are_no_way_in(tmp_path: Path) -> None:
     assert [(problem.name, problem.format) for problem in listing.problems] == [
         ("folder", "iceberg"), ("x.csv", "iceberg"),
     ]  # fmt: skip
+    reasons = {problem.reason for problem in listing.problems}
+    assert all("symbolic link into a table of Iceberg" in one and "which is not read" not in one for one in reasons)
     with pytest.raises(ConfigError, match="Iceberg"):
         found(root / "folder")
 
 
 def test_one_table_is_listed_by_the_same_rule(lake: tuple[Path, ManagedLake]) -> None:
     config = LakeConfig(root=str(lake[0]))
-    assert [problem.name for problem in list_table(config, "lakehouse/orders").problems] == ["lakehouse/orders"]
+    assert list_table(config, "lakehouse/orders").icebergs == {"lakehouse/orders"}
     mixed = list_table(config, "mixed")
-    assert [entry.path for entry in mixed.files] == ["mixed/part-00000.parquet", "mixed/part-00001.parquet"]
+    own = [entry.path for entry in mixed.files if not entry.path.startswith("mixed/ice/")]
+    assert own == ["mixed/part-00000.parquet", "mixed/part-00001.parquet"] and mixed.icebergs == {"mixed/ice"}
     assert [entry.path for entry in list_table(config, "stream").files] == ["stream/part-00000-a.snappy.parquet"]
 
 
@@ -200,6 +256,5 @@ def test_one_table_is_listed_by_the_same_rule(lake: tuple[Path, ManagedLake]) ->
 def test_real_iceberg_tables_are_each_one_table() -> None:
     listing, tables = found(REAL_ICEBERG, exclude=("**/expected*",))
     roots = {path.parent.parent for path in REAL_ICEBERG.rglob("*.metadata.json")}
-    assert {problem.name for problem in listing.problems} == {str(root.relative_to(REAL_ICEBERG)) for root in roots}
-    assert len(roots) == 24 and {problem.format for problem in listing.problems} == {"iceberg"}
-    assert not any(table.format in ("parquet", "delta") for table in tables.tables)
+    assert {table.name for table in tables.tables} == {str(root.relative_to(REAL_ICEBERG)) for root in roots}
+    assert len(roots) == 24 and {table.format for table in tables.tables} == {"iceberg"} and listing.problems == ()

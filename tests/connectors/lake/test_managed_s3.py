@@ -10,6 +10,7 @@ from lakebed.connectors.lake.discovery import discover
 from lakebed.connectors.lake.listing import list_lake, list_table
 from lakebed.connectors.storage import Storage
 from lakebed.data_samples.families.managed import ManagedLake, write_managed_lake
+from tests.connectors.lake.test_managed import managed_in, plain_of
 from tests.tasks.quarantine.s3 import s3_server, upload
 
 
@@ -25,9 +26,9 @@ def test_a_lake_on_a_store_is_listed_as_a_folder_is(lake: tuple[str, ManagedLake
     root, made = lake
     config = LakeConfig(root=root)
     listing = list_lake(config)
-    assert {problem.name: problem.format for problem in listing.problems} == dict(made.managed)
-    assert {table.name for table in discover(listing, config).tables} == made.tables
-    assert not {entry.path for entry in listing.files} & set(made.data_files)
+    tables = discover(listing, config)
+    assert managed_in(listing, tables) == dict(made.managed)
+    assert set(plain_of(tables)) == made.tables
     assert [entry.path for entry in list_table(config, "stream").files] == ["stream/part-00000-a.snappy.parquet"]
 
 
@@ -35,7 +36,8 @@ def test_what_lies_in_quarantine_is_no_table(lake: tuple[str, ManagedLake]) -> N
     root, made = lake
     storage = Storage.at(root, SourceError)
     storage.write_bytes_atomic("_lakebed_quarantine/entries/1/data/t/metadata/v1.metadata.json", b"{}")
-    assert {problem.name for problem in list_lake(LakeConfig(root=root)).problems} == set(made.managed)
+    listing = list_lake(LakeConfig(root=root))
+    assert {problem.name for problem in listing.problems} | listing.icebergs == set(made.managed)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_a_root_inside_a_managed_table_is_refused(lake: tuple[str, ManagedLake],
 
 def test_a_root_beside_managed_tables_is_fine(lake: tuple[str, ManagedLake]) -> None:
     assert len(list_lake(LakeConfig(root=f"{lake[0]}/copies")).files) == len(lake[1].copies)
-    assert [problem.name for problem in list_lake(LakeConfig(root=f"{lake[0]}/mixed")).problems] == ["ice"]
+    assert list_lake(LakeConfig(root=f"{lake[0]}/mixed")).icebergs == {"ice"}
 
 
 def test_a_bucket_may_be_a_table_itself(lake: tuple[str, ManagedLake]) -> None:
@@ -64,7 +66,7 @@ def test_a_bucket_may_be_a_table_itself(lake: tuple[str, ManagedLake]) -> None:
 
     storage = Storage.at(f"s3://{BUCKET}", SourceError)
     storage.write_bytes_atomic("metadata/v1.metadata.json", b"{}")
-    assert [problem.name for problem in list_lake(LakeConfig(root=f"s3://{BUCKET}")).problems] == ["."]
+    assert list_lake(LakeConfig(root=f"s3://{BUCKET}")).icebergs == {""}
     with pytest.raises(ConfigError, match="Iceberg") as caught:
         list_lake(LakeConfig(root=f"{lake[0]}/copies"))
     assert caught.value.hint == "choose another folder"

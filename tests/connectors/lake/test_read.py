@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.read import MAX_BATCH_ROWS, ReadCounter, Split, read_split, reads_whole
+from lakebed.connectors.lake.batches import MAX_BATCH_ROWS, ReadCounter, Split
+from lakebed.connectors.lake.read import read_split, reads_whole
 
 
 def split(path: str = "t.parquet", **settings: object) -> Split:

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.lake.annotations import file_leaves
-from lakebed.connectors.lake.read import ReadCounter, Split, open_parquet, read_split
+from lakebed.connectors.lake.batches import ReadCounter, Split, open_parquet
+from lakebed.connectors.lake.read import read_split
 from lakebed.connectors.lake.variant import VARIANT_TYPE, _value, canonical_variants
 
 VALUES = [

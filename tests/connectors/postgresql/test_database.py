@@ -13,9 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from lakebed.connectors.errors import ConfigError, SourceError, Transient
-from lakebed.connectors.lake.databases import DatabaseConfig
+from lakebed.connectors.lake.databases import DatabaseConfig, login_of
 from lakebed.connectors.postgresql.client import Connection, DatabaseBusyError, DatabaseError, database_error
-from lakebed.connectors.postgresql.database import _properties
 from tests.connectors.postgresql.conftest import SECRET
 from tests.services.machine import free_port
 
@@ -212,9 +211,9 @@ def test_a_password_may_stand_in_a_prefect_block(monkeypatch):
     blocks = {"shop-reader": SimpleNamespace(get=lambda: SECRET)}
     monkeypatch.setattr(Secret, "load", staticmethod(lambda name: blocks[name]))
     config = DatabaseConfig(url="jdbc:postgresql://h/d", user="reader", password_block="shop-reader")  # noqa: S106 - a name
-    assert _properties(config) == {"user": "reader", "password": SECRET}
+    assert login_of(config) == {"user": "reader", "password": SECRET}
     with pytest.raises(SourceError, match="password is missing") as caught:
-        _properties(config.model_copy(update={"password_block": "other"}))
+        login_of(config.model_copy(update={"password_block": "other"}))
     assert caught.value.value == "the Prefect block other: KeyError"
 
 

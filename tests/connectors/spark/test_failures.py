@@ -1,8 +1,10 @@
 import pytest
 from py4j.protocol import Py4JNetworkError
-from pyspark.errors import PythonException
+from pyspark.errors import PySparkException, PythonException
 
 from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, StageError
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.connect import require_message
 from lakebed.connectors.spark.failures import typed_failure
 from lakebed.connectors.storage import LocalStorage
 
@@ -65,3 +67,15 @@ def test_an_error_of_ours_comes_back_from_a_worker(spark, tmp_path):
     found = typed_failure(caught.value)
     assert type(found) is StageError and isinstance(found, LakeError)
     assert "of nobody" in str(found.value)
+
+
+def test_a_message_that_is_too_large_is_a_setting_of_the_server():
+    text = (
+        "<_InactiveRpcError of RPC with: status = StatusCode.RESOURCE_EXHAUSTED details = gRPC message exceeds maximum"
+    )
+    found = typed_failure(PySparkException(text))
+    assert isinstance(found, ConfigError) and "spark.connect.grpc.maxInboundMessageSize" in found.expected
+    require_message(SparkConfig(master="sc://host:1"), 1 << 20)
+    require_message(SparkConfig(master="spark://host:1"), 1 << 40)
+    with pytest.raises(ConfigError, match="up to 1,099,511,627,776 bytes"):
+        require_message(SparkConfig(master="sc://host:1"), 1 << 40)

@@ -1,7 +1,9 @@
+import json
 import os
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -135,6 +137,37 @@ def test_a_jvm_that_dies_while_it_starts_is_started_once_more(n_kills, told):
     command = [sys.executable, "-c", DYING, str(n_kills)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, told), done.stderr
+
+
+LOGGING = """
+import sys
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.session import SessionStarter
+from lakebed.tasks.runtime.config import LoggingConfig
+from lakebed.tasks.runtime.logs import configure
+configure(LoggingConfig(format=sys.argv[1]))
+jvm = SessionStarter(SparkConfig(worker_preload=())).get()._jvm
+logger = jvm.org.apache.logging.log4j.LogManager.getLogger("some.where.Class")
+logger.error('a "quote",\\n\\x01')
+logger.error("thrown", jvm.java.lang.RuntimeException('"why"'))
+"""
+
+
+@pytest.mark.spark
+def test_lines_of_the_jvm_are_objects_like_our_own_on_demand():
+    def told(form):
+        command = [sys.executable, "-c", LOGGING, form]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stderr
+
+    first, second = (json.loads(line) for line in told("json").splitlines())
+    assert first.keys() == {"time", "level", "run_id", "stage", "event", "fields"}
+    assert datetime.fromisoformat(first["time"]).utcoffset() == timedelta(0)
+    assert (first["level"], first["event"]) == ("error", "log")
+    message = 'a "quote",\n\x01'
+    assert first["fields"]["message"] == message and first["fields"]["logger"] == "some.where.Class"
+    assert second["fields"]["message"] == "thrown"
+    assert second["fields"]["traceback"].startswith('java.lang.RuntimeException: "why"\n\tat ')
+    assert message in told("text")
 
 
 def _runs(pid: int) -> bool:

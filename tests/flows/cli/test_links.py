@@ -34,7 +34,7 @@ def asked(*arguments):
 def test_one_object_a_link(root):
     rows = [json.loads(line) for line in asked("--artifacts", root, "--top", "3", "--json").splitlines()]
     assert [row["rank"] for row in rows] == [1, 2, 3]
-    assert [list(row) for row in rows] == [["rank", "kind", "source", "target", "chance", "evidence"]] * 3
+    assert [list(row) for row in rows] == [["rank", "kind", "source", "target", "chance", "why", "evidence"]] * 3
     assert all("group" in row["source"] for row in rows)
     assert rows[0]["chance"] >= rows[-1]["chance"]
 

@@ -11,7 +11,7 @@ NOWHERE = "http://127.0.0.1:9/api"
 SCHEDULES = """
 import json
 from lakebed.connectors.errors import ConfigError
-from lakebed.flows.serving import Schedule
+from lakebed.flows.schedules import Schedule
 seen = []
 for given in [("x y", 0, ""), ("* * * *", 0, ""), ("", 3, ""), ("0 3 * * *", 60, ""), ("", 0, "UTC"),
               ("0 3 * * *", 0, "Mars/Base"), ("", 60, "Mars/Base")]:

@@ -3,6 +3,7 @@
 Beside it what `lakebed tables` and `run` say of tables that were not read.
 """
 
+import pyarrow.parquet as pq
 import pytest
 
 from lakebed.data_samples.families.managed import write_managed_lake
@@ -10,14 +11,14 @@ from lakebed.flows.cli.tables import print_unreadable
 from lakebed.tables import TableRow
 from lakebed.tasks.quarantine.receipt import pointer_path
 from lakebed.tasks.retention.plan import read_plan
-from tests.flows.lakes import snapshot
-from tests.flows.processes import lakebed
+from tests.flows.lakes import snapshot, write_parquet_lake
+from tests.flows.processes import LOCAL, here, lakebed
 
 OPTIONS = ("--artifacts", "artifacts")
 
 
-def done(*arguments, folder):
-    answer = lakebed(*arguments, folder=folder)
+def done(verb, *arguments, folder, **variables):
+    answer = (lakebed if verb == "run" else here)(verb, *arguments, folder=folder, **variables)
     assert answer.status == 0, answer.err
     return answer
 
@@ -36,7 +37,7 @@ def test_no_verb_touches_a_part_of_a_managed_table(tmp_path):
     lake = tmp_path / "lake"
     made = write_managed_lake(lake)
     before = files(lake)
-    run = done("run", "--lake", "lake", *OPTIONS, "--to", "retention", folder=tmp_path)
+    run = done("run", "--lake", "lake", *OPTIONS, "--to", "retention", folder=tmp_path, **LOCAL)
     assert f"{len(made.tables)} tables in" in run.out and f"{len(made.managed)} unreadable" in run.out
     assert (
         "lakehouse/orders" not in run.out and "clickhouse cannot be read: its files are kept by ClickHouse" in run.out
@@ -82,6 +83,29 @@ def test_no_verb_touches_a_part_of_a_managed_table(tmp_path):
 
     done("restore", "--all", "--lake", "lake", folder=tmp_path)
     assert files(lake) == before
+
+
+@pytest.mark.flow
+def test_a_table_that_fails_in_a_later_stage_is_unreadable_in_every_output(tmp_path):
+    """Its footer is whole, so the inventory has described it; its pairs are missing, which nobody may have to guess."""
+    lake = write_parquet_lake(tmp_path / "lake")
+    damaged = lake / "orders_copy.parquet"
+    pq.write_table(pq.read_table(lake / "orders.parquet").slice(0, 50), damaged)
+    first = pq.ParquetFile(damaged).metadata.row_group(0).column(0)
+    data = bytearray(damaged.read_bytes())
+    start = first.dictionary_page_offset or first.data_page_offset
+    data[start : start + 40] = bytes(40)
+    damaged.write_bytes(data)
+    run = done("run", "--lake", "lake", *OPTIONS, "--to", "containment", folder=tmp_path, **LOCAL)
+    assert "4 tables in" in run.out and ", 1 unreadable" in run.out
+    wanted = "orders_copy cannot be read: "
+    assert wanted in run.out and "its pairs are left out; see `lakebed doctor`, then run again" in run.out
+    assert wanted in done("tables", *OPTIONS, "--unreadable", folder=tmp_path).out
+    told = {row["name"]: row for row in done("tables", *OPTIONS, "--json", folder=tmp_path).json["tables"]}
+    assert told["orders_copy"]["state"] == "unreadable" and told["orders_copy"]["reason"]
+    assert [row["state"] for row in told.values()].count("readable") == 3
+    again = done("run", "--lake", "lake", *OPTIONS, "--to", "containment", folder=tmp_path, **LOCAL)
+    assert wanted in again.out
 
 
 def test_at_most_five_unreadable_tables_are_named(capsys):

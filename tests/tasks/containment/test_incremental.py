@@ -25,7 +25,9 @@ def run_both(root, artifacts, config):
     return ArtifactStore(str(artifacts)), (inventory, run_stage(CONTAINMENT, Inputs.of(workspace, inventory, config)))
 
 
-@pytest.mark.parametrize(("seed", "semantics"), [(1, "set"), (2, "bag"), (3, "set")])
+@pytest.mark.parametrize(
+    ("seed", "semantics"), [(1, "set"), (2, "bag"), pytest.param(3, "set", marks=pytest.mark.heavy)]
+)
 def test_edits_give_what_a_full_run_gives(tmp_path, spark, seed, semantics):
     config = ContainmentConfig(semantics=semantics, rows_per_bucket=1 << 10, sketch_rows=16, hash_key="1d" * 32)
     lake = EditedLake(tmp_path / "lake", BASE, seed)

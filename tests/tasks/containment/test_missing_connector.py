@@ -1,5 +1,5 @@
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.read import Split
+from lakebed.connectors.lake.batches import Split
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.tasks.containment.jobs import DeltaSource, run_on_tables
 from lakebed.tasks.containment.kernel.fingerprint import HashSettings

@@ -1,6 +1,7 @@
 """Typed columns of text files against string columns of other tables: by their text, and else by value."""
 
 import json
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 from itertools import combinations
@@ -173,6 +174,25 @@ def test_the_artifact_names_tables_and_explains_what_was_compared_as_what(asked)
     assert pairs["c", "q"].verdict == "not contained"
 
 
+def test_pairs_whose_reading_is_left_out_are_undecided_and_said(tmp_path):
+    """Seven columns are asked as text in 127 ways: the 64 most asked are compared, and nothing is lost unsaid."""
+    names = [f"c{number}" for number in range(7)]
+    write_csv(tmp_path / "lake" / "c.csv", {name: ["10", "20"] for name in names})
+    sets = [held for n in range(1, 8) for held in combinations(names, n)]
+    for place, held in enumerate(sets):
+        columns = {name: ["10", "20"] if name in held else [10, 20] for name in names}
+        write_parquet(tmp_path / "lake" / f"p{place:03d}.parquet", columns)
+    store, inventory, containment = run(tmp_path)
+    assert store.manifest(containment).summary["readings_left_out"] == {"c": 63}
+    found = explain_table(store, inventory, containment, "c").pairs
+    assert len(found) == 2 * len(sets)
+    told = Counter(pair.verdict for pair in found)
+    assert told == {"contained": 2 * 64, "not decided": 2 * 63}
+    reasons = {pair.reason for pair in found if pair.verdict == "not decided"}
+    (reason,) = reasons
+    assert reason.startswith("c is asked as text in 127 ways, of which the first 64 are compared")
+
+
 def test_what_was_read_as_text_is_not_read_again(asked):
     run(asked)
     write_parquet(asked / "lake" / "unlike.parquet", {"unlike": [1]})
@@ -300,4 +320,4 @@ def test_types_that_differ_are_named(tmp_path):
     write_csv(tmp_path / "lake" / "c.csv", {"x": ["1.50", "2.25"]})
     write_parquet(tmp_path / "lake" / "p.parquet", {"x": pa.array([date(2024, 1, 2)])})
     (pair, _) = explain_table(*run(tmp_path), "c").pairs
-    assert "decimal128(38, 2) against date32[day]; `lake.text.types`" in pair.reason
+    assert "decimal128(38, 2) against date32[day]; the text file has it as decimal:2; `lake.text.types`" in pair.reason

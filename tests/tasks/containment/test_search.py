@@ -78,7 +78,7 @@ def check(lake, config, **options):
         return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(lakes(), st.sampled_from(["set", "bag"]), st.booleans())
 def test_edges_of_random_lakes_are_those_of_the_oracle(lake, semantics, has_statistics):
     check(lake, ContainmentConfig(semantics=semantics), write_statistics=has_statistics)
@@ -94,7 +94,7 @@ def test_edges_do_not_depend_on_effort(lake, semantics, row_group_size):
     check(lake, config, row_group_size=row_group_size)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(lakes(), st.sampled_from(["set", "bag"]))
 def test_schema_graph_and_min_max_lose_no_true_edge(lake, semantics):
     with tempfile.TemporaryDirectory() as folder:

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lakebed.connectors.lake.batches import Split
 from lakebed.connectors.lake.config import LakeConfig
-from lakebed.connectors.lake.read import Split
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.data_samples.delta_log import SparkLikeDelta, inline_deletion_vector
 from lakebed.data_samples.layouts import DeltaTable, HivePartitions, ParquetFile
@@ -25,6 +25,7 @@ from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.scan.local import LocalEngine
 from lakebed.tasks.scan.spark import SparkEngine
+from tests.iceberg_tables import HandMade, column
 from tests.tasks.containment.conftest import inventoried, pairs_of, write_tables
 from tests.tasks.containment.lakes import true_pairs
 
@@ -122,6 +123,43 @@ def test_bounds_of_deleted_rows_refute_nothing(tmp_path, engine_name):
     lake = inventoried(tmp_path, tables)
     store, ref = lake.run("set", ContainmentConfig(), engine_name)
     assert pairs_of(store.read(ref, "edges")) == true_pairs({name: data for name, (data, _) in tables.items()})
+
+
+@dataclass(frozen=True)
+class DeletedFromIceberg:
+    """An Iceberg table in two files, its columns renamed, with rows that deletes of both kinds have taken."""
+
+    format: ClassVar[str] = "iceberg"
+    dead: pa.Table
+
+    def write(self, root, name, data):
+        """Write the table's rows and, deleted, those of `dead`: the first by its place, the others by all columns."""
+        old = [column(number, f"c{number}", "long") for number in range(1, data.num_columns + 1)]
+        table = HandMade(root / name, old, location="s3://gone/t")
+        first, rest = (part.rename_columns([one["name"] for one in old]) for part in (self.dead.slice(0, 1), data))
+        parts = [table.data(pa.concat_tables([first, rest.slice(0, 3)])), table.data(rest.slice(3))]
+        gone = self.dead.slice(1).rename_columns([one["name"] for one in old])
+        table.commit(*parts, table.data(gone))
+        table.commit(table.positions(parts[0], [0]), table.equality(gone))
+        new = [{**one, "name": own} for one, own in zip(old, data.column_names, strict=True)]
+        table.commit(columns=new)
+        return name
+
+
+def test_rows_of_an_iceberg_table_are_those_that_its_deletes_leave(tmp_path, engine_name):
+    schema = pa.schema([("x", pa.int64()), ("y", pa.int64())])
+    live = pa.table({"x": [None] * 5, "y": list(range(5))}, schema=schema)
+    dead = pa.table({"x": [100, 100, 7], "y": [1, 9, 3]}, schema=schema)
+    tables = {
+        "deleted": (live, DeletedFromIceberg(dead)),
+        "parent": (pa.table({"x": [1, *[None] * 6], "y": [7, *range(6)]}, schema=schema), ParquetFile()),
+        "copy": (live, ParquetFile()),
+        "older": (pa.concat_tables([live, dead]), ParquetFile()),
+    }
+    lake = inventoried(tmp_path, tables)
+    store, ref = lake.run("bag", ContainmentConfig(), engine_name)
+    pairs = pairs_of(store.read(ref, "edges"))
+    assert pairs == true_pairs({name: data for name, (data, _) in tables.items()}) and len(pairs) == 6
 
 
 def test_partitions_without_rows_refute_nothing(tmp_path, engine_name):

@@ -21,3 +21,11 @@ def random_graph(n_nodes: int = 60, share: float = 0.1, seed: int = 0) -> CsrGra
 def embedding_graph(graph: CsrGraph, features: NodeFeatures | None = None, n_threads: int = 1) -> EmbeddingGraph:
     walk = CsrOperator(graph, "walk", n_threads)
     return EmbeddingGraph(hashes(graph.n_nodes), graph.degrees, [Transition(walk.product)], features)
+
+
+def largest_angle(left: np.ndarray, right: np.ndarray) -> float:
+    """Between the spaces that the columns span, in radians; columns of zeros are left out."""
+    from scipy.linalg import subspace_angles
+
+    spans = [each[:, each.any(axis=0)].astype(np.float64) for each in (left, right)]
+    return float(subspace_angles(*spans).max())

@@ -8,6 +8,7 @@ from lakebed.tasks.embeddings.build import powers_stage
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.embeddings.graph import prepare
 from lakebed.tasks.embeddings.kernel.fastrp import embed
+from lakebed.tasks.embeddings.kernel.orthogonal import embed_by_rounds
 from lakebed.tasks.embeddings.stage import EMBEDDINGS
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
@@ -113,3 +114,47 @@ def test_what_the_graph_lacks_is_named(space: Workspace, wrong: dict[str, object
     with pytest.raises(ConfigError) as raised:
         run_stage(EMBEDDINGS, Inputs.of(space, publish_graph(space), CONFIG.model_copy(update=wrong)))
     assert "embeddings." in raised.value.hint
+
+
+ROUNDS = EmbeddingsConfig(dim=16, method="orthogonal", orthogonal_rounds=6, threads=1)
+
+
+def test_orthogonal_rounds_are_the_kernel_s_and_reused_by_what_counts_there(space: Workspace) -> None:
+    graph = publish_graph(space)
+    ref = run_stage(EMBEDDINGS, Inputs.of(space, graph, ROUNDS))
+    expected = embed_by_rounds(prepare(*tables(), None, ROUNDS).graph, ROUNDS)
+    np.testing.assert_array_equal(vectors_of(space, ref), expected.vectors)
+    for same in ({"weights": (1.0,)}, {"degree_exponent": 0.0}, {"threads": 2}, {"keep_powers": True}):
+        assert EMBEDDINGS.open(Inputs.of(space, graph, ROUNDS.model_copy(update=same))).reuse() == ref
+    for other in ({"orthogonal_rounds": 7}, {"orthogonal_every": 2}, {"method": "fastrp"}, {"seed": 1}):
+        assert EMBEDDINGS.open(Inputs.of(space, graph, ROUNDS.model_copy(update=other))).reuse() is None
+
+
+def test_long_rounds_go_on_after_a_kill(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lakebed.tasks.embeddings import build
+
+    monkeypatch.setattr(build, "KEEP_ROUNDS_S", 0.0)
+    graph = publish_graph(space)
+    whole = vectors_of(space, run_stage(EMBEDDINGS, Inputs.of(space, graph, ROUNDS)))
+    inputs = Inputs.of(space, graph, ROUNDS.model_copy(update={"seed": 0, "local_max_values": 1 << 29}))
+    stage = EMBEDDINGS.open(inputs)
+    place = build.rounds_folder(stage)
+    numbers = []
+
+    def killed(number: int, current: np.ndarray) -> None:
+        keep(number, current)
+        numbers.append(build.last_round(place)[0])
+        if number == 4:
+            raise KeyboardInterrupt
+
+    keep = build._keep_round(place)
+    with pytest.raises(KeyboardInterrupt):
+        embed_by_rounds(prepare(*tables(), None, ROUNDS).graph, ROUNDS, killed)
+    assert numbers == [1, 2, 3, 4] and len(place.list_files()) == 1
+    np.testing.assert_array_equal(vectors_of(space, run_stage(EMBEDDINGS, inputs)), whole)
+    assert build.last_round(place) is None
+    # one that was damaged is not gone on from
+    keep(5, whole * 2)
+    (file,) = place.list_files()
+    place.write_bytes_atomic(file.path, b"other bytes")
+    assert build.last_round(place) is None

@@ -83,7 +83,8 @@ def logical(value: object, kind: pa.DataType) -> object:  # noqa: PLR0911 - one 
     if t.is_date(kind):
         return ("date", value // (86_400_000 if t.is_date64(kind) else 1))
     if t.is_temporal(kind):
-        return (str(kind)[:4], Fraction(value, PER_SECOND[kind.unit]))
+        family = "time of day" if t.is_time(kind) else "timestamp" if t.is_timestamp(kind) else "duration"
+        return (family, Fraction(value, PER_SECOND[kind.unit]))
     if t.is_struct(kind):
         return ("struct", frozenset((field.name, logical(value[field.name], field.type)) for field in kind))
     if t.is_map(kind):

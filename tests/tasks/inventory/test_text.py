@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from lakebed.connectors.lake.batches import ReadCounter, Split
 from lakebed.connectors.lake.config import TextConfig
-from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.connectors.lake.read import read_split
 from lakebed.tasks.inventory.text import fold_tokens, text_facts
 from lakebed.tasks.inventory.worker import TextUnit, WorkContext, do_unit
 

@@ -86,6 +86,18 @@ def test_a_broken_table_is_fatal_only_when_strict(tmp_path, spark):
         build(lake, "strict", strict=True)
 
 
+def test_views_of_text_are_text(tmp_path):
+    """As Parquet files of delta-rs say of their columns."""
+    names = {"plain": pa.string(), "view": pa.string_view()}
+    tables = {
+        name: pa.table({"t": pa.array(["a", None, "b"], kind), "l": pa.array([["x"], None, ["y"]], pa.list_(kind))})
+        for name, kind in names.items()
+    }
+    store, ref = build(inventoried(tmp_path, {name: (table, ParquetFile()) for name, table in tables.items()}), "views")
+    columns = store.read(ref, "graph_columns")
+    assert columns["n_shared"].to_pylist() == [2, 2, 2, 2]
+
+
 def test_an_empty_lake_has_an_empty_graph(tmp_path):
     lake = inventoried(tmp_path, {"empty": (BASE.slice(0, 0), ParquetFile())})
     store, ref = build(lake, "empty")

@@ -40,10 +40,14 @@ def read_file(made, name):
 @pytest.mark.parametrize("name", ["lake", "edges"])
 def test_the_ladder_finds_what_is_there(name, request):
     made = request.getfixturevalue(name)
-    figures = {(row["rung"], row["metric"]): row["value"] for row in read(made, "rungs").to_pylist()}
-    assert figures["stack", "auc"] > (0.9 if name == "lake" else 0.75)
-    absent = {"fastrp_features_cosine"} if name == "lake" else {"fastrp_features_cosine", "best_columns"}
-    assert {rung for rung, _ in figures} == set(SMALL.rungs) - absent
+    rows = read(made, "rungs").to_pylist()
+    figures = {(row["rung"], row["setting"], row["metric"]): row["value"] for row in rows}
+    assert figures["stack", "random", "auc"] > (0.9 if name == "lake" else 0.75)
+    assert 0 < figures["stack", "hard", "mrr"] <= figures["stack", "random", "mrr"]
+    absent = {"fastrp_features_cosine", "smoothed_one_hop", "smoothed_two_hops"}
+    absent |= set() if name == "lake" else {"best_columns", "metapath"}
+    for setting in ("random", "hard"):
+        assert {rung for rung, of, _ in figures if of == setting} == set(SMALL.rungs) - absent
 
 
 def test_predictions_on_a_lake_are_unlinked_pairs_of_one_kind(lake):
@@ -53,7 +57,8 @@ def test_predictions_on_a_lake_are_unlinked_pairs_of_one_kind(lake):
     for row in rows:
         assert nodes[row["source"]]["kind"] == nodes[row["target"]]["kind"] == row["kind"] in {"column", "table"}
         assert row["source"] < row["target"]
-        assert "common_neighbours" in json.loads(row["evidence"])
+        assert json.loads(row["evidence"])["shared_values"] >= 2
+        assert "shared values" in row["why"]
     chances = [row["chance"] for row in rows]
     assert chances == sorted(chances, reverse=True)
     assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
@@ -87,14 +92,27 @@ def test_node_metrics_and_deciles_cover_the_asked_nodes(name, request):
     assert sum(row["n_nodes"] for row in deciles) == nodes.num_rows == read(made, "vectors").num_rows
     assert [row["decile"] for row in deciles] == list(range(10))
     assert sum(row["n_measured"] for row in deciles) > 0
+    for setting in ("mrr_random", "mrr_hard"):
+        assert any(row[setting] is not None for row in deciles)
 
 
 def test_the_models_and_the_card_are_files_of_the_artifact(edges):
     arrays = load(read_file(edges, MODELS))
     assert {"gcn/layer_0.neighbours", "sage/layer_1.self", "stack/weight", "calibration/bias"} <= set(arrays)
     card = read_file(edges, CARD).decode()
-    assert "| stack |" in card
+    assert card.count("| stack |") == 2
+    assert "beside hard others" in card and "listwise stack's MRR on validation" in card
     assert str(edges[0].artifacts) not in card
+
+
+@pytest.mark.parametrize("name", ["lake", "edges"])
+def test_vectors_beyond_their_memory_give_the_same_artifact(name, request, tmp_path):
+    _, _, whole = request.getfixturevalue(name)
+    space = workspace(tmp_path)
+    graph = publish_lake_graph(space) if name == "lake" else publish_edge_graph(space)
+    parted = run_stage(LINKS, links_inputs(space, graph, SMALL.model_copy(update={"feature_memory_bytes": 2000})))
+    assert (parted.key, parted.digest) == (whole.key, whole.digest)
+    assert not list((tmp_path / "artifacts").glob("checkpoints/links/*"))
 
 
 def test_it_is_reused_and_its_checkpoints_are_gone(lake):
@@ -131,3 +149,23 @@ def test_a_lake_with_too_few_links_gets_empty_tables_and_the_reason(tmp_path, ta
     assert store.read(ref, "predictions").num_rows == store.read(ref, "rungs").num_rows == 0
     assert re.search(why, store.manifest(ref).summary["untrained"])
     assert LINKS.open(links_inputs(space, graph, SMALL)).reuse() == ref
+
+
+def test_a_relation_without_edges_gets_empty_tables_and_the_reason(tmp_path):
+    space = workspace(tmp_path)
+    ref = run_stage(LINKS, links_inputs(space, publish_edge_graph(space, n_groups=0)))
+    store = ArtifactStore(space.artifacts)
+    assert store.read(ref, "predictions").num_rows == 0
+    assert "too few edges" in store.manifest(ref).summary["untrained"]
+
+
+def test_a_lake_with_too_little_to_learn_from_still_tells_what_has_evidence(tmp_path):
+    space = workspace(tmp_path)
+    towns = [f"town {k}" for k in range(30)]
+    tables = {"shop/orders": {"town": towns * 2}, "shop/towns": {"town": towns, "people": list(range(30))}}
+    ref = run_stage(LINKS, links_inputs(space, publish_lake_graph(space, tables)))
+    store = ArtifactStore(space.artifacts)
+    assert store.manifest(ref).summary["untrained"]
+    rows = store.read(ref, "predictions").sort_by("rank").to_pylist()
+    assert [row["kind"] for row in rows] == ["column", "table"]
+    assert "30 shared values, 100% of the smaller column's" in rows[0]["why"]

@@ -21,7 +21,7 @@ def test_every_table_of_the_stage_has_a_contract_of_its_name():
 def prediction(**changed):
     row = {
         "rank": 1, "source": 0, "target": 1, "kind": "column", "source_label": "a.x", "target_label": "b.y",
-        "chance": 0.5, "evidence": "{}",
+        "chance": 0.5, "evidence": "{}", "why": "",
     }  # fmt: skip
     return pa.Table.from_pylist([row | changed], schema=PREDICTIONS.arrow_schema())
 
@@ -36,7 +36,7 @@ def test_a_wrong_prediction_is_refused(wrong):
 def test_one_prediction_a_pair_and_one_figure_a_metric():
     with pytest.raises(ContractError):
         check_table(PREDICTIONS, pa.concat_tables([prediction(), prediction(rank=2)]))
-    figures = [{"position": 0, "rung": "gcn", "metric": "auc", "value": 0.5}] * 2
+    figures = [{"position": 0, "rung": "gcn", "setting": "hard", "metric": "auc", "value": 0.5}] * 2
     with pytest.raises(ContractError):
         check_table(RUNGS, pa.Table.from_pylist(figures, schema=RUNGS.arrow_schema()))
 

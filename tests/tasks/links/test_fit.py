@@ -24,7 +24,10 @@ def changed(**gnn):
 def test_the_ladder_with_features_has_every_rung():
     edges, n = communities()
     fitted = fit_links(edges, n, CONFIG, features=group_features(n))
-    assert [result.rung for result in fitted.results] == [rung for rung in CONFIG.rungs if rung != "best_columns"]
+    absent = {"best_columns", "metapath"}
+    assert [result.rung for result in fitted.results] == [rung for rung in CONFIG.rungs if rung not in absent]
+    assert all(result.hard is not None and 0 < result.hard.mrr < 1 for result in fitted.results)
+    assert fitted.hard.others.shape == (len(fitted.task.split.test), CONFIG.n_tails, 2)
     assert fitted.results[-1].metrics.auc > 0.8
     again = fit_links(edges, n, CONFIG, features=group_features(n))
     assert [r.metrics for r in again.results] == [r.metrics for r in fitted.results]
@@ -47,6 +50,30 @@ def test_reweighted_networks_read_the_whole_graph_too():
     plain = inputs_on(fitted, adjacency(edges, n), CONFIG)
     assert np.isfinite(whole.networks["gcn"]).all()
     assert not np.array_equal(whole.networks["gcn"], plain.networks["gcn"])
+
+
+@pytest.mark.parametrize("max_full_batch_edges", [0, 5_000_000])
+def test_features_beyond_their_memory_train_to_the_same_bits(tmp_path, max_full_batch_edges):
+    edges, n = communities()
+    config = changed(max_full_batch_edges=max_full_batch_edges, batch_edges=128, n_sampled=3)
+    whole = fit_links(edges, n, config)
+    stored = config.model_copy(update={"feature_memory_bytes": n * config.projection_columns})
+    there = CheckpointPlace(tmp_path)
+    parted = fit_links(edges, n, stored, checkpoints=there)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gcn", "sage"]
+    every = [inputs_on(fitted, adjacency(edges, n), stored, tmp_path) for fitted in (whole, parted)]
+    for kind, one in whole.trained.items():
+        other = parted.trained[kind]
+        assert one.state.losses == other.state.losses
+        assert len(one.state.losses) == config.gnn.n_epochs
+        assert one.state.history == other.state.history
+        assert np.array_equal(one.vectors, other.vectors)
+        assert np.array_equal(every[0].networks[kind], every[1].networks[kind])
+    assert [(r.metrics, r.hard) for r in whole.results] == [(r.metrics, r.hard) for r in parted.results]
+
+
+def test_the_memory_of_features_is_no_part_of_the_key():
+    assert LinksConfig(feature_memory_bytes=0).in_key() == LinksConfig().in_key()
 
 
 @pytest.mark.parametrize("other", [{"learning_rate": 0.02}, {"n_threads": 2}])

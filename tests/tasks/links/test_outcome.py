@@ -19,6 +19,8 @@ def metrics():
         train_likeness=np.array([0.5, NAN, 0.25]),
         test_likeness=np.array([0.25, NAN, NAN]),
         recall=np.array([1.0, NAN, 0.5]),
+        mrr_random=np.array([0.5, NAN, 1.0]),
+        mrr_hard=np.array([NAN, NAN, 0.25]),
     )
 
 
@@ -30,18 +32,27 @@ def test_what_was_not_measured_is_null():
     assert [row["decile"] for row in rows] == [0, 3, 6]
     assert [row["shift"] for row in rows] == [0.25, None, None]
     assert [row["recall_mean"] for row in rows] == [1.0, None, 0.5]
+    assert [row["mrr_hard"] for row in rows] == [None, None, 0.25]
+
+
+def test_a_node_has_the_mean_reciprocal_rank_of_its_test_pairs():
+    pairs = np.array([[1, 4], [1, 9]])
+    found = metrics().with_ranks([(pairs, np.array([1.0, 4.0])), (pairs[:1], np.array([2.0]))])
+    assert found.mrr_random.tolist()[:2] == [0.625, 1.0]
+    assert found.mrr_hard.tolist()[:2] == [0.5, 0.5]
+    assert np.isnan([found.mrr_random[2], found.mrr_hard[2]]).all()
 
 
 def test_predictions_are_named():
     nodes = pa.table({"kind": ["column", "column", "node"], "label": ["a.x", "b.y", "n"]})
     pairs = np.array([[0, 1], [2, 2]])
-    table = outcome.predictions(pairs, np.array([0.9, 0.1]), ["{}", "{}"], nodes)
+    table = outcome.predictions(pairs, np.array([0.9, 0.1]), ["{}", "{}"], ["", "two"], nodes)
     rows = check_table(PREDICTIONS, table).to_pylist()
     assert [(row["rank"], row["kind"], row["source_label"], row["target_label"]) for row in rows] == [
         (1, "column", "a.x", "b.y"),
         (2, "node", "n", "n"),
     ]
-    assert outcome.predictions(pairs[:0], np.empty(0), [], nodes).num_rows == 0
+    assert outcome.predictions(pairs[:0], np.empty(0), [], [], nodes).num_rows == 0
 
 
 def test_vectors_keep_their_rows():

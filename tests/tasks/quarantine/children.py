@@ -40,10 +40,10 @@ class Children:
 
 
 @contextlib.contextmanager
-def children() -> Iterator[Children]:
-    """The process from which the others are forked."""
+def children(module: str = "child_verb") -> Iterator[Children]:
+    """The process from which the others are forked; `module` answers requests as `child_verb` does."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.tasks.quarantine.child_verb"],
+        [sys.executable, "-m", f"tests.tasks.quarantine.{module}"],
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -136,6 +136,27 @@ def test_a_table_that_changed_is_refused_alone_or_with_its_children(lake, change
         assert "changed since the plan" in str(error) and message in str(error)
 
 
+@pytest.mark.parametrize(
+    ("link", "target", "held"),
+    [
+        ("newest.parquet", "some.parquet", "some"),
+        ("_newest", "some.parquet", "some"),
+        ("latest", "delta", "delta"),
+        ("latest", "delta/_delta_log", "delta"),
+        ("newest.parquet", "all.parquet", ""),
+    ],
+)
+def test_a_table_that_a_link_leads_to_is_refused(lake, link, target, held):
+    plan = plan_of(lake)
+    (lake / link).symlink_to(lake / target)
+    names = [name for name in NAMES if name != "all"]
+    found = changed(plan, names)
+    assert found.keys() == ({held} if held else set())
+    for error in found.values():
+        assert f"{held}: the symbolic link {link} leads to {held if held == 'delta' else target}" in str(error.value)
+        assert "nothing was done" in str(error)
+
+
 def test_tables_that_do_not_matter_may_change(lake):
     plan = plan_of(lake)
     append_to_delta(lake)
@@ -146,3 +167,15 @@ def test_changed_bytes_under_old_stamps_need_the_bytes_read(lake):
     plan = plan_of(lake)
     change_bytes(lake)
     assert changed(plan, NAMES, with_bytes=False) == {}
+
+
+def test_a_table_in_which_a_parents_file_lies_is_refused(case):
+    table = case.plan.table("part")
+    file = case.plan.table(table.parents[0]).identity.files[0]
+    (case.root / file.path).unlink()
+    (case.root / file.path).symlink_to(case.root / table.identity.path)
+    with (
+        Quarantine.hold(str(case.root), case.config, "apply") as quarantine,
+        pytest.raises(PlanError, match="symbolic link into it"),
+    ):
+        Movable(quarantine, case.plan).require(table)

@@ -17,7 +17,7 @@ def ends(case):
     table = case.plan.table("mixed")
     moving = moving_files(quarantine, table)
     assert moving.layout == "files"
-    return quarantine.mover, make_receipt(case.plan, table, moving.files, moving.layout, 0)
+    return quarantine.mover, make_receipt(case.plan, table, moving, 0)
 
 
 def test_layouts(case):

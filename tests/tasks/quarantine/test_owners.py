@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import pyarrow as pa
 import pytest
 
 from lakebed.connectors.errors import PlanError
@@ -19,6 +20,7 @@ from lakebed.tasks.quarantine.purge import purge
 from lakebed.tasks.quarantine.receipt import RECEIPT, write_model
 from lakebed.tasks.quarantine.restore import restore
 from lakebed.tasks.retention.plan import FileIdentity
+from tests.iceberg_tables import HandMade, column
 from tests.tasks.quarantine.lakes import CHILDREN, SliceRebuilder, child_rows, make_plan, parent_rows
 
 # what makes a folder of the lake a part of a managed table: child → sign, managed folder, format
@@ -68,6 +70,130 @@ def test_apply_of_an_older_plan_refuses_parts_and_touches_nothing(case, name):
     for done in (preview(looked, case.plan, SliceRebuilder()), applied(case)):
         assert {receipt.table.name for receipt in done.receipts} == set(CHILDREN) - {name}
         assert [(table, "another system keeps" in why) for table, why in done.left] == [(name, True)]
+    restored(case)
+    assert case.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "mark", "told"),
+    [
+        ("sub/text", "sub/base_0000001/bucket_00000", "in sub, kept by Hive ACID (base_0000001/bucket_00000)"),
+        (
+            "days",
+            "days/day=1/.hoodie_partition_metadata",
+            "in days, kept by Hudi (day=1/.hoodie_partition_metadata)",
+        ),
+    ],
+)
+def test_what_is_a_part_of_a_table_of_hive_or_hudi_now_stays(case, name, mark, told):
+    (case.root / mark).parent.mkdir(exist_ok=True)
+    (case.root / mark).write_text("1")
+    before = case.snapshot()
+    with pytest.raises(PlanError, match="another system keeps; nothing was done") as caught:
+        applied(case, None, [name])
+    assert caught.value.value == f"{name}: {told}" and case.snapshot() == before
+
+
+def test_a_file_that_an_iceberg_table_names_is_its_own(case):
+    """Somebody has added a table's file to an Iceberg table since the plan was made."""
+    before = case.snapshot()
+    (file,) = case.plan.table("part").identity.files
+    table = HandMade(case.root / "ice", [column(1, "id", "long")], location="s3://gone/lake/ice")
+    entry = table.data(pa.table({"id": [1]}))
+    entry["data_file"]["file_path"] = f"s3://gone/lake/{file.path}"
+    table.commit(entry)
+    with pytest.raises(PlanError, match="another system keeps") as caught:
+        applied(case, None, ["part"])
+    assert file.path.partition("/")[0] and "ice, kept by Iceberg" in caught.value.value
+    assert {path: facts for path, facts in case.snapshot().items() if not path.startswith("ice")} == before
+
+
+def claimed(case, child, act=lambda table: None):
+    """An Iceberg table that has a child's file in an older snapshot; the plan's names and what lies in the lake."""
+    (file,) = case.plan.table(child).identity.files
+    table = HandMade(case.root / "ice", [column(1, "id", "long")], location="s3://gone/lake/ice")
+    entry = table.data(pa.table({"id": [1]}))
+    entry["data_file"]["file_path"] = f"s3://gone/lake/{file.path}"
+    table.commit(entry)
+    table.commit(table.data(pa.table({"id": [1]})), drop=True)
+    act(table)
+
+
+def two_of_a_version(table):
+    """No snapshot is known to be the newest."""
+    folder = table.folder / "metadata"
+    (folder / "version-hint.text").unlink()
+    for name in "ab":
+        shutil.copy(folder / "v2.metadata.json", folder / f"00009-{name}.metadata.json")
+
+
+def no_manifests(table):
+    for path in (table.folder / "metadata").glob("*.avro"):
+        path.write_bytes(b"Obj")
+
+
+def nothing_readable(table):
+    """No manifest, and no data in the table's folder."""
+    no_manifests(table)
+    shutil.rmtree(table.folder / "data")
+
+
+@pytest.mark.parametrize("act", [lambda table: None, two_of_a_version])
+def test_files_of_older_snapshots_and_of_refused_tables_stay(case, act):
+    claimed(case, "part", act)
+    before = case.snapshot()
+    with pytest.raises(PlanError, match="another system keeps") as caught:
+        applied(case, None, ["part"])
+    assert "in ice, kept by Iceberg" in caught.value.value and case.snapshot() == before
+    done = applied(case)
+    assert {receipt.table.name for receipt in done.receipts} == set(CHILDREN) - {"part"}
+
+
+def test_a_file_that_would_move_with_its_folder_stays(case):
+    claimed(case, "part")
+    table = HandMade(case.root / "two", [column(1, "id", "long")], location="s3://gone/lake/two")
+    entry = table.data(pa.table({"id": [1]}))
+    entry["data_file"]["file_path"] = "s3://gone/lake/days/_SUCCESS"
+    table.commit(entry)
+    with pytest.raises(PlanError, match="another system keeps") as caught:
+        applied(case, None, ["days"])
+    assert "days/_SUCCESS in its folder is a file of two" in caught.value.value
+
+
+def test_purge_refuses_what_an_older_snapshot_names(case):
+    applied(case)
+    claimed(case, "part")
+    with pytest.raises(PlanError, match="nothing was deleted"):
+        purged(case, ["part"])
+    assert restored(case, ["part"]).moved == ("part",)
+
+
+def test_what_may_be_a_part_of_a_damaged_table_stays_until_that_is_left_out(case):
+    claimed(case, "part", nothing_readable)
+    with pytest.raises(PlanError, match="metadata cannot be read; nothing was done") as caught:
+        applied(case, None, ["part"])
+    assert caught.value.value.startswith("part: ice: none of its manifests") and "exclude" in caught.value.hint
+    # text is no file of Iceberg
+    assert {receipt.table.name for receipt in applied(case).receipts} == {"sub/text"}
+    plan = make_plan(LakeConfig(root=str(case.root), exclude=("ice/**",)), ("part",))
+    assert [receipt.table.name for receipt in applied(case, plan).receipts] == ["part"]
+
+
+def test_purge_refuses_what_may_be_a_part_of_a_damaged_table(case):
+    applied(case)
+    claimed(case, "part", no_manifests)
+    with pytest.raises(PlanError, match="metadata cannot be read; nothing was deleted"):
+        purged(case, ["delta"])
+    assert purged(case, ["sub/text"]).tables == ("sub/text",)
+
+
+def test_a_damaged_table_with_its_data_stops_no_apply_but_every_purge(case):
+    """What is set aside comes back, even where an older snapshot named it."""
+    claimed(case, "part", no_manifests)
+    before = case.snapshot()
+    assert {receipt.table.name for receipt in applied(case).receipts} == set(CHILDREN)
+    with pytest.raises(PlanError, match="metadata cannot be read; nothing was deleted"):
+        purged(case, ["part"])
     restored(case)
     assert case.snapshot() == before
 

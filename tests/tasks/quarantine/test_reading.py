@@ -5,6 +5,7 @@ import stat
 from datetime import date, datetime
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import lakebed
@@ -146,6 +147,8 @@ ODD_TEXTS = {
     ),
     "times.jsonl": ('{"t":"2024-01-02T03:04:05"}\n', {"t": [datetime(2024, 1, 2, 3, 4, 5)]}),
     "comments.csv": ("# made by a tool\n# in two lines\nn,name\n1,a\n2,b\n", {"n": [1, 2], "name": ["a", "b"]}),
+    "inches.csv": ('n,s\n1,5" disk\n2,b\n', {"n": [1, 2], "s": ['5" disk', "b"]}),
+    "array.json": ('[{"n": 1, "s": "a"},\n {"n": 2, "s": "b"}]', {"n": [1, 2], "s": ["a", "b"]}),
     "parts": ("n,x\n1,true\n", {"n": [1, 2], "x": [True, False]}),
 }
 
@@ -158,3 +161,12 @@ def test_text_that_could_not_be_written_again_is_read_all_the_same(tmp_path, nam
         (tmp_path / name / "part-1.csv").write_text("n,x\n2,False\n")
     (tmp_path / name / "part-0.csv" if name == "parts" else tmp_path / name).write_text(text)
     assert lakebed.open_table(str(tmp_path / name)).to_pydict() == wanted
+
+
+@pytest.mark.parametrize("type_", [pa.timestamp("us"), pa.list_(pa.timestamp("us"))])
+def test_timestamps_of_96_bits_beyond_nanoseconds_are_refused_not_wrapped(tmp_path, type_):
+    far = datetime(9999, 12, 31)
+    table = pa.table({"until": pa.array([[far] if pa.types.is_list(type_) else far], type_)})
+    pq.write_table(table, tmp_path / "t.parquet", use_deprecated_int96_timestamps=True)
+    with pytest.raises(SourceError, match="INT96"):
+        lakebed.open_table(str(tmp_path / "t"))

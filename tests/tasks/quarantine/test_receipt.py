@@ -3,6 +3,7 @@ import pytest
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.quarantine.receipt import (
+    Moving,
     entry_id,
     make_pointer,
     make_receipt,
@@ -15,7 +16,7 @@ from lakebed.tasks.quarantine.receipt import (
 @pytest.fixture
 def receipt(case):
     table = case.plan.table("sub/text")
-    return make_receipt(case.plan, table, table.identity.files, "whole", 3.0)
+    return make_receipt(case.plan, table, Moving("whole", table.identity.files), 3.0)
 
 
 def test_the_same_plan_and_table_give_the_same_entry():

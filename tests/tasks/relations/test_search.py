@@ -103,7 +103,7 @@ def check_recall(found, lake, semantics):
                     assert (child, f"{child}/part-{number}.parquet", parent) in parts
 
 
-@settings(max_examples=60, phases=[Phase.reuse, Phase.generate])
+@settings(max_examples=25, phases=[Phase.reuse, Phase.generate])
 @given(lakes(), SEMANTICS)
 def test_random_lakes_against_brute_force(lake, semantics):
     with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +117,7 @@ def test_random_lakes_against_brute_force(lake, semantics):
 KEY = "0f" * 32
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(lakes(), st.integers(1, 3))
 def test_what_is_found_does_not_depend_on_splits(lake, n_tasks):
     found = []

@@ -15,10 +15,10 @@ from tests.tasks.retention.lakes import BASE, TABLES, contained_lake, make_here
 
 
 class Pretending:
-    """A store in which some tables of the inventory are a database's."""
+    """A store in which some tables of the inventory are a database's, or of another format."""
 
-    def __init__(self, store, names):
-        self._store, self._names = store, names
+    def __init__(self, store, names, format_):
+        self._store, self._names, self._format = store, names, format_
 
     def __getattr__(self, name):
         return getattr(self._store, name)
@@ -28,7 +28,7 @@ class Pretending:
         if (ref.stage, table) != ("inventory", "tables") or columns is not None:
             return rows
         changed = [
-            {**row, "format": "postgresql", "path": f"TABLE {row['name'].replace('/', '.')}"}
+            {**row, "format": self._format, "path": f"TABLE {row['name'].replace('/', '.')}"}
             if row["name"] in self._names
             else row
             for row in rows.to_pylist()
@@ -36,12 +36,12 @@ class Pretending:
         return pa.Table.from_pylist(changed, schema=rows.schema)
 
 
-def decisions(folder, names, tables=None):
+def decisions(folder, names, tables=None, format_="postgresql"):
     workspace, inventory, containment = contained_lake(folder, tables)
     # of files only the archive is left to rebuild from, which ranks lower
     config = RetentionConfig(allow_lesser_keeper=True)
     stage = RETENTION.open(Inputs.of(workspace, inventory, containment, config))
-    stage.store = Pretending(stage.store, names)
+    stage.store = Pretending(stage.store, names, format_)
     context = RecipeContext.of(workspace, f"{stage.folder}/{ROWS_FOLDER}", ContainmentConfig(), config.recipes)
     ref = decide(stage, config, context, partial(make_here, context, ()))
     return {row["name"]: row for row in ArtifactStore(workspace.artifacts).read(ref, "decisions").to_pylist()}
@@ -61,6 +61,14 @@ def test_they_are_reported_and_nothing_is_rebuilt_from_them(tmp_path):
     for name in ("sales/ids", "hr/ids"):
         assert found[name]["decision"] == "delete"
         assert not own.intersection(found[name]["parents"])
+
+
+def test_tables_of_hudi_stay_and_nothing_is_rebuilt_from_them(tmp_path):
+    own = {"sales/orders", "sales/orders_copy"}
+    found = decisions(tmp_path, own, format_="hudi")
+    assert {(found[name]["decision"], found[name]["reason"]) for name in own} == {("keep", "other_format")}
+    assert all("DROP" not in found[name]["why"] for name in own)
+    assert not any(own.intersection(row["parents"]) for row in found.values())
 
 
 def test_of_equal_tables_of_databases_one_is_never_named(tmp_path):

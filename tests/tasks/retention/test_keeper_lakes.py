@@ -8,6 +8,7 @@ from lakebed.data_samples.keeper_lakes import KINDS, PLAIN_WORDS, keeper_lake
 from lakebed.tasks.retention.config import LESSER_WORDS, RetentionConfig
 from lakebed.tasks.retention.copies import copies_table
 from lakebed.tasks.retention.keeper import lesser_signs
+from tests.seeds import seeds
 from tests.tasks.retention.facts import Fact, decided, problem_of
 
 SEEDS = range(200)
@@ -33,7 +34,7 @@ def deletions(problem, choice):
     return {names[edges.child[edge]]: names[edges.parent[edge]] for edge in choice.chosen}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(200, 60))
 def test_the_original_stays_in_every_unambiguous_group(seed):
     lake = keeper_lake(seed)
     problem = problem_of_lake(lake)
@@ -58,14 +59,14 @@ def test_the_original_stays_in_every_unambiguous_group(seed):
 def test_without_the_rank_originals_would_go_and_parts_with_them():
     """What the test above is worth: the choice by cost alone fails it."""
     lost, n_parts = 0, 0
-    for seed in SEEDS:
+    for seed in SEEDS[:60]:
         lake = keeper_lake(seed)
         problem = problem_of_lake(lake, allow_lesser_keeper=True)
         gone = deletions(problem, decided(problem))
         lost += any(group.original.name in gone for group in lake.groups if not group.is_ambiguous)
         n_parts += sum(part.table.name in gone for part in lake.parts if part.is_private)
-    assert lost > 100
-    assert n_parts > 190
+    assert lost > 30
+    assert n_parts > 57
 
 
 def test_the_labels_are_worth_something():

@@ -45,6 +45,26 @@ def test_savings_and_evidence_stand_in_the_plan(source):
     assert plan.rows_folder.startswith(source.store.root)
 
 
+@pytest.mark.parametrize(("link", "target"), [("newest.parquet", "ids.parquet"), ("_hidden", "ids.parquet")])
+def test_a_table_that_a_link_leads_to_stays(source, link, target):
+    folder = Path(source.lake.root, "hr")
+    (folder / link).symlink_to(folder / target)
+    plan = make_plan(source)
+    kept = plan.table("hr/ids")
+    assert (kept.decision, kept.reason) == ("keep", "hold")
+    assert kept.why == f"the symbolic link hr/{link} leads to hr/{target}, and would lead nowhere"
+    assert len(plan.deleted) == 4 and all("hr/ids" not in table.needed_by for table in plan.tables)
+
+
+def test_a_table_that_is_a_link_stays(source):
+    path = Path(source.lake.root, "hr", "ids.parquet")
+    path.rename(path.with_name("blob"))
+    path.symlink_to("blob")
+    kept = make_plan(source).table("hr/ids")
+    assert (kept.decision, kept.reason) == ("keep", "hold")
+    assert kept.why == "hr/ids.parquet is a symbolic link, and only the link would move"
+
+
 def test_the_same_state_gives_the_same_plan(source):
     assert make_plan(source, "today").plan_id == make_plan(source, "tomorrow").plan_id
 

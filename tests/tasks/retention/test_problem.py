@@ -6,10 +6,14 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.connectors.lake.databases import IcebergConfig
 from lakebed.tasks.retention.config import RetentionConfig
 from lakebed.tasks.retention.copies import equal_copies
-from lakebed.tasks.retention.problem import load_problem
+from lakebed.tasks.retention.problem import catalog_signs, load_problem
 from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.scan.splits import InventoryTables
+from tests.iceberg_tables import HandMade, column
 from tests.tasks.retention.lakes import BASE, contained_lake
 
 AGES = pa.table({"age": pa.array([row % 40 for row in range(200)], pa.int64())})
@@ -111,3 +115,21 @@ def test_copies_are_edges_both_ways_of_as_many_rows_that_are_no_coincidence(tmp_
     pairs = {(names[edges.child[edge]], names[edges.parent[edge]]) for edge in problem.edges.copies.tolist()}
     assert pairs == {("a", "b"), ("b", "a")}
     assert equal_copies(problem) == [[names.index("a"), names.index("b")]]
+
+
+def test_which_iceberg_tables_a_catalog_may_keep(tmp_path):
+    counts, kept = (HandMade(tmp_path / name, [column(1, "id", "long")]) for name in ("counts", "kept"))
+    kept.name = "0000{n}-uuid.metadata.json"
+    for table in (counts, kept):
+        table.commit(table.data(pa.table({"id": [1]})))
+    rows = [
+        {"table_id": n, "format": "iceberg", "path": name, "name": name} for n, name in enumerate(("counts", "kept"))
+    ]
+    read = InventoryTables(pa.Table.from_pylist(rows), pa.table({}), pa.table({}))
+    lake = LakeConfig(root=str(tmp_path))
+    assert {table: "called as a catalog" in sign for table, sign in catalog_signs(read, lake).items()} == {1: True}
+    assert catalog_signs(read, lake.model_copy(update={"unmanaged": ("ke*",)})) == {}
+    silent = IcebergConfig(properties={"type": "sql", "uri": f"sqlite:///{tmp_path}/no/such.db"})
+    signs = catalog_signs(read, lake.model_copy(update={"iceberg": {"prod": silent}, "unmanaged": ("*",)}))
+    assert [("does not answer" in sign) for sign in signs.values()] == [True, True]
+    assert catalog_signs(read, None).keys() == {0, 1}

@@ -101,6 +101,8 @@ def test_this_process_has_not_imported_it(judged):
 def test_it_dies_with_its_parent(tmp_path):
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE)
     worker = psutil.Process(int(parent.stdout.readline()))
+    # Ctrl-C in the parent's terminal does not reach it
+    assert os.getpgid(worker.pid) == worker.pid
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     parent.stdout.close()

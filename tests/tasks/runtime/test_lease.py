@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from lakebed.connectors.errors import ArtifactError, LeaseError
+from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.lease import Lease, is_held, read_holder
 
 HOLD = """
@@ -35,6 +36,20 @@ def test_a_second_run_is_refused_and_told_who_holds_it(tmp_path, holder):
     assert str(holder.pid) in str(caught.value)
     assert json.loads((tmp_path / "lease.json").read_text())["run_id"] == "run-a"
     assert is_held(str(tmp_path))
+
+
+def test_a_run_that_has_ended_publishes_nothing(tmp_path):
+    """Its stage may work on in a thread, where somebody has interrupted it."""
+    mine, others = ArtifactStore(str(tmp_path), "run-b"), ArtifactStore(str(tmp_path))
+    with Lease(str(tmp_path), "run-b"):
+        mine.clear("inventory", "ab")
+    with pytest.raises(LeaseError, match="worked on after its run had ended"):
+        mine.clear("inventory", "ab")
+    with Lease(str(tmp_path), "run-c"), pytest.raises(LeaseError, match="run-b"):
+        mine.clear("inventory", "ab")
+    others.clear("inventory", "ab")
+    with Lease(str(tmp_path), "run-b"):
+        mine.clear("inventory", "ab")
 
 
 def test_kill_9_gives_the_lease_back(tmp_path, holder):

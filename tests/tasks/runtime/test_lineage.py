@@ -1,3 +1,4 @@
+import contextlib
 import json
 import socket
 import time
@@ -33,6 +34,9 @@ CONTAINMENT = Manifest(
 )
 
 
+_open: list[Lineage] = []
+
+
 def made(**changes):
     tables = (LakeTable("file", f"{LAKE}/sales/orders", (("id", "int64"), ("name", "string"))),)
     facts = {
@@ -47,10 +51,16 @@ def made(**changes):
 
 
 def lineage(tmp_path, run_id="20260101T000000-aaaaaa", **config):
-    return Lineage(str(tmp_path / "runs" / run_id), run_id, LineageConfig(**config), LAKE)
+    told = Lineage(str(tmp_path / "runs" / run_id), run_id, LineageConfig(**config), LAKE)
+    _open.append(told)
+    return told
 
 
 def events(tmp_path, run_id="20260101T000000-aaaaaa"):
+    while _open:
+        told = _open.pop()
+        with contextlib.suppress(RuntimeError):
+            told.settle()
     lines = (tmp_path / "runs" / run_id / EVENTS).read_text().splitlines()
     return [json.loads(line) for line in lines]
 
@@ -164,6 +174,7 @@ def test_an_error_carries_no_secret(tmp_path, monkeypatch):
     told = lineage(tmp_path)
     told.start()
     told.fail(ValueError("jdbc:postgresql://u:s3cr3t-pw@h/db refused correct-horse-7"))
+    told.close()
     text = (tmp_path / "runs" / "20260101T000000-aaaaaa" / EVENTS).read_text()
     assert "s3cr3t-pw" not in text and "correct-horse-7" not in text and "refused" in text
 
@@ -244,8 +255,8 @@ def test_what_goes_wrong_is_said_and_the_run_goes_on(tmp_path, notes):
 
     told.complete("containment", fails)
     told.start("retention")
-    assert "the disk is gone" in notes.getvalue()
     assert kinds(events(tmp_path))[-1] == ("START", "run.retention")
+    assert "the disk is gone" in notes.getvalue()
 
 
 def test_the_next_run_ends_what_a_dead_one_began(tmp_path):
@@ -254,6 +265,7 @@ def test_the_next_run_ends_what_a_dead_one_began(tmp_path):
     died.start("inventory")
     died.complete("inventory", made)
     died.start("containment")
+    died.settle()
     with Receiver() as receiver:
         following = lineage(tmp_path, "20260102T000000-bbbbbb", url=receiver.url)
         runs = Storage.at(str(tmp_path))
@@ -292,6 +304,9 @@ def test_names_are_those_of_the_standard(root, below, named):
         ("jdbc:postgresql://db.example/shop?sslmode=require", "postgres://db.example:5432", "shop.sales.orders"),
         ("jdbc:postgresql://a:1,b:2/shop", "postgres://a:1", "shop.sales.orders"),
         ("jdbc:postgresql:shop", "postgres://localhost:5432", "shop.sales.orders"),
+        ("jdbc:mariadb://db.example/sales?sslMode=trust", "mysql://db.example:3306", "sales.orders"),
+        ("jdbc:mysql://db.example:3307", "mysql://db.example:3307", "sales.orders"),
+        ("jdbc:sqlserver://db.example;databaseName=shop", "mssql://db.example:1433", "shop.sales.orders"),
     ],
 )
 def test_tables_of_databases_are_named_as_the_standard_does(url, namespace, name):
@@ -305,6 +320,7 @@ def test_a_lake_of_databases_alone_has_no_root(tmp_path):
     table = LakeTable("postgres://db:5432", "shop.sales.orders", (("id", "int64"),))
     told.complete("containment", lambda: made(lake_tables=(table,)))
     told.complete()
+    told.close()
     found = events(tmp_path, "r")
     for event in found:
         require_valid(event)

@@ -84,6 +84,24 @@ def test_a_worker_killed_from_outside_is_told_too(local):
     killer.join()
 
 
+def test_work_that_waits_for_the_workers_is_done_whatever_becomes_of_the_work_before_it(local):
+    begun, found = threading.Event(), []
+
+    def failing():
+        with pytest.raises(SourceError):
+            for one in local.map(works.work(works.refuse_late), [1]):
+                begun.set()
+                found.append(one)
+
+    first = threading.Thread(target=failing)
+    first.start()
+    assert begun.wait(60)
+    tasks = list(range(5))
+    done = [task for one in local.map(works.work(works.say), tasks) for task in one.column("task").to_pylist()]
+    first.join()
+    assert sorted(done) == sorted(3 * tasks) and len(found) == 1
+
+
 def test_a_worker_gets_no_more_memory_than_the_config_says(local):
     assert collect(local, work(works.hoard), [2])["task"].to_pylist() == [2]
     with pytest.raises(StageError, match="memory") as caught:

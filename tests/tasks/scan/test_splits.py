@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakebed.connectors.lake.read import Split
+from lakebed.connectors.lake.batches import Split
 from lakebed.tasks.inventory.contract import COLUMNS, FILES, TABLES
 from lakebed.tasks.scan.splits import InventoryTables, pack_splits, plan_splits, spark_only
 

@@ -30,6 +30,12 @@ def refuse(task):
     raise SourceError("no such thing", value=task, hint="look elsewhere")
 
 
+def refuse_late(task):
+    yield batch(task)
+    time.sleep(1)
+    raise SourceError("no such thing", value=task, hint="look elsewhere")
+
+
 def fail(task):
     yield from ()
     raise KeyError(task)

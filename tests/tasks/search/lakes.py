@@ -72,10 +72,18 @@ def vectors_of(graph, dim=32, seed=3):
 
 def publish_lake(root: Path, tables=None, config=None) -> tuple[ArtifactStore, dict[str, ArtifactRef]]:
     """Artifacts of lakegraph, embeddings and index, and a run's record that names them."""
+    space, refs = publish_graph(root, lake_tables() if tables is None else tables)
+    refs["index"] = publish_index(space, refs, config)
+    record_run(root, refs)
+    return ArtifactStore(str(root)), refs
+
+
+def publish_graph(root: Path, tables) -> tuple[Workspace, dict[str, ArtifactRef]]:
+    """Artifacts of lakegraph and embeddings."""
     space = Workspace(lake=LakeConfig(root=str(root / "lake")), artifacts=str(root))
     columns = [
         lake_column(table, name, pa.array(values), place)
-        for table, held in (lake_tables() if tables is None else tables).items()
+        for table, held in tables.items()
         for place, (name, values) in enumerate(held.items())
     ]
     found = lake_graph(sorted({column.table for column in columns}), columns, LakeGraphConfig())
@@ -83,18 +91,21 @@ def publish_lake(root: Path, tables=None, config=None) -> tuple[ArtifactStore, d
     made = {**graph_tables(found.graph), "graph_columns": column_table(found.columns)}
     made["column_values"] = value_table(found.columns.column)
     lakegraph = stage.publish(made, {}, StageMetrics())
-    embeddings = publish_vectors(space, lakegraph, vectors_of(found.graph))
-    refs = {"lakegraph": lakegraph, "embeddings": embeddings}
-    refs["index"] = run_stage(INDEX, Inputs.of(space, lakegraph, embeddings, config or IndexConfig()))
-    record_run(root, refs)
-    return ArtifactStore(str(root)), refs
+    return space, {"lakegraph": lakegraph, "embeddings": publish_vectors(space, lakegraph, vectors_of(found.graph))}
+
+
+def publish_index(space: Workspace, refs, config=None) -> ArtifactRef:
+    """The stage's own artifact."""
+    return run_stage(INDEX, Inputs.of(space, refs["lakegraph"], refs["embeddings"], config or IndexConfig()))
 
 
 def publish_vectors(space, lakegraph, vectors):
     """An artifact of vectors, one a node."""
     spec = StageSpec("embeddings", 1, {"embeddings": EMBEDDINGS})
     stage = Stage(spec, inputs=[lakegraph], config=LakeGraphConfig(), workspace=space, identity=[vectors.tobytes()])
-    table = pa.table({"node_id": np.arange(len(vectors)), "vector": vectors.tolist()}, EMBEDDINGS.arrow_schema())
+    ends = np.arange(len(vectors) + 1, dtype=np.int32) * vectors.shape[1]
+    rows = pa.ListArray.from_arrays(pa.array(ends), pa.array(vectors.ravel()))
+    table = pa.table([np.arange(len(vectors)), rows], schema=EMBEDDINGS.arrow_schema())
     return stage.publish({"embeddings": table}, {}, StageMetrics())
 
 
@@ -104,7 +115,7 @@ def publish_predictions(space, lakegraph, pairs, nodes):
     rows = []
     for rank, (kind, source, target, chance) in enumerate(pairs, 1):
         low, high = sorted([(number_of[kind, source], source), (number_of[kind, target], target)])
-        rows.append([rank, low[0], high[0], kind, low[1], high[1], chance, "{}"])
+        rows.append([rank, low[0], high[0], kind, low[1], high[1], chance, "{}", ""])
     schema = LINK_TABLES["predictions"].arrow_schema()
     table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=schema)
     return publish_links(space, lakegraph, {"predictions": table})

@@ -4,24 +4,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lakebed.tasks.index.kernel.postings import Postings
 from lakebed.tasks.keys.config import KeysConfig
 from lakebed.tasks.keys.judge import judge_of
 from lakebed.tasks.keys.kernel.candidates import Pairs
-from lakebed.tasks.keys.kernel.columns import postings
 from lakebed.tasks.keys.kernel.features import ColumnFacts
 from lakebed.tasks.keys.kernel.likeness import NAME_FEATURES, name_features, name_likeness
-from lakebed.tasks.search.joins import rank_joins
-from tests.benchmarks.key_lakes import lake_of_tables
+from tests.benchmarks.joins import joiner
+from tests.benchmarks.key_lakes import lake_and_values, lake_of_tables
 from tests.tasks.keys.lakes import shop
 
 
 def ranked(tables, table, column, model="trees"):
     """(table, column) of the answers, and the joins themselves."""
-    lake = lake_of_tables(tables)
+    lake, values = lake_and_values(tables)
     asked = next(at for at in range(lake.n) if (lake.tables[lake.table_of[at]], lake.names[at]) == (table, column))
-    held = Postings(lake.indptr, lake.values, *postings(lake))
-    joins = rank_joins(ColumnFacts.of(lake), held, judge_of(KeysConfig(model=model)), asked)
+    joins = joiner(lake, values, judge_of(KeysConfig(model=model))).ranked(asked)
     return [(lake.tables[lake.table_of[at]], lake.names[at]) for at in joins.column.tolist()], joins
 
 
@@ -76,3 +73,16 @@ def test_the_likeness_alone_is_that_among_all_figures_of_names():
     pairs = Pairs(np.repeat(places, lake.n), np.tile(places, lake.n), np.zeros(lake.n**2))
     every = name_features(lake, facts.names, pairs)[:, NAME_FEATURES.index("n_max")]
     assert name_likeness(lake, facts.names, pairs).tolist() == every.tolist()
+
+
+def test_words_that_tables_share_and_names_written_alike_speak_for_a_column():
+    ids = list(range(40))
+    towns = {"Town": [f"t{n}" for n in ids], "Mayor": ["Meier", "Schulz"] * 20}
+    tables = {
+        "towns": pa.table({"town_id": ids} | towns),
+        "places": pa.table({"Town_ID": ids, "Species": ["oak", "elm"] * 20}),
+        "parks": pa.table({"town_id": [n % 40 for n in range(80)], "Mayor": ["Schulz", "Meier"] * 40}),
+        "trees": pa.table({"Town_ID": [n % 40 for n in range(80)], "Species": ["elm", "oak"] * 40}),
+    }
+    assert ranked(tables, "parks", "town_id")[0][0] == ("towns", "town_id")
+    assert ranked(tables, "trees", "Town_ID")[0][0] == ("places", "Town_ID")

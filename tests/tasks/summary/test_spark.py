@@ -30,7 +30,7 @@ def local(edges: np.ndarray) -> tuple[MergeLog, Summary]:
     return log, encode_log(graph, log, CONFIG)
 
 
-@pytest.mark.parametrize("n_tasks", [1, 3, 8])
+@pytest.mark.parametrize("n_tasks", [1, 3, pytest.param(8, marks=pytest.mark.heavy)])
 def test_equal_to_the_local_kernel(spark, edges, local, n_tasks) -> None:
     frame = spark.createDataFrame([tuple(map(int, row)) for row in edges], "source bigint, target bigint")
     run = prepare(spark, frame.repartition(n_tasks), 263, n_tasks, CONFIG)

@@ -86,6 +86,32 @@ def first_lines() -> Iterator[Sample]:
         yield Sample(f"between {ord(delimiter)}.csv", f"# x\n{body}# the end\n".encode(), rows)
     yield Sample("blank lines.csv", b"\n\r\n\nid,name\n1,a\n\n2,b\n\n", rows)
     yield Sample("padded title.csv", b"Report,\nid,name\n1,a\n2,b\n", rows)
+    wide = (["id", "name", "x"], ["1", "a", "5"], ["2", "b", None])
+    for delimiter in (",", ";", "\t", "|"):
+        body = "id,name,x\n1,a,5\n2,b,\n"
+        for kind, before in {
+            "": "Report,,\n,,\n",
+            " twice": "Report,,\nof May,,\n,,\n",
+            " apart": "Report\n,,\n",
+            " none": ",,\n",
+        }.items():
+            data = (before + body).replace(",", delimiter).encode()
+            yield Sample(f"padded title{kind} {ord(delimiter)}.csv", data, wide)
+    words = (["first", "last", "city"], ["ann", "lee", "rome"], ["bob", "ray", "oslo"])
+    text = "".join(",".join(map(str, row)) + "\n" for row in words)
+    yield Sample("padded title over words.csv", f"Report of May,,\n,,\n{text}".encode(), words)
+    yield Sample("empty row over words.csv", f",,\n{text}".encode(), (["c1", "c2", "c3"], [None] * 3, *words))
+    yield Sample("title over words.tsv", f"Report of May\n{text}".replace(",", "\t").encode(), words)
+    yield Sample("title over words.csv", f"Report of May\n{text}".replace(",", ";").encode(), words)
+    yield Sample("genres.csv", b"genres\nWar|Noir|Action\nDrama|War|Noir\n",
+                 (["genres"], ["War|Noir|Action"], ["Drama|War|Noir"]))  # fmt: skip
+    yield Sample("survey.csv", b"Which one?,,\nRed,Green,Blue\nyes,no,no\n",
+                 (["Which one?", "c2", "c3"], ["Red", "Green", "Blue"], ["yes", "no", "no"]))  # fmt: skip
+    yield Sample("title and blanks.csv", b"Report of May\n  \nid,name\n1,a\n2,b\n", rows)
+    yield Sample("line separator in a note.csv", "# a\u2028b\nid,name\n1,a\n2,b\n".encode(), rows)
+    yield Sample("line tabulation in a title.csv", b"Report\x0bof May\nid,name\n1,a\n2,b\n", rows)
+    yield Sample("header in a note.csv", b"# by x\n# id,name\n1,a\n2,b\n", (["# id", "name"], *rows[1:]))
+    yield Sample("words in a note.csv", b"# by x, of May\n1,2\n3,4\n", (["c1", "c2"], ["1", "2"], ["3", "4"]))
     yield Sample("header after a hash.csv", b"#id,name\n1,a\n2,b\n", (["#id", "name"], *rows[1:]))
     yield Sample("words with commas.csv", b"name\nDoe, John\nRoe, Jane\n", refused="ragged")
     yield Sample("only white space.csv", b" \n\n", refused="white space")
@@ -116,7 +142,31 @@ def headers() -> Iterator[Sample]:
     yield Sample("trailing rows.csv", b"a,b\n1,x,\n2,y,\n", (["a", "b", "c3"], ["1", "x", None], ["2", "y", None]))
     yield Sample("row names.csv", b"mpg,cyl\nMazda,21.0,6\nFiat,32.4,4\n",
                  (["c1", "mpg", "cyl"], ["Mazda", "21.0", "6"], ["Fiat", "32.4", "4"]))  # fmt: skip
+    for name, text in {
+        "quoted row names.csv": '"a","b"\n"x",1,2\n"y",3,4\n',
+        "quoted row names between blanks.csv": '"a" "b"\n"x" 1 2\n"y" 3 4\n',
+        "quoted row names.tsv": '"a"\t"b"\n"x"\t1\t2\n"y"\t3\t4\n', "row names and returns.csv": "a,b\rx,1,2\ry,3,4\r",
+    }.items():  # fmt: skip
+        yield Sample(name, text.encode(), (["c1", "a", "b"], ["x", "1", "2"], ["y", "3", "4"]))
+    yield Sample("unnamed beside its name.csv", b"a,,c2\nx,1,y\nz,2,w\n",
+                 (["a", "c2_", "c2"], ["x", "1", "y"], ["z", "2", "w"]))  # fmt: skip
+    yield Sample("row names beside their name.csv", b"c1,b\nx,1,2\ny,3,4\n",
+                 (["c1_", "c1", "b"], ["x", "1", "2"], ["y", "3", "4"]))  # fmt: skip
     yield Sample("blanks between.csv", b"x y\n1 2\n3 4\n", (["x", "y"], ["1", "2"], ["3", "4"]))
+    yield Sample(
+        "row names between blanks.csv", b"a b\nx 1 2\ny 3 4\n", (["c1", "a", "b"], ["x", "1", "2"], ["y", "3", "4"])
+    )
+    yield Sample("quotes and blanks.csv", b'"who" "age"\n"Ada L" 36\n"Bob" 41\n',
+                 (["who", "age"], ["Ada L", "36"], ["Bob", "41"]))  # fmt: skip
+    for name, cells in {
+        "address": ["Main 12", "Oak 7", "Elm 101"],
+        "street address": ["Main 12", "Oak 7", "Elm 101"],
+        "home address": ["12 Main", "7 Oak", "101 Elm"],
+        "plane": ["Boeing 747", "Airbus 320"],
+        "phone": ["555 1234", "555 9876", "555 4321"],
+    }.items():
+        text = "".join(f"{cell}\n" for cell in (name, *cells))
+        yield Sample(f"one column {name}.csv", text.encode(), tuple([cell] for cell in (name, *cells)))
     yield Sample("no header.csv", b"1,2\n3,4\n", (["c1", "c2"], ["1", "2"], ["3", "4"]))
     yield Sample("people.csv", b"anna,7\nben,8\ncleo,9\n", (["c1", "c2"], ["anna", "7"], ["ben", "8"], ["cleo", "9"]))
     yield Sample("states.csv", b"AK,2019\nAL,2020\n", (["c1", "c2"], ["AK", "2019"], ["AL", "2020"]))
@@ -129,6 +179,27 @@ def odd_quotes() -> Iterator[Sample]:
     yield Sample("backslash.tsv", b'id\ts\n1\t"say \\"hi\\""\n2\tplain\n', (rows[0], ["1", '"say \\"hi\\""'], rows[2]))
     yield Sample("inches.csv", b'id,s\n1,5" pipe\n2,3" nail\n', (rows[0], ["1", '5" pipe'], ["2", '3" nail']))
     yield Sample("single.csv", b"id,s\n1,'a, b'\n2,'it''s'\n", (rows[0], ["1", "a, b"], ["2", "it's"]))
+    yield Sample("backslash twice.csv", b'id,s\n1,"{\\"a\\":\\"b\\\\\\"c\\"}"\n2,"C:\\\\"\n',
+                 (rows[0], ["1", '{"a":"b\\"c"}'], ["2", "C:\\"]))  # fmt: skip
+    yield Sample("single, one more in each row.csv", b"id,s\n1,'a, b'\n2,'c, d'\n",
+                 (rows[0], ["1", "a, b"], ["2", "c, d"]))  # fmt: skip
+    yield Sample("single with double ones.csv", b"id,s\n1,'{\"a\": 1, \"b\": 2}'\n2,'c'\n",
+                 (rows[0], ["1", '{"a": 1, "b": 2}'], ["2", "c"]))  # fmt: skip
+    yield Sample("single with a backslash.csv", b"id,s\n1,'a\\'b, c'\n2,'d, e'\n", refused="ragged")
+    yield Sample("heroes between bars.csv", b'ns|title\n0|A\n0|"Heroes\n0|B\n0|C"\n',
+                 (["ns", "title"], ["0", "A"], ["0", '"Heroes'], ["0", "B"], ["0", 'C"']))  # fmt: skip
+    yield Sample("after between bars.csv", b'id|s\n1|"Swing it" magistern\n2|X\n',
+                 (rows[0], ["1", '"Swing it" magistern'], ["2", "X"]))  # fmt: skip
+    yield Sample("backslash between bars.csv", b'id|s\n1|"say \\"hi\\""\n2|plain\n', rows)
+    yield Sample("real lines between bars.csv", b'id|s\n1|"two\nlines"\n2|X\n',
+                 (rows[0], ["1", "two\nlines"], ["2", "X"]))  # fmt: skip
+    for name, text, cells in (
+        ("numbers", '1|"foo\nbar|baz"\n2|q\n', (["1", "foo\nbar|baz"], ["2", "q"])),
+        ("words", 'x|"foo\nbar|baz"\ny|q\n', (["x", "foo\nbar|baz"], ["y", "q"])),
+        ("a number in one line", 'x|"foo\n7|baz"\n8|"q"\n', (["x", "foo\n7|baz"], ["8", "q"])),
+        ("numbers in quotes", '1|"foo\n2|baz"\n2|"7"\n"3"|q\n', (["1", "foo\n2|baz"], ["2", "7"], ["3", "q"])),
+    ):
+        yield Sample(f"lines with bars over {name}.csv", f"id|s\n{text}".encode(), (rows[0], *cells))
     yield Sample("heroes.tsv", b'ns\ttitle\n0\tA\n0\t"Heroes\n0\tB\n0\tC"\n',
                  (["ns", "title"], ["0", "A"], ["0", '"Heroes'], ["0", "B"], ["0", 'C"']))  # fmt: skip
     yield Sample("after.tsv", b'id\ts\n1\t"Swing it" magistern\n2\tX\n',

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lakebed.connectors.lake.batches import ReadCounter, Split
 from lakebed.connectors.lake.config import TextConfig
 from lakebed.connectors.lake.leaves import token_of
-from lakebed.connectors.lake.read import ReadCounter, Split, read_split
+from lakebed.connectors.lake.read import read_split
 from lakebed.connectors.lake.text.resolve import resolve_types
 from lakebed.connectors.lake.text.scan import scan_text_file
 from lakebed.tasks.encoding.hashes import column_sums

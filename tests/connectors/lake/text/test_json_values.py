@@ -88,7 +88,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(VALUES, min_size=1, max_size=5), st.integers(0, 2), st.integers(1, 40))
 def test_the_same_objects_in_any_layout_are_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, values: list[object], indent: int, block_bytes: int

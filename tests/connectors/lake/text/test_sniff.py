@@ -81,10 +81,38 @@ def test_names_of_columns() -> None:
         (["ok", "what"], [["true", "p"], ["", "q"]], True),
         (["x"], [["1e5"], ["1.0"], ["NA"]], True),
         (["id", "2019", "2020"], [["1", "0.5", "0.7"]], True),
+        (["0", "1", "2"], [["0.5", "1.5", "2.5"]], True),
+        (["0", "1", "2"], [["5", "a", "1.5"], ["6", "b", "2.5"]], True),
+        (["0", "1", "2"], [["5", "6", "7"]], False),
+        (["0", "1", "2"], [["1", "1.5", "2.5"], ["2", "1.7", "3.1"]], False),
+        (["2019", "2020"], [["x", "y"], ["a", "b"]], True),
+        (["2019", "2020"], [["x", "y"]], False),
+        (["2019"], [["x"], ["y"]], False),
+        (["id", "name"], [["1", "a"], ["id", "name"], ["2", "b"]], True),
+        (["anna", "rome"], [["ben", "oslo"], ["anna", "rome"]], False),
     ],
 )
 def test_the_header_rule(first: list[str], body: list[list[str]], expected: bool) -> None:
     assert is_header(first, body) == expected
+
+
+@pytest.mark.parametrize(
+    "text", [",,\nalpha,beta,gamma\nx,y,z\n", "5,,\nb,c,d\n1,2,3\n", "Report of May,,\n,,\na,b,c\nx,y,z\n"]
+)
+def test_without_a_header_no_row_is_a_title(text: str) -> None:
+    shape = sniff_csv(text.encode(), True, "t.csv", TextConfig(header="no"))
+    assert (shape.has_header, shape.names, shape.n_skipped_bytes) == (False, ("c1", "c2", "c3"), 0)
+
+
+def test_below_comments_may_be_no_header() -> None:
+    shape = sniff_csv(b"# by x\n1\n2\n3\n", True, "t.csv", TextConfig())
+    assert (shape.has_header, shape.notes) == (False, ("1 comment line before the first row left out",))
+
+
+def test_below_titles_is_a_header_though_it_comes_again() -> None:
+    text = "Report of May,,\n,,\na,b,c\nx,y,z\na,b,c\n"
+    auto, pinned = (sniff_csv(text.encode(), True, "t.csv", TextConfig(header=one)) for one in ("auto", "yes"))
+    assert (auto.has_header, auto.names) == (True, ("a", "b", "c")) and auto == pinned
 
 
 def test_a_cut_last_row_of_the_sample_does_not_mislead() -> None:

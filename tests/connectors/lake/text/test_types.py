@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import numpy as np
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lakebed.connectors.lake.text.profile import ColumnProfile, Unsettled
 from lakebed.connectors.lake.text.types import (
     CANDIDATE_TYPES,
     cast_staged,
@@ -156,3 +157,50 @@ def test_a_type_given_by_the_config_takes_other_renderings() -> None:
     assert cast_staged(pa.array(["00501"]), "int64").to_pylist() == [501]
     with pytest.raises(pa.ArrowInvalid):
         cast_staged(pa.array(["x"]), "int64")
+
+
+LOCAL = {
+    "Europe/Berlin": ["2024-01-02 03:04:05+01:00", "2024-07-02 03:04:05+02:00", "2024-10-27 02:30:00+01:00"],
+    "America/New_York": ["2024-01-02T03:04:05.250-0500", "2024-07-02T03:04:05.500-0400"],
+    "Australia/Adelaide": ["2024-01-02 03:04:05+10:30", "2024-07-02 03:04:05+09:30"],
+    "Europe/London": ["2024-01-02 03:04:05+00", "2024-07-02 03:04:05+01"],
+}
+
+
+def profiled(cells):
+    """The types of a column of text, read thoroughly where that is asked for."""
+    for is_thorough in (False, True):
+        profile = ColumnProfile('["t"]', "csv", is_thorough=is_thorough)
+        try:
+            profile.add(pa.array(cells[:1]))
+            profile.add(pa.array(cells[1:]))
+        except Unsettled:
+            continue
+        return profile.finish()
+    raise AssertionError("a thorough scan is never unsettled")
+
+
+@pytest.mark.parametrize("zone", LOCAL)
+def test_local_times_of_one_zone_are_instants(zone):
+    found = profiled(LOCAL[zone])
+    assert found.form.endswith(f"@{zone}")
+    values = parse_canonical(pa.array(LOCAL[zone]), "timestamp", found.form)
+    times = [datetime.fromisoformat(cell).astimezone(UTC).replace(tzinfo=None) for cell in LOCAL[zone]]
+    assert values.to_pylist() == times
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2024-01-02 03:04:05+01:00", "2024-01-02 03:04:05+02:00"],
+        ["2024-01-02 03:04:05+01:00", "2024-07-02 03:04:05+0200"],
+        ["2024-01-02 03:04:05+01:00", "2024-07-02 03:04:05Z"],
+        ["2024-01-02 03:04:05+01:00", "2024-07-02 03:04:05+03:00"],
+    ],
+)
+def test_offsets_that_no_zone_has_keep_a_column_text(cells):
+    assert list(profiled(cells).candidates) == ["string"]
+
+
+def test_one_offset_needs_no_zone():
+    assert "@" not in profiled(["2024-01-02 03:04:05+01:00", "2024-07-02 03:04:05+01:00"]).form

@@ -25,6 +25,7 @@ def test_kernels_are_compiled_for_the_types_that_a_search_calls_them_with(tmp_pa
     assert len(before) >= 5
     data = pa.table({"x": [1, 2, 3], "y": ["a", "b", None]})
     write_lake(tmp_path / "lake", {"a": data, "b": data.slice(1), "c": data.select(["x"])})
+    (tmp_path / "lake" / "d.csv").write_text("y\n1\n2\n")
     for semantics in ("set", "bag"):
         search_here(tmp_path, ContainmentConfig(semantics=semantics), out=semantics)
     assert signatures() == before

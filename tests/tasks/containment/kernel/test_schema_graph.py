@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from lakebed.tasks.containment.kernel.schema_graph import count_table_pairs, group_schemas, schema_edges
 
-schemas = st.lists(st.frozensets(st.integers(0, 12), max_size=6), min_size=1, max_size=30)
+# tokens of one signature bit, and of several
+tokens = st.integers(0, 12) | st.sampled_from([64, 65, 128])
+schemas = st.lists(st.frozensets(tokens, max_size=6), min_size=1, max_size=30)
 
 
 def groups_of(tables):

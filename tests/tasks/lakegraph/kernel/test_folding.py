@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakebed.tasks.lakegraph.kernel.folding import FoldedSample, fold_values, merge_folded
+from lakebed.tasks.lakegraph.kernel.folding import FoldedSample, fold_values, merge_folded, sample_and_fold
 from lakebed.tasks.lakegraph.kernel.samples import FloatRule, sample_values
 
 N_KEPT = 1 << 16
@@ -54,6 +54,40 @@ def test_an_empty_text_is_nothing():
 def test_what_all_values_are(values, kind, bounds):
     found = folded(values)
     assert (found.kind, (found.low, found.high)) == (kind, bounds)
+
+
+TEXTS = ["", " ", "a", "A", "a\u00a0b", "1", "01", "1.0", "-2.50", "x" * 100]
+COLUMNS = {
+    "int8": ([1, -1, None, 1, 100], pa.int8()),
+    "uint64": ([2**64 - 1, 0, 2**63], pa.uint64()),
+    "no integer": ([None, None], pa.int32()),
+    "empty": ([], pa.string()),
+    "text": ([*TEXTS, None, *TEXTS], pa.string()),
+    "large text": ([*TEXTS, "a"], pa.large_string()),
+    "no text": ([None], pa.string()),
+    "float": ([1.0, 2.5, float("nan"), None, 1.0], pa.float64()),
+    "bool": ([True, None, False, True], pa.bool_()),
+    "day": ([datetime.date(2024, 5, 1), None], pa.date32()),
+    "entries": ([*TEXTS, None, "a"], pa.dictionary(pa.int32(), pa.string())),
+    "list": ([[1], None, [1]], pa.list_(pa.int64())),
+}
+
+
+@pytest.mark.parametrize("n_kept", [3, N_KEPT])
+@pytest.mark.parametrize("name", COLUMNS)
+def test_both_at_once_are_what_each_gives_alone(name, n_kept):
+    values, rule = pa.array(*COLUMNS[name]), FloatRule("exact")
+    sample, fold = sample_and_fold(values, n_kept, rule)
+    assert sample.to_bytes() == sample_values(values, n_kept, rule).to_bytes()
+    assert fold.to_bytes() == fold_values(values, n_kept).to_bytes()
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-5, 5), st.integers(-(2**63), 2**63 - 1))))
+def test_a_sample_is_that_of_the_distinct_values_whatever_repeats(values):
+    found = sample_and_fold(pa.array(values, pa.int64()), 4, FloatRule("exact"))[0]
+    distinct = sorted({value for value in values if value is not None})
+    assert found.to_bytes() == sample_values(pa.array(distinct, pa.int64()), 4, FloatRule("exact")).to_bytes()
+    assert {int(label) for label in found.labels.to_pylist()} <= {*distinct}
 
 
 def test_dates_and_their_texts_are_one():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from lakebed.tasks.links.kernel import ladder
-from lakebed.tasks.links.kernel.ladder import table_overlaps
+from lakebed.tasks.links.kernel import column_pairs
+from lakebed.tasks.links.kernel.column_pairs import table_overlaps
 from lakebed.tasks.links.kernel.neighbours import adjacency
 
 N_COLUMNS, N_TABLES, N_VALUES = 24, 8, 60
@@ -42,8 +42,8 @@ def plain(graph, owner, most):
 
 @pytest.mark.parametrize("most", [100, 4])
 def test_tables_have_the_greatest_overlap_of_their_columns(lake, most, monkeypatch):
-    monkeypatch.setattr(ladder, "BLOCK_ROWS", 7)
-    monkeypatch.setattr(ladder, "MAX_VALUE_COLUMNS", most)
+    monkeypatch.setattr(column_pairs, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(column_pairs, "MAX_VALUE_COLUMNS", most)
     expected = plain(*lake, most)
     found = table_overlaps(*lake)
     tables = np.array([(a, b) for a in range(N_COLUMNS, N_COLUMNS + N_TABLES) for b in range(N_COLUMNS, a)])

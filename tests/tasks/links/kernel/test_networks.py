@@ -3,8 +3,9 @@ import pytest
 import torch
 from scipy import sparse
 
+from lakebed.tasks.links.kernel.dense import DenseInputs
 from lakebed.tasks.links.kernel.neighbours import adjacency
-from lakebed.tasks.links.kernel.networks import DenseInputs, Inputs, Network, Outputs, derived_random, pair_logits
+from lakebed.tasks.links.kernel.networks import Inputs, Network, Outputs, derived_random, pair_logits
 from lakebed.tasks.links.kernel.propagation import Propagation, normalised_adjacency
 from tests.tasks.links.graphs import communities, group_features
 

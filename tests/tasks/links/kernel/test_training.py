@@ -5,11 +5,13 @@ import pytest
 from scipy import sparse
 
 from lakebed.tasks.links.config import GnnConfig, SplitConfig
+from lakebed.tasks.links.kernel.dense import DenseInputs, StoredInputs
 from lakebed.tasks.links.kernel.ladder import stop_pairs
 from lakebed.tasks.links.kernel.metrics import auc
 from lakebed.tasks.links.kernel.neighbours import adjacency
 from lakebed.tasks.links.kernel.networks import Inputs
 from lakebed.tasks.links.kernel.propagation import Propagation, transition_matrix
+from lakebed.tasks.links.kernel.row_cache import RowCache
 from lakebed.tasks.links.kernel.sampling import NeighbourSampler
 from lakebed.tasks.links.kernel.split import split_edges
 from lakebed.tasks.links.kernel.training import NegativePool, TrainingData, epoch_batches, epoch_negatives, train
@@ -62,6 +64,7 @@ def copied(state):
         moments={m: {k: v.copy() for k, v in part.items()} for m, part in state.moments.items()},
         best={k: v.copy() for k, v in state.best.items()},
         history=list(state.history),
+        losses=list(state.losses),
     )
 
 
@@ -74,6 +77,7 @@ def test_a_resumed_training_ends_with_the_same_bytes(data, split, is_sampled):
         resumed = train("sage", data, SMALL, 3, state=states[at])
         assert resumed.vectors.tobytes() == whole.vectors.tobytes()
         assert resumed.state.history == whole.state.history
+        assert resumed.state.losses == whole.state.losses
 
 
 def test_patience_ends_a_training(data):
@@ -94,3 +98,46 @@ def test_batches_hold_every_edge_once_in_an_order_of_the_epoch():
     assert set(drawn[:4].ravel()) <= {3, 4, 5}
     assert set(drawn[4:].ravel()) <= {7, 8}
     assert not np.array_equal(drawn, epoch_negatives(pools, 0, 2))
+
+
+class Rows:
+    """Rows outside a cache."""
+
+    def __init__(self, rows):
+        self.rows, self.shape = rows, rows.shape
+
+    def gather(self, nodes, out, places):
+        out[places] = self.rows[nodes]
+
+
+class Told(RowCache):
+    """A cache that notes what it was asked for, and what it was told of the next batches."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.takes = []
+
+    def take(self, nodes, following=()):
+        self.takes.append((nodes, list(following)))
+        return super().take(nodes, following)
+
+
+def test_a_cache_is_told_what_the_next_batches_take(data, split):
+    rows = np.random.default_rng(0).standard_normal((split.n_nodes, 8)).astype(np.float32)
+    cache = Told(Rows(rows), np.ones(split.n_nodes, np.int64), 60 * rows.itemsize * 8)
+    config = SMALL.model_copy(update={"n_epochs": 2})
+    whole, parted = (
+        train("sage", dataclasses.replace(sampled(data, split), inputs=inputs), config, 0)
+        for inputs in (DenseInputs.of(rows), StoredInputs(cache))
+    )
+    assert parted.vectors.tobytes() == whole.vectors.tobytes()
+    assert parted.state.losses == whole.state.losses
+    n_batches = len(cache.takes) // 2
+    assert n_batches > 2
+    for start in (0, n_batches):
+        asked = [nodes for nodes, _ in cache.takes[start : start + n_batches]]
+        for place, (_, following) in enumerate(cache.takes[start : start + n_batches]):
+            later = asked[place + 1 :]
+            assert [nodes.tolist() for nodes in following] == [nodes.tolist() for nodes in later[: len(following)]]
+            assert following or not later
+            assert sum(map(len, following[:-1])) < 2 * cache.capacity

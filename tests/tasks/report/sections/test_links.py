@@ -25,12 +25,15 @@ def found(tmp_path_factory):
 
 def test_figures_are_those_of_the_artifact(found):
     store, ref, shown = found
-    tiles, ladder, charts, missing, note = shown.blocks
+    tiles, ladder, hard, charts, missing, note = shown.blocks
     facts = store.manifest(ref).summary
     assert isinstance(tiles, Tiles) and isinstance(note, Prose)
     assert tiles.tiles[0].value == f"{facts['auc']:.3f}"
     assert isinstance(ladder, Listing)
-    rungs = store.read(ref, "rungs").to_pylist()
+    every = store.read(ref, "rungs").to_pylist()
+    rungs = [row for row in every if row["setting"] == "random"]
+    of_hard = [f"{row['value']:.3f}" for row in every if row["setting"] == "hard" and row["rung"] == "stack"]
+    assert hard.rows[-1][1:] == tuple(of_hard)
     assert [row[0].replace(" ", "_") for row in ladder.rows] == list(dict.fromkeys(row["rung"] for row in rungs))
     stack = {row["metric"]: f"{row['value']:.3f}" for row in rungs if row["rung"] == "stack"}
     assert ladder.rows[-1][1:] == tuple(stack.values())

@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 
 from lakebed.tasks.retention.config import RetentionConfig, TableAttributes
+from tests.seeds import seeds
 from tests.tasks.retention.facts import Fact, decided, problem_of
 
 ZONES = ("gold", "**", "landing")
 PLACES = ("gold", "core", "landing")
 LESSER = ("", "_copy")
-FORMATS = (("delta",), ("parquet", "orc"), ("avro",), ("csv", "json"))
+FORMATS = (("delta",), ("parquet",), ("csv", "json"))
 DAY_NS = 86_400 * 10**9
 
 
 def random_lake(rng, folder):
     """Tables with their ranks by signal, what lies in what, and the config; ranks are drawn, names made from them."""
     n = int(rng.integers(2, 9))
-    ranks = [tuple(int(rng.integers(high)) for high in (3, 3, 2, 4, 3)) for _ in range(n)]
+    ranks = [tuple(int(rng.integers(high)) for high in (3, 3, 2, 3, 3)) for _ in range(n)]
     rows = [f"rows {rng.integers(4)}" for _ in range(n)]
     facts = [
         Fact(
@@ -71,7 +72,7 @@ def least_cost(problem, is_allowed, pins):
     return best
 
 
-@pytest.mark.parametrize("seed", range(500))
+@pytest.mark.parametrize("seed", seeds(500, 120))
 def test_the_optimum_under_keepers_and_holds_is_that_of_trying_every_choice(seed, tmp_path):
     rng = np.random.default_rng(seed)
     facts, ranks, parts, pins, config = random_lake(rng, tmp_path)

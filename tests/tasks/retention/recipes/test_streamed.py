@@ -82,7 +82,7 @@ def test_what_is_rebuilt_is_written_batch_by_batch_into_files_as_they_were(
     large: SmallLake, tmp_path: Path, name: str, layout: Layout | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lakebed.connectors.lake.parquet_output.GROUP_ROWS", 100)
-    monkeypatch.setattr("lakebed.connectors.lake.read.MAX_BATCH_ROWS", 256)
+    monkeypatch.setattr("lakebed.connectors.lake.batches.MAX_BATCH_ROWS", 256)
     large.put("folder/child", CASES[name][0], layout)
     large.put("parent", PARENT)
     recipe = solve(large, "folder/child", "parent").recipe
@@ -184,7 +184,7 @@ def test_more_partitions_are_written_than_files_may_be_open(
 ) -> None:
     monkeypatch.setattr("lakebed.tasks.retention.recipes.files.MAX_OPEN", 8)
     monkeypatch.setattr("lakebed.tasks.retention.recipes.files.MAX_HELD_ROWS", 200)
-    monkeypatch.setattr("lakebed.connectors.lake.read.MAX_BATCH_ROWS", 256)
+    monkeypatch.setattr("lakebed.connectors.lake.batches.MAX_BATCH_ROWS", 256)
     # the rows of 50 partitions alternate, those of 60 others come one partition after the other
     parts = [n % 50 if n < 2_000 else 50 + (n - 2_000) // 16 for n in range(N)]
     rows = pa.table({"part": pa.array(parts, pa.int64()), "id": PARENT["id"]})

@@ -91,3 +91,28 @@ def test_one_way_of_writing_in_all_parts_is_written_again(small: SmallLake) -> N
     small.put("all", pa.table({"n": range(9), "x": [None, True, False, True, None, None, None, None, None]}))
     TableReader(small.lake, small.ref("t")).require_writable()
     assert verify(small.context, small.recipe("t", "all")) is None
+
+
+ODD = {
+    "literal": ("csv", 'n,s\n1,5" disk\n2,b\n', ['5" disk', "b"]),
+    "backslash": ("csv", 'n,s\n1,"say \\"hi\\""\n2,b\n', ['say "hi"', "b"]),
+    "single": ("csv", "n,s\n1,'a, b'\n2,b\n", ["a, b", "b"]),
+    "none": ("csv", 'n\ts\n1\t"Swing it" magistern\n2\tb\n', ['"Swing it" magistern', "b"]),
+    "lines": ("csv", 'n\ts\n1\t"two\nlines"\n2\tb\n', ["two\nlines", "b"]),
+    "array": ("json", '[{"n": 1, "s": "a"},\n {"n": 2, "s": "b"}]', ["a", "b"]),
+    "concatenated": ("json", '{"n": 1, "s": "a"}{"n": 2, "s": "b"}', ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_text_in_another_dialect_is_rebuilt_from_but_never_written_again(small: SmallLake, name: str) -> None:
+    format_, text, values = ODD[name]
+    small.put("t", NOTHING, TextFile(format_, text, f".{format_}"))
+    rows = pa.table({"n": [1, 2], "s": values})
+    small.put("child", rows.slice(1))
+    small.put("all", pa.concat_tables([rows, rows]))
+    assert verify(small.context, small.recipe("child", "t")) is None
+    with pytest.raises(SourceError, match="could not be written again as it is"):
+        TableReader(small.lake, small.ref("t")).require_writable()
+    refusal = small.solve("t", "all").refusal
+    assert refusal is not None and "could not be written again" in refusal.reason

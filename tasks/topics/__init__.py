@@ -1,0 +1,1 @@
+"""The topics stage: which tables belong together, as a tree, and how each group is called."""

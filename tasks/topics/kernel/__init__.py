@@ -1,0 +1,1 @@
+"""The algorithms of the topics stage: arrays in, arrays out."""

@@ -1,0 +1,3 @@
+from tests.infra.conftest import packed
+
+__all__ = ["packed"]

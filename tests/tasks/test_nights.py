@@ -1,0 +1,113 @@
+"""Relations and lake graph of an edited lake: as a full run makes them, and nothing is read of what is as it was."""
+
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable as DeltaLog
+from deltalake import Field
+from deltalake.schema import PrimitiveType
+
+from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.lake.config import LakeConfig
+from lakebed.tasks.containment.config import ContainmentConfig
+from lakebed.tasks.containment.stage import CONTAINMENT
+from lakebed.tasks.inventory.config import InventoryConfig
+from lakebed.tasks.inventory.stage import INVENTORY
+from lakebed.tasks.lakegraph.config import LakeGraphConfig
+from lakebed.tasks.lakegraph.stage import LAKEGRAPH
+from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.stage import RELATIONS
+from lakebed.tasks.runtime.artifacts import ArtifactStore
+from lakebed.tasks.runtime.definition import Inputs, run_stage
+from lakebed.tasks.runtime.workspace import Workspace
+from tests.tasks.containment.conftest import BASE
+from tests.tasks.edits import EditedLake
+
+HELD = ContainmentConfig(hash_key="1d" * 32, rows_per_bucket=1 << 10)
+
+
+def run_night(root, artifacts, graph=None, relations=None):
+    """The store, and the artifacts of relations and lake graph."""
+    workspace = Workspace(lake=LakeConfig(root=str(root)), artifacts=str(artifacts))
+    inventory = run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig()))
+    containment = run_stage(CONTAINMENT, Inputs.of(workspace, inventory, HELD))
+    inputs = Inputs.of(workspace, inventory, containment, HELD, relations or RelationsConfig())
+    related = run_stage(RELATIONS, inputs)
+    made = run_stage(LAKEGRAPH, Inputs.of(workspace, inventory, graph or LakeGraphConfig()))
+    return ArtifactStore(str(artifacts)), (related, made)
+
+
+def check_night(folder, lake, name, **configs):
+    """The night's run, held against a full one; its store and artifacts."""
+    store, refs = run_night(lake.root, folder / "artifacts", **configs)
+    full, wanted = run_night(lake.root, folder / name, **configs)
+    assert refs == wanted, lake.log
+    for ref in refs:
+        # of the values that a column may keep all of the lake decides, so summaries are compared too
+        assert store.manifest(ref).summary == full.manifest(ref).summary
+        assert store.metrics(ref)["changes"]["tables_reused"] > 0, lake.log
+        assert full.metrics(ref)["changes"] == {}
+        assert store.metrics(ref)["bytes_read"] <= full.metrics(ref)["bytes_read"], lake.log
+    return store, refs
+
+
+def hold(folder, seed, n_nights):
+    configs = (
+        {},
+        {"graph": LakeGraphConfig(value_budget=1024 + 100 * seed), "relations": RelationsConfig(kinds=["near"])},
+        {"graph": LakeGraphConfig(floats="rounded", float_digits=2)},
+    )
+    chosen = configs[seed % 3]
+    lake = EditedLake(folder / "lake", BASE, seed)
+    run_night(lake.root, folder / "artifacts", **chosen)
+    for number in range(n_nights):
+        for _ in range(1 + number % 3):
+            lake.edit()
+        check_night(folder, lake, f"full {number}", **chosen)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_night_makes_what_a_full_run_makes(tmp_path, spark, seed):
+    hold(tmp_path, seed, 3)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(10, 60))
+def test_many_nights_make_what_full_runs_make(tmp_path, spark, seed):
+    hold(tmp_path, seed, 6)
+
+
+def test_only_a_changed_table_is_read_and_a_night_without_change_reads_nothing(tmp_path, spark):
+    lake = EditedLake(tmp_path / "lake", BASE, 5)
+    store, (_, first) = run_night(lake.root, tmp_path / "artifacts")
+    whole = store.metrics(first)["bytes_read"]
+    assert run_night(lake.root, tmp_path / "artifacts")[1][1] == first
+    lake.edit()
+    store, (_, made) = check_night(tmp_path, lake, "full")
+    changes = store.metrics(made)["changes"]
+    assert 0 < changes["tables_reused"] and changes["tables_read"] <= 1
+    assert store.metrics(made)["bytes_read"] < whole / 3
+
+
+@pytest.mark.parametrize("stage", ["relations", "lakegraph"])
+def test_what_was_kept_and_is_damaged_is_named(tmp_path, spark, stage):
+    lake = EditedLake(tmp_path / "lake", BASE, 6)
+    run_night(lake.root, tmp_path / "artifacts")
+    (kept,) = Path(tmp_path / "artifacts" / stage).glob("*/previous/*.parquet")
+    data = bytearray(kept.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    kept.write_bytes(data)
+    lake.edit()
+    with pytest.raises(ArtifactError, match="damaged") as error:
+        run_night(lake.root, tmp_path / "artifacts")
+    assert "--full" in error.value.hint
+
+
+def test_a_column_that_came_without_a_file_is_read(tmp_path, spark):
+    """As by `ALTER TABLE … ADD COLUMN`, which is a commit of the log alone."""
+    lake = EditedLake(tmp_path / "lake", BASE, 7)
+    run_night(lake.root, tmp_path / "artifacts")
+    log = DeltaLog(lake.root / "delta_whole")
+    log.alter.add_columns(Field("came", PrimitiveType("string")))
+    store, (related, made) = check_night(tmp_path, lake, "full")
+    assert store.metrics(related)["changes"]["tables_read"] == store.metrics(made)["changes"]["tables_read"] == 1
