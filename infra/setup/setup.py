@@ -1,7 +1,8 @@
 """Set-up of a checkout, `make setup`: it names at once what the machine lacks.
 
 Each step is done once: its stamp holds a digest of what it depends on, and is written when the step is over. So a
-second call does nothing, a killed one goes on where it was, and a changed lock installs again. Standard library only.
+second call does nothing, a killed one goes on where it was, and a changed lock installs again. Steps that need nothing
+of each other run side by side. Standard library only.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "share" / "lakebed" / "setup.json"
+_STAMPING = threading.Lock()
 PYTHONS = ((3, 11), (3, 12))
 PYTHON_FIX = (
     "install Python 3.11: `apt-get install python3.11 python3.11-venv` (Debian, Ubuntu), `brew install python@3.11` "
@@ -36,12 +40,13 @@ COMPILER_FIX = (
 
 
 class Step(NamedTuple):
-    """One thing that set-up does: what it depends on, and how it is done."""
+    """One thing that set-up does: what it depends on, how it is done, and the step that must be over before."""
 
     name: str
     inputs: Callable[[], Sequence[str]]
     run: Callable[[], None]
     is_optional: bool = False
+    after: str = ""
 
 
 def main(names: Sequence[str] = ()) -> int:
@@ -102,24 +107,30 @@ def _java_problem() -> str:
 def _run_steps(steps: Sequence[Step]) -> int:
     # it also tells this environment from one that pip alone has filled: see connectors/places.py
     STAMPS.parent.mkdir(parents=True, exist_ok=True)
-    stamps = _read_stamps()
-    for position, step in enumerate(steps, 1):
-        digest = _digest(step.inputs())
-        if stamps.get(step.name) == digest:
-            continue
-        begun = time.monotonic()
-        _say(f"set-up {position}/{len(steps)}: {step.name}")
-        try:
-            step.run()
-        except (subprocess.CalledProcessError, OSError) as error:
-            _say(f"set-up {position}/{len(steps)}: {step.name} failed: {_reason(error)}")
-            if not step.is_optional:
-                return 1
-            continue
-        stamps[step.name] = digest
-        _write_stamps(stamps)
-        _say(f"set-up {position}/{len(steps)}: {step.name} done in {time.monotonic() - begun:.0f} s")
-    return 0
+    over: dict[str, Future[bool]] = {}
+    with ThreadPoolExecutor(max_workers=len(steps)) as together:
+        for position, step in enumerate(steps, 1):
+            over[step.name] = together.submit(_run_step, step, f"set-up {position}/{len(steps)}", over.get(step.after))
+    return 0 if all(future.result() for future in over.values()) else 1
+
+
+def _run_step(step: Step, said: str, before: Future[bool] | None) -> bool:
+    """Whether set-up may go on: the step is done, or it is one that set-up can do without."""
+    if before and not before.result():
+        return step.is_optional
+    digest = _digest(step.inputs())
+    if _read_stamps().get(step.name) == digest:
+        return True
+    begun = time.monotonic()
+    _say(f"{said}: {step.name}")
+    try:
+        step.run()
+    except (subprocess.CalledProcessError, OSError) as error:
+        _say(f"{said}: {step.name} failed: {_reason(error)}")
+        return step.is_optional
+    _stamp(step.name, digest)
+    _say(f"{said}: {step.name} done in {time.monotonic() - begun:.0f} s")
+    return True
 
 
 def _reason(error: Exception) -> str:
@@ -135,11 +146,11 @@ def _read_stamps() -> dict[str, str]:
         return {}
 
 
-def _write_stamps(stamps: dict[str, str]) -> None:
-    STAMPS.parent.mkdir(parents=True, exist_ok=True)
-    part = STAMPS.with_suffix(".part")
-    part.write_text(json.dumps(stamps, indent=2))
-    part.replace(STAMPS)
+def _stamp(name: str, digest: str) -> None:
+    with _STAMPING:
+        part = STAMPS.with_suffix(".part")
+        part.write_text(json.dumps({**_read_stamps(), name: digest}, indent=2))
+        part.replace(STAMPS)
 
 
 def _digest(parts: Sequence[str]) -> str:
@@ -221,24 +232,28 @@ STEPS = (
         "Delta's jars",
         lambda: _contents("requirements/lock.txt", _JARS),
         _module("-m", "lakebed.connectors.spark.fetch"),
+        after="Python environment",
     ),
     Step(
         "class-data archive",
         lambda: [*_java_inputs(), *_contents("requirements/lock.txt", _JARS, "connectors/spark/gateway.py")],
         _module("-m", "lakebed.connectors.spark.training"),
         is_optional=True,
+        after="Delta's jars",
     ),
     Step(
         "compiled kernels",
         lambda: _contents("requirements/lock.txt", "tasks/encoding/*.py", "tasks/**/kernel/*.py"),
         _module("-m", "lakebed.first_use"),
         is_optional=True,
+        after="Python environment",
     ),
     Step(
         "Prefect's database",
         lambda: _contents("requirements/lock.txt"),
         _module("-m", "lakebed.flows.prefect_home"),
         is_optional=True,
+        after="Python environment",
     ),
 )
 
