@@ -1,8 +1,8 @@
 """How a lake is read."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from lakebed.connectors.config import FrozenConfig
 from lakebed.connectors.lake.databases import (
@@ -26,10 +26,20 @@ _RAGGED = (
 _LATER_DEFAULTS: tuple[tuple[str, object], ...] = (("ragged", "refuse"), ("renderings", "all"), ("files", {}))
 
 
+def _usable_delimiter(given: str) -> str:
+    one = given.replace("\\t", "\t")
+    if given != "auto" and (len(one) != 1 or not one.isascii() or one in '\r\n"'):
+        raise ValueError(f"{given!r} should be `auto`, or one ASCII character that is no quote and no line end")
+    return given
+
+
+Delimiter = Annotated[str, AfterValidator(_usable_delimiter)]
+
+
 class TextOverride(FrozenConfig):
     """Settings of text for some of a lake's files, in place of those for all."""
 
-    delimiter: str | None = Field(None, description="As `lake.text.delimiter`.")
+    delimiter: Delimiter | None = Field(None, description="As `lake.text.delimiter`.")
     header: Literal["auto", "yes", "no"] | None = Field(None, description="As `lake.text.header`.")
     encoding: str | None = Field(None, description="As `lake.text.encoding`.")
     null_values: tuple[str, ...] | None = Field(None, description="As `lake.text.null_values`.")
@@ -39,7 +49,9 @@ class TextOverride(FrozenConfig):
 class TextConfig(FrozenConfig):
     """CSV and JSON."""
 
-    delimiter: str = Field("auto", description="Field separator of CSV files, one character, or `auto` to sniff it.")
+    delimiter: Delimiter = Field(
+        "auto", description="Field separator of CSV files, one character, or `auto` to sniff it."
+    )
     header: Literal["auto", "yes", "no"] = Field("auto", description="Whether the first CSV row names the columns.")
     encoding: str = Field("utf-8", description="Character encoding of CSV and JSON files (a byte order mark wins).")
     null_values: tuple[str, ...] = Field(("",), description="Unquoted CSV cells that stand for null.")

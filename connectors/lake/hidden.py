@@ -1,7 +1,11 @@
-"""Which names of a lake count: what begins with a point or an underscore is hidden, as in Spark."""
+"""Which names of a lake count: what begins with a point or an underscore is hidden, as in Spark.
+
+So is what Excel keeps beside a workbook that somebody has open (`~$plan.xlsx`).
+"""
 
 DELTA_LOG = "_delta_log"
 POINTER_ENDING = ".lakebed.json"
+_HIDDEN = ("_", ".", "~$")
 
 
 def is_visible(path: str) -> bool:
@@ -10,7 +14,7 @@ def is_visible(path: str) -> bool:
     if DELTA_LOG in folders:
         folders, name = folders[: folders.index(DELTA_LOG)], name.lstrip("_")
     is_open = not any(part.startswith(("_", ".")) and not _is_open_folder(part) for part in folders)
-    return is_open and not name.startswith(("_", ".")) and not name.endswith(POINTER_ENDING)
+    return is_open and not name.startswith(_HIDDEN) and not name.endswith(POINTER_ENDING)
 
 
 def is_log(path: str) -> bool:

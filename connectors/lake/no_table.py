@@ -1,5 +1,6 @@
 """Files whose name promises a table and whose bytes are something else, in words."""
 
+import json
 import re
 
 # letters that may begin a text, too (`ORCID`, `PARENT`), and a byte that text has not
@@ -38,6 +39,14 @@ _HEADS = (
 )  # fmt: skip
 _PARQUET, _ENCRYPTED = b"PAR1", b"PARE"
 HEAD_BYTES = 4096
+# of what is read whole; a stream of Arrow's that older writers made begins with any bytes
+_BEGINNINGS = {
+    "avro": (b"Obj\x01",),
+    "orc": (b"ORC",),
+    "arrow": (b"ARROW1", b"FEA1", b"\xff\xff\xff\xff"),
+    "spreadsheet": (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+}
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
 def what_it_is(head: bytes) -> str:
@@ -53,5 +62,34 @@ def not_parquet(head: bytes, tail: bytes) -> str:
     if tail.endswith(_ENCRYPTED):
         return "encrypted, its footer too; lakebed has no keys"
     if not head.startswith(_PARQUET):
-        return what_it_is(head)
+        return what_it_is(head) or _plain_text(head)
     return "" if tail.endswith(_PARQUET) else "cut off: it begins as a Parquet file and does not end as one"
+
+
+def not_of_format(format_: str, head: bytes) -> str:
+    """What a file is that its name calls Avro, ORC, Arrow or a workbook, and is none; empty where nothing tells it."""
+    beginnings = _BEGINNINGS.get(format_)
+    if beginnings is None or head.startswith(beginnings):
+        return ""
+    if not head:
+        return "an empty file"
+    return what_it_is(head) or _plain_text(head)
+
+
+def is_json_lines(head: bytes) -> bool:
+    """Whether the first two lines of a text are JSON objects, each by itself."""
+    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return False
+    lines = [line for line in head.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip()]
+    return len(lines) > 1 and all(map(_is_object, lines[:2]))
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _plain_text(head: bytes) -> str:
+    return "" if _NO_TEXT.search(head) else "plain text"

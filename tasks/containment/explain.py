@@ -99,7 +99,7 @@ def explain_table(
         is_canonical: whether each type of text has one rendering only.
 
     Raises:
-        SourceError: if there is no such table; near names are suggested.
+        SourceError: if there is no such table (near names are suggested), or it could not be read.
     """
     tables = store.read(inventory, "tables").sort_by("table_id")
     named = store.manifest(containment).summary.get(SUMMARY_KEY, {})
@@ -108,7 +108,7 @@ def explain_table(
     parts, left_out = read_inventory(store, inventory, wrong, strict_types=strict_types)
     extras = (parts.file_bounds, parts.partition_values)
     lake = load_statistics(parts.tables, parts.columns, parts.files, extras, strict_types=strict_types)
-    table = _table_id(lake, name)
+    table = _table_id(lake, name, store, inventory)
     children, parents = _schema_pairs(lake, table)
     known = _known(store, containment, table)
     staged_root = store.folder(inventory.stage, inventory.key)
@@ -125,17 +125,20 @@ def explain_table(
     )
 
 
-def _table_id(lake: LakeStatistics, name: str) -> int:
+def _table_id(lake: LakeStatistics, name: str, store: ArtifactStore, inventory: ArtifactRef) -> int:
     if name in lake.names:
         return lake.names.index(name)
+    for row in store.read(inventory, "unreadable").to_pylist():
+        if row["name"] == name:
+            raise SourceError(f"{name} could not be read", value=row["reason"], hint=row["hint"])
     import difflib
 
     near = difflib.get_close_matches(name, lake.names, MAX_NEAR, 0.4)
     raise SourceError(
         "the lake has no such table",
         value=name,
-        expected="a name as `lakebed containments` and the report print it",
-        hint="lakebed containments",
+        expected="a name as `lakebed tables` and the report print it",
+        hint=f"lakebed tables --artifacts {store.root}",
         examples=near,
     )
 

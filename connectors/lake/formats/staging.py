@@ -13,6 +13,7 @@ from lakebed.connectors.lake.books import Book, OpenBook
 from lakebed.connectors.lake.files import open_file
 from lakebed.connectors.lake.isolated import alive
 from lakebed.connectors.lake.model import BOOK_FORMATS, Unreadable
+from lakebed.connectors.lake.no_table import HEAD_BYTES, not_of_format
 from lakebed.connectors.lake.text.staged import StagedWriter
 
 Rows = tuple[pa.Schema, Iterator[pa.RecordBatch]]
@@ -48,6 +49,7 @@ def stage_file(root: str, path: str, format_: str, out_path: str) -> None:
         SourceError: if it is damaged, or holds what no column can.
         ArtifactError: if the copy cannot be written.
     """
+    _require_format(root, path, format_)
     with source_errors(path), open_file(root, path) as source:
         try:
             _write(path, _reader(format_)(source), out_path)
@@ -69,6 +71,7 @@ def stage_book(root: str, path: str, format_: str, copies: Sequence[Copy]) -> li
         SourceError: if the book cannot be opened, or did not hold still.
         ArtifactError: if a copy cannot be written.
     """
+    _require_format(root, path, format_)
     with source_errors(path), _open_book(root, path, format_) as book:
         return [_staged(path, book, copy) for copy in copies]
 
@@ -101,6 +104,7 @@ def list_book(root: str, path: str, format_: str) -> Book:
     Raises:
         SourceError: if it cannot be opened.
     """
+    _require_format(root, path, format_)
     with source_errors(path):
         if _is_another(root, path, format_):
             return Book(is_other=True)
@@ -135,6 +139,19 @@ def list_claims(root: str, path: str, format_: str, error: Unreadable | None = N
         raise
     except SourceError as why:
         return unsure(path, error or Unreadable(path, format_, str(why.value or why.what), why.hint))
+
+
+def _require_format(root: str, path: str, format_: str) -> None:
+    """Refuses what is of another kind than its name says, in words, before a reader takes its bytes for sizes.
+
+    Raises:
+        SourceError: naming what it is.
+    """
+    with source_errors(path), open_file(root, path) as source:
+        what = not_of_format(format_, bytes(source.read(HEAD_BYTES)))
+    if what:
+        hint = "leave it out with `exclude` in the lake section of the config"
+        raise SourceError(f"{path} is no table", value=what, hint=hint)
 
 
 def _staged(path: str, book: OpenBook, copy: Copy) -> Staged:

@@ -15,6 +15,7 @@ from pyarrow import csv
 
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.no_table import is_json_lines
 from lakebed.connectors.lake.text.csv_quotes import WORDS, CheckedText, Dialect, OddQuotes, other_dialects
 from lakebed.connectors.lake.text.sniff import SAMPLE_BYTES, CsvShape, sniff_csv
 from lakebed.connectors.lake.text.stream import TextStream, encoding_error
@@ -81,6 +82,8 @@ class CsvReader:
         stream.skip(n_blank)
         if not sample.strip():
             raise _empty(stream)
+        if config.delimiter == "auto" and is_json_lines(sample):
+            raise SourceError(f"{stream.path} is no CSV file", value="JSON lines", hint="call it .jsonl")
         self.shape: CsvShape = sniff_csv(sample[n_blank:], stream.is_at_end, stream.path, config, dialect)
         stream.skip(self.shape.n_skipped_bytes)
         self._text = CheckedText(stream, self.shape.delimiter, dialect, n_blank + self.shape.n_skipped_bytes)
@@ -214,7 +217,7 @@ def _ragged_error(path: str, row: csv.InvalidRow, delimiter: str) -> SourceError
     number = "" if row.number is None else f"row {row.number} "
     text = row.text if len(row.text) <= 80 else row.text[:79] + "…"
     return SourceError(
-        f"ragged rows in {path}: {number}has {row.actual_columns} cells",
+        f"ragged rows in {path}: {number}has {row.actual_columns} cell{'s' * (row.actual_columns != 1)}",
         value=text,
         expected=f"{row.expected_columns} cells, as in row 1 (delimiter {delimiter!r})",
         hint="mend the row, set `lake.text.delimiter` or `lake.text.ragged`, or leave the file out with `lake.exclude`",

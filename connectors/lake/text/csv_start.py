@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 from lakebed.connectors.lake.text.csv_quotes import Dialect
 
@@ -25,6 +25,7 @@ _LOOKED_AT = 1 << 17
 _ENDINGS = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _SEP = re.compile(r'"?sep=(.)"?[ \t]*\r?\n', re.IGNORECASE)
+YEAR = re.compile(r"1[5-9][0-9]{2}|20[0-9]{2}")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
@@ -159,7 +160,7 @@ def _titles(text: str, rows: list[list[str]], delimiter: str, dialect: Dialect) 
     header, body = rows[n_titles], rows[n_titles + 1 :]
     if not body or any(len(row) != len(header) for row in body) or not all(header) or len(set(header)) < len(header):
         return ""
-    if not _may_be_titles(rows[:n_titles], len(header)) or any(_NUMBER.fullmatch(cell) for cell in header):
+    if not _may_be_titles(rows[:n_titles], len(header)) or not are_names(header, body):
         return ""
     if not (_has_numbers(body, len(header)) or _are_apart(rows[:n_titles], len(header), delimiter)):
         return ""
@@ -179,6 +180,18 @@ def _may_be_titles(rows: Sequence[Sequence[str]], n_cells: int) -> bool:
         (len(row) == 1 or (len(row) == n_cells and (row[0] or not any(row)))) and not re.search("[\r\n]", row[0])
         for row in rows
     )
+
+
+def are_names(header: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether cells name columns for certain: none is a number, but for years that count on over what are no years."""
+    places = [place for place, cell in enumerate(header) if _NUMBER.fullmatch(cell)]
+    if not places:
+        return True
+    if not 1 < len(places) < len(header) or not all(YEAR.fullmatch(header[place]) for place in places):
+        return False
+    steps = {int(header[after]) - int(header[before]) for before, after in pairwise(places)}
+    are_years = any(all(YEAR.fullmatch(row[place]) for row in body) for place in places)
+    return len(steps) == 1 and not are_years
 
 
 def _has_numbers(body: Sequence[Sequence[str]], n_cells: int) -> bool:

@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.config import TextConfig
 from lakebed.connectors.lake.text.csv_quotes import Dialect, has_single_quotes
-from lakebed.connectors.lake.text.csv_start import N_SAMPLE_ROWS, Start, find_start, lines_of, sample_rows
+from lakebed.connectors.lake.text.csv_start import N_SAMPLE_ROWS, YEAR, Start, find_start, lines_of, sample_rows
 
 SAMPLE_BYTES = 1 << 20
 _NULL_WORDS = {"", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "\\n", "#n/a", "missing"}
@@ -17,7 +16,6 @@ _TYPED = re.compile(
     r"|(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?)|(?P<bool>true|false))\s*",
     re.IGNORECASE,
 )
-_YEAR = re.compile(r"1[5-9][0-9]{2}|20[0-9]{2}")
 
 
 @dataclass(frozen=True)
@@ -195,14 +193,14 @@ def _vote(place: int, name: str, values: Sequence[str], *, has_words: bool, is_c
         return int(place == 0 and _counts_rows(values))
     kinds, kind = {_kind(value) for value in values}, _kind(name)
     if _is_null(name) or not values:
-        return -int(bool(kind) and not _YEAR.fullmatch(name) and not _is_null(name))
+        return -int(bool(kind) and not YEAR.fullmatch(name) and not _is_null(name))
     if not kind:
         return int("" not in kinds)
     if "" in kinds:
         return 0
     if kind == "date" and kinds <= {"int", "float"}:
         return 1
-    is_year = kind == "int" and _YEAR.fullmatch(name) and not all(_YEAR.fullmatch(value) for value in values)
+    is_year = kind == "int" and YEAR.fullmatch(name) and not all(YEAR.fullmatch(value) for value in values)
     return 0 if has_words and (is_year or is_counting) else -1
 
 
@@ -247,14 +245,4 @@ def _kind(cell: str) -> str:
 
 
 def _set_delimiter(config: TextConfig) -> str:
-    if config.delimiter == "auto":
-        return ""
-    delimiter = config.delimiter.replace("\\t", "\t")
-    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '\r\n"':
-        raise ConfigError(
-            "unusable delimiter",
-            value=repr(config.delimiter),
-            expected="`auto`, or one ASCII character that is no quote and no line end",
-            hint="set `lake.text.delimiter`",
-        )
-    return delimiter
+    return "" if config.delimiter == "auto" else config.delimiter.replace("\\t", "\t")

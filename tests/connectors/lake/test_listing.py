@@ -26,9 +26,9 @@ def config(root: Path, **settings: object) -> LakeConfig:
 def test_hidden_files_and_pointers_are_left_out_but_logs_and_partitions_stay(tmp_path: Path) -> None:
     write(
         tmp_path,
-        "a.csv", ".a.csv", "_b.csv", "_SUCCESS", ".git/a.csv", "_temporary/0/p.csv", "gone.lakebed.json",
-        "d/_delta_log/0.json", "d/_delta_log/.0.json.crc", "d/_delta_log/_last_checkpoint", "d/x.parquet",
-        "t/_day=1/part-0.csv",
+        "a.csv", ".a.csv", "_b.csv", "_SUCCESS", ".git/a.csv", "_temporary/0/p.csv", "~$plan.xlsx",
+        "gone.lakebed.json", "d/_delta_log/0.json", "d/_delta_log/.0.json.crc", "d/_delta_log/_last_checkpoint",
+        "d/x.parquet", "t/_day=1/part-0.csv",
     )  # fmt: skip
     listing = list_lake(config(tmp_path))
     assert paths(listing) == ["a.csv", "d/x.parquet", "t/_day=1/part-0.csv"]

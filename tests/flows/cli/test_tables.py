@@ -45,6 +45,11 @@ def test_no_verb_touches_a_part_of_a_managed_table(tmp_path):
     assert f"… and {len(made.managed) - 5} more: lakebed tables --unreadable --artifacts" in run.out
     assert "not looked at: 2 files of other kinds, 8 B" in run.out
 
+    told = here("explain", "clickhouse", *OPTIONS, folder=tmp_path)
+    assert told.status == 1 and "clickhouse could not be read" in told.err and "kept by ClickHouse" in told.err
+    told = here("explain", "none", *OPTIONS, folder=tmp_path)
+    assert f"lakebed tables --artifacts {tmp_path / 'artifacts'}" in told.err
+
     planned = done("plan", *OPTIONS, "--json", folder=tmp_path).json
     deleted = {table["name"] for table in planned["tables"] if table["decision"] == "delete"}
     assert deleted and deleted <= made.copies

@@ -101,6 +101,10 @@ def test_header_titles_and_blank_rows_are_told_apart_as_in_csv(tmp_path):
     found, notes = sheet(tmp_path, titled)
     assert found.to_pydict() == {"region": ["north", "south"], "n": [1, 2]}
     assert notes == ("1 title row before the header left out",)
+    years, _ = sheet(tmp_path, [["People", None, None], [None] * 3, ["land", 2019, 2020], ["Chad", 1, 2]])
+    assert years.to_pydict() == {"land": ["Chad"], "2019": [1], "2020": [2]}
+    numbers, _ = sheet(tmp_path, [["People", None, None], ["Chad", 1, 2], ["Mali", 3, 4]])
+    assert numbers.num_rows == 2
     plain, _ = sheet(tmp_path, [[1, "a"], [2, "b"]])
     assert plain.to_pydict() == {"c1": [1, 2], "c2": ["a", "b"]}
     unnamed, _ = sheet(tmp_path, [["n", None, "n"], [1, 2, 3]])
@@ -129,6 +133,16 @@ def test_a_password_is_told(tmp_path):
     with pytest.raises(SourceError) as error:
         list_book(str(tmp_path), "t.xlsx", "spreadsheet")
     assert error.value.value == "it is protected by a password"
+
+
+def test_what_is_no_workbook_is_told(tmp_path):
+    (tmp_path / "page.xls").write_text("<html><table><tr><td>1</td></tr></table></html>")
+    (tmp_path / "tabs.xls").write_text("a\tb\n1\t2\n")
+    (tmp_path / "none.xlsx").write_bytes(b"")
+    for name, what in (("page.xls", "an HTML page"), ("tabs.xls", "plain text"), ("none.xlsx", "an empty file")):
+        with pytest.raises(SourceError, match="is no table") as error:
+            list_book(str(tmp_path), name, "spreadsheet")
+        assert error.value.value == what
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -218,3 +218,12 @@ def test_damaged_files_cost_themselves_alone(tmp_path, seed):
         assert (outcome.error is None) == bool(outcome.footers)
         assert outcome.error is None or str(outcome.error.value or outcome.error.what)
     assert sum(outcome.error is not None for outcome in found) > len(units) // 2
+
+
+@pytest.mark.parametrize("format_", ["orc", "arrow", "avro"])
+def test_what_is_of_another_format_is_told(tmp_path, format_):
+    for data, what in ((b"", "an empty file"), (b"id,name\n1,a\n", "plain text"), (b"PAR1\x15\x04", "a Parquet file")):
+        (tmp_path / f"t.{format_}").write_bytes(data)
+        with pytest.raises(SourceError, match="is no table") as error:
+            staged(tmp_path, f"t.{format_}", format_)
+        assert error.value.value == what

@@ -97,6 +97,13 @@ def first_lines() -> Iterator[Sample]:
         }.items():
             data = (before + body).replace(",", delimiter).encode()
             yield Sample(f"padded title{kind} {ord(delimiter)}.csv", data, wide)
+    years = (["land", "2019", "2020"], ["Chad", "1", "2"], ["Mali", "3", None])
+    for delimiter in (",", ";", "\t", "|"):
+        for kind, before in {"": "People by year\n\n", " padded": "People by year,,\n,,\n"}.items():
+            data = (before + "land,2019,2020\nChad,1,2\nMali,3,\n").replace(",", delimiter).encode()
+            yield Sample(f"title{kind} over years {ord(delimiter)}.csv", data, years)
+    yield Sample("one cell over what may be a year.csv", b"Chad,\nMali,2019\nTogo,12\n",
+                 (["Chad", "c2"], ["Mali", "2019"], ["Togo", "12"]))  # fmt: skip
     words = (["first", "last", "city"], ["ann", "lee", "rome"], ["bob", "ray", "oslo"])
     text = "".join(",".join(map(str, row)) + "\n" for row in words)
     yield Sample("padded title over words.csv", f"Report of May,,\n,,\n{text}".encode(), words)
@@ -230,6 +237,7 @@ def no_tables() -> Iterator[Sample]:
         "sheet.csv": (b"PK\x03\x04\x14\x00", "ZIP"),
         "parquet.csv": (b"PAR1\x15\x04\x15", "Parquet"),
         "nul.csv": (b"a,b\n1,\0\n", "NUL"),
+        "lines.csv": (b'{"id": 1, "name": "a"}\n{"id": 2, "name": "b"}\n', "JSON lines"),
     }
     for name, (data, reason) in heads.items():
         yield Sample(name, data, refused=reason)

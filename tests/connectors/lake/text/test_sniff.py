@@ -1,7 +1,7 @@
 import pytest
+from pydantic import ValidationError
 
-from lakebed.connectors.errors import ConfigError
-from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.config import TextConfig, TextOverride
 from lakebed.connectors.lake.text.sniff import is_header, sniff_csv
 
 
@@ -44,8 +44,9 @@ def test_settings_win_over_guesses() -> None:
 
 @pytest.mark.parametrize("delimiter", ["", "ab", '"', "\n", "é"])
 def test_an_unusable_delimiter_is_an_error(delimiter: str) -> None:
-    with pytest.raises(ConfigError, match="delimiter"):
-        sniff("a,b\n", delimiter=delimiter)
+    for config in (TextConfig, TextOverride):
+        with pytest.raises(ValidationError, match="one ASCII character"):
+            config(delimiter=delimiter)
 
 
 def test_names_of_columns() -> None:
