@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakebed.connectors.lake.annotations import exact_cells, file_leaves
@@ -235,6 +236,18 @@ def partition_scalar(text: str | None, type_text: str) -> pa.Scalar:
     """A partition's value from its text; None is the null partition."""
     type_ = type_from_text(type_text)
     return pa.scalar(None, type_) if text is None else cast_text(pa.array([text]), type_)[0]
+
+
+def is_constant(column: pa.ChunkedArray, value: pa.Scalar) -> bool:
+    """Whether each cell is what a partition's value becomes in the column's type; null is null."""
+    if not value.is_valid:
+        return bool(column.null_count == len(column))
+    try:
+        plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        same = pc.equal(plain, value.cast(plain.type))
+    except pa.ArrowException:
+        return False
+    return bool(column.null_count == 0 and pc.all(same, min_count=0).as_py())
 
 
 def _typed(cells: LeafArray, rule: StagedCast | None) -> LeafArray:

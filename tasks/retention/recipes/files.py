@@ -34,9 +34,18 @@ class Partition:
     columns: tuple[str, ...]
 
     def rows(self, table: pa.Table) -> pa.Table:
-        """Its rows, without the partition columns."""
-        rows = rows_where(table, self.values) if self.values else table
-        return rows.drop_columns(list(self.columns)) if self.columns else rows
+        """Its rows."""
+        return rows_where(table, self.values) if self.values else table
+
+    def in_file(self, rows: pa.Table, traits: ParquetTraits | None) -> pa.Table:
+        """Rows in the columns of a file: without the partition columns, but for those that it holds, too.
+
+        Raises:
+            PlanError: if a column or a type of the file cannot hold the rows.
+        """
+        held = set(traits.arrow_schema.names) if traits else set()
+        own = rows.drop_columns([name for name in self.columns if name not in held])
+        return fitted(own, traits) if traits else own
 
 
 def partitions_of(child: TableRef) -> Iterator[tuple[Partition, list[FileRef]]]:
@@ -110,7 +119,7 @@ def write_streamed_files(recipe: Recipe, read: Callable[[], Iterator[pa.Table]],
     """
     numbers = {file.path: number for number, file in enumerate(recipe.child.files)}
     footers = {path: recipe.traits.footer(number) if recipe.traits else None for path, number in numbers.items()}
-    pools = [(partition, _Pool(files, footers, storage)) for partition, files in partitions_of(recipe.child)]
+    pools = [(partition, _Pool(partition, files, footers, storage)) for partition, files in partitions_of(recipe.child)]
     try:
         left = pools
         while left:
@@ -159,6 +168,7 @@ def unfilled(child: TableRef) -> PlanError:
 class _Pool:
     """Files that are filled one after the other; one is opened when its first rows come, and closed with its last."""
 
+    partition: Partition
     files: Sequence[FileRef]
     footers: Mapping[str, ParquetTraits | None]
     storage: Storage
@@ -211,7 +221,7 @@ class _Pool:
 
     def _write(self, file: FileRef, rows: pa.Table) -> None:
         footer = self.footers[file.path]
-        own = fitted(rows, footer) if footer else rows
+        own = self.partition.in_file(rows, footer)
         if not self._open:
             self._open.append(ParquetOutput(self.storage.open_output(file.path), own.schema, footer))
         self._open[0].add(own)

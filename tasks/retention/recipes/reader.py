@@ -20,7 +20,7 @@ from lakebed.connectors.lake.delta_rows import rows_of
 from lakebed.connectors.lake.files import local_path, open_file
 from lakebed.connectors.lake.footer import ParquetTraits, parquet_traits, wide_timestamps
 from lakebed.connectors.lake.leaves import LeafArray, path_of, schema_leaves
-from lakebed.connectors.lake.read import partition_scalar, read_delta, read_open, read_split
+from lakebed.connectors.lake.read import is_constant, partition_scalar, read_delta, read_open, read_split
 from lakebed.connectors.lake.type_text import type_from_text
 from lakebed.connectors.storage import is_object_store, join_uri
 from lakebed.tasks.retention.recipes.shapes import joined, leaf_refs, schema_from_text, schema_to_text
@@ -100,9 +100,32 @@ class TableReader:
         )
 
     def require_writable(self) -> None:
-        """Refuses text that could not be written again byte for byte; as a parent it will do."""
-        if self._given.read_via == "text" and (why := self._texts().not_plain):
-            raise SourceError(NOT_PLAIN, value=why)
+        """Refuses what could not be written again as it is; as a parent it will do.
+
+        That is text in no plain form, and files with other values of a partition column than their paths have, which
+        no reader sees.
+        """
+        if self._given.read_via == "text":
+            if why := self._texts().not_plain:
+                raise SourceError(NOT_PLAIN, value=why)
+        elif self._given.format == "parquet":
+            for file, constants in zip(self._given.files, self._constants(), strict=True):
+                self._require_as_in_path(file, {str(path_of(token)[0]): one for token, one in constants.items()})
+
+    def _require_as_in_path(self, file: FileRef, constants: Mapping[str, pa.Scalar]) -> None:
+        if not constants:
+            return
+        with source_errors(file.path):
+            opened = self._parquet(file)
+            held = [name for name in constants if name in opened.schema_arrow.names]
+            table = opened.read(columns=held) if held else pa.table({})
+        for name in held:
+            if not is_constant(table[name], constants[name]):
+                raise SourceError(
+                    "a file holds other values of a partition column than its path has",
+                    value=f"{name} in {file.path}",
+                    expected=f"{constants[name]} in each row",
+                )
 
     def require_whole_timestamps(self) -> None:
         """Refuses a table with timestamps of 96 bits that Arrow reads as other ones."""

@@ -26,7 +26,6 @@ from lakebed.connectors.storage import Storage, join_uri
 from lakebed.tasks.retention.recipes.attempt import one_line
 from lakebed.tasks.retention.recipes.digest import RowDigest, digest_like, strict_hashes
 from lakebed.tasks.retention.recipes.files import (
-    fitted,
     partitions_of,
     require_like_files,
     unfilled,
@@ -49,8 +48,9 @@ from lakebed.tasks.retention.recipes.streams import (
 from lakebed.tasks.retention.recipes.traits import Traits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lakebed.connectors.lake.footer import ParquetTraits
     from lakebed.tasks.retention.recipes.context import RecipeContext
     from lakebed.tasks.retention.recipes.model import FileRef, Recipe, TableRef
 
@@ -240,22 +240,28 @@ def _remove(child: TableRef, storage: Storage) -> None:
 
 def _write_files(recipe: Recipe, table: pa.Table, storage: Storage) -> None:
     child = recipe.child
-    files = list(_rows_of_files(child, table))
+    footers = _footers(recipe)
+    files = list(_rows_of_files(child, table, footers))
     for path, data in (
-        _parquet_files(recipe, files) if child.format in ("parquet", "iceberg") else _text_files(child, files)
+        _parquet_files(files, footers) if child.format in ("parquet", "iceberg") else _text_files(child, files)
     ):
         storage.write_bytes_atomic(path, data)
 
 
-def _parquet_files(recipe: Recipe, files: Sequence[tuple[FileRef, pa.Table]]) -> Iterator[tuple[str, bytes]]:
-    """The bytes of each file, under its own footer where the recipe knows it."""
-    numbers = {file.path: number for number, file in enumerate(recipe.child.files)}
+def _footers(recipe: Recipe) -> Mapping[str, ParquetTraits]:
+    """By path the footer of each file, where the recipe knows it."""
+    if recipe.traits is None or recipe.child.format not in ("parquet", "iceberg"):
+        return {}
+    return {file.path: recipe.traits.footer(number) for number, file in enumerate(recipe.child.files)}
+
+
+def _parquet_files(
+    files: Sequence[tuple[FileRef, pa.Table]], footers: Mapping[str, ParquetTraits]
+) -> Iterator[tuple[str, bytes]]:
+    """The bytes of each file, under its own footer where that is known."""
     for file, rows in files:
-        if recipe.traits is None:
-            yield file.path, parquet_bytes(rows)
-        else:
-            footer = recipe.traits.footer(numbers[file.path])
-            yield file.path, write_parquet(fitted(rows, footer), footer)
+        footer = footers.get(file.path)
+        yield file.path, write_parquet(rows, footer) if footer else parquet_bytes(rows)
 
 
 def _text_files(child: TableRef, files: Sequence[tuple[FileRef, pa.Table]]) -> Iterator[tuple[str, bytes]]:
@@ -285,13 +291,16 @@ def style_of(child: TableRef) -> TextStyle:
     )
 
 
-def _rows_of_files(child: TableRef, table: pa.Table) -> Iterator[tuple[FileRef, pa.Table]]:
-    """Each file with its rows, without the partition columns: as many as it had, in order, of its partition."""
+def _rows_of_files(
+    child: TableRef, table: pa.Table, footers: Mapping[str, ParquetTraits]
+) -> Iterator[tuple[FileRef, pa.Table]]:
+    """Each file with its rows, in its own columns: as many as it had, in order, of its partition."""
     for partition, files in partitions_of(child):
         rows = partition.rows(table)
         if rows.num_rows != sum(file.n_rows for file in files):
             raise unfilled(child)
-        yield from zip(files, split_rows(rows, [file.n_rows for file in files]), strict=True)
+        for file, part in zip(files, split_rows(rows, [file.n_rows for file in files]), strict=True):
+            yield file, partition.in_file(part, footers.get(file.path))
 
 
 def _write_delta(recipe: Recipe, table: pa.Table | pa.RecordBatchReader, destination: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -58,6 +59,43 @@ def test_files_get_their_own_paths_and_rows(small: SmallLake, tmp_path: Path, la
         for path in written:
             found, original = (pq.read_table(root / path, partitioning=None) for root in (tmp_path / "out", small.root))
             assert found.equals(original)
+
+
+KEYED = pa.table(
+    {"at": [20240101 + n % 3 for n in range(60)], "id": pa.array(range(60)), "x": [f"x{n}" for n in range(60)]}
+)
+
+
+def _put_keyed(small: SmallLake, table: pa.Table) -> None:
+    """A table whose files hold the column of their paths, too, as Polars and Dask write them; and its parent."""
+    small.put("parent", KEYED)
+    for at in (20240101, 20240102, 20240103):
+        folder = small.root / "child" / f"at={at}"
+        folder.mkdir(parents=True)
+        pq.write_table(table.filter(pc.equal(KEYED["at"], at)), folder / "00000000.parquet")
+
+
+@pytest.mark.parametrize("type_", [pa.int64(), pa.string()])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_files_that_hold_their_partition_column_get_it_again(
+    tmp_path: Path, type_: pa.DataType, is_streamed: bool
+) -> None:
+    small = SmallLake.at(tmp_path, RecipeConfig(max_table_bytes=1024) if is_streamed else None)
+    _put_keyed(small, KEYED.set_column(0, "at", KEYED["at"].cast(type_)))
+    written = write_rebuilt(small.context, small.recipe("child", "parent"), str(tmp_path / "out"))
+    assert len(written) == 3
+    for path in written:
+        found, original = (pq.read_table(root / path, partitioning=None) for root in (tmp_path / "out", small.root))
+        assert found.equals(original)
+
+
+@pytest.mark.parametrize("own", ["020240101", None, "20240102"])
+def test_files_with_other_values_than_their_paths_are_not_rebuilt(tmp_path: Path, own: str | None) -> None:
+    small = SmallLake.at(tmp_path)
+    texts = ["20240101" if own != "020240101" and n else own for n in range(60)]
+    _put_keyed(small, KEYED.set_column(0, "at", pa.array(texts, pa.string())))
+    refusal = small.solve("child", "parent").refusal
+    assert refusal is not None and "other values of a partition column than its path" in refusal.reason
 
 
 def test_text_comes_back_byte_for_byte_where_its_style_is_plain(small: SmallLake, tmp_path: Path) -> None:
