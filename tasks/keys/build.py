@@ -14,8 +14,9 @@ from lakebed.tasks.keys.judge import judge_of
 from lakebed.tasks.keys.kernel.choice import primary_keys
 from lakebed.tasks.keys.kernel.columns import Float64, Int32, Int64, Lake
 from lakebed.tasks.keys.kernel.features import ColumnFacts
-from lakebed.tasks.keys.kernel.search import Found, across_folders, within_folders
+from lakebed.tasks.keys.kernel.search import Found, across_folders, across_lists, folder_lists, within_folders
 from lakebed.tasks.keys.lake import READ, lake_of_graph
+from lakebed.tasks.keys.previous import KEPT, identities, load_known, save_lists
 from lakebed.tasks.keys.reasons import reasons
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
@@ -31,12 +32,19 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, config: KeysConfig) -> 
     if judge.why:
         shown().note(f"keys: the fixed rule decides, because {judge.why}; its chances are scores")
     with metrics.step("read"), shown().step("Reading the columns' values"):
-        lake = lake_of_graph(*(stage.read(lakegraph, name, list(held)) for name, held in READ.items()))
+        nodes, columns, values = (stage.read(lakegraph, name, list(held)) for name, held in READ.items())
+        lake = lake_of_graph(nodes, columns, values)
+    with metrics.step("previous"):
+        own = identities(lake, values.sort_by("node_id"))
+        known = load_known(stage, lake, own)
+        metrics.changes = known.changes(lake)
     with metrics.step("keys"), shown().step(f"Looking for keys among {lake.n:,} columns"):
         facts = ColumnFacts.of(lake)
-        found = within_folders(facts, judge, config.min_chance)
+        lists = {"folder": folder_lists(facts, known.of("folder"))}
+        found = within_folders(facts, judge, config.min_chance, lists["folder"])
         if config.across_folders:
-            found = found.with_others(across_folders(facts, judge, config.min_chance_across))
+            lists["across"] = across_lists(facts, known.of("across"))
+            found = found.with_others(across_folders(facts, judge, config.min_chance_across, lists["across"]))
         primary = primary_keys(facts)
     published = {
         "foreign_keys": _foreign_table(lake, found, _exact_shares(stage, lakegraph, lake, found)),
@@ -46,7 +54,8 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, config: KeysConfig) -> 
         "model": judge.name, "why": judge.why, "foreign_keys": len(found.a), "primary_keys": len(primary),
         "across_folders": int(found.is_across.sum()), "pairs": found.n_pairs,
     }  # fmt: skip
-    return stage.publish(published, summary, metrics)
+    save_lists(stage, lake, own, lists)
+    return stage.publish(published, summary, metrics, side_files=KEPT)
 
 
 def _exact_shares(stage: Stage, lakegraph: ArtifactRef, lake: Lake, found: Found) -> Float64:

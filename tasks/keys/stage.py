@@ -43,7 +43,7 @@ def _warm() -> None:
 
 KEYS = StageDef(
     name="keys",
-    version=1,
+    version=2,
     contracts=CONTRACTS,
     requires=("lakegraph",),
     key_parts=_key_parts,

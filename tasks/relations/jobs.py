@@ -3,7 +3,7 @@
 The second scan is there because column maps are known only after the first; it reads the proposed tables only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Literal
@@ -14,9 +14,10 @@ import pyarrow as pa
 from lakebed.tasks.containment.hash_files import read_hash_rows
 from lakebed.tasks.containment.jobs import PairList, pair_sums
 from lakebed.tasks.containment.kernel.proof import PairCounts, PairSums, compare_pairs
+from lakebed.tasks.containment.kernel.schema_graph import Int64
 from lakebed.tasks.encoding.sums import unveiled, veiled
 from lakebed.tasks.relations.kernel.cover import Signatures
-from lakebed.tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, compare_union
+from lakebed.tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, UnionSums, compare_union
 from lakebed.tasks.relations.worker import hash_cells, hash_splits, sample_cells, sample_splits
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 from lakebed.tasks.scan.engine import Engine, Work, collect
@@ -43,6 +44,20 @@ class Asked:
     pairs: PairList
     unions: tuple[UnionAsked, ...]
 
+    def take(self, places: Int64) -> "Asked":
+        """Some of them; pairs are numbered before unions."""
+        pairs, n = self.pairs, len(self.pairs.child)
+        some = places[places < n]
+        taken = PairList(pairs.projection[some], pairs.child[some], pairs.parent[some], pairs.key)
+        return Asked(taken, tuple(self.unions[place] for place in (places[places >= n] - n).tolist()))
+
+    def samples(self) -> Iterator[tuple[int, int]]:
+        """The (projection id, item) of each member of each of them."""
+        for side in (self.pairs.child, self.pairs.parent):
+            yield from zip(self.pairs.projection.tolist(), side.tolist(), strict=True)
+        for union in self.unions:
+            yield from ((union.projection, member) for member in (union.child, *union.parents))
+
     @property
     def items(self) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         """Every item that takes part, ascending."""
@@ -65,7 +80,9 @@ def compare(
     """Compares on the row-hash files, a task per bucket."""
     n_asked = len(asked.pairs.child) + len(asked.unions)
     work = Work(partial(_compare_task, out_uri, asked, is_bag), COUNTS_SCHEMA, f"Comparing {n_asked:,} relations")
-    return merge_buckets(collect(engine, work, [list(paths) for _, paths in sorted(files.items())]), asked)
+    # tables without a row leave no file
+    tasks = [list(paths) for _, paths in sorted(files.items())] or [[]]
+    return merge_buckets(collect(engine, work, tasks), asked)
 
 
 def _compare_task(out_uri: str, asked: Asked, is_bag: bool, paths: Sequence[str]) -> list[pa.RecordBatch]:
@@ -100,23 +117,23 @@ def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: 
 def merge_buckets(found: pa.Table, asked: Asked) -> Compared:
     """Adds up what the buckets gave."""
     key = asked.pairs.key
-    parts: dict[int, list[UnionCounts]] = {}
+    parts: dict[int, list[UnionSums]] = {}
     pairs: list[PairSums] = []
     for row in found.to_pylist():
         if row["union"] < 0:
             pairs.append(pair_sums(row["counts"], row["hashes"], key))
         else:
-            union = _union_counts(row, len(asked.unions[row["union"]].parents), key)
+            union = _union_sums(row, len(asked.unions[row["union"]].parents), key)
             parts.setdefault(row["union"], []).append(union)
-    unions = tuple(UnionCounts.merged(parts[number]) for number in range(len(asked.unions)))
+    unions = tuple(UnionSums.merged(parts[number]).digested(key) for number in range(len(asked.unions)))
     peak = max(found["peak_bytes"].to_pylist(), default=0)
     return Compared(reduce(PairSums.__add__, pairs).digested(key), unions, peak)
 
 
-def _union_counts(row: Mapping[str, bytes], n_parents: int, key: bytes) -> UnionCounts:
+def _union_sums(row: Mapping[str, bytes], n_parents: int, key: bytes) -> UnionSums:
     counts = np.frombuffer(row["counts"], np.int64)
     bits = np.frombuffer(row["bits"], np.uint8).reshape(len(counts), -(-n_parents // 8))
-    return UnionCounts(
+    return UnionSums(
         signatures=Signatures(bits, counts),
         n_child_rows=int(row["n"]),
         n_parent_distinct=np.frombuffer(row["parents"], np.int64),

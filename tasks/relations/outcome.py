@@ -65,7 +65,7 @@ def _proofs(judge: Judge, verified: Verified) -> Iterator[Proof]:
             n_parent_distinct=tuple(counts.n_parent_distinct[chosen].tolist()),
             n_added=cover.n_added,
             n_missing=cover.n_missing,
-            hashes=counts.digests(judge.setting.key),
+            hashes=(counts.hashes[0].hex(), counts.hashes[1].hex()),
             child_bytes=judge.facts.n_bytes[union.child],
             n_choices=_n_choices(len(union.parents), len(parents)),
         )

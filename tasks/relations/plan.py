@@ -59,6 +59,10 @@ class ItemRoles:
     level: Int32
     is_child: np.ndarray[tuple[int], np.dtype[np.bool_]]
 
+    def take(self, places: Int64) -> "ItemRoles":
+        """Some of them."""
+        return ItemRoles(self.projection[places], self.item[places], self.level[places], self.is_child[places])
+
 
 def item_roles(
     lake: LakeStatistics, table_roles: Int32, parts: Sequence[Part], config: RelationsConfig, *, has_tables: bool

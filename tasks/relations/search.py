@@ -1,18 +1,20 @@
 """The steps of the search, each a function of what the steps before it found."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.jobs import PairList, delta_sources, run_on_tables
 from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.schema_graph import schema_edges
-from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, projection_of
+from lakebed.tasks.containment.previous import reading_digests
+from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, ScanRows, bucket_bits, projection_of
 from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics
 from lakebed.tasks.relations.candidates import (
     KnownEdges,
@@ -26,19 +28,21 @@ from lakebed.tasks.relations.candidates import (
     union_candidates,
 )
 from lakebed.tasks.relations.config import RelationsConfig
-from lakebed.tasks.relations.jobs import WORK, Asked, Job, compare
+from lakebed.tasks.relations.jobs import WORK, Asked, Compared, Job, compare
 from lakebed.tasks.relations.kernel.columns import ColumnSamples
 from lakebed.tasks.relations.kernel.exact import UnionAsked, UnionCounts
 from lakebed.tasks.relations.kernel.overlap import ItemSamples, find_overlaps, post_rows
 from lakebed.tasks.relations.kernel.related import related_roles
 from lakebed.tasks.relations.parts import Part, table_parts
-from lakebed.tasks.relations.plan import ItemPlan, Wanted, hashing_plan, item_roles, sampling_plan
-from lakebed.tasks.relations.previous import KnownValues
+from lakebed.tasks.relations.plan import ItemPlan, ItemRoles, Wanted, hashing_plan, item_roles, sampling_plan
+from lakebed.tasks.relations.previous import Known, Readings, digest_of
 from lakebed.tasks.relations.samples import ScanCosts, column_samples, item_samples, of_kind
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.workspace import Workspace
 from lakebed.tasks.scan.engine import Engine
 from lakebed.tasks.scan.splits import InventoryTables, plan_splits, share_splits
+
+Bool = NDArray[np.bool_]
 
 _FLOATS = ("halffloat", "float", "double")
 
@@ -77,6 +81,11 @@ class RelationView:
     known: KnownEdges
     parts: dict[int, Part]
 
+    @cached_property
+    def readings(self) -> Readings:
+        """Of all tables."""
+        return Readings(self.lake.names, reading_digests(self.tables), self.parts)
+
 
 @dataclass(frozen=True)
 class Sampled:
@@ -84,12 +93,14 @@ class Sampled:
 
     Attributes:
         tables: whose columns' values were wanted.
+        row_keys: of the samples of rows, in the order of `items`, under which the next run finds them.
     """
 
     items: ItemSamples
     columns: ColumnSamples
     costs: ScanCosts
     tables: frozenset[int]
+    row_keys: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,8 @@ class Verified:
 
     Attributes:
         unstable: reason by table_id; candidates with such a table are out.
+        keys: of pairs, and then of unions, under which the next run finds their counts.
+        n_known: how many of the counts were taken from the previous artifact.
     """
 
     candidates: Candidates
@@ -115,6 +128,8 @@ class Verified:
     unions: tuple[UnionCounts, ...]
     costs: ScanCosts = field(default_factory=lambda: ScanCosts({}, 0, 0))
     unstable: dict[int, str] = field(default_factory=dict)
+    keys: tuple[bytes, ...] = ()
+    n_known: int = 0
 
     def with_errors(self, errors: dict[int, str]) -> "Verified":
         """With tables that an earlier scan could not read among the unstable ones."""
@@ -149,9 +164,9 @@ def known_edges(edges: pa.Table, candidates: pa.Table, *, is_bag: bool) -> Known
     )
 
 
-def sample_lake(view: RelationView, setting: Setting, engine: Engine, known: KnownValues | None = None) -> Sampled:
-    """Samples rows of related tables and of their parts, and the columns' values that are not known, in one scan."""
-    known = known or KnownValues()
+def sample_lake(view: RelationView, setting: Setting, engine: Engine, known: Known | None = None) -> Sampled:
+    """Samples rows of related tables and of their parts, and the columns' values, that are not known, in one scan."""
+    known = known or Known()
     config, lake = setting.relations, view.lake
     has_tables = config.looks_for("near") or config.looks_for("union")
     roles = np.empty((0, 2), np.int32)
@@ -163,15 +178,35 @@ def sample_lake(view: RelationView, setting: Setting, engine: Engine, known: Kno
     is_whole = config.looks_for("renamed")
     values = np.flatnonzero(~lake.bounds.trivial_tables()) if is_whole else np.unique(roles[:, 1])
     wanted = frozenset(values.tolist())
-    plan = sampling_plan(lake, items, list(view.parts.values()), setting.scan, sorted(wanted - known.tables))
-    plan = replace(plan, has_values=bool(wanted))
+    ids = {schema: projection_of(lake.projection_tokens(schema))[0] for schema in np.unique(items.projection).tolist()}
+    keys = [
+        view.readings.sample_key(ids[schema], item)
+        for schema, item in zip(items.projection.tolist(), items.item.tolist(), strict=True)
+    ]
+    rows, is_left = _known_rows(items, keys, known)
+    left = items.take(np.flatnonzero(is_left))
+    plan = sampling_plan(lake, left, list(view.parts.values()), setting.scan, sorted(wanted - known.tables))
     scanned = _scan(view, plan, setting, engine, "sample")
     return Sampled(
-        item_samples(scanned, items, len(lake.names)),
-        column_samples(pa.concat_tables([scanned, known.rows]), lake, view.tables.columns),
+        item_samples(pa.concat_tables([scanned, rows]), items, len(lake.names)),
+        column_samples(pa.concat_tables([scanned, known.values]), lake, view.tables.columns),
         ScanCosts.of(scanned),
         wanted,
+        tuple(keys),
     )
+
+
+def _known_rows(items: ItemRoles, keys: Sequence[bytes], known: Known) -> tuple[pa.Table, Bool]:
+    """The samples of rows that are known, as the scan would have given them, and which roles are left, (k,)."""
+    rows, is_left = ScanRows(), np.ones(len(keys), np.bool_)
+    if known.rows:
+        roles = zip(keys, items.level.tolist(), items.projection.tolist(), items.item.tolist(), strict=True)
+        for place, (key, level, projection, item) in enumerate(roles):
+            data = known.sample(key, level)
+            if data is not None:
+                rows.add("rows", item, projection, data=data)
+                is_left[place] = False
+    return pa.Table.from_batches([rows.batch()]), is_left
 
 
 def find_candidates(view: RelationView, sampled: Sampled, setting: Setting) -> Candidates:
@@ -197,26 +232,48 @@ def find_candidates(view: RelationView, sampled: Sampled, setting: Setting) -> C
     )
 
 
-def verify(view: RelationView, found: Candidates, setting: Setting, engine: Engine) -> Verified:
-    """Hashes the rows of what was proposed, and compares them exactly: one scan, one comparison."""
-    items = _Items(view)
+def verify(
+    view: RelationView, found: Candidates, setting: Setting, engine: Engine, known: Known | None = None
+) -> Verified:
+    """Compares what was proposed exactly, but for what is known: one scan hashes the rows, one comparison counts."""
+    items, known = _Items(view), known or Known()
     asked = items.ask(found, setting.key)
-    if not len(asked.pairs.child) and not asked.unions:
+    n_pairs = len(asked.pairs.child)
+    if not n_pairs and not asked.unions:
         return Verified(found, PairCounts.none(), ())
-    plan = hashing_plan(items.wanted, items.labels, items.n_rows, setting.scan, setting.places)
+    keys = items.keys(asked, bucket_bits(items.n_rows, setting.containment.rows_per_bucket))
+    is_known = np.array([key in (known.pairs if n < n_pairs else known.unions) for n, key in enumerate(keys)])
+    left = asked.take(np.flatnonzero(~is_known))
+    compared, costs = _counted(view, items, left, setting, engine)
+    mine, theirs = np.flatnonzero(is_known[:n_pairs]), np.flatnonzero(~is_known[:n_pairs])
+    counts = known.counts([keys[place] for place in mine.tolist()]).followed_by(compared.pairs)
+    counted = iter(compared.unions)
+    return Verified(
+        found,
+        counts.take(np.argsort(np.concatenate([mine, theirs]))),
+        tuple(known.unions[key] if key in known.unions else next(counted) for key in keys[n_pairs:]),
+        costs,
+        costs.errors | view.tables.changed_since(setting.workspace.lake.root, sorted(items.wanted)),
+        tuple(keys),
+        int(is_known.sum()),
+    )
+
+
+def _counted(
+    view: RelationView, items: "_Items", asked: Asked, setting: Setting, engine: Engine
+) -> tuple[Compared, ScanCosts]:
+    """What the rows say of what is asked, and what hashing them has cost."""
+    if not len(asked.pairs.child) and not asked.unions:
+        return Compared(PairCounts.none(), ()), ScanCosts({}, 0, 0)
+    # the buckets are those of a run that knows nothing
+    plan = hashing_plan(items.of(asked), items.labels, items.n_rows, setting.scan, setting.places)
     scanned = _scan(view, plan, setting, engine, "hash")
     costs = ScanCosts.of(scanned)
     files: dict[int, list[str]] = {}
     for row in of_kind(scanned, "file").to_pylist():
         files.setdefault(row["table_id"], []).append(row["text"])
     compared = compare(engine, setting.places.out_uri, files, asked, is_bag=setting.is_bag)
-    return Verified(
-        found,
-        compared.pairs,
-        compared.unions,
-        ScanCosts(costs.errors, costs.bytes_read, max(costs.peak_worker_bytes, compared.peak_worker_bytes)),
-        costs.errors | view.tables.changed_since(setting.workspace.lake.root, sorted(plan.tables)),
-    )
+    return compared, replace(costs, peak_worker_bytes=max(costs.peak_worker_bytes, compared.peak_worker_bytes))
 
 
 class _Items:
@@ -226,6 +283,7 @@ class _Items:
         self._lake, self._view = view.lake, view
         self._next = max(view.parts, default=len(view.lake.names) - 1) + 1
         self._views: dict[tuple[int, int, tuple[str, ...]], int] = {}
+        self._viewed: dict[int, tuple[int, tuple[str, ...]]] = {}
         self._seen: set[tuple[int, int]] = set()
         self.wanted: dict[int, list[Wanted]] = {}
         self.labels: dict[int, tuple[int, tuple[str, ...]]] = {}
@@ -253,6 +311,36 @@ class _Items:
         parents_of = np.array([parent for _, _, parent in pairs], np.int32)
         return Asked(PairList(ids, children, parents_of, key), tuple(unions))
 
+    def keys(self, asked: Asked, bits: int) -> list[bytes]:
+        """Of pairs, and then of unions: digests of all that their counts follow from.
+
+        Those of a union follow from the buckets, too, where it has too many sets of parents.
+        """
+        pairs = asked.pairs
+        columns = (pairs.projection.tolist(), pairs.child.tolist(), pairs.parent.tolist())
+        found = [
+            digest_of([projection, self._told(child), self._told(parent)])
+            for projection, child, parent in zip(*columns, strict=True)
+        ]
+        found += [
+            digest_of([one.projection, self._told(one.child), [self._told(parent) for parent in one.parents], bits])
+            for one in asked.unions
+        ]
+        return found
+
+    def of(self, asked: Asked) -> Mapping[int, list[Wanted]]:
+        """What is wanted of each table for these alone."""
+        samples = set(asked.samples())
+        kept = {
+            table: [one for one in wanted if (self.labels[one.projection][0], one.item) in samples]
+            for table, wanted in self.wanted.items()
+        }
+        return {table: wanted for table, wanted in kept.items() if wanted}
+
+    def _told(self, item: int) -> list[object]:
+        table, tokens = self._viewed.get(item, (item, None))
+        return [*self._view.readings.of(table), tokens]
+
     def _schema(self, table: int) -> int:
         schema = int(self._lake.groups.schema_of_table[table])
         if schema not in self.labels:
@@ -269,6 +357,7 @@ class _Items:
 
     def _under_map(self, table: int, schema: int, tokens: tuple[str, ...]) -> int:
         item = self._views.setdefault((table, schema, tokens), self._next)
+        self._viewed[item] = table, tokens
         self._next = max(self._next, item + 1)
         self._want(table, Wanted(item, schema, tokens, None, 0), int(self._lake.n_rows[table]))
         return item

@@ -11,13 +11,14 @@ from lakebed.tasks.keys.judge import judge_of
 from lakebed.tasks.keys.kernel.columns import Bool
 from lakebed.tasks.keys.kernel.features import ColumnFacts
 from lakebed.tasks.keys.lake import READ, lake_of_graph
+from lakebed.tasks.keys.previous import KEPT, identities, load_known, save_lists
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
 from lakebed.tasks.topics.config import TopicsConfig
 from lakebed.tasks.topics.contract import CONTRACTS
 from lakebed.tasks.topics.kernel.copies import copies_of, of_tables
-from lakebed.tasks.topics.kernel.graph import table_graph
+from lakebed.tasks.topics.kernel.graph import blind_lists, table_graph
 from lakebed.tasks.topics.kernel.names import N_TEXTS, names_of, words_of_tables
 from lakebed.tasks.topics.kernel.tree import Tree, tree_of
 
@@ -36,12 +37,18 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, config: TopicsConfig, k
     with metrics.step("graph"), shown().step(f"Joining {len(lake.tables):,} tables by likely keys"):
         copy_of = copies_of(lake)
         distinct = np.unique(copy_of, return_index=True)[1]
+        is_kept = np.isin(lake.table_of, distinct)
         facts = ColumnFacts.of(of_tables(lake, distinct))
-        graph = table_graph(facts, judge, config.min_chance)
+        every = identities(lake, values.sort_by("node_id"))
+        own = [every[column] for column in np.flatnonzero(is_kept).tolist()]
+        known = load_known(stage, facts.lake, own)
+        metrics.changes = known.changes(facts.lake)
+        lists = blind_lists(facts, known.of("any"))
+        graph = table_graph(facts, judge, config.min_chance, lists)
     with metrics.step("tree"), shown().step("Linking them to topics"):
         tree = tree_of(graph, copy_of)
     with metrics.step("names"), shown().step("Naming the topics"):
-        words = words_of_tables(facts, texts_of(values, np.isin(lake.table_of, distinct)))
+        words = words_of_tables(facts, texts_of(values, is_kept))
         names = told_names(tree, lake.tables, names_of(tree, words.of_copies(copy_of)))
     n_topics = int(tree.topic.max(initial=-1)) + 1
     summary: dict[str, object] = {
@@ -51,7 +58,8 @@ def build_artifact(stage: Stage, lakegraph: ArtifactRef, config: TopicsConfig, k
     }  # fmt: skip
     first = int(pc.min(nodes.filter(pc.equal(nodes["kind"], "table"))["node_id"]).as_py() or 0)
     published = {"topics": _topic_table(tree, lake.tables, names, first), "topic_nodes": _node_table(tree, names)}
-    return stage.publish(published, summary, metrics)
+    save_lists(stage, facts.lake, own, {"any": lists})
+    return stage.publish(published, summary, metrics, side_files=KEPT)
 
 
 def texts_of(values: pa.Table, is_kept: Bool) -> list[list[str] | None]:

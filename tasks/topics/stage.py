@@ -35,7 +35,7 @@ def _warm() -> None:
 
 TOPICS = StageDef(
     name="topics",
-    version=2,
+    version=3,
     contracts=CONTRACTS,
     requires=("lakegraph",),
     key_parts=_key_parts,

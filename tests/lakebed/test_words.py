@@ -14,6 +14,8 @@ def test_human_bytes(n_bytes, text):
 def test_changes_are_told_in_one_line():
     changes = {"tables_reused": 2292, "tables_changed": 1, "tables_dropped": 0}
     assert changes_text(changes) == "tables: 2,292 reused, 1 changed"
+    both = changes_text({"tables_reused": 5, "comparisons_reused": 4, "comparisons_made": 2})
+    assert both == "tables: 5 reused; comparisons: 4 reused, 2 made"
     assert changes_text({}) == changes_text({"tables_reused": 0}) == ""
 
 

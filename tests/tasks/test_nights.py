@@ -1,4 +1,4 @@
-"""Relations and lake graph of an edited lake: as a full run makes them, and nothing is read of what is as it was."""
+"""Relations, lake graph, keys and topics of an edited lake: as a full run makes them, and only what changed is read."""
 
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.stage import CONTAINMENT
 from lakebed.tasks.inventory.config import InventoryConfig
 from lakebed.tasks.inventory.stage import INVENTORY
+from lakebed.tasks.keys.stage import KEYS
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.stage import LAKEGRAPH
 from lakebed.tasks.relations.config import RelationsConfig
@@ -20,6 +21,7 @@ from lakebed.tasks.relations.stage import RELATIONS
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
 from lakebed.tasks.runtime.workspace import Workspace
+from lakebed.tasks.topics.stage import TOPICS
 from tests.tasks.containment.conftest import BASE
 from tests.tasks.edits import EditedLake
 
@@ -27,14 +29,15 @@ HELD = ContainmentConfig(hash_key="1d" * 32, rows_per_bucket=1 << 10)
 
 
 def run_night(root, artifacts, graph=None, relations=None):
-    """The store, and the artifacts of relations and lake graph."""
+    """The store, and the artifacts of relations, lake graph, keys and topics."""
     workspace = Workspace(lake=LakeConfig(root=str(root)), artifacts=str(artifacts))
     inventory = run_stage(INVENTORY, Inputs.of(workspace, InventoryConfig()))
     containment = run_stage(CONTAINMENT, Inputs.of(workspace, inventory, HELD))
     inputs = Inputs.of(workspace, inventory, containment, HELD, relations or RelationsConfig())
     related = run_stage(RELATIONS, inputs)
     made = run_stage(LAKEGRAPH, Inputs.of(workspace, inventory, graph or LakeGraphConfig()))
-    return ArtifactStore(str(artifacts)), (related, made)
+    after = [run_stage(stage, Inputs.of(workspace, made)) for stage in (KEYS, TOPICS)]
+    return ArtifactStore(str(artifacts)), (related, made, *after)
 
 
 def check_night(folder, lake, name, **configs):
@@ -79,21 +82,23 @@ def test_many_nights_make_what_full_runs_make(tmp_path, spark, seed):
 
 def test_only_a_changed_table_is_read_and_a_night_without_change_reads_nothing(tmp_path, spark):
     lake = EditedLake(tmp_path / "lake", BASE, 5)
-    store, (_, first) = run_night(lake.root, tmp_path / "artifacts")
+    store, (_, first, *_) = run_night(lake.root, tmp_path / "artifacts")
     whole = store.metrics(first)["bytes_read"]
     assert run_night(lake.root, tmp_path / "artifacts")[1][1] == first
     lake.edit()
-    store, (_, made) = check_night(tmp_path, lake, "full")
+    store, (related, made, *_) = check_night(tmp_path, lake, "full")
     changes = store.metrics(made)["changes"]
     assert 0 < changes["tables_reused"] and changes["tables_read"] <= 1
     assert store.metrics(made)["bytes_read"] < whole / 3
+    asked = store.metrics(related)["changes"]
+    assert asked["comparisons_reused"] > asked["comparisons_made"]
 
 
-@pytest.mark.parametrize("stage", ["relations", "lakegraph"])
+@pytest.mark.parametrize("stage", ["relations", "lakegraph", "keys", "topics"])
 def test_what_was_kept_and_is_damaged_is_named(tmp_path, spark, stage):
     lake = EditedLake(tmp_path / "lake", BASE, 6)
     run_night(lake.root, tmp_path / "artifacts")
-    (kept,) = Path(tmp_path / "artifacts" / stage).glob("*/previous/*.parquet")
+    kept = sorted(Path(tmp_path / "artifacts" / stage).glob("*/previous/*.parquet"))[-1]
     data = bytearray(kept.read_bytes())
     data[len(data) // 2] ^= 0xFF
     kept.write_bytes(data)
@@ -109,5 +114,5 @@ def test_a_column_that_came_without_a_file_is_read(tmp_path, spark):
     run_night(lake.root, tmp_path / "artifacts")
     log = DeltaLog(lake.root / "delta_whole")
     log.alter.add_columns(Field("came", PrimitiveType("string")))
-    store, (related, made) = check_night(tmp_path, lake, "full")
+    store, (related, made, *_) = check_night(tmp_path, lake, "full")
     assert store.metrics(related)["changes"]["tables_read"] == store.metrics(made)["changes"]["tables_read"] == 1

@@ -15,6 +15,8 @@ from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int32, Int64, Lake
 PROBES = (1 << 16, 4096, 1024, 256, 64)
 BUDGET = 2_000_000_000
 MAX_PAIRS = 500_000
+# partners of a column that are kept beyond those that it may have
+SPARE = 16
 
 
 @dataclass(frozen=True)
@@ -33,26 +35,117 @@ class Pairs:
         return Pairs(self.a[places], self.b[places], self.overlap[places])
 
 
+@dataclass(frozen=True)
+class PairLists:
+    """Of each column its partners, those of the greatest share first, and of equals the first.
+
+    Shapes: a, b (p,) int64, ascending by (a, -share, b); share (p,); is_cut (C,): which columns have further partners,
+    all of which would come behind.
+
+    Attributes:
+        n_probed: so many values of each column were looked up.
+    """
+
+    a: Int64
+    b: Int64
+    share: Float64
+    is_cut: Bool
+    n_probed: int
+
+    def first(self, most: int) -> tuple[Int64, Int64, Float64]:
+        """Of each column at most so many: a, b and share, ascending by (a, b)."""
+        kept = _place_in_list(self.a) < most
+        a, b, share = self.a[kept], self.b[kept], self.share[kept]
+        order = np.lexsort((b, a))
+        return a[order], b[order], share[order]
+
+
+@dataclass(frozen=True)
+class KnownLists:
+    """Lists of an earlier lake, in the numbers of this one, without columns that are not as they were.
+
+    Attributes:
+        is_old: (C,) which columns are as they were.
+    """
+
+    lists: PairLists
+    is_old: Bool
+
+
 def find_pairs(lake: Lake, group_of: Int64, least: float, is_target: Bool) -> Pairs:
+    """The pairs of `find_lists` that the budget of pairs allows."""
+    return best_pairs(lake, find_lists(lake, group_of, least, is_target))
+
+
+def best_pairs(lake: Lake, lists: PairLists) -> Pairs:
+    """Of each column as many partners as the budget of pairs allows."""
+    a, b, share = lists.first(_most(lake))
+    return Pairs(a, b, share * lake.n_distinct[a])
+
+
+def find_lists(
+    lake: Lake, group_of: Int64, least: float, is_target: Bool, known: KnownLists | None = None
+) -> PairLists:
     """The pairs inside a group whose tables differ, whose target may be one and whose share is at least `least`.
 
-    Where a column has more partners than the budget of pairs allows, those of the greatest share stay, and of equals
-    the first.
+    A few more of each column than the budget of pairs allows, so that a next lake may lack some.
 
     Args:
         lake: the columns.
         group_of: (C,) the group of each column, as the folder of its table.
         least: share of a's distinct values that b has.
         is_target: (C,) which columns may be referred to.
+        known: what is known; the result is that of a call that knows nothing.
 
-    Complexity: at most about `BUDGET` steps, beyond 64 values a column.
+    Complexity: at most about `BUDGET` steps, beyond 64 values a column; of a known column those for new targets alone.
     """
-    start, end, columns = _spans(lake, group_of, is_target)
-    n_probed = _n_probed(lake, end - start)
-    most = max(64, MAX_PAIRS // max(lake.n, 1))
-    a, b, share = _count(lake.indptr, lake.values, lake.last, lake.table_of, n_probed, start, end, columns, least, most)
-    order = np.lexsort((b, a))
-    return Pairs(a[order], b[order], share[order] * lake.n_distinct[a[order]])
+    spans = _spans(lake, group_of, is_target)
+    n_probed, most = _n_probed(lake, spans[1] - spans[0]), _most(lake)
+    columns = (lake.indptr, lake.values, lake.last, lake.table_of)
+    settings = (n_probed, least, most + SPARE)
+    if known is None or known.lists.n_probed != n_probed:
+        a, b, share, is_cut = _count(*columns, np.arange(lake.n), *spans, *settings)
+        return _listed(a, b, share, is_cut, n_probed)
+    held = known.lists
+    # one that has lost more than the spare ones may have had others
+    is_known = known.is_old & ~(held.is_cut & (np.bincount(held.a, minlength=lake.n) < most))
+    anew = _count(*columns, np.flatnonzero(~is_known), *spans, *settings)
+    spans = _spans(lake, group_of, is_target & ~known.is_old)
+    more = _count(*columns, np.flatnonzero(is_known), *spans, *settings)
+    kept = is_known[held.a]
+    own = (held.a[kept], held.b[kept], held.share[kept])
+    a, b, share = (np.concatenate(parts) for parts in zip(anew[:3], more[:3], own, strict=True))
+    order = np.lexsort((b, -share, a))
+    is_own = order >= len(a) - len(own[0])
+    a, b, share = a[order], b[order], share[order]
+    # behind the last known one of a cut list there may be some that nobody has counted
+    last = np.full(lake.n, len(a))
+    is_cut = held.is_cut & is_known
+    last[is_cut] = -1
+    np.maximum.at(last, a[is_own], np.flatnonzero(is_own))
+    last[~is_cut] = len(a)
+    is_sure = np.arange(len(a)) <= last[a]
+    a, b, share = a[is_sure], b[is_sure], share[is_sure]
+    is_over = _place_in_list(a) >= most + SPARE
+    is_cut |= anew[3] | more[3]
+    is_cut[a[is_over]] = True
+    return PairLists(a[~is_over], b[~is_over], share[~is_over], is_cut, n_probed)
+
+
+def _most(lake: Lake) -> int:
+    """Partners that a column may have."""
+    return max(64, MAX_PAIRS // max(lake.n, 1))
+
+
+def _listed(a: Int64, b: Int64, share: Float64, is_cut: Bool, n_probed: int) -> PairLists:
+    order = np.lexsort((b, -share, a))
+    return PairLists(a[order], b[order], share[order], is_cut, n_probed)
+
+
+def _place_in_list(a: Int64) -> Int64:
+    """The place of each pair among those of its column; columns ascend."""
+    starts = np.flatnonzero(np.diff(a, prepend=-1))
+    return np.arange(len(a)) - np.repeat(starts, np.diff(starts, append=len(a)))
 
 
 def _spans(lake: Lake, group_of: Int64, is_target: Bool) -> tuple[Int32, Int32, Int32]:
@@ -111,19 +204,22 @@ def _count(
     values: Int32,
     last: Int64,
     table_of: Int64,
-    n_probed: int,
+    asked: Int64,
     start: Int32,
     end: Int32,
     columns: Int32,
+    n_probed: int,
     least: float,
     most: int,
-) -> tuple[Int64, Int64, Float64]:
+) -> tuple[Int64, Int64, Float64, Bool]:
+    """The partners of the asked columns, and which columns have more than `most`."""
     n = len(indptr) - 1
+    is_cut = np.zeros(n, np.bool_)
     counts = np.zeros(n, np.int64)
     touched = np.empty(n, np.int64)
     # numba learns the lists' types from what they would hold
     left, right, shares = [0 for _ in range(0)], [0 for _ in range(0)], [0.0 for _ in range(0)]
-    for a in range(n):
+    for a in asked:
         first, stop = indptr[a], min(indptr[a + 1], indptr[a] + n_probed)
         n_touched = 0
         for at in range(first, stop):
@@ -149,13 +245,16 @@ def _count(
                 n_found += 1
         found, share = found[:n_found], share[:n_found]
         if n_found > most:
-            order = np.argsort(found * 1e-12 - share)[:most]
+            is_cut[a] = True
+            order = np.argsort(found)
+            found, share = found[order], share[order]
+            order = np.argsort(-share, kind="mergesort")[:most]
             found, share = found[order], share[order]
         for place in range(len(found)):
             left.append(a)
             right.append(int(found[place]))
             shares.append(share[place])
-    return np.array(left), np.array(right), np.array(shares)
+    return np.array(left), np.array(right), np.array(shares), is_cut
 
 
 def rarity(lake: Lake) -> Float64:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from lakebed.tasks.keys.kernel.candidates import Pairs, find_pairs
+from lakebed.tasks.keys.kernel.candidates import KnownLists, PairLists, Pairs, best_pairs, find_lists
 from lakebed.tasks.keys.kernel.choice import best_targets
 from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int64
 from lakebed.tasks.keys.kernel.features import ColumnFacts, PairFacts, containers_of, pair_facts
@@ -51,21 +51,33 @@ class Found:
         return Found(**{name: array[order] for name, array in both.items()}, n_pairs=self.n_pairs + others.n_pairs)
 
 
-def within_folders(facts: ColumnFacts, judge: Judge, least: float) -> Found:
-    """The keys between tables of one folder, from a chance of `least` on."""
-    return _found(facts, folder_pairs(facts), judge, least, is_across=False)
+def within_folders(facts: ColumnFacts, judge: Judge, least: float, lists: PairLists | None = None) -> Found:
+    """The keys between tables of one folder, from a chance of `least` on; `lists` are those of `folder_lists`."""
+    pairs = best_pairs(facts.lake, lists or folder_lists(facts))
+    return _found(facts, pairs, judge, least, is_across=False)
 
 
 def folder_pairs(facts: ColumnFacts) -> Pairs:
-    """The pairs that are judged: half of the values in a nearly unique column of another table of the folder."""
+    """The pairs that are judged."""
+    return best_pairs(facts.lake, folder_lists(facts))
+
+
+def folder_lists(facts: ColumnFacts, known: KnownLists | None = None) -> PairLists:
+    """Pairs inside a folder: half of the values in a nearly unique column of another table."""
     lake = facts.lake
-    return find_pairs(lake, lake.folder_of, LEAST_SHARE, facts.is_nearly_unique)
+    return find_lists(lake, lake.folder_of, LEAST_SHARE, facts.is_nearly_unique, known)
 
 
-def across_folders(facts: ColumnFacts, judge: Judge, least: float) -> Found:
-    """The keys between tables of two folders, where inclusion and names speak for them."""
+def across_lists(facts: ColumnFacts, known: KnownLists | None = None) -> PairLists:
+    """Pairs in any folders: nearly all values in a unique column of another table."""
+    lake = facts.lake
+    return find_lists(lake, np.zeros(lake.n, np.int64), LEAST_SHARE_ACROSS, facts.is_unique, known)
+
+
+def across_folders(facts: ColumnFacts, judge: Judge, least: float, lists: PairLists | None = None) -> Found:
+    """The keys between tables of two folders, where inclusion, as `across_lists` has it, and names speak for them."""
     lake, folder = facts.lake, facts.lake.folder_of
-    pairs = find_pairs(lake, np.zeros(lake.n, np.int64), LEAST_SHARE_ACROSS, facts.is_unique)
+    pairs = best_pairs(lake, lists or across_lists(facts))
     pairs = pairs.take(folder[pairs.a] != folder[pairs.b])
     is_like = name_features(lake, facts.names, pairs)[:, _LIKE] >= LEAST_LIKENESS_ACROSS
     return _found(facts, pairs.take(is_like), judge, least, is_across=True)

@@ -29,12 +29,31 @@ class UnionAsked:
 
 @dataclass(frozen=True)
 class UnionCounts:
-    """What comparing a child with its parents gave, summed over the hashes seen.
+    """What comparing a child with its parents gave, over all hashes.
 
     Attributes:
         signatures: which parents hold its rows.
         n_child_rows: with repeats.
         n_parent_distinct: (m,) distinct rows of each parent.
+        hashes: digests of the child's distinct rows, and of the parents' rows equal to them, 32 bytes each.
+    """
+
+    signatures: Signatures
+    n_child_rows: int
+    n_parent_distinct: Int64
+    hashes: tuple[bytes, bytes]
+
+    @property
+    def n_child_distinct(self) -> int:
+        """Distinct rows of the child."""
+        return int(self.signatures.counts.sum())
+
+
+@dataclass(frozen=True)
+class UnionSums:
+    """The same over the hashes seen, as what adds up over the buckets of the hash range.
+
+    Attributes:
         sums: (2, 2) uint64: sums over the child's distinct rows, and over the parents' rows equal to them.
     """
 
@@ -43,20 +62,15 @@ class UnionCounts:
     n_parent_distinct: Int64
     sums: UInt64
 
-    def digests(self, key: bytes) -> tuple[str, str]:
-        """What may be shown of the sums, in hex."""
-        child, matched = (sum_digest(one, key).hex() for one in self.sums)
-        return child, matched
-
-    @property
-    def n_child_distinct(self) -> int:
-        """Distinct rows of the child."""
-        return int(self.signatures.counts.sum())
+    def digested(self, key: bytes) -> UnionCounts:
+        """The counts, with digests of the sums, which nobody may see."""
+        child, matched = (sum_digest(one, key) for one in self.sums)
+        return UnionCounts(self.signatures, self.n_child_rows, self.n_parent_distinct, (child, matched))
 
     @staticmethod
-    def merged(parts: Sequence["UnionCounts"]) -> "UnionCounts":
-        """Adds up the counts of several buckets."""
-        return UnionCounts(
+    def merged(parts: Sequence["UnionSums"]) -> "UnionSums":
+        """Adds up what several buckets gave."""
+        return UnionSums(
             Signatures.merged([part.signatures for part in parts]),
             sum(part.n_child_rows for part in parts),
             np.sum([part.n_parent_distinct for part in parts], axis=0, dtype=np.int64),
@@ -64,7 +78,7 @@ class UnionCounts:
         )
 
 
-def compare_union(rows: "ItemRows", union: UnionAsked, key: bytes, *, is_bag: bool) -> UnionCounts:
+def compare_union(rows: "ItemRows", union: UnionAsked, key: bytes, *, is_bag: bool) -> UnionSums:
     """Compares a child with its parents on the rows given. Cost: O(child) a parent, and a sort of each item once.
 
     The sums are taken under a key drawn from that of the row hashes.
@@ -78,7 +92,7 @@ def compare_union(rows: "ItemRows", union: UnionAsked, key: bytes, *, is_bag: bo
         matched.append(hashes[at[is_open & (at >= 0)]])
         is_open &= at < 0
     sums = np.stack([multiset_sum(child[0], key), multiset_sum(np.concatenate(matched), key)])
-    return UnionCounts(
+    return UnionSums(
         signatures=row_signatures(child, parents, is_bag=is_bag),
         n_child_rows=int(child[1].sum()),
         n_parent_distinct=np.array([len(hashes) for hashes, _ in parents], np.int64),

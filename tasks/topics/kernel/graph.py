@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from lakebed.tasks.keys.kernel.candidates import Pairs, find_pairs
+from lakebed.tasks.keys.kernel.candidates import KnownLists, PairLists, Pairs, best_pairs, find_lists
 from lakebed.tasks.keys.kernel.columns import Float64, Int64
 from lakebed.tasks.keys.kernel.features import ColumnFacts, PairFacts, containers_of, pair_facts
 from lakebed.tasks.keys.kernel.likeness import name_likeness
@@ -40,7 +40,7 @@ class TableGraph:
         return found
 
 
-def table_graph(facts: ColumnFacts, judge: Judge, least: float) -> TableGraph:
+def table_graph(facts: ColumnFacts, judge: Judge, least: float, lists: PairLists | None = None) -> TableGraph:
     """The graph of a lake's tables; no folder is looked at.
 
     Each column chooses the target of the greatest chance times (.2 + cosine of the tables), and brings its chance as
@@ -50,16 +50,23 @@ def table_graph(facts: ColumnFacts, judge: Judge, least: float) -> TableGraph:
         facts: of the columns.
         judge: who says how likely a pair is a key.
         least: chance from which a pair counts.
+        lists: those of `blind_lists`.
     """
-    pairs = blind_pairs(facts)
+    pairs = blind_pairs(facts, lists)
     return graph_of(facts, pairs, blind_chances(facts, pairs, judge), least)
 
 
-def blind_pairs(facts: ColumnFacts) -> Pairs:
-    """Pairs of columns, whatever their folders: half of the values in a nearly unique column, and names a bit alike."""
+def blind_lists(facts: ColumnFacts, known: KnownLists | None = None) -> PairLists:
+    """Pairs of columns, whatever their folders: half of the values in a nearly unique column."""
     lake = facts.lake
     is_target = (lake.n_distinct > 0) & (lake.n_distinct >= LEAST_UNIQUE * lake.n_filled)
-    pairs = find_pairs(lake, np.zeros(lake.n, np.int64), LEAST_SHARE, is_target)
+    return find_lists(lake, np.zeros(lake.n, np.int64), LEAST_SHARE, is_target, known)
+
+
+def blind_pairs(facts: ColumnFacts, lists: PairLists | None = None) -> Pairs:
+    """Those of `blind_lists` whose names are a bit alike."""
+    lake = facts.lake
+    pairs = best_pairs(lake, lists or blind_lists(facts))
     return pairs.take(name_likeness(lake, facts.names, pairs) >= LEAST_LIKENESS)
 
 
