@@ -60,7 +60,7 @@ def identities(lake: Lake, values: pa.Table) -> list[bytes]:
     for column, table in enumerate(lake.table_of.tolist()):
         digest = hashlib.blake2b(counts[column].tobytes(), digest_size=16)
         digest.update(repr((lake.tables[table], lake.names[column], is_cut[column])).encode())
-        digest.update(hashes[bounds[column] : bounds[column + 1]])
+        digest.update(hashes[bounds[column] : bounds[column + 1]].tobytes())
         found.append(digest.digest())
     return found
 

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from lakebed.connectors.lake.batches import Split
 from lakebed.connectors.lake.model import FileEntry
 from lakebed.connectors.lake.parquet import read_footer
+from lakebed.connectors.python_process import module_environment
 from lakebed.data_samples.rdatasets_lake import export_lake
 from lakebed.tasks.containment.kernel.fingerprint import HashSettings
 from lakebed.tasks.containment.scan import ScanPlan, TableScan, projection_of, scan_splits
@@ -183,7 +184,10 @@ def run_lakebed(lake: Path, artifacts: Path, to: str) -> Record:
     command = ["run", "--lake", str(lake), "--artifacts", str(artifacts), "--to", to, "--json"]
     script = Path(sys.executable).with_name("lakebed")
     before = _children_s()
-    done = subprocess.run([script, *command], stdout=subprocess.PIPE, check=True, text=True, cwd=_REPOSITORY)
+    # the code of this checkout, whatever is installed
+    done = subprocess.run(
+        [script, *command], stdout=subprocess.PIPE, check=True, text=True, cwd=_REPOSITORY, env=module_environment()
+    )
     report: Record = json.loads(done.stdout)
     return {**report, "cpu_s": round(_children_s() - before, 2)}
 

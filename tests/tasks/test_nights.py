@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable as DeltaLog
 from deltalake import Field
@@ -26,6 +28,24 @@ from tests.tasks.containment.conftest import BASE
 from tests.tasks.edits import EditedLake
 
 HELD = ContainmentConfig(hash_key="1d" * 32, rows_per_bucket=1 << 10)
+
+
+def write_related(root, n_rows=(120, 120)):
+    """Tables that are compared: one that two others hold together, one under other names, one of two files."""
+    rows = pa.table({"code": [f"code {row * 7}" for row in range(240)], "size": [row * row for row in range(240)]})
+    tables = {
+        "years/first.parquet": rows.slice(0, n_rows[0]),
+        "years/second.parquet": rows.slice(120, n_rows[1]),
+        "years/both.parquet": rows.slice(60, 110),
+        "years/renamed.parquet": rows.slice(5, 80).rename_columns(["key", "square"]),
+        "months/part-00000.parquet": rows.slice(10, 70),
+        "months/part-00001.parquet": rows.slice(100, 60),
+    }
+    for name, table in tables.items():
+        path = root / name
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists() or pq.read_table(path).num_rows != table.num_rows:
+            pq.write_table(table, path)
 
 
 def run_night(root, artifacts, graph=None, relations=None):
@@ -62,8 +82,11 @@ def hold(folder, seed, n_nights):
     )
     chosen = configs[seed % 3]
     lake = EditedLake(folder / "lake", BASE, seed)
+    write_related(lake.root)
     run_night(lake.root, folder / "artifacts", **chosen)
     for number in range(n_nights):
+        # on some nights a table that is compared has a row fewer, or has it again
+        write_related(lake.root, (120 - (number + seed) % 2, 120 - number // 2 % 2))
         for _ in range(1 + number % 3):
             lake.edit()
         check_night(folder, lake, f"full {number}", **chosen)
@@ -82,6 +105,7 @@ def test_many_nights_make_what_full_runs_make(tmp_path, spark, seed):
 
 def test_only_a_changed_table_is_read_and_a_night_without_change_reads_nothing(tmp_path, spark):
     lake = EditedLake(tmp_path / "lake", BASE, 5)
+    write_related(lake.root)
     store, (_, first, *_) = run_night(lake.root, tmp_path / "artifacts")
     whole = store.metrics(first)["bytes_read"]
     assert run_night(lake.root, tmp_path / "artifacts")[1][1] == first
@@ -91,7 +115,7 @@ def test_only_a_changed_table_is_read_and_a_night_without_change_reads_nothing(t
     assert 0 < changes["tables_reused"] and changes["tables_read"] <= 1
     assert store.metrics(made)["bytes_read"] < whole / 3
     asked = store.metrics(related)["changes"]
-    assert asked["comparisons_reused"] > asked["comparisons_made"]
+    assert asked["comparisons_reused"] >= 3 > asked["comparisons_made"]
 
 
 @pytest.mark.parametrize("stage", ["relations", "lakegraph", "keys", "topics"])

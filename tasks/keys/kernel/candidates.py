@@ -5,10 +5,13 @@ column so many are looked up in the others that the whole count stays below a bu
 size, 64 at least in lakes where everything is shared.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
 from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int32, Int64, Lake
 
@@ -52,12 +55,15 @@ class PairLists:
     is_cut: Bool
     n_probed: int
 
+    def take(self, kept: Bool) -> "PairLists":
+        """Some of the pairs."""
+        return PairLists(self.a[kept], self.b[kept], self.share[kept], self.is_cut, self.n_probed)
+
     def first(self, most: int) -> tuple[Int64, Int64, Float64]:
         """Of each column at most so many: a, b and share, ascending by (a, b)."""
-        kept = _place_in_list(self.a) < most
-        a, b, share = self.a[kept], self.b[kept], self.share[kept]
-        order = np.lexsort((b, a))
-        return a[order], b[order], share[order]
+        some = self.take(_place_in_list(self.a) < most)
+        order = np.lexsort((some.b, some.a))
+        return some.a[order], some.b[order], some.share[order]
 
 
 @dataclass(frozen=True)
@@ -109,27 +115,27 @@ def find_lists(
     held = known.lists
     # one that has lost more than the spare ones may have had others
     is_known = known.is_old & ~(held.is_cut & (np.bincount(held.a, minlength=lake.n) < most))
-    anew = _count(*columns, np.flatnonzero(~is_known), *spans, *settings)
+    *anew, is_cut = _count(*columns, np.flatnonzero(~is_known), *spans, *settings)
     spans = _spans(lake, group_of, is_target & ~known.is_old)
-    more = _count(*columns, np.flatnonzero(is_known), *spans, *settings)
-    kept = is_known[held.a]
-    own = (held.a[kept], held.b[kept], held.share[kept])
-    a, b, share = (np.concatenate(parts) for parts in zip(anew[:3], more[:3], own, strict=True))
+    *more, has_more = _count(*columns, np.flatnonzero(is_known), *spans, *settings)
+    counted = [np.concatenate(parts) for parts in zip(anew, more, strict=True)]
+    return _joined(held.take(is_known[held.a]), held.is_cut & is_known, counted, is_cut | has_more, most + SPARE)
+
+
+def _joined(held: PairLists, is_cut: Bool, counted: Sequence[NDArray[Any]], is_more: Bool, most: int) -> PairLists:
+    """Known lists, of which some are cut, with pairs that were counted now (a, b, share), of which there are more."""
+    a, b, share = (np.concatenate(both) for both in zip(counted, (held.a, held.b, held.share), strict=True))
     order = np.lexsort((b, -share, a))
-    is_own = order >= len(a) - len(own[0])
+    is_known = order >= len(counted[0])
     a, b, share = a[order], b[order], share[order]
     # behind the last known one of a cut list there may be some that nobody has counted
-    last = np.full(lake.n, len(a))
-    is_cut = held.is_cut & is_known
-    last[is_cut] = -1
-    np.maximum.at(last, a[is_own], np.flatnonzero(is_own))
-    last[~is_cut] = len(a)
-    is_sure = np.arange(len(a)) <= last[a]
-    a, b, share = a[is_sure], b[is_sure], share[is_sure]
-    is_over = _place_in_list(a) >= most + SPARE
-    is_cut |= anew[3] | more[3]
-    is_cut[a[is_over]] = True
-    return PairLists(a[~is_over], b[~is_over], share[~is_over], is_cut, n_probed)
+    last = np.where(is_cut, -1, len(a))
+    np.maximum.at(last, a[is_known], np.flatnonzero(is_known))
+    is_kept = np.arange(len(a)) <= last[a]
+    joined = PairLists(a[is_kept], b[is_kept], share[is_kept], is_cut | is_more, held.n_probed)
+    is_over = _place_in_list(joined.a) >= most
+    joined.is_cut[joined.a[is_over]] = True
+    return joined.take(~is_over)
 
 
 def _most(lake: Lake) -> int:
@@ -152,7 +158,11 @@ def _spans(lake: Lake, group_of: Int64, is_target: Bool) -> tuple[Int32, Int32, 
     """For each (column, value) where the targets of its group that have the value stand: start, end, columns."""
     order = np.argsort(group_of, kind="stable")
     bounds = np.flatnonzero(np.diff(group_of[order], prepend=-1, append=np.iinfo(np.int64).max))
-    return _scattered(lake.indptr, lake.values, order, bounds, is_target, len(lake.hashes))
+    places, indptr, numbers = lake.shared
+    first, last, columns = _scattered(indptr, numbers, order, bounds, is_target, int(numbers.max(initial=-1)) + 1)
+    start, end = np.zeros((2, len(lake.values)), np.int32)
+    start[places], end[places] = first, last
+    return start, end, columns
 
 
 @nb.njit(cache=True, nogil=True)

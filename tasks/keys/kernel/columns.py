@@ -67,6 +67,18 @@ class Lake:
         return (self.n_distinct > 1) & (self.n_distinct >= need)
 
     @cached_property
+    def shared(self) -> tuple[Int64, Int64, Int32]:
+        """The values that stand in two columns or more, most of all values being alone.
+
+        Returns: (s,) where they stand in `values`; (C + 1,) where those of each column begin; (s,) their numbers among
+        themselves.
+        """
+        is_shared = np.bincount(self.values, minlength=len(self.hashes)) > 1
+        places = np.flatnonzero(is_shared[self.values])
+        number = np.cumsum(is_shared, dtype=np.int32) - np.int32(1)
+        return places, np.searchsorted(places, self.indptr), number[self.values[places]]
+
+    @cached_property
     def folder_of(self) -> Int64:
         """A number of each column's folder, (C,); folders ascend by name."""
         folders = [name.rpartition("/")[0] for name in self.tables]
