@@ -1,9 +1,9 @@
 """A Parquet file, opened with limits on what a damaged footer can ask for, and its rows in batches."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,12 +12,18 @@ from lakebed.connectors.errors import LakeError, SourceError
 from lakebed.connectors.lake.leaves import n_parquet_columns
 from lakebed.connectors.object_client import is_busy, store_error
 
+Row = TypeVar("Row")
 MAX_BATCH_ROWS = 1 << 16
 MAX_BATCH_CELLS = 1 << 21
+# of the cells of rows that come one by one
+MAX_BATCH_BYTES = 1 << 25
 
 # a damaged footer must not make the reader reserve the memory it asks for
 THRIFT_STRING_BYTES = 1 << 28
 THRIFT_CONTAINER_SIZE = 1 << 24
+
+_WHOLE = "a file that is whole and does not change while it is read"
+_RESTORE = "restore the file, or leave it out with `exclude` in the lake section of the config"
 
 
 @dataclass(frozen=True)
@@ -105,8 +111,8 @@ def open_parquet(source: pa.NativeFile, int96_unit: str | None = None) -> pq.Par
 
 
 @contextmanager
-def source_errors(path: str) -> Iterator[None]:
-    """Turns whatever a damaged file makes the readers raise into a SourceError that names the file."""
+def source_errors(path: str, expected: str = _WHOLE, hint: str = _RESTORE) -> Iterator[None]:
+    """Turns whatever a damaged file, or rows of a server, make the readers raise into a SourceError that names it."""
     try:
         yield
     except (LakeError, GeneratorExit):
@@ -118,8 +124,8 @@ def source_errors(path: str) -> Iterator[None]:
         raise SourceError(
             f"cannot read {path}",
             value=reason_of(error),
-            expected="a file that is whole and does not change while it is read",
-            hint="restore the file, or leave it out with `exclude` in the lake section of the config",
+            expected=expected,
+            hint=hint,
         ) from error
 
 
@@ -142,6 +148,30 @@ def column_ranges(schema: pa.Schema) -> list[range]:
 def batch_rows(columns: Sequence[int]) -> int:
     """Rows of a batch of so many columns."""
     return max(256, min(MAX_BATCH_ROWS, MAX_BATCH_CELLS // max(1, len(columns))))
+
+
+def cut_rows(sized: Iterable[tuple[Row, int]], n_rows: int) -> Iterator[list[Row]]:
+    """Rows in batches that end with so many rows, or with the row that fills them up to MAX_BATCH_BYTES.
+
+    Args:
+        sized: rows that come one by one, each with its bytes.
+        n_rows: of a batch at most.
+    """
+    batch, n_bytes = list[Row](), 0
+    for row, size in sized:
+        batch.append(row)
+        n_bytes += size
+        if n_bytes >= MAX_BATCH_BYTES or len(batch) == n_rows:
+            yield batch
+            batch, n_bytes = [], 0
+    if batch:
+        yield batch
+
+
+def with_sizes(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Sequence[Any], int]]:
+    """Rows, each with the characters and bytes of its cells; those of other cells are few."""
+    for row in rows:
+        yield row, sum([len(cell) for cell in row if isinstance(cell, str | bytes)])
 
 
 def read_batches(

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceError, Transient
-from lakebed.connectors.lake.batches import batch_rows
+from lakebed.connectors.lake.batches import batch_rows, cut_rows, source_errors, with_sizes
 from lakebed.connectors.lake.databases import VIEW, DatabaseConfig, login_of, state_token
 from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
@@ -44,7 +44,7 @@ class CursorConnection(ABC):
     _connection: Any
 
     def rows(self, sql: str, n_rows: int) -> Generator[Sequence[Cells], None, None]:
-        """The rows that a query answers, in batches.
+        """The rows that a query answers, in batches of `n_rows`, of fewer where they are wide (`cut_rows`).
 
         Raises:
             SourceError: what the server said, also in the middle.
@@ -53,8 +53,9 @@ class CursorConnection(ABC):
             cursor = self._connection.cursor()
             try:
                 cursor.execute(sql)
-                while cursor.description and (rows := cursor.fetchmany(n_rows)):
-                    yield rows
+                if cursor.description:
+                    # one by one: nobody knows how large the next one is
+                    yield from cut_rows(with_sizes(iter(cursor.fetchone, None)), n_rows)
             finally:
                 self._end(cursor)
 
@@ -115,6 +116,7 @@ class DirectRead:
     columns: tuple[DirectColumn, ...]
     relation: str
     connection: Connection = field(repr=False)
+    fetch_rows: int
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -129,8 +131,10 @@ class DirectRead:
         """
         cells = ", ".join(column.cell for column in self.columns)
         sql = f"SELECT {cells} FROM {self.relation}"  # noqa: S608 - quoted
+        n_rows = min(self.fetch_rows, batch_rows(range(len(self.columns))))
+        told = source_errors(self.name, "values that a column can hold", "leave the table out with `exclude`")
         # the rest of an answer must be gone before the connection is asked for more
-        with closing(self.connection.rows(sql, batch_rows(range(len(self.columns))))) as answer:
+        with told, closing(self.connection.rows(sql, n_rows)) as answer:
             for rows in answer:
                 pairs = zip(self.columns, zip(*rows, strict=True), strict=True)
                 yield pa.RecordBatch.from_arrays([column.array(own) for column, own in pairs], schema=self.schema)
@@ -204,7 +208,7 @@ class OpenDirect:
             raise SourceError("the database is not open", value=self.name)
         table = self.tables[name]
         schema = pa.schema([pa.field(column.name, column.type) for column in table.columns])
-        return DirectRead(name, schema, table.columns, table.shown, self.connection)
+        return DirectRead(name, schema, table.columns, table.shown, self.connection, self.config.fetch_rows)
 
     def remember(self, n_rows: Mapping[str, int], refused: Iterable[str] = ()) -> None:
         """Keeps nothing: what a table holds is its state."""

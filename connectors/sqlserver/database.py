@@ -104,7 +104,8 @@ def _columns(connection: Connection, declared: Sequence[Declared], shown: str) -
 def _concatenated(texts: Sequence[str]) -> str:
     """An expression of all texts after each other."""
     groups = [texts[start : start + _CONCATENATED] for start in range(0, len(texts), _CONCATENATED)]
-    parts = [f"CONCAT('', {', '.join(group)})" for group in groups]
+    # without an argument of that type the answer has 8,000 bytes at most, and the rest is cut off
+    parts = [f"CONCAT(CONVERT(varchar(max), ''), {', '.join(group)})" for group in groups]
     return parts[0] if len(parts) == 1 else _concatenated(parts)
 
 

@@ -8,7 +8,6 @@ themselves, have no columns, and are refused.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
-from itertools import islice
 from typing import Any, BinaryIO, cast
 
 import fastavro
@@ -16,6 +15,7 @@ import fastavro.read
 import pyarrow as pa
 
 from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.batches import cut_rows
 
 BATCH_ROWS = 16_384
 
@@ -46,26 +46,37 @@ def read_avro(source: BinaryIO) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         ValueError, EOFError: as fastavro does, of a damaged file.
     """
     with _integers_as_stored():
-        reader = fastavro.reader(source)
+        blocks = fastavro.block_reader(source)
     types = _Types()
-    record = types.of(cast("Schema", reader.writer_schema))
+    record = types.of(cast("Schema", blocks.writer_schema))
     if not pa.types.is_struct(record):
         raise SourceError("its Avro schema is no record", value=str(record), expected="records, which are rows")
     schema = pa.schema(list(record))
-    return schema, _batches(reader, schema)
+    return schema, _batches(blocks, schema)
 
 
-def _batches(reader: Iterator[Any], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(blocks: Iterator[Any], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     stored = pa.schema([pa.field(field.name, _stored(field.type)) for field in schema])
+    batches = cut_rows(_sized(blocks), BATCH_ROWS)
     while True:
         with _integers_as_stored():
-            rows = list(islice(reader, BATCH_ROWS))
-        if not rows:
+            rows = next(batches, None)
+        if rows is None:
             return
         columns = [pa.array([row[field.name] for row in rows], field.type) for field in stored]
         yield pa.RecordBatch.from_arrays(
             [column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
         )
+
+
+def _sized(blocks: Iterator[Any]) -> Iterator[tuple[dict[str, Any], int]]:
+    """The records of all blocks, each with the bytes that it took of its block."""
+    for block in blocks:
+        start = block.bytes_.tell()
+        for record in block:
+            end = block.bytes_.tell()
+            yield record, end - start
+            start = end
 
 
 @contextmanager

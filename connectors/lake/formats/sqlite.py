@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.batches import batch_rows
+from lakebed.connectors.lake.batches import MAX_BATCH_ROWS, batch_rows, cut_rows, with_sizes
 from lakebed.connectors.lake.books import Book, Unread
 from lakebed.connectors.lake.databases import VIEW
 from lakebed.connectors.lake.files import fetch_file, local_path, open_file
@@ -236,7 +236,7 @@ class SqliteBook:
         n_rows = batch_rows(range(len(columns)))
         with _told(part):
             cursor = self._connection.execute(_select([column.shown for column in declared], part))
-            while rows := cursor.fetchmany(n_rows):
+            for rows in cut_rows(with_sizes(cursor), n_rows):
                 cells = zip(*rows, strict=True)
                 arrays = [_array(column, values) for column, values in zip(columns, cells, strict=True)]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
@@ -274,7 +274,7 @@ class SqliteBook:
         """The type of a text column that is declared as one of times, if all of it is; with a zone if all have one."""
         types = [hinted, pa.timestamp("us", "UTC")] if pa.types.is_timestamp(hinted) else [hinted]
         cursor = self._connection.execute(f"{_select([column.shown], part)} WHERE {column.shown} IS NOT NULL")
-        while rows := cursor.fetchmany(1 << 16):
+        for rows in cut_rows(with_sizes(cursor), MAX_BATCH_ROWS):
             cells = pa.array([text for (text,) in rows], pa.string())
             types = [type_ for type_ in types if _are(cells, type_)]
             if not types:

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pytest
 
 from lakebed.connectors.errors import SourceError, Transient
+from lakebed.connectors.lake import batches
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.databases import VIEW, DatabaseConfig
+from lakebed.connectors.lake.direct import DirectColumn
 from lakebed.connectors.sqlserver.client import IN_TRANSACTION, SYSTEM, Address, SqlserverConnection, address_of
 from lakebed.connectors.sqlserver.columns import Declared, make_column
 from lakebed.connectors.sqlserver.database import COLUMNS, TABLES, open_sqlserver
@@ -281,6 +283,40 @@ def test_addresses(url, address):
 def test_what_an_address_may_not_say_is_refused(url):
     with pytest.raises(SourceError, match="cannot be used"):
         address_of(f"jdbc:sqlserver://{url}")
+
+
+def test_the_state_of_a_wide_table_is_of_all_its_columns(shop):
+    """CONCAT of arguments that are not of a `max` type is cut off at 8,000 bytes, which 250 columns fill."""
+    shop.columns = {"t": [(f"c{n}", "int", 10, 0) for n in range(300)]}
+    shop.rows = {"t": [["1"] * 300]}
+    assert tokens(shop).keys() == {"s/dbo.t"}
+    (sql,) = [sql for sql, _ in shop.server.asked if "HASHBYTES" in sql]
+    assert sql.count("CONVERT(char(32), HASHBYTES('MD5', ") == 300 and sql.count("CONCAT(") > 1
+    assert sql.count("CONCAT(") == sql.count("CONCAT(CONVERT(varchar(max), '')")
+
+
+def test_rows_come_in_batches_that_memory_holds(shop, monkeypatch):
+    """Never more rows than `fetch_rows`, and no more of wide ones than fill a batch."""
+    monkeypatch.setattr(batches, "MAX_BATCH_BYTES", 10_000)
+    shop.columns = {"t": [("n", "int", 10, 0), ("text", "nvarchar", 0, 0)]}
+    shop.rows = {"t": [[str(n), "x" * (4_000 if 300 <= n < 310 else n == 320)] for n in range(400)]}
+    database = open_sqlserver("s", config(shop.server.port, fetch_rows=150))
+    found = list(database.plan("s/dbo.t").batches())
+    database.close()
+    assert [len(one) for one in found] == [150, 150, 3, 3, 3, 91]
+    assert pa.Table.from_batches(found)["n"].to_pylist() == list(range(400))
+
+
+def test_what_arrow_cannot_hold_costs_its_table_alone(shop, monkeypatch, tmp_path):
+    """Of more than 2 GiB in a batch Arrow makes a column in chunks, which no batch takes."""
+    monkeypatch.setattr(DirectColumn, "array", lambda self, cells: pa.chunked_array([cells, []], pa.string()))
+    shop.columns, shop.rows = {"t": [("text", "nvarchar", 0, 0)]}, {"t": [["x"]]}
+    database, staged = open_sqlserver("s", config(shop.server.port)), StagedTables()
+    read = database.plan("s/dbo.t")
+    stage_directly([read], StagingPlace(LocalStorage(str(tmp_path)), "a"), staged, ignore_case=True)
+    database.close()
+    error = staged.errors["s/dbo.t"]
+    assert "ChunkedArray" in str(error.value) and "`exclude`" in error.hint and not staged.files
 
 
 def test_more_columns_than_a_call_has_arguments_and_aliases_of_types():

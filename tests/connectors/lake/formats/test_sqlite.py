@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake import batches
 from lakebed.connectors.lake.config import TextConfig
 from lakebed.connectors.lake.databases import VIEW
 from lakebed.connectors.lake.formats import sqlite
@@ -285,6 +286,17 @@ def test_the_ending_db_is_used_by_others_too(tmp_path):
     (tmp_path / "empty.db").touch()
     book = list_book(str(tmp_path), "empty.db", "sqlite")
     assert not book.parts and not book.unread
+
+
+def test_wide_rows_come_in_batches_that_memory_holds(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "MAX_BATCH_BYTES", 10_000)
+    rows = [(n, "x" * 4_000, b"y" * (n % 7)) for n in range(100)]
+    made(tmp_path / "t.sqlite", "CREATE TABLE t (n INT, text TEXT, bytes BLOB)", rows={"t": rows})
+    with sqlite.open_sqlite(str(tmp_path), "t.sqlite") as book:
+        _, found, _ = book.rows("t")
+        found = list(found)
+    assert [len(one) for one in found] == [3] * 33 + [1]
+    assert [tuple(row.values()) for row in pa.Table.from_batches(found).to_pylist()] == rows
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -12,7 +12,9 @@ import pytest
 from pyarrow import feather, orc
 
 from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake import batches
 from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.formats.avro import read_avro
 from lakebed.connectors.lake.formats.staging import stage_file
 from lakebed.tasks.inventory.worker import FileUnit, WorkContext, do_units
 from tests.connectors.lake.formats import SEEDS
@@ -164,6 +166,18 @@ def test_avro_of_every_codec_is_read(tmp_path, codec):
     with (tmp_path / "t.avro").open("wb") as file:
         fastavro.writer(file, record(("x", "long")), [{"x": 7}] * 1000, codec=codec)
     assert staged(tmp_path, "t.avro", "avro")["x"].to_pylist() == [7] * 1000
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate"])
+def test_avro_of_wide_rows_comes_in_batches_that_memory_holds(tmp_path, monkeypatch, codec):
+    monkeypatch.setattr(batches, "MAX_BATCH_BYTES", 10_000)
+    rows = [{"n": n, "text": "x" * (4_000 if 50 <= n < 80 else 1)} for n in range(200)]
+    with (tmp_path / "t.avro").open("wb") as file:
+        fastavro.writer(file, record(("n", "long"), ("text", "string")), rows, codec=codec)
+    with (tmp_path / "t.avro").open("rb") as file:
+        found = list(read_avro(file)[1])
+    assert max(one.nbytes for one in found) < 15_000 and 10 <= len(found) <= 13
+    assert pa.Table.from_batches(found).to_pylist() == rows
 
 
 def test_avro_nanoseconds_and_names_used_again(tmp_path):
