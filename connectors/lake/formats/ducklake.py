@@ -5,8 +5,8 @@ that delete files and the catalog name, and the rows that the catalog holds itse
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -106,16 +106,18 @@ class DucklakeBook:
             self._shown(schema, name): _Table(number, self._places_of.below(self._schemas[schema][1], *place))
             for number, schema, name, *place in tables
         }
+        self._views = [self._shown(*row) for row in self._live("view", "schema_id, view_name")]
+        self._own = _apart(_names_of(self._book), {*self._tables, *self._views})
 
     def contents(self) -> Book:
         """Its tables by name, and the files of the lake that belong to them though their names do not say so."""
-        views = [self._shown(*row) for row in self._live("view", "schema_id, view_name")]
         why = (VIEW, "a view is not read", "read the tables that it is made of")
-        others = [part for part in self._book.parts if not _OWN.fullmatch(part)]
-        unread = [one for one in self._book.unread if not _OWN.fullmatch(one.part)]
-        unread += [Unread(name, *why) for name in views]
-        unread += claimed(self._query, self._places_of).unread
-        return Book(tuple(sorted([*self._tables, *others])), tuple(unread))
+        unread = {one.part: one for one in self._book.unread}
+        told = [replace(unread[part], part=name) for name, part in self._own.items() if part in unread]
+        told += [Unread(name, *why) for name in self._views]
+        told += claimed(self._query, self._places_of).unread
+        others = [name for name, part in self._own.items() if part not in unread]
+        return Book(tuple(sorted([*self._tables, *others])), tuple(told))
 
     def rows(self, part: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch], tuple[str, ...]]:
         """Schema and rows of a table, and what is said of how it is read.
@@ -123,8 +125,8 @@ class DucklakeBook:
         Raises:
             SourceError: if its metadata names what is not there, or what is not known here.
         """
-        if part not in self._tables:
-            return self._inner.rows(part)
+        if part in self._own:
+            return self._inner.rows(self._own[part])
         table = self._tables[part]
         columns = self._columns(table, self._snapshot)
         schema = pa.schema([pa.field(one.name, one.type) for one in columns])
@@ -266,6 +268,28 @@ class DucklakeBook:
                     for values, one, own, old in zip(zip(*rows, strict=True), columns, schema, wanted, strict=True)
                 ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _names_of(book: Book) -> list[str]:
+    """The tables and views of a catalog's database that are none of DuckLake's own."""
+    return [name for name in (*book.parts, *(one.part for one in book.unread)) if not _OWN.fullmatch(name)]
+
+
+def _apart(names: Sequence[str], taken: Collection[str]) -> dict[str, str]:
+    """What the database's own tables and views are called beside those of the lake, to how the database calls them.
+
+    One that is called like a table of the lake has three parts, which none of the lake's has.
+    """
+    found: dict[str, str] = {}
+    # those that keep their names come first
+    for name in sorted(names, key=lambda one: one in taken):
+        free = name
+        if name in taken:
+            free = f"database.{name}" if "." in name else f"database.main.{name}"
+        while free in taken or free in found:
+            free = f"database.{free}"
+        found[free] = name
+    return found
 
 
 def _column(number: int, name: str, kind: str, default: str | None) -> _Column:

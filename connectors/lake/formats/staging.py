@@ -18,6 +18,8 @@ from lakebed.connectors.lake.text.staged import StagedWriter
 
 Rows = tuple[pa.Schema, Iterator[pa.RecordBatch]]
 Reader = Callable[[Any], Rows]
+# endings of databases that files of other programs have, too
+_SHARED_ENDINGS = (".db", ".ducklake")
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def stage_book(root: str, path: str, format_: str, copies: Sequence[Copy]) -> li
         ArtifactError: if a copy cannot be written.
     """
     _require_format(root, path, format_)
-    with source_errors(path), _open_book(root, path, format_) as book:
+    with source_errors(path), _open_book(root, path, _kind(root, path, format_)) as book:
         return [_staged(path, book, copy) for copy in copies]
 
 
@@ -106,9 +108,10 @@ def list_book(root: str, path: str, format_: str) -> Book:
     """
     _require_format(root, path, format_)
     with source_errors(path):
-        if _is_another(root, path, format_):
+        kind = _kind(root, path, format_)
+        if not kind:
             return Book(is_other=True)
-        with _open_book(root, path, format_) as book:
+        with _open_book(root, path, kind) as book:
             return book.contents()
 
 
@@ -129,10 +132,11 @@ def list_claims(root: str, path: str, format_: str, error: Unreadable | None = N
 
     try:
         with source_errors(path):
-            if _is_another(root, path, format_):
+            kind = _kind(root, path, format_)
+            if not kind:
                 return Book(error=error)
-            with _open_database(root, path, format_) as book:
-                if format_ == "spreadsheet" or not SIGNS.issubset(book.contents().parts):
+            with _open_database(root, path, kind) as book:
+                if kind == "spreadsheet" or not SIGNS.issubset(book.contents().parts):
                     return Book(error=error)
                 return replace(claimed(cast("Database", book).query, Places(root, path)), error=error)
     except SourceBusyError:
@@ -174,21 +178,24 @@ def _write(path: str, rows: Rows, out_path: str) -> None:
             writer.write(batch)
 
 
-def _is_another(root: str, path: str, format_: str) -> bool:
-    """Whether a file has a book's ending by chance."""
+def _kind(root: str, path: str, format_: str) -> str:
+    """A book's format by how it begins, whatever a database is called; empty if it has a book's ending by chance."""
+    if format_ == "spreadsheet":
+        return format_
+    from lakebed.connectors.lake.formats.duckdb import is_duckdb
     from lakebed.connectors.lake.formats.sqlite import is_sqlite
 
-    if path.lower().endswith(".ducklake"):
-        from lakebed.connectors.lake.formats.duckdb import is_duckdb
-
-        return not (is_sqlite(root, path) or is_duckdb(root, path))
-    return path.lower().endswith(".db") and format_ == "sqlite" and not is_sqlite(root, path)
+    if is_duckdb(root, path):
+        return "duckdb"
+    if is_sqlite(root, path):
+        return "sqlite"
+    return "" if path.lower().endswith(_SHARED_ENDINGS) else format_
 
 
 @contextmanager
-def _open_book(root: str, path: str, format_: str) -> Iterator[OpenBook]:
-    with _open_database(root, path, format_) as book:
-        if format_ == "spreadsheet":
+def _open_book(root: str, path: str, kind: str) -> Iterator[OpenBook]:
+    with _open_database(root, path, kind) as book:
+        if kind == "spreadsheet":
             yield book
             return
         from lakebed.connectors.lake.formats.ducklake import SIGNS, Database, DucklakeBook
@@ -197,13 +204,12 @@ def _open_book(root: str, path: str, format_: str) -> Iterator[OpenBook]:
         yield DucklakeBook(cast("Database", book), root, path) if is_lake else book
 
 
-def _open_database(root: str, path: str, format_: str) -> AbstractContextManager[OpenBook]:
-    from lakebed.connectors.lake.formats.sqlite import is_sqlite, open_sqlite
+def _open_database(root: str, path: str, kind: str) -> AbstractContextManager[OpenBook]:
+    if kind == "sqlite":
+        from lakebed.connectors.lake.formats.sqlite import open_sqlite
 
-    # the catalog of DuckLake may be of either kind
-    if format_ == "sqlite" or (path.lower().endswith(".ducklake") and is_sqlite(root, path)):
         return open_sqlite(root, path)
-    if format_ == "duckdb":
+    if kind == "duckdb":
         from lakebed.connectors.lake.formats.duckdb import open_duckdb
 
         return open_duckdb(root, path)

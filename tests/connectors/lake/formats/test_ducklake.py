@@ -1,10 +1,12 @@
 """DuckLakes that DuckDB 1.5.5 wrote: each table has the rows that DuckDB reads, and no file of theirs is a table."""
 
+import contextlib
 import random
 import shutil
 import sqlite3
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,8 +15,8 @@ import pytest
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.config import LakeConfig, TextConfig
 from lakebed.connectors.lake.databases import VIEW
-from lakebed.connectors.lake.discovery import discover
-from lakebed.connectors.lake.formats.staging import Copy, Staged, list_book, stage_book
+from lakebed.connectors.lake.discovery import discover, format_of
+from lakebed.connectors.lake.formats.staging import Copy, Staged, list_book, list_claims, stage_book
 from lakebed.connectors.lake.listing import list_lake
 from lakebed.tasks.inventory.worker import BookUnit, WorkContext, do_units
 from tests.tasks.quarantine.s3 import s3_server, upload
@@ -94,6 +96,48 @@ def test_its_own_ending_is_not_needed_and_it_may_lie_elsewhere_than_it_did(tmp_p
         assert pq.read_table(tmp_path / "out" / f"{part}.parquet").num_rows == (
             truth["t"].num_rows if part == "t" else 2
         )
+
+
+def opened(catalog: Path, kind: str) -> contextlib.closing[Any]:
+    if kind == "sqlite":
+        return contextlib.closing(sqlite3.connect(catalog, isolation_level=None))
+    import duckdb
+
+    return contextlib.closing(duckdb.connect(str(catalog)))
+
+
+@pytest.mark.parametrize("name", ["meta.ducklake", "meta.duckdb", "meta.db", "meta.sqlite", "meta.DDB"])
+def test_a_catalog_is_known_by_how_it_begins_whatever_it_is_called(tmp_path: Path, kind: str, name: str) -> None:
+    """No file of its tables is one of its own, and left out by the globs it keeps them, too."""
+    lake, truth = unpacked(tmp_path, kind)
+    (lake / "meta.ducklake").rename(lake / name)
+    format_ = format_of(name)
+    assert format_ in ("sqlite", "duckdb")
+    config = LakeConfig(root=str(lake))
+    found = discover(list_lake(config), config, {name: list_book(str(lake), name, format_)})
+    assert {table.name for table in found.tables} == {f"meta/{part}" for part in TABLES}
+    assert {(one.name, one.format) for one in found.unreadable} == {("meta/v", VIEW), ("hand.parquet", "ducklake")}
+    (outcome,) = stage_book(str(lake), name, format_, [Copy("small", str(tmp_path / "small.parquet"))])
+    assert outcome.error is None and rows(pq.read_table(tmp_path / "small.parquet")) == rows(truth["small"])
+    assert {one.part for one in list_claims(str(lake), name, format_).unread} == {"hand.parquet"}
+
+
+def test_tables_of_its_database_that_are_called_like_the_lakes_are_read_beside_them(tmp_path: Path, kind: str) -> None:
+    lake, truth = unpacked(tmp_path, kind)
+    with opened(lake / "meta.ducklake", kind) as catalog:
+        catalog.execute("CREATE TABLE small AS SELECT 'raw' AS x")
+        catalog.execute("CREATE TABLE beside AS SELECT 'other' AS x")
+        # the lake has a view of this name, and a table of that one
+        catalog.execute("CREATE TABLE v AS SELECT 'seen' AS x")
+        catalog.execute("CREATE VIEW p AS SELECT 1 AS x")
+    own = {"database.main.small": "raw", "beside": "other", "database.main.v": "seen"}
+    book = list_book(str(lake), "meta.ducklake", "duckdb")
+    assert book.parts == tuple(sorted([*TABLES, *own]))
+    assert {one.part for one in book.unread if one.format == VIEW} == {"v", "database.main.p"}
+    for part, outcome in staged(lake, tmp_path / "out", "small", *own).items():
+        assert outcome.error is None, outcome.error
+        found = pq.read_table(tmp_path / "out" / f"{part}.parquet")
+        assert rows(found) == (rows(truth["small"]) if part == "small" else [repr((own[part],))]), part
 
 
 @pytest.mark.parametrize(
