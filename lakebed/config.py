@@ -54,7 +54,12 @@ class LakebedConfig(BaseSettings):
     """Every setting, by section; `LAKEBED_LAKE__ROOT` in the environment is `root` in `[lake]` of the file."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LAKEBED_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+        env_prefix="LAKEBED_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        hide_input_in_errors=True,
     )
 
     lake: LakeConfig = Field(description="Where the tables lie.")

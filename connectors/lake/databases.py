@@ -5,6 +5,7 @@ import json
 import os
 import re
 from typing import Annotated, Final, Literal
+from urllib.parse import unquote
 
 from pydantic import Field, StringConstraints, field_validator
 
@@ -32,12 +33,33 @@ _FORMATS: Final[dict[str, Literal["postgresql", "mariadb", "sqlserver"]]] = {
 _SECRET_PROPERTY = re.compile(
     r"password|secret|token|credential|access-key|connection-string|^header\.(?:.*authorization|cookie)$", re.IGNORECASE
 )
-_SECRET_IN_URL = re.compile(r"//[^/?]*@|[?&;](?:user|userName|password|sslpassword)=", re.IGNORECASE)
+_SEPARATORS = re.compile(r"[?&;]")
+_LOGIN_IN_URL = re.compile(r"//[^/?]*@|[?&;](?:user|userName|password|sslpassword)=", re.IGNORECASE)
 
 
 def is_secret_property(name: str) -> bool:
     """Whether a property of a catalog of this name holds a secret."""
     return bool(_SECRET_PROPERTY.search(name)) or is_secret_name(name)
+
+
+def require_no_secret(text: str, instead: str, name: str = "") -> str:
+    """An address or a property as it is: it stands in records and logs, so it may hold no credentials.
+
+    Args:
+        text: of it.
+        instead: what is to be done.
+        name: of a property.
+
+    Raises:
+        ValueError: if it holds any; no text of this process shows it from then on.
+    """
+    spelled = (text, unquote(text))
+    if not (is_secret_property(name) or any(_LOGIN_IN_URL.search(one) or has_credentials(one) for one in spelled)):
+        return text
+    # errors show what was given, whole or in parts
+    parts = (part.partition("=")[::2] for one in spelled for part in _SEPARATORS.split(one))
+    remember_secrets([text, *(value.strip(" {}") for key, value in parts if is_secret_property(key.strip()))], "secret")
+    raise ValueError(f"{name or 'it'} should hold no secret: {instead}")
 
 
 def state_token(state: object) -> str:
@@ -72,12 +94,10 @@ class DatabaseConfig(FrozenConfig):
     @field_validator("url")
     @classmethod
     def _has_no_secret(cls, url: str) -> str:
-        """A URL stands in records and logs, so it may hold no credentials."""
+        require_no_secret(url, "use `user` and `password_env`")
         if not url.startswith(tuple(_FORMATS)):
             *names, last = _FORMATS
             raise ValueError(f"it should begin with {', '.join(names)} or {last}")
-        if _SECRET_IN_URL.search(url):
-            raise ValueError("it should hold neither user nor password: use `user` and `password_env`")
         return url
 
     @property
@@ -129,12 +149,9 @@ class UnityConfig(FrozenConfig):
     @field_validator("url")
     @classmethod
     def _has_no_secret(cls, url: str) -> str:
-        """A URL stands in records and logs, so it may hold no credentials."""
+        require_no_secret(url, "use `token_env`")
         if not url.startswith(("https://", "http://")):
             raise ValueError("it should begin with https:// or http://")
-        if _SECRET_IN_URL.search(url) or has_credentials(url):
-            remember_secrets(url, "secret")
-            raise ValueError("it should hold no secret: use `token_env`")
         return url
 
 
@@ -154,10 +171,7 @@ class IcebergConfig(FrozenConfig):
     @field_validator("properties")
     @classmethod
     def _have_no_secret(cls, properties: dict[str, str]) -> dict[str, str]:
-        """Properties stand in records and logs, so they may hold no credentials."""
-        for name, value in properties.items():
-            if is_secret_property(name) or _SECRET_IN_URL.search(value) or has_credentials(value):
-                # the error shows what was given
-                remember_secrets(value, "secret")
-                raise ValueError(f"{name} should hold no secret: name a variable in `properties_env`")
-        return properties
+        return {
+            name: require_no_secret(value, "name a variable in `properties_env`", name)
+            for name, value in properties.items()
+        }
