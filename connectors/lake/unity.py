@@ -6,6 +6,7 @@ Source: the API of Unity Catalog 2.1 (`/api/2.1/unity-catalog/catalogs`, `/schem
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.error import HTTPError
@@ -23,10 +24,12 @@ from lakebed.connectors.object_client import has_client
 from lakebed.connectors.redaction import redacted, remember_secrets
 from lakebed.connectors.uris import is_object_store
 
+_Told = Mapping[str, Any] | Unreadable
 FORMAT: Final = "unity"
 _API = "/api/2.1/unity-catalog"
 _PAGE, _TIMEOUT_S, _MAX_BYTES = 100, 20.0, 1 << 26
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_MAX_SILENT = 3
 # its own catalog of what it holds
 _SYSTEM = "information_schema"
 
@@ -104,43 +107,70 @@ def _identifier(table: Mapping[str, Any]) -> tuple[str, str, str]:
     return str(table["catalog_name"]), str(table["schema_name"]), str(table["name"])
 
 
-def _ask(item: tuple[str, UnityConfig]) -> list[Mapping[str, Any] | Unreadable]:
+def _ask(item: tuple[str, UnityConfig]) -> list[_Told]:
     """The chosen tables of a catalog as it tells them, and what it fails at; raises nothing."""
-    name, config = item
-    found: list[Mapping[str, Any] | Unreadable] = []
-    try:
-        found += _chosen(config)
-    except SourceError as error:
-        found.append(Unreadable(name, FORMAT, redacted(f"{error.what}: {error.value}"), error.hint))
-    except Exception as error:
-        # whatever stands in an answer, or keeps one away
-        found.append(_silent(name, f"{type(error).__name__}: {first_line(error)[:200]}"))
-    return found
+    asked = _Asked(*item)
+    asked.walk()
+    return asked.found
 
 
-def _dead(item: tuple[str, UnityConfig], why: str) -> list[Mapping[str, Any] | Unreadable]:
-    return [_silent(item[0], why)]
+def _dead(item: tuple[str, UnityConfig], why: str) -> list[_Told]:
+    return [_silent(item[0], item[0], why)]
 
 
-def _silent(name: str, why: str) -> Unreadable:
+def _silent(name: str, place: str, why: str) -> Unreadable:
     hint = f"check [lake.unity.{name}], and that the server runs"
-    return Unreadable(name, FORMAT, redacted(f"the catalog does not answer: {why}"), hint)
+    return Unreadable(place, FORMAT, redacted(f"the catalog does not answer: {why}"), hint)
 
 
-def _chosen(config: UnityConfig) -> Iterator[Mapping[str, Any]]:
-    ask = _Client(config)
-    for catalog in ask.all("catalogs"):
-        own = {"catalog_name": str(catalog["name"])}
-        if config.catalogs and not matches_any(own["catalog_name"], config.catalogs):
-            continue
-        for schema in ask.all("schemas", own):
-            if schema["name"] == _SYSTEM:
-                continue
-            for table in ask.all("tables", own | {"schema_name": str(schema["name"])}):
-                plain = ".".join(_identifier(table))
+@dataclass
+class _Asked:
+    """What the catalogs of a server tell; what fails costs its own catalog or schema, and ends nothing else."""
+
+    name: str
+    config: UnityConfig
+    found: list[_Told] = field(default_factory=list)
+    n_silent: int = 0
+
+    def walk(self) -> None:
+        """Asks for all that the globs choose."""
+        with self._guarded():
+            client = _Client(self.config)
+            for catalog in client.all("catalogs"):
+                self._catalog(client, str(catalog["name"]))
+
+    def _catalog(self, client: "_Client", catalog: str) -> None:
+        if self.config.catalogs and not matches_any(catalog, self.config.catalogs):
+            return
+        with self._guarded(catalog):
+            for schema in client.all("schemas", {"catalog_name": catalog}):
+                if schema["name"] != _SYSTEM:
+                    self._schema(client, catalog, str(schema["name"]))
+
+    def _schema(self, client: "_Client", catalog: str, schema: str) -> None:
+        with self._guarded(catalog, schema):
+            for table in client.all("tables", {"catalog_name": catalog, "schema_name": schema}):
+                plain, config = ".".join(_identifier(table)), self.config
                 is_in = not config.include or matches_any(plain, config.include)
                 if is_in and not matches_any(plain, config.exclude):
-                    yield table
+                    self.found.append(table)
+
+    @contextmanager
+    def _guarded(self, *below: str) -> Iterator[None]:
+        """Notes what fails at a place; a server that is silent for some of them is not asked for the next."""
+        place = f"{self.name}/{table_name(below)}" if below else self.name
+        try:
+            yield
+            self.n_silent = 0
+        except SourceError as error:
+            self.n_silent = 0
+            self.found.append(Unreadable(place, FORMAT, redacted(f"{error.what}: {error.value}"), error.hint))
+        except Exception as error:
+            # whatever stands in an answer, or keeps one away
+            self.n_silent += 1
+            if below and self.n_silent >= _MAX_SILENT:
+                raise
+            self.found.append(_silent(self.name, place, f"{type(error).__name__}: {first_line(error)[:200]}"))
 
 
 class _NoRedirect(HTTPRedirectHandler):

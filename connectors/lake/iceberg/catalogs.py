@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +35,8 @@ FORMAT: Final = "iceberg"
 ASIDE: Final = "lakebed_quarantine"
 """Namespace of tables that are set aside."""
 _MAX_DEPTH = 8
+# in the place of a table's name: what leaves that out leaves the whole namespace out
+_ANY = "\0"
 _ODD = frozenset('./"')
 # by how its URI begins, or its type: the extra of lakebed that has a catalog's client
 _EXTRAS = {"postgresql": "iceberg-postgresql", "thrift": "iceberg-hive", "hive": "iceberg-hive", "glue": "iceberg-glue"}
@@ -60,8 +62,9 @@ class CatalogTables:
 
 @dataclass
 class _Answer:
-    """What one catalog says: the metadata file of each table, and what it fails at, where () is the catalog itself.
+    """What one catalog says: the metadata file of each table, and what it fails at.
 
+    Of that () is the catalog itself, and the name `_ANY` stands for all tables of a namespace.
     `aside` are those of tables that are set aside, as far as they are not purged.
     """
 
@@ -150,7 +153,7 @@ def keepers_of(root: str, catalogs: Mapping[str, IcebergConfig]) -> Keepers:
                 tables[folder] = (*tables.get(folder, ()), Kept(name, table, place))
             elif (path := plain_path(place)).startswith("/"):
                 elsewhere[f"{name}/{table_name(table)}"] = path
-        asked = (one for table, one in answer.problems.items() if not table or _is_chosen(table, catalogs[name]))
+        asked = (one for place, one in answer.problems.items() if _may_be_chosen(place, catalogs[name]))
         silent = silent or next((f"{one.name}: {one.reason}" for one in asked), "")
     return Keepers(tables, elsewhere, silent)
 
@@ -206,21 +209,33 @@ def _fill(answer: _Answer, name: str, config: IcebergConfig) -> None:
     alive()
     catalog = loaded_catalog(name, config)
     alive()
-    for namespace in _namespaces(catalog, (), 0):
-        alive()
-        if namespace == (ASIDE,):
-            answer.aside += _aside(catalog)
-            continue
-        for identifier in sorted(catalog.list_tables(namespace)):
-            alive()
-            if not _is_chosen(identifier, config):
-                continue
-            try:
+    for namespace in _namespaces(answer, name, catalog, (), 0):
+        anything = (*namespace, _ANY)
+        with _guarded(answer, name, anything, "its catalog cannot list its tables"):
+            if namespace == (ASIDE,):
+                answer.aside += _aside(catalog)
+            elif not _is_excluded(anything, config):
+                _fill_namespace(answer, (name, config), catalog, namespace)
+
+
+def _fill_namespace(answer: _Answer, item: tuple[str, IcebergConfig], catalog: Any, namespace: Identifier) -> None:
+    for identifier in sorted(catalog.list_tables(namespace)):
+        if _is_chosen(identifier, item[1]):
+            with _guarded(answer, item[0], identifier, "its catalog cannot load it"):
                 answer.places[identifier] = catalog.load_table(identifier).metadata_location
-            except Exception as error:
-                reason = f"its catalog cannot load it: {_reason(error)}"
-                hint = f"leave it out with `exclude` in [lake.iceberg.{name}]"
-                answer.problems[identifier] = Unreadable(f"{name}/{table_name(identifier)}", FORMAT, reason, hint)
+
+
+@contextmanager
+def _guarded(answer: _Answer, name: str, place: Identifier, what: str) -> Iterator[None]:
+    """Notes what a catalog fails at, a table or anything of a namespace, which ends nothing else."""
+    alive()
+    shown = table_name(place[:-1] if place[-1] == _ANY else place)
+    try:
+        yield
+    except Exception as error:
+        # whatever a catalog's client makes of its answer
+        hint = f"leave it out with `exclude` in [lake.iceberg.{name}]"
+        answer.problems.setdefault(place, Unreadable(f"{name}/{shown}", FORMAT, f"{what}: {_reason(error)}", hint))
 
 
 def loaded_catalog(name: str, config: IcebergConfig) -> Any:
@@ -268,18 +283,33 @@ def _properties(name: str, config: IcebergConfig) -> dict[str, str]:
     return properties
 
 
-def _namespaces(catalog: Any, above: tuple[str, ...], depth: int) -> Iterator[tuple[str, ...]]:
-    for namespace in sorted(catalog.list_namespaces(above)):
+def _namespaces(answer: _Answer, name: str, catalog: Any, above: Identifier, depth: int) -> Iterator[Identifier]:
+    """The namespaces in one, each before those in it. Raises: whatever the client does of a catalog without any."""
+    found: list[Identifier] = []
+    with _guarded(answer, name, (*above, _ANY), "its catalog cannot list its namespaces") if above else nullcontext():
+        found = sorted(catalog.list_namespaces(above))
+    for namespace in found:
         if namespace != above:
             yield namespace
             if depth < _MAX_DEPTH:
-                yield from _namespaces(catalog, namespace, depth + 1)
+                yield from _namespaces(answer, name, catalog, namespace, depth + 1)
 
 
 def _is_chosen(identifier: Identifier, config: IcebergConfig) -> bool:
     table = ".".join(identifier)
     is_in = not config.include or any(fnmatchcase(table, glob) for glob in config.include)
-    return is_in and not any(fnmatchcase(table, glob) for glob in config.exclude)
+    return is_in and not _is_excluded(identifier, config)
+
+
+def _may_be_chosen(place: Identifier, config: IcebergConfig) -> bool:
+    """Whether what a catalog fails at, itself or a namespace or a table, is something that it is asked for."""
+    if not place or place[-1] == _ANY:
+        return not place or not _is_excluded(place, config)
+    return _is_chosen(place, config)
+
+
+def _is_excluded(identifier: Identifier, config: IcebergConfig) -> bool:
+    return any(fnmatchcase(".".join(identifier), glob) for glob in config.exclude)
 
 
 def _place(found: CatalogTables, listing: Listing, listed: set[str], name: str, metadata: str) -> None:

@@ -38,6 +38,8 @@ class Server(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.is_endless = self.is_torn = False
         self.redirect = ""
+        # what it answers of these, by kind and the last name that is asked with: a number of HTTP, or nothing
+        self.failing: dict[tuple[str, str], int] = {}
 
     @property
     def url(self) -> str:
@@ -71,10 +73,18 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", self.server.redirect)
             self.end_headers()
+        elif code := self.server.failing.get((kind, [*query.values(), ""][1 if kind == "tables" else 0])):
+            self._fail(code)
         elif begin != "/api/2.1/unity-catalog" or self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.send_error(401 if begin == "/api/2.1/unity-catalog" else 404)
         else:
             self._answer(kind, query)
+
+    def _fail(self, code: int) -> None:
+        if code > 0:
+            self.send_error(code, "the connection of the foreign catalog is down")
+        else:
+            self.close_connection = True
 
     def _answer(self, kind: str, query: dict[str, str]) -> None:
         start = int(query.get("page_token", "0"))
@@ -190,6 +200,30 @@ def test_whatever_a_server_does_costs_its_catalog_alone(
     server.server_close()
     monkeypatch.setenv("UNITY_TOKEN", TOKEN)
     assert "does not answer" in told(listed(root, tmp_path, server.url))["uc"][1]
+
+
+def test_a_catalog_or_schema_that_fails_costs_itself_alone(server: Server, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    pq.write_table(ROWS, tmp_path / "far" / "part-0.parquet")
+    for name in ("crm.s.t", "main.a.t", "main.b.t", "main.c.t", "zoo.s.t"):
+        server.add(name, (tmp_path / "far").as_uri(), "PARQUET")
+    server.failing = {("schemas", "crm"): 500, ("tables", "a"): 403, ("tables", "b"): -1}
+    listing = listed(root, tmp_path, server.url)
+    assert {source.name for source in listing.sources} == {"uc/main.c.t", "uc/zoo.s.t"}
+    found = told(listing)
+    assert found.keys() == {"uc/crm", "uc/main.a", "uc/main.b"}
+    assert "500 the connection of the foreign catalog is down" in found["uc/crm"][1]
+    assert "403" in found["uc/main.a"][1] and "does not answer" in found["uc/main.b"][1]
+    # left out, it is not asked
+    assert told(listed(root, tmp_path, server.url, catalogs=("main", "zoo"))).keys() == {"uc/main.a", "uc/main.b"}
+
+
+def test_a_server_that_falls_silent_is_not_asked_for_each_schema(server: Server, root: Path, tmp_path: Path) -> None:
+    for number in range(9):
+        server.add(f"main.s{number}.t", (tmp_path / "far").as_uri())
+    server.failing = {("tables", f"s{number}"): -1 for number in range(9)}
+    assert told(listed(root, tmp_path, server.url)).keys() == {"uc/main.s0", "uc/main.s1", "uc"}
+    assert sum("/tables" in path for path in server.asked) == 3
 
 
 def test_a_token_goes_to_its_catalog_alone(server: Server, root: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from lakebed.connectors.lake import isolated
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.databases import IcebergConfig
 from lakebed.connectors.lake.discovery import discover
-from lakebed.connectors.lake.iceberg.catalogs import CatalogTables, _place
+from lakebed.connectors.lake.iceberg.catalogs import CatalogTables, _place, keepers_of
 from lakebed.connectors.lake.iceberg.table import IcebergFacts, read_tables
 from lakebed.connectors.lake.listing import Listing
 from lakebed.connectors.redaction import forget_secrets
@@ -42,6 +42,20 @@ def read(tmp_path: Path, root: Path, **catalogs: IcebergConfig) -> tuple[dict[st
     found = dict(zip([table.name for table in tables], read_tables(str(root), tables, files), strict=True))
     rows = {name: sum(f.n_rows for f in one.files) for name, one in found.items() if isinstance(one, IcebergFacts)}
     return rows, {problem.name: problem.reason for problem in listing.problems}
+
+
+class DeniedCatalog(SqlCatalog):
+    """A real catalog, of which this user may not list the namespace `a`, nor those in `deep`."""
+
+    def list_tables(self, namespace: str | tuple[str, ...]) -> list[tuple[str, ...]]:
+        if tuple(namespace) == ("a",):
+            raise PermissionError("AccessDenied: a")
+        return super().list_tables(namespace)
+
+    def list_namespaces(self, namespace: str | tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+        if tuple(namespace) == ("deep",):
+            raise PermissionError("AccessDenied: deep")
+        return super().list_namespaces(namespace)
 
 
 def numbers(*values: int) -> pa.Table:
@@ -163,6 +177,29 @@ def test_what_goes_wrong_is_a_reason(tmp_path: Path, lake: Path, monkeypatch: py
     assert "PROD_URI is not set" in read(tmp_path, lake, prod=hidden)[1]["prod"]
     monkeypatch.setenv("PROD_URI", str(config.properties["uri"]))
     assert read(tmp_path, lake, prod=hidden)[0] == {"a/good": 1}
+
+
+def test_a_namespace_that_cannot_be_listed_costs_itself_alone(tmp_path: Path, lake: Path) -> None:
+    """Of those that are listed the catalog's metadata counts; what none names is refused, as it may be of the other."""
+    catalog, config = catalog_at(tmp_path, lake)
+    for name in ("a", "b", "deep", "deep.inner"):
+        catalog.create_namespace(name)
+        table = catalog.create_table(f"{name}.t", numbers().schema)
+        table.append(numbers(1))
+        table.append(numbers(2, 3))
+    place = f"{__name__}.{DeniedCatalog.__name__}"
+    denied = IcebergConfig(properties={**config.properties, "type": "", "py-catalog-impl": place})
+    rows, problems = read(tmp_path, lake, prod=denied)
+    assert rows == {"b/t": 3, "deep/t": 3}
+    assert problems.keys() == {"prod/a", "prod/deep", "a/t", "deep.inner/t"}
+    assert "AccessDenied: a" in problems["prod/a"] and "AccessDenied: deep" in problems["prod/deep"]
+    assert "prod/a gave no answer" in problems["a/t"]
+    # of what is left out it does not matter
+    left_out = denied.model_copy(update={"exclude": ("a.*", "deep.*")})
+    assert "prod/a" not in read(tmp_path, lake, prod=left_out)[1]
+    assert "AccessDenied" in keepers_of(str(lake), {"prod": denied}).silent
+    keepers = keepers_of(str(lake), {"prod": left_out})
+    assert not keepers.silent and keepers.tables.keys() == {"b/t", "deep/t"}
 
 
 def test_while_a_catalog_does_not_answer_its_tables_are_not_guessed(tmp_path: Path, lake: Path) -> None:
