@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.hidden import DELTA_LOG, is_visible
+from lakebed.connectors.lake.lake_root import LakeRoot, plain_path
 from lakebed.connectors.lake.managed import NAMES, managed_folders, owner_above
 from lakebed.connectors.lake.model import FileEntry, TableSource
 from lakebed.connectors.storage import Storage, is_object_store
@@ -73,12 +74,14 @@ def files_at(location: str) -> list[FileEntry]:
 
 
 def path_of(location: str) -> str:
-    """The path of a location on this machine; empty where it is none."""
-    parts = urlsplit(location)
-    return unquote(parts.path).rstrip("/") if parts.scheme in ("", "file") and parts.path.startswith("/") else ""
+    """The path of a location on this machine; empty where it is none.
+
+    A path is taken as it is; of `file:` all that stands behind it is one, with `%20` and its likes decoded.
+    """
+    path = unquote(plain_path(location)) if location.startswith("file:") else location
+    return path.rstrip("/") if path.startswith("/") else ""
 
 
 def is_below(location: str, root: str) -> bool:
     """Whether a location lies in a lake's folder, which has its files then."""
-    plain = path_of(location) or location.rstrip("/")
-    return bool(root and plain) and f"{plain}/".startswith(f"{root.rstrip('/')}/")
+    return LakeRoot(root).below(path_of(location) or location) is not None

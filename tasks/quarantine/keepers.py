@@ -7,8 +7,9 @@ from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.globs import matches_any
 from lakebed.connectors.lake.iceberg.catalogs import Keepers
 from lakebed.connectors.lake.iceberg.kept import catalog_sign
-from lakebed.connectors.lake.iceberg.model import READING, plain_path
+from lakebed.connectors.lake.iceberg.model import READING
 from lakebed.connectors.lake.iceberg.renaming import CatalogEntry, is_free
+from lakebed.connectors.lake.lake_root import plain_path
 from lakebed.tasks.quarantine.kernel import EntryState
 from lakebed.tasks.quarantine.place import Quarantine
 from lakebed.tasks.quarantine.receipt import Receipt, entry_id, quoted

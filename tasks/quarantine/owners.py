@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from lakebed.connectors.errors import PlanError
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.connectors.lake.globs import matches_any
-from lakebed.connectors.lake.iceberg.model import METADATA, READING, FileReading, plain_path
+from lakebed.connectors.lake.iceberg.model import METADATA, READING, FileReading
+from lakebed.connectors.lake.lake_root import LakeRoot, plain_path
 from lakebed.connectors.lake.managed import NAMES, Managed, ManagedFolders, managed_files, owner_above
 from lakebed.connectors.lake.model import TEXT_FORMATS
 from lakebed.tasks.quarantine.kernel import EntryState, Phase
@@ -122,15 +123,15 @@ def _inside(name: str, identity: TableIdentity, managed: ManagedFolders) -> Iter
 
 def _recorded(quarantine: Quarantine) -> Iterator[tuple[str, Managed]]:
     """The files that Iceberg tables in quarantine name where they do not lie themselves: these are copies."""
-    base = f"{plain_path(quarantine.lake.root).rstrip('/')}/"
+    lake = LakeRoot(quarantine.lake.root)
     for state in quarantine.live():
         receipt = quarantine.receipt(state)
         child = (receipt.table.recipe or {}).get("child", {})
         for file in child.get("files", ()) if receipt.table.identity.format == "iceberg" else ():
-            path = plain_path(FileReading.from_text(dict(file["casts"])[READING]).recorded)
-            if path.startswith(base) and path != f"{base}{file['path']}":
+            path = lake.spelled_below(plain_path(FileReading.from_text(dict(file["casts"])[READING]).recorded))
+            if path and path != file["path"]:
                 own = receipt.table.identity.path
-                yield path.removeprefix(base), Managed(own, "iceberg", f"{own}/{METADATA}")
+                yield path, Managed(own, "iceberg", f"{own}/{METADATA}")
 
 
 def _copied(name: str, paths: Iterable[str], managed: ManagedFolders) -> Iterator[str]:

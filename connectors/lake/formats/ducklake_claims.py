@@ -9,6 +9,7 @@ from typing import Any
 
 from lakebed.connectors.lake.books import DUCKLAKE, KEPT, Book, Unread
 from lakebed.connectors.lake.files import local_path
+from lakebed.connectors.lake.lake_root import LakeRoot
 from lakebed.connectors.lake.model import Unreadable
 from lakebed.connectors.paths import folders_above
 from lakebed.connectors.uris import is_object_store
@@ -43,16 +44,13 @@ class Places:
         """A path below the lake's root, of one that is absolute or relative to the catalog; None if elsewhere."""
         if "://" not in place and not place.startswith("/"):
             return f"{self._folder}/{place}".strip("/")
-        plain = place.removeprefix("file://")
-        return next((found for base in self._bases for one in self._names(plain) if (found := _inside(one, base))
-                     is not None), None)  # fmt: skip
+        return self._lake.below(place)
 
     def as_listed(self, path: str) -> set[str]:
         """What a path below the root may be called where the lake is listed: without `..`, and without links."""
         found = {posixpath.normpath(path)} if path else set()
         if path and not is_object_store(self.root):
-            real = os.path.realpath(local_path(self.root, path))
-            found |= {one for base in self._bases if (one := _inside(real, base))}
+            found |= {self._lake.below(os.path.abspath(local_path(self.root, path))) or ""} - {""}
         return {one for one in found if not one.startswith("../")}
 
     def from_above(self, place: str) -> set[str]:
@@ -72,20 +70,8 @@ class Places:
         return self.path.rpartition("/")[0]
 
     @cached_property
-    def _bases(self) -> tuple[str, ...]:
-        """The root, by each of its names."""
-        if is_object_store(self.root):
-            return (self.root.rstrip("/"),)
-        plain = os.path.abspath(local_path(self.root))
-        return tuple(dict.fromkeys((plain, os.path.realpath(plain))))
-
-    def _names(self, place: str) -> tuple[str, ...]:
-        return (place,) if is_object_store(self.root) else (place, os.path.realpath(place))
-
-
-def _inside(place: str, base: str) -> str | None:
-    prefix = f"{base.rstrip('/')}/"
-    return f"{place}/".removeprefix(prefix).rstrip("/") if f"{place}/".startswith(prefix) else None
+    def _lake(self) -> LakeRoot:
+        return LakeRoot(self.root)
 
 
 def claimed(query: Query, places: Places) -> Book:

@@ -13,8 +13,9 @@ from lakebed.connectors.extras import extra_hint
 from lakebed.connectors.lake.databases import is_secret_property
 from lakebed.connectors.lake.hidden import is_visible
 from lakebed.connectors.lake.iceberg.metadata import is_catalogs
-from lakebed.connectors.lake.iceberg.model import METADATA, plain_path
+from lakebed.connectors.lake.iceberg.model import METADATA
 from lakebed.connectors.lake.isolated import alive, isolated
+from lakebed.connectors.lake.lake_root import LakeRoot, plain_path
 from lakebed.connectors.lake.model import FileEntry, TableSource, Unreadable
 from lakebed.connectors.object_client import has_client
 from lakebed.connectors.paths import folders_above
@@ -165,9 +166,8 @@ def table_name(table: Identifier) -> str:
 
 def _folder(root: str, metadata: str) -> str | None:
     """The folder of a table below a lake's root, by its metadata file; None where it lies elsewhere."""
-    path, base = plain_path(metadata), f"{plain_path(root).rstrip('/')}/"
-    folder, found, _ = path.rpartition(f"/{METADATA}/")
-    return f"{folder}/".removeprefix(base).rstrip("/") if found and f"{folder}/".startswith(base) else None
+    folder, found, _ = f"/{LakeRoot(root).below(metadata) or ''}".rpartition(f"/{METADATA}/")
+    return folder.strip("/") if found else None
 
 
 def _refuse_unknown(found: CatalogTables, listing: Listing, failing: str) -> None:
@@ -314,12 +314,12 @@ def _is_excluded(identifier: Identifier, config: IcebergConfig) -> bool:
 
 def _place(found: CatalogTables, listing: Listing, listed: set[str], name: str, metadata: str) -> None:
     """Enters a table: as one of the lake's folders, or as one that lies elsewhere on this machine."""
-    place, root = plain_path(metadata), f"{plain_path(listing.root).rstrip('/')}/"
+    place, path = plain_path(metadata), LakeRoot(listing.root).below(metadata)
     folder, _, last = place.rpartition("/")[0].rpartition("/")
     if last != METADATA:
         found.problems.append(Unreadable(name, FORMAT, f"its metadata lies in no folder `{METADATA}`: {metadata}"))
-    elif listing.root and place.startswith(root):
-        _pin(found, listing, f"{folder}/".removeprefix(root).rstrip("/"), place.removeprefix(root), name, listed)
+    elif path is not None and (inner := _folder(listing.root, metadata)) is not None:
+        _pin(found, listing, inner, path, name, listed)
     elif place.startswith("/"):
         files = tuple(_files(folder))
         found.sources.append(TableSource(name, FORMAT, files, folder, metadata=place))

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from lakebed.connectors.errors import SourceBusyError, SourceError
 from lakebed.connectors.lake.iceberg.manifests import DELETED, read_records
 from lakebed.connectors.lake.iceberg.metadata import NEWEST_FORMAT, is_metadata, read_bytes
-from lakebed.connectors.lake.iceberg.model import METADATA, Places, plain_path
+from lakebed.connectors.lake.iceberg.model import METADATA, Places
 from lakebed.connectors.lake.isolated import alive, isolated
+from lakebed.connectors.lake.lake_root import LakeRoot, plain_path
 from lakebed.connectors.object_client import has_client
 from lakebed.connectors.paths import folders_above
 from lakebed.connectors.storage import Storage
@@ -150,6 +152,11 @@ class _Walk:
     named: set[str] = field(default_factory=set)
     damaged: list[str] = field(default_factory=list)
 
+    @cached_property
+    def lake(self) -> LakeRoot:
+        """The root by each of its names."""
+        return LakeRoot(self.root)
+
     def claims(self) -> Claims:
         """What the table has outside of its folder."""
         heads = [found for path in self.own if is_metadata(path) and (found := self._head(path)) is not None]
@@ -179,8 +186,8 @@ class _Walk:
 
     def _literal(self, recorded: str) -> str:
         """Where a recorded file lies by its path alone, below the lake's root; empty where nothing lies there."""
-        root, path = f"{plain_path(self.root).rstrip('/')}/", plain_path(recorded)
-        return path.removeprefix(root) if path.startswith(root) and path.removeprefix(root) in self.listed else ""
+        path = self.lake.spelled_below(plain_path(recorded))
+        return path if path and path in self.listed else ""
 
     def _is_own(self, path: str) -> bool:
         return not self.folder or path.startswith(f"{self.folder}/")

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.batches import open_parquet, source_errors
 from lakebed.connectors.lake.files import open_file
-from lakebed.connectors.lake.iceberg.model import PATH_ID, POSITION_ID, plain_path
+from lakebed.connectors.lake.iceberg.model import PATH_ID, POSITION_ID
 from lakebed.connectors.lake.iceberg.schema import flat_ids, plain
 from lakebed.connectors.lake.isolated import alive
+from lakebed.connectors.lake.lake_root import plain_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lakebed.connectors.errors import SourceError
+from lakebed.connectors.lake.lake_root import LakeRoot, plain_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -18,7 +18,6 @@ READING = "iceberg"
 # the field ids of the columns of positional deletes
 PATH_ID, POSITION_ID = 2147483546, 2147483545
 HINT = "restore the table's files, or leave it out with `exclude` in the lake section of the config"
-_SCHEME = re.compile(r"^(?:file:(?://)?|s3[an]?://)")
 
 
 @dataclass(frozen=True)
@@ -76,14 +75,6 @@ def steady_casts(casts: str) -> str:
     return json.dumps({**found, READING: json.dumps(reading, sort_keys=True)}, sort_keys=True)
 
 
-def plain_path(recorded: str) -> str:
-    """A recorded path without the ways in which writers spell the same place: `file:/a`, `s3a://b/c`, `./d`."""
-    match = _SCHEME.match(recorded)
-    rest = recorded[match.end() :] if match else recorded
-    prefix = "s3://" if match and match[0].startswith("s3") else ""
-    return prefix + rest.removeprefix("./")
-
-
 class Places:
     """Where recorded files lie now: the table may have been moved or copied since they were recorded.
 
@@ -97,7 +88,7 @@ class Places:
     def __init__(self, root: str, folder: str, location: str, listed: Collection[str]) -> None:
         self._listed = listed
         self._moves = list(_moves(plain_path(location), folder))
-        self._moves.append((f"{plain_path(root).rstrip('/')}/", ""))
+        self._moves += [(f"{name.rstrip('/')}/", "") for name in LakeRoot(root).names]
         self._below = f"{folder}/" if folder else ""
 
     def path(self, recorded: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lakebed.connectors.config import FrozenConfig
 from lakebed.connectors.errors import PlanError, SourceError, first_line
 from lakebed.connectors.lake.iceberg.catalogs import ASIDE, Identifier, loaded_catalog, table_name
-from lakebed.connectors.lake.iceberg.model import plain_path
+from lakebed.connectors.lake.lake_root import plain_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -30,6 +30,17 @@ def test_plain_files_are_read_and_so_is_delta_with_icebergs_metadata(tmp_path: P
     assert located(tmp_path / "d", "delta") == ("delta", 2)
 
 
+@pytest.mark.parametrize("name", ["a#1", "a?b=1", "a%20b", "a b", "a;b", "ä"])
+def test_a_table_is_read_where_it_lies_whatever_its_folder_is_called(tmp_path: Path, name: str) -> None:
+    """Another table lies where the place would lead to were it cut at a sign of URIs, or decoded."""
+    for folder, n_rows in {"a": 1, "a b": 2, name: 3}.items():
+        (tmp_path / folder).mkdir(exist_ok=True)
+        pq.write_table(ROWS.slice(0, 1) if n_rows < 3 else ROWS, tmp_path / folder / "x.parquet")
+    for place in (f"{tmp_path}/{name}", (tmp_path / name).as_uri(), f"file://{tmp_path}/{name.replace('%', '%25')}"):
+        found = as_files("u/t", "parquet", place, files_at(place))
+        assert found is not None and [file.path for file in found.source.files] == [f"{tmp_path}/{name}/x.parquet"]
+
+
 @pytest.mark.parametrize(
     ("sign", "told"),
     [

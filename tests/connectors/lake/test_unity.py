@@ -161,6 +161,20 @@ def test_tables_elsewhere_are_read_as_files_and_those_in_the_folder_are_the_fold
     )
 
 
+def test_a_table_in_the_folder_is_the_folders_by_whatever_name_of_it(
+    server: Server, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(root)
+    (root / "a#1").mkdir()
+    pq.write_table(ROWS, root / "a#1" / "part-0.parquet")
+    for number, base in enumerate((root, tmp_path / "link")):
+        server.add(f"main.s{number}.plain", str(base / "a#1"), "PARQUET")
+        server.add(f"main.s{number}.uri", f"file:{base}/a#1", "PARQUET")
+    for base in (root, tmp_path / "link"):
+        listing = listed(base, tmp_path, server.url)
+        assert not listing.sources and told(listing) == {}
+
+
 def test_what_is_not_read_has_its_reason(server: Server, root: Path, tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     pq.write_table(ROWS, tmp_path / "far" / "part-0.parquet")

@@ -90,6 +90,23 @@ def test_the_catalog_knows_which_metadata_counts(tmp_path: Path, lake: Path) -> 
     assert read(tmp_path, lake, prod=config) == ({"a/t": 3}, {})
 
 
+@pytest.mark.parametrize("is_real", [False, True])
+def test_a_table_is_one_by_whatever_name_of_the_lake_its_catalog_has(tmp_path: Path, lake: Path, is_real: bool) -> None:
+    """The lake over a link and the catalog by its own folder, or the other way around."""
+    (tmp_path / "link").symlink_to(lake)
+    root, warehouse = (lake, tmp_path / "link") if is_real else (tmp_path / "link", lake)
+    catalog, config = catalog_at(tmp_path, warehouse)
+    catalog.create_namespace("a")
+    table = catalog.create_table("a.t", numbers().schema)
+    table.append(numbers(1))
+    before = Path(table.metadata_location.removeprefix("file://"))
+    table.append(numbers(2, 3))
+    before.with_name("00009-0.metadata.json").write_bytes(before.read_bytes())
+    assert read(tmp_path, root, prod=config) == ({"a/t": 3}, {})
+    found = keepers_of(str(root), {"prod": config})
+    assert (found.tables.keys(), found.elsewhere) == ({"a/t"}, {})
+
+
 def test_tables_outside_of_the_lake_are_called_by_their_catalog(tmp_path: Path, lake: Path) -> None:
     catalog, config = catalog_at(tmp_path, tmp_path / "elsewhere")
     catalog.create_namespace("a")
