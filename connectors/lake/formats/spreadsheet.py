@@ -21,7 +21,7 @@ from lakebed.connectors.lake.books import Book
 from lakebed.connectors.lake.files import local_path, open_file
 from lakebed.connectors.lake.formats.values import MAX_SAFE_INTEGER, ColumnType, mixed_notes, text_of, type_of_kinds
 from lakebed.connectors.lake.isolated import alive
-from lakebed.connectors.lake.text.csv_start import MAX_LINES_BEFORE, N_SAMPLE_ROWS, are_names
+from lakebed.connectors.lake.text.csv_start import MAX_LINES_BEFORE, N_SAMPLE_ROWS, count_titles
 from lakebed.connectors.lake.text.sniff import is_header
 from lakebed.connectors.storage import is_object_store
 
@@ -126,8 +126,8 @@ def _cell(cell: object) -> object:
 def below_titles(rows: Sequence[Row]) -> tuple[list[Row], int]:
     """The rows from the header on without blank ones, and how many titles stood above it.
 
-    A title is one cell above a header that names all columns, each by another text. In a sheet of one column a blank
-    row below the first is a cell, which is null.
+    What a title is tells the rule of CSV. In a sheet of one column a blank row below the first is a cell, which is
+    null.
     """
     filled = [row for row in rows if any(cell is not None for cell in row)]
     if not filled:
@@ -135,33 +135,21 @@ def below_titles(rows: Sequence[Row]) -> tuple[list[Row], int]:
     if len(rows[0]) == 1:
         first = next(place for place, (cell,) in enumerate(rows) if cell is not None)
         return list(rows[first:]), 0
-    n_titles = next((n for n, row in enumerate(filled) if sum(cell is not None for cell in row) > 1), 0)
-    header = filled[n_titles]
-    is_header_row = len(set(header)) == len(header) and _names_columns(header, filled[n_titles + 1 :])
-    if 0 < n_titles <= MAX_LINES_BEFORE and is_header_row and len(filled) > n_titles + 1:
-        return filled[n_titles:], n_titles
-    return filled, 0
-
-
-def _names_columns(header: Row, body: Sequence[Row]) -> bool:
-    """Whether a row below titles has a name in each cell: text, or years as in CSV."""
-    if any(not isinstance(cell, str | float | int) or isinstance(cell, bool) for cell in header):
-        return False
-    if all(isinstance(cell, str) for cell in header):
-        return True
-    return are_names(_texts(header), [_texts(row) for row in body[:N_SAMPLE_ROWS]])
-
-
-def _texts(row: Row) -> list[str]:
-    return ["" if cell is None else text_of(cell) for cell in row]
+    texts = _texts(rows[: MAX_LINES_BEFORE + N_SAMPLE_ROWS])
+    n_titles = sum(map(any, texts[: count_titles(texts)]))
+    return filled[n_titles:], n_titles
 
 
 def _header(rows: Sequence[Row]) -> tuple[list[str], Sequence[Row]]:
     """The columns' names, and the rows below; columns without a name are c1, c2, …, as in CSV."""
-    sample = [_texts(row) for row in rows[: N_SAMPLE_ROWS + 1]]
+    sample = _texts(rows[: N_SAMPLE_ROWS + 1])
     has_header = is_header(sample[0], sample[1:])
     names = [cell if has_header and cell else f"c{number}" for number, cell in enumerate(sample[0], start=1)]
     return names, rows[1:] if has_header else rows
+
+
+def _texts(rows: Sequence[Row]) -> list[list[str]]:
+    return [["" if cell is None else text_of(cell) for cell in row] for row in rows]
 
 
 def _type(name: str, column: Sequence[Any]) -> ColumnType:

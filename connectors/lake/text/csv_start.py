@@ -153,18 +153,10 @@ def _comments(text: str, is_other: Callable[[str], bool]) -> str:
 
 
 def _titles(text: str, rows: list[list[str]], delimiter: str, dialect: Dialect) -> str:
-    """The lines before a header that stands below one or more titles: one cell each, where all rows have several."""
-    n_titles = next((n for n, row in enumerate(rows) if sum(map(bool, row)) > 1), 0)
-    if not 0 < n_titles <= MAX_LINES_BEFORE:
+    """The lines before a header that stands below one or more titles."""
+    end, left = 0, count_titles(rows, delimiter)
+    if not left:
         return ""
-    header, body = rows[n_titles], rows[n_titles + 1 :]
-    if not body or any(len(row) != len(header) for row in body) or not all(header) or len(set(header)) < len(header):
-        return ""
-    if not _may_be_titles(rows[:n_titles], len(header)) or not are_names(header, body):
-        return ""
-    if not (_has_numbers(body, len(header)) or _are_apart(rows[:n_titles], len(header), delimiter)):
-        return ""
-    end, left = 0, n_titles
     for line in lines_of(text):
         is_row = bool(line.strip("\r\n"))
         if is_row and not left:
@@ -172,6 +164,24 @@ def _titles(text: str, rows: list[list[str]], delimiter: str, dialect: Dialect) 
         left -= is_row
         end += len(line)
     return text[:end]
+
+
+def count_titles(rows: Sequence[Sequence[str]], delimiter: str = "\t") -> int:
+    """How many rows stand above the header as titles: one cell each, where all others have several.
+
+    Args:
+        rows: from the first one on, an empty cell for what is not there.
+        delimiter: that cuts them; that of cells that are cut for certain unless given.
+    """
+    n_titles = next((n for n, row in enumerate(rows) if sum(map(bool, row)) > 1), 0)
+    if not 0 < n_titles <= MAX_LINES_BEFORE:
+        return 0
+    titles, header, body = rows[:n_titles], rows[n_titles], rows[n_titles + 1 :]
+    if not body or any(len(row) != len(header) for row in body) or not all(header) or len(set(header)) < len(header):
+        return 0
+    if not _may_be_titles(titles, len(header)) or not are_names(header, body):
+        return 0
+    return n_titles if _has_numbers(body, len(header)) or _are_apart(titles, len(header), delimiter) else 0
 
 
 def _may_be_titles(rows: Sequence[Sequence[str]], n_cells: int) -> bool:

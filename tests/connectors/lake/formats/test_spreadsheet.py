@@ -16,6 +16,7 @@ from lakebed.connectors.lake.config import TextConfig
 from lakebed.connectors.lake.formats.duckdb import open_duckdb
 from lakebed.connectors.lake.formats.spreadsheet import open_spreadsheet
 from lakebed.connectors.lake.formats.staging import Copy, list_book, stage_book
+from lakebed.connectors.lake.text.scan import scan_text_file
 from lakebed.tasks.inventory.worker import BookUnit, WorkContext, do_units
 from tests.connectors.lake.formats import SEEDS
 from tests.workbooks import Error, Formula, write_ods, write_xlsx
@@ -111,6 +112,34 @@ def test_header_titles_and_blank_rows_are_told_apart_as_in_csv(tmp_path):
     assert unnamed.column_names == ["n", "c2", "n"]
     single, _ = sheet(tmp_path, [[None], ["n"], [1], [None], [3]])
     assert single.to_pydict() == {"n": [1, None, 3]}
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "ods"])
+@pytest.mark.parametrize(
+    ("rows", "n_titles"),
+    [
+        # a header that names only its first column, above words
+        ([["customer", None], ["Ann", "Rome"], ["Bob", "Oslo"], ["Cy", "Bern"]], 0),
+        ([["item", None, None], ["pen", "red", "x1"], ["ink", "blue", "x2"]], 0),
+        ([["Report", None], ["city", "country"], ["Rome", "Italy"]], 0),
+        ([["Report", None], [None, None], ["city", "country"], ["Rome", "Italy"]], 1),
+        ([["All our cities", None], ["city", "country"], ["Rome", "Italy"]], 1),
+        ([["Report", None], ["of 2024", None], ["city", "n"], ["Rome", 1], ["Oslo", None]], 2),
+        ([["Report", None], ["city", "city"], ["Rome", 1]], 0), ([["Report", None], ["city", 2024], ["Rome", 1]], 0),
+        ([["Report", None], ["city", "n"]], 0),
+    ],
+)  # fmt: skip
+def test_what_is_a_title_in_a_sheet_is_one_in_csv_too(tmp_path, ending, rows, n_titles):
+    found, notes = sheet(tmp_path, rows, ending)
+    text = "".join(",".join("" if cell is None else str(cell) for cell in row) + "\n" for row in rows)
+    (tmp_path / "t.csv").write_text(text)
+    scan = scan_text_file(str(tmp_path), "t.csv", "csv", str(tmp_path / "csv.parquet"), TextConfig(), {})
+    told = [one for one in notes if "title" in one]
+    assert told == ([f"{n_titles} title row{'s' * (n_titles > 1)} before the header left out"] if n_titles else [])
+    plain = pq.read_table(tmp_path / "csv.parquet")
+    # words that one blank sets apart may hold a comma, which no cell of a sheet is cut by
+    if rows[0][0] != "All our cities":
+        assert (found.num_rows, found.column_names) == (plain.num_rows, plain.column_names), scan.notes
 
 
 def test_many_columns_with_odd_names(tmp_path):
