@@ -51,7 +51,11 @@ class LakeRoot:
             return self.spelled_below(plain)
         if not plain.startswith("/"):
             return None
-        found = self.spelled_below(os.path.realpath(plain))
+        try:
+            found = self.spelled_below(os.path.realpath(plain))
+        except ValueError:
+            # what no system has a path for: a NUL, half of a character
+            return None
         return self._below_by_links(PurePath(os.path.normpath(plain))) if found is None else found
 
     def spelled_below(self, plain: str) -> str | None:

@@ -36,11 +36,13 @@ FORMAT: Final = "iceberg"
 ASIDE: Final = "lakebed_quarantine"
 """Namespace of tables that are set aside."""
 _MAX_DEPTH = 8
-# in the place of a table's name: what leaves that out leaves the whole namespace out
+# in the place of a table's name
 _ANY = "\0"
 _ODD = frozenset('./"')
 # by how its URI begins, or its type: the extra of lakebed that has a catalog's client
 _EXTRAS = {"postgresql": "iceberg-postgresql", "thrift": "iceberg-hive", "hive": "iceberg-hive", "glue": "iceberg-glue"}
+
+_Asked = tuple[str, "IcebergConfig"]
 
 
 @dataclass
@@ -209,16 +211,15 @@ def _fill(answer: _Answer, name: str, config: IcebergConfig) -> None:
     alive()
     catalog = loaded_catalog(name, config)
     alive()
-    for namespace in _namespaces(answer, name, catalog, (), 0):
-        anything = (*namespace, _ANY)
-        with _guarded(answer, name, anything, "its catalog cannot list its tables"):
+    for namespace in _namespaces(answer, (name, config), catalog, (), 0):
+        with _guarded(answer, name, (*namespace, _ANY), "its catalog cannot list its tables"):
             if namespace == (ASIDE,):
                 answer.aside += _aside(catalog)
-            elif not _is_excluded(anything, config):
+            else:
                 _fill_namespace(answer, (name, config), catalog, namespace)
 
 
-def _fill_namespace(answer: _Answer, item: tuple[str, IcebergConfig], catalog: Any, namespace: Identifier) -> None:
+def _fill_namespace(answer: _Answer, item: _Asked, catalog: Any, namespace: Identifier) -> None:
     for identifier in sorted(catalog.list_tables(namespace)):
         if _is_chosen(identifier, item[1]):
             with _guarded(answer, item[0], identifier, "its catalog cannot load it"):
@@ -283,33 +284,39 @@ def _properties(name: str, config: IcebergConfig) -> dict[str, str]:
     return properties
 
 
-def _namespaces(answer: _Answer, name: str, catalog: Any, above: Identifier, depth: int) -> Iterator[Identifier]:
-    """The namespaces in one, each before those in it. Raises: whatever the client does of a catalog without any."""
-    found: list[Identifier] = []
-    with _guarded(answer, name, (*above, _ANY), "its catalog cannot list its namespaces") if above else nullcontext():
+def _namespaces(answer: _Answer, item: _Asked, catalog: Any, above: Identifier, depth: int) -> Iterator[Identifier]:
+    """The namespaces in one, each before those in it, without those that are left out as wholes.
+
+    Raises:
+        Exception: what the client makes of a catalog that cannot tell the first ones.
+    """
+    found, what = list[Identifier](), "its catalog cannot list its namespaces"
+    with _guarded(answer, item[0], (*above, _ANY), what) if above else nullcontext():
         found = sorted(catalog.list_namespaces(above))
     for namespace in found:
-        if namespace != above:
+        if namespace != above and not _is_left_out(namespace, item[1]):
             yield namespace
             if depth < _MAX_DEPTH:
-                yield from _namespaces(answer, name, catalog, namespace, depth + 1)
+                yield from _namespaces(answer, item, catalog, namespace, depth + 1)
 
 
 def _is_chosen(identifier: Identifier, config: IcebergConfig) -> bool:
     table = ".".join(identifier)
     is_in = not config.include or any(fnmatchcase(table, glob) for glob in config.include)
-    return is_in and not _is_excluded(identifier, config)
+    return is_in and not any(fnmatchcase(table, glob) for glob in config.exclude)
 
 
 def _may_be_chosen(place: Identifier, config: IcebergConfig) -> bool:
     """Whether what a catalog fails at, itself or a namespace or a table, is something that it is asked for."""
     if not place or place[-1] == _ANY:
-        return not place or not _is_excluded(place, config)
+        return not place or not _is_left_out(place[:-1], config)
     return _is_chosen(place, config)
 
 
-def _is_excluded(identifier: Identifier, config: IcebergConfig) -> bool:
-    return any(fnmatchcase(".".join(identifier), glob) for glob in config.exclude)
+def _is_left_out(namespace: Identifier, config: IcebergConfig) -> bool:
+    """Whether the globs leave out whatever is in a namespace; what is set aside is looked at all the same."""
+    begin = f"{'.'.join(namespace)}."
+    return namespace != (ASIDE,) and any(glob.endswith("*") and fnmatchcase(begin, glob) for glob in config.exclude)
 
 
 def _place(found: CatalogTables, listing: Listing, listed: set[str], name: str, metadata: str) -> None:

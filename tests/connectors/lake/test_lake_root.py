@@ -37,6 +37,7 @@ def test_a_place_is_below_the_root_by_any_name_of_both(disk: Path, root: str, sc
 def test_a_root_may_be_relative_a_store_or_none(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(disk / "data")
     assert LakeRoot("lake").below(f"{disk}/real/lake/own") == "own"
+    assert LakeRoot("lake").below("/a\0b") is None and LakeRoot("lake").below("/\ud800") is None
     # what is no absolute path is none of this folder
     assert LakeRoot("lake").below("lake/own") is None and LakeRoot(str(disk)).below("hdfs://host/x") is None
     for place in ("s3://b/lake/t", "s3a://b/lake/t/", "s3n://b/lake/t"):

@@ -211,9 +211,12 @@ def test_a_namespace_that_cannot_be_listed_costs_itself_alone(tmp_path: Path, la
     assert problems.keys() == {"prod/a", "prod/deep", "a/t", "deep.inner/t"}
     assert "AccessDenied: a" in problems["prod/a"] and "AccessDenied: deep" in problems["prod/deep"]
     assert "prod/a gave no answer" in problems["a/t"]
-    # of what is left out it does not matter
+    # of what is left out as a whole it does not matter
     left_out = denied.model_copy(update={"exclude": ("a.*", "deep.*")})
-    assert "prod/a" not in read(tmp_path, lake, prod=left_out)[1]
+    assert read(tmp_path, lake, prod=left_out)[1] == {}
+    for globs in (("a.?", "deep.*"), ("a.[!t]*", "deep.*"), ("*.t", "deep.*")):
+        some = denied.model_copy(update={"exclude": globs})
+        assert "prod/a" in read(tmp_path, lake, prod=some)[1] and keepers_of(str(lake), {"prod": some}).silent
     assert "AccessDenied" in keepers_of(str(lake), {"prod": denied}).silent
     keepers = keepers_of(str(lake), {"prod": left_out})
     assert not keepers.silent and keepers.tables.keys() == {"b/t", "deep/t"}
