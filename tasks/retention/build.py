@@ -77,6 +77,7 @@ def decide(
         "baseline": baseline_table(problem, duplicates),
         "known": known.table(),
     }
+    metrics.changes = known.changes()
     facts = outcome.summary(problem, choice, duplicates, tables, config)
     stage.is_whole = not (late or choice.postponed)
     if not stage.is_whole:

@@ -45,6 +45,7 @@ class Known:
         marks: of each file of the lake, by path.
         old_folders: where what is known has its row numbers.
         kept: folder of the trials that this run has made so far; empty: they are not kept before it is done.
+        made: identities of the trials that were not known.
     """
 
     context: RecipeContext
@@ -53,6 +54,7 @@ class Known:
     old: dict[tuple[str, str], str] = field(default_factory=dict)
     new: dict[tuple[str, str], str] = field(default_factory=dict)
     kept: str = ""
+    made: set[str] = field(default_factory=set)
     _save_at: float = field(default_factory=lambda: time.monotonic() + _SAVE_EVERY_S)
 
     def reusing(self, make: PairMaker) -> PairMaker:
@@ -61,6 +63,7 @@ class Known:
         def reuse(pairs: Sequence[PairRefs]) -> Sequence[Outcome | None]:
             known = [self._reused(pair) for pair in pairs]
             unknown = [pair for pair, outcome in zip(pairs, known, strict=True) if outcome is None]
+            self.made.update(self._identity(pair) for pair in unknown)
             fresh = iter(make(unknown) if unknown else ())
             outcomes = [next(fresh) if outcome is None else outcome for outcome in known]
             for pair, outcome in zip(pairs, outcomes, strict=True):
@@ -69,6 +72,13 @@ class Known:
             return outcomes
 
         return reuse
+
+    def changes(self) -> dict[str, int]:
+        """Counts for the run's record; none where nothing was known."""
+        if not self.old:
+            return {}
+        trials = {identity for kind, identity in self.new if kind == TRIAL}
+        return {"trials_reused": len(trials - self.made), "trials_made": len(trials & self.made)}
 
     def note(self, pair: PairRefs, outcome: Outcome) -> None:
         """Takes in one trial while others are made; every few seconds all of them are saved."""

@@ -39,6 +39,8 @@ def test_a_full_run_tries_every_rebuild_anew_and_a_normal_one_none(lake):
     _, reused = decide_here(lake, RetentionConfig(solver_seconds=59.0), tried=normal)
     assert normal == []
     assert cost(store, reused) == 0
+    counts = store.metrics(reused)["changes"]
+    assert counts["trials_reused"] > 5 and counts["trials_made"] == 0
     whole = (workspace.model_copy(update={"is_full": True, "run_id": "now"}), *refs)
     _, anew = decide_here(whole, RetentionConfig(solver_seconds=59.0), tried=full)
     assert full == first
@@ -64,6 +66,9 @@ def test_only_what_a_changed_table_touches_is_tried_again_and_the_result_is_that
     _, second = decide_here(again)
     sizes = {path.stem: path.stat().st_size for path in (tmp_path / "lake").rglob("*.parquet")}
     assert 0 < cost(store, second) <= 2 * cost_of_both(sizes)
+    assert store.metrics(first)["changes"] == {}
+    counts = store.metrics(second)["changes"]
+    assert counts["trials_reused"] > counts["trials_made"] > 0
     shutil.rmtree(tmp_path / "artifacts" / "retention")
     _, full = decide_here(again)
     assert cost(ArtifactStore(workspace.artifacts), full) > 3 * cost_of_both(sizes)
