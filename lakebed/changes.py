@@ -354,7 +354,7 @@ def _stage_change(stage: str, before: _Made, after: _Made) -> StageChange:
     is_same = stage in before.refs and before.refs[stage].digest == after.refs[stage].digest
     taken = why = ""
     if not record.reused:
-        taken = changes_text(record.changes)
+        taken = changes_text(record.changes) or (f"nothing: {record.anew}" if record.anew else "")
         why = "asked for with --full" if after.record.config.get("full") else "its artifact was gone or not whole"
         if stage not in before.refs or before.refs[stage].key != after.refs[stage].key:
             why = _why(before.manifest(stage), after.manifest(stage))

@@ -29,6 +29,7 @@ from lakebed.tasks.runtime.config import (
     EngineName,
     ExpectationsConfig,
     GcConfig,
+    IncrementalConfig,
     LineageConfig,
     LocalConfig,
     LoggingConfig,
@@ -91,6 +92,9 @@ class LakebedConfig(BaseSettings):
     logging: LoggingConfig = Field(default_factory=LoggingConfig, description="What is said on standard error.")
     lineage: LineageConfig = Field(default_factory=LineageConfig, description="OpenLineage events.")
     security: SecurityConfig = Field(default_factory=SecurityConfig, description="Rights of the artifact root.")
+    incremental: IncrementalConfig = Field(
+        default_factory=IncrementalConfig, description="When stages start from what an earlier run made."
+    )
     gc: GcConfig = Field(default_factory=GcConfig, description="Which runs `gc` keeps.")
     expectations: ExpectationsConfig = Field(
         default_factory=ExpectationsConfig, description="When Great Expectations judges artifacts."

@@ -61,7 +61,8 @@ class Manifest(FrozenConfig):
     """What an artifact holds. Times, run ids and machines live in `metrics.json` beside it.
 
     Artifacts of one `family` were made by the same code under the same config, of whatever state of the lake. One that
-    is not whole lacks what another run may have, and is never reused.
+    is not whole lacks what another run may have, and is never reused. `nights` counts the artifacts of which each was
+    started from the one before, back to one that was made anew.
     """
 
     stage: PathPart
@@ -74,6 +75,7 @@ class Manifest(FrozenConfig):
     files: dict[InsidePath, FileEntryDigest] = Field(default_factory=dict)
     summary: dict[str, Any] = Field(default_factory=dict)
     is_whole: bool = True
+    nights: int = 0
 
     @property
     def ref(self) -> ArtifactRef:

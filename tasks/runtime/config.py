@@ -77,6 +77,23 @@ class SecurityConfig(FrozenConfig):
     )
 
 
+class IncrementalConfig(FrozenConfig):
+    """When a stage may start from what an earlier run made of it, with a result that a full run need not share.
+
+    No part of a key: the key of what was started from an earlier artifact names that.
+    """
+
+    full_every: int = Field(
+        30, ge=1, le=100_000, description="Each so many-th artifact of a stage is made anew; 1 makes each anew."
+    )
+    changed_share: float = Field(
+        0.05, ge=0.0, le=1.0, description="Share of the lake graph's edges that may be other; beyond, all is made anew."
+    )
+    least_edges: int = Field(
+        100_000, ge=1, le=1 << 40, description="Edges of a lake graph below which making anew is as fast."
+    )
+
+
 class GcConfig(FrozenConfig):
     """Which runs `lakebed gc` keeps, and with them their artifacts: the newest and the young ones."""
 

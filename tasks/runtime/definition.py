@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from lakebed.connectors.errors import StageError
 from lakebed.connectors.spark.failures import typed_failure
 from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.config import IncrementalConfig
+from lakebed.tasks.runtime.previous import start_stage
 from lakebed.tasks.runtime.stage import Stage, StageSpec
 from lakebed.tasks.runtime.workspace import Workspace
 
@@ -102,6 +104,7 @@ class StageDef(StageSpec):
         further: more such stages, under some settings.
         hold: opens what the stage needs while it is looked up and built, such as a listed lake.
         warm: imports and compiles what `build` needs, while Spark starts.
+        may_start: whether, opened, it may go on from its previous artifact, with a result other than a full run's.
         needs_engine: whether building always asks an engine, which takes seconds to start.
         needs_rows: whether the user's suites for tables of the lake must have passed before.
         reads_lake: whether it reads rows or footers of the lake, not artifacts only.
@@ -115,6 +118,7 @@ class StageDef(StageSpec):
     further: Callable[[Sections], tuple[str, ...]] = lambda _: ()
     hold: Callable[[Inputs], AbstractContextManager[Inputs]] = nullcontext
     warm: Callable[[], object] = lambda: None
+    may_start: Callable[[Stage, Inputs], bool] = lambda *_: False
     needs_engine: bool = False
     needs_rows: bool = False
     reads_lake: bool = False
@@ -132,7 +136,7 @@ class StageDef(StageSpec):
         """
         parts = self.key_parts(inputs)
         reads = [name for name in self.reads(inputs.sections) if name in inputs.refs or name not in self.may_lack]
-        return Stage(
+        stage = Stage(
             self,
             inputs=[inputs.ref(name) for name in reads],
             config=parts.config,
@@ -140,6 +144,9 @@ class StageDef(StageSpec):
             identity=parts.identity,
             family=parts.family,
         )
+        if self.may_start(stage, inputs):
+            start_stage(stage, inputs.section(IncrementalConfig))
+        return stage
 
     def find(self, inputs: Inputs) -> ArtifactRef | None:
         """The artifact, where it is there to be reused."""

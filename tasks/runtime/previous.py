@@ -4,6 +4,10 @@ The previous artifact is the newest complete one of the stage that may answer fo
 reused, the rest made anew, and the result is the one of a run that reuses nothing; under `--full` there is no previous
 artifact. What a stage keeps for the next run alone lies in the folder `previous/` of its artifact, held to its size and
 in no digest: all of it can be made again.
+
+Where a stage goes on from the previous artifact with a result that a full run need not share, that artifact is its
+start, and its key is part of the new one's: the same start and the same inputs give the same bytes. Every so many-th
+artifact starts from nothing.
 """
 
 from collections.abc import Collection
@@ -14,6 +18,8 @@ import pyarrow.parquet as pq
 from lakebed.connectors.errors import ArtifactError
 from lakebed.connectors.storage import Storage
 from lakebed.tasks.runtime.artifacts import Manifest
+from lakebed.tasks.runtime.config import IncrementalConfig
+from lakebed.tasks.runtime.keys import sha256_of_parts
 from lakebed.tasks.runtime.stage import Stage
 
 FOLDER = "previous"
@@ -35,6 +41,34 @@ def previous_artifact(stage: Stage, has: Collection[str], *, of_any_config: bool
         return is_alike and manifest.tables.keys() | manifest.files.keys() >= set(has)
 
     return stage.store.newest(stage.spec.name, may_answer, but=stage.key)
+
+
+def start_stage(stage: Stage, config: IncrementalConfig) -> None:
+    """Gives the stage its start and the key that names it; neither where its artifact is there, or none may be one.
+
+    Args:
+        stage: under the key of a full run.
+        config: how many artifacts in a row may have a start.
+    """
+    if stage.workspace.is_full or stage.store.complete(stage.spec.name, stage.key) is not None:
+        return
+    name, family = stage.spec.name, stage.family
+    made = stage.store.newest(name, lambda one: one.is_whole and one.family == family and _reads(one) == stage.reads)
+    if made is not None:
+        stage.key = made.key
+        return
+    start = stage.store.newest(name, lambda one: one.is_whole and one.family == family, but=stage.key)
+    if start is None:
+        return
+    if start.nights + 1 >= config.full_every:
+        stage.anew = f"one in {config.full_every} is made anew"
+        return
+    stage.start = start
+    stage.key = sha256_of_parts([part.encode() for part in (stage.key, start.key, start.digest)])
+
+
+def _reads(manifest: Manifest) -> list[tuple[str, str]]:
+    return [(ref.stage, ref.digest) for ref in manifest.inputs]
 
 
 def write_kept(storage: Storage, path: str, table: pa.Table) -> None:

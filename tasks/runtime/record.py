@@ -52,6 +52,7 @@ class StageRecord(BaseModel):
     peak_driver_bytes: int = 0
     peak_worker_bytes: int = 0
     changes: dict[str, int] = Field(default_factory=dict, description="what was reused of the previous artifact")
+    anew: str = Field("", description="why nothing was reused of it, where there was one")
     steps: list[tuple[str, float, int]] = Field(default_factory=list, description="(step, seconds, bytes read)")
     task_run_id: str = ""
 

@@ -52,6 +52,7 @@ class StageMetrics:
     """What a stage cost. Seconds, bytes of lake data read, peak memory in bytes; steps as (step, seconds, bytes).
 
     `changes` counts what was reused of the previous artifact and what was made anew; empty where there was none.
+    `anew` says in words why nothing was, where there was one.
     """
 
     seconds: float = 0.0
@@ -60,6 +61,7 @@ class StageMetrics:
     peak_driver_bytes: int = 0
     peak_worker_bytes: int = 0
     changes: dict[str, int] = field(default_factory=dict)
+    anew: str = ""
     steps: list[tuple[str, float, int]] = field(default_factory=list)
 
     @contextlib.contextmanager
@@ -87,6 +89,8 @@ class Stage:
     `identity` are further parts of the key: what the inputs' digests do not say, such as the identity of the lake's
     files. `family` are those that stay as they are when the lake changes. `is_whole` turns false where something is
     left out that another run may have, such as a table that only Spark reads: then the artifact is never reused.
+    `start` is the artifact of an earlier run that its own may go on from (see `lakebed.tasks.runtime.previous`), and
+    `anew` says why there is none.
     """
 
     def __init__(
@@ -107,7 +111,14 @@ class Stage:
         self.family = stage_key(spec, (), config, family)
         self._started = time.perf_counter()
         self.is_whole = True
+        self.start: Manifest | None = None
+        self.anew = ""
         self._state: Literal["new", "begun", "complete"] = "new"
+
+    @property
+    def reads(self) -> list[tuple[str, str]]:
+        """Stage and digest of each input."""
+        return [(ref.stage, ref.digest) for ref in self.inputs]
 
     def reuse(self) -> ArtifactRef | None:
         """The artifact of an earlier run under this key, if it is complete, whole and not rejected.
@@ -175,7 +186,8 @@ class Stage:
         entries = {name: self._finish_table(name, fitted.get(name, table)) for name, table in tables.items()}
         extra = {path: self._file_entry(path, is_digested=True) for path in files}
         extra |= {path: self._file_entry(path, is_digested=False) for path in side_files}
-        manifest = self._manifest(entries, extra, summary)
+        manifest = self._manifest(entries, extra, summary, has_started=not metrics.anew)
+        metrics.anew = metrics.anew or self.anew
         self._write_metrics(metrics, sum(entry.n_rows for entry in entries.values()))
         ref = self.store.write_manifest(manifest)
         self._state = "complete"
@@ -183,7 +195,12 @@ class Stage:
         return ref
 
     def _manifest(
-        self, tables: dict[str, TableEntry], files: dict[str, FileEntryDigest], summary: Mapping[str, object]
+        self,
+        tables: dict[str, TableEntry],
+        files: dict[str, FileEntryDigest],
+        summary: Mapping[str, object],
+        *,
+        has_started: bool,
     ) -> Manifest:
         return Manifest(
             stage=self.spec.name,
@@ -196,6 +213,7 @@ class Stage:
             files=files,
             summary=dict(summary),
             is_whole=self.is_whole,
+            nights=self.start.nights + 1 if self.start and has_started else 0,
         )
 
     def _begin(self) -> None:

@@ -24,14 +24,24 @@ from lakebed.tasks.summary.kernel.merging import MergeLog, next_iteration
 from lakebed.tasks.summary.kernel.model import STORED_FORM, Summary
 from lakebed.tasks.summary.kernel.profile import level_profile
 from lakebed.tasks.summary.kernel.summarize import summarize_graph
+from lakebed.tasks.summary.previous import summary_from_start
 from lakebed.tasks.summary.verify import require_lossless
 
 # what a job's message may hold a node (the forest) and an edge (the summary that is decoded), each in two functions
 _NODE_BYTES, _EDGE_BYTES = 88, 80
 
 
-def build_artifact(stage: Stage, graph: ArtifactRef, workspace: Workspace, config: SummaryConfig) -> ArtifactRef:
+def build_artifact(
+    stage: Stage, graph: ArtifactRef, workspace: Workspace, config: SummaryConfig, changed_share: float = 0.0
+) -> ArtifactRef:
     """Takes the local kernel up to `local_max_edges`, Spark beyond; both make the same summary.
+
+    Args:
+        stage: where it is published; its start is gone on from where few enough edges are other.
+        graph: lake graph.
+        workspace: of the run.
+        config: of the stage.
+        changed_share: share of the edges that may be.
 
     Raises: as the stage's `build`.
     """
@@ -48,7 +58,7 @@ def build_artifact(stage: Stage, graph: ArtifactRef, workspace: Workspace, confi
         with metrics.step("summarise"):
             summary, facts = summarize_on_spark(uri, n_nodes, config, workspace, checkpoint)
     else:
-        summary, facts = _locally(stage, graph, config, checkpoint, metrics)
+        summary, facts = _locally(stage, graph, config, checkpoint, metrics, changed_share)
     with metrics.step("publish"), shown().step("Publishing the summary"):
         ref = publish(stage, summary, facts, metrics)
     checkpoint.clear()
@@ -56,10 +66,22 @@ def build_artifact(stage: Stage, graph: ArtifactRef, workspace: Workspace, confi
 
 
 def _locally(
-    stage: Stage, ref: ArtifactRef, config: SummaryConfig, checkpoint: Checkpoint, metrics: StageMetrics
+    stage: Stage,
+    ref: ArtifactRef,
+    config: SummaryConfig,
+    checkpoint: Checkpoint,
+    metrics: StageMetrics,
+    changed_share: float,
 ) -> tuple[Summary, dict[str, object]]:
     with metrics.step("read"):
         graph = read_graph(stage, ref)
+    if stage.start is not None:
+        with metrics.step("start"), shown().step("Going on from the previous summary"):
+            found = summary_from_start(stage, stage.start, ref, graph, config, changed_share)
+        if found.summary is not None:
+            metrics.changes |= found.changes
+            return found.summary, {**graph_facts(graph), **found.facts}
+        metrics.anew = found.why_not
     with metrics.step("summarise"):
         summary, log = with_progress(graph, config, checkpoint)
     with metrics.step("verify"), shown().step("Decoding the summary"):

@@ -11,7 +11,7 @@ from tests.docs.pages import PAGES, ROOT, code_lines
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (none, required|`[^`]*`) \|", re.MULTILINE)
 VARIABLE = re.compile(r"LAKEBED_([A-Z_]+__[A-Z_]+)")
 DOTTED = re.compile(
-    r"(?:lake|spark|inventory|containment|relations|retention|lakegraph|keys|topics|summary|embeddings|index|links|report|logging|lineage|security|gc)(?:\.[a-z_]+)+"
+    r"(?:lake|spark|inventory|containment|relations|retention|lakegraph|keys|topics|summary|embeddings|index|links|report|logging|lineage|security|incremental|gc)(?:\.[a-z_]+)+"
 )
 
 
@@ -47,6 +47,7 @@ def _keys():
         ("links.md", ("links.",)),
         ("observability.md", ("logging.", "lineage.")),
         ("security.md", ("security.",)),
+        ("operations.md", ("incremental.",)),
         ("gc.md", ("gc.",)),
     ],
 )

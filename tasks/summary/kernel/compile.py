@@ -11,6 +11,7 @@ from lakebed.tasks.summary.kernel.model import SignedEdges, Summary, lay_out
 from lakebed.tasks.summary.kernel.operator import CsrOperator, SummaryOperator
 from lakebed.tasks.summary.kernel.profile import level_profile
 from lakebed.tasks.summary.kernel.queries import has_edge, neighbours
+from lakebed.tasks.summary.kernel.rewriting import carried_over
 from lakebed.tasks.summary.kernel.summarize import summarize
 
 
@@ -20,6 +21,8 @@ def compile_kernels() -> None:
     config = SummaryConfig(iterations=2, group_size=4, threads=1)
     summary = summarize(edges, 9, config)
     level_profile(summary)
+    graph = build_graph(np.concatenate([edges[3:], [[2, 8]]]), 10)
+    carried_over(summary, graph, np.arange(9, dtype=np.int32), config)
     for kind in (np.int32, np.int64):
         build_graph(summary.decode().astype(kind), 9)
     compile_products()

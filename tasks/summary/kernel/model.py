@@ -135,7 +135,7 @@ class Summary:
 
 def lay_out(summary: Summary) -> Layout:
     """The layout of a summary, O(n_forest + k log k) for k signed edges."""
-    place, end = _places(summary.parent)
+    place, end = places(summary.parent)
     n_forest = summary.n_forest
     parent, vertex = np.full(n_forest, -1, np.int32), np.full(n_forest, -1, np.int32)
     has_parent = summary.parent >= 0
@@ -184,7 +184,7 @@ def _partners(source: Int32, target: Int32, sign: Int8, n_forest: int) -> tuple[
 
 
 @njit(cache=True, nogil=True)
-def _places(parent: Int32) -> tuple[Int32, Int32]:
+def places(parent: Int32) -> tuple[Int32, Int32]:
     """Depth-first places, and the end of what is below each; parents have higher numbers than their children."""
     n = len(parent)
     size = np.ones(n, np.int32)

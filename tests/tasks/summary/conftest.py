@@ -1,5 +1,6 @@
 """An artifact of a graph to summarise."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,11 +45,15 @@ def workspace_at(root: Path) -> Workspace:
     return Workspace(lake=LakeConfig(root=str(root)), artifacts=str(root / "artifacts"))
 
 
-def publish_graph(workspace: Workspace) -> ArtifactRef:
+def publish_graph(
+    workspace: Workspace, ends: np.ndarray | None = None, keys: Sequence[str] | None = None
+) -> ArtifactRef:
+    keys = [f"node:{i}" for i in range(N_NODES)] if keys is None else keys
+    ends = (edges() if ends is None else ends).astype(np.int64)
     spec = StageSpec("lakegraph", 1, {"nodes": NODES, "edges": EDGES})
-    stage = Stage(spec, inputs=[], config=SummaryConfig(), workspace=workspace)
-    ids, ends = np.arange(N_NODES), edges()
-    nodes = pa.table({"node_id": ids, "key": [f"node:{i}" for i in ids]})
+    identity = [ends.tobytes(), *(key.encode() for key in keys)]
+    stage = Stage(spec, inputs=[], config=SummaryConfig(), workspace=workspace, identity=identity)
+    nodes = pa.table({"node_id": np.arange(len(keys)), "key": pa.array(keys, pa.string())})
     rows = pa.table({"source": ends[:, 0], "target": ends[:, 1], "weight": pa.array(np.ones(len(ends)), pa.float32())})
     return stage.publish({"nodes": nodes, "edges": rows}, {}, StageMetrics())
 

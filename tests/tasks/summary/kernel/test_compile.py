@@ -44,4 +44,4 @@ def test_everything_compiles() -> None:
 
 def test_summaries_from_files_find_their_kernel_compiled() -> None:
     compile_products()
-    assert {signature[0].mutable for signature in model._places.signatures} == {True, False}
+    assert {signature[0].mutable for signature in model.places.signatures} == {True, False}
