@@ -67,6 +67,7 @@ def measure(lake: Path, folder: Path, options: argparse.Namespace) -> None:
             full = run_lakebed(lake, folder / "full", options.to)
             shutil.rmtree(folder / "full")
             record |= {"full": figures(full), "is_equal_to_full": digests(ours) == digests(full)}
+            record |= {"summary_cost": [cost_of(ours), cost_of(full)]} if "summary" in full else {}
         _say(record)
 
 
@@ -207,6 +208,13 @@ def stages_of(report: Record) -> list[Record]:
 def digests(report: Record) -> list[object]:
     """The digests of a run's artifacts."""
     return [stage["digest"] for stage in stages_of(report)]
+
+
+def cost_of(report: Record) -> object:
+    """The size of a run's summary, which need not be a full run's."""
+    found = report["summary"]
+    assert isinstance(found, dict)
+    return found["cost"]
 
 
 def figures(report: Record) -> Record:

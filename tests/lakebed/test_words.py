@@ -16,6 +16,8 @@ def test_changes_are_told_in_one_line():
     assert changes_text(changes) == "tables: 2,292 reused, 1 changed"
     both = changes_text({"tables_reused": 5, "comparisons_reused": 4, "comparisons_made": 2})
     assert both == "tables: 5 reused; comparisons: 4 reused, 2 made"
+    changes = {"nodes_reused": 5, "nodes_new": 1, "rows_changed": 2}
+    assert changes_text(changes) == "nodes: 5 reused, 1 new; rows: 2 changed"
     assert changes_text({}) == changes_text({"tables_reused": 0}) == ""
 
 
