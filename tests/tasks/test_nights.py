@@ -62,13 +62,15 @@ def run_night(root, artifacts, graph=None, relations=None):
 
 def check_night(folder, lake, name, **configs):
     """The night's run, held against a full one; its store and artifacts."""
+    before = {path.name for path in (folder / "artifacts").glob("*/*")}
     store, refs = run_night(lake.root, folder / "artifacts", **configs)
     full, wanted = run_night(lake.root, folder / name, **configs)
     assert refs == wanted, lake.log
     for ref in refs:
         # of the values that a column may keep all of the lake decides, so summaries are compared too
         assert store.manifest(ref).summary == full.manifest(ref).summary
-        assert store.metrics(ref)["changes"]["tables_reused"] > 0, lake.log
+        # keys and topics are those of an earlier night where an edit leaves the lake graph as it was
+        assert ref.key in before or store.metrics(ref)["changes"]["tables_reused"] > 0, lake.log
         assert full.metrics(ref)["changes"] == {}
         assert store.metrics(ref)["bytes_read"] <= full.metrics(ref)["bytes_read"], lake.log
     return store, refs
