@@ -65,11 +65,12 @@ def canonical_values(values: pa.Array) -> list[Canonical | None]:
 def min_max_of(values: pa.Array) -> tuple[Canonical | None, Canonical | None]:
     """The least and the greatest plain value, over cells that are neither null nor NaN."""
     simple, factor = _simplified(values)
-    if pa.types.is_floating(simple.type):
-        simple = simple.filter(pc.invert(pc.fill_null(pc.is_nan(simple), True)))
+    # Arrow passes over NaN, unless there is nothing else
     ends = pc.min_max(simple).as_py()
     low, high = ends["min"], ends["max"]
-    return (low, high) if low is None or factor == 1 else (low * factor, high * factor)
+    if low is None or is_nan(low):
+        return None, None
+    return (low, high) if factor == 1 else (low * factor, high * factor)
 
 
 def is_nan(value: object) -> TypeGuard[float]:

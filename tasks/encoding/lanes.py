@@ -37,6 +37,7 @@ from lakebed.tasks.encoding.signatures import (
     inner,
     int64,
     kernel,
+    tuple_of,
     uint64,
     void,
 )
@@ -57,6 +58,8 @@ _LOW32, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 _0, _1, _2, _3 = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3)
 _8, _64, _63, _ALL = np.uint64(8), np.uint64(64), np.uint64(63), np.uint64((1 << 64) - 1)
 _2_TO_63, _2_TO_127 = 2.0**63, 2.0**127
+# hashes that are computed at a time, so that none of them waits for a branch
+_SAMPLED = 1024
 # kinds of floats, in the order of the table that `add_kinds` takes
 _WHOLE, _NEGATIVE, _FRACTION, _NAN = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3)
 
@@ -165,6 +168,18 @@ def block_plain(data: Bytes, at: int, n_bytes: int, blocks: Words, block: int) -
     return a, b, c, d
 
 
+@inner
+def _short(data: Bytes, at: int, n_bytes: int, blocks: Words) -> Quad:
+    """What the one word of a cell of 1 … 8 bytes adds to the lanes."""
+    x = _word_at(data, np.uint64(at), np.uint64(n_bytes))
+    low, high = x & _LOW32, x >> _32
+    keys = blocks[_0]
+    a = low * keys[_0, _0, _0] + high * keys[_0, _1, _0]
+    b = low * keys[_1, _0, _0] + high * keys[_1, _1, _0]
+    c = low * keys[_2, _0, _0] + high * keys[_2, _1, _0]
+    return a, b, c, low * keys[_3, _0, _0] + high * keys[_3, _1, _0]
+
+
 @intrinsic
 def block_by_masked_load(_typing: Any, data: Any, at: Any, n_bytes: Any, blocks: Any, block: Any) -> Any:
     """`block_plain` without a branch: one masked load of 64 bytes, which touches none beyond those asked for."""
@@ -232,6 +247,9 @@ def add_bytes(sums: Words, offsets: Integers, data: Bytes, keys: Words, blocks: 
         a, b = _header(end - at, keys, tag, 0), _header(end - at, keys, tag, 1)
         c, d = _header(end - at, keys, tag, 2), _header(end - at, keys, tag, 3)
         block = 0
+        if at < end <= at + 8:
+            p, q, r, s = _short(data, at, end - at, blocks)
+            a, b, c, d, at = a + p, b + q, c + r, d + s, end
         while at < end:
             p, q, r, s = _block(data, at, end - at, blocks, block)
             a, b, c, d = a + p, b + q, c + r, d + s
@@ -290,16 +308,72 @@ def add_sums(sums: Words, more: Words) -> None:
             row[i] += other[i]
 
 
+@inner
+def _mixed(first: np.uint64, second: np.uint64) -> np.uint64:
+    """64 bits from two lanes, mixed (Stafford's mix 13), since a linear hash leaves a lattice."""
+    x = ((first >> _32) << _32) | (second >> _32)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))  # type: ignore[no-any-return]
+
+
 @kernel(WORDS(READ_TABLE))
 def mixed_values(sums: Words) -> Words:
-    """64-bit hashes of values from two lanes, mixed (Stafford's mix 13), since a linear hash leaves a lattice."""
+    """64-bit hashes of values from the first two lanes of their sums. Shapes: sums (4, n); result (n,)."""
     out = np.empty(sums.shape[1], np.uint64)
     for i in range(out.size):
-        x = ((sums[0, i] >> _32) << _32) | (sums[1, i] >> _32)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        out[i] = x ^ (x >> np.uint64(31))
+        out[i] = _mixed(sums[0, i], sums[1, i])
     return out
+
+
+@inner
+def _keep(hashes: Words, n: int, limit: np.uint64, out: Words, at: int) -> int:
+    """Appends to `out`, from `at`, those of the first n hashes that do not exceed the limit; where they end."""
+    for i in range(n):
+        out[at] = hashes[i]
+        at += hashes[i] <= limit
+    return at
+
+
+@kernel(WORDS(READ_WORDS, READ_WORDS, READ_KEYS, READ_TABLE, uint64))
+def sampled_kinds(low: Words, kinds: Words, keys: Words, table: Words, limit: np.uint64) -> Words:
+    """The `mixed_values` up to a limit of cells that `add_kinds` would add, in their order, with repeats."""
+    out, hashes, at = np.empty(low.size + 1, np.uint64), np.empty(_SAMPLED, np.uint64), 0
+    k0, k1, k2, k3 = keys[1, 0, 0], keys[1, 1, 0], keys[1, 0, 1], keys[1, 1, 1]
+    for begin in range(0, low.size, _SAMPLED):
+        n = min(_SAMPLED, low.size - begin)
+        for i in range(n):
+            x, kind = low[begin + i], kinds[begin + i]
+            first = (x & _LOW32) * k0 + (x >> _32) * k1 + table[kind, 0]
+            hashes[i] = _mixed(first, (x & _LOW32) * k2 + (x >> _32) * k3 + table[kind, 1])
+        at = _keep(hashes, n, limit, out, at)
+    return out[:at].copy()
+
+
+@kernel(tuple_of(WORDS, int64)(READ_INTEGERS, READ_BYTES, READ_KEYS, READ_BLOCKS, READ_WORDS, uint64))
+def sampled_bytes(
+    offsets: Integers, data: Bytes, keys: Words, blocks: Words, tag: Words, limit: np.uint64
+) -> tuple[Words, int]:
+    """The same of cells that `add_bytes` would add, and how many were left out because they are above MAX_BYTES."""
+    out, at, n_long = np.empty(offsets.size, np.uint64), 0, 0
+    for i in range(offsets.size - 1):
+        place, end = offsets[i], offsets[i + 1]
+        if end - place > MAX_BYTES:
+            n_long += 1
+            continue
+        a, b = _header(end - place, keys, tag, 0), _header(end - place, keys, tag, 1)
+        block = 0
+        if place < end <= place + 8:
+            p, q, _, _ = _short(data, place, end - place, blocks)
+            a, b, place = a + p, b + q, end
+        while place < end:
+            p, q, _, _ = _block(data, place, end - place, blocks, block)
+            a, b = a + p, b + q
+            place += 64
+            block += 1
+        out[at] = _mixed(a, b)
+        at += out[at] <= limit
+    return out[:at].copy(), n_long
 
 
 KERNELS: tuple[Any, ...] = (
@@ -314,4 +388,6 @@ KERNELS: tuple[Any, ...] = (
     add_with_nulls,
     add_sums,
     mixed_values,
+    sampled_kinds,
+    sampled_bytes,
 )

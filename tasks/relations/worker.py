@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lakebed.connectors.errors import SourceBusyError, SourceError
@@ -24,6 +23,7 @@ from lakebed.tasks.encoding.hashes import (
     add_column,
     column_sums,
     finish,
+    sampled_values,
     start_sums,
     value_hashes,
 )
@@ -162,17 +162,15 @@ class ValueSample:
 
     def add(self, cells: Cells) -> None:
         """Takes in a batch of cells."""
-        is_null = value_is_null(cells.values)
-        hashes = value_hashes(cells.values, cells.null_depth, SAMPLE_KEY)
-        self.n_nulls += int(is_null.sum())
-        kept = hashes[~is_null] if is_null.any() else hashes
-        guess = max(self.level, (len(kept) // (4 * MAX_VALUES)).bit_length() - 1)
-        thin = _distinct(_below_word(kept, guess))
+        n_nulls = int(value_is_null(cells.values).sum())
+        self.n_nulls += n_nulls
+        guess = max(self.level, ((len(cells.values) - n_nulls) // (4 * MAX_VALUES)).bit_length() - 1)
+        thin = sampled_values(cells.values, guess, SAMPLE_KEY)
         # where a thin sample is too large already, no finer one can be wanted
-        if len(thin) > MAX_VALUES:
+        if len(thin) > MAX_VALUES or guess == self.level:
             self.merge(thin, guess)
         else:
-            self.merge(_distinct(_below_word(kept, self.level)), self.level)
+            self.merge(sampled_values(cells.values, self.level, SAMPLE_KEY), self.level)
 
     def merge(self, hashes: UInt64, level: int) -> None:
         """Takes in distinct hashes of another sample."""
@@ -248,11 +246,6 @@ def _write(hashes: HashFiles, plan: ItemPlan, sampler: ItemSampler) -> None:
         return
     for w, found, counts in sampler.rows():
         hashes.add(plan.labels[w.projection][0], w.item, np.repeat(found, counts, axis=0))
-
-
-def _distinct(hashes: UInt64) -> UInt64:
-    found: UInt64 = pc.unique(pa.array(hashes)).to_numpy()
-    return found
 
 
 def _below(hashes: UInt64, level: int) -> UInt64:

@@ -16,8 +16,8 @@ from lakebed.tasks.encoding.hashes import (
     add_column,
     column_sums,
     finish,
+    sampled_values,
     start_sums,
-    value_hashes,
 )
 
 UInt64 = NDArray[np.uint64]
@@ -75,6 +75,7 @@ class TableHasher:
     _rows: dict[int, list[UInt64]] = field(default_factory=dict)
     _values: dict[str, list[UInt64]] = field(default_factory=dict)
     _n_nulls: dict[str, int] = field(default_factory=dict)
+    _sums: dict[int, UInt64] = field(default_factory=dict)
 
     @property
     def tokens(self) -> list[str]:
@@ -84,7 +85,7 @@ class TableHasher:
     def add(self, batch: Mapping[str, Cells]) -> None:
         """Hashes one batch: each column once, whatever the number of subsets it takes part in."""
         n_rows = len(next(iter(batch.values())).values)
-        sums = {projection: start_sums(n_rows) for projection in self.projections}
+        sums = {projection: self._started(projection, n_rows) for projection in self.projections}
         members = _members(self.projections)
         for token, cells in batch.items():
             self._add_cells([sums[projection] for projection in members[token]], token, cells)
@@ -105,6 +106,15 @@ class TableHasher:
             for token, parts in self._values.items()
         }
 
+    def _started(self, projection: int, n_rows: int) -> UInt64:
+        """Sums of a batch, in memory that the batch before has used: fresh pages cost more than to clear these."""
+        held = self._sums.get(projection)
+        if held is None or held.shape[1] != n_rows:
+            held = self._sums[projection] = start_sums(n_rows)
+        else:
+            held.fill(0)
+        return held
+
     def _add_cells(self, sums: Sequence[UInt64], token: str, cells: Cells) -> None:
         """Adds a column to the sums of the subsets that it takes part in."""
         key, is_strict = self.settings.key, self.settings.is_strict
@@ -116,13 +126,8 @@ class TableHasher:
             add_column(one, column)
 
     def _add_values(self, token: str, cells: Cells, level: int) -> None:
-        hashes = value_hashes(cells.values, cells.null_depth, SAMPLE_KEY)
-        is_null = value_is_null(cells.values)
-        is_kept = ~is_null
-        if level:
-            is_kept &= hashes >> np.uint64(64 - level) == 0
-        self._values.setdefault(token, []).append(distinct(hashes[is_kept]))
-        self._n_nulls[token] = self._n_nulls.get(token, 0) + int(is_null.sum())
+        self._values.setdefault(token, []).append(sampled_values(cells.values, level, SAMPLE_KEY))
+        self._n_nulls[token] = self._n_nulls.get(token, 0) + int(value_is_null(cells.values).sum())
 
 
 def _members(projections: Mapping[int, Sequence[str]]) -> dict[str, list[int]]:

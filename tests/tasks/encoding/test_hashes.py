@@ -14,6 +14,7 @@ from lakebed.tasks.encoding.hashes import (
     column_sums,
     finish,
     row_hashes,
+    sampled_values,
     start_sums,
     value_hashes,
 )
@@ -42,6 +43,28 @@ def test_sums_equal_the_reference_on_every_type(kind, data):
     keys = word_keys(KEY, token, "", lanes.MAX_WORDS)
     expected = [lane_sums(keys, cell_words(value, kind, i)) for i, value in enumerate(values)]
     assert got.T.tolist() == expected
+
+
+@pytest.mark.parametrize("kind", [*FLAT_TYPES, *NESTED_TYPES], ids=str)
+@quick
+@given(data=st.data(), level=st.integers(0, 3))
+def test_a_sample_is_the_distinct_hashes_below_its_threshold(kind, data, level):
+    values = array_of(data.draw(st.lists(raw_values(kind), max_size=9)), kind)
+    hashes = value_hashes(values, None, KEY)[~value_is_null(values)]
+    expected = sorted({each for each in hashes.tolist() if each < 2 ** (64 - level)})
+    assert sampled_values(values, level, KEY).tolist() == expected
+
+
+@pytest.mark.parametrize("values", [
+    np.arange(-3_000, 3_000), np.linspace(-3, 3, 6_001), [None, 0.0, -0.0, float("nan"), 2.0**80, 1.5] * 900,
+    ["", "a", "x" * 70, "y" * 1_984, None], ["z" * 1_985, "z" * 5_000, "a"], [b"", b"\0", None] * 1_000,
+], ids=["integers", "floats", "wide floats", "texts", "long texts", "bytes"])  # fmt: skip
+def test_a_sample_of_many_values(values):
+    for array in (pa.array(values), pa.array(values).dictionary_encode()):
+        hashes = value_hashes(array, None, KEY)[~value_is_null(array)]
+        for level in (0, 1, 5):
+            expected = sorted({each for each in hashes.tolist() if each < 2 ** (64 - level)})
+            assert sampled_values(array, level, KEY).tolist() == expected
 
 
 @quick
