@@ -314,7 +314,7 @@ def _mixed(first: np.uint64, second: np.uint64) -> np.uint64:
     x = ((first >> _32) << _32) | (second >> _32)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))  # type: ignore[no-any-return]
+    return x ^ (x >> np.uint64(31))
 
 
 @kernel(WORDS(READ_TABLE))
