@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Held = tuple[OpenLake, StageMetrics]
 
 
-TEXT_RULES = b"text 5"
+TEXT_RULES = b"text 6"
 # of files that were no tables before
 FILE_RULES = b"files 2"
 # of files that are symbolic links

@@ -27,6 +27,12 @@ _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _SEP = re.compile(r'"?sep=(.)"?[ \t]*\r?\n', re.IGNORECASE)
 YEAR = re.compile(r"1[5-9][0-9]{2}|20[0-9]{2}")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_TYPED = re.compile(
+    r"\s*(?:(?P<int>[-+]?[0-9]+)|(?P<float>[-+]?(?:[0-9]+(?:[.,][0-9]+)*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?%?)"
+    r"|(?P<date>[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[ T][0-9:.]+(?:Z|[-+][0-9:]+)?)?)"
+    r"|(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?)|(?P<bool>true|false))\s*",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,13 @@ class Start:
 
 @dataclass(frozen=True)
 class _Cut:
-    """What a delimiter makes of a text: how many lines stand before the rows, and how well it fits."""
+    """What a delimiter makes of a text: the lines before the rows, the rows, and the share of them that it fits."""
 
+    delimiter: str
     skipped: str
     has_comments: bool
-    score: tuple[float, int, bool]
+    rows: list[list[str]]
+    share: float
 
 
 def find_start(
@@ -54,8 +62,8 @@ def find_start(
 ) -> Start:
     """Where the rows begin.
 
-    The delimiter is the one that cuts most rows into as many cells as the first; ties go to the one that gives more
-    columns, then to the ending's own, then to the order of DELIMITERS.
+    The delimiter is the one that cuts most rows into as many cells as the first, or the ending's own where that so cuts
+    more than half of them. Of several that cut evenly one may stand in the others' cells: `_evidence` tells which.
 
     Args:
         text: beginning of the file.
@@ -70,20 +78,20 @@ def find_start(
     if match := _SEP.match(text):
         return Start(given or match[1], match[0], notes=(f"the first line sets the delimiter: {match[0].strip()}",))
     own = _own_delimiter(path)
-    found: tuple[str, _Cut] | None = None
-    for delimiter in [given] if given else DELIMITERS:
-        cut = _cut(text, delimiter, is_whole, dialect, is_own=delimiter == own, may_have_titles=may_have_titles)
-        if cut and (found is None or cut.score > found[1].score):
-            found = delimiter, cut
-    if found is None and not given and _is_cut_by_blanks(text, is_whole):
+    found = (
+        _cut(text, delimiter, is_whole, dialect, may_have_titles=may_have_titles)
+        for delimiter in ([given] if given else DELIMITERS)
+    )
+    cuts = [cut for cut in found if cut]
+    if not cuts and not given and _is_cut_by_blanks(text, is_whole):
         return Start(" ", notes=("cells are cut by single blanks",))
-    if found is None:
+    if not cuts:
         plain = _comments(text, lambda line: True) if "\n" in text else ""
         return Start(given or own or ",", plain, bool(plain), _notes(plain, has_comments=True))
-    delimiter, cut = found
+    cut = _best(cuts, own, dialect)
     has_titles = bool(cut.skipped) and not cut.has_comments
     notes = _notes(cut.skipped, has_comments=cut.has_comments)
-    return Start(delimiter, cut.skipped, cut.has_comments, notes, has_titles)
+    return Start(cut.delimiter, cut.skipped, cut.has_comments, notes, has_titles)
 
 
 def sample_rows(text: str, delimiter: str, is_whole: bool, dialect: Dialect = "rfc") -> list[list[str]]:
@@ -110,9 +118,7 @@ def _reader(text: str, delimiter: str, dialect: Dialect) -> Iterator[list[str]]:
     return csv.reader(lines, delimiter=delimiter, quotechar="'" if dialect == "single" else '"')
 
 
-def _cut(
-    text: str, delimiter: str, is_whole: bool, dialect: Dialect, *, is_own: bool, may_have_titles: bool
-) -> _Cut | None:
+def _cut(text: str, delimiter: str, is_whole: bool, dialect: Dialect, *, may_have_titles: bool) -> _Cut | None:
     """How a delimiter cuts a text into rows; None where it does not."""
     rows = sample_rows(text, delimiter, is_whole, dialect)
     if not rows:
@@ -124,14 +130,58 @@ def _cut(
     if comments:
         rest = sample_rows(text[len(comments) :], delimiter, is_whole, dialect)
         if rest and len(rest[0]) == usual:
-            return _Cut(comments, True, (_share(rest, usual), usual, is_own))
-    titles = _titles(text, rows, delimiter, dialect) if may_have_titles else ""
+            return _Cut(delimiter, comments, True, rest, _share(rest, usual))
+    titles = _titles(text, rows, delimiter) if may_have_titles else ""
     if titles:
         rest = sample_rows(text[len(titles) :], delimiter, is_whole, dialect)
-        return _Cut(titles, False, (1.0, len(rest[0]), is_own))
-    if n_first < 2:
-        return None
-    return _Cut("", False, (_share(rows, n_first), n_first, is_own))
+        return _Cut(delimiter, titles, False, rest, 1.0)
+    return _Cut(delimiter, "", False, rows, _share(rows, n_first)) if n_first > 1 else None
+
+
+def _best(cuts: Sequence[_Cut], own: str, dialect: Dialect) -> _Cut:
+    most = max(cut.share for cut in cuts)
+    for cut in cuts:
+        if cut.delimiter == own and cut.share > 1 / 2:
+            return cut
+    even = [cut for cut in cuts if cut.share == most]
+    return even[0] if len(even) == 1 else max(even, key=lambda cut: _evidence(cut, even, dialect))
+
+
+def _evidence(cut: _Cut, even: Sequence[_Cut], dialect: Dialect) -> tuple[bool, bool, bool, bool, float, bool, int]:
+    """What speaks for one of several delimiters that cut all rows evenly, the strongest first.
+
+    It needs no titles; words hardly hold it, and it is no decoration of another; it leaves quoted cells whole; the
+    others stand in its cells inside numbers alone (decimal commas); more of its columns are of numbers, dates or times;
+    it is not always followed by a blank, as in prose; and only then it makes more columns.
+    """
+    rows = [row for row in cut.rows if len(row) == len(cut.rows[0])]
+    others = [other.delimiter for other in even if other is not cut]
+    is_worn = any(not any(cells) for cells in zip(*rows, strict=True)) or all(row[0][-1:] in others for row in rows)
+    is_torn = dialect != "none" and any(cell.count('"') % 2 for row in rows for cell in row)
+    has_blanks = all(cell.startswith(" ") for row in rows for cell in row[1:])
+    is_free = all(_is_in_numbers(other, cut.delimiter, rows) for other in others)
+    body = rows[1:] or rows
+    filled = ([cell for cell in cells if cell.strip()] for cells in zip(*body, strict=True))
+    n_typed = sum(bool(cells) and all(map(kind_of, cells)) for cells in filled)
+    has_titles = bool(cut.skipped) and not cut.has_comments
+    is_sure = cut.delimiter in _SURE_DELIMITERS and not is_worn
+    n_columns = len(rows[0])
+    return not has_titles, is_sure, not is_torn, is_free, n_typed / n_columns, not has_blanks, n_columns
+
+
+def _is_in_numbers(other: str, delimiter: str, rows: Sequence[Sequence[str]]) -> bool:
+    """Whether another delimiter stands in cells between two digits alone, as a decimal comma does.
+
+    Other signs than a comma cut lists of numbers so, unless the delimiter itself always stands between digits. The
+    first row may be a header of words, in which a blank follows.
+    """
+    between = re.compile(rf"(?<![0-9]){re.escape(other)}|{re.escape(other)}(?![0-9])")
+    first = [cell.replace(f"{other} ", "") for cell in rows[0]]
+    if any(map(between.search, (cell for row in (first, *rows[1:]) for cell in row))):
+        return False
+    return other == "," or not all(
+        left[-1:].isdigit() and right[:1].isdigit() for row in rows for left, right in pairwise(row)
+    )
 
 
 def _share(rows: list[list[str]], n_cells: int) -> float:
@@ -152,7 +202,7 @@ def _comments(text: str, is_other: Callable[[str], bool]) -> str:
     return text[:end] if has_comment and end < len(text) else ""
 
 
-def _titles(text: str, rows: list[list[str]], delimiter: str, dialect: Dialect) -> str:
+def _titles(text: str, rows: list[list[str]], delimiter: str) -> str:
     """The lines before a header that stands below one or more titles."""
     end, left = 0, count_titles(rows, delimiter)
     if not left:
@@ -219,6 +269,12 @@ def _are_apart(titles: Sequence[Sequence[str]], n_cells: int, delimiter: str) ->
         return True
     has_words = any(map(any, titles)) and all(" " in row[0].strip() for row in titles if any(row))
     return has_words and (delimiter in _SURE_DELIMITERS or (delimiter != "," and n_cells > 2))
+
+
+def kind_of(cell: str) -> str:
+    """What a cell looks like: int, float, date, time, bool; empty for words."""
+    match = _TYPED.fullmatch(cell)
+    return str(match.lastgroup) if match else ""
 
 
 def lines_of(text: str) -> Iterator[str]:

@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 
 from lakebed.connectors.lake.config import TextConfig
 from lakebed.connectors.lake.text.csv_quotes import Dialect, has_single_quotes
-from lakebed.connectors.lake.text.csv_start import N_SAMPLE_ROWS, YEAR, Start, find_start, lines_of, sample_rows
+from lakebed.connectors.lake.text.csv_start import (
+    N_SAMPLE_ROWS,
+    YEAR,
+    Start,
+    find_start,
+    kind_of,
+    lines_of,
+    sample_rows,
+)
 
 SAMPLE_BYTES = 1 << 20
 _NULL_WORDS = {"", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "\\n", "#n/a", "missing"}
-_TYPED = re.compile(
-    r"\s*(?:(?P<int>[-+]?[0-9]+)|(?P<float>[-+]?(?:[0-9]+(?:[.,][0-9]+)*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?%?)"
-    r"|(?P<date>[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[ T][0-9:.]+(?:Z|[-+][0-9:]+)?)?)"
-    r"|(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?)|(?P<bool>true|false))\s*",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -96,18 +98,38 @@ def _with_header(
 ) -> tuple[Start, list[list[str]], bool]:
     """Where rows begin, the rows, and whether the first is their header.
 
-    Below titles it is, or they were none. Of rows that have none, the last comment line is the header if it has a word
-    for each column, as numpy writes it.
+    Below titles it is, or they were none. Below a comment that may name the columns, as numpy writes it, a first row of
+    words is none unless the columns below it are typed, or the config says that there is a header.
     """
-    if config.header == "no" or start.has_titles or is_header(rows[0] if rows else [""], rows[1:]):
+    if config.header == "no" or start.has_titles:
         return start, rows, config.header != "no"
+    first, body = rows[0] if rows else [""], rows[1:]
+    is_named = is_header(first, body)
     lines = list(lines_of(start.skipped)) if start.has_comments and rows else []
-    header = sample_rows(lines[-1], start.delimiter, True, dialect) if lines else []
-    is_named = len(header) == 1 and len(header[0]) == len(rows[0]) > 1 and is_header(header[0], rows)
-    if not is_named or any(" " in cell.lstrip("#").strip() for cell in header[0]):
-        return start, rows, config.header == "yes"
+    names = _names_in(lines, rows, start.delimiter, dialect)
+    is_sure = config.header == "yes" or any(vote > 0 for vote in _votes(first, body)) or any(map(kind_of, names))
+    if not names or (is_named and is_sure):
+        return start, rows, is_named or config.header == "yes"
     notes = ("the last comment line names the columns",)
-    return replace(start, skipped="".join(lines[:-1]), notes=notes), [*header, *rows], True
+    return replace(start, skipped="".join(lines[:-1]), notes=notes), [names, *rows], True
+
+
+def _names_in(comments: Sequence[str], rows: Sequence[Sequence[str]], delimiter: str, dialect: Dialect) -> list[str]:
+    """The columns' names, of which the last comment line has one each; empty where it is prose, or has none.
+
+    Prose has colons, or blanks behind commas where the rows have none. Other comments that are cut as the rows are
+    speak for rows that were commented out, and a name that the first row has, too, for a header there.
+    """
+    cut = [sample_rows(line, delimiter, True, dialect) for line in comments]
+    as_rows = [cells[0] for cells in cut if len(cells) == 1 and len(cells[0]) == len(rows[0]) > 1]
+    if len(as_rows) != 1 or cut[-1] != as_rows:
+        return []
+    names = [as_rows[0][0].removeprefix("#").strip(), *as_rows[0][1:]]
+    has_blanks, *others = [any(cell.startswith(" ") for cell in row[1:]) for row in (names, *rows)]
+    is_prose = (delimiter == "," and has_blanks and not any(others)) or any(re.search(":(?: |//|$)", n) for n in names)
+    is_again = any(name.strip().lower() == cell.strip().lower() for name, cell in zip(names, rows[0], strict=True))
+    is_whole = all(names) and len(set(names)) == len(names)
+    return names if is_whole and not is_prose and not is_again and is_header(names, rows) else []
 
 
 def _with_other_header(shape: CsvShape, rows: Sequence[Sequence[str]], text: str, dialect: Dialect) -> CsvShape:
@@ -165,33 +187,45 @@ def is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     again in their own columns all of them, or come again in the row and below it. Rows that are the first one again, as
     in files that were put together, have no vote.
     """
-    others = [row for row in body if list(row) != list(first)]
-    columns = [[row[i] for row in others if i < len(row)] for i in range(len(first))]
-    has_words = any(cell.strip() and not _kind(cell) for cell in first)
-    counting = _counting(first) if has_words else set()
-    votes = [
-        _vote(i, cell, values, has_words=has_words, is_counting=i in counting)
-        for i, (cell, values) in enumerate(zip(first, columns, strict=True))
-    ]
-    if any(vote > 0 for vote in votes) or _counts_columns(first, columns):
+    votes = _votes(first, body)
+    if any(vote > 0 for vote in votes):
         return True
     if any(vote < 0 for vote in votes):
         return False
+    others, columns = _below(first, body)
     names = [(cell, values) for cell, values in zip(first, columns, strict=True) if not _is_null(cell)]
     if not names or len(others) < len(body):
         return False
-    if all(_kind(cell) for cell, _ in names):
+    if all(kind_of(cell) for cell, _ in names):
         return len(names) > 1 and len(others) > 1 and all(map(_are_words, columns))
     comes_again = [cell in values for cell, values in names]
     is_twice = len({cell for cell, _ in names}) < len(names)
     return not all(comes_again) and not (is_twice and (any(comes_again) or not body))
 
 
+def _below(first: Sequence[str], body: Sequence[Sequence[str]]) -> tuple[list[Sequence[str]], list[list[str]]]:
+    """The rows below that are not the first one again, and their columns."""
+    others = [row for row in body if list(row) != list(first)]
+    return others, [[row[i] for row in others if i < len(row)] for i in range(len(first))]
+
+
+def _votes(first: Sequence[str], body: Sequence[Sequence[str]]) -> list[int]:
+    """Each column's vote for the first row as a header, or against it; names that count all columns have one more."""
+    _, columns = _below(first, body)
+    has_words = any(cell.strip() and not kind_of(cell) for cell in first)
+    counting = _counting(first) if has_words else set()
+    votes = [
+        _vote(i, cell, values, has_words=has_words, is_counting=i in counting)
+        for i, (cell, values) in enumerate(zip(first, columns, strict=True))
+    ]
+    return [*votes, int(_counts_columns(first, columns))]
+
+
 def _vote(place: int, name: str, values: Sequence[str], *, has_words: bool, is_counting: bool) -> int:
     values = [value for value in values if not _is_null(value)]
     if not name.strip():
         return int(place == 0 and _counts_rows(values))
-    kinds, kind = {_kind(value) for value in values}, _kind(name)
+    kinds, kind = {kind_of(value) for value in values}, kind_of(name)
     if _is_null(name) or not values:
         return -int(bool(kind) and not YEAR.fullmatch(name) and not _is_null(name))
     if not kind:
@@ -219,13 +253,13 @@ def _counts_columns(first: Sequence[str], columns: Sequence[Sequence[str]]) -> b
     """Whether names are the numbers of their columns, from 0, over a column of words or over no integers at all."""
     if len(first) < 2 or list(first) != [str(i) for i in range(len(first))] or not all(columns):
         return False
-    has_integers = any(_kind(value) == "int" for values in columns for value in values)
+    has_integers = any(kind_of(value) == "int" for values in columns for value in values)
     return not has_integers or any(len(values) > 1 and _are_words(values) for values in columns)
 
 
 def _are_words(values: Sequence[str]) -> bool:
     """Whether there are values, and all of them are words."""
-    kinds = {_kind(value) for value in values if not _is_null(value)}
+    kinds = {kind_of(value) for value in values if not _is_null(value)}
     return kinds == {""}
 
 
@@ -236,12 +270,6 @@ def _counts_rows(values: Sequence[str]) -> bool:
 
 def _is_null(cell: str) -> bool:
     return cell.strip().lower() in _NULL_WORDS
-
-
-def _kind(cell: str) -> str:
-    """What a cell looks like: int, float, date, time, bool; empty for words."""
-    match = _TYPED.fullmatch(cell)
-    return str(match.lastgroup) if match else ""
 
 
 def _set_delimiter(config: TextConfig) -> str:

@@ -80,6 +80,34 @@ def test_what_links_lead_to_is_listed_by_its_own_path(tmp_path: Path) -> None:
     assert [table.name for table in discover(alone, config(tmp_path)).tables] == ["newest"]
 
 
+@pytest.mark.parametrize("inner", ["latest", "zlatest"])
+def test_a_link_into_a_folder_takes_nothing_from_a_link_to_that_folder(tmp_path: Path, inner: str) -> None:
+    days = [f"day={day}/{name}.csv" for day in (1, 2, 3) for name in ("a", "b/c")]
+    write(tmp_path / "ext" / "sales", *days)
+    (tmp_path / "ext" / "sales" / "day=3" / "newest").symlink_to(tmp_path / "ext" / "other")
+    (tmp_path / "ext" / "at").mkdir()
+    write(tmp_path / "ext" / "other", "x.csv")
+    (tmp_path / "lake" / "own").mkdir(parents=True)
+    for link, target in {inner: "sales/day=3", "lake": "sales/day=3/b", "sales": "sales"}.items():
+        (tmp_path / "lake" / link).symlink_to(tmp_path / "ext" / target)
+    found = list_lake(config(tmp_path / "lake"))
+    assert paths(found) == sorted([*(f"sales/{day}" for day in days), "sales/day=3/newest/x.csv"])
+    # what holds it is reached by a link of its own only after it
+    (tmp_path / "lake" / "sales").unlink()
+    (tmp_path / "ext" / "at" / "sales").symlink_to(tmp_path / "ext" / "sales")
+    (tmp_path / "lake" / "zz").symlink_to(tmp_path / "ext" / "at")
+    found = list_lake(config(tmp_path / "lake"))
+    assert paths(found) == sorted([*(f"zz/sales/{day}" for day in days), "zz/sales/day=3/newest/x.csv"])
+
+
+def test_a_link_from_a_folder_to_what_holds_it_leaves_the_folder_its_path(tmp_path: Path) -> None:
+    write(tmp_path / "ext", "a.csv", "inner/b.csv", "z/c.csv")
+    (tmp_path / "ext" / "inner" / "up").symlink_to(tmp_path / "ext")
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / "in").symlink_to(tmp_path / "ext" / "inner")
+    assert paths(list_lake(config(tmp_path / "lake"))) == ["in/b.csv", "in/up/a.csv", "in/up/z/c.csv"]
+
+
 def test_links_to_files_that_are_no_table_by_their_names_are_tables(tmp_path: Path) -> None:
     """As caches of Hugging Face, DVC and snapshots have them."""
     write(tmp_path, "blobs/9f86d081", "v/data.snapshot", "own.csv", "blobs/0a1b")

@@ -117,7 +117,29 @@ def first_lines() -> Iterator[Sample]:
     yield Sample("title and blanks.csv", b"Report of May\n  \nid,name\n1,a\n2,b\n", rows)
     yield Sample("line separator in a note.csv", "# a\u2028b\nid,name\n1,a\n2,b\n".encode(), rows)
     yield Sample("line tabulation in a title.csv", b"Report\x0bof May\nid,name\n1,a\n2,b\n", rows)
-    yield Sample("header in a note.csv", b"# by x\n# id,name\n1,a\n2,b\n", (["# id", "name"], *rows[1:]))
+    yield Sample("header in a note.csv", b"# by x\n# id,name\n1,a\n2,b\n", rows)
+    for name, text in {
+        "of words": "# city,country\nParis,France\nRome,Italy\nOslo,Norway\n",
+        "of words, below another": "# by x\n# city,country\nParis,France\nRome,Italy\nOslo,Norway\n",
+        "of words, with blanks": "# the city,its country\nParis,France\nRome,Italy\n",
+        "of numbers, with blanks": "# id,full name\n1,Ann Lee\n2,Bob Ray\n",
+        "of numbers, apart": "# x, y\n1.5, 2\n2.5, 3\n",
+        "of years": "# country,2019,2020\nChad,1,2\nMali,3,4\n",
+        "of bars": "# city|home country\nParis|France\nRome|Italy\n",
+        "with a gap below": "# name,age\nAnn,\nBob,3\nCy,4\n",
+    }.items():  # fmt: skip
+        cells = [line.split("|" if "|" in line else ",") for line in text.splitlines() if line != "# by x"]
+        named = tuple([[cell.removeprefix("# ") or None for cell in row] for row in cells])
+        yield Sample(f"header in a note, {name}.csv", text.encode(), named)
+    towns = (["city", "country"], ["Paris", "France"], ["Rome", "Italy"])
+    for name, line in {
+        "prose": "# by x, of May", "a source": "# source: OECD,WHO", "an address": "# from https://a.org/b,c",
+        "the same": "# city,country", "nearly the same": "# the columns are city,Country", "a number": "# version,2",
+        "rows": "# Oslo,Norway\n# Bern,Switzerland", "a gap": "# city,", "words twice": "# text,text",
+    }.items():  # fmt: skip
+        yield Sample(f"header below {name}.csv", f"{line}\ncity,country\nParis,France\nRome,Italy\n".encode(), towns)
+    yield Sample("header below typed words.csv", b"# a,b\nname,age\nAnn,3\nBob,4\n",
+                 (["name", "age"], ["Ann", "3"], ["Bob", "4"]))  # fmt: skip
     yield Sample("words in a note.csv", b"# by x, of May\n1,2\n3,4\n", (["c1", "c2"], ["1", "2"], ["3", "4"]))
     yield Sample("header after a hash.csv", b"#id,name\n1,a\n2,b\n", (["#id", "name"], *rows[1:]))
     yield Sample("words with commas.csv", b"name\nDoe, John\nRoe, Jane\n", refused="ragged")
@@ -177,6 +199,40 @@ def headers() -> Iterator[Sample]:
     yield Sample("no header.csv", b"1,2\n3,4\n", (["c1", "c2"], ["1", "2"], ["3", "4"]))
     yield Sample("people.csv", b"anna,7\nben,8\ncleo,9\n", (["c1", "c2"], ["anna", "7"], ["ben", "8"], ["cleo", "9"]))
     yield Sample("states.csv", b"AK,2019\nAL,2020\n", (["c1", "c2"], ["AK", "2019"], ["AL", "2020"]))
+
+
+def delimiters() -> Iterator[Sample]:
+    """Texts that several delimiters cut evenly, with a first row of words, and without."""
+    named = {
+        "decimal commas with a unit.csv": (";", "Berlin;3,6 km\nRom;2,8 km\n"),
+        "decimal commas below a comma.csv": (";", "price, EUR;n\n1,5;2\n2,5;3\n"),
+        "words with commas.tsv": ("\t", "a, b\tc, d\te, f\ng, h\ti, j\tk, l\n"),
+        "words with commas by bars.psv": ("|", "a, b|c, d\ne, f|g, h\n"),
+        "names with commas.csv": (";", "Lee, Ann;Rome\nRay, Bob;Oslo\n"),
+        "lists of numbers.csv": (",", "Ann,Rome,3;4\nBob,Oslo,5;6\n"),
+        "tabs behind commas.csv": (",", "a,\tb,\tc\nd,\te,\tf\n"),
+        "tabs before rows.csv": (",", "\ta,b\n\tc,d\n"),
+        "tabs behind rows.csv": (",", "a,b\t\nc,d\t\n"),
+    }
+    unnamed = {
+        "decimal commas.tsv": ("\t", "1,5\t2,5\t3,5\n4,5\t5,5\t6,5\n"),
+        "decimal commas by tabs.csv": ("\t", "Berlin\t3,6\nRom\t2,8\n"),
+        "decimal commas.csv": (";", "1,5;2,5;3,5\n4,5;5,5;6,5\n"),
+        "decimal commas over words.csv": (";", "Berlin;3,6\nRom;2,8\n"),
+        "decimal commas and points.csv": (";", "2020-01-01;1.234,50;2,00\n2020-01-02;2.345,75;3,00\n"),
+        "decimal commas by bars.csv": ("|", "10:00|a;b|1,5\n11:00|c;d|2,5\n"),
+        "lists of words.csv": (",", "1,a;b\n2,c;d\n"),
+        "lists of words by semicolons.csv": (";", "1;a,b\n2;c,d\n"),
+        "blanks behind commas.csv": (",", "1, a;b\n2, c;d\n"),
+    }
+    for name, (delimiter, text) in {**named, **unnamed}.items():
+        rows: list[Row] = [[*line.split(delimiter)] for line in text.splitlines()]
+        numbered: Row = [f"c{n}" for n in range(1, len(rows[0]) + 1)]
+        yield Sample(f"evenly {name}", text.encode(), tuple(rows) if name in named else (numbered, *rows))
+    yield Sample("one row short.tsv", b"a, b\tc\nd, e\tf\ng, h\ti\nj, k\n", refused="ragged")
+    for delimiter, other in ((";", ","), (",", ";")):
+        yield Sample(f"quoted {ord(other)}.csv", f'1{delimiter}"x{other}y"\n2{delimiter}"p{other}q"\n'.encode(),
+                     (["c1", "c2"], ["1", f"x{other}y"], ["2", f"p{other}q"]))  # fmt: skip
 
 
 def odd_quotes() -> Iterator[Sample]:
@@ -245,5 +301,5 @@ def no_tables() -> Iterator[Sample]:
 
 def samples() -> list[Sample]:
     """All of them."""
-    kinds = (written, encoded, first_lines, headers, odd_quotes, no_tables)
+    kinds = (written, encoded, first_lines, headers, delimiters, odd_quotes, no_tables)
     return [sample for kind in kinds for sample in kind()]

@@ -24,7 +24,7 @@ def test_delimiters_are_found(delimiter: str) -> None:
         ("a\tb\n1,2\t3\n", "t.csv", "\t"),
         ("a\n1\n2\n", "t.csv", ","),
         ("a\n1\n2\n", "t.tsv.gz", "\t"),
-        ("a,b\tc,d\n1,2\t3,4\n", "t.csv", ","),
+        ("a,b\tc,d\n1,2\t3,4\n", "t.csv", "\t"),
         ('a,b\n"x\n;y",2\n', "t.csv", ","),
         ("a,b\n1,2\n3\n", "t.csv", ","),
         ("text\nhello; world\n", "t.csv", ","),
@@ -108,6 +108,12 @@ def test_without_a_header_no_row_is_a_title(text: str) -> None:
 def test_below_comments_may_be_no_header() -> None:
     shape = sniff_csv(b"# by x\n1\n2\n3\n", True, "t.csv", TextConfig())
     assert (shape.has_header, shape.notes) == (False, ("1 comment line before the first row left out",))
+
+
+def test_with_a_header_for_certain_no_comment_is_it() -> None:
+    text = "# city,country\nParis,France\nRome,Italy\n"
+    assert sniff(text, header="yes")[1:] == (True, ("Paris", "France"))
+    assert sniff(text, header="no")[1:] == (False, ("c1", "c2"))
 
 
 def test_below_titles_is_a_header_though_it_comes_again() -> None:
