@@ -52,7 +52,8 @@ def write_xlsx(path, **sheets):
     }
     for n, name in named:
         lines = [
-            f'<row r="{row}">{"".join(map(_excel_cell, cells))}</row>' for row, cells in enumerate(sheets[name], 1)
+            f'<row r="{row}">{"".join(_excel_cell(cell, row, at) for at, cell in enumerate(cells))}</row>'
+            for row, cells in enumerate(sheets[name], 1)
         ]
         data = f"<sheetData>{''.join(lines)}</sheetData>"
         members[f"xl/worksheets/sheet{n}.xml"] = f'<worksheet xmlns="{_MAIN}">{data}</worksheet>'
@@ -73,13 +74,14 @@ def _links(links):
     return f'<Relationships xmlns="{_RELATIONS}">{"".join(links)}</Relationships>'
 
 
-def _excel_cell(value):
+def _excel_cell(value, row, column):
     if value is None:
         return "<c/>"
     if isinstance(value, Formula):
         return f"<c><f>{escape(value.text)}</f><v>{value.result}</v></c>"
     if isinstance(value, Error):
-        return f'<c t="e"><v>{escape(value)}</v></c>'
+        place = f' r="{chr(65 + column)}{row}"' if column < 26 else ""
+        return f'<c{place} t="e"><v>{escape(value)}</v></c>'
     if isinstance(value, str):
         return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(value)}</t></is></c>'
     if isinstance(value, bool):
@@ -110,6 +112,7 @@ def write_ods(path, **sheets):
     names = " ".join(
         f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text")
     )
+    names += ' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"'
     body = f"<office:body><office:spreadsheet>{''.join(tables)}</office:spreadsheet></office:body>"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet", zipfile.ZIP_STORED)
@@ -126,6 +129,9 @@ def _open_cell(value):
     )
     if value is None:
         return "<table:table-cell/>"
+    if isinstance(value, Error):
+        kind = 'office:value-type="string" office:string-value="" calcext:value-type="error"'
+        return f"<table:table-cell {kind}><text:p>{escape(value)}</text:p></table:table-cell>"
     for kind, name, attribute, shown in kinds:
         if isinstance(value, kind):
             return f'<table:table-cell office:value-type="{name}" office:{attribute}="{shown(value)}"/>'

@@ -1,5 +1,6 @@
 """A Parquet file, opened with limits on what a damaged footer can ask for, and its rows in batches."""
 
+import errno
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -111,9 +112,19 @@ def open_parquet(source: pa.NativeFile, int96_unit: str | None = None) -> pq.Par
     )
 
 
+# what a system says where a temporary copy cannot be written; files of the lake are only read
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_NO_RIGHT = ("a file that this user may read", "give this user the right to read it, or exclude it")
+_NO_HANDLES = ("fewer open files than this process may have", "raise the limit (`ulimit -n`), then run it again")
+_LACKS = {errno.EACCES: _NO_RIGHT, errno.EPERM: _NO_RIGHT, errno.EMFILE: _NO_HANDLES, errno.ENFILE: _NO_HANDLES}
+
+
 @contextmanager
 def source_errors(path: str, expected: str = _WHOLE, hint: str = _RESTORE) -> Iterator[None]:
-    """Turns whatever a damaged file, or rows of a server, make the readers raise into a SourceError that names it."""
+    """Turns whatever a damaged file, or rows of a server, make the readers raise into a SourceError that names it.
+
+    What the machine lacks is told as such: room for a temporary copy, the right to read, handles of open files.
+    """
     try:
         yield
     except (LakeError, GeneratorExit):
@@ -122,12 +133,21 @@ def source_errors(path: str, expected: str = _WHOLE, hint: str = _RESTORE) -> It
         # Arrow's clients of object stores give no number
         if isinstance(error, OSError) and error.errno is None and is_busy(str(error)):
             raise store_error(str(error), "read the object", path, SourceError) from error
-        raise SourceError(
-            f"cannot read {path}",
-            value=reason_of(error),
-            expected=expected,
-            hint=hint,
-        ) from error
+        number = (error.errno or 0) if isinstance(error, OSError) else 0
+        if number in _NO_ROOM or "No usable temporary directory" in str(error):
+            raise room_error(path, reason_of(error)) from error
+        expected, hint = _LACKS.get(number, (expected, hint))
+        raise SourceError(f"cannot read {path}", value=reason_of(error), expected=expected, hint=hint) from error
+
+
+def room_error(path: str, why: str) -> SourceError:
+    """The error of a file whose temporary copy cannot be written."""
+    return SourceError(
+        f"cannot read {path}",
+        value=f"its temporary copy cannot be written: {why}",
+        expected="room for a copy of the file in the folder of temporary files",
+        hint="make room in that folder, or set TMPDIR to another one, then run the same command again",
+    )
 
 
 def reason_of(error: BaseException) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TEXT_RULES = b"text 6"
 # of files that were no tables before
-FILE_RULES = b"files 2"
+FILE_RULES = b"files 3"
 # of files that are symbolic links
 LINK_RULES = b"links 1"
 

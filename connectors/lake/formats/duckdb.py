@@ -60,14 +60,14 @@ def _told(path: str, kind: type[Exception]) -> Iterator[None]:
         yield
     except kind as error:
         why = str(error).splitlines()[0][:300]
-        is_locked = "Could not set lock" in why
-        raise SourceError(
-            f"cannot read {path}",
-            value="another program has it open to write" if is_locked else why,
-            expected="a DuckDB database that is whole, and that nobody writes to",
-            hint="close that program, then run the same command again" if is_locked
-            else "restore the file, or leave it out with `exclude` in the lake section of the config",
-        ) from error  # fmt: skip
+        expected = "a DuckDB database that is whole, and that nobody writes to"
+        hint = "restore the file, or leave it out with `exclude` in the lake section of the config"
+        if "Could not set lock" in why:
+            why, hint = "another program has it open to write", "close that program, then run the same command again"
+        elif any(one.__name__ == "DataError" for one in type(error).__mro__):
+            expected = "values that a column of Parquet holds, such as integers of at most 38 digits"
+            hint = "leave the table out with `exclude` in the lake section of the config"
+        raise SourceError(f"cannot read {path}", value=why, expected=expected, hint=hint) from error
 
 
 @contextmanager

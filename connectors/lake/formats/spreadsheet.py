@@ -7,7 +7,7 @@ Titles above the header and blank rows are left out; the header is found as in C
 import datetime as dt
 import io
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,15 @@ from lakebed.connectors.extras import extra_hint
 from lakebed.connectors.lake.batches import batch_rows
 from lakebed.connectors.lake.books import Book
 from lakebed.connectors.lake.files import local_path, open_file
-from lakebed.connectors.lake.formats.values import MAX_SAFE_INTEGER, ColumnType, mixed_notes, text_of, type_of_kinds
+from lakebed.connectors.lake.formats.error_cells import error_cells
+from lakebed.connectors.lake.formats.values import (
+    MAX_SAFE_INTEGER,
+    ColumnType,
+    mixed_notes,
+    some_of,
+    text_of,
+    type_of_kinds,
+)
 from lakebed.connectors.lake.isolated import alive
 from lakebed.connectors.lake.text.csv_start import MAX_LINES_BEFORE, N_SAMPLE_ROWS, count_titles
 from lakebed.connectors.lake.text.sniff import is_header
@@ -42,8 +50,9 @@ def open_spreadsheet(root: str, path: str) -> Iterator["SpreadsheetBook"]:
         hint = extra_hint("workbooks")
         raise SourceError(f"cannot read {path}", value="python-calamine is not installed", hint=hint) from error
     try:
-        with _beating(), calamine.CalamineWorkbook.from_object(_source(root, path)) as workbook:
-            yield SpreadsheetBook(workbook)
+        source = _source(root, path)
+        with _beating(), calamine.CalamineWorkbook.from_object(source) as workbook:
+            yield SpreadsheetBook(workbook, source)
     except calamine.PasswordError as error:
         raise SourceError(
             f"cannot read {path}",
@@ -90,8 +99,8 @@ def _beating() -> Iterator[None]:
 class SpreadsheetBook:
     """The sheets of an open workbook."""
 
-    def __init__(self, workbook: Any) -> None:
-        self._workbook = workbook
+    def __init__(self, workbook: Any, source: str | io.BytesIO) -> None:
+        self._workbook, self._source = workbook, source
 
     def contents(self) -> Book:
         """Its sheets that have cells, hidden ones too, in their order."""
@@ -105,15 +114,16 @@ class SpreadsheetBook:
             SourceError: if it has no cells.
         """
         # row by row, so that other threads come to run
-        cells = self._workbook.get_sheet_by_name(part).iter_rows()
-        rows, n_titles = below_titles([[_cell(cell) for cell in row] for row in cells])
+        sheet = self._workbook.get_sheet_by_name(part)
+        rows, n_titles = below_titles([[_cell(cell) for cell in row] for row in sheet.iter_rows()])
         if not rows:
             raise SourceError(f"cannot read the sheet {part}", value="it has no cells", expected="cells")
         names, body = _header(rows)
         columns = list(zip(*body, strict=True)) or [() for _ in names]
         types = [_type(name, column) for name, column in zip(names, columns, strict=True)]
         schema = pa.schema([pa.field(name, type_.type) for name, type_ in zip(names, types, strict=True)])
-        notes = mixed_notes(zip(names, types, strict=True))
+        errors = _error_notes(error_cells(self._source, part), names, sheet.start[1])
+        notes = (*errors, *mixed_notes(zip(names, types, strict=True)))
         if n_titles:
             notes = (f"{n_titles} title row{'s' if n_titles > 1 else ''} before the header left out", *notes)
         return schema, _batches(schema, types, columns), notes
@@ -121,6 +131,14 @@ class SpreadsheetBook:
 
 def _cell(cell: object) -> object:
     return None if cell == "" else cell
+
+
+def _error_notes(found: Mapping[int, int], names: Sequence[str], first: int) -> tuple[str, ...]:
+    """What is said of cells with errors, by column; `first` is the number of the first column that is read."""
+    n_cells = sum(found.values())
+    columns = [names[place - first] for place in sorted(found) if 0 <= place - first < len(names)]
+    said = f"{n_cells} error cell{'s' if n_cells > 1 else ''} read as null"
+    return (f"{said}: {some_of(columns)}" if columns else said,) if n_cells else ()
 
 
 def below_titles(rows: Sequence[Row]) -> tuple[list[Row], int]:

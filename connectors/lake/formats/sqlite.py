@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakebed.connectors.errors import SourceError
-from lakebed.connectors.lake.batches import MAX_BATCH_ROWS, batch_rows, cut_rows, with_sizes
+from lakebed.connectors.lake.batches import MAX_BATCH_ROWS, batch_rows, cut_rows, room_error, with_sizes
 from lakebed.connectors.lake.books import Book, Unread
 from lakebed.connectors.lake.databases import VIEW
 from lakebed.connectors.lake.files import fetch_file, local_path, open_file
@@ -44,6 +44,11 @@ _MAGIC = b"SQLite format 3\0"
 LOCK_WAIT_S = 5.0
 # SQLite's documented places of its locks in a file: of who waits to write, and of who reads
 _PENDING, _SHARED, _SHARED_BYTES = 0x40000000, 0x40000002, 510
+# what it says where it cannot write its copy, or the index beside that
+_NO_ROOM = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP, sqlite3.SQLITE_IOERR_SHMOPEN,
+}  # fmt: skip
 _COLUMNS_AT_ONCE, _N_FACTS = 200, 8
 _STEPS = 1 << 20
 _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC|DEC)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
@@ -93,6 +98,8 @@ def _told(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         why = str(error)
+        if getattr(error, "sqlite_errorcode", 0) in _NO_ROOM:
+            raise room_error(path, why) from error
         if "not a database" in why:
             why += ": it is damaged, encrypted, or of another program"
         raise SourceError(

@@ -55,7 +55,7 @@ def stage_file(root: str, path: str, format_: str, out_path: str) -> None:
     with source_errors(path), open_file(root, path) as source:
         try:
             _write(path, _reader(format_)(source), out_path)
-        except (EOFError, StopIteration, AttributeError) as error:
+        except (EOFError, StopIteration, AttributeError, SystemError) as error:
             # what fastavro makes of a file that ends too soon
             raise SourceError(f"cannot read {path}", value=reason_of(error), expected="a file that is whole") from error
 
@@ -159,12 +159,16 @@ def _require_format(root: str, path: str, format_: str) -> None:
 
 
 def _staged(path: str, book: OpenBook, copy: Copy) -> Staged:
+    name = f"{path}#{copy.part}"
     try:
-        with source_errors(f"{path}#{copy.part}"):
+        with source_errors(name):
             schema, batches, notes = book.rows(copy.part)
-            _write(path, (schema, batches), copy.out_path)
+            _write(name, (schema, batches), copy.out_path)
             return Staged(notes)
     except SourceError as error:
+        if error.what.startswith("cannot read"):
+            # readers of books know the part alone
+            error.what = f"cannot read {name}"
         return Staged(error=error)
 
 

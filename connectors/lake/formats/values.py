@@ -85,5 +85,9 @@ def text_of(value: object) -> str:
 def mixed_notes(columns: Iterable[tuple[str, ColumnType]]) -> tuple[str, ...]:
     """What is said of the columns that became text."""
     names = [name for name, column in columns if column.is_mixed]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return (f"values of several kinds read as text: {', '.join(names[:3])}{more}",) if names else ()
+    return (f"values of several kinds read as text: {some_of(names)}",) if names else ()
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

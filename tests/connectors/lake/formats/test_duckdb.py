@@ -139,6 +139,13 @@ def test_a_database_that_is_open_is_told_and_one_that_was_not_closed_is_read_wit
     assert files(tmp_path) == before
 
 
+def test_an_integer_that_no_column_holds_is_told_with_file_and_table_and_not_as_damage(tmp_path):
+    made(tmp_path / "t.duckdb", f"CREATE TABLE huge AS SELECT {2**127 - 1}::HUGEINT AS h")
+    (staged,) = stage_book(str(tmp_path), "t.duckdb", "duckdb", [Copy("huge", str(tmp_path / "out.parquet"))])
+    assert staged.error.what == "cannot read t.duckdb#huge"
+    assert "38 digits" in staged.error.expected and "restore" not in staged.error.hint
+
+
 def test_what_is_no_database_or_is_encrypted_is_told(tmp_path):
     (tmp_path / "t.duckdb").write_bytes(b"not a database" * 1000)
     with pytest.raises(SourceError, match=r"cannot read t\.duckdb"):

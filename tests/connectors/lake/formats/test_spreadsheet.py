@@ -80,7 +80,8 @@ def test_values_decide_the_type_of_a_column(tmp_path, kind, format_):
 def test_spans_of_time_results_of_formulas_and_errors(tmp_path):
     span = dt.timedelta(days=1, hours=12)
     rows = [["span", "sum", "failed"], [span, Formula("A2*2", 7), Error("#N/A")], [None, Formula("A3", 8), 5]]
-    found, _ = sheet(tmp_path, rows)
+    found, notes = sheet(tmp_path, rows)
+    assert notes == ("1 error cell read as null: failed",)
     assert found.to_pydict() == {"span": [span, None], "sum": [7, 8], "failed": [None, 5]}
     assert found.schema.types == [pa.duration("us"), pa.int64(), pa.int64()]
 
@@ -93,7 +94,7 @@ def test_each_sheet_with_cells_is_a_table(tmp_path, format_):
     found, _ = read(tmp_path, f"t.{format_}", "first", "Ä & b, c#2")
     assert found[0].to_pylist() == [{"a": 1, "b": "x"}]
     assert found[1].column_names == ["only"] and not found[1].num_rows
-    with pytest.raises(SourceError, match="cannot read the sheet empty"):
+    with pytest.raises(SourceError, match=rf"cannot read t\.{format_}#empty"):
         read(tmp_path, f"t.{format_}", "empty")
 
 
@@ -140,6 +141,20 @@ def test_what_is_a_title_in_a_sheet_is_one_in_csv_too(tmp_path, ending, rows, n_
     # words that one blank sets apart may hold a comma, which no cell of a sheet is cut by
     if rows[0][0] != "All our cities":
         assert (found.num_rows, found.column_names) == (plain.num_rows, plain.column_names), scan.notes
+
+
+@pytest.mark.parametrize("format_", WRITERS)
+def test_cells_with_errors_are_null_which_is_said(tmp_path, format_):
+    rows = [[None, "a", "b"], [None, 1, 2], [None, 2, Error("#DIV/0!")], [None, Error("#N/A"), 5]]
+    plain = [["a"], ["#N/A"], ['t="e"'], ['value-type="error"']]
+    many = [[*"ABCDEF"], *([Error("#NUM!")] * 5 + [n] for n in range(2)), [1, 2, 3, 4, 5, 6]]
+    WRITERS[format_](tmp_path / f"t.{format_}", **{"s & t": rows, "plain": plain, "many": many})
+    found, notes = read(tmp_path, f"t.{format_}", "s & t", "plain", "many")
+    assert found[0].to_pydict() == {"a": [1, 2, None], "b": [2, None, 5]}
+    assert found[1].to_pydict() == {"a": ["#N/A", 't="e"', 'value-type="error"']}
+    assert found[2]["A"].to_pylist() == [None, None, 1]
+    said = "10 error cells read as null: A, B, C and 2 more"
+    assert notes == [("2 error cells read as null: a, b",), (), (said,)]
 
 
 def test_many_columns_with_odd_names(tmp_path):

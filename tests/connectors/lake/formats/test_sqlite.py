@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import random
 import re
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -278,6 +279,27 @@ def test_what_is_no_database_is_told(tmp_path, data, name, why):
     with pytest.raises(SourceError) as error:
         list_book(str(tmp_path), name, "sqlite")
     assert re.search(why, str(error.value.value))
+
+
+def test_a_copy_that_finds_no_room_is_no_damaged_database(tmp_path):
+    connection = sqlite3.connect(tmp_path / "t.db")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE t (a)")
+    connection.executemany("INSERT INTO t VALUES (?)", [("x" * 100,)] * 100)
+    connection.commit()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # the copy of the database itself does not fit; all fits but the index of its log
+    for limit in (2000, 24_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            with pytest.raises(SourceError) as caught:
+                list_book(str(tmp_path), "t.db", "sqlite")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert "temporary copy cannot be written" in caught.value.value
+        assert "TMPDIR" in caught.value.hint
+    assert list_book(str(tmp_path), "t.db", "sqlite").parts == ("t",)
+    connection.close()
 
 
 def test_the_ending_db_is_used_by_others_too(tmp_path):

@@ -1,7 +1,10 @@
 """Avro, ORC and Arrow files, staged: equal to what was written, or refused with a reason."""
 
 import datetime as dt
+import errno
+import os
 import random
+import resource
 from decimal import Decimal
 
 import fastavro
@@ -13,7 +16,9 @@ from pyarrow import feather, orc
 
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake import batches
+from lakebed.connectors.lake.batches import source_errors
 from lakebed.connectors.lake.config import TextConfig
+from lakebed.connectors.lake.files import open_file
 from lakebed.connectors.lake.formats.avro import read_avro
 from lakebed.connectors.lake.formats.staging import stage_file
 from lakebed.tasks.inventory.worker import FileUnit, WorkContext, do_units
@@ -241,3 +246,18 @@ def test_what_is_of_another_format_is_told(tmp_path, format_):
         with pytest.raises(SourceError, match="is no table") as error:
             staged(tmp_path, f"t.{format_}", format_)
         assert error.value.value == what
+
+
+def test_what_the_machine_lacks_is_no_damage(tmp_path):
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "t.avro")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(SourceError) as caught, source_errors("t.avro"), open_file(str(tmp_path), "t.avro"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "ulimit -n" in caught.value.hint
+    with pytest.raises(SourceError) as caught, source_errors("t.avro"):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    assert "right to read it" in caught.value.hint
