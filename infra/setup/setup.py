@@ -148,6 +148,8 @@ def _read_stamps() -> dict[str, str]:
 
 def _stamp(name: str, digest: str) -> None:
     with _STAMPING:
+        # a new environment begins with an empty folder
+        STAMPS.parent.mkdir(parents=True, exist_ok=True)
         part = STAMPS.with_suffix(".part")
         part.write_text(json.dumps({**_read_stamps(), name: digest}, indent=2))
         part.replace(STAMPS)
