@@ -289,7 +289,8 @@ def network_inputs(
     if fastrp.nbytes <= config.feature_memory_bytes:
         return DenseInputs.of(fastrp), fastrp
     stored = FeatureFile(fastrp, folder)
-    return StoredInputs(RowCache(stored, np.diff(graph.indptr), config.feature_memory_bytes)), stored.mapped()
+    cache = RowCache(stored, np.diff(graph.indptr), config.feature_memory_bytes, fastrp)
+    return StoredInputs(cache), stored.mapped()
 
 
 def propagation_matrix(kind: Kind, graph: sparse.csr_array) -> sparse.csr_array:

@@ -3,13 +3,17 @@
 Of ego-twitter and an R-MAT graph (Chakrabarti et al. 2004) of 10^6 nodes: the same epochs with all features in memory,
 and with a quarter of them, each in a process of its own. One JSON line a run, then one that compares them: whether
 losses, scores and weights are the same to the bit, bytes that batches read beside those of an LRU cache of that size
-(passes over all nodes leave it as it is, which favours it), also without the first epoch, in which both fill, seconds
-an epoch with its validation, peak memory. The file is put out of the system's own cache before each epoch.
+(passes over all nodes leave it as it is, which favours it), which begins empty or, `filled`, with the same rows as
+ours, and beside the least that any cache of that size reads (Belady 1966, both beginnings; ours has the rows of the
+batch at hand besides), also without the first epoch; seconds an epoch with its validation, peak memory. The file is put
+out of the system's own cache before each epoch. `--reads` trains nothing and tells the bytes alone, which are those of
+a training.
 """
 
 import argparse
 import contextlib
 import hashlib
+import heapq
 import json
 import os
 import stat
@@ -17,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +30,7 @@ import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import sparse
 
 from lakebed.tasks.links.config import GnnConfig, LinksConfig, SplitConfig
 from lakebed.tasks.links.feature_file import FeatureFile
@@ -34,10 +40,10 @@ from lakebed.tasks.links.kernel.ladder import stop_pairs
 from lakebed.tasks.links.kernel.neighbours import adjacency
 from lakebed.tasks.links.kernel.products import GraphProducts
 from lakebed.tasks.links.kernel.propagation import Propagation
-from lakebed.tasks.links.kernel.row_cache import RowCache
+from lakebed.tasks.links.kernel.row_cache import RowCache, RowSource
 from lakebed.tasks.links.kernel.sampling import NeighbourSampler
-from lakebed.tasks.links.kernel.split import simple_edges, split_edges
-from lakebed.tasks.links.kernel.training import NegativePool, TrainingData, TrainingState, train
+from lakebed.tasks.links.kernel.split import EdgeSplit, simple_edges, split_edges
+from lakebed.tasks.links.kernel.training import NegativePool, TrainingData, TrainingState, batch_reads, train
 from lakebed.tasks.runtime.memory import freed_memory_kept, peak_memory_bytes
 from tests.benchmarks.graphs import graph_folder, read_edges
 
@@ -102,14 +108,15 @@ class CountingFile(FeatureFile):
 class RecordingCache(RowCache):
     """Keeps what each batch asked for."""
 
-    def __init__(self, source: CountingFile, degrees: Int64, n_bytes: int) -> None:
-        super().__init__(source, degrees, n_bytes)
+    def __init__(self, source: RowSource, degrees: Int64, n_bytes: int, rows: NDArray[np.float32]) -> None:
+        super().__init__(source, degrees, n_bytes, rows)
+        self.first = np.argsort(-degrees, kind="stable")[: self.capacity][::-1]
         self.asked: list[Int64] = []
         self.read_of_batches: list[int] = []
 
-    def take(self, nodes: Int64, following: Sequence[Int64] = ()) -> NDArray[np.float32]:
+    def take(self, nodes: Int64) -> NDArray[np.float32]:
         before = self.n_read
-        rows = super().take(nodes, following)
+        rows = super().take(nodes)
         self.asked.append(nodes)
         self.read_of_batches.append(self.n_read - before)
         return rows
@@ -147,50 +154,137 @@ def lru_misses(asked, n_nodes, capacity):  # type: ignore[no-untyped-def]
     return missed
 
 
-def lru_facts(cache: RecordingCache, n_batches: int) -> Facts:
-    """Bytes that batches read, and those that an LRU cache would have read for them; also without the first epoch."""
-    row_bytes = 4 * cache.shape[1]
-    missed = lru_misses(np.concatenate(cache.asked), cache.shape[0], cache.capacity)
-    parts = np.split(missed, np.cumsum([len(nodes) for nodes in cache.asked])[:-1])
-    ours, lru = np.array(cache.read_of_batches) * row_bytes, np.array([part.sum() for part in parts]) * row_bytes
-    return {
-        "batch_bytes": int(ours.sum()), "lru_bytes": int(lru.sum()),
-        "batch_bytes_later": int(ours[n_batches:].sum()), "lru_bytes_later": int(lru[n_batches:].sum()),
+@numba.njit
+def least_misses(asked, n_nodes, capacity):  # type: ignore[no-untyped-def]
+    """Which reads no cache of rows could answer, were all reads known: what is read last goes, or does not come in."""
+    never, n_asked = 1 << 40, len(asked)
+    due, after = np.full(n_nodes, never), np.empty(n_asked, np.int64)
+    for at in range(n_asked - 1, -1, -1):
+        after[at], due[asked[at]] = due[asked[at]], at
+    due[:] = -1
+    missed, size = np.zeros(n_asked, np.bool_), 0
+    heap = [(np.int64(0), np.int64(0))]
+    heap.pop()
+    for at in range(n_asked):
+        node = asked[at]
+        if due[node] < 0:
+            missed[at] = True
+            while size == capacity and due[heap[0][1]] != -heap[0][0]:
+                heapq.heappop(heap)
+            if after[at] == never or (size == capacity and -heap[0][0] <= after[at]):
+                continue
+            if size == capacity:
+                due[heapq.heappop(heap)[1]] = -1
+                size -= 1
+            size += 1
+        due[node] = after[at]
+        heapq.heappush(heap, (-after[at], node))
+    return missed
+
+
+def rival_facts(cache: RecordingCache, n_batches: int) -> Facts:
+    """Bytes that batches read, and those that rivals would have read for them; also without the first epoch."""
+    n_nodes, size, first = cache.shape[0], cache.capacity, cache.first
+    asked = np.concatenate(cache.asked)
+    after_first = np.concatenate([first, asked])
+    ends = np.cumsum([len(nodes) for nodes in cache.asked])[:-1]
+    missed = {
+        "lru": lru_misses(asked, n_nodes, size), "lru_filled": lru_misses(after_first, n_nodes, size)[len(first) :],
+        "least": least_misses(asked, n_nodes, size),
+        "least_filled": least_misses(after_first, n_nodes, size)[len(first) :],
     }  # fmt: skip
+    read = {name: np.array([part.sum() for part in np.split(found, ends)]) for name, found in missed.items()}
+    read["batch"] = np.array(cache.read_of_batches)
+    row_bytes = 4 * cache.shape[1]
+    return {f"{name}_bytes": int(part.sum()) * row_bytes for name, part in read.items()} | {
+        f"{name}_bytes_later": int(part[n_batches:].sum()) * row_bytes for name, part in read.items()
+    }
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a training reads. Shapes: links (m, 2)."""
+
+    split: EdgeSplit
+    matrix: sparse.csr_array
+    links: Int64
+    pools: tuple[NegativePool, ...]
+
+
+def drawn(edges: Int64, n_nodes: int, options: argparse.Namespace) -> Drawn:
+    """The links of all epochs, and the matrix that is sampled."""
+    split = split_edges(edges, n_nodes, SplitConfig())
+    matrix = propagation_matrix(options.kind, adjacency(split.train, n_nodes))
+    some = np.random.default_rng(0).permutation(len(split.train))[: options.edges]
+    return Drawn(split, matrix, split.train[np.sort(some)], (NegativePool(np.arange(n_nodes), len(some)),))
+
+
+class NoRows:
+    """A source whose rows are left as they are."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.shape = shape
+
+    def gather(self, nodes: Int64, out: NDArray[np.float32], places: Int64) -> None:
+        """Nothing."""
+
+
+def reads(name: str, options: argparse.Namespace) -> Facts:
+    """The bytes that a training of a graph reads, nothing trained."""
+    edges, n_nodes = graph(name)
+    given, config = drawn(edges, n_nodes, options), gnn_config(options)
+    rows = np.broadcast_to(np.float32(0), (n_nodes, options.columns))
+    degrees = np.diff(given.matrix.indptr).astype(np.int64)
+    cache = RecordingCache(NoRows(rows.shape), degrees, rows.nbytes // options.times, rows)
+    sampler = NeighbourSampler(given.matrix, options.sampled)
+    data = TrainingData(StoredInputs(cache), Propagation.by_matrix(given.matrix), given.links, (given.links,) * 2,
+                        given.pools, sampler)  # fmt: skip
+    for_takes, for_cache = (batch_reads(data, sampler, config, (config.n_layers, 0, 0)) for _ in range(2))
+    cache.follow(for_cache)
+    for nodes in for_takes:
+        cache.take(nodes)
+    return {
+        "graph": name, "mode": "reads", "feature_bytes": rows.nbytes,
+        "cache_bytes": 4 * options.columns * cache.capacity,
+        "batches": len(cache.asked), "rows_a_batch": round(float(np.mean([len(nodes) for nodes in cache.asked]))),
+        **(facts := rival_facts(cache, -(-len(given.links) // options.batch))), **less_facts(facts),
+    }  # fmt: skip
+
+
+def gnn_config(options: argparse.Namespace) -> GnnConfig:
+    return GnnConfig(n_epochs=options.epochs, batch_edges=options.batch)
 
 
 def run(mode: str, folder: Path, options: argparse.Namespace) -> Facts:
     """One training in this process."""
     torch.set_num_threads(1)
     edges, rows = np.load(folder / "edges.npy"), np.load(folder / "features.npy", mmap_mode="r")
-    n_nodes = len(rows)
-    split = split_edges(edges, n_nodes, SplitConfig())
-    matrix = propagation_matrix(options.kind, adjacency(split.train, n_nodes))
-    some = np.random.default_rng(0).permutation(len(split.train))[: options.edges]
+    given = drawn(edges, len(rows), options)
     inputs: AnyInputs
     file = cache = None
     if mode == "memory":
         inputs = DenseInputs.of(np.array(rows))
     else:
         file = CountingFile(rows, folder)
-        cache = RecordingCache(file, np.diff(matrix.indptr), rows.nbytes // options.times)
+        cache = RecordingCache(file, np.diff(given.matrix.indptr), rows.nbytes // options.times, rows)
         inputs = StoredInputs(cache)
     del rows
-    pools, stop = (NegativePool(np.arange(n_nodes), len(some)),), stop_pairs(split)
-    sampler = NeighbourSampler(matrix, options.sampled)
-    data = TrainingData(inputs, Propagation.by_matrix(matrix), split.train[np.sort(some)], stop, pools, sampler)
-    config = GnnConfig(n_epochs=options.epochs, batch_edges=options.batch)
-    seconds, started = list[float](), [time.perf_counter()]
+    sampler = NeighbourSampler(given.matrix, options.sampled)
+    propagation, stop = Propagation.by_matrix(given.matrix), stop_pairs(given.split)
+    data = TrainingData(inputs, propagation, given.links, stop, given.pools, sampler)
+    config = gnn_config(options)
+    clocks = time.perf_counter, time.process_time
+    seconds, started = list[list[float]](), [0.0, 0.0]
 
     def after(_: TrainingState) -> None:
-        seconds.append(time.perf_counter() - started[0])
+        seconds.append([round(clock() - start, 2) for clock, start in zip(clocks, started, strict=True)])
         if file is not None:
             file.forget_pages()
-        started[0] = time.perf_counter()
+        started[:] = [clock() for clock in clocks]
 
     if file is not None:
         file.forget_pages()
-    started[0] = time.perf_counter()
+    started[:] = [clock() for clock in clocks]
     with deterministic(), freed_memory_kept():
         trained = train(options.kind, data, config, 0, after_epoch=after)
     state, digest = trained.state, hashlib.sha256(trained.vectors.tobytes())
@@ -199,14 +293,15 @@ def run(mode: str, folder: Path, options: argparse.Namespace) -> Facts:
             digest.update(part[name].tobytes())
     facts: Facts = {
         "mode": mode, "losses": state.losses, "scores": state.history, "sha256": digest.hexdigest(),
-        "epoch_s": [round(value, 2) for value in seconds], "peak_bytes": peak_memory_bytes(),
+        "epoch_s": [wall for wall, _ in seconds], "epoch_cpu_s": [cpu for _, cpu in seconds],
+        "peak_bytes": peak_memory_bytes(),
     }  # fmt: skip
     if file is not None and cache is not None:
         facts |= {
             "cache_bytes": 4 * cache.shape[1] * cache.capacity, "batches": len(cache.asked),
             "rows_a_batch": round(float(np.mean([len(nodes) for nodes in cache.asked]))),
             "bytes_read": file.n_bytes_read, "page_bytes_read": file.n_page_bytes,
-            **lru_facts(cache, -(-len(some) // options.batch)),
+            **rival_facts(cache, -(-len(given.links) // options.batch)),
         }  # fmt: skip
     return facts
 
@@ -232,11 +327,22 @@ def lines(name: str, options: argparse.Namespace) -> Iterator[Facts]:
     yield {
         **common, "mode": "compared", "cache_bytes": stored["cache_bytes"],
         "same": all(memory[name] == stored[name] for name in ("losses", "scores", "sha256")),
-        "less_than_lru": round(1 - stored["batch_bytes"] / stored["lru_bytes"], 3),
-        "less_than_lru_later": round(1 - stored["batch_bytes_later"] / stored["lru_bytes_later"], 3),
+        **less_facts(stored),
         "times_the_epoch": round(sum(stored["epoch_s"]) / sum(memory["epoch_s"]), 2),
+        "times_the_epoch_cpu": round(sum(stored["epoch_cpu_s"]) / sum(memory["epoch_cpu_s"]), 2),
         "times_the_peak": round(stored["peak_bytes"] / memory["peak_bytes"], 2),
     }  # fmt: skip
+
+
+def less_facts(stored: Facts) -> Facts:
+    """Share of an LRU cache's bytes that ours did not read, and that none need read."""
+    facts = {}
+    for lru in ("lru", "lru_filled"):
+        for part in ("", "_later"):
+            of = stored[f"{lru}_bytes{part}"]
+            facts[f"less_than_{lru}{part}"] = round(1 - stored[f"batch_bytes{part}"] / of, 3)
+            facts[f"at_most{lru[3:]}{part}"] = round(1 - stored[f"least{lru[3:]}_bytes{part}"] / of, 3)
+    return facts
 
 
 def main() -> None:
@@ -251,6 +357,7 @@ def main() -> None:
     )
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--kind", choices=("gcn", "sage"), default="sage")
+    parser.add_argument("--reads", action="store_true", help="the bytes alone, nothing trained")
     parser.add_argument("--run", choices=MODES, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -258,7 +365,7 @@ def main() -> None:
         print(json.dumps(run(options.run, options.folder, options)), flush=True)
         return
     for name in options.graphs:
-        for line in lines(name, options):
+        for line in [reads(name, options)] if options.reads else lines(name, options):
             print(json.dumps(line), flush=True)
 
 

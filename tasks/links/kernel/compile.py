@@ -40,4 +40,6 @@ def _compile_row_cache() -> None:
             rows.flags.writeable = False
             copy_checked(rows, checks, nodes, out.view(np.uint32), places)
 
-    RowCache(Zeros(), places, 4).take(places)
+    cache = RowCache(Zeros(), places, 4)
+    cache.follow(iter([places]))
+    cache.take(places)

@@ -17,8 +17,6 @@ Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 # rows of a block where gradients are wanted, whose sum depends on it, and where they are not
 TAPE_ROWS, PASS_ROWS = 1 << 17, 1 << 13
-# rows of the next batches that it helps to know, over those that are held
-ROWS_AHEAD = 2
 Block = Callable[[int, int], torch.Tensor]
 
 
@@ -38,11 +36,6 @@ class DenseInputs:
         """Nodes and columns."""
         return self.rows.shape[0], self.rows.shape[1]
 
-    @property
-    def rows_ahead(self) -> int:
-        """How many rows of the next batches it helps to know."""
-        return 0
-
     def dropped(self, share: float, random: np.random.Generator) -> "DenseInputs":
         """Some entries set to zero, the others scaled up; the expectation stays."""
         return DenseInputs(drop(self.rows, *kept_entries(self.shape, share, random)))
@@ -51,7 +44,7 @@ class DenseInputs:
         """The product with each weight."""
         return products(lambda start, stop: self.rows[start:stop], len(self.rows), weights)
 
-    def take(self, nodes: Int64, following: Sequence[Int64] = ()) -> "DenseInputs":
+    def take(self, nodes: Int64) -> "DenseInputs":
         """The inputs of some nodes."""
         return DenseInputs(self.rows[torch.from_numpy(nodes)])
 
@@ -72,11 +65,6 @@ class StoredInputs:
         """Nodes and columns."""
         return self.cache.shape
 
-    @property
-    def rows_ahead(self) -> int:
-        """How many rows of the next batches it helps to know."""
-        return ROWS_AHEAD * self.cache.capacity
-
     def dropped(self, share: float, random: np.random.Generator) -> "StoredInputs":
         """As of rows in memory, the same entries for the same generator."""
         (n, f), scale, bits = self.shape, 1.0, list[NDArray[np.uint8]]()
@@ -90,9 +78,9 @@ class StoredInputs:
         """The product with each weight, in one pass."""
         return products(self._block, self.shape[0], weights)
 
-    def take(self, nodes: Int64, following: Sequence[Int64] = ()) -> DenseInputs:
-        """The inputs of some nodes, ascending; `following` are those of the next takes."""
-        rows = torch.from_numpy(self.cache.take(nodes, following))
+    def take(self, nodes: Int64) -> DenseInputs:
+        """The inputs of some nodes, ascending."""
+        rows = torch.from_numpy(self.cache.take(nodes))
         return DenseInputs(rows if self.kept is None else self._dropped(rows, self.kept[nodes]))
 
     def _block(self, start: int, stop: int) -> torch.Tensor:

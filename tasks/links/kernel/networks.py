@@ -38,11 +38,6 @@ class Inputs:
         """Nodes and columns."""
         return self.rows.shape[0], self.rows.shape[1]
 
-    @property
-    def rows_ahead(self) -> int:
-        """How many rows of the next batches it helps to know."""
-        return 0
-
     def dropped(self, share: float, random: np.random.Generator) -> "Inputs":
         """Some entries set to zero, the others scaled up; the expectation stays."""
         kept, scale = kept_entries((self.rows.nnz,), share, random)
@@ -54,7 +49,7 @@ class Inputs:
         product = Propagation(lambda w: self.rows @ w, lambda g: self.transposed @ g)
         return [product(weight) for weight in weights]
 
-    def take(self, nodes: NDArray[np.int64], following: Sequence[NDArray[np.int64]] = ()) -> "Inputs":
+    def take(self, nodes: NDArray[np.int64]) -> "Inputs":
         """The inputs of some nodes."""
         return Inputs.of(sparse.csr_array(self.rows[nodes]))
 

@@ -45,20 +45,18 @@ class NeighbourSampler:
 
     def around(self, nodes: Int64, n_layers: int, key: tuple[int, int, int]) -> tuple[Int64, sparse.csr_array]:
         """The nodes that `n_layers` steps of sampled rows reach, ascending, and the sampled matrix among them."""
-        indptr, indices = self.matrix.indptr.astype(np.int64), self.matrix.indices.astype(np.int64)
-        seed = int(np.random.SeedSequence([*key, 7]).generate_state(1, np.uint64)[0])
-        reached = frontier = np.asarray(nodes, np.int64)
-        rows: list[Int64] = []
-        places: list[Int64] = []
-        for _ in range(n_layers):
-            taken = _sampled_places(indptr, frontier, self.n_sampled, np.uint64(seed))
-            row_of = np.searchsorted(indptr, taken, side="right") - 1
-            rows, places = [*rows, row_of], [*places, taken]
-            near = distinct(indices[taken])
-            fresh = near[~np.isin(near, reached, assume_unique=True, kind="sort")]
-            reached, frontier = np.sort(np.concatenate([reached, fresh])), fresh
-        row, place = np.concatenate(rows), np.concatenate(places)
-        return reached, self._block(reached, row, place)
+        inner = self.reached(nodes, n_layers - 1, key)
+        places = _sampled_places(self.matrix.indptr, inner, self.n_sampled, _seed(key))
+        row = np.repeat(inner, np.minimum(np.diff(self.matrix.indptr)[inner], self.n_sampled))
+        reached = distinct(np.concatenate([inner, self.matrix.indices[places].astype(np.int64)]))
+        return reached, self._block(reached, row, places)
+
+    def reached(self, nodes: Int64, n_layers: int, key: tuple[int, int, int]) -> Int64:
+        """The nodes alone that `n_layers` steps of sampled rows reach, ascending."""
+        # a copy, since numba tells arrays apart that may not be written to
+        first, matrix = np.array(nodes, np.int64), self.matrix
+        reached: Int64 = _reached(matrix.indptr, matrix.indices, first, n_layers, self.n_sampled, _seed(key))
+        return reached
 
     def _block(self, reached: Int64, row: Int64, place: Int64) -> sparse.csr_array:
         degrees = np.diff(self.matrix.indptr)
@@ -67,6 +65,10 @@ class NeighbourSampler:
         columns = np.searchsorted(reached, self.matrix.indices[place])
         at = (np.searchsorted(reached, row), columns)
         return sparse.csr_array((data, at), shape=(len(reached), len(reached)))
+
+
+def _seed(key: tuple[int, int, int]) -> np.uint64:
+    return np.uint64(np.random.SeedSequence([*key, 7]).generate_state(1, np.uint64)[0])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -104,3 +106,22 @@ def _sampled_places(indptr, nodes, n_sampled, seed):  # type: ignore[no-untyped-
             places[k] = drawn
             k += 1
     return places
+
+
+@numba.njit(cache=True, nogil=True)
+def _reached(indptr, indices, nodes, n_layers, n_sampled, seed):  # type: ignore[no-untyped-def]
+    is_reached = np.zeros(len(indptr) - 1, np.bool_)
+    for node in nodes:
+        is_reached[node] = True
+    frontier = nodes
+    for _ in range(n_layers):
+        places = _sampled_places(indptr, frontier, n_sampled, seed)
+        fresh, n_fresh = np.empty(len(places), np.int64), 0
+        for place in places:
+            node = indices[place]
+            if not is_reached[node]:
+                is_reached[node] = True
+                fresh[n_fresh] = node
+                n_fresh += 1
+        frontier = fresh[:n_fresh]
+    return np.flatnonzero(is_reached)

@@ -4,10 +4,8 @@ A run is a function of its inputs and config: each epoch's negatives, batches an
 (seed, epoch, step), so that a resumed run ends with the same bytes as one that was never killed.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import softplus
 
 from lakebed.tasks.links.config import GnnConfig
+from lakebed.tasks.links.kernel.dense import StoredInputs
 from lakebed.tasks.links.kernel.metrics import auc
 from lakebed.tasks.links.kernel.networks import AnyInputs, Kind, Network, Outputs, derived_random, pair_logits
 from lakebed.tasks.links.kernel.propagation import Propagation
@@ -115,6 +114,8 @@ def train(
     state = state or _first_state(network)
     _restore(network, optimiser, state)
     data = _weighted(data, state.weights)
+    if data.sampler is not None and isinstance(data.inputs, StoredInputs):
+        data.inputs.cache.follow(batch_reads(data, data.sampler, config, (network.n_layers, seed, state.epoch)))
     while state.epoch < config.n_epochs and state.waited < config.patience:
         data = _reweighted(network, data, config, state)
         state.losses.append(_run_epoch(network, optimiser, data, config, (seed, state.epoch)))
@@ -170,8 +171,8 @@ def _run_epoch(
         return _step(optimiser, vectors, (data.places(data.edges), data.places(negatives)))
     losses = list[float]()
     batches = _batches(data, data.sampler, negatives, (network.n_layers, config.batch_edges, seed, epoch))
-    for step, (batch, following) in enumerate(_with_following(batches, data.inputs.rows_ahead)):
-        rows = data.inputs.take(batch.sample.around, [later.sample.around for later in following])
+    for step, batch in enumerate(batches):
+        rows = data.inputs.take(batch.sample.around)
         vectors = batch.sample.embed(network, rows, derived_random(seed, epoch + 1, step))
         losses.append(_step(optimiser, vectors, batch.pairs))
     return float(np.mean(losses))
@@ -185,19 +186,6 @@ class _Batch:
     pairs: tuple[Int64, Int64]
 
 
-def _with_following(batches: Iterator[_Batch], n_rows: int) -> Iterator[tuple[_Batch, list[_Batch]]]:
-    """Each batch with the next ones, until these read so many rows."""
-    window: deque[_Batch] = deque(islice(batches, 1))
-    n_ahead = 0
-    while window:
-        while n_ahead < n_rows and (later := next(batches, None)) is not None:
-            window.append(later)
-            n_ahead += len(later.sample.around)
-        yield window.popleft(), list(window)
-        window.extend(() if window else islice(batches, 1))
-        n_ahead = sum(len(batch.sample.around) for batch in list(window)[1:])
-
-
 def _batches(
     data: TrainingData, sampler: NeighbourSampler, negatives: Int64, at: tuple[int, int, int, int]
 ) -> Iterator[_Batch]:
@@ -208,6 +196,18 @@ def _batches(
         local = local.reshape(-1, 2)
         sample = sampler.sample(nodes, n_layers, (seed, epoch, step))
         yield _Batch(sample, (local[: len(places)], local[len(places) :]))
+
+
+def batch_reads(
+    data: TrainingData, sampler: NeighbourSampler, config: GnnConfig, at: tuple[int, int, int]
+) -> Iterator[Int64]:
+    """The nodes whose rows each mini-batch of this epoch and of all later ones reads; `at` is (layers, seed, epoch)."""
+    n_layers, seed, first = at
+    for epoch in range(first, config.n_epochs):
+        negatives = epoch_negatives(data.pools, seed, epoch)
+        for step, places in enumerate(epoch_batches(len(data.edges), config.batch_edges, seed, epoch)):
+            nodes = np.concatenate([data.edges[places], negatives[places]]).ravel()
+            yield sampler.reached(nodes, n_layers, (seed, epoch, step))
 
 
 def _reweighted(network: Network, data: TrainingData, config: GnnConfig, state: TrainingState) -> TrainingData:

@@ -111,33 +111,37 @@ class Rows:
 
 
 class Told(RowCache):
-    """A cache that notes what it was asked for, and what it was told of the next batches."""
+    """A cache that notes what it was told, and what it was asked for."""
 
     def __init__(self, *given):
         super().__init__(*given)
-        self.takes = []
+        self.told, self.asked = [], []
 
-    def take(self, nodes, following=()):
-        self.takes.append((nodes, list(following)))
-        return super().take(nodes, following)
+    def follow(self, reads):
+        self.told.append([])
+        super().follow(noted(reads, self.told[-1]))
+
+    def take(self, nodes):
+        self.asked.append(nodes.tolist())
+        return super().take(nodes)
 
 
-def test_a_cache_is_told_what_the_next_batches_take(data, split):
-    rows = np.random.default_rng(0).standard_normal((split.n_nodes, 8)).astype(np.float32)
-    cache = Told(Rows(rows), np.ones(split.n_nodes, np.int64), 60 * rows.itemsize * 8)
-    config = SMALL.model_copy(update={"n_epochs": 2})
-    whole, parted = (
-        train("sage", dataclasses.replace(sampled(data, split), inputs=inputs), config, 0)
-        for inputs in (DenseInputs.of(rows), StoredInputs(cache))
-    )
+def noted(reads, told):
+    for nodes in reads:
+        told.append(nodes.tolist())
+        yield nodes
+
+
+def test_a_cache_is_told_what_batches_read_beyond_the_epoch_too(data, split):
+    rows = np.random.default_rng(0).standard_normal((split.n_nodes, 64)).astype(np.float32)
+    config = SMALL.model_copy(update={"n_epochs": 3})
+    whole = train("sage", dataclasses.replace(sampled(data, split), inputs=DenseInputs.of(rows)), config, 0)
+    cache = Told(Rows(rows), np.ones(split.n_nodes, np.int64), rows.nbytes // 2, rows)
+    stored, states = dataclasses.replace(sampled(data, split), inputs=StoredInputs(cache)), []
+    parted = train("sage", stored, config, 0, after_epoch=lambda state: states.append(copied(state)))
     assert parted.vectors.tobytes() == whole.vectors.tobytes()
     assert parted.state.losses == whole.state.losses
-    n_batches = len(cache.takes) // 2
-    assert n_batches > 2
-    for start in (0, n_batches):
-        asked = [nodes for nodes, _ in cache.takes[start : start + n_batches]]
-        for place, (_, following) in enumerate(cache.takes[start : start + n_batches]):
-            later = asked[place + 1 :]
-            assert [nodes.tolist() for nodes in following] == [nodes.tolist() for nodes in later[: len(following)]]
-            assert following or not later
-            assert sum(map(len, following[:-1])) < 2 * cache.capacity
+    assert len(cache.asked) > 6
+    assert cache.told == [cache.asked]
+    train("sage", stored, config, 0, state=states[0])
+    assert cache.told[1] == cache.told[0][len(cache.told[0]) // 3 :]
