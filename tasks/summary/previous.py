@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lakebed.connectors.errors import ArtifactError, LakeError
 from lakebed.connectors.lake.files import file_digest
+from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.encoding.sip_hashes import value_hashes
 from lakebed.tasks.runtime.artifacts import ArtifactRef, Manifest
 from lakebed.tasks.runtime.stage import Stage
@@ -104,6 +105,6 @@ def _keys(stage: Stage, ref: ArtifactRef) -> NDArray[np.uint64]:
     """
     nodes = stage.read(ref, "nodes", ["node_id", "key"]).sort_by("node_id")
     found = value_hashes(nodes["key"].combine_chunks(), None, _HASH_KEY)
-    if len(np.unique(found)) < len(found):
+    if len(distinct(found)) < len(found):
         raise ArtifactError("two nodes of a lake graph share a hash", value=ref.key)
     return found
