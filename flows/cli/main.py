@@ -107,6 +107,9 @@ class Stopped(BaseException):
         super().__init__(signal.Signals(number).name)
 
 
+_stops: list[Stopped] = []
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a verb and ends the process: 0 fine, 1 failed, 2 usage, 3 contract broken, 4 plan refused, 128 + signal."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -116,36 +119,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # metadata of a lake is a million objects that live long: at Python's own threshold, a fifth of the time is spent on
     # looking for circles among them
     set_threshold(50_000, 20, 50)
+    _stops.clear()
     for number in STOPS:
         signal.signal(number, _stop)
     try:
         app(args=given)
-    except LakeError as error:
-        _print_error(error.as_dict(), is_json=is_json)
-        _tell(f"{type(error).__name__}: {error}", error.as_dict())
-        sys.exit(error.exit_code)
-    except Stopped as stop:
-        _print_error({"error": "Stopped", "what": str(stop)}, is_json=is_json)
-        _tell("\nstopped; the same command goes on where it ended", {"error": "Stopped", "what": str(stop)})
-        sys.exit(128 + stop.number)
     except SystemExit as end:
         # typer has said on standard error what is wrong
         if end.code == ConfigError.exit_code:
             _print_error({"error": "UsageError", "what": "see standard error", "hint": "add --help"}, is_json=is_json)
         raise
-    except Exception as error:
-        facts = {"error": type(error).__name__, "what": redacted(str(error))}
-        _print_error(facts, is_json=is_json)
-        trace = redacted(traceback.format_exc())
-        _tell(trace.rstrip(), {**facts, "traceback": trace})
-        sys.exit(LakeError.exit_code)
+    except (Stopped, Exception) as error:
+        # compiled code that a signal meets puts an error of its own in the place of what is raised
+        sys.exit(_told(_stops[-1] if _stops else error, is_json=is_json))
+
+
+def _told(error: BaseException, *, is_json: bool) -> int:
+    """Says why the verb has ended; the exit code."""
+    if isinstance(error, LakeError):
+        _print_error(error.as_dict(), is_json=is_json)
+        _tell(f"{type(error).__name__}: {error}", error.as_dict())
+        return error.exit_code
+    facts = {"error": type(error).__name__, "what": redacted(str(error))}
+    _print_error(facts, is_json=is_json)
+    if isinstance(error, Stopped):
+        _tell("\nstopped; the same command goes on where it ended", facts)
+        return 128 + error.number
+    trace = redacted(traceback.format_exc())
+    _tell(trace.rstrip(), {**facts, "traceback": trace})
+    return LakeError.exit_code
 
 
 def _stop(number: int, _: FrameType | None) -> None:
     """Ends the run in order; a second signal ends it at once, and what it started ends with it."""
     for each in STOPS:
         signal.signal(each, signal.SIG_DFL)
-    raise Stopped(number)
+    _stops.append(Stopped(number))
+    raise _stops[-1]
 
 
 def _tell(text: str, facts: Mapping[str, object]) -> None:

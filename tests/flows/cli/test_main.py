@@ -148,3 +148,18 @@ def test_the_console_script_is_this(tmp_path):
     assert answer.status == 2
     assert answer.json["what"] == "config key lake is missing"
     assert answer.err.startswith("ConfigError: ")
+
+
+def test_a_signal_whose_exception_a_library_replaces_is_a_stop(capsys, monkeypatch):
+    def fail(**_):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except Stopped as stop:
+            raise ValueError(f"while it was serialised: {stop}") from None
+
+    monkeypatch.setattr(module, "app", fail)
+    status, out, err = ended(capsys, "status", "--json")
+    assert status == 128 + signal.SIGINT
+    assert json.loads(out) == {"error": "Stopped", "what": "SIGINT"} and "goes on where it ended" in err
+    raising(monkeypatch, ValueError("of the next call"))
+    assert ended(capsys, "status")[0] == 1
