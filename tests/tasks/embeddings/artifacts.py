@@ -1,15 +1,20 @@
 """A small graph artifact, as the lakegraph stage publishes it."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from lakebed.connectors.delta import read_table
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
-from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.embeddings.contract import EMBEDDINGS
+from lakebed.tasks.embeddings.spark import GraphTables, SparkEmbeddings
+from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.contract import Column, Contract
-from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec
+from lakebed.tasks.runtime.stage import Stage, StageMetrics, StageSpec, check_written
 from lakebed.tasks.runtime.workspace import Workspace
 
 NODES = Contract(
@@ -65,3 +70,22 @@ def publish_graph(space: Workspace, n_nodes: int = N_NODES, *, is_weighted: bool
     identity = [f"{n_nodes} {is_weighted}".encode()]
     stage = Stage(SPEC, inputs=[], config=EmbeddingsConfig(), workspace=space, identity=identity)
     return stage.publish({"nodes": nodes, "edges": edges}, {}, StageMetrics())
+
+
+def graph_tables(folder: Path, n_nodes: int = N_NODES, *, is_weighted: bool = False) -> GraphTables:
+    """The tables of such an artifact, published in a folder."""
+    space = workspace(folder)
+    ref = publish_graph(space, n_nodes, is_weighted=is_weighted)
+    store = ArtifactStore(space.artifacts)
+    return GraphTables(store.table_uri(ref, "nodes"), store.table_uri(ref, "edges"))
+
+
+def written_vectors(out: Path, embed: Callable[[str], SparkEmbeddings]) -> np.ndarray:
+    """The vectors of the graph of 90 nodes, by node, as `embed` writes them to a folder that it finds empty."""
+    shutil.rmtree(out, ignore_errors=True)
+    found = embed(str(out))
+    assert (found.n_nodes, found.n_isolated, found.n_cancelled) == (90, 1, 0)
+    assert check_written(EMBEDDINGS, str(out), found.written)
+    table = read_table(str(out)).sort_by("node_id")
+    assert table["node_id"].to_pylist() == list(range(90))
+    return np.array(table["vector"].to_pylist(), np.float32)

@@ -5,16 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lakebed.connectors.delta import read_table
 from lakebed.connectors.errors import GraphError, StageError
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
-from lakebed.tasks.embeddings.contract import EMBEDDINGS
 from lakebed.tasks.embeddings.graph import prepare
 from lakebed.tasks.embeddings.kernel.fastrp import embed
 from lakebed.tasks.embeddings.spark import GraphTables, embed_on_spark
-from lakebed.tasks.runtime.artifacts import ArtifactStore
-from lakebed.tasks.runtime.stage import check_written
-from tests.tasks.embeddings.artifacts import publish_graph, tables, workspace
+from tests.tasks.embeddings.artifacts import graph_tables, tables, written_vectors
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,23 +20,8 @@ Whole = tuple[Path, np.ndarray]
 CONFIG = EmbeddingsConfig(dim=16, weights=(0.5, 0.0, 1.0), threads=1, rows_per_block=25, self_weight=0.1)
 
 
-@pytest.fixture(scope="module")
-def uris(tmp_path_factory: pytest.TempPathFactory) -> GraphTables:
-    space = workspace(tmp_path_factory.mktemp("graph"))
-    ref = publish_graph(space, is_weighted=True)
-    store = ArtifactStore(space.artifacts)
-    return GraphTables(store.table_uri(ref, "nodes"), store.table_uri(ref, "edges"))
-
-
 def run(spark: "SparkSession", uris: GraphTables, place: Path, config: EmbeddingsConfig = CONFIG) -> np.ndarray:
-    out = place / "out"
-    shutil.rmtree(out, ignore_errors=True)
-    found = embed_on_spark(spark, uris, config, str(place / "powers"), str(out))
-    assert (found.n_nodes, found.n_isolated, found.n_cancelled) == (90, 1, 0)
-    assert check_written(EMBEDDINGS, str(out), found.written)
-    table = read_table(str(out)).sort_by("node_id")
-    assert table["node_id"].to_pylist() == list(range(90))
-    return np.array(table["vector"].to_pylist(), np.float32)
+    return written_vectors(place / "out", lambda out: embed_on_spark(spark, uris, config, str(place / "powers"), out))
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +73,6 @@ def test_features_are_refused(spark: "SparkSession", uris: GraphTables, tmp_path
 
 
 def test_an_empty_graph_is_refused(spark: "SparkSession", tmp_path: Path) -> None:
-    space = workspace(tmp_path)
-    ref = publish_graph(space, 0)
-    store = ArtifactStore(space.artifacts)
-    empty = GraphTables(store.table_uri(ref, "nodes"), store.table_uri(ref, "edges"))
+    empty = graph_tables(tmp_path, 0)
     with pytest.raises(GraphError, match="empty graph"):
         embed_on_spark(spark, empty, CONFIG, str(tmp_path / "powers"), str(tmp_path / "out"))

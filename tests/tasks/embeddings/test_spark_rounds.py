@@ -1,21 +1,16 @@
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from lakebed.connectors.delta import read_table
 from lakebed.connectors.errors import GraphError
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
-from lakebed.tasks.embeddings.contract import EMBEDDINGS
 from lakebed.tasks.embeddings.graph import prepare
 from lakebed.tasks.embeddings.kernel.orthogonal import embed_by_rounds
 from lakebed.tasks.embeddings.spark import GraphTables
 from lakebed.tasks.embeddings.spark_rounds import embed_by_rounds_on_spark
-from lakebed.tasks.runtime.artifacts import ArtifactStore
-from lakebed.tasks.runtime.stage import check_written
-from tests.tasks.embeddings.artifacts import publish_graph, tables, workspace
+from tests.tasks.embeddings.artifacts import graph_tables, tables, written_vectors
 from tests.tasks.embeddings.graphs import largest_angle
 
 if TYPE_CHECKING:
@@ -27,23 +22,10 @@ CONFIG = EmbeddingsConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def uris(tmp_path_factory: pytest.TempPathFactory) -> GraphTables:
-    space = workspace(tmp_path_factory.mktemp("graph"))
-    ref = publish_graph(space, is_weighted=True)
-    store = ArtifactStore(space.artifacts)
-    return GraphTables(store.table_uri(ref, "nodes"), store.table_uri(ref, "edges"))
-
-
 def run(spark: "SparkSession", uris: GraphTables, place: Path) -> np.ndarray:
-    out = place / "out"
-    shutil.rmtree(out, ignore_errors=True)
-    found = embed_by_rounds_on_spark(spark, uris, CONFIG, str(place / "rounds"), str(out))
-    assert (found.n_nodes, found.n_isolated, found.n_cancelled) == (90, 1, 0)
-    assert check_written(EMBEDDINGS, str(out), found.written)
-    table = read_table(str(out)).sort_by("node_id")
-    assert table["node_id"].to_pylist() == list(range(90))
-    return np.array(table["vector"].to_pylist(), np.float32)
+    return written_vectors(
+        place / "out", lambda out: embed_by_rounds_on_spark(spark, uris, CONFIG, str(place / "rounds"), out)
+    )
 
 
 def test_the_kernel_s_directions_for_any_partitions_and_after_a_kill(
@@ -70,9 +52,6 @@ def test_the_kernel_s_directions_for_any_partitions_and_after_a_kill(
 
 
 def test_an_empty_graph_is_refused(spark: "SparkSession", tmp_path: Path) -> None:
-    space = workspace(tmp_path)
-    ref = publish_graph(space, 0)
-    store = ArtifactStore(space.artifacts)
-    empty = GraphTables(store.table_uri(ref, "nodes"), store.table_uri(ref, "edges"))
+    empty = graph_tables(tmp_path, 0)
     with pytest.raises(GraphError, match="empty graph"):
         embed_by_rounds_on_spark(spark, empty, CONFIG, str(tmp_path / "rounds"), str(tmp_path / "out"))
