@@ -9,7 +9,7 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from lakebed.connectors.python_process import code_root, module_command, module_
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.jars import are_wanting
 from lakebed.connectors.spark.submitted import is_submitted
-from lakebed.tasks.runtime.progress import Step, shown
+from lakebed.tasks.runtime.progress import shown
 
 _TASKS = code_root() / "lakebed" / "tasks"
 # each takes half a GiB
@@ -47,32 +47,49 @@ def compile_kernels_once() -> None:
         return
     modules = kernel_modules()
     with shown().step("Compiling kernels, once", len(modules)) as step:
-        is_whole = _compile(modules[:1], step) and _compile(modules[1:], step)
+        is_whole = _compile(modules, lambda _: step.advance())
     if is_whole:
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.touch()
 
 
-def _compile(modules: Sequence[str], step: Step) -> bool:
-    """Shares the modules out among processes, which say each on one pipe; answers whether all went well."""
+def _compile(modules: Sequence[str], tell: Callable[[str], object]) -> bool:
+    """Compiles the kernels of each module, and tells its name; answers whether all went well.
+
+    All import the first; the others are shared out among processes, the largest first.
+    """
     n_processes = min(len(modules), os.cpu_count() or 1, _MAX_PROCESSES)
+    shares: list[list[str]] = [[] for _ in range(n_processes)]
+    for name in sorted(modules[1:], key=_n_bytes, reverse=True):
+        min(shares, key=lambda share: sum(map(_n_bytes, share))).append(name)
+    return _compile_shares([modules[:1]], tell) and _compile_shares([share for share in shares if share], tell)
+
+
+def _n_bytes(module: str) -> int:
+    """Bytes of the sources beside a module, which tell how long their kernels take."""
+    folder = (_TASKS / "/".join(module.split(".")[2:])).parent
+    return sum(path.stat().st_size for path in folder.glob("*.py"))
+
+
+def _compile_shares(shares: Sequence[Sequence[str]], tell: Callable[[str], object]) -> bool:
+    """Each share in a process of its own, which says on one pipe what is done."""
     reader, writer = os.pipe()
     environment = module_environment()
     processes = [
         subprocess.Popen(
-            module_command("lakebed.first_use", *modules[share::n_processes]),
+            module_command("lakebed.first_use", *share),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=writer,
             stderr=subprocess.DEVNULL,
         )
-        for share in range(n_processes)
+        for share in shares
     ]
     os.close(writer)
     try:
         with open(reader) as lines:
-            for _ in lines:
-                step.advance()
+            for line in lines:
+                tell(line)
         return not any([process.wait() for process in processes])
     finally:
         for process in processes:
@@ -96,13 +113,16 @@ def _stamp() -> Path:
     return share_folder() / "kernels" / f"{digest.hexdigest()[:16]}.compiled"
 
 
-def main() -> None:
+def main() -> int:
     """Compiles the kernels of the named modules, or of all, or loads them from numba's cache; one line per module."""
-    for name in sys.argv[1:] or kernel_modules():
+    if not sys.argv[1:]:
+        return 0 if _compile(kernel_modules(), sys.stdout.write) else 1
+    for name in sys.argv[1:]:
         importlib.import_module(name).compile_kernels()
         sys.stdout.write(f"{name}\n")
         sys.stdout.flush()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
