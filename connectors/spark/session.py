@@ -36,7 +36,8 @@ from lakebed.connectors.spark.settings import (
 from lakebed.connectors.spark.submitted import is_submitted, submitted_settings
 
 T = TypeVar("T")
-_STOP_TIMEOUT_S = 120
+# a JVM that still runs then is killed; one that writes its class-data archive as it ends may take long on a busy machine
+_STOP_TIMEOUT_S, _ARCHIVE_TIMEOUT_S = 120, 1800
 # from the moment at which a dying JVM no longer answers to its end
 _DYING_S = 2.0
 # Spark answers these in another spelling
@@ -127,7 +128,7 @@ class SessionStarter:
             if self.config.is_connect:
                 forget()
             else:
-                _stop_jvm()
+                _stop_jvm(_STOP_TIMEOUT_S if self._jvm_flags is None else _ARCHIVE_TIMEOUT_S)
         elif session is not None and (SparkContext._active_spark_context is not None or _is_jvm_gone()):
             _stop_context(SparkContext._active_spark_context)
             _stop_jvm()
@@ -295,8 +296,8 @@ def _stop_context(context: SparkContext | None) -> None:
     context.stop()
 
 
-def _stop_jvm() -> None:
-    """Ends the JVM of a local session by closing its input, which it watches."""
+def _stop_jvm(timeout_s: float = _STOP_TIMEOUT_S) -> None:
+    """Ends the JVM of a local session by closing its input, which it watches; kills it where that takes too long."""
     gateway = SparkContext._gateway
     process = getattr(gateway, "proc", None)
     if gateway is None or process is None:
@@ -304,7 +305,11 @@ def _stop_jvm() -> None:
     gateway.shutdown()
     SparkContext._gateway = SparkContext._jvm = None
     process.stdin.close()
-    process.wait(_STOP_TIMEOUT_S)
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _touch_every_core(session: SparkSession) -> None:

@@ -1,17 +1,20 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
+from pyspark import SparkContext
 
 from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.memory import jvm_pid
-from lakebed.connectors.spark.session import SessionStarter, shared_session
+from lakebed.connectors.spark.session import SessionStarter, _stop_jvm, shared_session
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 MIB = 1 << 20
@@ -69,6 +72,16 @@ def test_another_config_in_the_same_process_is_refused(spark, spark_config):
 def test_missing_jars_are_a_typed_error_and_start_no_jvm(tmp_path):
     with pytest.raises(ConfigError, match="jars are missing"):
         SessionStarter(SparkConfig(jars=str(tmp_path))).get()
+
+
+def test_a_jvm_that_does_not_end_is_killed(monkeypatch):
+    hanging = subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE)
+    gateway = SimpleNamespace(proc=hanging, shutdown=lambda: None)
+    monkeypatch.setattr(SparkContext, "_gateway", gateway)
+    monkeypatch.setattr(SparkContext, "_jvm", None)
+    _stop_jvm(0.1)
+    assert hanging.returncode == -signal.SIGKILL
+    assert SparkContext._gateway is None
 
 
 def test_stopping_what_was_not_started_does_nothing():
