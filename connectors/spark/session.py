@@ -36,7 +36,7 @@ from lakebed.connectors.spark.settings import (
 from lakebed.connectors.spark.submitted import is_submitted, submitted_settings
 
 T = TypeVar("T")
-# a JVM that still runs then is killed; one that writes its class-data archive as it ends may take long on a busy machine
+# a JVM that still runs then is killed; writing a class-data archive at its end may take long on a busy machine
 _STOP_TIMEOUT_S, _ARCHIVE_TIMEOUT_S = 120, 1800
 # from the moment at which a dying JVM no longer answers to its end
 _DYING_S = 2.0
