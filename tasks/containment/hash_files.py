@@ -24,7 +24,7 @@ from lakebed.connectors.storage import Storage, storage_error
 from lakebed.tasks.containment.kernel.proof import HashRows
 from lakebed.tasks.containment.kernel.schema_graph import Int32
 from lakebed.tasks.encoding.aes import round_keys
-from lakebed.tasks.encoding.counting import scatter
+from lakebed.tasks.encoding.counting import probed, scatter
 from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.encoding.sums import add_sums, plain_sum
 from lakebed.tasks.runtime.previous import damaged
@@ -78,10 +78,14 @@ class HashFiles:
         self._out_uri, self._bits = out_uri, bucket_bits
         self._name = secrets.token_hex(8)
         self._files: dict[int, _OpenFile] = {}
+        # one array for all: fresh memory costs as much as the rows' way there
+        self._scattered = np.empty((0, 2), np.uint64)
 
     def add(self, projection: int, table_id: int, hashes: UInt64) -> None:
         """Adds the row hashes of a table under a projection, in any order, each as often as its row occurs."""
-        rows, first = scatter(hashes, self._bits)
+        if len(hashes) > len(self._scattered):
+            self._scattered = np.empty_like(hashes)
+        rows, first = scatter(hashes, self._bits, self._scattered[: len(hashes)])
         with _writing(self._out_uri):
             for bucket in np.flatnonzero(np.diff(first)).tolist():
                 block = Block(projection, table_id, rows[first[bucket] : first[bucket + 1]])
@@ -144,7 +148,7 @@ def _packed(rows: UInt64) -> tuple[bytes, bytes, bytes] | None:
 
 def _may_repeat(rows: UInt64) -> bool:
     """Whether rows repeat so often that packing may be worth its time, by those of one hash in 64."""
-    probe = rows[rows[:, 1] & np.uint64(_PROBED - 1) == 0, 0]
+    probe = probed(rows, _PROBED)
     return len(probe) < _FEW or len(distinct(probe)) <= _PACKED_SHARE * len(probe)
 
 

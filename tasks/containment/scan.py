@@ -146,7 +146,7 @@ def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
     counter = ReadCounter()
     results, hashes = ScanRows(), HashFiles(plan.out_uri, plan.bucket_bits)
     for split in splits:
-        hasher = new_hasher(plan, split.table_id)
+        hasher = new_hasher(plan, split.table_id, split.n_rows)
         # the statistics of staged text are lakebed's own
         watch = RangeWatch(plan.claims.get(split.table_id, {}) if split.format != "staged" else {})
         root = plan.staged_root if split.format == "staged" else plan.lake_root
@@ -191,11 +191,11 @@ def scan_cells(plan: ScanPlan, table_id: int, cells: Iterator[Mapping[str, Cells
     return results.batch()
 
 
-def new_hasher(plan: ScanPlan, table_id: int) -> TableHasher:
-    """The hasher of a table's wanted projections."""
+def new_hasher(plan: ScanPlan, table_id: int, n_expected: int = 0) -> TableHasher:
+    """The hasher of a table's wanted projections, for about so many rows."""
     scan = plan.tables[table_id]
     projections = {number: plan.projections[number][1] for number in scan.projections}
-    return TableHasher(projections, plan.settings, scan.value_level if scan.has_values else None)
+    return TableHasher(projections, plan.settings, scan.value_level if scan.has_values else None, n_expected)
 
 
 def _collect(

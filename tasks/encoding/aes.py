@@ -13,7 +13,17 @@ from numba import types
 from numba.extending import intrinsic
 
 from lakebed.tasks.encoding.processor import HAS_AES
-from lakebed.tasks.encoding.signatures import READ_TABLE, READ_WORDS, TABLE, Words, inner, kernel, tuple_of, uint64
+from lakebed.tasks.encoding.signatures import (
+    READ_TABLE,
+    READ_WORDS,
+    TABLE,
+    Words,
+    inner,
+    kernel,
+    tuple_of,
+    uint64,
+    void,
+)
 
 Block = tuple[np.uint64, np.uint64]
 
@@ -135,16 +145,13 @@ def _generate_aes(context: Any, builder: Any, signature: Any, args: Any) -> Any:
 _encrypt: Any = encrypt_by_instructions if HAS_AES else encrypt_plain
 
 
-@kernel(TABLE(READ_TABLE, READ_WORDS))
-def remix(sums: Words, keys: Words) -> Words:
-    """Row hashes of finished sums: the upper halves of the lanes through AES. Shapes: sums (4, n); result (n, 2)."""
-    n = sums.shape[1]
-    out = np.empty((n, 2), np.uint64)
-    for i in range(n):
+@kernel(void(READ_TABLE, READ_WORDS, TABLE))
+def remix(sums: Words, keys: Words, out: Words) -> None:
+    """Row hashes of finished sums: the upper halves of the lanes through AES. Shapes: sums (4, n); out (n, 2)."""
+    for i in range(sums.shape[1]):
         high = (sums[0, i] & _HIGH32) | (sums[1, i] >> _32)
         low = (sums[2, i] & _HIGH32) | (sums[3, i] >> _32)
         out[i, 0], out[i, 1] = _encrypt(high, low, keys)
-    return out
 
 
 @kernel(TABLE(READ_TABLE, READ_WORDS))

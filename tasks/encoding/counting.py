@@ -21,6 +21,7 @@ from lakebed.tasks.encoding.signatures import (
     READ_INTEGERS,
     READ_TABLE,
     TABLE,
+    WORDS,
     Integers,
     Words,
     boolean,
@@ -33,6 +34,7 @@ from lakebed.tasks.encoding.signatures import (
 MIN_SLOTS = 16
 MAX_FIRST_SLOTS = 1 << 16
 N_COUNTS = 5
+_PROBE_ROOM = 64
 _NUMBERS = Array(int64, 2, "C")
 _0, _1, _LOW32, _32 = np.uint64(0), np.uint64(1), np.uint64(0xFFFFFFFF), np.uint64(32)
 
@@ -80,11 +82,24 @@ class Compared:
     matched_sums: Words
 
 
-def scatter(hashes: Words, bits: int) -> tuple[Words, Integers]:
-    """Hashes ordered by their uppermost bits, and where each bucket begins. Shapes: (n, 2); (n, 2), (2^bits + 1,)."""
+def scatter(hashes: Words, bits: int, out: Words | None = None) -> tuple[Words, Integers]:
+    """Hashes ordered by their uppermost bits, and where each bucket begins.
+
+    Shapes: hashes, the result and `out`, which it is made in where it is given, (n, 2); begins (2^bits + 1,).
+    """
+    rows = np.empty_like(hashes) if out is None else out
     one = np.array([0]), np.array([len(hashes)], np.int64)
-    rows, edges = _scattered_pieces(np.ascontiguousarray(hashes), *one, 64 - bits, bits)
+    edges = _scattered_pieces(np.ascontiguousarray(hashes), *one, 64 - bits, bits, rows)
     return rows, edges[0]
+
+
+def probed(hashes: Words, share: int) -> Words:
+    """The high words of those rows, in their order, whose low words are multiples of a share, a power of two.
+
+    No more than four times as many as expected, for rows that repeat.
+    """
+    found: Words = _probed(np.ascontiguousarray(hashes), share)
+    return found
 
 
 def scatter_pieces(pieces: Pieces, bits: int) -> tuple[Words, Integers]:
@@ -94,8 +109,8 @@ def scatter_pieces(pieces: Pieces, bits: int) -> tuple[Words, Integers]:
     rows[edges[p, b]:edges[p, b + 1]].
     """
     shift = max(0, _top_bits(pieces.rows) - bits)
-    scattered: tuple[Words, Integers] = _scattered_pieces(pieces.rows, pieces.starts, pieces.ends, shift, bits)
-    return scattered
+    rows = np.empty_like(pieces.rows)
+    return rows, _scattered_pieces(pieces.rows, pieces.starts, pieces.ends, shift, bits, rows)
 
 
 def _top_bits(rows: Words) -> int:
@@ -131,12 +146,12 @@ def compare_lists(lists: CountedLists, children: Integers, parents: Integers, ke
     return Compared(*_compared((lists.first, lists.places, lists.counts), images, children, parents, is_bag))
 
 
-@kernel(tuple_of(TABLE, _NUMBERS)(READ_TABLE, READ_INTEGERS, READ_INTEGERS, int64, int64))
-def _scattered_pieces(rows: Words, starts: Integers, ends: Integers, shift: int, bits: int) -> tuple[Words, Integers]:
+@kernel(_NUMBERS(READ_TABLE, READ_INTEGERS, READ_INTEGERS, int64, int64, TABLE))
+def _scattered_pieces(rows: Words, starts: Integers, ends: Integers, shift: int, bits: int, out: Words) -> Integers:
     n_buckets, at = 1 << bits, 0
     edges, mask = np.zeros((starts.size, n_buckets + 1), np.int64), np.uint64(n_buckets - 1)
     down = np.uint64(min(shift, 63))
-    out, place = np.empty_like(rows), np.empty(n_buckets, np.int64)
+    place = np.empty(n_buckets, np.int64)
     for piece in range(starts.size):
         row = edges[piece]
         for i in range(starts[piece], ends[piece]):
@@ -150,7 +165,19 @@ def _scattered_pieces(rows: Words, starts: Integers, ends: Integers, shift: int,
             out[place[bucket], 0], out[place[bucket], 1] = rows[i, 0], rows[i, 1]
             place[bucket] += 1
         at = row[n_buckets]
-    return out, edges
+    return edges
+
+
+@kernel(WORDS(READ_TABLE, int64))
+def _probed(rows: Words, share: int) -> Words:
+    """Without a branch that depends on the rows."""
+    out, at, mask = np.empty(_PROBE_ROOM + 4 * rows.shape[0] // share, np.uint64), 0, np.uint64(share - 1)
+    for i in range(rows.shape[0]):
+        out[at] = rows[i, 0]
+        at += (rows[i, 1] & mask) == _0
+        if at == out.size:
+            break
+    return out[:at].copy()
 
 
 @kernel(tuple_of(boolean, INTEGERS, INTEGERS, INTEGERS)(READ_TABLE, READ_INTEGERS, READ_INTEGERS, READ_INTEGERS, TABLE))
@@ -245,4 +272,4 @@ def _compared(
     return numbers, own, matched
 
 
-KERNELS: tuple[Any, ...] = (_scattered_pieces, _counted, _compared)
+KERNELS: tuple[Any, ...] = (_scattered_pieces, _probed, _counted, _compared)

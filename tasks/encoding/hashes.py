@@ -191,10 +191,13 @@ def add_column(sums: Sums, column: Sums) -> None:
     lanes.add_sums(sums, column)
 
 
-def finish(sums: Sums, key: bytes) -> Hashes:
-    """The row hashes of finished sums; the sums stay as they are."""
-    out: Hashes = remix(sums, secret.remix_keys(key))
-    return out
+def finish(sums: Sums, key: bytes, out: Hashes | None = None) -> Hashes:
+    """The row hashes of finished sums, in `out` where it is given; the sums stay as they are."""
+    hashes: Hashes = np.empty((sums.shape[1], 2), np.uint64) if out is None else out
+    if len(hashes) != sums.shape[1]:
+        raise ValueError(f"sums of {sums.shape[1]} rows do not fit into {len(hashes)}")
+    remix(sums, secret.remix_keys(key), hashes)
+    return hashes
 
 
 def _add(sums: Sums, values: pa.Array, null_depth: NDArray[np.uint8] | None, column: _Column, *, strict: bool) -> None:

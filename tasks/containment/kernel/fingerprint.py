@@ -1,6 +1,6 @@
 """Row hashes of one table for any number of column subsets, from one pass over its batches."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +14,6 @@ from lakebed.tasks.encoding.hashes import (
     SAMPLE_KEY,
     add_cells,
     add_column,
-    column_sums,
     finish,
     sampled_values,
     start_sums,
@@ -24,6 +23,9 @@ UInt64 = NDArray[np.uint64]
 Int64 = NDArray[np.int64]
 
 VALUE_SAMPLE = 128
+
+_Group = tuple[int, ...]
+"""The subsets that some columns take part in."""
 
 
 class Cells(Protocol):
@@ -59,45 +61,86 @@ class ValueSketch:
     n_nulls: int
 
 
+class _Rows:
+    """Row hashes that come batch by batch, in one array."""
+
+    def __init__(self, n_expected: int) -> None:
+        self._held, self._n = np.empty((n_expected, 2), np.uint64), 0
+
+    def next(self, n_rows: int) -> UInt64:
+        """The part of the array, (n_rows, 2), that the next rows fill."""
+        begin, end = self._n, self._n + n_rows
+        if end > len(self._held):
+            grown = np.empty((max(end, 2 * begin), 2), np.uint64)
+            grown[:begin] = self._held[:begin]
+            self._held = grown
+        self._n = end
+        return self._held[begin:end]
+
+    @property
+    def filled(self) -> UInt64:
+        """The rows so far, (n, 2)."""
+        return self._held[: self._n]
+
+
 @dataclass
 class TableHasher:
     """Accumulates batches of one table (or of a part of it).
 
+    Columns that take part in the same subsets are summed together; a subset's sums are those of its groups of columns.
+
     Attributes:
         projections: for each column subset its tokens.
         value_level: level of the value sketches; None where none are wanted.
+        n_expected: rows that will come, as far as is known.
+        n_rows: rows seen.
     """
 
     projections: Mapping[int, Sequence[str]]
     settings: HashSettings
     value_level: int | None = 0
+    n_expected: int = 0
     n_rows: int = 0
-    _rows: dict[int, list[UInt64]] = field(default_factory=dict)
+    _rows: dict[int, _Rows] = field(init=False)
     _values: dict[str, list[UInt64]] = field(default_factory=dict)
     _n_nulls: dict[str, int] = field(default_factory=dict)
-    _sums: dict[int, UInt64] = field(default_factory=dict)
+    _sums: dict[_Group, UInt64] = field(default_factory=dict)
+    _tokens: dict[_Group, list[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        members: dict[str, list[int]] = {}
+        for projection, tokens in self.projections.items():
+            for token in tokens:
+                members.setdefault(token, []).append(projection)
+        self._tokens = {}
+        for token, projections in members.items():
+            self._tokens.setdefault(tuple(projections), []).append(token)
+        self._rows = {projection: _Rows(self.n_expected) for projection in self.projections}
 
     @property
     def tokens(self) -> list[str]:
         """Every token that some projection needs, each once."""
-        return list(dict.fromkeys(token for tokens in self.projections.values() for token in tokens))
+        return [token for tokens in self._tokens.values() for token in tokens]
 
     def add(self, batch: Mapping[str, Cells]) -> None:
         """Hashes one batch: each column once, whatever the number of subsets it takes part in."""
         n_rows = len(next(iter(batch.values())).values)
-        sums = {projection: self._started(projection, n_rows) for projection in self.projections}
-        members = _members(self.projections)
-        for token, cells in batch.items():
-            self._add_cells([sums[projection] for projection in members[token]], token, cells)
-            if self.value_level is not None:
-                self._add_values(token, cells, self.value_level)
-        for projection, total in sums.items():
-            self._rows.setdefault(projection, []).append(finish(total, self.settings.key))
+        key, is_strict = self.settings.key, self.settings.is_strict
+        sums = {group: self._started(group, n_rows) for group in self._tokens}
+        # those of a group one after the other, so that its sums stay in the processor's cache
+        for group, mine in sums.items():
+            for token in self._tokens[group]:
+                cells = batch[token]
+                add_cells(mine, cells.values, cells.null_depth, token, key, strict_types=is_strict)
+                if self.value_level is not None:
+                    self._add_values(token, cells, self.value_level)
+        for projection, rows in self._rows.items():
+            self._finish([mine for group, mine in sums.items() if projection in group], rows.next(n_rows))
         self.n_rows += n_rows
 
     def row_hashes(self) -> dict[int, UInt64]:
         """The row hashes of each projection, (n, 2), in the order of the rows."""
-        return {projection: _stacked(self._rows.get(projection, [])) for projection in self.projections}
+        return {projection: rows.filled for projection, rows in self._rows.items()}
 
     def value_sketches(self) -> dict[str, ValueSketch]:
         """The value sample of each column."""
@@ -106,37 +149,25 @@ class TableHasher:
             for token, parts in self._values.items()
         }
 
-    def _started(self, projection: int, n_rows: int) -> UInt64:
+    def _started(self, group: _Group, n_rows: int) -> UInt64:
         """Sums of a batch, in memory that the batch before has used: fresh pages cost more than to clear these."""
-        held = self._sums.get(projection)
+        held = self._sums.get(group)
         if held is None or held.shape[1] != n_rows:
-            held = self._sums[projection] = start_sums(n_rows)
+            held = self._sums[group] = start_sums(n_rows)
         else:
             held.fill(0)
         return held
 
-    def _add_cells(self, sums: Sequence[UInt64], token: str, cells: Cells) -> None:
-        """Adds a column to the sums of the subsets that it takes part in."""
-        key, is_strict = self.settings.key, self.settings.is_strict
-        if len(sums) == 1:
-            add_cells(sums[0], cells.values, cells.null_depth, token, key, strict_types=is_strict)
+    def _finish(self, parts: Sequence[UInt64], out: UInt64) -> None:
+        """Row hashes of a subset, (n, 2), from the sums of its groups, which stay as they are."""
+        if len(parts) == 1:
+            finish(parts[0], self.settings.key, out)
             return
-        column = column_sums(cells.values, cells.null_depth, token, key, strict_types=is_strict)
-        for one in sums:
-            add_column(one, column)
+        total = self._started((), len(out))
+        for part in parts:
+            add_column(total, part)
+        finish(total, self.settings.key, out)
 
     def _add_values(self, token: str, cells: Cells, level: int) -> None:
         self._values.setdefault(token, []).append(sampled_values(cells.values, level, SAMPLE_KEY))
         self._n_nulls[token] = self._n_nulls.get(token, 0) + int(value_is_null(cells.values).sum())
-
-
-def _members(projections: Mapping[int, Sequence[str]]) -> dict[str, list[int]]:
-    members: dict[str, list[int]] = {}
-    for projection, tokens in projections.items():
-        for token in tokens:
-            members.setdefault(token, []).append(projection)
-    return members
-
-
-def _stacked(parts: Iterable[UInt64]) -> UInt64:
-    return np.concatenate([np.empty((0, 2), np.uint64), *parts])

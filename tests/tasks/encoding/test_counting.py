@@ -4,7 +4,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakebed.tasks.encoding.counting import MIN_SLOTS, Pieces, compare_lists, count_lists, scatter_pieces
+from lakebed.tasks.encoding.counting import (
+    MIN_SLOTS,
+    Pieces,
+    compare_lists,
+    count_lists,
+    probed,
+    scatter,
+    scatter_pieces,
+)
 from lakebed.tasks.encoding.sums import add_sums, multiset_sum
 from tests.tasks.encoding.arrays import KEY, quick
 
@@ -77,3 +85,20 @@ def test_the_table_grows_with_what_is_distinct():
     assert len(lists.slots) > MIN_SLOTS
     assert len(lists.places) == 200_000 and (lists.counts == 1).all()
     assert np.array_equal(np.sort(lists.slots[lists.places], axis=0), np.sort(rows, axis=0))
+
+
+def test_a_probe_takes_each_row_of_a_share_and_ends_where_rows_repeat():
+    rows = np.random.default_rng(4).integers(0, 2**64, (5_000, 2), dtype=np.uint64)
+    assert np.array_equal(probed(rows, 64), rows[rows[:, 1] % 64 == 0, 0])
+    repeated = np.tile(np.array([[7, 64]], np.uint64), (5_000, 1))
+    assert 0 < len(probed(repeated, 64)) < 1_000
+    assert not len(probed(rows[:0], 64))
+
+
+def test_rows_are_scattered_into_memory_that_is_given():
+    rows = np.random.default_rng(6).integers(0, 2**64, (500, 2), dtype=np.uint64)
+    held = np.empty_like(rows)
+    found, first = scatter(rows, 3, held)
+    assert found is held
+    assert np.array_equal(first, np.searchsorted(np.sort(rows[:, 0] >> np.uint64(61)), np.arange(9)))
+    assert np.array_equal(found, rows[np.argsort(rows[:, 0] >> np.uint64(61), kind="stable")])
