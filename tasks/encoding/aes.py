@@ -12,7 +12,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
-from lakebed.tasks.encoding.processor import HAS_AES
+from lakebed.tasks.encoding.processor import HAS_AES, HAS_WIDE_AES
 from lakebed.tasks.encoding.signatures import (
     READ_TABLE,
     READ_WORDS,
@@ -26,9 +26,11 @@ from lakebed.tasks.encoding.signatures import (
 )
 
 Block = tuple[np.uint64, np.uint64]
+Four = tuple[np.uint64, np.uint64, np.uint64, np.uint64, np.uint64, np.uint64, np.uint64, np.uint64]
 
 KEY_BYTES = 16
 _N_ROUNDS = 10
+_I32 = ir.IntType(32)
 _8, _16, _24, _32 = np.uint64(8), np.uint64(16), np.uint64(24), np.uint64(32)
 _0, _1, _FF, _LOW32 = np.uint64(0), np.uint64(1), np.uint64(0xFF), np.uint64(0xFFFFFFFF)
 _HIGH32 = np.uint64(0xFFFFFFFF << 32)
@@ -120,58 +122,120 @@ def encrypt_by_instructions(_typing: Any, high: Any, low: Any, keys: Any) -> Any
 
 
 def _generate_aes(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    block, number = ir.VectorType(ir.IntType(64), 2), ir.IntType(32)
-    array = context.make_array(signature.args[2])(context, builder, args[2])
-    keys = builder.bitcast(array.data, block.as_pointer())
+    state = builder.insert_element(ir.Constant(_vector(1), ir.Undefined), args[1], _I32(0))
+    state = builder.insert_element(state, args[0], _I32(1))
+    state = _rounds(builder, state, context.make_array(signature.args[2])(context, builder, args[2]).data, 1)
+    words = (builder.extract_element(state, _I32(1)), builder.extract_element(state, _I32(0)))
+    return context.make_tuple(builder, signature.return_type, words)
+
+
+def _vector(n_blocks: int) -> Any:
+    return ir.VectorType(ir.IntType(64), 2 * n_blocks)
+
+
+def _rounds(builder: Any, state: Any, data: Any, n_blocks: int) -> Any:
+    """The eleven round keys, as they lie in memory, applied to some blocks side by side."""
+    keys, kind = builder.bitcast(data, _vector(1).as_pointer()), _vector(n_blocks)
+    repeated = ir.Constant(ir.VectorType(_I32, 2 * n_blocks), [0, 1] * n_blocks)
 
     def key(i: int) -> Any:
-        value = builder.load(builder.gep(keys, [number(i)]))
+        value = builder.load(builder.gep(keys, [_I32(i)]))
         value.align = 8
-        return value
+        return builder.shuffle_vector(value, value, repeated)
 
     def round_of(name: str) -> Any:
-        kind, full = ir.FunctionType(block, [block, block]), f"llvm.x86.aesni.{name}"
-        return builder.module.globals.get(full) or ir.Function(builder.module, kind, full)
+        full = f"llvm.x86.aesni.{name}" + ("" if n_blocks == 1 else f".{128 * n_blocks}")
+        return builder.module.globals.get(full) or ir.Function(
+            builder.module, ir.FunctionType(kind, [kind, kind]), full
+        )
 
-    state = builder.insert_element(ir.Constant(block, ir.Undefined), args[1], number(0))
-    state = builder.xor(builder.insert_element(state, args[0], number(1)), key(0))
+    state = builder.xor(state, key(0))
     for i in range(1, _N_ROUNDS):
         state = builder.call(round_of("aesenc"), [state, key(i)])
-    state = builder.call(round_of("aesenclast"), [state, key(_N_ROUNDS)])
-    words = (builder.extract_element(state, number(1)), builder.extract_element(state, number(0)))
+    return builder.call(round_of("aesenclast"), [state, key(_N_ROUNDS)])
+
+
+@inner
+def four_plain(rows: Words, at: int, keys: Words) -> Four:
+    """AES-128 of four rows (high, low) from `at`, one after the other."""
+    a, b = _encrypt(rows[at, 0], rows[at, 1], keys)
+    c, d = _encrypt(rows[at + 1, 0], rows[at + 1, 1], keys)
+    e, f = _encrypt(rows[at + 2, 0], rows[at + 2, 1], keys)
+    g, h = _encrypt(rows[at + 3, 0], rows[at + 3, 1], keys)
+    return a, b, c, d, e, f, g, h
+
+
+@intrinsic
+def four_by_instructions(_typing: Any, rows: Any, at: Any, keys: Any) -> Any:
+    """The same in one vector of 512 bits."""
+    del at
+    signature = types.UniTuple(types.uint64, 8)(rows, types.int64, keys)  # type: ignore[no-untyped-call]
+    return signature, _generate_four
+
+
+def _generate_four(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    rows, keys = (context.make_array(signature.args[i])(context, builder, args[i]).data for i in (0, 2))
+    place = builder.gep(rows, [builder.mul(args[1], ir.IntType(64)(2))])
+    swapped = ir.Constant(ir.VectorType(_I32, 8), [i ^ 1 for i in range(8)])
+    state = builder.load(builder.bitcast(place, _vector(4).as_pointer()))
+    state.align = 8
+    state = _rounds(builder, builder.shuffle_vector(state, state, swapped), keys, 4)
+    state = builder.shuffle_vector(state, state, swapped)
+    words = [builder.extract_element(state, _I32(i)) for i in range(8)]
     return context.make_tuple(builder, signature.return_type, words)
 
 
 _encrypt: Any = encrypt_by_instructions if HAS_AES else encrypt_plain
+_four: Any = four_by_instructions if HAS_WIDE_AES else four_plain
+
+
+@inner
+def _encrypt_all(rows: Words, keys: Words, out: Words) -> None:
+    """AES of each row (high, low) into `out`, which may be `rows`."""
+    n = rows.shape[0]
+    for i in range(0, n - n % 4, 4):
+        a, b, c, d, e, f, g, h = _four(rows, i, keys)
+        out[i, 0], out[i, 1], out[i + 1, 0], out[i + 1, 1] = a, b, c, d
+        out[i + 2, 0], out[i + 2, 1], out[i + 3, 0], out[i + 3, 1] = e, f, g, h
+    for i in range(n - n % 4, n):
+        out[i, 0], out[i, 1] = _encrypt(rows[i, 0], rows[i, 1], keys)
 
 
 @kernel(void(READ_TABLE, READ_WORDS, TABLE))
 def remix(sums: Words, keys: Words, out: Words) -> None:
     """Row hashes of finished sums: the upper halves of the lanes through AES. Shapes: sums (4, n); out (n, 2)."""
     for i in range(sums.shape[1]):
-        high = (sums[0, i] & _HIGH32) | (sums[1, i] >> _32)
-        low = (sums[2, i] & _HIGH32) | (sums[3, i] >> _32)
-        out[i, 0], out[i, 1] = _encrypt(high, low, keys)
+        out[i, 0] = (sums[0, i] & _HIGH32) | (sums[1, i] >> _32)
+        out[i, 1] = (sums[2, i] & _HIGH32) | (sums[3, i] >> _32)
+    _encrypt_all(out, keys, out)
 
 
 @kernel(TABLE(READ_TABLE, READ_WORDS))
 def encrypt_rows(rows: Words, keys: Words) -> Words:
     """AES of each row (high, low). Shapes: rows and result (n, 2)."""
     out = np.empty_like(rows)
-    for i in range(rows.shape[0]):
-        out[i, 0], out[i, 1] = _encrypt(rows[i, 0], rows[i, 1], keys)
+    _encrypt_all(rows, keys, out)
     return out
+
+
+@inner
+def _added(total: Block, high: np.uint64, low: np.uint64) -> Block:
+    """The sum modulo 2^128."""
+    below = total[1] + low
+    return total[0] + high + (_1 if below < low else _0), below
 
 
 @kernel(tuple_of(uint64, uint64)(READ_TABLE, READ_WORDS))
 def sum_encrypted(rows: Words, keys: Words) -> Block:
     """The sum modulo 2^128 of the rows' AES, as (high, low). Shapes: rows (n, 2)."""
-    total_high, total_low = _0, _0
-    for i in range(rows.shape[0]):
+    total, n = (_0, _0), rows.shape[0]
+    for i in range(0, n - n % 4, 4):
+        a, b, c, d, e, f, g, h = _four(rows, i, keys)
+        total = _added(_added(_added(_added(total, a, b), c, d), e, f), g, h)
+    for i in range(n - n % 4, n):
         high, low = _encrypt(rows[i, 0], rows[i, 1], keys)
-        total_low += low
-        total_high += high + (_1 if total_low < low else _0)
-    return total_high, total_low
+        total = _added(total, high, low)
+    return total
 
 
 @kernel(TABLE(READ_TABLE, READ_WORDS))

@@ -1,6 +1,6 @@
-"""What the processor that compiles has: AES instructions and masked loads, where numba is not told to leave them alone.
+"""What the processor that compiles has: AES instructions, of one block or of four, and masked loads.
 
-Each kernel that uses one stands beside a plain twin with equal bits.
+None where numba is told to leave them alone. Each kernel that uses one stands beside a plain twin with equal bits.
 """
 
 from llvmlite import binding  # type: ignore[import-untyped]
@@ -15,4 +15,5 @@ def _features() -> frozenset[str]:
 
 
 HAS_AES = {"aes", "sse2"} <= _features()
+HAS_WIDE_AES = HAS_AES and {"vaes", "avx512f"} <= _features()
 HAS_MASKED_LOADS = {"avx512bw", "avx512dq"} <= _features()

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from numba import njit
 
 from lakebed.tasks.encoding import aes, processor
 from lakebed.tasks.encoding.sums import multiset_sum
@@ -20,10 +21,27 @@ def test_the_example_of_the_standard(encrypt):
 
 def test_instructions_and_tables_have_equal_bits():
     rng = np.random.default_rng(1)
-    rows = rng.integers(0, 2**64, (5_000, 2), dtype=np.uint64)
-    for _ in range(5):
+    for n_rows in (0, 1, 3, 4, 7, 5_000, 5_001):
+        rows = rng.integers(0, 2**64, (n_rows, 2), dtype=np.uint64)
         keys = aes.round_keys(rng.bytes(16))
         assert np.array_equal(aes.encrypt_rows(rows, keys), aes.encrypt_rows_plain(rows, keys))
+
+
+@pytest.mark.parametrize("at", [0, 1, 6])
+def test_four_blocks_at_once_are_four_blocks(at):
+    @njit
+    def four(rows, at, keys):
+        return aes.four_plain(rows, at, keys)
+
+    @njit
+    def chosen(rows, at, keys):
+        return aes._four(rows, at, keys)
+
+    rows = np.random.default_rng(5).integers(0, 2**64, (10, 2), dtype=np.uint64)
+    keys = aes.round_keys(bytes(range(16)))
+    expected = aes.encrypt_rows_plain(rows[at : at + 4], keys)
+    assert np.array(four(rows, at, keys), np.uint64).tolist() == expected.reshape(-1).tolist()
+    assert np.array(chosen(rows, at, keys), np.uint64).tolist() == expected.reshape(-1).tolist()
 
 
 def test_the_round_keys_are_those_of_the_standard():
@@ -44,7 +62,7 @@ def test_the_remix_takes_the_upper_halves_of_the_lanes():
 
 
 def test_sums_carry_over_the_middle():
-    rows = np.random.default_rng(3).integers(0, 2**64, (200, 2), dtype=np.uint64)
+    rows = np.random.default_rng(3).integers(0, 2**64, (203, 2), dtype=np.uint64)
     from lakebed.tasks.encoding.secret import sum_keys
 
     images = aes.encrypt_rows_plain(rows, sum_keys(KEY))
