@@ -68,6 +68,12 @@ def value_is_null(values: pa.Array) -> NDArray[np.bool_]:
     return is_null
 
 
+def n_nulls(values: pa.Array) -> int:
+    """How many cells are null, in a dictionary's indices or in the dictionary."""
+    values = plain(values)
+    return int(value_is_null(values).sum()) if t.is_dictionary(values.type) else int(values.null_count)
+
+
 def indices_of(values: pa.DictionaryArray) -> NDArray[np.int64]:
     """(n,) positions in the dictionary; 0 for null indices."""
     return np.asarray(values.indices.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)

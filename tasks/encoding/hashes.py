@@ -48,7 +48,6 @@ class _Column:
         self.integer = self.constants(w.INTEGER), self.constants(w.INTEGER, -1)
         self.date = self.constants(w.DATE)
         self.kinds = np.stack([*self.integer, self.constants(w.FLOAT), self.constants(w.NAN)])
-        self.dates = np.stack([self.date] * len(self.kinds))
 
     @property
     def all_keys(self) -> Sums:
@@ -131,7 +130,12 @@ def value_hashes(values: pa.Array, null_depth: NDArray[np.uint8] | None, key: by
 
 
 def sampled_values(values: pa.Array, level: int, key: bytes) -> NDArray[np.uint64]:
-    """The distinct `value_hashes` below 2^(64 - level) of cells that are not null, ascending; (k,).
+    """The distinct `value_hashes` below 2^(64 - level) of cells that are not null, ascending; (k,)."""
+    return distinct(sampled_hashes(values, level, key))
+
+
+def sampled_hashes(values: pa.Array, level: int, key: bytes) -> NDArray[np.uint64]:
+    """The `value_hashes` below 2^(64 - level) of cells that are not null, with repeats, in any order; (k,).
 
     A thin sample of the common types costs a third of all hashes.
     """
@@ -139,14 +143,14 @@ def sampled_values(values: pa.Array, level: int, key: bytes) -> NDArray[np.uint6
     if t.is_dictionary(values.type):
         is_used = np.zeros(len(values.dictionary), np.bool_)
         is_used[indices_of(values)[~value_is_null(values)]] = True
-        return sampled_values(_unviewed(values.dictionary).filter(pa.array(is_used)), level, key)
+        return sampled_hashes(_unviewed(values.dictionary).filter(pa.array(is_used)), level, key)
     held = _unviewed(values).drop_null() if values.null_count else values
     limit = np.uint64(threshold(level) - 1)
     found = _sampled(held, _column(secret.derived(key, "values", secret.KEY_BYTES), "", ""), limit)
     if found is None:
         found = value_hashes(held, None, key)
         found = found[found <= limit]
-    return distinct(found)
+    return found
 
 
 def _unviewed(values: pa.Array) -> pa.Array:
@@ -158,17 +162,17 @@ def _unviewed(values: pa.Array) -> pa.Array:
 
 def _sampled(values: pa.Array, column: _Column, limit: np.uint64) -> NDArray[np.uint64] | None:
     """The hashes of the common types up to a limit; None for others, and for cells that need keys of their own."""
-    pair, table = None, column.kinds
     if (numbers := _whole_numbers(values)) is not None:
-        low = numbers.view(np.uint64)
-        pair, table = (low, low >> np.uint64(63)), column.dates if t.is_date32(values.type) else column.kinds
-    elif t.is_floating(values.type):
+        constants = (column.date, column.date) if t.is_date32(values.type) else column.integer
+        return lanes.sampled_integers(numbers, column.keys, *constants, limit)
+    if t.is_floating(values.type):
         pair = _float_kinds(values, strict=False)
-    elif isinstance(encoded := cells(values, None), ByteCells):
+        return None if pair is None else lanes.sampled_kinds(*pair, column.keys, column.kinds, limit)
+    if isinstance(encoded := cells(values, None), ByteCells):
         keys, blocks, tag = column.all_keys, column.blocks, column.constants(encoded.tag)
         found, n_long = lanes.sampled_bytes(encoded.offsets, encoded.data, keys, blocks, tag, limit)
         return None if n_long else found
-    return None if pair is None else lanes.sampled_kinds(*pair, column.keys, table, limit)
+    return None
 
 
 def row_hashes(columns: Sequence[Sums], key: bytes) -> Hashes:

@@ -335,9 +335,25 @@ def _keep(hashes: Words, n: int, limit: np.uint64, out: Words, at: int) -> int:
     return at
 
 
+@kernel(WORDS(READ_INTEGERS, READ_KEYS, READ_WORDS, READ_WORDS, uint64))
+def sampled_integers(values: Integers, keys: Words, positive: Words, negative: Words, limit: np.uint64) -> Words:
+    """The `mixed_values` up to a limit of cells that `add_integers` would add, in their order, with repeats."""
+    out, hashes, at = np.empty(values.size + 1, np.uint64), np.empty(_SAMPLED, np.uint64), 0
+    k0, k1, k2, k3 = keys[1, 0, 0], keys[1, 1, 0], keys[1, 0, 1], keys[1, 1, 1]
+    p, q, r, s = positive[0], negative[0], positive[1], negative[1]
+    for begin in range(0, values.size, _SAMPLED):
+        n = min(_SAMPLED, values.size - begin)
+        for i in range(n):
+            x, is_negative = np.uint64(values[begin + i]), values[begin + i] < 0
+            first = (x & _LOW32) * k0 + (x >> _32) * k1 + (q if is_negative else p)
+            hashes[i] = _mixed(first, (x & _LOW32) * k2 + (x >> _32) * k3 + (s if is_negative else r))
+        at = _keep(hashes, n, limit, out, at)
+    return out[:at].copy()
+
+
 @kernel(WORDS(READ_WORDS, READ_WORDS, READ_KEYS, READ_TABLE, uint64))
 def sampled_kinds(low: Words, kinds: Words, keys: Words, table: Words, limit: np.uint64) -> Words:
-    """The `mixed_values` up to a limit of cells that `add_kinds` would add, in their order, with repeats."""
+    """The same of cells that `add_kinds` would add."""
     out, hashes, at = np.empty(low.size + 1, np.uint64), np.empty(_SAMPLED, np.uint64), 0
     k0, k1, k2, k3 = keys[1, 0, 0], keys[1, 1, 0], keys[1, 0, 1], keys[1, 1, 1]
     for begin in range(0, low.size, _SAMPLED):
@@ -388,6 +404,7 @@ KERNELS: tuple[Any, ...] = (
     add_with_nulls,
     add_sums,
     mixed_values,
+    sampled_integers,
     sampled_kinds,
     sampled_bytes,
 )

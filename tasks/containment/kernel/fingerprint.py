@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lakebed.tasks.encoding.cells import value_is_null
+from lakebed.tasks.encoding.cells import n_nulls
 from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.encoding.hashes import (
     SAMPLE_KEY,
     add_cells,
     add_column,
     finish,
-    sampled_values,
+    sampled_hashes,
     start_sums,
 )
 
@@ -23,6 +23,8 @@ UInt64 = NDArray[np.uint64]
 Int64 = NDArray[np.int64]
 
 VALUE_SAMPLE = 128
+_MAX_EXPECTED = 1 << 23
+_MAX_REPEATED = 4_096
 
 _Group = tuple[int, ...]
 """The subsets that some columns take part in."""
@@ -65,7 +67,8 @@ class _Rows:
     """Row hashes that come batch by batch, in one array."""
 
     def __init__(self, n_expected: int) -> None:
-        self._held, self._n = np.empty((n_expected, 2), np.uint64), 0
+        # a damaged footer must not make it reserve what it says
+        self._held, self._n = np.empty((min(n_expected, _MAX_EXPECTED), 2), np.uint64), 0
 
     def next(self, n_rows: int) -> UInt64:
         """The part of the array, (n_rows, 2), that the next rows fill."""
@@ -81,6 +84,27 @@ class _Rows:
     def filled(self) -> UInt64:
         """The rows so far, (n, 2)."""
         return self._held[: self._n]
+
+
+class _Values:
+    """Sampled hashes of values that come batch by batch; repeats are dropped when there are many."""
+
+    def __init__(self) -> None:
+        self._parts: list[UInt64] = []
+        self._n, self._limit = 0, _MAX_REPEATED
+
+    def add(self, hashes: UInt64) -> None:
+        """Hashes in any order, with repeats."""
+        self._parts.append(hashes)
+        self._n += len(hashes)
+        if self._n > self._limit:
+            self._parts = [self.distinct()]
+            self._n = len(self._parts[0])
+            self._limit = max(_MAX_REPEATED, 2 * self._n)
+
+    def distinct(self) -> UInt64:
+        """The distinct hashes, ascending."""
+        return distinct(np.concatenate([np.empty(0, np.uint64), *self._parts]))
 
 
 @dataclass
@@ -102,7 +126,7 @@ class TableHasher:
     n_expected: int = 0
     n_rows: int = 0
     _rows: dict[int, _Rows] = field(init=False)
-    _values: dict[str, list[UInt64]] = field(default_factory=dict)
+    _values: dict[str, _Values] = field(default_factory=dict)
     _n_nulls: dict[str, int] = field(default_factory=dict)
     _sums: dict[_Group, UInt64] = field(default_factory=dict)
     _tokens: dict[_Group, list[str]] = field(init=False)
@@ -144,10 +168,7 @@ class TableHasher:
 
     def value_sketches(self) -> dict[str, ValueSketch]:
         """The value sample of each column."""
-        return {
-            token: ValueSketch(distinct(np.concatenate(parts)), self._n_nulls[token])
-            for token, parts in self._values.items()
-        }
+        return {token: ValueSketch(values.distinct(), self._n_nulls[token]) for token, values in self._values.items()}
 
     def _started(self, group: _Group, n_rows: int) -> UInt64:
         """Sums of a batch, in memory that the batch before has used: fresh pages cost more than to clear these."""
@@ -169,5 +190,7 @@ class TableHasher:
         finish(total, self.settings.key, out)
 
     def _add_values(self, token: str, cells: Cells, level: int) -> None:
-        self._values.setdefault(token, []).append(sampled_values(cells.values, level, SAMPLE_KEY))
-        self._n_nulls[token] = self._n_nulls.get(token, 0) + int(value_is_null(cells.values).sum())
+        if token not in self._values:
+            self._values[token], self._n_nulls[token] = _Values(), 0
+        self._values[token].add(sampled_hashes(cells.values, level, SAMPLE_KEY))
+        self._n_nulls[token] += n_nulls(cells.values)

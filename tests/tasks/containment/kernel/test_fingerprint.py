@@ -88,3 +88,26 @@ def test_values_are_left_alone_where_none_are_wanted():
 
 def test_a_hasher_without_rows_has_none_of_their_hashes():
     assert TableHasher({3: ["x"]}, SETTINGS).row_hashes()[3].shape == (0, 2)
+
+
+@given(rows, st.integers(0, 40))
+def test_a_subset_has_the_hashes_that_it_has_alone_however_many_rows_were_expected(data, n_expected):
+    subsets = {0: ["x", "y"], 1: ["y"], 2: ["y", "x"], 5: ["x"]}
+    together = hashed([data, data[:1]], subsets, n_expected=n_expected).row_hashes()
+    for number, tokens in subsets.items():
+        alone = hashed([data, data[:1]], {number: tokens}).row_hashes()[number]
+        assert np.array_equal(together[number], alone)
+
+
+def test_values_that_repeat_over_many_batches_are_sampled_once():
+    batches = [[(i % 5_000, "a") for i in range(begin, begin + 1_000)] for begin in range(0, 30_000, 1_000)]
+    hasher = hashed(batches, {0: ["x", "y"]}, value_level=0)
+    assert max(len(values.distinct()) for values in hasher._values.values()) == 5_000
+    assert sum(len(part) for part in hasher._values["x"]._parts) <= 10_000 + 1_000
+    once = hashed([[(i, "a") for i in range(5_000)]], {0: ["x", "y"]}, value_level=0)
+    for name, sketch in once.value_sketches().items():
+        assert np.array_equal(hasher.value_sketches()[name].hashes, sketch.hashes)
+
+
+def test_a_footer_that_promises_too_many_rows_reserves_no_memory_for_them():
+    assert len(hashed([[(1, "a")]], {0: ["x", "y"]}, n_expected=1 << 60).row_hashes()[0]) == 1
