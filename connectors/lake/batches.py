@@ -19,6 +19,7 @@ MAX_BATCH_ROWS = 1 << 15
 MAX_BATCH_CELLS = 1 << 21
 # of the cells of rows that come one by one
 MAX_BATCH_BYTES = 1 << 25
+_CODED_BYTES = 2
 
 # a damaged footer must not make the reader reserve the memory it asks for
 THRIFT_STRING_BYTES = 1 << 28
@@ -95,21 +96,36 @@ def wide_twin(file: pq.ParquetFile, source: pa.NativeFile, columns: Collection[i
     return WideTwin(open_parquet(source, "us"), wide, places) if places else None
 
 
-def open_parquet(source: pa.NativeFile, int96_unit: str | None = None) -> pq.ParquetFile:
+def open_parquet(source: pa.NativeFile, int96_unit: str | None = None, coded: Sequence[str] = ()) -> pq.ParquetFile:
     """A Parquet file with limits on what a damaged footer can ask for; checksums of pages are verified.
 
     Args:
         source: its bytes.
         int96_unit: in which timestamps of 96 bits are read; nanoseconds unless given.
+        coded: names of text columns that are read as dictionaries.
     """
     return pq.ParquetFile(
         source,
+        read_dictionary=list(coded) or None,
         coerce_int96_timestamp_unit=int96_unit,
         pre_buffer=False,
         page_checksum_verification=True,
         thrift_string_size_limit=THRIFT_STRING_BYTES,
         thrift_container_size_limit=THRIFT_CONTAINER_SIZE,
     )
+
+
+def is_coded(file: pq.ParquetFile, row_groups: Iterable[int], column: int) -> bool:
+    """Whether a column of texts, by its Parquet number, is made of few texts and their codes in these row groups.
+
+    A text that is not coded takes four bytes and its own. To read texts as codes where they are none costs six times
+    as much as to read them as they are.
+    """
+    for group in row_groups:
+        chunk = file.metadata.row_group(group).column(column)
+        if not chunk.has_dictionary_page or chunk.total_uncompressed_size > _CODED_BYTES * chunk.num_values:
+            return False
+    return True
 
 
 # what a system says where a temporary copy cannot be written; files of the lake are only read

@@ -19,6 +19,7 @@ from lakebed.connectors.lake.batches import (
     WideTwin,
     batch_rows,
     column_ranges,
+    is_coded,
     open_parquet,
     read_batches,
     source_errors,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from lakebed.connectors.lake.delta_rows import DeltaRows
 
 MAX_WHOLE_BYTES = 1 << 26
+MIN_CODED_ROWS = 1 << 16
 
 
 def read_split(
@@ -53,7 +55,7 @@ def read_split(
     counter: ReadCounter,
     *,
     ignore_case: bool = False,
-    as_stored: bool = False,
+    may_be_coded: bool = False,
 ) -> Iterator[dict[str, LeafArray]]:
     """The cells of the asked columns, in batches of at most 64k rows (fewer when there are many columns).
 
@@ -66,8 +68,7 @@ def read_split(
         tokens: of the leaves.
         counter: its bytes grow as chunks are read.
         ignore_case: whether column names that differ only in case are the same.
-        as_stored: whether cells are as Arrow reads them, for a file that is to be written again: VARIANT in its parts,
-            ENUM as bytes, INT96 in nanoseconds.
+        may_be_coded: whether texts of which a large file holds codes may come as dictionaries.
 
     Yields:
         LeafArray by token; each batch has the same number of rows in every leaf.
@@ -79,7 +80,7 @@ def read_split(
         from lakebed.connectors.lake.delta_rows import delta_rows
 
         rows = delta_rows(root, *split.delta, ignore_case)
-        yield from read_delta(root, split, tokens, counter, rows, as_stored=as_stored)
+        yield from read_delta(root, split, tokens, counter, rows, as_stored=False)
         return
     if split.iceberg is not None:
         from lakebed.connectors.lake.iceberg.rows import iceberg_cells
@@ -91,13 +92,16 @@ def read_split(
         file = open_parquet(source)
         asked = [token for token in tokens if token not in _constants(split)]
         variants = [path_of(token) for token, rule in split.casts if rule == "variant"]
-        plan = _plan_columns(file, asked, ignore_case, as_stored, variants)
+        plan = _plan_columns(file, asked, ignore_case, as_stored=False, variants=variants)
+        if may_be_coded and split.n_rows >= MIN_CODED_ROWS:
+            plan = _coded_plan(file, split, plan)
         if split.format == "parquet" and split.row_groups is None and _is_whole(file, plan, source):
             data, counter = _read_whole(source, split.path, counter), ReadCounter()
-            file = open_parquet(data)
+            file = open_parquet(data, coded=plan.coded_names)
         else:
             data = source
-        wide = None if as_stored else wide_twin(file, data, plan.column_indices)
+            file = open_parquet(data, coded=plan.coded_names) if plan.coded else file
+        wide = wide_twin(file, data, plan.column_indices)
         yield from _read_planned(file, split, tokens, counter, plan, wide)
 
 
@@ -107,6 +111,8 @@ def read_delta(
     """The live rows of a file of a Delta table, under the names that its log gives its columns.
 
     Args, Yields, Raises: as `read_split`, but that `rows` says which names and rows; case is folded in no file's names.
+    With `as_stored` cells are as Arrow reads them, for a file that is to be written again: VARIANT in its parts, ENUM
+    as bytes, INT96 in nanoseconds.
     """
     live = rows.live.get(split.path.rpartition("/")[2])
     with source_errors(split.path), open_file(root, split.path) as source:
@@ -156,13 +162,14 @@ def _read_planned(
         )
     for batch in batches:
         alive()
-        cells = {**_exact_leaves(batch, plan.leaves), **_constant_leaves(constants, batch.num_rows)}
+        cells = {**_exact_leaves(batch, plan), **_constant_leaves(constants, batch.num_rows)}
         yield {token: _typed(cells[token], casts.get(token)) for token in tokens}
 
 
-def _exact_leaves(batch: pa.RecordBatch, leaves: Sequence[Leaf]) -> dict[str, LeafArray]:
-    cells = batch_leaves(batch, leaves)
-    return cells | {leaf.token: exact_cells(cells[leaf.token], leaf) for leaf in leaves if leaf.stored is not None}
+def _exact_leaves(batch: pa.RecordBatch, plan: "_Plan") -> dict[str, LeafArray]:
+    cells = batch_leaves(batch, plan.leaves)
+    exact = {leaf.token: exact_cells(cells[leaf.token], leaf) for leaf in plan.leaves if leaf.stored is not None}
+    return cells | exact | {leaf.token: LeafArray(batch.column(leaf.indices[0]), None) for leaf in plan.coded}
 
 
 def _constants(split: Split) -> dict[str, tuple[str | None, str]]:
@@ -202,8 +209,37 @@ def _read_whole(source: pa.NativeFile, path: str, counter: ReadCounter) -> pa.Na
 
 @dataclass(frozen=True)
 class _Plan:
+    """The Parquet columns to read, their leaves by positions in the batch that comes of it, and those read as codes."""
+
     column_indices: list[int]
     leaves: list[Leaf]
+    coded: tuple[Leaf, ...] = ()
+
+    @property
+    def coded_names(self) -> list[str]:
+        """Names of the coded columns."""
+        return [str(leaf.path[0]) for leaf in self.coded]
+
+
+def _coded_plan(file: pq.ParquetFile, split: Split, plan: _Plan) -> _Plan:
+    """The plan with columns of texts read as codes where the file has few of them."""
+    names = file.schema_arrow.names
+    groups = range(file.metadata.num_row_groups) if split.row_groups is None else split.row_groups
+    numbers = {file.metadata.schema.column(number).path: number for number in plan.column_indices}
+    cast = {token for token, _ in split.casts}
+    coded = tuple(
+        leaf
+        for leaf in plan.leaves
+        if leaf.type == pa.string()
+        and leaf.stored is None
+        and not (leaf.is_missing or leaf.is_dictionary or leaf.depth or leaf.token in cast)
+        # Arrow takes columns by their paths, which dots and repeats make ambiguous
+        and "." not in (name := str(leaf.path[0]))
+        and names.count(name) == 1
+        and name in numbers
+        and is_coded(file, groups, numbers[name])
+    )
+    return replace(plan, leaves=[leaf for leaf in plan.leaves if leaf not in coded], coded=coded)
 
 
 def _plan_columns(

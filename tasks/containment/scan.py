@@ -145,13 +145,17 @@ def scan_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBa
     started = time.monotonic()
     counter = ReadCounter()
     results, hashes = ScanRows(), HashFiles(plan.out_uri, plan.bucket_bits)
+    # where types count a dictionary is another type than its texts
+    is_coded = not plan.settings.is_strict
     for split in splits:
         hasher = new_hasher(plan, split.table_id, split.n_rows)
         # the statistics of staged text are lakebed's own
         watch = RangeWatch(plan.claims.get(split.table_id, {}) if split.format != "staged" else {})
         root = plan.staged_root if split.format == "staged" else plan.lake_root
         try:
-            for cells in read_split(root, split, hasher.tokens, counter, ignore_case=plan.ignore_case):
+            for cells in read_split(
+                root, split, hasher.tokens, counter, ignore_case=plan.ignore_case, may_be_coded=is_coded
+            ):
                 hasher.add(cells)
                 watch.add(cells)
         except SourceBusyError:

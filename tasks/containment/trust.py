@@ -57,9 +57,15 @@ class RangeWatch:
         """Looks at the cells of one batch."""
         for token, claim in self.claims.items():
             values = batch[token].values if token in batch else None
-            if values is None or values.null_count == len(values) or not has_order(values.type):
+            if values is None:
                 continue
-            low, high = min_max_of(values.slice(0, _WATCHED_CELLS) if claim.type_class in _LONG_CLASSES else values)
+            if claim.type_class in _LONG_CLASSES:
+                values = values.slice(0, _WATCHED_CELLS)
+            if pa.types.is_dictionary(values.type):
+                values = values.dictionary_decode()
+            if values.null_count == len(values) or not has_order(values.type):
+                continue
+            low, high = min_max_of(values)
             if low is None or high is None:
                 continue
             least, most = self._ends.get(token, (low, high))

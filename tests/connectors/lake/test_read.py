@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,7 +8,7 @@ import pytest
 
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.batches import MAX_BATCH_ROWS, ReadCounter, Split
-from lakebed.connectors.lake.read import read_split, reads_whole
+from lakebed.connectors.lake.read import MIN_CODED_ROWS, read_split, reads_whole
 
 
 def split(path: str = "t.parquet", **settings: object) -> Split:
@@ -49,6 +50,30 @@ def test_a_dotted_name_reads_itself(tmp_path: Path) -> None:
     assert read(tmp_path, ['["a.b"]', '["a","b"]', '["a","c"]', '["c"]']) == {
         '["a.b"]': [1], '["a","b"]': [2], '["a","c"]': [[3]], '["c"]': [4],
     }  # fmt: skip
+
+
+def test_texts_of_which_a_large_file_holds_codes_come_as_dictionaries(tmp_path: Path) -> None:
+    n = MIN_CODED_ROWS
+    table = pa.table({
+        "few": [None if i % 7 == 0 else f"value {i % 5} of group {i // (n // 2)}" for i in range(n)],
+        "many": [f"text {i}" for i in range(n)],
+        "a.b": ["x"] * n,
+        "in": pa.array([{"text": "y"}] * n),
+        "number": [i % 3 for i in range(n)],
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=n // 2)
+    tokens = ['["few"]', '["many"]', '["a.b"]', '["in","text"]', '["number"]', '["not there"]']
+    for groups in (None, (1,)):
+        facts = replace(split(row_groups=groups), n_rows=n)
+        coded = list(read_split(str(tmp_path), facts, tokens, ReadCounter(), may_be_coded=True))
+        plain = list(read_split(str(tmp_path), facts, tokens, ReadCounter()))
+        for one, other in zip(coded, plain, strict=True):
+            assert pa.types.is_dictionary(one['["few"]'].values.type)
+            assert one['["few"]'].values.dictionary_decode().equals(other['["few"]'].values)
+            for token in tokens[1:]:
+                assert one[token].values.equals(other[token].values)
+    small = list(read_split(str(tmp_path), replace(facts, n_rows=n - 1), tokens, ReadCounter(), may_be_coded=True))
+    assert small[0]['["few"]'].values.type == pa.string()
 
 
 def test_batches_are_bounded_by_rows_and_by_cells(tmp_path: Path) -> None:

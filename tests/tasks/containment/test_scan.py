@@ -81,6 +81,20 @@ def test_what_is_computed_of_a_split_does_not_depend_on_its_task(planned):
     assert hash_rows(together, one) == hash_rows(alone, many)
 
 
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_texts_read_as_codes_have_the_hashes_of_texts(planned, monkeypatch, is_strict):
+    _, plan, splits = planned
+    codes, texts = plan("codes", strict_types=is_strict), plan("texts", strict_types=is_strict)
+    two = scanned(texts, [splits(1)])
+    monkeypatch.setattr("lakebed.connectors.lake.read.MIN_CODED_ROWS", 1)
+    asked = []
+    monkeypatch.setattr("lakebed.connectors.lake.read.is_coded", lambda *arguments: asked.append(arguments) or True)
+    one = scanned(codes, [splits(1)])
+    assert bool(asked) != is_strict
+    assert samples(one) == samples(two)
+    assert hash_rows(codes, one) == hash_rows(texts, two)
+
+
 def test_merged_samples_do_not_depend_on_how_tables_are_split(planned):
     view, plan, splits = planned
     gathered = [

@@ -27,6 +27,8 @@ from lakebed.tasks.runtime.workspace import Workspace
         (pa.array([0, 2]), "number", 1, 2, True),
         (pa.array(["b", "c"]), "string", b"b", b"c", False),
         (pa.array(["a", "c"]), "string", b"b", b"c", True),
+        (pa.array(["b", None]).dictionary_encode(), "string", b"b", b"c", False),
+        (pa.array(["a", None]).dictionary_encode(), "string", b"b", b"c", True),
         (pa.array([None, None], pa.int64()), "number", 1, 2, False),
     ],
 )
