@@ -64,11 +64,12 @@ def encode(forest, indptr, neighbours, first, last):  # type: ignore[no-untyped-
     Cost: O(Σ over edges {u, v} of depth(u) · depth(v)) at most; memory: the rows of one tree.
     """
     work = _new_work(len(forest.parent))
-    blocks, placed, n_placed = _new_blocks(4096), _new_placed(4096), 0
+    # numba compiles what is called with a plain 0 once more
+    blocks, placed, n_placed = _new_blocks(4096), _new_placed(4096), np.int64(0)
     root = first
     while root < last:
         end = forest.end[root]
-        used = 0
+        used = np.int64(0)
         for x in range(end - 1, root - 1, -1):
             work.start[x] = used
             if forest.vertex[x] >= 0:

@@ -114,7 +114,7 @@ def _merge_group(view, scratch, tables, key, rule, merges, place, n_left):  # ty
         if best < 0:
             gather(view, scratch, a)
         else:
-            view = merge_rows(view, scratch, tables, a, best)
+            view = merge_rows(view, scratch, tables, a, np.int32(best))
             merges.absorbed[place + n_merges], merges.kept[place + n_merges] = view.root[a], view.root[best]
             n_merges += 1
     return view, n_merges, work

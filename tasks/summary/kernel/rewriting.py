@@ -364,11 +364,11 @@ def _place_edges(parent, end, vertex, u, visited, is_seen, is_above, cost, best,
         if not is_seen[x]:
             # nothing is left to be added below: what was placed above is taken back
             if c != 0 and x != u:
-                edges = _append(edges, u, x, -c)
+                edges = _append(edges, u, x, np.int8(-c))
             continue
         chosen = np.int8(best[x, c + 1] - 1)
         if chosen != c:
-            edges = _append(edges, u, x, chosen - c)
+            edges = _append(edges, u, x, np.int8(chosen - c))
         if vertex[x] >= 0:
             continue
         y = x + 1
