@@ -93,13 +93,16 @@ def counted_pairs(values: pa.Array, owner: Int64) -> tuple[pa.Array, Int64, Int6
 
 def first_of_each(owner: Int64, hashes: UInt64) -> Int64:
     """Places of the first of each (column, hash), by column and hash; shapes (n,), result (u,)."""
-    order = np.argsort(hashes, kind="stable")
+    if not len(hashes):
+        return np.empty(0, np.int64)
+    order = np.argsort(hashes)
     # short numbers are sorted by counting
-    narrow = owner[order].astype(np.uint16) if len(owner) and owner.max() < 1 << 16 else owner[order]
+    narrow = owner[order].astype(np.uint16) if owner.max() < 1 << 16 else owner[order]
     order = order[np.argsort(narrow, kind="stable")]
     is_first = np.ones(len(order), np.bool_)
     is_first[1:] = (hashes[order[1:]] != hashes[order[:-1]]) | (owner[order[1:]] != owner[order[:-1]])
-    return order[is_first]
+    # which of equal ones a sort puts first is left to it
+    return np.minimum.reduceat(order, np.flatnonzero(is_first))
 
 
 def starts_of(owner: Int64, n: int) -> Int64:
