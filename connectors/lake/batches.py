@@ -95,15 +95,19 @@ def wide_twin(file: pq.ParquetFile, source: pa.NativeFile, columns: Collection[i
     return WideTwin(open_parquet(source, "us"), wide, places) if places else None
 
 
-def open_parquet(source: pa.NativeFile, int96_unit: str | None = None) -> pq.ParquetFile:
+def open_parquet(
+    source: pa.NativeFile, int96_unit: str | None = None, metadata: pq.FileMetaData | None = None
+) -> pq.ParquetFile:
     """A Parquet file with limits on what a damaged footer can ask for; checksums of pages are verified.
 
     Args:
         source: its bytes.
         int96_unit: in which timestamps of 96 bits are read; nanoseconds unless given.
+        metadata: of its footer, where that was read already.
     """
     return pq.ParquetFile(
         source,
+        metadata=metadata,
         coerce_int96_timestamp_unit=int96_unit,
         pre_buffer=False,
         page_checksum_verification=True,

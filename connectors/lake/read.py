@@ -94,7 +94,7 @@ def read_split(
         plan = _plan_columns(file, asked, ignore_case, as_stored, variants)
         if split.format == "parquet" and split.row_groups is None and _is_whole(file, plan, source):
             data, counter = _read_whole(source, split.path, counter), ReadCounter()
-            file = open_parquet(data)
+            file = open_parquet(data, metadata=file.metadata)
         else:
             data = source
         wide = None if as_stored else wide_twin(file, data, plan.column_indices)
@@ -218,7 +218,9 @@ def _plan_columns(
     tops = sorted({leaf.indices[0] for leaf in (*leaves, *missing) if leaf.indices})
     position = {top: index for index, top in enumerate(tops)}
     moved = [
-        replace(leaf, indices=(position[leaf.indices[0]], *leaf.indices[1:])) if leaf.indices else leaf
+        replace(leaf, indices=(position[leaf.indices[0]], *leaf.indices[1:]))
+        if leaf.indices and position[leaf.indices[0]] != leaf.indices[0]
+        else leaf
         for leaf in (*leaves, *missing)
     ]
     ranges = column_ranges(schema)
