@@ -57,7 +57,7 @@ class SmallColumns:
     def add(self, place: Place, values: pa.Array) -> None:
         """Takes a column, or a part of one, in."""
         self._held.setdefault(values.type, []).append((place, values))
-        self._n_bytes[values.type] = self._n_bytes.get(values.type, 0) + values.nbytes
+        self._n_bytes[values.type] = self._n_bytes.get(values.type, 0) + _size(values)
 
     def full(self) -> Iterator[Segments]:
         """Hands out the types of which enough is there."""
@@ -77,6 +77,12 @@ class SmallColumns:
         # offsets of 32 bits would bound the text of all columns together
         wide = [array.cast(pa.large_string()) for array in arrays] if t.is_string(kind) else arrays
         return Segments(list(places), pa.concat_arrays(wide), starts)
+
+
+def _size(values: pa.Array) -> int:
+    """Bytes of the cells; Arrow takes long to say it of numbers."""
+    is_text = t.is_string(values.type) or t.is_large_string(values.type)
+    return values.nbytes if is_text else len(values) * (values.type.bit_width // 8)
 
 
 def counted_pairs(values: pa.Array, owner: Int64) -> tuple[pa.Array, Int64, Int64, Int64]:

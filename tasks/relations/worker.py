@@ -213,7 +213,8 @@ def _read(
         root = plan.staged_root if split.format == "staged" else plan.lake_root
         try:
             if sampler.tokens:
-                _feed(sampler, read_split(root, split, sampler.tokens, counter, ignore_case=plan.ignore_case))
+                for batch in read_split(root, split, sampler.tokens, counter, ignore_case=plan.ignore_case):
+                    sampler.add(batch)
         except SourceBusyError:
             raise
         except SourceError as error:
