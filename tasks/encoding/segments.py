@@ -82,7 +82,7 @@ class SmallColumns:
 def _size(values: pa.Array) -> int:
     """Bytes of the cells; Arrow takes long to say it of numbers."""
     is_text = t.is_string(values.type) or t.is_large_string(values.type)
-    return values.nbytes if is_text else len(values) * (values.type.bit_width // 8)
+    return int(values.nbytes) if is_text else len(values) * (values.type.bit_width // 8)
 
 
 def counted_pairs(values: pa.Array, owner: Int64) -> tuple[pa.Array, Int64, Int64, Int64]:
