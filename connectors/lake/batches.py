@@ -96,16 +96,23 @@ def wide_twin(file: pq.ParquetFile, source: pa.NativeFile, columns: Collection[i
     return WideTwin(open_parquet(source, "us"), wide, places) if places else None
 
 
-def open_parquet(source: pa.NativeFile, int96_unit: str | None = None, coded: Sequence[str] = ()) -> pq.ParquetFile:
+def open_parquet(
+    source: pa.NativeFile,
+    int96_unit: str | None = None,
+    metadata: pq.FileMetaData | None = None,
+    coded: Sequence[str] = (),
+) -> pq.ParquetFile:
     """A Parquet file with limits on what a damaged footer can ask for; checksums of pages are verified.
 
     Args:
         source: its bytes.
         int96_unit: in which timestamps of 96 bits are read; nanoseconds unless given.
+        metadata: of its footer, where that was read already.
         coded: names of text columns that are read as dictionaries.
     """
     return pq.ParquetFile(
         source,
+        metadata=metadata,
         read_dictionary=list(coded) or None,
         coerce_int96_timestamp_unit=int96_unit,
         pre_buffer=False,

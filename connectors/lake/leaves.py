@@ -85,7 +85,13 @@ class LeafArray:
 
 def token_of(path: Iterable[str | int]) -> str:
     """The token of a path: its JSON text, as short as JSON allows."""
-    return _to_json(list(path))
+    return _token(tuple(path))
+
+
+@lru_cache(maxsize=1 << 16)
+def _token(path: Path) -> str:
+    """Files of a lake share many names."""
+    return _to_json(path)
 
 
 def path_of(token: str) -> Path:

@@ -97,10 +97,11 @@ def read_split(
             plan = _coded_plan(file, split, plan)
         if split.format == "parquet" and split.row_groups is None and _is_whole(file, plan, source):
             data, counter = _read_whole(source, split.path, counter), ReadCounter()
-            file = open_parquet(data, coded=plan.coded_names)
+            file = open_parquet(data, metadata=file.metadata, coded=plan.coded_names)
         else:
             data = source
-            file = open_parquet(data, coded=plan.coded_names) if plan.coded else file
+            if plan.coded:
+                file = open_parquet(data, metadata=file.metadata, coded=plan.coded_names)
         wide = wide_twin(file, data, plan.column_indices)
         yield from _read_planned(file, split, tokens, counter, plan, wide)
 
@@ -254,7 +255,9 @@ def _plan_columns(
     tops = sorted({leaf.indices[0] for leaf in (*leaves, *missing) if leaf.indices})
     position = {top: index for index, top in enumerate(tops)}
     moved = [
-        replace(leaf, indices=(position[leaf.indices[0]], *leaf.indices[1:])) if leaf.indices else leaf
+        replace(leaf, indices=(position[leaf.indices[0]], *leaf.indices[1:]))
+        if leaf.indices and position[leaf.indices[0]] != leaf.indices[0]
+        else leaf
         for leaf in (*leaves, *missing)
     ]
     ranges = column_ranges(schema)

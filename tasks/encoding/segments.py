@@ -57,7 +57,7 @@ class SmallColumns:
     def add(self, place: Place, values: pa.Array) -> None:
         """Takes a column, or a part of one, in."""
         self._held.setdefault(values.type, []).append((place, values))
-        self._n_bytes[values.type] = self._n_bytes.get(values.type, 0) + values.nbytes
+        self._n_bytes[values.type] = self._n_bytes.get(values.type, 0) + _size(values)
 
     def full(self) -> Iterator[Segments]:
         """Hands out the types of which enough is there."""
@@ -79,6 +79,12 @@ class SmallColumns:
         return Segments(list(places), pa.concat_arrays(wide), starts)
 
 
+def _size(values: pa.Array) -> int:
+    """Bytes of the cells; Arrow takes long to say it of numbers."""
+    is_text = t.is_string(values.type) or t.is_large_string(values.type)
+    return int(values.nbytes) if is_text else len(values) * (values.type.bit_width // 8)
+
+
 def counted_pairs(values: pa.Array, owner: Int64) -> tuple[pa.Array, Int64, Int64, Int64]:
     """The distinct values, (d,), and of each (column, value): column, place among the distinct ones, cells, (u,) each.
 
@@ -93,13 +99,16 @@ def counted_pairs(values: pa.Array, owner: Int64) -> tuple[pa.Array, Int64, Int6
 
 def first_of_each(owner: Int64, hashes: UInt64) -> Int64:
     """Places of the first of each (column, hash), by column and hash; shapes (n,), result (u,)."""
-    order = np.argsort(hashes, kind="stable")
+    if not len(hashes):
+        return np.empty(0, np.int64)
+    order = np.argsort(hashes)
     # short numbers are sorted by counting
-    narrow = owner[order].astype(np.uint16) if len(owner) and owner.max() < 1 << 16 else owner[order]
+    narrow = owner[order].astype(np.uint16) if owner.max() < 1 << 16 else owner[order]
     order = order[np.argsort(narrow, kind="stable")]
     is_first = np.ones(len(order), np.bool_)
     is_first[1:] = (hashes[order[1:]] != hashes[order[:-1]]) | (owner[order[1:]] != owner[order[:-1]])
-    return order[is_first]
+    # which of equal ones a sort puts first is left to it
+    return np.minimum.reduceat(order, np.flatnonzero(is_first))
 
 
 def starts_of(owner: Int64, n: int) -> Int64:

@@ -45,7 +45,7 @@ def build_artifact(
     setting = Setting(config, containment_config, workspace, places)
     with metrics.step("plan"), shown().step("Looking for unions, parts, renamed tables and near misses"):
         contained = (stage.read(containment, "edges"), stage.read(containment, "candidates"))
-        view = view_relations(stage.store, inventory, contained, setting)
+        view = view_relations(stage.store, inventory, contained, setting, containment)
     engine = engine_for_tables(workspace, view.tables)
     stage.is_whole = reads_all(engine, view.tables)
     with metrics.step("previous"):

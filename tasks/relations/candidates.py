@@ -92,6 +92,16 @@ class RenamedCandidate:
     targets: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """What goes to the exact comparison, and the near misses, which do not."""
+
+    near: NearPairs
+    parts: tuple[PartPair, ...]
+    unions: tuple[UnionCandidate, ...]
+    renamed: tuple[RenamedCandidate, ...]
+
+
 def near_pairs(samples: ItemSamples, overlaps: Overlaps, known: KnownEdges, config: RelationsConfig) -> NearPairs:
     """Pairs of tables of which at least the threshold's share is found; proven pairs are left out.
 

@@ -11,11 +11,13 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from lakebed.tasks.containment.hash_files import read_hash_rows
+from lakebed.connectors.storage import Storage
+from lakebed.tasks.containment.hash_files import read_blocks
 from lakebed.tasks.containment.jobs import PairList, pair_sums
-from lakebed.tasks.containment.kernel.proof import PairCounts, PairSums, compare_pairs
+from lakebed.tasks.containment.kernel.proof import HashRows, PairCounts, PairSums, compare_pairs
 from lakebed.tasks.containment.kernel.schema_graph import Int64
 from lakebed.tasks.encoding.sums import unveiled, veiled
+from lakebed.tasks.relations.held import HeldHashes, Place, blocks_of
 from lakebed.tasks.relations.kernel.cover import Signatures
 from lakebed.tasks.relations.kernel.exact import ItemRows, UnionAsked, UnionCounts, UnionSums, compare_union
 from lakebed.tasks.relations.worker import hash_cells, hash_splits, sample_cells, sample_splits
@@ -74,24 +76,49 @@ class Compared:
     peak_worker_bytes: int = 0
 
 
-def compare(
-    engine: Engine, out_uri: str, files: Mapping[int, Sequence[str]], asked: Asked, *, is_bag: bool
-) -> Compared:
-    """Compares on the row-hash files, a task per bucket."""
+_Task = tuple[int, Sequence[str], Sequence[str]]
+
+
+def compare(engine: Engine, written: HeldHashes, held: HeldHashes, asked: Asked, *, is_bag: bool) -> Compared:
+    """Compares on row hashes, a task per bucket: those written for this, and those held, whose buckets may be larger.
+
+    No table may be in both under one projection.
+    """
     n_asked = len(asked.pairs.child) + len(asked.unions)
-    work = Work(partial(_compare_task, out_uri, asked, is_bag), COUNTS_SCHEMA, f"Comparing {n_asked:,} relations")
+    places = held.places & set(asked.samples())
+    run = partial(_compare_task, (written.folder, held.folder), places, written.bits, asked, is_bag)
+    work = Work(run, COUNTS_SCHEMA, f"Comparing {n_asked:,} relations")
+    files = held.cut(written.bits) if places else {}
+    tasks = [
+        (bucket, list(written.files.get(bucket, ())), list(files.get(bucket, ())))
+        for bucket in sorted(written.files.keys() | files.keys())
+    ]
     # tables without a row leave no file
-    tasks = [list(paths) for _, paths in sorted(files.items())] or [[]]
-    return merge_buckets(collect(engine, work, tasks), asked)
+    return merge_buckets(collect(engine, work, tasks or [(0, [], [])]), asked)
 
 
-def _compare_task(out_uri: str, asked: Asked, is_bag: bool, paths: Sequence[str]) -> list[pa.RecordBatch]:
-    return [compare_bucket(out_uri, paths, asked, is_bag=is_bag)]
+def _compare_task(
+    folders: tuple[str, str], places: frozenset[Place], bits: int, asked: Asked, is_bag: bool, task: _Task
+) -> list[pa.RecordBatch]:
+    bucket, written, held = task
+    storage, items = Storage.at(folders[0]), set(asked.items.tolist())
+    blocks = [block for path in written for block in read_blocks(storage, path, items)]
+    for block in blocks_of(folders[1], held, places) if held else ():
+        is_here = block.rows[:, 0] >> np.uint64(64 - bits) == bucket
+        blocks.append(block if is_here.all() else block._replace(rows=block.rows[is_here]))
+    read = HashRows(
+        projection=np.array([block.projection for block in blocks], np.int64),
+        table=np.array([block.table for block in blocks], np.int32),
+        first=np.cumsum([0, *(len(block.rows) for block in blocks)], dtype=np.int64),
+        hashes=np.concatenate([np.empty((0, 2), np.uint64), *(block.rows for block in blocks)]),
+    )
+    del blocks
+    return [compare_bucket(read, asked, is_bag=is_bag)]
 
 
-def compare_bucket(out_uri: str, paths: Sequence[str], asked: Asked, *, is_bag: bool) -> pa.RecordBatch:
-    """Compares on one bucket's files: a row for all pairs (`union` -1), then one per union."""
-    read, pairs = read_hash_rows(out_uri, paths, asked.items), asked.pairs
+def compare_bucket(read: HashRows, asked: Asked, *, is_bag: bool) -> pa.RecordBatch:
+    """Compares on one bucket's rows: a row for all pairs (`union` -1), then one per union."""
+    pairs = asked.pairs
     counted = compare_pairs(read, (pairs.projection, pairs.child, pairs.parent), pairs.key, is_bag=is_bag)
     rows = ItemRows(read)
     sums = veiled(counted.sums.tobytes(), pairs.key)

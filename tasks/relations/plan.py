@@ -8,7 +8,7 @@ import numpy as np
 from lakebed.tasks.containment.config import ContainmentConfig
 from lakebed.tasks.containment.kernel.fingerprint import HashSettings
 from lakebed.tasks.containment.kernel.schema_graph import Int32, Int64
-from lakebed.tasks.containment.scan import ScanPlaces, ScanPlan, TableScan, bucket_bits, projection_of
+from lakebed.tasks.containment.scan import ScanPlaces, ScanPlan, TableScan, projection_of
 from lakebed.tasks.containment.statistics import LakeStatistics
 from lakebed.tasks.encoding.sketch import MAX_LEVEL, sketch_level
 from lakebed.tasks.relations.config import RelationsConfig
@@ -183,10 +183,9 @@ def plan_items(
 def hashing_plan(
     wanted: Mapping[int, Sequence[Wanted]],
     labels: Mapping[int, tuple[int, tuple[str, ...]]],
-    n_rows: int,
+    bits: int,
     setting: tuple[ContainmentConfig, Workspace, str],
     places: ScanPlaces,
 ) -> ItemPlan:
-    """The scan that writes the row hashes of every wanted item; `n_rows` of all of them sets the buckets."""
-    bits = bucket_bits(n_rows, setting[0].rows_per_bucket)
+    """The scan that writes the row hashes of every wanted item, in 2^bits buckets."""
     return plan_items(wanted, labels, {}, setting, (places.out_uri, bits))

@@ -1,6 +1,6 @@
 """The steps of the search, each a function of what the steps before it found."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -10,16 +10,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lakebed.tasks.containment.config import ContainmentConfig
-from lakebed.tasks.containment.jobs import PairList, delta_sources, run_on_tables
+from lakebed.tasks.containment.jobs import delta_sources, run_on_tables
 from lakebed.tasks.containment.kernel.proof import PairCounts
 from lakebed.tasks.containment.kernel.schema_graph import schema_edges
 from lakebed.tasks.containment.previous import reading_digests
 from lakebed.tasks.containment.scan import SCAN_SCHEMA, ScanPlaces, ScanRows, bucket_bits, projection_of
 from lakebed.tasks.containment.statistics import LakeStatistics, load_statistics
 from lakebed.tasks.relations.candidates import (
+    Candidates,
     KnownEdges,
-    NearPairs,
-    PartPair,
     RenamedCandidate,
     UnionCandidate,
     near_pairs,
@@ -28,14 +27,16 @@ from lakebed.tasks.relations.candidates import (
     union_candidates,
 )
 from lakebed.tasks.relations.config import RelationsConfig
+from lakebed.tasks.relations.held import HeldHashes, load_held, sample_held
+from lakebed.tasks.relations.items import Items
 from lakebed.tasks.relations.jobs import WORK, Asked, Compared, Job, compare
 from lakebed.tasks.relations.kernel.columns import ColumnSamples
-from lakebed.tasks.relations.kernel.exact import UnionAsked, UnionCounts
+from lakebed.tasks.relations.kernel.exact import UnionCounts
 from lakebed.tasks.relations.kernel.overlap import ItemSamples, find_overlaps, post_rows
 from lakebed.tasks.relations.kernel.related import related_roles
 from lakebed.tasks.relations.parts import Part, table_parts
 from lakebed.tasks.relations.plan import ItemPlan, ItemRoles, Wanted, hashing_plan, item_roles, sampling_plan
-from lakebed.tasks.relations.previous import Known, Readings, digest_of
+from lakebed.tasks.relations.previous import Known, Readings
 from lakebed.tasks.relations.samples import ScanCosts, column_samples, item_samples, of_kind
 from lakebed.tasks.runtime.artifacts import ArtifactRef, ArtifactStore
 from lakebed.tasks.runtime.workspace import Workspace
@@ -74,12 +75,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class RelationView:
-    """Inventory and proven containments as arrays; the parts of the tables by item."""
+    """Inventory and proven containments as arrays; the parts of the tables by item; what containment has hashed."""
 
     tables: InventoryTables
     lake: LakeStatistics
     known: KnownEdges
     parts: dict[int, Part]
+    held: HeldHashes = field(default_factory=HeldHashes)
 
     @cached_property
     def readings(self) -> Readings:
@@ -101,16 +103,6 @@ class Sampled:
     costs: ScanCosts
     tables: frozenset[int]
     row_keys: tuple[bytes, ...]
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What goes to the exact comparison, and the near misses, which do not."""
-
-    near: NearPairs
-    parts: tuple[PartPair, ...]
-    unions: tuple[UnionCandidate, ...]
-    renamed: tuple[RenamedCandidate, ...]
 
 
 @dataclass(frozen=True)
@@ -137,9 +129,16 @@ class Verified:
 
 
 def view_relations(
-    store: ArtifactStore, inventory: ArtifactRef, contained: tuple[pa.Table, pa.Table], setting: Setting
+    store: ArtifactStore,
+    inventory: ArtifactRef,
+    contained: tuple[pa.Table, pa.Table],
+    setting: Setting,
+    containment: ArtifactRef | None = None,
 ) -> RelationView:
-    """Reads the inventory's artifact, no data of the lake; `contained` are containment's edges and candidates."""
+    """Reads the inventory's artifact, no data of the lake; `contained` are containment's edges and candidates.
+
+    Row hashes are taken from the artifact of containment where it is given.
+    """
     tables, columns, files = (store.read(inventory, name) for name in ("tables", "columns", "files"))
     extras = (store.read(inventory, "file_bounds"), store.read(inventory, "partition_values"))
     lake = load_statistics(tables, columns, files, extras, strict_types=setting.containment.strict_types)
@@ -147,7 +146,11 @@ def view_relations(
     wanted = setting.relations.looks_for("partition")
     parts = table_parts(inventory_tables, setting.relations.max_parts) if wanted else []
     return RelationView(
-        inventory_tables, lake, known_edges(*contained, is_bag=setting.is_bag), {part.item: part for part in parts}
+        inventory_tables,
+        lake,
+        known_edges(*contained, is_bag=setting.is_bag),
+        {part.item: part for part in parts},
+        load_held(store, containment, lake.names) if containment else HeldHashes(),
     )
 
 
@@ -184,11 +187,19 @@ def sample_lake(view: RelationView, setting: Setting, engine: Engine, known: Kno
         for schema, item in zip(items.projection.tolist(), items.item.tolist(), strict=True)
     ]
     rows, is_left = _known_rows(items, keys, known)
+    hashed = {
+        (ids[items.projection[role]], int(items.item[role])): (int(items.projection[role]), int(items.level[role]))
+        for role in np.flatnonzero(is_left).tolist()
+    }
+    hashed = {place: what for place, what in hashed.items() if place in view.held.places}
+    places = zip(items.projection.tolist(), items.item.tolist(), strict=True)
+    is_left &= np.array([(ids[schema], item) not in hashed for schema, item in places], np.bool_)
     left = items.take(np.flatnonzero(is_left))
     plan = sampling_plan(lake, left, list(view.parts.values()), setting.scan, sorted(wanted - known.tables))
     scanned = _scan(view, plan, setting, engine, "sample")
+    held = sample_held(engine, view.held, hashed)
     return Sampled(
-        item_samples(pa.concat_tables([scanned, rows]), items, len(lake.names)),
+        item_samples(pa.concat_tables([scanned, rows, held]), items, len(lake.names)),
         column_samples(pa.concat_tables([scanned, known.values]), lake, view.tables.columns),
         ScanCosts.of(scanned),
         wanted,
@@ -236,15 +247,16 @@ def verify(
     view: RelationView, found: Candidates, setting: Setting, engine: Engine, known: Known | None = None
 ) -> Verified:
     """Compares what was proposed exactly, but for what is known: one scan hashes the rows, one comparison counts."""
-    items, known = _Items(view), known or Known()
+    items, known = Items(view.lake, view.readings), known or Known()
     asked = items.ask(found, setting.key)
     n_pairs = len(asked.pairs.child)
     if not n_pairs and not asked.unions:
         return Verified(found, PairCounts.none(), ())
-    keys = items.keys(asked, bucket_bits(items.n_rows, setting.containment.rows_per_bucket))
+    bits = max(view.held.bits, bucket_bits(items.n_rows, setting.containment.rows_per_bucket))
+    keys = items.keys(asked, bits)
     is_known = np.array([key in (known.pairs if n < n_pairs else known.unions) for n, key in enumerate(keys)])
     left = asked.take(np.flatnonzero(~is_known))
-    compared, costs = _counted(view, items, left, setting, engine)
+    compared, costs = _counted(view, items, (left, bits), setting, engine)
     mine, theirs = np.flatnonzero(is_known[:n_pairs]), np.flatnonzero(~is_known[:n_pairs])
     counts = known.counts([keys[place] for place in mine.tolist()]).followed_by(compared.pairs)
     counted = iter(compared.unions)
@@ -260,114 +272,22 @@ def verify(
 
 
 def _counted(
-    view: RelationView, items: "_Items", asked: Asked, setting: Setting, engine: Engine
+    view: RelationView, items: Items, asked_in: tuple[Asked, int], setting: Setting, engine: Engine
 ) -> tuple[Compared, ScanCosts]:
-    """What the rows say of what is asked, and what hashing them has cost."""
+    """What the rows say of what is asked, in 2^bits buckets, and what hashing them has cost."""
+    asked, bits = asked_in
     if not len(asked.pairs.child) and not asked.unions:
         return Compared(PairCounts.none(), ()), ScanCosts({}, 0, 0)
     # the buckets are those of a run that knows nothing
-    plan = hashing_plan(items.of(asked), items.labels, items.n_rows, setting.scan, setting.places)
+    plan = hashing_plan(items.of(asked, view.held.places), items.labels, bits, setting.scan, setting.places)
     scanned = _scan(view, plan, setting, engine, "hash")
     costs = ScanCosts.of(scanned)
     files: dict[int, list[str]] = {}
     for row in of_kind(scanned, "file").to_pylist():
         files.setdefault(row["table_id"], []).append(row["text"])
-    compared = compare(engine, setting.places.out_uri, files, asked, is_bag=setting.is_bag)
+    written = HeldHashes(setting.places.out_uri, bits, files)
+    compared = compare(engine, written, view.held, asked, is_bag=setting.is_bag)
     return compared, replace(costs, peak_worker_bytes=max(costs.peak_worker_bytes, compared.peak_worker_bytes))
-
-
-class _Items:
-    """The items of the exact comparison: tables, parts, and views of tables under other names."""
-
-    def __init__(self, view: RelationView) -> None:
-        self._lake, self._view = view.lake, view
-        self._next = max(view.parts, default=len(view.lake.names) - 1) + 1
-        self._views: dict[tuple[int, int, tuple[str, ...]], int] = {}
-        self._viewed: dict[int, tuple[int, tuple[str, ...]]] = {}
-        self._seen: set[tuple[int, int]] = set()
-        self.wanted: dict[int, list[Wanted]] = {}
-        self.labels: dict[int, tuple[int, tuple[str, ...]]] = {}
-        self.n_rows = 0
-
-    def ask(self, found: Candidates, key: bytes) -> Asked:
-        """Adds the items of every candidate, and says what to compare, under the key of the row hashes."""
-        pairs: list[tuple[int, int, int]] = []
-        for pair in found.parts:
-            schema = self._schema(pair.part.table_id)
-            pairs.append((schema, self._part(pair.part, schema), self._table(pair.parent, schema)))
-        for renamed in found.renamed:
-            schema = self._schema(renamed.child)
-            tokens = tuple(self._lake.tokens[token] for token in self._lake.bounds.token[list(renamed.targets)])
-            pairs.append((schema, self._table(renamed.child, schema), self._under_map(renamed.parent, schema, tokens)))
-        unions = []
-        for union in found.unions:
-            schema = self._schema(union.child)
-            child = self._table(union.child, schema)
-            parents = tuple(self._table(parent, schema) for parent in union.parents)
-            unions.append(UnionAsked(self.labels[schema][0], child, parents))
-        # three columns of the asked pairs, (k,) each: schema, child, parent
-        ids = np.array([self.labels[schema][0] for schema, _, _ in pairs], np.int64)
-        children = np.array([child for _, child, _ in pairs], np.int32)
-        parents_of = np.array([parent for _, _, parent in pairs], np.int32)
-        return Asked(PairList(ids, children, parents_of, key), tuple(unions))
-
-    def keys(self, asked: Asked, bits: int) -> list[bytes]:
-        """Of pairs, and then of unions: digests of all that their counts follow from.
-
-        Those of a union follow from the buckets, too, where it has too many sets of parents.
-        """
-        pairs = asked.pairs
-        columns = (pairs.projection.tolist(), pairs.child.tolist(), pairs.parent.tolist())
-        found = [
-            digest_of([projection, self._told(child), self._told(parent)])
-            for projection, child, parent in zip(*columns, strict=True)
-        ]
-        found += [
-            digest_of([one.projection, self._told(one.child), [self._told(parent) for parent in one.parents], bits])
-            for one in asked.unions
-        ]
-        return found
-
-    def of(self, asked: Asked) -> Mapping[int, list[Wanted]]:
-        """What is wanted of each table for these alone."""
-        samples = set(asked.samples())
-        kept = {
-            table: [one for one in wanted if (self.labels[one.projection][0], one.item) in samples]
-            for table, wanted in self.wanted.items()
-        }
-        return {table: wanted for table, wanted in kept.items() if wanted}
-
-    def _told(self, item: int) -> list[object]:
-        table, tokens = self._viewed.get(item, (item, None))
-        return [*self._view.readings.of(table), tokens]
-
-    def _schema(self, table: int) -> int:
-        schema = int(self._lake.groups.schema_of_table[table])
-        if schema not in self.labels:
-            self.labels[schema] = projection_of(self._lake.projection_tokens(schema))
-        return schema
-
-    def _table(self, table: int, schema: int) -> int:
-        self._want(table, Wanted(table, schema, self.labels[schema][1], None, 0), int(self._lake.n_rows[table]))
-        return table
-
-    def _part(self, part: Part, schema: int) -> int:
-        self._want(part.table_id, Wanted(part.item, schema, self.labels[schema][1], part.paths, 0), part.n_rows)
-        return part.item
-
-    def _under_map(self, table: int, schema: int, tokens: tuple[str, ...]) -> int:
-        item = self._views.setdefault((table, schema, tokens), self._next)
-        self._viewed[item] = table, tokens
-        self._next = max(self._next, item + 1)
-        self._want(table, Wanted(item, schema, tokens, None, 0), int(self._lake.n_rows[table]))
-        return item
-
-    def _want(self, table: int, wanted: Wanted, n_rows: int) -> None:
-        key = (wanted.item, wanted.projection)
-        if key not in self._seen:
-            self._seen.add(key)
-            self.wanted.setdefault(table, []).append(wanted)
-            self.n_rows += n_rows
 
 
 def _scan(view: RelationView, plan: ItemPlan, setting: Setting, engine: Engine, job: Job) -> pa.Table:

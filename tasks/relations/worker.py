@@ -4,7 +4,9 @@ Runs in the workers of an engine, of Spark or of this machine, and needs none. W
 neither on the task it is in nor on the order of splits.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -17,25 +19,27 @@ from lakebed.tasks.containment.hash_files import HashFiles
 from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows, add_files
 from lakebed.tasks.encoding.cells import value_is_null
-from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.encoding.hashes import (
     SAMPLE_KEY,
+    Sums,
+    add_cells,
     add_column,
-    column_sums,
     finish,
     sampled_values,
     start_sums,
     value_hashes,
 )
 from lakebed.tasks.encoding.multiset import distinct_counts
-from lakebed.tasks.encoding.segments import Segments, SmallColumns, first_of_each, starts_of
-from lakebed.tasks.relations.kernel.columns import MAX_VALUES
+from lakebed.tasks.encoding.segments import Segments, SmallColumns, starts_of
+from lakebed.tasks.relations.kernel.value_samples import add_hashes, sample_segments
 from lakebed.tasks.relations.plan import ItemPlan, Wanted
 from lakebed.tasks.runtime.memory import peak_memory_bytes
 
 UInt64 = NDArray[np.uint64]
 Int64 = NDArray[np.int64]
 _Key = tuple[int, tuple[str, ...]]
+# from here on few enough cells are sampled that those left out are worth a look of their own
+_THIN_LEVEL = 2
 
 
 def sample_splits(plan: ScanPlan, splits: Sequence[Split]) -> Iterator[pa.RecordBatch]:
@@ -110,13 +114,15 @@ class ItemSampler:
             key = (w.projection, w.tokens)
             self._levels[key] = min(w.level, self._levels.get(key, w.level))
         self._rows: dict[_Key, list[UInt64]] = {key: [] for key in self._levels}
+        self._n_uses = Counter(place for key in self._levels for place in self._places(key))
+        self._sums = start_sums(0)
         whole = plan.projections[table_id][1] if plan.has_values else ()
         self.tokens = list(dict.fromkeys([*whole, *(token for w in self.wanted for token in w.tokens)]))
 
     def add(self, batch: Mapping[str, Cells]) -> None:
         """Hashes one batch, each column once for each name that it goes by."""
         self.n_rows += len(next(iter(batch.values())).values)
-        hashed: dict[tuple[str, str], UInt64] = {}
+        hashed: dict[tuple[str, str], Sums] = {}
         for key, level in self._levels.items():
             self._rows[key].append(_below(self._row_hashes(batch, key, hashed), level))
         if self._has_values:
@@ -126,30 +132,46 @@ class ItemSampler:
                 else:
                     self.values.setdefault(token, ValueSample()).add(cells)
 
-    def rows(self) -> Iterator[tuple[Wanted, UInt64, Int64]]:
-        """The distinct rows of each item at its level, (k, 2) ascending, and how often each occurs."""
-        distinct = {
-            key: distinct_counts(np.concatenate([np.empty((0, 2), np.uint64), *parts]))
-            for key, parts in self._rows.items()
-        }
+    def samples(self) -> Iterator[tuple[Wanted, UInt64]]:
+        """The high words of the distinct rows of each item at its level, (k,) ascending."""
+        distinct = {key: distinct_counts(_stacked(parts))[0] for key, parts in self._rows.items()}
         for w in self.wanted:
-            hashes, counts = distinct[w.projection, w.tokens]
-            n_kept = len(_below(hashes, w.level))
-            yield w, hashes[:n_kept], counts[:n_kept]
+            yield w, np.ascontiguousarray(_below(distinct[w.projection, w.tokens], w.level)[:, 0])
 
-    def _row_hashes(self, batch: Mapping[str, Cells], key: _Key, hashed: dict[tuple[str, str], UInt64]) -> UInt64:
-        sums = start_sums(len(next(iter(batch.values())).values))
-        for token, label in zip(key[1], self._labels[key[0]][1], strict=True):
-            if (token, label) not in hashed:
-                hashed[token, label] = column_sums(
-                    batch[token].values,
-                    batch[token].null_depth,
-                    label,
-                    self._settings.key,
-                    strict_types=self._settings.is_strict,
-                )
-            add_column(sums, hashed[token, label])
+    def all_rows(self) -> Iterator[tuple[Wanted, UInt64]]:
+        """The rows of each item as they came, (n, 2), where none are left out."""
+        stacked = {key: _stacked(parts) for key, parts in self._rows.items()}
+        for w in self.wanted:
+            yield w, stacked[w.projection, w.tokens]
+
+    def _row_hashes(self, batch: Mapping[str, Cells], key: _Key, hashed: dict[tuple[str, str], Sums]) -> UInt64:
+        sums = self._started(len(next(iter(batch.values())).values))
+        for place in self._places(key):
+            token, label = place
+            if self._n_uses[place] == 1:
+                self._add_cells(sums, batch[token], label)
+                continue
+            if place not in hashed:
+                hashed[place] = start_sums(sums.shape[1])
+                self._add_cells(hashed[place], batch[token], label)
+            add_column(sums, hashed[place])
         return finish(sums, self._settings.key)
+
+    def _places(self, key: _Key) -> Iterator[tuple[str, str]]:
+        """Each column's token, and the one under which its cells are hashed."""
+        return zip(key[1], self._labels[key[0]][1], strict=True)
+
+    def _add_cells(self, sums: Sums, cells: Cells, label: str) -> None:
+        key, is_strict = self._settings.key, self._settings.is_strict
+        add_cells(sums, cells.values, cells.null_depth, label, key, strict_types=is_strict)
+
+    def _started(self, n_rows: int) -> Sums:
+        """Sums of a batch, in memory that was used before: fresh pages cost more than to clear these."""
+        if self._sums.shape[1] == n_rows:
+            self._sums.fill(0)
+        else:
+            self._sums = start_sums(n_rows)
+        return self._sums
 
 
 class ValueSample:
@@ -162,24 +184,18 @@ class ValueSample:
 
     def add(self, cells: Cells) -> None:
         """Takes in a batch of cells."""
-        n_nulls = int(value_is_null(cells.values).sum())
-        self.n_nulls += n_nulls
-        guess = max(self.level, ((len(cells.values) - n_nulls) // (4 * MAX_VALUES)).bit_length() - 1)
-        thin = sampled_values(cells.values, guess, SAMPLE_KEY)
-        # where a thin sample is too large already, no finer one can be wanted
-        if len(thin) > MAX_VALUES or guess == self.level:
-            self.merge(thin, guess)
-        else:
+        is_null = value_is_null(cells.values)
+        self.n_nulls += int(is_null.sum())
+        if self.level >= _THIN_LEVEL:
             self.merge(sampled_values(cells.values, self.level, SAMPLE_KEY), self.level)
+            return
+        hashes = value_hashes(cells.values, None, SAMPLE_KEY)
+        self.merge(hashes[~is_null] if is_null.any() else hashes, 0)
 
     def merge(self, hashes: UInt64, level: int) -> None:
-        """Takes in distinct hashes of another sample."""
+        """Takes in hashes of another sample."""
         self.level = max(self.level, level)
-        mine, others = _below_word(self.hashes, self.level), _below_word(hashes, self.level)
-        self.hashes = distinct(np.concatenate([mine, others])) if len(mine) else np.sort(others)
-        while len(self.hashes) > MAX_VALUES:
-            self.level += 1
-            self.hashes = _below_word(self.hashes, self.level)
+        self.hashes, self.level = add_hashes(_below_word(self.hashes, self.level), self.level, hashes)
 
 
 def _items(plan: ScanPlan) -> ItemPlan:
@@ -197,7 +213,8 @@ def _read(
         root = plan.staged_root if split.format == "staged" else plan.lake_root
         try:
             if sampler.tokens:
-                _feed(sampler, read_split(root, split, sampler.tokens, counter, ignore_case=plan.ignore_case))
+                for batch in read_split(root, split, sampler.tokens, counter, ignore_case=plan.ignore_case):
+                    sampler.add(batch)
         except SourceBusyError:
             raise
         except SourceError as error:
@@ -218,8 +235,7 @@ def _feed(sampler: ItemSampler, cells: Iterator[Mapping[str, Cells]]) -> int:
 def _add_samples(rows: ScanRows, table_id: int, sampler: ItemSampler) -> None:
     if not sampler.n_rows:
         return
-    for w, hashes, _ in sampler.rows():
-        high = np.ascontiguousarray(hashes[:, 0])
+    for w, high in sampler.samples():
         rows.add("rows", w.item, w.projection, n=sampler.n_rows, data=high.tobytes())
     for token, sample in sampler.values.items():
         rows.add("values", table_id, token=token, n=sample.n_nulls, n_bytes=sample.level, data=sample.hashes.tobytes())
@@ -231,21 +247,19 @@ def _add_values(rows: ScanRows, held: Iterable[Segments]) -> None:
         n = len(segments.places)
         values, owner = segments.without_nulls()
         n_nulls = np.diff(segments.starts) - np.bincount(owner, minlength=n)
-        hashes = value_hashes(values, None, SAMPLE_KEY)
-        order = first_of_each(owner, hashes)
-        hashes, starts = hashes[order], starts_of(owner[order], n)
-        for number, (table_id, token) in enumerate(segments.places):
-            sample = ValueSample()
-            sample.merge(hashes[starts[number] : starts[number + 1]], 0)
-            nulls, data = int(n_nulls[number]), sample.hashes.tobytes()
-            rows.add("values", table_id, token=token, n=nulls, n_bytes=sample.level, data=data)
+        hashes, ends, levels = sample_segments(value_hashes(values, None, SAMPLE_KEY), starts_of(owner, n))
+        parts = pairwise((hashes.itemsize * ends).tolist())
+        told = zip(segments.places, n_nulls.tolist(), levels.tolist(), parts, strict=True)
+        data = hashes.tobytes()
+        for (table_id, token), nulls, level, (start, end) in told:
+            rows.add("values", table_id, token=token, n=nulls, n_bytes=level, data=data[start:end])
 
 
 def _write(hashes: HashFiles, plan: ItemPlan, sampler: ItemSampler) -> None:
     if not sampler.n_rows:
         return
-    for w, found, counts in sampler.rows():
-        hashes.add(plan.labels[w.projection][0], w.item, np.repeat(found, counts, axis=0))
+    for w, found in sampler.all_rows():
+        hashes.add(plan.labels[w.projection][0], w.item, found)
 
 
 def _below(hashes: UInt64, level: int) -> UInt64:
@@ -254,3 +268,7 @@ def _below(hashes: UInt64, level: int) -> UInt64:
 
 def _below_word(hashes: UInt64, level: int) -> UInt64:
     return hashes if level == 0 else hashes[hashes >> np.uint64(64 - level) == 0]
+
+
+def _stacked(parts: Sequence[UInt64]) -> UInt64:
+    return np.concatenate([np.empty((0, 2), np.uint64), *parts])

@@ -105,12 +105,12 @@ def sample_values(values: pa.Array, n_kept: int, rule: FloatRule) -> ValueSample
 def sample_distinct(values: pa.Array, n_kept: int) -> ValueSample:
     """The sample of values without nulls, of which few or none repeat."""
     found = value_hashes(values, None, VALUE_KEY)
-    order = np.argsort(found, kind="stable")
+    order = np.argsort(found)
     hashes = found[order]
-    is_first = np.ones(len(hashes), np.bool_)
-    np.not_equal(hashes[1:], hashes[:-1], out=is_first[1:])
+    is_first = _is_first(hashes)
     if not is_first.all():
-        hashes, order = hashes[is_first], order[is_first]
+        # of equal ones the first stands, whichever the sort has put before the others
+        hashes, order = hashes[is_first], np.minimum.reduceat(order, np.flatnonzero(is_first))
     is_cut = len(hashes) > n_kept
     return ValueSample(hashes[:n_kept], labels_of(values.take(pa.array(order[:n_kept])), hashes), is_cut)
 
@@ -121,12 +121,22 @@ def merge_samples(parts: Sequence[ValueSample], n_kept: int) -> ValueSample:
         return parts[0]
     hashes = np.concatenate([part.hashes for part in parts])
     labels = pa.concat_arrays([part.labels for part in parts])
+    order = np.argsort(hashes)
+    is_first = _is_first(hashes[order])
+    again = np.flatnonzero(~is_first)
     # labels decide between equal hashes, so that the order of the parts does not
-    ranks = np.asarray(pc.rank(labels, tiebreaker="dense").to_numpy(zero_copy_only=False)) if len(labels) else hashes
-    order = np.lexsort((ranks, hashes))
-    kept, first = np.unique(hashes[order], return_index=True)
+    if not labels.take(pa.array(order[again])).equals(labels.take(pa.array(order[again - 1]))):
+        order = np.lexsort((np.asarray(pc.rank(labels, tiebreaker="dense").to_numpy(zero_copy_only=False)), hashes))
+    kept = order[is_first]
     is_cut = len(kept) > n_kept or any(part.is_cut for part in parts)
-    return ValueSample(kept[:n_kept], labels.take(pa.array(order[first[:n_kept]])), is_cut)
+    return ValueSample(hashes[kept[:n_kept]], labels.take(pa.array(kept[:n_kept])), is_cut)
+
+
+def _is_first(ordered: UInt64) -> NDArray[np.bool_]:
+    """Whether each is another than the one before it, (n,)."""
+    found = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=found[1:])
+    return found
 
 
 def labels_of(values: pa.Array, hashes: UInt64) -> pa.LargeStringArray:

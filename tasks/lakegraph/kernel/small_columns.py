@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +11,13 @@ from pyarrow import types as t
 
 from lakebed.tasks.encoding.segments import Int64, Place, Segments, counted_pairs, first_of_each, starts_of
 from lakebed.tasks.encoding.sip_hashes import value_hashes
-from lakebed.tasks.lakegraph.kernel.folding import FoldedSample, TextNumbers, folded_texts
+from lakebed.tasks.lakegraph.kernel.folding import TextNumbers, folded_texts
 from lakebed.tasks.lakegraph.kernel.samples import (
     VALUE_KEY,
     FloatRule,
     UInt64,
     floats_taking_part,
     labels_of,
-    sample_bytes,
 )
 
 Float64 = NDArray[np.float64]
@@ -37,8 +35,7 @@ def sample_segments(segments: Segments, n_kept: int, rule: FloatRule) -> Iterato
     kind = segments.values.type
     sample = _floats if t.is_floating(kind) else _integers if t.is_integer(kind) else _texts
     exact, folded = sample(segments, rule)
-    for number, place in enumerate(segments.places):
-        yield place, exact.bytes_of(number, n_kept), folded.of(number, n_kept).to_bytes()
+    yield from zip(segments.places, exact.cut(n_kept), folded.cut(n_kept), strict=True)
 
 
 @dataclass(frozen=True)
@@ -49,21 +46,24 @@ class _Exact:
     labels: pa.LargeStringArray
     starts: Int64
 
-    @cached_property
+    def cut(self, n_kept: int) -> Iterator[bytes]:
+        """The bytes of each column's sample, cut to so many values; the parts of all columns are made at once."""
+        offsets, text = self._texts()
+        sizes = np.diff(offsets).astype(np.int32).tobytes()
+        heads, hashes = np.stack(_cut(self.starts, n_kept), axis=1).tobytes(), self.hashes.tobytes()
+        ends = offsets.tolist()
+        for number, (first, last) in enumerate(_spans(self.starts, n_kept)):
+            head = heads[16 * number : 16 * (number + 1)]
+            text_of = text[ends[first] : ends[last]]
+            yield b"".join([head, hashes[8 * first : 8 * last], sizes[4 * first : 4 * last], text_of])
+
     def _texts(self) -> tuple[Int64, memoryview]:
+        """Offsets and bytes of the labels, which a fresh array holds side by side."""
         joined = pa.concat_arrays([self.labels])
         _, offsets, text = joined.buffers()
         if not len(joined):
             return np.zeros(1, np.int64), memoryview(b"")
         return np.frombuffer(offsets, np.int64, len(joined) + 1), memoryview(text or b"")
-
-    def bytes_of(self, number: int, n_kept: int) -> bytes:
-        """Those of one column, cut."""
-        first, end = int(self.starts[number]), int(self.starts[number + 1])
-        last = min(end, first + n_kept)
-        offsets, text = self._texts
-        sizes = np.diff(offsets[first : last + 1]).astype(np.int32)
-        return sample_bytes(self.hashes[first:last], sizes, text[offsets[first] : offsets[last]], is_cut=end > last)
 
 
 @dataclass(frozen=True)
@@ -79,19 +79,26 @@ class _Folded:
     high: Float64
     is_own: bool
 
-    def of(self, number: int, n_kept: int) -> FoldedSample:
-        """That of one column, cut."""
-        hashes = self.hashes[self.starts[number] : self.starts[number + 1]]
-        return FoldedSample(
-            hashes[:n_kept],
-            len(hashes) > n_kept,
-            self.is_own,
-            int(self.n_filled[number]),
-            bool(self.has_texts[number]),
-            bool(self.has_fractions[number]),
-            float(self.low[number]),
-            float(self.high[number]),
-        )
+    def cut(self, n_kept: int) -> Iterator[bytes]:
+        """The bytes of each column's `FoldedSample`, cut to so many values."""
+        is_cut = _cut(self.starts, n_kept)[1]
+        flags = (is_cut, np.full_like(is_cut, self.is_own), self.n_filled, self.has_texts, self.has_fractions)
+        counts = np.stack(flags, axis=1).astype(np.int64)
+        heads = np.concatenate([counts, np.stack([self.low, self.high], axis=1).view(np.int64)], axis=1)
+        size, every, hashes = 8 * heads.shape[1], heads.tobytes(), self.hashes.tobytes()
+        for number, (first, last) in enumerate(_spans(self.starts, n_kept)):
+            yield every[size * number : size * (number + 1)] + hashes[8 * first : 8 * last]
+
+
+def _cut(starts: Int64, n_kept: int) -> tuple[Int64, Int64]:
+    """How many values each column keeps, and whether it has more; (k,) each."""
+    sizes = np.diff(starts)
+    return np.minimum(sizes, n_kept), (sizes > n_kept).astype(np.int64)
+
+
+def _spans(starts: Int64, n_kept: int) -> Iterator[tuple[int, int]]:
+    """From where to where the values stand that each column keeps."""
+    return zip(starts[:-1].tolist(), (starts[:-1] + _cut(starts, n_kept)[0]).tolist(), strict=True)
 
 
 def _integers(segments: Segments, rule: FloatRule) -> tuple[_Exact, _Folded]:

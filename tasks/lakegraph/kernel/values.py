@@ -135,19 +135,23 @@ def share_values(
     sizes = [len(samples[place].hashes) for place in taking]
     hashes = np.concatenate([np.empty(0, np.uint64), *(samples[place].hashes for place in taking)])
     column = np.repeat(np.array(taking, np.int64), sizes)
-    order = np.argsort(hashes, kind="stable")
+    # the order of equal hashes is of no meaning
+    order = np.argsort(hashes)
     starts = _group_starts(hashes[order])
     n_columns = np.diff(starts)
     is_kept = (n_columns >= 2) & (n_columns <= config.max_value_columns)
     members = order[np.repeat(is_kept, n_columns)]
     value = np.repeat(np.arange(int(is_kept.sum())), n_columns[is_kept])
     labels = _least_labels([samples[place].labels for place in taking], members, value)
-    by_column = np.lexsort((value, column[members]))
+    owner = column[members]
+    # values ascend already; short numbers are sorted by counting
+    narrow = owner.astype(np.uint16) if len(samples) <= 1 << 16 else owner
+    by_column = np.argsort(narrow, kind="stable")
     shared = SharedValues(
         hashes=hashes[order[starts[:-1][is_kept]]],
         labels=labels,
         n_columns=n_columns[is_kept],
-        column=column[members][by_column],
+        column=owner[by_column],
         value=value[by_column],
     )
     return shared, int((n_columns > config.max_value_columns).sum())
@@ -180,17 +184,20 @@ def _least_labels(parts: Sequence[pa.Array], members: Int64, value: NDArray[np.i
 
 
 def _edges(blocks: _Blocks, shared: SharedValues, damping: float) -> EdgeTable:
-    columns = np.arange(len(blocks.table_node))
-    named = columns[blocks.name_node >= 0]
-    damped = shared.n_columns.astype(np.float64) ** -damping
-    source = np.concatenate([named, columns, shared.column])
-    target = np.concatenate([blocks.name_node[named], blocks.table_node, shared.value + blocks.first_value])
-    weight = np.concatenate([np.ones(len(named) + len(columns)), damped[shared.value]]).astype(np.float32)
-    sizes = [len(named), len(columns), len(shared.column)]
+    """Of each column the edges to its name, its table and its values, whose numbers ascend in this order."""
+    is_named = blocks.name_node >= 0
+    n_values = np.bincount(shared.column, minlength=len(is_named))
+    sizes = is_named + 1 + n_values
+    starts = np.cumsum(sizes) - sizes
+    of_values = np.arange(len(shared.column)) + (starts + is_named + 1 - np.cumsum(n_values) + n_values)[shared.column]
+    target, kind = np.empty(sizes.sum(), np.int64), np.zeros(sizes.sum(), np.int8)
+    target[starts[is_named]] = blocks.name_node[is_named]
+    target[starts + is_named], kind[starts + is_named] = blocks.table_node, 1
+    target[of_values], kind[of_values] = shared.value + blocks.first_value, 2
+    weight = np.ones(len(target), np.float32)
+    weight[of_values] = (shared.n_columns.astype(np.float64) ** -damping)[shared.value]
     kinds = pa.array(["column_name", "table_column", "column_value"])
-    order = np.lexsort((target, source))
-    kind = kinds.take(pa.array(np.repeat(np.arange(3), sizes)[order]))
-    return EdgeTable(source[order], target[order], weight[order], kind)
+    return EdgeTable(np.repeat(np.arange(len(sizes)), sizes), target, weight, kinds.take(pa.array(kind)))
 
 
 def _nodes(

@@ -6,6 +6,7 @@ matches would be coincidences.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -41,6 +42,7 @@ class ColumnSamples:
         """Estimated distinct values of each column, exact at level 0; (n_columns,)."""
         return np.diff(self.indptr) * np.exp2(np.maximum(self.level, 0))
 
+    @cached_property
     def postings(self) -> Postings:
         """The columns that share a value."""
         return post(self.hashes, np.repeat(np.arange(len(self.level)), np.diff(self.indptr)))
@@ -54,7 +56,7 @@ def propose_tables(bounds: ColumnBounds, samples: ColumnSamples, max_postings: i
     Cost: one sort of the samples; then, for each child, at most `max_postings` comparisons of its rarest column,
     and k · m comparisons of columns with early exit for each table in which that column lies.
     """
-    postings = samples.postings()
+    postings = samples.postings
     table_of = np.repeat(np.arange(len(bounds.n_rows)), np.diff(bounds.indptr)).astype(np.int32)
     children, parents = _propose(
         bounds.trivial_tables(),
@@ -100,7 +102,7 @@ def count_containing(
     Returns: (k,) each. A column of which no sampled value can be compared counts as not holding it where bounds tell,
         else not at all.
     """
-    postings = samples.postings()
+    postings = samples.postings
     return _count_containing(  # type: ignore[no-any-return]
         columns,
         also_known_as,

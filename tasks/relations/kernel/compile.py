@@ -7,6 +7,7 @@ from lakebed.tasks.containment.kernel.schema_graph import group_schemas, schema_
 from lakebed.tasks.relations.kernel.columns import ColumnSamples, count_containing, match_columns, propose_tables
 from lakebed.tasks.relations.kernel.overlap import ItemSamples, count_uncovered, find_overlaps, post_rows
 from lakebed.tasks.relations.kernel.related import related_roles
+from lakebed.tasks.relations.kernel.value_samples import add_hashes, sample_segments
 
 
 def compile_kernels() -> None:
@@ -24,3 +25,5 @@ def compile_kernels() -> None:
     propose_tables(bounds, columns, 8)
     match_columns(bounds, columns, 0, 1)
     count_containing(bounds, columns, none, none, 1.0)
+    add_hashes(hashes[:0], 0, hashes)
+    sample_segments(hashes, indptr)

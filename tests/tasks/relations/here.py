@@ -1,6 +1,6 @@
 """The relations search in this process, on lakes of small tables: the same functions, but no workers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -12,6 +12,7 @@ from lakebed.tasks.inventory.stage import INVENTORY
 from lakebed.tasks.relations import outcome
 from lakebed.tasks.relations.config import RelationsConfig
 from lakebed.tasks.relations.evidence import Judge
+from lakebed.tasks.relations.held import HeldHashes
 from lakebed.tasks.relations.search import Setting, find_candidates, sample_lake, verify, view_relations
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.definition import Inputs, run_stage
@@ -45,8 +46,23 @@ def candidates_of(found, containment):
     return containment_outcome.candidates(found.view.lake, found.sketched, found.verified, containment.confidence)
 
 
-def relate_here(folder, config=None, containment=None, *, engine=None, **lake):
-    """Containment, then relations, on the lake in `folder`/lake."""
+def held_of(found, folder):
+    """The row hashes that the containment search has written, as its artifact would tell of them."""
+    plan, files = found.content.plan, {}
+    for file in found.content.result.files:
+        files.setdefault(file.bucket, []).append(file.path)
+    stable = plan.tables.keys() - found.content.unstable.keys()
+    places = {
+        (plan.projections[number][0], table)
+        for table in stable
+        if not found.view.lake.is_reading[table]
+        for number in plan.tables[table].projections
+    }
+    return HeldHashes(folder, plan.bucket_bits, files, frozenset(places))
+
+
+def relate_here(folder, config=None, containment=None, *, engine=None, is_held=False, **lake):
+    """Containment, then relations, on the lake in `folder`/lake; with `is_held` upon containment's row hashes."""
     config, containment = config or RelationsConfig(), containment or ContainmentConfig()
     found = search_here(folder, containment, **lake)
     workspace = workspace_of(folder, **lake)
@@ -56,6 +72,8 @@ def relate_here(folder, config=None, containment=None, *, engine=None, **lake):
     setting = Setting(config, containment, workspace, places)
     engine = engine or HereEngine(1)
     view = view_relations(store, inventory, (found.edges, candidates_of(found, containment)), setting)
+    if is_held:
+        view = replace(view, held=held_of(found, found.content.plan.out_uri))
     sampled = sample_lake(view, setting, engine)
     candidates = find_candidates(view, sampled, setting)
     verified = verify(view, candidates, setting, engine).with_errors(sampled.costs.errors)

@@ -104,12 +104,12 @@ def check_recall(found, lake, semantics):
 
 
 @settings(max_examples=25, phases=[Phase.reuse, Phase.generate])
-@given(lakes(), SEMANTICS)
-def test_random_lakes_against_brute_force(lake, semantics):
+@given(lakes(), SEMANTICS, st.booleans())
+def test_random_lakes_against_brute_force(lake, semantics, is_held):
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder) / "lake", lake)
         config = RelationsConfig(near_threshold=0.5)
-        found = relate_here(Path(folder), config, ContainmentConfig(semantics=semantics))
+        found = relate_here(Path(folder), config, ContainmentConfig(semantics=semantics), is_held=is_held)
         check_precision(found, lake, semantics)
         check_recall(found, lake, semantics)
 
@@ -119,15 +119,17 @@ KEY = "0f" * 32
 
 @settings(max_examples=10)
 @given(lakes(), st.integers(1, 3))
-def test_what_is_found_does_not_depend_on_splits(lake, n_tasks):
+def test_what_is_found_depends_neither_on_splits_nor_on_whose_row_hashes_are_read(lake, n_tasks):
     found = []
-    for engine, containment in (
-        (HereEngine(1), ContainmentConfig(hash_key=KEY)),
-        (HereEngine(n_tasks), ContainmentConfig(hash_key=KEY, rows_per_bucket=1 << 10, target_split_bytes=1 << 16)),
+    split = ContainmentConfig(hash_key=KEY, rows_per_bucket=1 << 10, target_split_bytes=1 << 16)
+    for engine, containment, is_held in (
+        (HereEngine(1), ContainmentConfig(hash_key=KEY), False),
+        (HereEngine(n_tasks), split, True),
     ):
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder) / "lake", lake)
-            related = relate_here(Path(folder), RelationsConfig(near_threshold=0.5), containment, engine=engine)
+            config = RelationsConfig(near_threshold=0.5)
+            related = relate_here(Path(folder), config, containment, engine=engine, is_held=is_held)
             found.append({name: table.to_pylist() for name, table in related.tables.items()})
     assert found[0] == found[1]
 

@@ -82,3 +82,12 @@ def test_labels_are_short_texts_whatever_the_type():
     assert nested.startswith("nested ")
     assert binary.startswith("binary ")
     assert np.uint64(int(nested.split()[1], 16)) in sample([[1, 2]]).hashes
+
+
+def test_of_two_texts_of_a_value_the_lesser_stays_whatever_the_order():
+    one, other = (sample_values(pa.array(values), 100, FloatRule("exact")) for values in ([0.0, 2.0], [-0.0, 2.0]))
+    assert one.labels.to_pylist() != other.labels.to_pylist()
+    for parts in ([one, other], [other, one], [other, one, other]):
+        merged = merge_samples(parts, 100)
+        assert sorted(merged.labels.to_pylist()) == sorted(other.labels.to_pylist())
+        assert merged.hashes.tolist() == one.hashes.tolist()
