@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lakebed.tasks.encoding.pairs import pair_order
 from lakebed.tasks.lakegraph.config import LakeGraphConfig
 from lakebed.tasks.lakegraph.kernel.folding import FoldedSample
 from lakebed.tasks.lakegraph.kernel.graph import (
@@ -142,7 +143,7 @@ def share_values(
     members = order[np.repeat(is_kept, n_columns)]
     value = np.repeat(np.arange(int(is_kept.sum())), n_columns[is_kept])
     labels = _least_labels([samples[place].labels for place in taking], members, value)
-    by_column = np.lexsort((value, column[members]))
+    by_column = pair_order(column[members], value)
     shared = SharedValues(
         hashes=hashes[order[starts[:-1][is_kept]]],
         labels=labels,
@@ -188,7 +189,7 @@ def _edges(blocks: _Blocks, shared: SharedValues, damping: float) -> EdgeTable:
     weight = np.concatenate([np.ones(len(named) + len(columns)), damped[shared.value]]).astype(np.float32)
     sizes = [len(named), len(columns), len(shared.column)]
     kinds = pa.array(["column_name", "table_column", "column_value"])
-    order = np.lexsort((target, source))
+    order = pair_order(source, target)
     kind = kinds.take(pa.array(np.repeat(np.arange(3), sizes)[order]))
     return EdgeTable(source[order], target[order], weight[order], kind)
 
