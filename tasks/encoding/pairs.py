@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Int64 = NDArray[np.int64]
 Integers = NDArray[np.integer[Any]]
 
-_MOST = (1 << 63) - 1
+_BITS = 63
 
 
 def pair_order(first: Integers, second: Integers, *, may_repeat: bool = False) -> Int64:
@@ -19,24 +19,28 @@ def pair_order(first: Integers, second: Integers, *, may_repeat: bool = False) -
 
     Shapes: both (n,), numbers from 0 on; result (n,). O(n log n).
     """
-    width = int(second.max(initial=0)) + 1
-    if (int(first.max(initial=0)) + 1) * width > _MOST:
+    n_low = _bits(second)
+    if _bits(first) + n_low > _BITS:
         return np.lexsort((second, first))
-    return np.argsort(_words(first, second, width), kind="stable" if may_repeat else "quicksort")
+    return np.argsort(_words(first, second, n_low), kind="stable" if may_repeat else "quicksort")
 
 
 def sorted_pairs(first: Integers, second: Integers) -> tuple[Int64, Int64]:
     """The pairs in that order. Shapes: (n,) each."""
-    width = int(second.max(initial=0)) + 1
-    if (int(first.max(initial=0)) + 1) * width > _MOST:
+    n_low = _bits(second)
+    if _bits(first) + n_low > _BITS:
         order = np.lexsort((second, first))
         return first[order].astype(np.int64), second[order].astype(np.int64)
-    high, low = np.divmod(np.sort(_words(first, second, width)), width)
-    return high, low
+    words = np.sort(_words(first, second, n_low))
+    return words >> n_low, words & ((1 << n_low) - 1)
 
 
-def _words(first: Integers, second: Integers, width: int) -> Int64:
+def _bits(numbers: Integers) -> int:
+    return int(numbers.max(initial=0)).bit_length()
+
+
+def _words(first: Integers, second: Integers, n_low: int) -> Int64:
     found: Int64 = first.astype(np.int64)
-    found *= width
-    found += second.astype(np.int64, copy=False)
+    found <<= n_low
+    found |= second.astype(np.int64, copy=False)
     return found
