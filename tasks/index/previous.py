@@ -28,7 +28,7 @@ class Start:
     Attributes:
         uri: of its folder of a kind of nodes.
         share: of the vectors that may be other.
-        ef_anew: width of the search when a graph was last built anew.
+        ef_anew: width of the search when a graph was last built anew; 0 where nothing is said of it.
         changes: of vectors, for the run's record; empty until a graph was carried over.
         why_not: why none was.
     """
@@ -59,16 +59,17 @@ class Start:
 
     def _carried(self, works: Sequence[ShardWork], ids: pa.Array, earlier: NamedIndex) -> ShardHead | None:
         work, index = works[0], earlier.index
-        shard = index.shards[0] if isinstance(index, HnswIndex) and len(index.shards) == 1 else None
-        if not isinstance(shard, HnswShard):
+        if not isinstance(index, HnswIndex) or len(index.shards) > 1 or not isinstance(index.shards[0], HnswShard):
             self.why_not = "the previous one has no graph of one shard"
             return None
+        # artifacts of before say no width, and were built anew
+        self.ef_anew = self.ef_anew or index.ef[0]
         vectors = read_vectors(Storage.at(work.uri), work.vectors)
         moves = moves_of(index.vectors, vectors, earlier_positions(earlier, ids))
         if moves.n_changed > self.share * len(vectors):
             self.why_not = f"{moves.n_changed / len(vectors):.1%} of the vectors are other"
             return None
-        built = carried_shard(shard, moves, vectors, work.config)
+        built = carried_shard(index.shards[0], moves, vectors, work.config)
         if built.recall < work.config.recall or built.ef > MAX_WIDER * self.ef_anew:
             self.why_not = f"its recall would be {built.recall:.3f} at a width of {built.ef:,}"
             return None
