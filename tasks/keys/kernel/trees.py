@@ -1,7 +1,6 @@
 """Boosted trees as arrays: what they say of pairs, and how chances are calibrated (Platt 1999)."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numba as nb
 import numpy as np
@@ -38,7 +37,7 @@ class Trees:
     slope: float = 1.0
     offset: float = 0.0
 
-    @cached_property
+    @property
     def steps(self) -> tuple[Int64, Int64]:
         """Children of each node (k, 2), a leaf's are itself; and the depth of each tree (r,)."""
         own, is_leaf = np.arange(len(self.feature)), self.feature < 0
