@@ -136,7 +136,8 @@ def share_values(
     sizes = [len(samples[place].hashes) for place in taking]
     hashes = np.concatenate([np.empty(0, np.uint64), *(samples[place].hashes for place in taking)])
     column = np.repeat(np.array(taking, np.int64), sizes)
-    order = np.argsort(hashes, kind="stable")
+    # whichever column of a value comes first: of its labels the least counts, and its edges are sorted
+    order = np.argsort(hashes)
     starts = _group_starts(hashes[order])
     n_columns = np.diff(starts)
     is_kept = (n_columns >= 2) & (n_columns <= config.max_value_columns)
