@@ -69,7 +69,9 @@ def carried_shard(shard: HnswShard, moves: Moves, vectors: Float32, config: Inde
     before = moves.before.copy()
     before[moves.far] = before[queries] = -1
     index = hnswlib.Index.__new__(hnswlib.Index)
-    index.__setstate__((_moved(shard.index.__getstate__()[0], before, vectors),))
+    # of an index that was loaded hnswlib says no seed, but what lies in memory
+    state = {**_moved(shard.index.__getstate__()[0], before, vectors), "seed": config.seed}
+    index.__setstate__((state,))
     index.set_num_threads(1)
     late = np.setdiff1d(np.flatnonzero(before < 0), queries)
     _link(index, vectors, late)

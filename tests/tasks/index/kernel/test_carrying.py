@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from lakebed.connectors.hnsw import index_bytes
+from lakebed.connectors.hnsw import index_bytes, load_index
 from lakebed.tasks.index.config import IndexConfig
 from lakebed.tasks.index.kernel.carrying import FAR, carried_shard, moves_of
 from lakebed.tasks.index.kernel.flat import flat_search, prepared
-from lakebed.tasks.index.kernel.hnsw import build_shard, recall_by_distance
+from lakebed.tasks.index.kernel.hnsw import HnswShard, build_shard, recall_by_distance
 
 N, DIM, EF = 3_000, 16, 24
 FRESH_SEEDS = (1, 2, 3, 4, 5)
@@ -67,6 +67,15 @@ def test_the_same_start_makes_the_same_bytes():
     one, other = (nights(2)[0] for _ in range(2))
     assert index_bytes(one.index.index) == index_bytes(other.index.index)
     assert (one.ef, one.recall) == (other.ef, other.recall)
+
+
+def test_a_start_that_was_loaded_makes_the_bytes_of_one_in_memory():
+    vectors = points()
+    now, before = night(vectors, 3)
+    built, config = build_shard(vectors, IndexConfig()).index, IndexConfig()
+    loaded = HnswShard(load_index(index_bytes(built.index), "ip", DIM, len(vectors)))
+    made = [carried_shard(one, moves_of(vectors, now, before), now, config) for one in (built, loaded)]
+    assert index_bytes(made[0].index.index) == index_bytes(made[1].index.index)
 
 
 def test_what_no_vector_has_left_stays_as_it_was():
