@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakebed.connectors.errors import ArtifactError, LakeError
 from lakebed.connectors.object_client import delta_options, store_error
@@ -28,6 +29,8 @@ Writer = Literal["delta-rs", "spark", "workers"]
 
 # up to here the driver may hold a result: it is collected as Arrow and committed by delta-rs
 MAX_DRIVER_ROWS = 1_000_000
+# a reader of a table's first rows need not decode the others
+_GROUP_ROWS = 1 << 17
 
 _PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.columnMapping.mode": "none"}
 _SPARK_ONLY = {"deletionVectors", "columnMapping"}
@@ -97,6 +100,7 @@ def _packed() -> "WriterProperties":
     return WriterProperties(
         data_page_size_limit=8 << 20,
         data_page_row_count_limit=1 << 20,
+        max_row_group_size=_GROUP_ROWS,
         compression="ZSTD",
         compression_level=3,
         default_column_properties=ColumnProperties(dictionary_enabled=False),
@@ -153,14 +157,20 @@ def commit_files(uri: str, schema: pa.Schema, files: Sequence[DataFile]) -> Writ
     )
 
 
-def read_table(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(uri: str, columns: Sequence[str] | None = None, below: tuple[str, int] | None = None) -> pa.Table:
     """Read a table without a JVM.
+
+    Args:
+        uri: of the table.
+        columns: all where none are named.
+        below: a column and a number; rows that are below it there, and of row groups only those that have such rows.
 
     Raises:
         ArtifactError: if there is no table, or it uses features that need Spark.
     """
     with _readable(uri):
-        return _dataset(uri).to_table(columns=None if columns is None else list(columns))
+        chosen = None if below is None else pc.field(below[0]) < below[1]
+        return _dataset(uri).to_table(columns=None if columns is None else list(columns), filter=chosen)
 
 
 def iterate_table(uri: str, columns: Sequence[str] | None = None, n_rows: int = 65536) -> Iterator[pa.RecordBatch]:

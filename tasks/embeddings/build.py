@@ -58,8 +58,9 @@ def _locally(
 
 
 def _prepare(stage: Stage, lakegraph: ArtifactRef, summary: ArtifactRef | None, config: EmbeddingsConfig) -> Prepared:
-    nodes = stage.read(lakegraph, "nodes")
-    edges = stage.read(lakegraph, "edges", ["source", "target", "weight", "kind"])
+    nodes = stage.read(lakegraph, "nodes", None if config.features else ["node_id", "key"])
+    kind = ["kind"] if config.edge_types else []
+    edges = stage.read(lakegraph, "edges", ["source", "target", "weight", *kind])
     return prepare(nodes, edges, None if summary is None else read_summary(stage, summary, nodes.num_rows), config)
 
 

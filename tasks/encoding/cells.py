@@ -9,7 +9,7 @@ from pyarrow import types as t
 
 from lakebed.connectors.errors import SourceError
 from lakebed.tasks.encoding import words as w
-from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, Mask, Offsets, WordCells, Words, plain
+from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, ListCells, Mask, Offsets, WordCells, Words, plain
 from lakebed.tasks.encoding.nested import nested_cells
 from lakebed.tasks.encoding.numeric import decimal_cells, float_cells, number_words, scaled_halves
 from lakebed.tasks.encoding.types import is_binary, type_class, value_type
@@ -197,7 +197,7 @@ def _listed(encoded: list[list[int]], is_null: Mask | None, depth: Words) -> Wor
     return WordCells(offsets, np.array([word for cell in encoded for word in cell], dtype=np.uint64))
 
 
-def _nested(values: pa.Array, is_null: Mask | None, depth: Words, *, strict: bool) -> WordCells:
+def _nested(values: pa.Array, is_null: Mask | None, depth: Words, *, strict: bool) -> WordCells | ListCells:
     if t.is_union(value_type(values.type)):
         raise SourceError(
             "a column of a union type cannot be compared",

@@ -41,7 +41,21 @@ class WordCells:
     words: Words
 
 
-Cells = FixedCells | ByteCells | WordCells
+@dataclass(frozen=True, slots=True)
+class ListCells:
+    """Lists of cells of three words: row i holds the items from starts[i] on, sizes[i] of them.
+
+    Shapes: tags, seconds, starts, sizes (n,); a null row has its own tag and second word, and no items.
+    """
+
+    tags: Words
+    seconds: Words
+    starts: Offsets
+    sizes: Offsets
+    items: FixedCells
+
+
+Cells = FixedCells | ByteCells | WordCells | ListCells
 
 
 def plain(values: pa.Array) -> pa.Array:

@@ -23,6 +23,7 @@ from lakebed.tasks.encoding.aes import remix
 from lakebed.tasks.encoding.cells import buffer_values, cells, indices_of, value_is_null
 from lakebed.tasks.encoding.distinct import distinct
 from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, WordCells, plain
+from lakebed.tasks.encoding.nested import to_words
 from lakebed.tasks.encoding.sketch import threshold
 from lakebed.tasks.encoding.types import type_text
 
@@ -280,7 +281,7 @@ def _add_encoded(sums: Sums, encoded: Cells, column: _Column) -> None:
     elif isinstance(encoded, ByteCells):
         _add_bytes(sums, encoded, column)
     else:
-        _add_words(sums, encoded, column)
+        _add_words(sums, to_words(encoded), column)
 
 
 def _add_bytes(sums: Sums, encoded: ByteCells, column: _Column) -> None:

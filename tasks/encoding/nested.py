@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyarrow import types as t
 
 from lakebed.tasks.encoding import words as w
-from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, Mask, Offsets, WordCells, plain
+from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, ListCells, Mask, Offsets, WordCells, plain
 from lakebed.tasks.encoding.signatures import (
     INTEGERS,
     READ_BYTES,
@@ -116,16 +116,22 @@ def sort_items(item_offsets: Integers, offsets: Integers, words: Words) -> Integ
     return order
 
 
-def nested_cells(values: pa.Array, is_null: Mask | None, depth: Words, encode: Encode) -> WordCells:
+def nested_cells(values: pa.Array, is_null: Mask | None, depth: Words, encode: Encode) -> WordCells | ListCells:
     """The cells of a list, map or struct array; `encode` gives the cells of what it holds."""
     if t.is_struct(values.type):
         return _struct_cells(values, is_null, depth, encode)
     if t.is_map(values.type):
         return _map_cells(values, is_null, depth, encode)
-    item_offsets, items, child = _list_items(values, is_null)
-    tags, seconds = _headers(w.LIST, np.diff(item_offsets), is_null, depth)
-    inner = to_words(encode(child))
-    return WordCells(*gather_cells(tags, seconds, item_offsets, items, inner.offsets, inner.words))
+    starts, sizes, child = _list_items(values, is_null)
+    tags, seconds = _headers(w.LIST, sizes, is_null, depth)
+    inner = encode(child)
+    if isinstance(inner, FixedCells):
+        return ListCells(tags, seconds, starts, sizes, inner)
+    return _gathered_lists(tags, seconds, starts, sizes, to_words(inner))
+
+
+def _gathered_lists(tags: Words, seconds: Words, starts: Offsets, sizes: Offsets, inner: WordCells) -> WordCells:
+    return WordCells(*gather_cells(tags, seconds, *_items(starts, sizes), inner.offsets, inner.words))
 
 
 def to_words(cells: Cells) -> WordCells:
@@ -134,6 +140,8 @@ def to_words(cells: Cells) -> WordCells:
         return cells
     if isinstance(cells, ByteCells):
         return WordCells(*bytes_to_words(cells.tag, cells.offsets, cells.data, cells.is_null, cells.depth))
+    if isinstance(cells, ListCells):
+        return _gathered_lists(cells.tags, cells.seconds, cells.starts, cells.sizes, _fixed_words(cells.items))
     return _fixed_words(cells)
 
 
@@ -151,7 +159,7 @@ def _headers(tag: int, n_items: NDArray[np.int64] | int, is_null: Mask | None, d
 
 
 def _list_items(values: pa.Array, is_null: Mask | None) -> tuple[Offsets, Offsets, pa.Array]:
-    """(item offsets, items, child array) of a list array of any layout; nulls hold no items."""
+    """Where each row's items start in the child array, how many there are, and it; of any layout."""
     kind, n = values.type, len(values)
     if t.is_fixed_size_list(kind):
         starts = (np.arange(n) + values.offset) * kind.list_size
@@ -163,17 +171,23 @@ def _list_items(values: pa.Array, is_null: Mask | None) -> tuple[Offsets, Offset
         sizes = values.sizes.to_numpy(zero_copy_only=False).astype(np.int64) if is_view else np.diff(bounds)
     if is_null is not None:
         starts, sizes = np.where(is_null, 0, starts), np.where(is_null, 0, sizes)
-    return _gathered(starts, sizes, values.values)
+    first, end = _bounds(starts, sizes)
+    return starts - first, sizes, values.values.slice(first, end - first)
 
 
-def _gathered(starts: Offsets, sizes: Offsets, child: pa.Array) -> tuple[Offsets, Offsets, pa.Array]:
-    """Items of the rows, and the child cut to the part that any row needs."""
+def _bounds(starts: Offsets, sizes: Offsets) -> tuple[int, int]:
+    """The part of the child array that any row needs."""
+    has_items = sizes > 0
+    if not has_items.any():
+        return 0, 0
+    return int(starts[has_items].min()), int((starts + sizes)[has_items].max())
+
+
+def _items(starts: Offsets, sizes: Offsets) -> tuple[Offsets, Offsets]:
+    """Item offsets of the rows, and the items' positions."""
     item_offsets = np.zeros(sizes.size + 1, np.int64)
     np.cumsum(sizes, out=item_offsets[1:])
-    items = np.repeat(starts - item_offsets[:-1], sizes) + np.arange(item_offsets[-1])
-    first = int(items.min()) if items.size else 0
-    end = int(items.max()) + 1 if items.size else 0
-    return item_offsets, items - first, child.slice(first, end - first)
+    return item_offsets, np.repeat(starts - item_offsets[:-1], sizes) + np.arange(item_offsets[-1])
 
 
 def _struct_cells(values: pa.Array, is_null: Mask | None, depth: Words, encode: Encode) -> WordCells:
@@ -208,8 +222,9 @@ def _map_cells(values: pa.Array, is_null: Mask | None, depth: Words, encode: Enc
     """Entries in the order of their words, which start with the key's: the order of a map's entries does not count."""
     bounds = values.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
     sizes = np.diff(bounds) if is_null is None else np.where(is_null, 0, np.diff(bounds))
-    item_offsets, items, keys = _gathered(bounds[:-1], sizes, values.keys)
-    _, _, held = _gathered(bounds[:-1], sizes, values.items)
+    first, end = _bounds(bounds[:-1], sizes)
+    keys, held = (child.slice(first, end - first) for child in (values.keys, values.items))
+    item_offsets, items = _items(bounds[:-1] - first, sizes)
     inner = _joined([to_words(encode(keys)), to_words(encode(held))])
     m = items.size
     pairs = np.stack([items, items + len(keys)], axis=1).reshape(-1)

@@ -104,20 +104,24 @@ def _dyadic(low: np.uint64, high: np.uint64, scale: int) -> tuple[bool, float]:
 @kernel(tuple_of(WORDS, WORDS, WORDS)(READ_FLOATS, READ_WORDS, boolean))
 def float_cells(values: NDArray[np.float64], bits: Words, keeps_sign_of_zero: bool) -> tuple[Words, Words, Words]:
     """Cells of float64 values, given with their bits. Shapes: (n,) each; result tags, low, high (n,)."""
-    n = values.size
-    tags, low, high = np.empty(n, np.uint64), np.empty(n, np.uint64), np.zeros(n, np.uint64)
+    n, n_wide = values.size, 0
+    tags, low, high = np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.uint64)
+    # without branches the compiler takes several at a time
     for i in range(n):
         x = values[i]
-        tags[i], low[i] = _FLOAT, bits[i]
-        if x != x:  # noqa: PLR0124 - NaN
-            tags[i], low[i] = _NAN, _0
-        elif -_2_TO_63 <= x < _2_TO_63:
-            whole = np.int64(x)
-            if np.float64(whole) == x and not (keeps_sign_of_zero and whole == 0 and bits[i] != _0):
-                tags[i], low[i], high[i] = _INTEGER, np.uint64(whole), np.uint64(whole >> 63)
-        elif abs(x) < _2_TO_127:
-            tags[i] = _INTEGER
-            low[i], high[i] = _wide_integer(bits[i])
+        fits = (x >= -_2_TO_63) & (x < _2_TO_63)
+        n_wide += (not fits) & (abs(x) < _2_TO_127)
+        whole = np.int64(x if fits else 0.0)
+        is_whole = fits & (np.float64(whole) == x)
+        is_whole &= not (keeps_sign_of_zero & (whole == 0) & (bits[i] != _0))
+        tags[i] = _INTEGER if is_whole else (_FLOAT if x == x else _NAN)  # noqa: PLR0124 - NaN
+        low[i] = np.uint64(whole) if is_whole else (bits[i] if x == x else _0)  # noqa: PLR0124
+        high[i] = np.uint64(whole >> 63) if is_whole else _0
+    if n_wide:
+        for i in range(n):
+            if _2_TO_63 <= abs(values[i]) < _2_TO_127 and values[i] != -_2_TO_63:
+                tags[i] = _INTEGER
+                low[i], high[i] = _wide_integer(bits[i])
     return tags, low, high
 
 

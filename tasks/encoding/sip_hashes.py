@@ -19,8 +19,16 @@ from pyarrow import types as t
 
 from lakebed.tasks.encoding import words as w
 from lakebed.tasks.encoding.cells import cells, indices_of, value_is_null
-from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, plain
-from lakebed.tasks.encoding.siphash import absorb_words, add_hashes, hash_bytes, hash_fixed, hash_words, remix
+from lakebed.tasks.encoding.forms import ByteCells, Cells, FixedCells, ListCells, plain
+from lakebed.tasks.encoding.siphash import (
+    absorb_words,
+    add_hashes,
+    hash_bytes,
+    hash_fixed,
+    hash_lists,
+    hash_words,
+    remix,
+)
 from lakebed.tasks.encoding.types import type_text
 
 Hashes = NDArray[np.uint64]
@@ -125,6 +133,10 @@ def _cell_hashes(encoded: Cells, state: Hashes) -> Hashes:
         out = hash_fixed(state, encoded.tags, encoded.low, encoded.high)
     elif isinstance(encoded, ByteCells):
         out = hash_bytes(state, np.uint64(encoded.tag), encoded.offsets, encoded.data, encoded.is_null, encoded.depth)
+    elif isinstance(encoded, ListCells):
+        items = encoded.items
+        heads = (encoded.tags, encoded.seconds)
+        out = hash_lists(state, heads, encoded.starts, encoded.sizes, (items.tags, items.low, items.high))
     else:
         out = hash_words(state, encoded.offsets, encoded.words)
     return out

@@ -46,6 +46,8 @@ _7 = np.uint64(7)
 _8 = np.uint64(8)
 _56 = np.uint64(56)
 _59 = np.uint64(59)
+# rows that are hashed side by side, and items of each that are taken at a time
+_BLOCK, _STEP = 64, 8
 
 
 @inner
@@ -164,6 +166,70 @@ def hash_words(state: Words, offsets: Integers, words: Words) -> Words:
     return out
 
 
+@inner
+def _gather(words: Words, places: Integers, cells: tuple[Words, Words, Words]) -> None:
+    """Words of the next items of each row, from its place on. Shapes: words (3, _STEP, _BLOCK), places (≤ _BLOCK,)."""
+    tags, low, high = cells
+    for i in range(places.size):
+        for j in range(_STEP):
+            at = places[i] + j
+            words[0, j, i], words[1, j, i], words[2, j, i] = tags[at], low[at], high[at]
+
+
+@inner
+def _absorb_items(v: Words, words: Words) -> None:
+    """Takes them into the rows' states (4, _BLOCK); a block's whole width, so that the compiler knows it."""
+    for j in range(_STEP):
+        for i in range(_BLOCK):
+            state = _absorb((v[0, i], v[1, i], v[2, i], v[3, i]), words[0, j, i])
+            v[0, i], v[1, i], v[2, i], v[3, i] = _absorb(_absorb(state, words[1, j, i]), words[2, j, i])
+
+
+@inner
+def _finish_list(
+    state: State, header: np.uint64, cells: tuple[Words, Words, Words], span: tuple[int, int, int], n_before: np.uint64
+) -> tuple[np.uint64, np.uint64]:
+    """The hash of a row whose first items are taken; span: where its items start, how many are taken, how many are."""
+    start, n_taken, size = span
+    if header == _0:
+        return _finish(_absorb(state, _0), n_before + _3)
+    for at in range(start + n_taken, start + size):
+        state = _absorb(_absorb(_absorb(state, cells[0][at]), cells[1][at]), cells[2][at])
+    return _finish(state, n_before + _2 + _3 * np.uint64(size))
+
+
+@kernel(TABLE(READ_WORDS, tuple_of(READ_WORDS, READ_WORDS), READ_INTEGERS, READ_INTEGERS, tuple_of(*[READ_WORDS] * 3)))
+def hash_lists(
+    state: Words, heads: tuple[Words, Words], starts: Integers, sizes: Integers, cells: tuple[Words, Words, Words]
+) -> Words:
+    """Hashes of lists of cells of three words.
+
+    The items that all rows of a block have are taken side by side: no row waits for another, and the processor's
+    vectors hold a row a lane. A null row, whose tag is 0, has a third word, 0, and no items.
+
+    Shapes: heads, tags and second words, starts and sizes (n,), starts into cells (m,) each; result (n, 2).
+    """
+    n = starts.size
+    out, v, words = (
+        np.empty((n, 2), np.uint64),
+        np.zeros((4, _BLOCK), np.uint64),
+        np.empty((3, _STEP, _BLOCK), np.uint64),
+    )
+    begin = _load(state)
+    for first in range(0, n, _BLOCK):
+        end = min(first + _BLOCK, n)
+        n_shared = sizes[first:end].min() // _STEP * _STEP
+        for i in range(end - first):
+            v[0, i], v[1, i], v[2, i], v[3, i] = _absorb(_absorb(begin, heads[0][first + i]), heads[1][first + i])
+        for item in range(0, n_shared, _STEP):
+            _gather(words, starts[first:end] + item, cells)
+            _absorb_items(v, words)
+        for i in range(end - first):
+            row, span = first + i, (starts[first + i], n_shared, sizes[first + i])
+            out[row] = _finish_list((v[0, i], v[1, i], v[2, i], v[3, i]), heads[0][row], cells, span, state[4])
+    return out
+
+
 @kernel(void(TABLE, READ_TABLE))
 def add_hashes(sums: Words, hashes: Words) -> None:
     """Adds the hashes to the sums modulo 2^128, in place."""
@@ -209,6 +275,7 @@ KERNELS: tuple[Any, ...] = (
     hash_fixed,
     hash_bytes,
     hash_words,
+    hash_lists,
     add_hashes,
     remix,
     sum_lanes,

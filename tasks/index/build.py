@@ -18,6 +18,7 @@ from lakebed.tasks.index.config import IndexConfig, Vectors
 from lakebed.tasks.index.contract import INDEXES
 from lakebed.tasks.index.evidence import FILES, write_evidence
 from lakebed.tasks.index.folder import (
+    BuildShards,
     IndexHead,
     ShardHead,
     ShardWork,
@@ -28,6 +29,7 @@ from lakebed.tasks.index.folder import (
     open_folder,
 )
 from lakebed.tasks.index.kernel.flat import Float32
+from lakebed.tasks.index.previous import EF_ANEW, Start
 from lakebed.tasks.runtime.artifacts import ArtifactRef
 from lakebed.tasks.runtime.progress import shown
 from lakebed.tasks.runtime.stage import Stage, StageMetrics
@@ -47,8 +49,17 @@ LINKS_TABLE, LINKS_COLUMNS = "vectors", {"gnn": "vector", "stack": "stacked"}
 Inputs = tuple[ArtifactRef, ArtifactRef, ArtifactRef | None]
 
 
-def build_artifact(stage: Stage, inputs: Inputs, workspace: Workspace, config: IndexConfig) -> ArtifactRef:
+def build_artifact(
+    stage: Stage, inputs: Inputs, workspace: Workspace, config: IndexConfig, share: float = 0.0
+) -> ArtifactRef:
     """Reads vectors and graph, builds every kind's index, writes the evidence, publishes.
+
+    Args:
+        stage: the index stage; its start, where it has one, is gone on from.
+        inputs: lakegraph, embeddings, links.
+        workspace: where shards are built by an engine.
+        config: of the index.
+        share: of a kind's vectors that may be other than the start's.
 
     Raises: as the stage's `build`.
     """
@@ -57,11 +68,17 @@ def build_artifact(stage: Stage, inputs: Inputs, workspace: Workspace, config: I
     # hnswlib and numpy's sorts, of which most of both is made, leave the interpreter to each other
     with ThreadPoolExecutor(1, thread_name_prefix="evidence") as beside:
         writing = beside.submit(copy_context().run, _write_evidence, storage, stage, inputs[0], nodes, metrics)
-        found = chosen_vectors(stage, inputs, nodes.num_rows, config)
-        rows, files, n_drawn = _build_kinds(stage.folder, nodes, found, workspace, config, metrics)
+        nodes_in = nodes.filter(pc.is_in(nodes["kind"], value_set=pa.array(config.kinds)))
+        found = chosen_vectors(stage, inputs, nodes_in["node_id"].to_numpy(), config)
+        makers = partial(_build_shards, workspace)
+        start = _start(stage, share)
+        rows, files, n_drawn = _build_kinds(stage.folder, nodes_in, found, (makers, start), config, metrics)
         writing.result()
+    if start is not None:
+        metrics.changes, metrics.anew = start.changes, "" if start.changes else start.why_not
     summary: dict[str, object] = {"indexes": len(rows), "items": sum(int(str(row["n_items"])) for row in rows)}
     summary |= {"vectors": sum(int(str(row["n_vectors"])) for row in rows), "source": found.source, "drawn": n_drawn}
+    summary[EF_ANEW] = start.ef_anew if start and start.changes else max(int(str(row["ef"])) for row in rows)
     return stage.publish({"indexes": INDEXES.table(rows)}, summary, metrics, files=[*files, *FILES])
 
 
@@ -73,8 +90,22 @@ def _write_evidence(
         write_evidence(storage, nodes, edges, columns, values)
 
 
+def _start(stage: Stage, share: float) -> Start | None:
+    """The previous artifact, where this one may go on from it."""
+    earlier = stage.start
+    if earlier is None:
+        return None
+    ef_anew = int(str(earlier.summary.get(EF_ANEW, 0)))
+    return Start(lambda kind: stage.store.storage.uri(earlier.stage, earlier.key, "vectors", kind), share, ef_anew)
+
+
 def _build_kinds(
-    folder: str, nodes: pa.Table, found: "NodeVectors", workspace: Workspace, config: IndexConfig, metrics: StageMetrics
+    folder: str,
+    nodes: pa.Table,
+    found: "NodeVectors",
+    makers: tuple[BuildShards, Start | None],
+    config: IndexConfig,
+    metrics: StageMetrics,
 ) -> tuple[list[dict[str, object]], list[str], int]:
     """A row and the files of each kind's index, and how many vectors were drawn.
 
@@ -90,7 +121,9 @@ def _build_kinds(
             continue
         n_drawn += n_without
         with metrics.step(kind), shown().step(f"Indexing {chosen.num_rows:,} {kind} vectors"):
-            row, head = _build_kind(f"{folder}/vectors/{kind}", chosen, vectors, workspace, config)
+            build, start = makers
+            carry = build if start is None else partial(start.carry_over, kind, build)
+            row, head = _build_kind(f"{folder}/vectors/{kind}", chosen, vectors, carry, config)
         rows.append({"kind": kind, **row})
         files += [f"vectors/{kind}/{path}" for path in folder_files(head)]
     if not rows:
@@ -130,23 +163,27 @@ class NodeVectors:
         return found, len(without)
 
 
-def chosen_vectors(stage: Stage, inputs: Inputs, n_nodes: int, config: IndexConfig) -> NodeVectors:
-    """What the config names; the embeddings where the link predictor found too few links to be trained on."""
+def chosen_vectors(stage: Stage, inputs: Inputs, nodes: NDArray[np.int64], config: IndexConfig) -> NodeVectors:
+    """What the config names; the embeddings where the link predictor found too few links to be trained on.
+
+    Of the nodes given, (k,), and maybe of others.
+    """
     _, embeddings, links = inputs
     if links is not None and config.vectors != "fastrp":
-        found = read_vectors(stage, links, LINKS_TABLE, (NODE, LINKS_COLUMNS[config.vectors]), n_nodes)
+        found = read_vectors(stage, links, LINKS_TABLE, (NODE, LINKS_COLUMNS[config.vectors]), nodes)
         if len(found[0]):
             return NodeVectors(config.vectors, *found)
         shown().note("no link predictor was trained on this graph: the index is built from the embeddings")
-    return NodeVectors("fastrp", *read_vectors(stage, embeddings, EMBEDDINGS, (NODE, VECTOR), n_nodes))
+    return NodeVectors("fastrp", *read_vectors(stage, embeddings, EMBEDDINGS, (NODE, VECTOR), nodes))
 
 
 def read_vectors(
-    stage: Stage, ref: ArtifactRef, name: str, columns: tuple[str, str], n_nodes: int
+    stage: Stage, ref: ArtifactRef, name: str, columns: tuple[str, str], nodes: NDArray[np.int64]
 ) -> tuple[Float32, NDArray[np.int64]]:
-    """The vectors, (m, dim), and for each node the row that has its vector, -1 where none."""
+    """The vectors, (m, dim), and for each node up to the last of `nodes` the row that has its vector, -1 where none."""
     node, vector = columns
-    table = stage.read(ref, name, [node, vector])
+    n_nodes = int(nodes.max(initial=-1)) + 1
+    table = stage.read(ref, name, [node, vector], below=(node, n_nodes))
     flat = pc.list_flatten(table[vector]).to_numpy()
     vectors = np.asarray(flat, np.float32).reshape(table.num_rows, -1 if table.num_rows else 1)
     place = np.full(n_nodes, -1, np.int64)
@@ -155,11 +192,11 @@ def read_vectors(
 
 
 def _build_kind(
-    uri: str, nodes: pa.Table, vectors: Float32, workspace: Workspace, config: IndexConfig
+    uri: str, nodes: pa.Table, vectors: Float32, build: BuildShards, config: IndexConfig
 ) -> tuple[dict[str, object], IndexHead]:
     items = pa.table({"id": nodes["key"], "label": nodes["label"], "node_id": nodes["node_id"]})
     started = time.thread_time()
-    head = build_folder(uri, items, vectors, config, partial(_build_shards, workspace))
+    head = build_folder(uri, items, vectors, config, build)
     build_s = time.thread_time() - started
     row: dict[str, object] = {
         "method": head.method,
@@ -176,7 +213,7 @@ def _build_kind(
     return row, head
 
 
-def _build_shards(workspace: Workspace, works: Sequence[ShardWork]) -> list[ShardHead]:
+def _build_shards(workspace: Workspace, works: Sequence[ShardWork], _: pa.Array) -> list[ShardHead]:
     """Here where there is one shard, else by an engine."""
     return build_here(works) if len(works) == 1 else build_by(engine_for(workspace), works)
 

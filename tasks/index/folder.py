@@ -108,7 +108,8 @@ class ShardWork:
     is_flat: bool
 
 
-BuildShards = Callable[[Sequence[ShardWork]], list[ShardHead]]
+# with the id of the first item of each distinct vector
+BuildShards = Callable[[Sequence[ShardWork], pa.Array], list[ShardHead]]
 
 
 def _write_vectors(storage: Storage, vectors: Float32, n_shards: int) -> list[FileStamp]:
@@ -127,15 +128,21 @@ def build_one(work: ShardWork) -> ShardHead:
     Raises:
         ArtifactError: if the vectors are not those that were written, or the graph cannot be written.
     """
-    storage = Storage.at(work.uri)
-    vectors = _vectors(read_stamped(storage, work.vectors))
+    vectors = read_vectors(Storage.at(work.uri), work.vectors)
+    is_flat = work.is_flat or not len(vectors)
+    return shard_head(work, vectors, None if is_flat else build_shard(vectors, work.config))
+
+
+def shard_head(work: ShardWork, vectors: Float32, built: BuiltShard | None) -> ShardHead:
+    """Writes the graph of a shard, unless there is none or it does not reach the recall; what the head says of it.
+
+    Raises:
+        ArtifactError: if it cannot be written.
+    """
     stamp = Stamp(**asdict(work.vectors))
-    if work.is_flat or not len(vectors):
+    if built is None or built.recall < work.config.recall:
         return ShardHead(count=len(vectors), vectors=stamp, graph=None, ef=0, recall=1.0)
-    built = build_shard(vectors, work.config)
-    if built.recall < work.config.recall:
-        return ShardHead(count=len(vectors), vectors=stamp, graph=None, ef=0, recall=1.0)
-    graph = write_stamped(storage, *_graph_file(work.number, built))
+    graph = write_stamped(Storage.at(work.uri), *_graph_file(work.number, built))
     return ShardHead(count=len(vectors), vectors=stamp, graph=Stamp(**asdict(graph)), ef=built.ef, recall=built.recall)
 
 
@@ -146,7 +153,7 @@ def _graph_file(number: int, built: BuiltShard) -> tuple[str, bytes]:
     return f"shard-{number:04d}.hnsw", index_bytes(shard.index)
 
 
-def build_here(works: Sequence[ShardWork]) -> list[ShardHead]:
+def build_here(works: Sequence[ShardWork], _: pa.Array | None = None) -> list[ShardHead]:
     """Builds the shards one after the other, in this process."""
     return [build_one(work) for work in works]
 
@@ -165,7 +172,7 @@ def build_folder(
         items: column `id`, each id once, and any metadata.
         vectors: (n, dim), one per row of items.
         config: of the index.
-        build: how the shards are built; on Spark where there are many.
+        build: how the shards are built; by an engine where there are many.
 
     Raises:
         ConfigError: if an id stands twice, or items and vectors differ in number.
@@ -180,7 +187,9 @@ def build_folder(
     n_shards = 1 if is_flat else -(-len(distinct) // config.shard_vectors)
     stamps = _write_vectors(storage, distinct, n_shards)
     works = [ShardWork(uri, number, stamp, config, is_flat) for number, stamp in enumerate(stamps)]
-    return _finish_folder(storage, items.take(pa.array(order)), twins, build(works), ready.shape[1], config)
+    items = items.take(pa.array(order))
+    shards = build(works, items["id"].combine_chunks().take(pa.array(twins.first)))
+    return _finish_folder(storage, items, twins, shards, ready.shape[1], config)
 
 
 def _order(items: pa.Table, n_vectors: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -267,7 +276,7 @@ def open_folder(uri: str) -> NamedIndex:
     head, storage = read_head(uri), Storage.at(uri)
     items = pq.read_table(io.BytesIO(read_stamped(storage, head.items.stamp())), use_threads=False)
     is_mapped = head.storage == "int8"
-    read = _mapped_vectors if is_mapped else _read_vectors
+    read = _mapped_vectors if is_mapped else read_vectors
     parts = [read(storage, shard.vectors.stamp()) for shard in head.shards]
     graphs = [read_stamped(storage, shard.graph.stamp()) if shard.graph else b"" for shard in head.shards]
     _require_shape(uri, head, items, parts)
@@ -334,7 +343,12 @@ def _vectors(data: bytes) -> Float32:
     return vectors
 
 
-def _read_vectors(storage: Storage, stamp: FileStamp) -> Float32:
+def read_vectors(storage: Storage, stamp: FileStamp) -> Float32:
+    """The vectors of a shard.
+
+    Raises:
+        ArtifactError: if they are not those that were written.
+    """
     return _vectors(read_stamped(storage, stamp))
 
 

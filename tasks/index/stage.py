@@ -4,6 +4,7 @@ from lakebed.connectors.errors import StageError
 from lakebed.tasks.index.config import IndexConfig
 from lakebed.tasks.index.contract import CONTRACTS
 from lakebed.tasks.runtime.artifacts import ArtifactRef
+from lakebed.tasks.runtime.config import IncrementalConfig
 from lakebed.tasks.runtime.definition import Inputs, KeyParts, Sections, StageDef
 from lakebed.tasks.runtime.stage import Stage
 
@@ -42,7 +43,17 @@ def _build(stage: Stage, inputs: Inputs) -> ArtifactRef:
 
     links = inputs.ref("links") if _further(inputs.sections) else None
     refs = (inputs.ref("lakegraph"), inputs.ref("embeddings"), links)
-    return build_artifact(stage, refs, inputs.workspace, inputs.section(IndexConfig))
+    share = inputs.section(IncrementalConfig).changed_share
+    return build_artifact(stage, refs, inputs.workspace, inputs.section(IndexConfig), share)
+
+
+def _may_start(stage: Stage, inputs: Inputs) -> bool:
+    """Where vectors stay near where they were, a graph is made of them, and it is large enough for that to pay."""
+    config, graph = inputs.section(IndexConfig), stage.store.peek("lakegraph", inputs.ref("lakegraph").key)
+    if graph is None or (config.vectors, config.storage) != ("fastrp", "float32"):
+        return False
+    least = inputs.section(IncrementalConfig).least_edges
+    return graph.tables["edges"].n_rows >= least and graph.tables["nodes"].n_rows > config.max_flat
 
 
 INDEX = StageDef(
@@ -53,5 +64,6 @@ INDEX = StageDef(
     further=_further,
     key_parts=_key_parts,
     build=_build,
+    may_start=_may_start,
     packages=("hnswlib",),
 )

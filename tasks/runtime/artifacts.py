@@ -174,13 +174,19 @@ class ArtifactStore:
             )
         return manifest
 
-    def read(self, ref: ArtifactRef, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A table of an artifact.
+    def read(
+        self,
+        ref: ArtifactRef,
+        table: str,
+        columns: Sequence[str] | None = None,
+        below: tuple[str, int] | None = None,
+    ) -> pa.Table:
+        """A table of an artifact; with `below`, its rows whose number in a column is below another.
 
         Raises:
             ArtifactError: if the artifact or the table is missing or unreadable.
         """
-        return read_table(self.table_uri(ref, table), columns)
+        return read_table(self.table_uri(ref, table), columns, below)
 
     def table_uri(self, ref: ArtifactRef, table: str) -> str:
         """The full path or URI of a table of an artifact.

@@ -87,7 +87,10 @@ class IncrementalConfig(FrozenConfig):
         30, ge=1, le=100_000, description="Each so many-th artifact of a stage is made anew; 1 makes each anew."
     )
     changed_share: float = Field(
-        0.05, ge=0.0, le=1.0, description="Share of the lake graph's edges that may be other; beyond, all is made anew."
+        0.05,
+        ge=0.0,
+        le=1.0,
+        description="Share of a summary's edges, or an index's vectors, that may be other; beyond, all is made anew.",
     )
     least_edges: int = Field(
         100_000, ge=1, le=1 << 40, description="Edges of a lake graph below which making anew is as fast."

@@ -16,7 +16,7 @@ DIGEST_KEY = b"lakebed-digest-1"
 
 # of the widest column's cells that are hashed together: what the hashing of nested cells makes of them, sixteen times
 # as much and more, then stays in the processor's cache, and is no memory that the system has to clear each time
-_PART_BYTES = 1 << 16
+_PART_BYTES = 1 << 17
 _PART_ROWS = 64, 65536
 
 

@@ -153,9 +153,15 @@ class Stage:
         self._contract(name)
         return f"{self.folder}/{name}"
 
-    def read(self, ref: ArtifactRef, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A table of an input."""
-        return self.store.read(ref, table, columns)
+    def read(
+        self,
+        ref: ArtifactRef,
+        table: str,
+        columns: Sequence[str] | None = None,
+        below: tuple[str, int] | None = None,
+    ) -> pa.Table:
+        """A table of an input; with `below`, its rows whose number in a column is below another."""
+        return self.store.read(ref, table, columns, below)
 
     def publish(
         self,

@@ -128,7 +128,7 @@ def _ranges(start: Ints, end: Ints) -> tuple[Ints, Ints]:
 
 
 def _add_up(keys: Ints, signs: Ints) -> tuple[Ints, Ints]:
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)
     keys, signs = keys[order], signs[order]
     if not len(keys):
         return keys, signs

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lakebed.tasks.encoding.pairs import sorted_pairs
+
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
 UInt64 = NDArray[np.uint64]
@@ -57,8 +59,8 @@ def make_postings(source: Int64, target: Int64, n_columns: int, n_values: int) -
     np.cumsum(np.bincount(source, minlength=n_columns), out=value_indptr[1:])
     column_indptr = np.zeros(n_values + 1, np.int64)
     np.cumsum(np.bincount(target, minlength=n_values), out=column_indptr[1:])
-    order = np.argsort(target, kind="stable")
-    return Postings(value_indptr, target.astype(np.int32), column_indptr, source[order].astype(np.int32))
+    columns = sorted_pairs(target, source)[1].astype(np.int32)
+    return Postings(value_indptr, target.astype(np.int32), column_indptr, columns)
 
 
 def overlaps(postings: Postings, values: NDArray[np.integer]) -> Int64:

@@ -7,6 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from lakebed.tasks.encoding.pairs import sorted_pairs
+
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
 UInt64 = NDArray[np.uint64]
@@ -121,4 +123,4 @@ def postings(lake: Lake) -> tuple[Int64, Int32]:
     indptr = np.zeros(n_values + 1, np.int64)
     np.cumsum(np.bincount(lake.values, minlength=n_values), out=indptr[1:])
     owner = np.repeat(np.arange(lake.n, dtype=np.int32), np.diff(lake.indptr))
-    return indptr, owner[np.argsort(lake.values, kind="stable")]
+    return indptr, sorted_pairs(lake.values, owner)[1].astype(np.int32)

@@ -9,13 +9,12 @@ from lakebed.tasks.keys.kernel.candidates import KnownLists, PairLists, Pairs, b
 from lakebed.tasks.keys.kernel.choice import best_targets
 from lakebed.tasks.keys.kernel.columns import Bool, Float64, Int64
 from lakebed.tasks.keys.kernel.features import ColumnFacts, PairFacts, containers_of, pair_facts
-from lakebed.tasks.keys.kernel.likeness import NAME_FEATURES, name_features
+from lakebed.tasks.keys.kernel.likeness import name_likeness
 
 LEAST_SHARE = 0.5
 # between folders chance meetings are many: nearly all values must be there, and the names alike
 LEAST_SHARE_ACROSS, LEAST_LIKENESS_ACROSS = 0.95, 0.6
 BLOCK = 100_000
-_LIKE = NAME_FEATURES.index("n_max")
 
 Judge = Callable[[PairFacts], Float64]
 
@@ -79,7 +78,7 @@ def across_folders(facts: ColumnFacts, judge: Judge, least: float, lists: PairLi
     lake, folder = facts.lake, facts.lake.folder_of
     pairs = best_pairs(lake, lists or across_lists(facts))
     pairs = pairs.take(folder[pairs.a] != folder[pairs.b])
-    is_like = name_features(lake, facts.names, pairs)[:, _LIKE] >= LEAST_LIKENESS_ACROSS
+    is_like = name_likeness(lake, facts.names, pairs) >= LEAST_LIKENESS_ACROSS
     return _found(facts, pairs.take(is_like), judge, least, is_across=True)
 
 

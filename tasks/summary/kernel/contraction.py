@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lakebed.tasks.encoding.pairs import pair_order
 from lakebed.tasks.summary.kernel.encoding import Placed
 from lakebed.tasks.summary.kernel.forest import Forest
 from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64, SignedEdges, Summary
@@ -43,7 +44,7 @@ def contract(forest: Forest, placed: Placed, n: int) -> Summary:
     Source: Lee, Ko, Shin 2022, pruning steps 1 and 2; step 3 is what the exact encoding replaces.
     Cost: O(N + edges · log edges).
     """
-    order = np.lexsort((placed.target, placed.source))
+    order = pair_order(placed.source, placed.target, may_repeat=True)
     edges = Edges(
         placed.source[order], placed.target[order], placed.sign[order], np.full(1, len(order), dtype=np.int64)
     )
@@ -67,7 +68,7 @@ def _numbered(forest: Forest, parent: Int32, source: Int32, target: Int32, sign:
 def canonical_edges(source: Int32, target: Int32, sign: Int8) -> SignedEdges:
     """Lower number first, ascending; edges at the same two nodes are added up."""
     low, high = np.minimum(source, target), np.maximum(source, target)
-    order = np.lexsort((high, low))
+    order = pair_order(low, high, may_repeat=True)
     low, high, sign = low[order], high[order], sign[order]
     if not len(low):
         return SignedEdges(low, high, sign)

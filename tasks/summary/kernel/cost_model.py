@@ -12,7 +12,7 @@ from typing import Literal
 
 from lakebed.tasks.summary.kernel.blocks import column_blocks
 from lakebed.tasks.summary.kernel.csr import is_packed
-from lakebed.tasks.summary.kernel.model import Layout
+from lakebed.tasks.summary.kernel.model import Layout, Summary
 
 Way = Literal["summary", "csr"]
 CACHE_BYTES = 1 << 19
@@ -47,21 +47,21 @@ SUMMARY = _Weights(row=7.1, row_column=0.05, added=0.79, added_column=0.013, dou
 CSR = _Weights(row=10.3, row_column=0.06, added=0.05, added_column=0.0315, doubling=0.147)
 
 
-def choose(layout: Layout, n_entries: int, n_columns: int) -> Choice:
+def choose(summary: Layout | Summary, n_entries: int, n_columns: int) -> Choice:
     """The cheaper way for a product with `n_columns` columns.
 
     Args:
-        layout: of the summary.
+        summary: laid out or not.
         n_entries: of the adjacency, two an edge.
         n_columns: of the dense matrix.
     """
-    n_added = len(layout.child) + len(layout.partner)
-    summary = csr = 0.0
+    on_summary = on_csr = 0.0
     for width, _ in column_blocks(-(-n_columns // 16) * 16 if n_columns > 1 else 1, 1):
-        summary += _cost(SUMMARY, layout.n_forest + layout.n_nodes, n_added, width, layout.n_forest * width)
+        n_rows, n_values = summary.n_forest + summary.n_nodes, summary.n_forest * width
+        on_summary += _cost(SUMMARY, n_rows, summary.n_added, width, n_values)
         apart = width if is_packed(n_columns, width) else n_columns
-        csr += _cost(CSR, layout.n_nodes, n_entries, width, layout.n_nodes * apart)
-    return Choice("summary" if summary < csr else "csr", summary, csr)
+        on_csr += _cost(CSR, summary.n_nodes, n_entries, width, summary.n_nodes * apart)
+    return Choice("summary" if on_summary < on_csr else "csr", on_summary, on_csr)
 
 
 def _cost(weights: _Weights, n_rows: int, n_added: int, width: int, n_values: int) -> float:

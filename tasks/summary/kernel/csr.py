@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lakebed.connectors.errors import GraphError
+from lakebed.tasks.encoding.pairs import pair_order, sorted_pairs
 from lakebed.tasks.summary.kernel.blocks import Dense, Scaling, Scratch, block_product
 from lakebed.tasks.summary.kernel.model import Int32, Int64
 from lakebed.tasks.summary.kernel.row_sums import combine_rows, sum_rows, sum_weighted_rows
@@ -55,14 +56,14 @@ class CsrGraph:
         if len(edges) and not (0 <= edges.min() and edges.max() < n_nodes):
             raise GraphError("an edge names a node that does not exist", expected=f"numbers 0 to {n_nodes - 1}")
         source, target = np.concatenate([edges[:, 0], edges[:, 1]]), np.concatenate([edges[:, 1], edges[:, 0]])
-        order = np.lexsort((target, source))
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(source, minlength=n_nodes))])
+        if weights is None:
+            return CsrGraph(indptr, sorted_pairs(source, target)[1].astype(np.int32))
+        order = pair_order(source, target)
         return CsrGraph(indptr, target[order].astype(np.int32), _both_ways(weights, order))
 
 
-def _both_ways(weights: NDArray[Any] | None, order: Int64) -> NDArray[np.float32] | None:
-    if weights is None:
-        return None
+def _both_ways(weights: NDArray[Any], order: Int64) -> NDArray[np.float32]:
     values = np.asarray(weights, np.float32)
     wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if len(wrong):

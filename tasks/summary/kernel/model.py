@@ -7,6 +7,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lakebed.tasks.encoding.pairs import pair_order
+
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -76,6 +78,11 @@ class Layout:
         return len(self.parent)
 
     @property
+    def n_added(self) -> int:
+        """Rows that a product adds up: each child's, and each edge's at both its ends."""
+        return len(self.child) + len(self.partner)
+
+    @property
     def n_levels(self) -> int:
         """The greatest depth, and one."""
         return int(self.depth.max(initial=0)) + 1
@@ -104,6 +111,12 @@ class Summary:
     def n_hierarchy(self) -> int:
         """|H|: nodes that have a parent."""
         return int(np.count_nonzero(self.parent >= 0))
+
+    @property
+    def n_added(self) -> int:
+        """Rows that a product adds up, as its layout counts them."""
+        edges = self.signed_edges
+        return self.n_hierarchy + len(edges.sign) + int(np.count_nonzero(edges.source != edges.target))
 
     def cost(self) -> int:
         """|P+| + |P-| + |H|."""
@@ -177,7 +190,7 @@ def _partners(source: Int32, target: Int32, sign: Int8, n_forest: int) -> tuple[
     node = np.concatenate([source, target[is_cross]])
     partner = np.concatenate([target, source[is_cross]])
     signs = np.concatenate([sign, sign[is_cross]])
-    order = np.lexsort((partner, signs < 0, node))
+    order = pair_order(2 * node.astype(np.int64) + (signs < 0), partner)
     plus_start = _starts(np.bincount(node, minlength=n_forest))
     n_plus = np.bincount(node[signs > 0], minlength=n_forest)
     return plus_start, plus_start[:-1] + n_plus, partner[order].astype(np.int32)

@@ -122,12 +122,11 @@ def chosen_operator(
         if graph is None:
             raise GraphError("a product needs a graph or its summary")
         return CsrOperator(graph, form, n_threads), Choice.only("csr")
-    layout = lay_out(summary) if isinstance(summary, Summary) else summary
     if graph is None:
-        return SummaryOperator(layout, form, n_threads), Choice.only("summary")
-    choice = choose(layout, len(graph.indices), n_columns)
+        return SummaryOperator(summary, form, n_threads), Choice.only("summary")
+    choice = choose(summary, len(graph.indices), n_columns)
     way: dict[Way, Callable[[], ProductOperator]] = {
-        "summary": lambda: SummaryOperator(layout, form, n_threads),
+        "summary": lambda: SummaryOperator(summary, form, n_threads),
         "csr": lambda: CsrOperator(graph, form, n_threads),
     }
     return way[choice.way](), choice

@@ -133,3 +133,31 @@ def test_wrong_sizes_are_refused():
         column_hashes(pa.array([1]), None, "a", b"abc")
     with pytest.raises(ValueError, match="column of 2"):
         add_column(start_sums(1), start_sums(2))
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.int64(), pa.bool_()], ids=str)
+def test_long_lists_equal_the_reference_where_many_are_hashed_side_by_side(kind):
+    drawn = np.random.default_rng(5)
+    # blocks of equal rows, one of lengths that differ, one with nulls, and a part of one
+    sizes = [*[20] * 70, *drawn.integers(8, 30, 70), *[16] * 64, *[9] * 7]
+    numbers = [drawn.integers(0, 2, size) if kind == pa.bool_() else drawn.integers(-9, 9, size) for size in sizes]
+    halves = [(row / 2 if kind == pa.float32() else row).tolist() for row in numbers]
+    if kind == pa.bool_():
+        halves = [list(map(bool, row)) for row in halves]
+    halves[150] = halves[210] = None
+    halves[151][3] = None
+    array = pa.array(halves, pa.list_(kind))
+    expected = [column_hash(KEY, "t", cell_words(value.as_py(), array.type, 0)) for value in array]
+    for cut in (0, 3):
+        assert pairs(column_hashes(array.slice(cut), None, "t", KEY)) == expected[cut:]
+
+
+@quick
+@given(st.lists(st.floats(width=64) | st.floats(-1e40, 1e40).map(np.trunc) | st.sampled_from([-(2.0**63), 2.0**63])))
+def test_floats_of_any_size_equal_the_reference_side_by_side(values):
+    array = pa.array([values * 3] * 3, pa.list_(pa.float64()))
+    for strict in (False, True):
+        got = column_hashes(array, None, "t", KEY, strict_types=strict)
+        assert len({tuple(row) for row in pairs(got)}) == 1
+        if not strict:
+            assert pairs(got)[0] == column_hash(KEY, "t", cell_words(values * 3, array.type, 0))

@@ -119,7 +119,7 @@ def test_shards_of_workers_are_those_built_here(tmp_path, engine):
     config, ids = IndexConfig(max_flat=100, shard_vectors=400), [f"{i:04d}" for i in range(1_000)]
     here = build_folder(str(tmp_path / "here"), items_of(ids), vectors_of(), config)
     there = build_folder(
-        str(tmp_path / "there"), items_of(ids), vectors_of(), config, lambda works: build_by(engine, works)
+        str(tmp_path / "there"), items_of(ids), vectors_of(), config, lambda works, _: build_by(engine, works)
     )
     assert here == there
     assert read_head(str(tmp_path / "there")) == here

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from lakebed.connectors.errors import ContractError
 from lakebed.tasks.runtime.checks import ArrowChecks, check_frame, check_table
+from lakebed.tasks.runtime.contract import Column, Contract
 from tests.tasks.runtime.conftest import EDGES, ROW, edge_rows
 
 BROKEN = [
@@ -91,3 +92,22 @@ def test_spark_judges_as_arrow_does(spark):
         assert len(caught.value.examples) == 1
     with pytest.raises(ContractError, match="child, parent breaks the check `unique`"):
         check_frame(EDGES, spark.createDataFrame(loose([*good, good[0]])))
+
+
+NUMBERS = st.integers(-2, 3) | st.sampled_from([2**31 - 1, 2**40, 2**63 - 1])
+
+
+@pytest.mark.parametrize("n_columns", [1, 2, 3])
+@given(rows=st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), max_size=12))
+def test_keys_of_numbers_are_held_to_be_different(n_columns, rows):
+    names = ("a", "b", "c")
+    contract = Contract("t", 1, "numbers", tuple(Column(name, pa.int64(), "one") for name in names), names[:n_columns])
+    table = pa.table([pa.array(column, pa.int64()) for column in list(zip(*rows, strict=True)) or [[]] * 3], names)
+    keys = [row[:n_columns] for row in rows]
+    n_repeated = sum(keys.count(key) > 1 and keys.index(key) == at for at, key in enumerate(keys))
+    if not n_repeated:
+        check_table(contract, table)
+        return
+    n_rows = sum(keys.count(key) > 1 for key in keys)
+    with pytest.raises(ContractError, match=f"breaks the check `unique` in {n_rows} rows"):
+        check_table(contract, table)

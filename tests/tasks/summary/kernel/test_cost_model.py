@@ -3,6 +3,7 @@ import pytest
 
 from lakebed.tasks.summary.kernel.cost_model import Choice, choose
 from lakebed.tasks.summary.kernel.model import Layout, SignedEdges, Summary, lay_out
+from tests.tasks.summary.kernel.summaries import random_sample
 
 
 def clique(n_nodes: int) -> Layout:
@@ -36,3 +37,10 @@ def test_the_choice_is_the_cheaper_way() -> None:
     for choice in (choose(clique(100), 9_900, 64), choose(path(100), 198, 64)):
         assert choice.way == ("summary" if choice.summary_cost < choice.csr_cost else "csr")
     assert Choice.only("csr").way == "csr"
+
+
+def test_a_summary_is_judged_as_its_layout() -> None:
+    for seed in range(5):
+        summary = random_sample(seed, 24, 300).summary
+        assert summary.n_added == lay_out(summary).n_added
+        assert choose(summary, 600, 64) == choose(lay_out(summary), 600, 64)
