@@ -24,11 +24,11 @@ def main() -> None:
         sys.path.insert(0, str(checkout))
     else:
         _leave_the_zip()
-    from lakebed.connectors.spark.submitted import is_submitted, submitted_settings
+    from lakebed.connectors.spark.submitted import is_submitted, submitted_master
 
     if is_submitted():
         _part_errors_from_results()
-        os.environ["LAKEBED_SPARK__MASTER"] = (submitted_settings() or {})["spark.master"]
+        os.environ["LAKEBED_SPARK__MASTER"] = submitted_master()
     from lakebed.flows.cli.main import main as run_verb
 
     run_verb()

@@ -217,21 +217,30 @@ def killed_once(place, target, moments, longest_s):
     return is_going and place.kill(target)
 
 
+def tell(**facts):
+    """A line of JSON for whoever watches a long sitting."""
+    sys.stdout.write(f"KILLS {json.dumps(facts)}{os.linesep}")
+    sys.stdout.flush()
+
+
 def rounds(place, n_kills):
     """Kills until `n_kills` have hit; every `KILLS_A_ROOT` of them the chain is completed and begun anew."""
     moments, hits = random.Random(SEED), dict.fromkeys(TARGETS, 0)
     longest_s = place.undisturbed.json["total_s"] / 2
     for number in range(4 * n_kills):
-        target = TARGETS[number % len(TARGETS)]
+        target, begun = TARGETS[number % len(TARGETS)], time.monotonic()
         hit = killed_once(place, target, moments, longest_s)
         hits[target] += hit
+        killed = time.monotonic()
         place.mend()
         place.check()
         n_hits = sum(hits.values())
-        sys.stdout.write(f"KILLS {json.dumps(hits)}{os.linesep}")
-        sys.stdout.flush()
+        said = {"n": n_hits, "target": target, "hit": hit, "kill_s": round(killed - begun, 1)}
+        tell(**said, mend_s=round(time.monotonic() - killed, 1))
         if hit and (n_hits % KILLS_A_ROOT == 0 or n_hits == n_kills):
+            begun = time.monotonic()
             place.complete()
+            tell(n=n_hits, complete_s=round(time.monotonic() - begun, 1))
             if n_hits == n_kills:
                 return hits
             shutil.rmtree(place.root)
