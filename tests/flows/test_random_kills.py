@@ -1,7 +1,8 @@
 """Whatever a deployed run on a Spark cluster stands on dies at random moments; the next run goes on.
 
 That is Prefect's worker, server and PostgreSQL, the flow's process, Spark's driver, master, executors and workers.
-`LAKEBED_TEST_KILLS` sets how many kills the long test makes, `LAKEBED_TEST_SEED` its moments.
+`LAKEBED_TEST_KILLS` sets how many kills the long test makes, `LAKEBED_TEST_SEED` its moments, `LAKEBED_TEST_PATIENCE`
+how many times longer it waits on a machine that does much else.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import snapshot
 from tests.flows.processes import Running, lakebed
 from tests.infra.clusters import DRIVER
+from tests.services.machine import PATIENCE
 from tests.services.postgresql import postgresql_server
 from tests.services.prefect_server import POLL_S, prefect_server, wait_for
 from tests.services.spark_cluster import spark_cluster
@@ -35,8 +37,8 @@ N_MACHINES = 2
 N_KILLS = int(os.environ.get("LAKEBED_TEST_KILLS", "100"))
 SEED = int(os.environ.get("LAKEBED_TEST_SEED", "20261126"))
 KILLS_A_ROOT = 8
-# a run that died while nobody could be told holds the queue until its silence is noticed
-SILENT_S = 90
+# a run that died while nobody could be told and before it had a record holds the queue until its silence is noticed
+SILENT_S = round(90 * PATIENCE)
 SETTLE_S = 4 * SILENT_S
 # the folders of ended applications go: 200 runs leave many
 CLEANED = ("-Dspark.worker.cleanup.enabled=true", "-Dspark.worker.cleanup.interval=60",
@@ -64,7 +66,7 @@ class Workplace:
         """Variables under which runs go to the cluster, and give up without executors in the test's patience."""
         return {
             "LAKEBED_SPARK__MASTER": self.cluster.master,
-            "LAKEBED_SPARK__EXECUTORS_TIMEOUT_S": "60",
+            "LAKEBED_SPARK__EXECUTORS_TIMEOUT_S": str(60 * PATIENCE),
             "LAKEBED_SPARK__CONF": json.dumps(DRIVER),
         }
 
