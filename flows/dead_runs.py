@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import State
 
-# what goes on longer than a worker's own word for it takes
+Dead = dict[UUID, RunRecord]
 _LOOK_S = 20.0
 # newest first: what still counts as running began before few others
 _N_RECORDS = 200
@@ -27,29 +27,28 @@ _N_RECORDS = 200
 
 def crash_dead_runs(client: "SyncPrefectClient", artifacts: str) -> tuple[str, ...]:
     """Tells the server how runs ended whose process is gone and which it still takes for running; names their ids."""
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-
-    over = {run.command[-1]: run for run in islice(iterate_runs(artifacts), _N_RECORDS) if _is_over(run)}
-    if not over:
-        return ()
-    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(each) for each in over]), state=_going())
-    found = client.read_flow_runs(flow_run_filter=wanted)
-    for run in found:
-        client.set_flow_run_state(run.id, _end_of(over[str(run.id)]), force=True)
-    return tuple(str(run.id) for run in found)
+    return _end(client, _dead_runs(client, artifacts))
 
 
 @contextmanager
 def watching(queue: str, artifacts: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Looks for such runs of a queue again and again, in a thread of its own; reads nothing where none is going."""
+    """Looks for such runs of a queue again and again, in a thread of its own; reads nothing where none is going.
+
+    One that is found twice is ended: whoever can tell more of it, such as its signal, has had the time.
+    """
     is_over = threading.Event()
 
     def look() -> None:
+        before: Dead = {}
         while not is_over.wait(_LOOK_S):
             # a server that does not answer is asked again
-            with suppress(Exception):
-                for each in _crashed(queue, artifacts):
+            with suppress(Exception), get_client(sync_client=True) as client:
+                found = _dead_runs(client, artifacts) if _is_one_going(client, queue) else {}
+                before, again = found, {each: run for each, run in found.items() if each in before}
+                for each in _end(client, again):
                     tell(f"flow run {each} is ended on the server: its process is gone")
+
+    from prefect.client.orchestration import get_client
 
     threading.Thread(target=look, name="dead-runs", daemon=True).start()
     try:
@@ -58,14 +57,27 @@ def watching(queue: str, artifacts: str, tell: Callable[[str], None]) -> Iterato
         is_over.set()
 
 
-def _crashed(queue: str, artifacts: str) -> tuple[str, ...]:
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas import filters
+def _dead_runs(client: "SyncPrefectClient", artifacts: str) -> Dead:
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-    of_queue = filters.FlowRunFilterWorkQueueName(any_=[queue])
-    with get_client(sync_client=True) as client:
-        wanted = filters.FlowRunFilter(state=_going(), work_queue_name=of_queue)
-        return crash_dead_runs(client, artifacts) if client.read_flow_runs(flow_run_filter=wanted, limit=1) else ()
+    over = {run.command[-1]: run for run in islice(iterate_runs(artifacts), _N_RECORDS) if _is_over(run)}
+    if not over:
+        return {}
+    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(each) for each in over]), state=_going())
+    return {run.id: over[str(run.id)] for run in client.read_flow_runs(flow_run_filter=wanted)}
+
+
+def _end(client: "SyncPrefectClient", dead: Dead) -> tuple[str, ...]:
+    for each, run in dead.items():
+        client.set_flow_run_state(each, _end_of(run), force=True)
+    return tuple(map(str, dead))
+
+
+def _is_one_going(client: "SyncPrefectClient", queue: str) -> bool:
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterWorkQueueName
+
+    wanted = FlowRunFilter(state=_going(), work_queue_name=FlowRunFilterWorkQueueName(any_=[queue]))
+    return bool(client.read_flow_runs(flow_run_filter=wanted, limit=1))
 
 
 def _going() -> Any:
