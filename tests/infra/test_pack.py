@@ -54,6 +54,7 @@ def test_properties_name_every_part(tmp_path):
     assert lines["spark.jars"].count("hdfs:///apps/lakebed/jars/") == 7
     assert lines["spark.pyspark.python"] == "./env/bin/python"
     assert lines["spark.pyspark.driver.python"] == sys.executable
+    assert lines["spark.driver.defaultJavaOptions"] == "-XX:TieredStopAtLevel=1"
     assert "driver.python ./env/bin/python" in properties("x", jars, has_driver=True)
 
 
