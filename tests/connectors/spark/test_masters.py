@@ -87,6 +87,21 @@ def test_a_real_master_is_one_and_its_page_is_none(tmp_path, option):
         assert look_at_master(f"sc://127.0.0.1:{port}")[1].endswith("it is no sc:// that listens there")
 
 
+@pytest.mark.spark
+@pytest.mark.heavy
+def test_who_never_answers_is_named_when_spark_gives_it_up():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        master = f"spark://127.0.0.1:{silent.getsockname()[1]}"
+        code = STARTS.replace("except ConfigError", "except StageError").replace(
+            "import ConfigError", "import StageError"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, master], capture_output=True, text=True, timeout=400, check=True
+        )
+    ((found, *_),) = map(json.loads, done.stdout.splitlines())
+    assert found.startswith(f"Spark gave up, since {master} did not take the application: ")
+
+
 @pytest.mark.parametrize("master", ["sparks:x", "spark://host", "spark://host:70a", "spark://", "k8s://[", "mesos"])
 def test_what_is_no_master_is_told(master):
     assert look_at_master(master)[1] == f"{master} is no master"
