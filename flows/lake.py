@@ -228,7 +228,7 @@ def _crash_dead_runs(scope: RunScope) -> None:
         return
     from prefect.client.orchestration import get_client
 
-    from lakebed.flows.serving import crash_dead_runs
+    from lakebed.flows.dead_runs import crash_dead_runs
 
     try:
         with get_client(sync_client=True) as client:

@@ -24,11 +24,11 @@ from lakebed.artifacts import root_id
 from lakebed.config import LakebedConfig
 from lakebed.connectors.errors import ConfigError, StageError
 from lakebed.connectors.python_process import SAFE_PATH, python_path
+from lakebed.flows.dead_runs import crash_dead_runs, watching
 from lakebed.flows.deployment_limits import POOL, QUEUE_LIMIT, SILENT_S
 from lakebed.flows.deployments import (
     DEPLOYED_ENGINE,
     DEPLOYMENTS,
-    FLOW_COMMAND,
     HEARTBEAT,
     SCHEDULE_SLUG,
     TAG,
@@ -183,7 +183,10 @@ def work(serving: Serving) -> None:
         await worker.start(printer=_say, with_healthcheck=serving.has_health)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+    with (
+        contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError),
+        watching(serving.queue, serving.config.artifacts, _say),
+    ):
         asyncio.run(start())
     with get_client(sync_client=True) as client:
         if is_alone(client, serving.pool, serving.queue, name):
@@ -210,31 +213,6 @@ def _say(text: str) -> None:
         log().event("note", message=text)
     else:
         sys.stderr.write(f"{text}\n")
-
-
-def crash_dead_runs(client: "SyncPrefectClient", artifacts: str) -> tuple[str, ...]:
-    """Tells the server of runs whose process is gone and which it still takes for running; names their ids."""
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterState
-    from prefect.client.schemas.filters import FlowRunFilterStateType as OfType
-    from prefect.client.schemas.objects import StateType
-    from prefect.states import Crashed
-
-    from lakebed.tasks.runtime.record import list_runs
-
-    dead = {run.command[-1]: run.run_id for run in list_runs(artifacts) if run.status == "dead" and _is_flow_run(run)}
-    if not dead:
-        return ()
-    going = FlowRunFilterState(type=OfType(any_=[StateType.RUNNING, StateType.CANCELLING]))
-    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(each) for each in list(dead)[:200]]), state=going)
-    found = client.read_flow_runs(flow_run_filter=wanted)
-    for run in found:
-        message = f"the process of run {dead[str(run.id)]} is gone; the next run goes on from its artifacts"
-        client.set_flow_run_state(run.id, Crashed(message=message), force=True)
-    return tuple(str(run.id) for run in found)
-
-
-def _is_flow_run(run: Any) -> bool:
-    return len(run.command) == len(FLOW_COMMAND) + 1 and tuple(run.command[:-1]) == FLOW_COMMAND
 
 
 @contextlib.contextmanager

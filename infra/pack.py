@@ -19,6 +19,7 @@ import sysconfig
 import tarfile
 from collections.abc import Iterator, Sequence
 from importlib.metadata import Distribution, distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -105,6 +106,8 @@ def properties(place: str, jars: Sequence[str], *, has_driver: bool) -> str:
         "spark.jars": ",".join(f"{place}/jars/{jar}" for jar in jars),
         "spark.pyspark.python": python,
         "spark.pyspark.driver.python": python if has_driver else sys.executable,
+        # the driver's JVM plans and schedules: half of what its start costs is compiling for speed that it never needs
+        "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1",
     }
     return "".join(f"{name} {value}\n" for name, value in lines.items())
 
@@ -114,11 +117,17 @@ def _environment_files(names: Sequence[str]) -> Iterator[tuple[str, Path, str]]:
     yield from _python_files()
     library = Path(sysconfig.get_path("purelib"))
     for package in _with_required(names):
-        for file in package.files or ():
-            path = Path(os.path.normpath(file.locate()))
+        for path in _files_of(package):
             is_inside = path.is_relative_to(library) and path.is_file()
             if is_inside and not _LEFT_OUT & set(path.relative_to(library).parts[1:-1]):
                 yield package.name, path, f"lib/{PYTHON}/site-packages/{path.relative_to(library).as_posix()}"
+
+
+def _files_of(package: Distribution) -> list[Path]:
+    """What was installed, and its byte code, which not every installer lists: each executor would compile it anew."""
+    listed = [Path(os.path.normpath(file.locate())) for file in package.files or ()]
+    compiled = [Path(cache_from_source(path)) for path in listed if path.suffix == ".py"]
+    return sorted({*listed, *compiled})
 
 
 def _python_files() -> Iterator[tuple[str, Path, str]]:
@@ -131,7 +140,8 @@ def _python_files() -> Iterator[tuple[str, Path, str]]:
     standard = Path(sysconfig.get_path("stdlib"))
     for path in sorted(standard.rglob("*")):
         parts = path.relative_to(standard).parts
-        if path.is_file() and not _LEFT_OUT & set(parts[:-1]) and not parts[0].startswith(_OTHERS):
+        is_wanted = not _LEFT_OUT & set(parts[:-1]) and not parts[0].startswith(_OTHERS) and ".opt-" not in path.name
+        if path.is_file() and is_wanted:
             yield PYTHON, path, f"lib/{PYTHON}/{'/'.join(parts)}"
 
 

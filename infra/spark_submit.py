@@ -9,11 +9,15 @@ runs without Prefect, unless PREFECT_API_URL names a server.
 
 import atexit
 import contextlib
+import ctypes
 import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+
+# of Linux, on every processor
+_PIDFD_GETFD = 438
 
 
 def main() -> None:
@@ -24,11 +28,11 @@ def main() -> None:
         sys.path.insert(0, str(checkout))
     else:
         _leave_the_zip()
-    from lakebed.connectors.spark.submitted import is_submitted, submitted_settings
+    from lakebed.connectors.spark.submitted import is_submitted, submitted_master
 
     if is_submitted():
         _part_errors_from_results()
-        os.environ["LAKEBED_SPARK__MASTER"] = (submitted_settings() or {})["spark.master"]
+        os.environ["LAKEBED_SPARK__MASTER"] = submitted_master()
     from lakebed.flows.cli.main import main as run_verb
 
     run_verb()
@@ -48,7 +52,17 @@ def _part_errors_from_results() -> None:
     if not os.path.sameopenfile(1, 2):
         return
     with contextlib.suppress(OSError):
-        os.dup2(os.open(f"/proc/{os.getppid()}/fd/2", os.O_WRONLY | os.O_APPEND), 2)
+        os.dup2(_errors_of_parent(), 2)
+
+
+def _errors_of_parent() -> int:
+    """The parent's standard error itself, so that in a file neither writes over what the other wrote before.
+
+    A system that lets no process look at its parent leaves opening the file once more.
+    """
+    parent = os.getppid()
+    taken: int = ctypes.CDLL(None).syscall(_PIDFD_GETFD, os.pidfd_open(parent), 2, 0)
+    return taken if taken >= 0 else os.open(f"/proc/{parent}/fd/2", os.O_WRONLY | os.O_APPEND)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,15 @@
-"""Where a cluster's master is, and whether somebody listens there: asked before any JVM starts."""
+"""Where a cluster's master is, and whether it listens there: asked before any JVM starts.
+
+Spark itself goes on for more than a minute where something else listens, such as the master's own web page, and a
+client of Spark Connect for ever. So a greeting is sent that a master answers whatever its secrets, its settings and
+whoever asks: a standalone master says that a file of that name is not there, a Connect server begins HTTP/2.
+"""
 
 import os
 import re
 import socket
+import ssl
+import struct
 import threading
 import time
 from collections.abc import Sequence
@@ -17,6 +24,15 @@ _KINDS = {"spark", "k8s", "sc"}
 # a driver that they run asks for executors by addresses of its own
 _ITS_OWN = ("yarn", "k8s:")
 _PORTS = {"http": 80, "https": 443, "sc": 15002}
+# Spark's StreamRequest: length, type and name, at whose line ends servers of text answer too
+_FILE = b"/files/none\r\n\r\n"
+_ASKED = {
+    "spark": struct.pack(">qbi", 13 + len(_FILE), 6, len(_FILE)) + _FILE,
+    "sc": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)),
+}
+# StreamFailure with that name; a frame of settings
+_ANSWERS = {"spark": re.compile(rb".{8}\x08", re.DOTALL), "sc": re.compile(rb".{3}\x04", re.DOTALL)}
+_ANSWER_BYTES = 64
 
 
 def look_at_master(master: str) -> tuple[bool, str, str]:
@@ -30,7 +46,7 @@ def look_at_master(master: str) -> tuple[bool, str, str]:
     places = _places(master)
     if not places:
         return False, f"{master} is no master", f"give {MASTERS}"
-    faults = _faults(places)
+    faults = _faults(places, master.partition("://")[0])
     found = f"{master} listens" if not faults else f"{master}: {'; '.join(faults)}"
     # of several masters, all but one stand by
     if len(faults) < len(places):
@@ -75,12 +91,18 @@ def _places(master: str) -> list[tuple[str, int]]:
     return [(match[1], int(match[2])) for match in found if match]
 
 
-def _faults(places: Sequence[tuple[str, int]]) -> list[str]:
+def _faults(places: Sequence[tuple[str, int]], kind: str) -> list[str]:
     """What is wrong with each place, asked of all at a time: looking up a name may hang for longer than connecting."""
     faults: dict[tuple[str, int], str] = {}
 
     def look(place: tuple[str, int]) -> None:
-        faults[place] = _fault_of(*place)
+        try:
+            with socket.create_connection(place, _CONNECT_S) as connection:
+                # who is slow to answer is there all the same
+                faults[place] = ""
+                faults[place] = _other(connection, place, kind)
+        except (OSError, OverflowError, UnicodeError) as error:
+            faults[place] = getattr(error, "strerror", "") or str(error)
 
     asked = [threading.Thread(target=look, args=(place,), daemon=True) for place in places]
     for each in asked:
@@ -92,9 +114,35 @@ def _faults(places: Sequence[tuple[str, int]]) -> list[str]:
     return [f"{host}:{port}: {fault}" for host, port, fault in found if fault]
 
 
-def _fault_of(host: str, port: int) -> str:
+def _other(connection: socket.socket, place: tuple[str, int], kind: str) -> str:
+    """What listens there, if it is for sure none of this kind: neither in clear nor by TLS; else nothing."""
+    if kind not in _ASKED:
+        return ""
+    answer = b""
     try:
-        with socket.create_connection((host, port), _CONNECT_S):
-            return ""
-    except (OSError, OverflowError, UnicodeError) as error:
-        return getattr(error, "strerror", "") or str(error)
+        connection.sendall(_ASKED[kind])
+        answer = connection.recv(_ANSWER_BYTES)
+    except TimeoutError:
+        return ""
+    except OSError:
+        pass
+    if _ANSWERS[kind].match(answer) or _speaks_tls(place):
+        return ""
+    told = answer.split(b"\n")[0].decode("ascii", "replace").strip()
+    is_text = told.isprintable() and told.isascii()
+    return f"it is no {kind}:// that listens there" + (f", but says {told!r}" if told and is_text else "")
+
+
+def _speaks_tls(place: tuple[str, int]) -> bool:
+    """Whether it encrypts, whoever it is and whatever it wants of its clients, or does not answer in time."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(place, _CONNECT_S) as plain, context.wrap_socket(plain):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except TimeoutError:
+        return True
+    except OSError:
+        return False

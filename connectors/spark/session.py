@@ -209,12 +209,19 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
         raise
     except (PySparkException, Exception) as error:
         kind = SparkLostError if _is_jvm_gone(_DYING_S) else StageError
-        raise kind(_NO_START, value=root_cause(error), hint=_DOCTOR) from error
+        raise kind(_NO_START, value=_start_cause(error, config.master), hint=_DOCTOR) from error
     session.sparkContext.setLogLevel("ERROR")
     _check(session, checked)
     if not config.is_local:
         join_cluster(session, config)
     return session
+
+
+def _start_cause(error: Exception, master: str) -> str:
+    """What kept the session from starting; Spark itself only logs that it gave a cluster up."""
+    cause = root_cause(error)
+    is_given_up = "stopped SparkContext" in cause
+    return f"Spark gave up, since {master} did not take the application: {cause}" if is_given_up else cause
 
 
 def _launch(config: SparkConfig, settings: Mapping[str, str], jvm_flags: Sequence[str] | None) -> None:

@@ -30,6 +30,12 @@ _DEFAULTS = {
     "spark.python.daemon.module": "lakebed.connectors.spark.daemon",
     "spark.python.worker.reuse": "true",
 }
+# an executor's JVM mostly hands batches on: what it compiles for speed within a short run costs more than the run's own
+# work. Ten times as many calls as by default, before the slow compiler takes a method; long loops still get it
+_LATE = " ".join(
+    f"-XX:Tier4{name}Threshold={calls}"
+    for name, calls in (("Invocation", 50_000), ("MinInvocation", 6_000), ("Compile", 150_000), ("BackEdge", 400_000))
+)
 _SERVLET = "spark.metrics.conf.*.sink.prometheusServlet"
 
 
@@ -136,7 +142,7 @@ def _local_settings() -> dict[str, str]:
 
 def _cluster_settings(config: SparkConfig) -> dict[str, str]:
     """Executors fetch our code from the driver; it lies in their working folder, as a zip."""
-    return _worker_variables(config, ZIP_NAME)
+    return {**_worker_variables(config, ZIP_NAME), "spark.executor.defaultJavaOptions": _LATE}
 
 
 def _worker_variables(config: SparkConfig, path: str) -> dict[str, str]:

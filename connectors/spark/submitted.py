@@ -11,6 +11,18 @@ def is_submitted() -> bool:
     return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
+def submitted_master() -> str:
+    """The master that spark-submit has chosen, asked of its JVM before anything of PySpark is loaded."""
+    from py4j.java_gateway import GatewayParameters, JavaGateway
+
+    port, token = int(os.environ["PYSPARK_GATEWAY_PORT"]), os.environ["PYSPARK_GATEWAY_SECRET"]
+    gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token))
+    try:
+        return str(gateway.jvm.java.lang.System.getProperty("spark.master"))
+    finally:
+        gateway.close()
+
+
 def submitted_settings() -> dict[str, str] | None:
     """What spark-submit, or whoever made this process's session, has chosen already; None where nobody did."""
     from pyspark import SparkConf, SparkContext

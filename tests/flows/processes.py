@@ -16,9 +16,10 @@ import psutil
 
 from lakebed.flows.cli.main import STOPS, main
 from lakebed.tasks.runtime.progress import Progress, show
+from tests.services.machine import PATIENCE
 
 REPOSITORY = Path(__file__).parents[2]
-TIMEOUT_S = 600
+TIMEOUT_S = 600 * PATIENCE
 # artifact roots have keys of their own, under which no two of them could be compared
 ONE_KEY = {"LAKEBED_CONTAINMENT__HASH_KEY": "1d" * 32}
 # runs with a JVM, Prefect's server and Great Expectations, as deployments have them

@@ -1,7 +1,8 @@
 """Whatever a deployed run on a Spark cluster stands on dies at random moments; the next run goes on.
 
 That is Prefect's worker, server and PostgreSQL, the flow's process, Spark's driver, master, executors and workers.
-`LAKEBED_TEST_KILLS` sets how many kills the long test makes, `LAKEBED_TEST_SEED` its moments.
+`LAKEBED_TEST_KILLS` sets how many kills the long test makes, `LAKEBED_TEST_SEED` its moments, `LAKEBED_TEST_PATIENCE`
+how many times longer it waits on a machine that does much else.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from lakebed.tasks.runtime.record import list_runs
 from tests.flows.lakes import snapshot
 from tests.flows.processes import Running, lakebed
 from tests.infra.clusters import DRIVER
+from tests.services.machine import PATIENCE
 from tests.services.postgresql import postgresql_server
 from tests.services.prefect_server import POLL_S, prefect_server, wait_for
 from tests.services.spark_cluster import spark_cluster
@@ -35,8 +37,8 @@ N_MACHINES = 2
 N_KILLS = int(os.environ.get("LAKEBED_TEST_KILLS", "100"))
 SEED = int(os.environ.get("LAKEBED_TEST_SEED", "20261126"))
 KILLS_A_ROOT = 8
-# a run that died while nobody could be told holds the queue until its silence is noticed
-SILENT_S = 90
+# a run that died while nobody could be told and before it had a record holds the queue until its silence is noticed
+SILENT_S = round(90 * PATIENCE)
 SETTLE_S = 4 * SILENT_S
 # the folders of ended applications go: 200 runs leave many
 CLEANED = ("-Dspark.worker.cleanup.enabled=true", "-Dspark.worker.cleanup.interval=60",
@@ -64,7 +66,7 @@ class Workplace:
         """Variables under which runs go to the cluster, and give up without executors in the test's patience."""
         return {
             "LAKEBED_SPARK__MASTER": self.cluster.master,
-            "LAKEBED_SPARK__EXECUTORS_TIMEOUT_S": "60",
+            "LAKEBED_SPARK__EXECUTORS_TIMEOUT_S": str(60 * PATIENCE),
             "LAKEBED_SPARK__CONF": json.dumps(DRIVER),
         }
 
@@ -217,21 +219,30 @@ def killed_once(place, target, moments, longest_s):
     return is_going and place.kill(target)
 
 
+def tell(**facts):
+    """A line of JSON for whoever watches a long sitting."""
+    sys.stdout.write(f"KILLS {json.dumps(facts)}{os.linesep}")
+    sys.stdout.flush()
+
+
 def rounds(place, n_kills):
     """Kills until `n_kills` have hit; every `KILLS_A_ROOT` of them the chain is completed and begun anew."""
     moments, hits = random.Random(SEED), dict.fromkeys(TARGETS, 0)
     longest_s = place.undisturbed.json["total_s"] / 2
     for number in range(4 * n_kills):
-        target = TARGETS[number % len(TARGETS)]
+        target, begun = TARGETS[number % len(TARGETS)], time.monotonic()
         hit = killed_once(place, target, moments, longest_s)
         hits[target] += hit
+        killed = time.monotonic()
         place.mend()
         place.check()
         n_hits = sum(hits.values())
-        sys.stdout.write(f"KILLS {json.dumps(hits)}{os.linesep}")
-        sys.stdout.flush()
+        said = {"n": n_hits, "target": target, "hit": hit, "kill_s": round(killed - begun, 1)}
+        tell(**said, mend_s=round(time.monotonic() - killed, 1))
         if hit and (n_hits % KILLS_A_ROOT == 0 or n_hits == n_kills):
+            begun = time.monotonic()
             place.complete()
+            tell(n=n_hits, complete_s=round(time.monotonic() - begun, 1))
             if n_hits == n_kills:
                 return hits
             shutil.rmtree(place.root)

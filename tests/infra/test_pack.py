@@ -2,11 +2,15 @@
 
 import json
 import os
+import py_compile
 import subprocess
 import sys
 import tarfile
+from importlib.util import cache_from_source
 from pathlib import Path
 
+import pydantic
+import pydantic.main
 import pytest
 
 from infra import pack
@@ -38,11 +42,17 @@ def look(python: Path, *modules: str, folder: Path):
 
 
 def test_a_small_environment_runs_wherever_it_lies(tmp_path):
+    py_compile.compile(pydantic.main.__file__)
     sizes = write_environment(tmp_path / "env.tar.gz", ["pydantic"])
     assert {"pydantic", "pydantic_core", "typing_extensions", pack.PYTHON} <= set(sizes)
     assert not {"numpy", "lakebed"} & set(sizes)
     (tmp_path / "env").mkdir()
     python = unpacked(tmp_path / "env.tar.gz", tmp_path / "env")
+    # nothing that this environment has compiled is compiled again
+    for source in (tmp_path / "env").rglob("site-packages/pydantic/*.py"):
+        here = cache_from_source(Path(pydantic.__file__).parent / source.name)
+        assert Path(cache_from_source(source)).is_file() == Path(here).is_file()
+    assert Path(cache_from_source(tmp_path / "env/lib" / pack.PYTHON / "site-packages/pydantic/main.py")).is_file()
     assert look(python, "pydantic", "ctypes", "hashlib", folder=tmp_path) == [str(tmp_path / "env"), sys.version, []]
 
 
@@ -54,6 +64,7 @@ def test_properties_name_every_part(tmp_path):
     assert lines["spark.jars"].count("hdfs:///apps/lakebed/jars/") == 7
     assert lines["spark.pyspark.python"] == "./env/bin/python"
     assert lines["spark.pyspark.driver.python"] == sys.executable
+    assert lines["spark.driver.defaultJavaOptions"] == "-XX:TieredStopAtLevel=1"
     assert "driver.python ./env/bin/python" in properties("x", jars, has_driver=True)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,7 +17,20 @@ from lakebed.connectors.version import VERSION
 from lakebed.data_samples.generator import generate_sample_lake
 from tests.flows.lakes import write_mixed_lake
 from tests.flows.processes import lakebed
-from tests.infra.clusters import DRIVER, ENTRY, SPARK_WAYS, Killer, Watch, fetched, gate, jars, lost_tasks, submitted
+from tests.infra.clusters import (
+    DRIVER,
+    ENTRY,
+    SPARK_WAYS,
+    Killer,
+    Watch,
+    command,
+    driver_environment,
+    fetched,
+    gate,
+    jars,
+    lost_tasks,
+    submitted,
+)
 from tests.services.machine import free_port
 from tests.services.spark_cluster import bare_environment, history_server, spark_cluster
 
@@ -129,6 +143,18 @@ def test_on_this_machine_what_was_submitted_stays_and_results_are_apart_from_the
     bare = submitted("local[2]", *run[:-2], "containment", "--json", folder=tmp_path, conf=conf)
     assert bare.status == 2
     assert "--properties-file" in bare.json["hint"]
+
+
+def test_what_spark_and_lakebed_write_into_one_file_of_errors_stands_there_whole(tmp_path):
+    asked = command("spark://127.0.0.1:1", "run", "--lake", "lake", "--artifacts", "none")
+    with (tmp_path / "errors.txt").open("wb") as errors:
+        subprocess.run(
+            asked, cwd=tmp_path, env=driver_environment(), stdout=subprocess.DEVNULL, stderr=errors, check=False
+        )
+        os.write(errors.fileno(), b"end\n")
+    told = (tmp_path / "errors.txt").read_text()
+    assert "ConfigError: the cluster's master cannot be reached\n  found:    spark://127.0.0.1:1: " in told
+    assert told.endswith("lakebed doctor --master MASTER\nend\n")
 
 
 def test_an_artifact_root_that_a_worker_does_not_see_is_told_before_any_work(tmp_path, cluster):

@@ -11,6 +11,8 @@ import pytest
 
 TOOLS = Path(os.environ.get("LAKEBED_TEST_TOOLS", "~/.cache/lakebed/test-tools")).expanduser()
 INSTALL_TIMEOUT_S = 900
+# how many times longer everything may take than on a machine that does little else
+PATIENCE = float(os.environ.get("LAKEBED_TEST_PATIENCE", "1"))
 
 
 def free_port():

@@ -13,8 +13,9 @@ import httpx
 
 from lakebed.flows.prefect_home import build_database
 from tests.flows.processes import environment
+from tests.services.machine import PATIENCE
 
-START_S = 300
+START_S = 300 * PATIENCE
 POLL_S = 0.5
 BUSY_TRIES = 10
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.services.machine import free_port
+from tests.services.machine import PATIENCE, free_port
 
-START_S = 300
+START_S = 300 * PATIENCE
 
 
 @dataclass

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import socket
@@ -5,12 +6,14 @@ import subprocess
 import sys
 import threading
 import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.masters import look_at_master, require_master
+from tests.services.spark_cluster import spark_cluster
 
 
 def test_a_master_that_listens_and_masters_that_do_not(tmp_path, monkeypatch):
@@ -25,6 +28,78 @@ def test_a_master_that_listens_and_masters_that_do_not(tmp_path, monkeypatch):
     (tmp_path / "yarn-site.xml").touch()
     monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
     assert look_at_master("yarn")[0]
+
+
+class Answering(threading.Thread):
+    """Listens on loopback and answers the first bytes of each that connects with the same, then closes."""
+
+    def __init__(self, answer):
+        super().__init__(daemon=True)
+        self.answer, self.listening = answer, socket.create_server(("127.0.0.1", 0))
+        self.place = f"127.0.0.1:{self.listening.getsockname()[1]}"
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                one, _ = self.listening.accept()
+                with one, contextlib.suppress(ConnectionError):
+                    one.recv(1000)
+                    one.sendall(self.answer)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.listening.close()
+
+
+@pytest.mark.parametrize("kind", ["spark", "sc"])
+def test_what_else_listens_is_told_with_what_it_says(kind):
+    """A page, such as that of the master itself, a server of another protocol, one that closes."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as page:
+        threading.Thread(target=page.serve_forever, daemon=True).start()
+        is_there, found, _ = look_at_master(f"{kind}://127.0.0.1:{page.server_port}")
+        page.shutdown()
+    assert not is_there and f"it is no {kind}:// that listens there" in found
+    for answer, told in ((b"SSH-2.0-OpenSSH_9\r\n", ", but says 'SSH-2.0-OpenSSH_9'"), (b"", ""), (bytes(40), "")):
+        with Answering(answer) as other:
+            is_there, found, _ = look_at_master(f"{kind}://{other.place}")
+        assert not is_there and found.endswith(f"it is no {kind}:// that listens there{told}")
+
+
+@pytest.mark.parametrize("kind", ["spark", "sc"])
+def test_who_encrypts_or_is_slow_to_answer_is_taken_for_a_master(kind):
+    with Answering(b"\x15\x03\x03\x00\x02\x02\x28") as alerting:
+        assert look_at_master(f"{kind}://{alerting.place}")[0]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert look_at_master(f"{kind}://127.0.0.1:{silent.getsockname()[1]}")[0]
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("option", ["", "-Dspark.authenticate=true -Dspark.authenticate.secret=only-for-tests"])
+def test_a_real_master_is_one_and_its_page_is_none(tmp_path, option):
+    with spark_cluster(tmp_path, n_workers=0, java_options=option.split()) as cluster:
+        assert look_at_master(cluster.master) == (True, f"{cluster.master} listens", "")
+        found = look_at_master(f"spark://127.0.0.1:{cluster.page}")[1]
+        assert "it is no spark:// that listens there, but says 'HTTP/1.1 400 Bad Request'" in found
+        port = cluster.master.rpartition(":")[2]
+        assert look_at_master(f"sc://127.0.0.1:{port}")[1].endswith("it is no sc:// that listens there")
+
+
+@pytest.mark.spark
+@pytest.mark.heavy
+def test_who_never_answers_is_named_when_spark_gives_it_up():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        master = f"spark://127.0.0.1:{silent.getsockname()[1]}"
+        code = STARTS.replace("except ConfigError", "except StageError").replace(
+            "import ConfigError", "import StageError"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, master], capture_output=True, text=True, timeout=400, check=True
+        )
+    ((found, *_),) = map(json.loads, done.stdout.splitlines())
+    assert found.startswith(f"Spark gave up, since {master} did not take the application: ")
 
 
 @pytest.mark.parametrize("master", ["sparks:x", "spark://host", "spark://host:70a", "spark://", "k8s://[", "mesos"])

@@ -1,7 +1,10 @@
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.java import find_java
 from lakebed.connectors.spark.settings import s3_settings, session_settings, worker_environment, worker_python
 
 JARS = [Path("/jars/a.jar"), Path("/jars/b.jar")]
@@ -18,6 +21,16 @@ def test_a_cluster_gets_jars_and_code_and_keeps_its_own_jvm_and_network():
     for name in ("spark.driver.host", "spark.driver.bindAddress", "spark.ui.enabled", "spark.sql.shuffle.partitions"):
         assert name not in settings
     assert not any("extraJavaOptions" in name for name in settings)
+
+
+def test_the_jvm_of_executors_takes_the_flags_and_compiles_late():
+    flags = session_settings(SparkConfig(master="spark://host:7077"), JARS)["spark.executor.defaultJavaOptions"].split()
+    java = [find_java().path, *flags, "-XX:+PrintFlagsFinal", "-version"]
+    found = subprocess.run(java, capture_output=True, text=True, check=True).stdout
+    set_here = dict(re.findall(r"(Tier4\w+Threshold) += (\d+) +\{product\} \{command line\}", found))
+    assert len(set_here) == len(flags) == 4
+    assert all(f"-XX:{name}={value}" in flags for name, value in set_here.items())
+    assert "spark.executor.defaultJavaOptions" not in session_settings(SparkConfig(), JARS)
 
 
 def test_what_was_submitted_wins_over_all_but_the_pins_and_the_config():

@@ -13,8 +13,8 @@ import pytest
 
 from lakebed.connectors.errors import LeaseError
 from lakebed.connectors.storage import Storage
+from lakebed.flows.dead_runs import crash_dead_runs
 from lakebed.flows.deployments import FLOW_COMMAND
-from lakebed.flows.serving import crash_dead_runs
 from lakebed.tasks.quarantine.lease import CLAIMS
 from lakebed.tasks.runtime.config import GcConfig
 from lakebed.tasks.runtime.garbage import kept_runs
@@ -43,7 +43,7 @@ with Lease(sys.argv[1], "{RUN}"):
 # what a process of another container sees of the run that goes on
 LOOK = """
 import json, os, socket, sys
-from lakebed.flows.serving import crash_dead_runs
+from lakebed.flows.dead_runs import crash_dead_runs
 from lakebed.tasks.runtime.lease import is_held, read_holder
 from lakebed.tasks.runtime.processes import orphans
 from lakebed.tasks.runtime.record import list_runs
