@@ -191,7 +191,9 @@ def sample_lake(view: RelationView, setting: Setting, engine: Engine, known: Kno
         (ids[items.projection[role]], int(items.item[role])): (int(items.projection[role]), int(items.level[role]))
         for role in np.flatnonzero(is_left).tolist()
     }
-    hashed = {place: what for place, what in hashed.items() if place in view.held.places}
+    # what is no longer as its rows say is read again, which tells what has become of it
+    changed = view.tables.changed_since(setting.workspace.lake.root, sorted({table for _, table in hashed}))
+    hashed = {place: what for place, what in hashed.items() if place in view.held.places and place[1] not in changed}
     places = zip(items.projection.tolist(), items.item.tolist(), strict=True)
     is_left &= np.array([(ids[schema], item) not in hashed for schema, item in places], np.bool_)
     left = items.take(np.flatnonzero(is_left))
