@@ -23,6 +23,7 @@ from lakebed.tasks.runtime.progress import shown
 _TASKS = code_root() / "lakebed" / "tasks"
 # each takes half a GiB
 _MAX_PROCESSES = 4
+_QUEUE = "--queue="
 
 
 def fetch_jars_once(config: SparkConfig) -> None:
@@ -56,36 +57,38 @@ def compile_kernels_once() -> None:
 def _compile(modules: Sequence[str], tell: Callable[[str], object]) -> bool:
     """Compiles the kernels of each module, and tells its name; answers whether all went well.
 
-    All import the first; the others are shared out among processes, the largest first.
+    All import the first; of the others processes take one after the other, the largest first.
     """
-    n_processes = min(len(modules), os.cpu_count() or 1, _MAX_PROCESSES)
-    shares: list[list[str]] = [[] for _ in range(n_processes)]
-    for name in sorted(modules[1:], key=_n_bytes, reverse=True):
-        min(shares, key=lambda share: sum(map(_n_bytes, share))).append(name)
-    return _compile_shares([modules[:1]], tell) and _compile_shares([share for share in shares if share], tell)
+    rest = sorted(modules[1:], key=_n_bytes, reverse=True)
+    return _compile_together(modules[:1], tell) and _compile_together(rest, tell)
 
 
 def _n_bytes(module: str) -> int:
-    """Bytes of the sources beside a module, which tell how long their kernels take."""
+    """Bytes of the sources beside a module, which tell about how long their kernels take."""
     folder = (_TASKS / "/".join(module.split(".")[2:])).parent
     return sum(path.stat().st_size for path in folder.glob("*.py"))
 
 
-def _compile_shares(shares: Sequence[Sequence[str]], tell: Callable[[str], object]) -> bool:
-    """Each share in a process of its own, which says on one pipe what is done."""
+def _compile_together(modules: Sequence[str], tell: Callable[[str], object]) -> bool:
+    """Processes that take their next module from one pipe, a byte each, and say on another what is done."""
+    queue, numbers = os.pipe()
+    os.write(numbers, bytes(range(len(modules))))
+    os.close(numbers)
     reader, writer = os.pipe()
     environment = module_environment()
     processes = [
         subprocess.Popen(
-            module_command("lakebed.first_use", *share),
+            module_command("lakebed.first_use", f"{_QUEUE}{queue}", *modules),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=writer,
             stderr=subprocess.DEVNULL,
+            pass_fds=[queue],
         )
-        for share in shares
+        for _ in range(min(len(modules), os.cpu_count() or 1, _MAX_PROCESSES))
     ]
     os.close(writer)
+    os.close(queue)
     try:
         with open(reader) as lines:
             for line in lines:
@@ -114,12 +117,13 @@ def _stamp() -> Path:
 
 
 def main() -> int:
-    """Compiles the kernels of the named modules, or of all, or loads them from numba's cache; one line per module."""
+    """Compiles the kernels of all modules, or of those that a queue tells, or loads them; one line per module."""
     if not sys.argv[1:]:
         return 0 if _compile(kernel_modules(), sys.stdout.write) else 1
-    for name in sys.argv[1:]:
-        importlib.import_module(name).compile_kernels()
-        sys.stdout.write(f"{name}\n")
+    queue, modules = int(sys.argv[1].removeprefix(_QUEUE)), sys.argv[2:]
+    while number := os.read(queue, 1):
+        importlib.import_module(modules[number[0]]).compile_kernels()
+        sys.stdout.write(f"{modules[number[0]]}\n")
         sys.stdout.flush()
     return 0
 
