@@ -7,6 +7,7 @@ them, or the server did not answer. The run's record says how it ended, and the 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -25,9 +26,13 @@ _LOOK_S = 20.0
 _N_RECORDS = 200
 
 
-def crash_dead_runs(client: "SyncPrefectClient", artifacts: str) -> tuple[str, ...]:
-    """Tells the server how runs ended whose process is gone and which it still takes for running; names their ids."""
-    return _end(client, _dead_runs(client, artifacts))
+def crash_dead_runs(client: "SyncPrefectClient", artifacts: str, asking: str = "") -> tuple[str, ...]:
+    """Tells the server how runs ended whose process is gone and which it still takes for running; names their ids.
+
+    `asking` is the flow run that asks, which lives.
+    """
+    found = _dead_runs(client, artifacts)
+    return _end(client, {each: run for each, run in found.items() if str(each) != asking})
 
 
 @contextmanager
@@ -60,11 +65,24 @@ def watching(queue: str, artifacts: str, tell: Callable[[str], None]) -> Iterato
 def _dead_runs(client: "SyncPrefectClient", artifacts: str) -> Dead:
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-    over = {run.command[-1]: run for run in islice(iterate_runs(artifacts), _N_RECORDS) if _is_over(run)}
+    newest: dict[str, RunRecord] = {}
+    for run in islice(iterate_runs(artifacts), _N_RECORDS):
+        # a flow run that is tried again has a record of each try
+        if _is_flow_run(run):
+            newest.setdefault(run.command[-1], run)
+    over = {each: run for each, run in newest.items() if _is_over(run)}
     if not over:
         return {}
     wanted = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(each) for each in over]), state=_going())
-    return {run.id: over[str(run.id)] for run in client.read_flow_runs(flow_run_filter=wanted)}
+    found = client.read_flow_runs(flow_run_filter=wanted)
+    return {run.id: over[str(run.id)] for run in found if not _is_tried_again(run.state, over[str(run.id)])}
+
+
+def _is_tried_again(state: "State[Any] | None", run: RunRecord) -> bool:
+    """Whether it went on running since the record was begun: a next try, which has no record yet."""
+    if state is None or not state.is_running():
+        return False
+    return state.timestamp > datetime.fromisoformat(run.started_at)
 
 
 def _end(client: "SyncPrefectClient", dead: Dead) -> tuple[str, ...]:
@@ -87,10 +105,13 @@ def _going() -> Any:
     return FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING]))
 
 
+def _is_flow_run(run: RunRecord) -> bool:
+    return len(run.command) == len(FLOW_COMMAND) + 1 and tuple(run.command[:-1]) == FLOW_COMMAND
+
+
 def _is_over(run: RunRecord) -> bool:
-    """A flow run's record that is dead, or has ended, in a process that is certainly gone."""
-    is_flow_run = len(run.command) == len(FLOW_COMMAND) + 1 and tuple(run.command[:-1]) == FLOW_COMMAND
-    return is_flow_run and (run.status == "dead" or (run.status != "running" and is_gone(run.process)))
+    """Whether it is dead, or has ended, in a process that is certainly gone."""
+    return run.status == "dead" or (run.status != "running" and is_gone(run.process))
 
 
 def _end_of(run: RunRecord) -> "State[Any]":

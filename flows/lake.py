@@ -232,7 +232,7 @@ def _crash_dead_runs(scope: RunScope) -> None:
 
     try:
         with get_client(sync_client=True) as client:
-            for each in crash_dead_runs(client, scope.config.artifacts):
+            for each in crash_dead_runs(client, scope.config.artifacts, str(runtime.flow_run.id)):
                 get_run_logger().warning("flow run %s is marked as crashed: its process is gone", each)
     except Exception as error:
         get_run_logger().warning("dead runs were not told to the server: %s", error)

@@ -35,6 +35,9 @@ from lakebed.connectors.spark.jars import find_jars
 ENV, CONF = "env.tar.gz", "lakebed.conf"
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 EXTRAS = {"links": ("torch", "safetensors"), "driver": ("lakebed",)}
+# the driver's JVM plans and schedules: half of what its start costs is compiling for speed that it never needs. A
+# variable, as a property would take the place of an administrator's own
+FAST_START = "-XX:TieredStopAtLevel=1"
 # parts of the standard library and of packages that no run uses
 _LEFT_OUT = {"test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "include"}
 _OTHERS = ("site-packages", "dist-packages", "config-")
@@ -65,8 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     largest = sorted(sizes.items(), key=lambda item: -item[1])
     _say(f"  unpacked {_mb(sum(sizes.values()))}: " + ", ".join(f"{name} {_mb(size)}" for name, size in largest[:8]))
     _say(f"{out / 'jars'}  {_mb(sum((out / 'jars' / jar).stat().st_size for jar in jars))}")
-    _say(f"\nspark-submit --master MASTER --load-spark-defaults --properties-file {out / CONF} infra/spark_submit.py "
-         "run --lake LAKE --artifacts ROOT")  # fmt: skip
+    _say(f"\nSPARK_SUBMIT_OPTS={FAST_START} spark-submit --master MASTER --load-spark-defaults "
+         f"--properties-file {out / CONF} infra/spark_submit.py run --lake LAKE --artifacts ROOT")  # fmt: skip
 
 
 def write_environment(target: Path, names: Sequence[str]) -> dict[str, int]:
@@ -106,8 +109,6 @@ def properties(place: str, jars: Sequence[str], *, has_driver: bool) -> str:
         "spark.jars": ",".join(f"{place}/jars/{jar}" for jar in jars),
         "spark.pyspark.python": python,
         "spark.pyspark.driver.python": python if has_driver else sys.executable,
-        # the driver's JVM plans and schedules: half of what its start costs is compiling for speed that it never needs
-        "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1",
     }
     return "".join(f"{name} {value}\n" for name, value in lines.items())
 

@@ -60,8 +60,10 @@ def _errors_of_parent() -> int:
 
     A system that lets no process look at its parent leaves opening the file once more.
     """
-    parent = os.getppid()
-    taken: int = ctypes.CDLL(None).syscall(_PIDFD_GETFD, os.pidfd_open(parent), 2, 0)
+    parent, taken = os.getppid(), -1
+    # neither every system nor every Python has it
+    with contextlib.suppress(AttributeError, OSError):
+        taken = ctypes.CDLL(None).syscall(_PIDFD_GETFD, os.pidfd_open(parent), 2, 0)
     return taken if taken >= 0 else os.open(f"/proc/{parent}/fd/2", os.O_WRONLY | os.O_APPEND)
 
 

@@ -54,13 +54,14 @@ def compile_kernels_once() -> None:
         stamp.touch()
 
 
-def _compile(modules: Sequence[str], tell: Callable[[str], object]) -> bool:
+def _compile(modules: Sequence[str], tell: Callable[[str], object], errors: int | None = subprocess.DEVNULL) -> bool:
     """Compiles the kernels of each module, and tells its name; answers whether all went well.
 
-    All import the first; of the others processes take one after the other, the largest first.
+    All import the first; of the others processes take one after the other, the largest first. `errors` is where
+    theirs go, as `subprocess` has it.
     """
     rest = sorted(modules[1:], key=_n_bytes, reverse=True)
-    return _compile_together(modules[:1], tell) and _compile_together(rest, tell)
+    return _compile_together(modules[:1], tell, errors) and _compile_together(rest, tell, errors)
 
 
 def _n_bytes(module: str) -> int:
@@ -69,28 +70,31 @@ def _n_bytes(module: str) -> int:
     return sum(path.stat().st_size for path in folder.glob("*.py"))
 
 
-def _compile_together(modules: Sequence[str], tell: Callable[[str], object]) -> bool:
+def _compile_together(modules: Sequence[str], tell: Callable[[str], object], errors: int | None) -> bool:
     """Processes that take their next module from one pipe, a byte each, and say on another what is done."""
     queue, numbers = os.pipe()
     os.write(numbers, bytes(range(len(modules))))
     os.close(numbers)
     reader, writer = os.pipe()
     environment = module_environment()
-    processes = [
-        subprocess.Popen(
-            module_command("lakebed.first_use", f"{_QUEUE}{queue}", *modules),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=writer,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[queue],
-        )
-        for _ in range(min(len(modules), os.cpu_count() or 1, _MAX_PROCESSES))
-    ]
-    os.close(writer)
-    os.close(queue)
+    processes: list[subprocess.Popen[bytes]] = []
     try:
         with open(reader) as lines:
+            try:
+                for _ in range(min(len(modules), os.cpu_count() or 1, _MAX_PROCESSES)):
+                    processes.append(
+                        subprocess.Popen(
+                            module_command("lakebed.first_use", f"{_QUEUE}{queue}", *modules),
+                            env=environment,
+                            stdin=subprocess.DEVNULL,
+                            stdout=writer,
+                            stderr=errors,
+                            pass_fds=[queue],
+                        )
+                    )
+            finally:
+                os.close(writer)
+                os.close(queue)
             for line in lines:
                 tell(line)
         return not any([process.wait() for process in processes])
@@ -119,7 +123,7 @@ def _stamp() -> Path:
 def main() -> int:
     """Compiles the kernels of all modules, or of those that a queue tells, or loads them; one line per module."""
     if not sys.argv[1:]:
-        return 0 if _compile(kernel_modules(), sys.stdout.write) else 1
+        return 0 if _compile(kernel_modules(), sys.stdout.write, errors=None) else 1
     queue, modules = int(sys.argv[1].removeprefix(_QUEUE)), sys.argv[2:]
     while number := os.read(queue, 1):
         importlib.import_module(modules[number[0]]).compile_kernels()

@@ -170,7 +170,16 @@ def _read_planned(
 def _exact_leaves(batch: pa.RecordBatch, plan: "_Plan") -> dict[str, LeafArray]:
     cells = batch_leaves(batch, plan.leaves)
     exact = {leaf.token: exact_cells(cells[leaf.token], leaf) for leaf in plan.leaves if leaf.stored is not None}
-    return cells | exact | {leaf.token: LeafArray(batch.column(leaf.indices[0]), None) for leaf in plan.coded}
+    return cells | exact | {leaf.token: LeafArray(_held(batch.column(leaf.indices[0])), None) for leaf in plan.coded}
+
+
+def _held(codes: pa.Array) -> pa.Array:
+    """Codes as they are; Arrow holds them to their dictionary only where it reads texts of them."""
+    if pa.types.is_dictionary(codes.type):
+        ends = pc.min_max(codes.indices).as_py()
+        if ends["min"] is not None and not 0 <= ends["min"] <= ends["max"] < len(codes.dictionary):
+            raise pa.ArrowInvalid("a code of a text is none of its dictionary")
+    return codes
 
 
 def _constants(split: Split) -> dict[str, tuple[str | None, str]]:
@@ -223,8 +232,13 @@ class _Plan:
 
 
 def _coded_plan(file: pq.ParquetFile, split: Split, plan: _Plan) -> _Plan:
-    """The plan with columns of texts read as codes where the file has few of them."""
-    names = file.schema_arrow.names
+    """The plan with columns of texts read as codes where the file has few of them.
+
+    Codes end a batch with each row group, for which the twin of a file with timestamps of 96 bits does not.
+    """
+    if any(file.metadata.schema.column(number).physical_type == "INT96" for number in plan.column_indices):
+        return plan
+    schema = file.schema_arrow
     groups = range(file.metadata.num_row_groups) if split.row_groups is None else split.row_groups
     numbers = {file.metadata.schema.column(number).path: number for number in plan.column_indices}
     cast = {token for token, _ in split.casts}
@@ -232,11 +246,12 @@ def _coded_plan(file: pq.ParquetFile, split: Split, plan: _Plan) -> _Plan:
         leaf
         for leaf in plan.leaves
         if leaf.type == pa.string()
-        and leaf.stored is None
         and not (leaf.is_missing or leaf.is_dictionary or leaf.depth or leaf.token in cast)
         # Arrow takes columns by their paths, which dots and repeats make ambiguous
         and "." not in (name := str(leaf.path[0]))
-        and names.count(name) == 1
+        and schema.names.count(name) == 1
+        # the field itself: of a JSON column it is an extension
+        and schema.field(name).type == pa.string()
         and name in numbers
         and is_coded(file, groups, numbers[name])
     )

@@ -32,7 +32,7 @@ _ASKED = {
 }
 # StreamFailure with that name; a frame of settings
 _ANSWERS = {"spark": re.compile(rb".{8}\x08", re.DOTALL), "sc": re.compile(rb".{3}\x04", re.DOTALL)}
-_ANSWER_BYTES = 64
+_ANSWER_BYTES, _TELLING_BYTES = 64, 9
 
 
 def look_at_master(master: str) -> tuple[bool, str, str]:
@@ -121,12 +121,15 @@ def _other(connection: socket.socket, place: tuple[str, int], kind: str) -> str:
     answer = b""
     try:
         connection.sendall(_ASKED[kind])
-        answer = connection.recv(_ANSWER_BYTES)
+        # it may come in pieces
+        while len(answer) < _TELLING_BYTES and (more := connection.recv(_ANSWER_BYTES)):
+            answer += more
     except TimeoutError:
         return ""
     except OSError:
         pass
-    if _ANSWERS[kind].match(answer) or _speaks_tls(place):
+    # a proxy hangs up on whoever does not say by TLS which server is meant
+    if _ANSWERS[kind].match(answer) or (kind == "sc" and not answer) or _speaks_tls(place):
         return ""
     told = answer.split(b"\n")[0].decode("ascii", "replace").strip()
     is_text = told.isprintable() and told.isascii()
@@ -138,7 +141,7 @@ def _speaks_tls(place: tuple[str, int]) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with socket.create_connection(place, _CONNECT_S) as plain, context.wrap_socket(plain):
+        with socket.create_connection(place, _CONNECT_S) as plain, context.wrap_socket(plain, server_hostname=place[0]):
             return True
     except ssl.SSLError as error:
         return "ALERT" in (error.reason or "")

@@ -75,10 +75,11 @@ def build_artifact(
         rows, files, n_drawn = _build_kinds(stage.folder, nodes_in, found, (makers, start), config, metrics)
         writing.result()
     if start is not None:
-        metrics.changes, metrics.anew = start.changes, "" if start.changes else start.why_not
+        metrics.changes, metrics.anew = start.changes, "" if start.changes else start.anew
     summary: dict[str, object] = {"indexes": len(rows), "items": sum(int(str(row["n_items"])) for row in rows)}
     summary |= {"vectors": sum(int(str(row["n_vectors"])) for row in rows), "source": found.source, "drawn": n_drawn}
-    summary[EF_ANEW] = start.ef_anew if start and start.changes else max(int(str(row["ef"])) for row in rows)
+    widths = {str(row["kind"]): int(str(row["ef"])) for row in rows}
+    summary[EF_ANEW] = {**widths, **(start.ef_anew if start else {})}
     return stage.publish({"indexes": INDEXES.table(rows)}, summary, metrics, files=[*files, *FILES])
 
 
@@ -95,7 +96,8 @@ def _start(stage: Stage, share: float) -> Start | None:
     earlier = stage.start
     if earlier is None:
         return None
-    ef_anew = int(str(earlier.summary.get(EF_ANEW, 0)))
+    held = earlier.summary.get(EF_ANEW)
+    ef_anew = {str(kind): int(ef) for kind, ef in held.items()} if isinstance(held, dict) else {}
     return Start(lambda kind: stage.store.storage.uri(earlier.stage, earlier.key, "vectors", kind), share, ef_anew)
 
 

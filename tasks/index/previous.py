@@ -16,7 +16,7 @@ from lakebed.tasks.index.kernel.hnsw import HnswShard
 from lakebed.tasks.index.vector_index import HnswIndex, NamedIndex
 
 EF_ANEW = "ef_anew"
-"""What a manifest calls the width of the search of the last index that was built anew."""
+"""What a manifest calls the widths of the searches, by kind, of the last indexes that were built anew."""
 MAX_WIDER = 3
 """How many times as wide a search may be, or the graph is built anew; builds of other seeds differ by 2.3 times."""
 
@@ -28,16 +28,22 @@ class Start:
     Attributes:
         uri: of its folder of a kind of nodes.
         share: of the vectors that may be other.
-        ef_anew: width of the search when a graph was last built anew; 0 where nothing is said of it.
+        ef_anew: by kind the width of the search when its graph was last built anew; none where nothing is said of it.
         changes: of vectors, for the run's record; empty until a graph was carried over.
-        why_not: why none was.
+        why_not: by kind, why its graph was not.
     """
 
     uri: Callable[[str], str]
     share: float
-    ef_anew: int
+    ef_anew: dict[str, int]
     changes: dict[str, int] = field(default_factory=dict)
-    why_not: str = "exact search needs none"
+    why_not: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def anew(self) -> str:
+        """Why graphs were built anew; empty where all were carried over."""
+        why = "; ".join(f"{kind}: {reason}" for kind, reason in self.why_not.items())
+        return why if why or self.changes else "exact search needs none"
 
     def carry_over(self, kind: str, build: BuildShards, works: Sequence[ShardWork], ids: pa.Array) -> list[ShardHead]:
         """The shards of a kind, from its earlier graph where there is one that does, else built anew.
@@ -50,29 +56,35 @@ class Start:
         """
         if works[0].is_flat:
             return build(works, ids)
-        try:
-            head = self._carried(works, ids, open_folder(self.uri(kind))) if len(works) == 1 else None
-        except (LakeError, RuntimeError, ValueError) as error:
-            # whatever is wrong with the start: a full run does not need it
-            self.why_not, head = f"the previous one cannot be used: {str(error).splitlines()[0][:120]}", None
-        return build(works, ids) if head is None else [head]
+        if len(works) > 1:
+            found: ShardHead | str = "it has more than one shard"
+        else:
+            try:
+                found = self._carried(kind, works[0], ids, open_folder(self.uri(kind)))
+            except (LakeError, RuntimeError, ValueError) as error:
+                # whatever is wrong with the start: a full run does not need it
+                found = f"the previous one cannot be used: {str(error).splitlines()[0][:120]}"
+        if not isinstance(found, str):
+            return [found]
+        self.why_not[kind] = found
+        heads = build(works, ids)
+        self.ef_anew[kind] = max(head.ef for head in heads)
+        return heads
 
-    def _carried(self, works: Sequence[ShardWork], ids: pa.Array, earlier: NamedIndex) -> ShardHead | None:
-        work, index = works[0], earlier.index
+    def _carried(self, kind: str, work: ShardWork, ids: pa.Array, earlier: NamedIndex) -> ShardHead | str:
+        """The shard, or why there is none."""
+        index = earlier.index
         if not isinstance(index, HnswIndex) or len(index.shards) > 1 or not isinstance(index.shards[0], HnswShard):
-            self.why_not = "the previous one has no graph of one shard"
-            return None
+            return "the previous one has no graph of one shard"
         # artifacts of before say no width, and were built anew
-        self.ef_anew = self.ef_anew or index.ef[0]
+        ef_anew = self.ef_anew.setdefault(kind, index.ef[0])
         vectors = read_vectors(Storage.at(work.uri), work.vectors)
         moves = moves_of(index.vectors, vectors, earlier_positions(earlier, ids))
         if moves.n_changed > self.share * len(vectors):
-            self.why_not = f"{moves.n_changed / len(vectors):.1%} of the vectors are other"
-            return None
+            return f"{moves.n_changed / len(vectors):.1%} of the vectors are other"
         built = carried_shard(index.shards[0], moves, vectors, work.config)
-        if built.recall < work.config.recall or built.ef > MAX_WIDER * self.ef_anew:
-            self.why_not = f"its recall would be {built.recall:.3f} at a width of {built.ef:,}"
-            return None
+        if built.recall < work.config.recall or built.ef > MAX_WIDER * ef_anew:
+            return f"its recall would be {built.recall:.3f} at a width of {built.ef:,}"
         kept = len(vectors) - len(moves.came) - len(moves.far)
         counts = {"reused": kept, "moved": len(moves.far), "new": len(moves.came), "dropped": moves.n_gone}
         self.changes = {f"vectors_{what}": n + self.changes.get(f"vectors_{what}", 0) for what, n in counts.items()}

@@ -18,7 +18,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from infra.pack import properties
+from infra.pack import FAST_START
 from tests.benchmarks.chain import CACHE, say
 from tests.flows.lakes import write_mixed_lake
 from tests.flows.processes import Answer, Running, lakebed
@@ -56,9 +56,8 @@ def commands(folder: Path, kind: str, master: str) -> None:
     """One run by each of the two commands."""
     given = ("run", "--lake", "lake", "--artifacts", "artifacts")
     timed("run", kind, lambda: lakebed(*given, "--master", master, folder=folder))
-    conf = dict(line.split(" ", 1) for line in properties("", [], has_driver=False).splitlines())
-    fast = {name: value for name, value in conf.items() if name.startswith("spark.driver.")}
-    timed("spark-submit", kind, lambda: submitted(master, *given, folder=folder, conf=fast))
+    # as pack.py prints it
+    timed("spark-submit", kind, lambda: submitted(master, *given, folder=folder, SPARK_SUBMIT_OPTS=FAST_START))
 
 
 def timed(way: str, kind: str, call: Callable[[], Answer]) -> None:

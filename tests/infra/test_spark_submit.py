@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -155,6 +156,34 @@ def test_what_spark_and_lakebed_write_into_one_file_of_errors_stands_there_whole
     told = (tmp_path / "errors.txt").read_text()
     assert "ConfigError: the cluster's master cannot be reached\n  found:    spark://127.0.0.1:1: " in told
     assert told.endswith("lakebed doctor --master MASTER\nend\n")
+
+
+PARTING = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import spark_submit
+if sys.argv[2] == "no such function":
+    del os.pidfd_open
+if sys.argv[2] == "refused":
+    def refuse(*_):
+        raise OSError(38, "not implemented")
+    os.pidfd_open = refuse
+spark_submit._part_errors_from_results()
+sys.stderr.write("an error")
+sys.stderr.flush()
+print("a result")
+"""
+
+
+@pytest.mark.parametrize("system", ["as it is", "no such function", "refused"])
+def test_errors_are_parted_from_results_whatever_the_system_lets_a_process_do(tmp_path, system):
+    starting = "import subprocess, sys; subprocess.run(sys.argv[1:], stderr=subprocess.STDOUT, check=True)"
+    submit = [sys.executable, "-c", PARTING, str(ENTRY.parent), system]
+    with (tmp_path / "errors").open("wb") as errors:
+        command = [sys.executable, "-c", starting, *submit]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, check=True)
+    assert done.stdout == b"a result\n"
+    assert (tmp_path / "errors").read_text() == "an error"
 
 
 def test_an_artifact_root_that_a_worker_does_not_see_is_told_before_any_work(tmp_path, cluster):

@@ -2,12 +2,14 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from lakebed.connectors.errors import SourceError
 from lakebed.connectors.lake.batches import MAX_BATCH_ROWS, ReadCounter, Split
+from lakebed.connectors.lake.leaves import LeafArray
 from lakebed.connectors.lake.read import MIN_CODED_ROWS, read_split, reads_whole
 
 
@@ -74,6 +76,51 @@ def test_texts_of_which_a_large_file_holds_codes_come_as_dictionaries(tmp_path: 
                 assert one[token].values.equals(other[token].values)
     small = list(read_split(str(tmp_path), replace(facts, n_rows=n - 1), tokens, ReadCounter(), may_be_coded=True))
     assert small[0]['["few"]'].values.type == pa.string()
+
+
+def coded_and_plain(root: Path, name: str, n: int, tokens: list[str]) -> list[list[dict[str, LeafArray]]]:
+    facts = replace(split(name), n_rows=n)
+    return [
+        list(read_split(str(root), facts, tokens, ReadCounter(), may_be_coded=is_coded)) for is_coded in (True, False)
+    ]
+
+
+def test_a_code_that_no_text_stands_for_is_damage(tmp_path: Path) -> None:
+    n = 70_000
+    texts = pa.array([f"v{i}" for i in range(5)] * 2_000 + ["v4"] * 60_000)
+    pq.write_table(pa.table({"t": texts}), tmp_path / "t.parquet", compression="none", row_group_size=n)
+    whole = (tmp_path / "t.parquet").read_bytes()
+    levels = whole.find(b"\x04\x00\x00\x00\xc0\xb8\x02\x01\x03")
+    run = whole.find(b"\xc0\xb8\x02\x04")
+    # 20,000 times the code -1, of 32 bits; a run of the seventh text where there are five
+    below, beyond = bytearray(whole), bytearray(whole)
+    below[levels + 8 : levels + 16] = b"\x20\xc0\xb8\x02\xff\xff\xff\xff"
+    beyond[run + 3] = 7
+    assert min(levels, run) > 0
+    for data in (below, beyond):
+        (tmp_path / "t.parquet").write_bytes(data)
+        for is_coded in (True, False):
+            facts = replace(split(), n_rows=n)
+            with pytest.raises(SourceError):
+                list(read_split(str(tmp_path), facts, ['["t"]'], ReadCounter(), may_be_coded=is_coded))
+
+
+def test_nothing_is_read_as_codes_beside_timestamps_of_96_bits(tmp_path: Path) -> None:
+    n = MIN_CODED_ROWS
+    table = pa.table({"t": [f"v{i % 50}" for i in range(n)], "at": pa.array(np.arange(n), pa.timestamp("ns"))})
+    pq.write_table(table, tmp_path / "t.parquet", use_deprecated_int96_timestamps=True, row_group_size=10_000)
+    coded, plain = coded_and_plain(tmp_path, "t.parquet", n, ['["t"]', '["at"]'])
+    assert all(
+        one[token].values.equals(two[token].values) for one, two in zip(coded, plain, strict=True) for token in one
+    )
+
+
+def test_json_is_read_as_text_however_large_its_file_is(tmp_path: Path) -> None:
+    n = MIN_CODED_ROWS
+    table = pa.table({"t": [f'{{"a":{i % 4}}}' for i in range(n)]}).cast(pa.schema([("t", pa.json_())]))
+    pq.write_table(table, tmp_path / "t.parquet")
+    for batches in coded_and_plain(tmp_path, "t.parquet", n, ['["t"]']):
+        assert {batch['["t"]'].values.type for batch in batches} == {pa.string()}
 
 
 def test_batches_are_bounded_by_rows_and_by_cells(tmp_path: Path) -> None:

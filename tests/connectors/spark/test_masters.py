@@ -63,9 +63,28 @@ def test_what_else_listens_is_told_with_what_it_says(kind):
         page.shutdown()
     assert not is_there and f"it is no {kind}:// that listens there" in found
     for answer, told in ((b"SSH-2.0-OpenSSH_9\r\n", ", but says 'SSH-2.0-OpenSSH_9'"), (b"", ""), (bytes(40), "")):
+        if kind == "sc" and not answer:
+            continue
         with Answering(answer) as other:
             is_there, found, _ = look_at_master(f"{kind}://{other.place}")
         assert not is_there and found.endswith(f"it is no {kind}:// that listens there{told}")
+
+
+@pytest.mark.parametrize(("kind", "pieces"), [
+    ("sc", (b"\0\0", b"\6\4", bytes(11))), ("spark", (bytes(8), b"\x08none")), ("sc", ()),
+])  # fmt: skip
+def test_an_answer_in_pieces_is_one_and_a_proxy_that_hangs_up_may_stand_before_a_server(kind, pieces):
+    class InPieces(Answering):
+        def run(self):
+            one, _ = self.listening.accept()
+            with one:
+                one.recv(1000)
+                for piece in pieces:
+                    one.sendall(piece)
+                    time.sleep(0.05)
+
+    with InPieces(b"") as other:
+        assert look_at_master(f"{kind}://{other.place}")[0]
 
 
 @pytest.mark.parametrize("kind", ["spark", "sc"])

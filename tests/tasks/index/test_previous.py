@@ -1,13 +1,16 @@
 """Nights: an index that starts from the previous one, and all that makes it start from nothing."""
 
 import zlib
+from functools import partial
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from lakebed.connectors.lake.config import LakeConfig
 from lakebed.tasks.index.config import IndexConfig
-from lakebed.tasks.index.folder import open_folder
+from lakebed.tasks.index.folder import build_folder, build_here, open_folder
+from lakebed.tasks.index.previous import Start
 from lakebed.tasks.index.stage import INDEX
 from lakebed.tasks.runtime.artifacts import ArtifactStore
 from lakebed.tasks.runtime.config import IncrementalConfig
@@ -90,3 +93,32 @@ def test_damage_of_the_start_means_a_full_run(tmp_path, name):
     store, ref = made(tmp_path, 3, 104)
     assert "cannot be used" in store.metrics(ref)["anew"] and store.manifest(ref).nights == 0
     assert ref.digest == made(tmp_path / "alone", 3, 104)[1].digest
+
+
+def test_each_kind_has_a_width_of_its_own_which_is_renewed_when_it_is_built_anew(tmp_path):
+    """Vectors that turn into harder ones are built anew once, and carried over from then on."""
+    rng, n = np.random.default_rng(0), 3_000
+    easy, hard = (rng.standard_normal((n, dim)).astype(np.float32) for dim in (2, 48))
+    soft = (rng.standard_normal((n, 3)) @ rng.standard_normal((3, 48))).astype(np.float32)
+    items = pa.table({"id": [f"{i:06d}" for i in range(n)]})
+    config = IndexConfig(max_flat=10, tuning_queries=64, links=8, ef_construction=40)
+    widths: dict[str, int] = {}
+    carried = []
+    for night, column in enumerate((soft, hard, hard)):
+        start = Start(lambda kind, last=night - 1: str(tmp_path / str(last) / kind), 0.05, widths)
+        for kind, vectors in (("table", easy), ("column", column)):
+            build = partial(start.carry_over, kind, lambda works, _: build_here(works)) if night else build_anew
+            head = build_folder(str(tmp_path / str(night) / kind), items, vectors, config, build)
+            if not night:
+                widths[kind] = head.shards[0].ef
+        carried.append(set(widths) - set(start.why_not))
+    assert carried[1:] == [{"table"}, {"table", "column"}]
+    assert "of the vectors are other" in start.anew or not start.anew
+    several = config.model_copy(update={"shard_vectors": 1_000})
+    build_folder(str(tmp_path / "several"), items, hard, several,
+                 partial(start.carry_over, "column", lambda works, _: build_here(works)))  # fmt: skip
+    assert start.why_not == {"column": "it has more than one shard"}
+
+
+def build_anew(works, _):
+    return build_here(works)
