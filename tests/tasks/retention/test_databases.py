@@ -23,8 +23,8 @@ class Pretending:
     def __getattr__(self, name):
         return getattr(self._store, name)
 
-    def read(self, ref, table, columns=None):
-        rows = self._store.read(ref, table, columns)
+    def read(self, ref, table, columns=None, below=None):
+        rows = self._store.read(ref, table, columns, below)
         if (ref.stage, table) != ("inventory", "tables") or columns is not None:
             return rows
         changed = [
