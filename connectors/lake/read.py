@@ -95,13 +95,11 @@ def read_split(
         plan = _plan_columns(file, asked, ignore_case, as_stored=False, variants=variants)
         if may_be_coded and split.n_rows >= MIN_CODED_ROWS:
             plan = _coded_plan(file, split, plan)
+        data = source
         if split.format == "parquet" and split.row_groups is None and _is_whole(file, plan, source):
             data, counter = _read_whole(source, split.path, counter), ReadCounter()
+        if data is not source or plan.coded:
             file = open_parquet(data, metadata=file.metadata, coded=plan.coded_names)
-        else:
-            data = source
-            if plan.coded:
-                file = open_parquet(data, metadata=file.metadata, coded=plan.coded_names)
         wide = wide_twin(file, data, plan.column_indices)
         yield from _read_planned(file, split, tokens, counter, plan, wide)
 

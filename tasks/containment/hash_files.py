@@ -224,7 +224,11 @@ def read_hash_rows(out_uri: str, paths: Sequence[str], table_ids: Int32) -> Hash
         ArtifactError: if one is damaged.
     """
     storage, wanted = Storage.at(out_uri), set(table_ids.tolist())
-    blocks = [block for path in paths for block in read_blocks(storage, path, wanted)]
+    return hash_rows([block for path in paths for block in read_blocks(storage, path, wanted)])
+
+
+def hash_rows(blocks: Sequence[Block]) -> HashRows:
+    """The rows of all blocks in one array."""
     return HashRows(
         projection=np.array([block.projection for block in blocks], np.int64),
         table=np.array([block.table for block in blocks], np.int32),

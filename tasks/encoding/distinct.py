@@ -15,6 +15,11 @@ def distinct(values: NDArray[Number]) -> NDArray[Number]:
     repeat seldom. NaNs stay as many as they are.
     """
     ordered = np.sort(values, kind="quicksort")
-    is_first = np.ones(len(ordered), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
-    return ordered[is_first]
+    return ordered[is_first(ordered)]
+
+
+def is_first(ordered: NDArray[Number]) -> NDArray[np.bool_]:
+    """Whether each is another than the one before it, (n,)."""
+    found = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=found[1:])
+    return found

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakebed.connectors.storage import Storage
-from lakebed.tasks.containment.hash_files import read_blocks
+from lakebed.tasks.containment.hash_files import hash_rows, read_blocks
 from lakebed.tasks.containment.jobs import PairList, pair_sums
 from lakebed.tasks.containment.kernel.proof import HashRows, PairCounts, PairSums, compare_pairs
 from lakebed.tasks.containment.kernel.schema_graph import Int64
@@ -106,12 +106,7 @@ def _compare_task(
     for block in blocks_of(folders[1], held, places) if held else ():
         is_here = block.rows[:, 0] >> np.uint64(64 - bits) == bucket
         blocks.append(block if is_here.all() else block._replace(rows=block.rows[is_here]))
-    read = HashRows(
-        projection=np.array([block.projection for block in blocks], np.int64),
-        table=np.array([block.table for block in blocks], np.int32),
-        first=np.cumsum([0, *(len(block.rows) for block in blocks)], dtype=np.int64),
-        hashes=np.concatenate([np.empty((0, 2), np.uint64), *(block.rows for block in blocks)]),
-    )
+    read = hash_rows(blocks)
     del blocks
     return [compare_bucket(read, asked, is_bag=is_bag)]
 

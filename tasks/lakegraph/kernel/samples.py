@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyarrow import types as t
 
 from lakebed.tasks.encoding.cells import value_is_null
+from lakebed.tasks.encoding.distinct import is_first
 from lakebed.tasks.encoding.sip_hashes import value_hashes
 from lakebed.tasks.encoding.types import type_class
 
@@ -107,10 +108,10 @@ def sample_distinct(values: pa.Array, n_kept: int) -> ValueSample:
     found = value_hashes(values, None, VALUE_KEY)
     order = np.argsort(found)
     hashes = found[order]
-    is_first = _is_first(hashes)
-    if not is_first.all():
+    is_new = is_first(hashes)
+    if not is_new.all():
         # of equal ones the first stands, whichever the sort has put before the others
-        hashes, order = hashes[is_first], np.minimum.reduceat(order, np.flatnonzero(is_first))
+        hashes, order = hashes[is_new], np.minimum.reduceat(order, np.flatnonzero(is_new))
     is_cut = len(hashes) > n_kept
     return ValueSample(hashes[:n_kept], labels_of(values.take(pa.array(order[:n_kept])), hashes), is_cut)
 
@@ -122,21 +123,14 @@ def merge_samples(parts: Sequence[ValueSample], n_kept: int) -> ValueSample:
     hashes = np.concatenate([part.hashes for part in parts])
     labels = pa.concat_arrays([part.labels for part in parts])
     order = np.argsort(hashes)
-    is_first = _is_first(hashes[order])
-    again = np.flatnonzero(~is_first)
+    is_new = is_first(hashes[order])
+    again = np.flatnonzero(~is_new)
     # labels decide between equal hashes, so that the order of the parts does not
     if not labels.take(pa.array(order[again])).equals(labels.take(pa.array(order[again - 1]))):
         order = np.lexsort((np.asarray(pc.rank(labels, tiebreaker="dense").to_numpy(zero_copy_only=False)), hashes))
-    kept = order[is_first]
+    kept = order[is_new]
     is_cut = len(kept) > n_kept or any(part.is_cut for part in parts)
     return ValueSample(hashes[kept[:n_kept]], labels.take(pa.array(kept[:n_kept])), is_cut)
-
-
-def _is_first(ordered: UInt64) -> NDArray[np.bool_]:
-    """Whether each is another than the one before it, (n,)."""
-    found = np.ones(len(ordered), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=found[1:])
-    return found
 
 
 def labels_of(values: pa.Array, hashes: UInt64) -> pa.LargeStringArray:
