@@ -128,8 +128,8 @@ def _other(connection: socket.socket, place: tuple[str, int], kind: str) -> str:
         return ""
     except OSError:
         pass
-    # a proxy hangs up on whoever does not say by TLS which server is meant
-    if _ANSWERS[kind].match(answer) or (kind == "sc" and not answer) or _speaks_tls(place):
+    # a proxy may hang up on whoever does not say by TLS which server is meant
+    if _ANSWERS[kind].match(answer) or _speaks_tls(place):
         return ""
     told = answer.split(b"\n")[0].decode("ascii", "replace").strip()
     is_text = told.isprintable() and told.isascii()
@@ -140,6 +140,7 @@ def _speaks_tls(place: tuple[str, int]) -> bool:
     """Whether it encrypts, whoever it is and whatever it wants of its clients, or does not answer in time."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
     try:
         with socket.create_connection(place, _CONNECT_S) as plain, context.wrap_socket(plain, server_hostname=place[0]):
             return True
