@@ -187,7 +187,8 @@ class RunScope:
         if not needs_engine:
             return
         engine_for(self.workspace).start()
-        if not is_local_run:
+        # a cluster's session has asked its executors already
+        if not is_local_run and spark.is_local:
             self.session.warm_up()
         self._kernels = threading.Thread(target=_warm_up, args=(todo,), name="kernels", daemon=True)
         self._kernels.start()

@@ -6,24 +6,26 @@ import re
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from lakebed.connectors.errors import ConfigError, StageError
+from lakebed.connectors.spark.background import in_background
 from lakebed.connectors.spark.code import EXECUTOR_PACKAGES, ZIP_NAME, code_digest, write_code_zip
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.connect import n_cores, portable
+from lakebed.connectors.spark.executors import n_alive
 from lakebed.connectors.spark.jars import DELTA_COORDINATE
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 PACK_HINT = "python infra/pack.py dist (docs/cluster.md)"
 _SHUFFLE = "spark.sql.shuffle.partitions"
@@ -59,21 +61,36 @@ def require_delta(config: SparkConfig) -> None:
         )
 
 
-def join_cluster(session: SparkSession, config: SparkConfig) -> None:
-    """Waits for executors, gives them our code, and looks whether they can run it.
+def is_shipped(settings: Mapping[str, str]) -> bool:
+    """Whether spark-submit was told to give executors our code."""
+    return ZIP_NAME in {Path(path).name for path in settings.get("spark.submit.pyFiles", "").split(",")}
+
+
+def join_cluster(session: SparkSession, config: SparkConfig, code: "Future[Path] | None") -> None:
+    """Gives executors our code, waits until their number stands still, and looks whether they can run it.
+
+    Args:
+        session: on the cluster.
+        config: its own.
+        code: the zip, which may still be in the making; None where executors have it.
 
     Raises:
         StageError: if no executor comes in time, or one cannot run Python.
         ConfigError: if an executor runs other code than the driver.
     """
     context = session.sparkContext
-    given = dict(context.getConf().getAll())
-    if ZIP_NAME not in {Path(path).name for path in given.get("spark.submit.pyFiles", "").split(",")}:
-        context.addPyFile(str(code_zip()))
-    _wait_for_executors(session, config.executors_timeout_s)
-    if _SHUFFLE not in given:
+    if code is not None:
+        context.addPyFile(str(code.result()))
+    n_asked = n_cores(session)
+    # the first get Python ready while others are waited for; under dynamic allocation none comes without a job
+    asked = in_background("first-tasks", lambda: ask_executors(session, _code_of_executor))
+    _wait_for_executors(session, asked, config.executors_timeout_s)
+    answers = asked.result()
+    if n_cores(session) > n_asked:
+        answers = ask_executors(session, _code_of_executor)
+    if _SHUFFLE not in dict(context.getConf().getAll()):
         session.conf.set(_SHUFFLE, str(4 * context.defaultParallelism))
-    _require_same_code(ask_executors(session, _code_of_executor))
+    _require_same_code(answers)
 
 
 def ask_executors(session: SparkSession, look: Callable[[], dict[str, str]]) -> list[dict[str, str]]:
@@ -126,41 +143,26 @@ def _require_same_code(answers: Sequence[Mapping[str, str]]) -> None:
         )
 
 
-def _wait_for_executors(session: SparkSession, timeout_s: float) -> None:
-    """Until the first has run a task, and then until their number stands still for a moment."""
-    context, first = session.sparkContext, _first_task(session)
-    try:
-        first.result(timeout_s)
-    except FutureTimeout as error:
-        context.cancelAllJobs()
-        raise StageError(
-            "no executor of the cluster ran a task",
-            value=f"none in {timeout_s:.0f} s on {context.master}",
-            expected="workers with as many free cores and as much memory as one executor wants",
-            hint="lakebed doctor --master MASTER; lower spark.executor.memory or spark.executor.cores",
-        ) from error
-    except Exception as error:
-        raise StageError("the cluster runs no tasks of lakebed", value=_cause(error), hint=PACK_HINT) from error
-    started = changed = time.monotonic()
-    n_cores = context.defaultParallelism
-    while time.monotonic() - changed < _STILL_S and time.monotonic() - started < _SETTLE_S:
+def _wait_for_executors(session: SparkSession, asked: "Future[list[dict[str, str]]]", timeout_s: float) -> None:
+    """Until they have answered, or one could not, and their number stands still for a moment."""
+    context = session.sparkContext
+    alive = begun = changed = time.monotonic()
+    found = 0
+    while not (asked.done() and (asked.exception() or changed + _STILL_S < alive or begun + _SETTLE_S < alive)):
         time.sleep(_POLL_S)
-        if context.defaultParallelism != n_cores:
-            n_cores, changed = context.defaultParallelism, time.monotonic()
-
-
-def _first_task(session: SparkSession) -> "Future[int]":
-    """In a daemon thread, which does not keep a run from ending that waits in vain."""
-    answer: Future[int] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(session.range(1).count())
-        except Exception as error:  # raised where the answer is awaited
-            answer.set_exception(error)
-
-    threading.Thread(target=work, name="first-task", daemon=True).start()
-    return answer
+        now, n_executors = time.monotonic(), n_alive(session)
+        if n_executors != found:
+            found, changed = n_executors, now
+        if n_executors:
+            alive = now
+        elif now - alive > timeout_s:
+            context.cancelAllJobs()
+            raise StageError(
+                "no executor of the cluster ran a task",
+                value=f"none in {timeout_s:.0f} s on {context.master}",
+                expected="workers with as many free cores and as much memory as one executor wants",
+                hint="lakebed doctor --master MASTER; lower spark.executor.memory or spark.executor.cores",
+            )
 
 
 def code_zip() -> Path:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from lakebed.connectors.errors import ArtifactError
@@ -62,9 +62,8 @@ def write_code_zip(folder: Path) -> Path:
 def code_digest() -> str:
     """First digits of SHA-256 over the names and bytes of the code, here or on an executor."""
     digest = hashlib.sha256()
-    for name, data in _members():
-        if Path(name).suffix == ".py":
-            digest.update(f"{len(name)}:{name}:{len(data)}:".encode() + data)
+    for name, data in _members({".py"}):
+        digest.update(f"{len(name)}:{name}:{len(data)}:".encode() + data)
     return digest.hexdigest()[:16]
 
 
@@ -101,16 +100,18 @@ def import_from(folder: Path) -> None:
         del sys.modules[name]
 
 
-def _members() -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of all files, in the order of their names."""
+def _members(suffixes: Container[str] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of all files, or of those with some suffixes, in the order of their names."""
     root = code_root()
     if root.suffix == ".zip":
         with zipfile.ZipFile(root) as packed:
-            yield from ((name, packed.read(name)) for name in sorted(packed.namelist()))
+            names = [name for name in packed.namelist() if suffixes is None or Path(name).suffix in suffixes]
+            yield from ((name, packed.read(name)) for name in sorted(names))
         return
     # in a checkout the packages below are links, which are followed
     walked = os.walk(root / PACKAGE, followlinks=True)
     files = (Path(folder, name) for folder, _, names in walked for name in names)
     for path in sorted(path for path in files if path.suffix not in _BYTE_CODE):
-        if path.parent.name != "__pycache__" or path.suffix in _KERNELS:
+        is_ours = path.parent.name != "__pycache__" or path.suffix in _KERNELS
+        if is_ours and (suffixes is None or path.suffix in suffixes):
             yield path.relative_to(root).as_posix(), path.read_bytes()

@@ -41,9 +41,9 @@ def _watch(session: SparkSession, timeout_s: float, tell: Callable[[str], None])
         time.sleep(_POLL_S)
         # one look may fail; a session that is being stopped has no executors to look for
         with suppress(PySparkException, Py4JError, OSError, AttributeError):
-            n_alive, jobs = _n_alive(session), context.statusTracker().getActiveJobsIds()
-            most, now = max(most, n_alive), time.monotonic()
-            if n_alive or not jobs:
+            alive, jobs = n_alive(session), context.statusTracker().getActiveJobsIds()
+            most, now = max(most, alive), time.monotonic()
+            if alive or not jobs:
                 since = told_at = 0.0
                 continue
             since = since or now
@@ -57,7 +57,7 @@ def _watch(session: SparkSession, timeout_s: float, tell: Callable[[str], None])
                 since = told_at = 0.0
 
 
-def _n_alive(session: SparkSession) -> int:
+def n_alive(session: SparkSession) -> int:
     """Executors without the driver, which Spark counts among them."""
     return len(_java(session).statusTracker().getExecutorInfos()) - 1
 

@@ -5,10 +5,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 from pyspark import SparkContext
@@ -17,7 +16,8 @@ from pyspark.sql import SparkSession
 
 from lakebed.connectors.errors import ConfigError, LakeError, SparkLostError, StageError
 from lakebed.connectors.spark.archive import archive_flags
-from lakebed.connectors.spark.cluster import adopted, code_zip, join_cluster, require_delta
+from lakebed.connectors.spark.background import in_background
+from lakebed.connectors.spark.cluster import adopted, code_zip, is_shipped, join_cluster, require_delta
 from lakebed.connectors.spark.config import REMOTE_VARIABLE, SparkConfig
 from lakebed.connectors.spark.connect import connect, forget, is_connect, n_cores, portable
 from lakebed.connectors.spark.failures import root_cause
@@ -35,13 +35,17 @@ from lakebed.connectors.spark.settings import (
 )
 from lakebed.connectors.spark.submitted import is_submitted, submitted_settings
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 # a JVM that still runs then is killed; writing a class-data archive at its end may take long on a busy machine
 _STOP_TIMEOUT_S, _ARCHIVE_TIMEOUT_S = 120, 1800
 # from the moment at which a dying JVM no longer answers to its end
 _DYING_S = 2.0
 # Spark answers these in another spelling
 _REWRITTEN = {"spark.sql.warehouse.dir", "spark.jars"}
+# Spark puts options of its own before these
+_EXTENDED = {"spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions"}
 _NO_START = "the Spark session did not start"
 _DOCTOR = "`lakebed doctor` checks Java, memory and Delta's jars"
 
@@ -75,7 +79,7 @@ class SessionStarter:
         """Begins in the background and returns at once; a second call does nothing."""
         with self._lock:
             if self._session is None:
-                self._session = _in_background("spark-start", self._make)
+                self._session = in_background("spark-start", self._make)
 
     def get(self) -> SparkSession:
         """The session; starts it if need be and waits.
@@ -110,7 +114,7 @@ class SessionStarter:
         self.start()
         with self._lock:
             if self._warm is None:
-                self._warm = _in_background("spark-warm-up", lambda: _touch_every_core(self.get()))
+                self._warm = in_background("spark-warm-up", lambda: _touch_every_core(self.get()))
             return self._warm
 
     def stop(self, only: "Future[SparkSession] | None" = None) -> None:
@@ -196,6 +200,8 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
         settings = checked
     else:
         require_master(config.master, is_submitted=submitted is not None)
+    # beside the JVM's start, of which one core is enough
+    code = None if config.is_local or is_shipped(settings) else in_background("code", code_zip)
     if config.event_log and "://" not in config.event_log:
         Path(config.event_log).expanduser().mkdir(parents=True, exist_ok=True)
     try:
@@ -213,7 +219,7 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
     session.sparkContext.setLogLevel("ERROR")
     _check(session, checked)
     if not config.is_local:
-        join_cluster(session, config)
+        join_cluster(session, config, code)
     return session
 
 
@@ -257,8 +263,9 @@ def _check(session: SparkSession, settings: Mapping[str, str]) -> None:
     """
     context = session.sparkContext.getConf()
     is_sql = {name: name.startswith(("spark.sql.", "spark.databricks.")) for name in settings}
-    found = {name: (session.conf.get(name, "") if is_sql[name] else context.get(name, "")) for name in settings}
-    differing = [name for name in settings.keys() - _REWRITTEN if found[name] != settings[name]]
+    found = {name: session.conf.get(name, "") if is_sql[name] else context.get(name, "") for name in settings}
+    kept = {name for name in settings.keys() & _EXTENDED if (found[name] or "").endswith(settings[name])}
+    differing = [name for name in settings.keys() - _REWRITTEN - kept if found[name] != settings[name]]
     wrong = [f"{name} = {found[name]}, wanted {settings[name]}" for name in sorted(differing)]
     if wrong:
         raise ConfigError(
@@ -327,17 +334,3 @@ def _touch_every_core(session: SparkSession) -> None:
 def _pass_on(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     time.sleep(0.05)  # long enough that no worker takes two partitions
     yield from batches
-
-
-def _in_background(name: str, work: Callable[[], T]) -> "Future[T]":
-    """Runs `work` in a daemon thread, which does not keep a failed run from ending."""
-    answer: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(work())
-        except BaseException as error:  # handed to whoever asks for the result
-            answer.set_exception(error)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return answer

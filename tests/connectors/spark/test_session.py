@@ -96,7 +96,9 @@ import os, signal, sys
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.memory import jvm_pid
 from lakebed.connectors.spark.session import SessionStarter
-starter = SessionStarter(SparkConfig(worker_preload=()))
+# Spark puts options of its own before these
+options = {f"spark.{whose}.extraJavaOptions": "-Dof.mine=yes" for whose in ("driver", "executor")}
+starter = SessionStarter(SparkConfig(worker_preload=(), conf=options))
 session = starter.get()
 starter.warm_up().result()
 print(jvm_pid(session), flush=True)
