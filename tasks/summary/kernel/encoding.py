@@ -11,17 +11,25 @@ the row of x lists its blocks with nodes y behind x's subtree, in falling order,
 This is our own; SLUGGER encodes while it merges, and never again.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lakebed.tasks.summary.kernel.forest import Forest
+from lakebed.tasks.summary.kernel.graph import Graph
 from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64
+from lakebed.tasks.summary.kernel.threads import start_threads
 
 PLACE_0, PLACE_1, SPLIT_OTHER_0, SPLIT_OTHER_1, DONE_0, DONE_1 = 1, 2, 4, 8, 16, 32
 """What to do with a block, for c = 0 and c = 1: place an edge, split the other node instead of x, nothing more."""
 EMPTY_BLOCK = PLACE_1 | DONE_0
+# parts of the forest, and edges of one at the least
+_N_PARTS, _LEAST_EDGES = 32, 1 << 15
+# what `Work` takes for a node, and in all threads together
+_NODE_BYTES, _WORK_BYTES = 30, 1 << 30
 
 
 class Blocks(NamedTuple):
@@ -55,6 +63,35 @@ class Placed(NamedTuple):
     source: Int32
     target: Int32
     sign: Int8
+
+
+def encode_forest(forest: Forest, graph: Graph, n_threads: int = 0) -> Placed:
+    """The signed edges of all trees, which threads share out; 0 takes the cores this process may use.
+
+    Raises: MemoryError: if there is no room for the rows of a tree.
+    """
+    most = max(1, _WORK_BYTES // (_NODE_BYTES * max(1, len(forest.parent))))
+    with start_threads(n_threads, most) as threads:
+        cuts = _cut_trees(forest, graph.indptr, graph.neighbours, _N_PARTS, _LEAST_EDGES).tolist()
+        found = threads.map(lambda part: encode(forest, graph.indptr, graph.neighbours, *part), pairwise(cuts))
+        return Placed(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+@njit(cache=True, nogil=True)
+def _cut_trees(forest, indptr, neighbours, n_parts, least):  # type: ignore[no-untyped-def]
+    """Places of roots, from 0 to the end, that cut the trees into parts of like numbers of edges to what is behind."""
+    n = len(forest.parent)
+    size = max(least, len(neighbours) // (2 * n_parts))
+    cuts, n_cuts, held = np.zeros(n_parts + 2, np.int64), 1, 0
+    for x in range(n):
+        if forest.parent[x] < 0 and held >= size:
+            cuts[n_cuts], n_cuts, held = x, n_cuts + 1, 0
+        v = forest.vertex[x]
+        if v >= 0:
+            for k in range(indptr[v], indptr[v + 1]):
+                held += forest.place[neighbours[k]] > x
+    cuts[n_cuts] = n
+    return cuts[: n_cuts + 1]
 
 
 @njit(cache=True, nogil=True)

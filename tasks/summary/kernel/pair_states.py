@@ -37,6 +37,7 @@ class StateTables(NamedTuple):
     delta: NDArray[np.int8]
 
 
+@lru_cache(maxsize=256)
 def pack(cells: Cells) -> int:
     """The byte of four cells."""
     return sum((_ABSENT if cell is None else cell + 1) << (2 * i) for i, cell in enumerate(cells))
@@ -92,6 +93,7 @@ def _sum(a: Delta, b: Delta) -> tuple[Delta, int]:
     return max(-1, min(1, a + b)), int(a + b == 2)
 
 
+@lru_cache(maxsize=256)
 def _finish(cells: Cells) -> tuple[int, int]:
     """(edges saved by placing edges at the two roots or one level below either, δ of the two roots)."""
     ways = []

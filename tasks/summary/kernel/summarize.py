@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike
 
 from lakebed.tasks.summary.config import SummaryConfig
 from lakebed.tasks.summary.kernel.contraction import contract
-from lakebed.tasks.summary.kernel.encoding import Placed, encode
-from lakebed.tasks.summary.kernel.forest import Forest, binary_forest
+from lakebed.tasks.summary.kernel.encoding import encode_forest
+from lakebed.tasks.summary.kernel.forest import binary_forest
 from lakebed.tasks.summary.kernel.graph import Graph, build_graph
 from lakebed.tasks.summary.kernel.merging import MergeLog, merge_graph
 from lakebed.tasks.summary.kernel.model import Summary
@@ -42,8 +42,4 @@ def summarize_graph(
 def encode_log(graph: Graph, log: MergeLog, config: SummaryConfig) -> Summary:
     """The best summary on the trees of these merges."""
     forest = binary_forest(graph.n_nodes, log)
-    return contract(forest, _encode(forest, graph, config), graph.n_nodes)
-
-
-def _encode(forest: Forest, graph: Graph, config: SummaryConfig) -> Placed:
-    return encode(forest, graph.indptr, graph.neighbours, 0, len(forest.parent))  # type: ignore[no-any-return]
+    return contract(forest, encode_forest(forest, graph, config.threads), graph.n_nodes)

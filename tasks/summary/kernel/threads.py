@@ -10,9 +10,9 @@ Result = TypeVar("Result")
 _PARTS = 16
 
 
-def start_threads(n_threads: int) -> ThreadPoolExecutor:
-    """A pool of `n_threads`; 0 takes the cores this process may use."""
-    return ThreadPoolExecutor(n_threads or len(os.sched_getaffinity(0)), "summary")
+def start_threads(n_threads: int, most: int = 1 << 10) -> ThreadPoolExecutor:
+    """A pool of `n_threads`, but `most`; 0 takes the cores this process may use."""
+    return ThreadPoolExecutor(min(n_threads or len(os.sched_getaffinity(0)), most), "summary")
 
 
 def spread(

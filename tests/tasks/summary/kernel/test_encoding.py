@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakebed.tasks.summary.kernel.encoding import encode
+from lakebed.tasks.summary.config import SummaryConfig
+from lakebed.tasks.summary.kernel import encoding
+from lakebed.tasks.summary.kernel.encoding import encode, encode_forest
 from lakebed.tasks.summary.kernel.forest import binary_forest
 from lakebed.tasks.summary.kernel.graph import build_graph
-from lakebed.tasks.summary.kernel.merging import MergeLog
+from lakebed.tasks.summary.kernel.merging import MergeLog, merge_graph
 from tests.tasks.summary.graphs import clique
 
 Tree = int | tuple["Tree", "Tree"]
@@ -107,3 +109,20 @@ def test_trees_can_be_encoded_in_parts(cut: int) -> None:
     whole = encode(forest, graph.indptr, graph.neighbours, 0, 19)
     np.testing.assert_array_equal(np.concatenate([part.source for part in parts]), whole.source)
     np.testing.assert_array_equal(np.concatenate([part.target for part in parts]), whole.target)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("least", [1, 1000])
+def test_threads_and_parts_do_not_show(monkeypatch: pytest.MonkeyPatch, n_threads: int, least: int) -> None:
+    monkeypatch.setattr(encoding, "_LEAST_EDGES", least)
+    graph = build_graph(np.random.default_rng(7).zipf(1.4, (4000, 2)) % 900, 900)
+    forest = binary_forest(graph.n_nodes, merge_graph(graph, SummaryConfig(iterations=6)))
+    whole = encode(forest, graph.indptr, graph.neighbours, 0, len(forest.parent))
+    assert len(encoding._cut_trees(forest, graph.indptr, graph.neighbours, 32, least)) > 3 - (least > 1)
+    for one, other in zip(encode_forest(forest, graph, n_threads), whole, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_a_forest_of_nothing_has_no_edges() -> None:
+    graph = build_graph(np.empty((0, 2), np.int64), 0)
+    assert all(not len(column) for column in encode_forest(binary_forest(0, MergeLog.none()), graph))
