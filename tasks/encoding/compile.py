@@ -1,6 +1,9 @@
 """Fills numba's disk cache, so that no run waits for a compiler."""
 
-from lakebed.tasks.encoding import aes, counting, lanes, multiset, nested, numeric, postings, siphash
+from lakebed.tasks.encoding import aes, ascii_text, counting, lanes, multiset, nested, numeric, postings, siphash
+
+MODULES = (aes, ascii_text, counting, lanes, multiset, nested, numeric, postings, siphash)
+"""Those that have kernels."""
 
 
 def compile_kernels() -> int:
@@ -10,6 +13,5 @@ def compile_kernels() -> int:
 
     Returns: the number of compiled signatures.
     """
-    modules = (aes, counting, lanes, multiset, nested, numeric, postings, siphash)
-    kernels = [kernel for module in modules for kernel in module.KERNELS]
+    kernels = [kernel for module in MODULES for kernel in module.KERNELS]
     return sum(len(kernel.signatures) for kernel in kernels)

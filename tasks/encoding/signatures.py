@@ -64,6 +64,7 @@ __all__ = [
     "int64",
     "kernel",
     "tuple_of",
+    "uint8",
     "uint64",
     "void",
 ]

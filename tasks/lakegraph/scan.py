@@ -18,16 +18,14 @@ from lakebed.tasks.containment.jobs import CellWork, SplitWork
 from lakebed.tasks.containment.kernel.fingerprint import Cells
 from lakebed.tasks.containment.scan import ScanPlan, ScanRows
 from lakebed.tasks.encoding.cells import value_is_null
-from lakebed.tasks.encoding.segments import Segments, SmallColumns
+from lakebed.tasks.encoding.segments import Place, Segments, SmallColumns
 from lakebed.tasks.encoding.sip_hashes import value_hashes
 from lakebed.tasks.lakegraph.kernel.edge_list import EdgeList
-from lakebed.tasks.lakegraph.kernel.folding import merge_folded, sample_and_fold
-from lakebed.tasks.lakegraph.kernel.parts import ColumnParts
+from lakebed.tasks.lakegraph.kernel.parts import ColumnSamples
 from lakebed.tasks.lakegraph.kernel.samples import (
     VALUE_KEY,
     FloatRule,
     ValueSample,
-    merge_samples,
     sample_values,
 )
 from lakebed.tasks.lakegraph.kernel.small_columns import sample_segments
@@ -73,26 +71,20 @@ class _Samples:
     small: SmallColumns = field(default_factory=SmallColumns)
 
     def __post_init__(self) -> None:
-        self.begin()
+        self.large: ColumnSamples[Place] = ColumnSamples(self.task.n_kept, self.task.rule)
 
     def begin(self) -> None:
-        """Before each split."""
-        self.exact = ColumnParts(merge_samples, self.task.n_kept)
-        self.folded = ColumnParts(merge_folded, self.task.n_kept)
+        """Before each split: what was not written is of a table that cannot be read."""
+        for _ in self.large.take():
+            pass
 
     def add(self, table_id: int, batch: Mapping[str, Cells]) -> None:
         for token, cells in batch.items():
-            if SmallColumns.takes(cells.values):
-                self.small.add((table_id, token), cells.values)
-                continue
-            sample, folded = sample_and_fold(cells.values, self.task.n_kept, self.task.rule)
-            self.exact.add(token, sample)
-            self.folded.add(token, folded)
+            (self.small if SmallColumns.takes(cells.values) else self.large).add((table_id, token), cells.values)
 
     def write(self, table_id: int, rows: ScanRows) -> None:
-        for token, sample in self.exact.merged():
+        for (_, token), sample, folded in self.large.take():
             rows.add("sample", table_id, token=token, n=len(sample.hashes), data=sample.to_bytes())
-        for token, folded in self.folded.merged():
             rows.add("folded", table_id, token=token, data=folded.to_bytes())
         self._write_small(self.small.full(), rows)
 

@@ -24,9 +24,8 @@ from lakebed.connectors.lake.text.scan import scan_text_file
 from lakebed.tasks.index.words import lake_terms
 from lakebed.tasks.keys.kernel.columns import Lake
 from lakebed.tasks.keys.lake import lake_of_columns, path_text
-from lakebed.tasks.lakegraph.kernel.folding import merge_folded, sample_and_fold
-from lakebed.tasks.lakegraph.kernel.parts import ColumnParts
-from lakebed.tasks.lakegraph.kernel.samples import FloatRule, merge_samples
+from lakebed.tasks.lakegraph.kernel.parts import ColumnSamples
+from lakebed.tasks.lakegraph.kernel.samples import FloatRule
 from lakebed.tasks.lakegraph.kernel.values import LakeColumn
 from lakebed.tasks.lakegraph.value_table import value_table
 from lakebed.tasks.search.config import SearchConfig
@@ -88,27 +87,25 @@ def read_columns(path: Path) -> list[LakeColumn]:
     Raises:
         SourceError: if the file cannot be read.
     """
-    exact, folded = ColumnParts(merge_samples, VALUES_PER_COLUMN), ColumnParts(merge_folded, VALUES_PER_COLUMN)
-    rule, n_rows = FloatRule("exact"), 0
+    samples: ColumnSamples[str] = ColumnSamples(VALUES_PER_COLUMN, FloatRule("exact"))
+    n_rows = 0
     with _batches(path) as (tokens, batches):
         for batch in batches:
             n_rows += max((len(cells.values) for cells in batch.values()), default=0)
             for token, cells in batch.items():
-                sample, fold = sample_and_fold(cells.values, VALUES_PER_COLUMN, rule)
-                exact.add(token, sample)
-                folded.add(token, fold)
-    whole, alike = dict(exact.merged()), dict(folded.merged())
+                samples.add(token, cells.values)
+    found = {token: (sample, folded) for token, sample, folded in samples.take()}
     return [
         LakeColumn(
             path.name,
             (token,),
-            whole[token],
-            folded=alike[token],
+            found[token][0],
+            folded=found[token][1],
             position=place,
             n_rows=n_rows,
         )
         for place, token in enumerate(tokens)
-        if token in whole
+        if token in found
     ]
 
 

@@ -14,13 +14,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types as t
 
+from lakebed.tasks.encoding.ascii_text import EMPTY, OTHER, WORD, UInt8, folded_ascii
 from lakebed.tasks.encoding.cells import value_is_null
-from lakebed.tasks.encoding.distinct import distinct
+from lakebed.tasks.encoding.distinct import distinct, is_first
 from lakebed.tasks.encoding.sip_hashes import value_hashes
 from lakebed.tasks.encoding.types import type_class
 from lakebed.tasks.lakegraph.kernel.samples import (
+    NOTHING_KNOWN,
     VALUE_KEY,
     FloatRule,
+    Least,
     UInt64,
     ValueSample,
     sample_distinct,
@@ -31,6 +34,7 @@ _WHOLE = r"^-?(0|[1-9][0-9]{0,17})(\.0+)?$"
 _FRACTION = r"^-?[0-9]+\.[0-9]+$"
 _NO_LABELS = pa.array([], pa.large_string())
 _FIELDS = 5
+_LOOKED_AT = 4096
 
 
 @dataclass(frozen=True)
@@ -90,25 +94,58 @@ class FoldedSample:
         return FoldedSample(np.empty(0, np.uint64))
 
 
-def sample_and_fold(values: pa.Array, n_kept: int, rule: FloatRule) -> tuple[ValueSample, FoldedSample]:
+@dataclass(frozen=True)
+class Known:
+    """What earlier batches say of a column: its least hashes, as they are and folded, and whether values repeat."""
+
+    exact: Least = NOTHING_KNOWN
+    folded: Least = NOTHING_KNOWN
+    is_repeating: bool = True
+
+
+ALL_NEW = Known()
+
+
+def sample_and_fold(
+    values: pa.Array, n_kept: int, rule: FloatRule, known: Known = ALL_NEW
+) -> tuple[ValueSample, FoldedSample]:
     """What `sample_values` and `fold_values` give for one batch of a column, with one look for its distinct values."""
     kind = values.type
-    if not (t.is_integer(kind) or t.is_string(kind) or t.is_large_string(kind)) or not len(values):
-        return sample_values(values, n_kept, rule), fold_values(values, n_kept)
+    is_counted = t.is_integer(kind) or t.is_string(kind) or t.is_large_string(kind) or t.is_temporal(kind)
+    if not is_counted or t.is_duration(kind) or t.is_interval(kind) or not len(values):
+        return sample_values(values, n_kept, rule, known.exact), fold_values(values, n_kept, known)
     held = values.drop_null() if values.null_count else values
     if t.is_integer(kind):
-        distinct = pc.unique(held)
-        return sample_distinct(distinct, n_kept), replace(_of_numbers(distinct), n_filled=len(held))
-    counted = pc.value_counts(_plain_text(held))
-    return sample_distinct(counted.field("values"), n_kept), _of_counted_texts(counted, n_kept)
+        distinct = pc.unique(held) if known.is_repeating else held
+        return sample_distinct(distinct, n_kept, known.exact), replace(_of_numbers(distinct), n_filled=len(held))
+    texts = _plain_text(held) if t.is_string(kind) else held
+    counts = None
+    if known.is_repeating:
+        counted = pc.value_counts(texts)
+        texts, counts = counted.field("values"), counted.field("counts")
+    if t.is_temporal(kind):
+        return sample_distinct(texts, n_kept, known.exact), _of_counted_texts(_plain_text(texts), counts, n_kept, known)
+    hashes = value_hashes(texts, None, VALUE_KEY)
+    return (
+        sample_distinct(texts, n_kept, known.exact, hashes),
+        _of_counted_texts(texts, counts, n_kept, known, hashes),
+    )
 
 
-def fold_values(values: pa.Array, n_kept: int) -> FoldedSample:
+def is_repeating(values: pa.Array) -> bool:
+    """Whether half of the first values of a batch or fewer are distinct, so that a look for equal ones pays."""
+    first = values.slice(0, _LOOKED_AT)
+    is_comparable = t.is_primitive(first.type) or t.is_string(first.type) or t.is_large_string(first.type)
+    return not is_comparable or 2 * int(pc.count_distinct(first).as_py()) <= len(first)
+
+
+def fold_values(values: pa.Array, n_kept: int, known: Known = ALL_NEW) -> FoldedSample:
     """The folded sample of one batch of a column. O(n), and O(u log u) for u distinct texts.
 
     Args:
         values: the cells, nulls among them.
         n_kept: how many values are kept at most.
+        known: of the column, from other batches.
     """
     if values.null_count or t.is_dictionary(values.type):
         values = values.filter(pa.array(~value_is_null(values)))
@@ -117,16 +154,26 @@ def fold_values(values: pa.Array, n_kept: int) -> FoldedSample:
         return _of_numbers(values)
     if kind not in {"string", "date", "timestamp", "time"}:
         return replace(FoldedSample.none(), n_filled=len(values), has_texts=len(values) > 0)
-    return _of_counted_texts(pc.value_counts(_plain_text(values)), n_kept)
+    counted = pc.value_counts(_plain_text(values))
+    return _of_counted_texts(counted.field("values"), counted.field("counts"), n_kept, known)
 
 
-def _of_counted_texts(held: pa.StructArray, n_kept: int) -> FoldedSample:
-    """From distinct texts and how often each occurs."""
-    texts, counts = folded_texts(held.field("values")), held.field("counts")
-    is_there = pc.not_equal(texts, "")
-    texts = pc.unique(texts.filter(is_there))
-    n_filled = int(pc.sum(counts.filter(is_there)).as_py() or 0)
-    return replace(_of_texts(texts, n_kept), is_own=True, n_filled=n_filled)
+def _of_counted_texts(
+    texts: pa.LargeStringArray, counts: pa.Array | None, n_kept: int, known: Known, hashes: UInt64 | None = None
+) -> FoldedSample:
+    """From texts, how often each occurs (None: once), and their hashes, if known."""
+    folded, kinds = _folded(texts)
+    if hashes is None or not folded.equals(texts):
+        hashes = value_hashes(folded, None, VALUE_KEY)
+    # what may be a number, or is told apart by Arrow alone
+    others = folded.filter(pa.array(kinds > WORD))
+    others = pc.unique(others.filter(pc.not_equal(others, "")))
+    is_there = kinds != EMPTY
+    if (kinds == OTHER).any():
+        is_there = _mask(pc.not_equal(folded, ""))
+    n_filled = int(is_there.sum() if counts is None else counts.to_numpy()[is_there].sum())
+    found = _of_texts(others, hashes[kinds == WORD], n_kept, known.folded)
+    return replace(found, is_own=True, n_filled=n_filled)
 
 
 def merge_folded(parts: Sequence[FoldedSample], n_kept: int) -> FoldedSample:
@@ -147,12 +194,21 @@ def merge_folded(parts: Sequence[FoldedSample], n_kept: int) -> FoldedSample:
 
 
 def folded_texts(texts: pa.Array) -> pa.Array:
-    """Trimmed, with single blanks, in lower case; large_string in, large_string out."""
-    texts = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
-    is_odd = pc.match_substring_regex(texts, r"[\s\p{Z}][\s\p{Z}]|[^\S ]|[^\P{Z} ]")
-    if not pc.any(is_odd).as_py():
-        return texts
-    return pc.if_else(is_odd, pc.replace_substring_regex(texts, r"[\s\p{Z}]+", " "), texts)
+    """Trimmed, with single blanks, in lower case; large_string in, large_string out. No text may be null."""
+    return _folded(texts)[0]
+
+
+def _folded(texts: pa.LargeStringArray) -> tuple[pa.LargeStringArray, UInt8]:
+    """The same, and what `folded_ascii` says of each."""
+    folded, kinds = folded_ascii(texts)
+    is_other = pa.array(kinds == OTHER)
+    if not pc.any(is_other).as_py():
+        return folded, kinds
+    others = pc.utf8_lower(pc.utf8_trim_whitespace(texts.filter(is_other)))
+    is_odd = pc.match_substring_regex(others, r"[\s\p{Z}][\s\p{Z}]|[^\S ]|[^\P{Z} ]")
+    if pc.any(is_odd).as_py():
+        others = pc.if_else(is_odd, pc.replace_substring_regex(others, r"[\s\p{Z}]+", " "), others)
+    return pc.replace_with_mask(folded, is_other, others), kinds
 
 
 def _plain_text(values: pa.Array) -> pa.LargeStringArray:
@@ -197,15 +253,19 @@ def _mask(values: pa.Array) -> NDArray[np.bool_]:
     return np.asarray(values.to_numpy(zero_copy_only=False), np.bool_)
 
 
-def _of_texts(texts: pa.Array, n_kept: int) -> FoldedSample:
-    """Of distinct folded texts; those that are numbers become numbers."""
+def _of_texts(texts: pa.Array, words: UInt64, n_kept: int, known: Least) -> FoldedSample:
+    """Of distinct folded texts, of which those that are numbers become numbers, and of the hashes of others."""
     found = TextNumbers.of(texts)
-    hashes = distinct(found.hashes)
+    every = np.concatenate([words, found.hashes])
+    hashes = every[known.chosen(every)]
+    hashes = hashes[is_first(hashes)]
+    is_cut = len(hashes) > n_kept or known.limit is not None
+    hashes = hashes[known.is_new(hashes)]
     numbers = found.numbers[~np.isnan(found.numbers)]
     return FoldedSample(
         hashes[:n_kept],
-        len(hashes) > n_kept,
-        has_texts=len(numbers) < len(texts),
+        is_cut,
+        has_texts=len(words) > 0 or len(numbers) < len(texts),
         has_fractions=bool(found.is_fraction.any()),
         low=float(numbers.min(initial=np.inf)) + 0.0,
         high=float(numbers.max(initial=-np.inf)) + 0.0,

@@ -6,7 +6,7 @@ the overlap of columns; a column of at most k distinct values is kept whole, and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -85,13 +85,44 @@ def sample_bytes(hashes: UInt64, sizes: NDArray[np.int32], text: bytes | memoryv
     return b"".join([head.tobytes(), hashes.tobytes(), sizes.tobytes(), text])
 
 
-def sample_values(values: pa.Array, n_kept: int, rule: FloatRule) -> ValueSample:
-    """The sample of one batch of a column. O(n log n).
+@dataclass(frozen=True)
+class Least:
+    """The least hashes that are known of a column: what is above them all is in no sample of it.
+
+    Attributes:
+        limit: the greatest of them; None while they are not as many as are kept.
+        held: (m,) those that need not be told again, ascending.
+    """
+
+    limit: np.uint64 | None = None
+    held: UInt64 = field(default_factory=lambda: np.empty(0, np.uint64))
+
+    def chosen(self, hashes: UInt64) -> NDArray[np.int64]:
+        """Places of the hashes that may be in a sample, in the order of the hashes."""
+        if self.limit is None:
+            return np.argsort(hashes)
+        places = np.flatnonzero(hashes <= self.limit)
+        return places[np.argsort(hashes[places])]
+
+    def is_new(self, ordered: UInt64) -> NDArray[np.bool_]:
+        """Which of some ascending hashes need to be told."""
+        if not len(self.held):
+            return np.ones(len(ordered), np.bool_)
+        at = np.minimum(np.searchsorted(self.held, ordered), len(self.held) - 1)
+        return np.asarray(self.held[at] != ordered)
+
+
+NOTHING_KNOWN = Least()
+
+
+def sample_values(values: pa.Array, n_kept: int, rule: FloatRule, known: Least = NOTHING_KNOWN) -> ValueSample:
+    """The sample of one batch of a column. O(n log n); O(n) where little of the batch is below what is known.
 
     Args:
         values: the cells, nulls among them.
         n_kept: how many values are kept at most.
         rule: what floats become.
+        known: of the column, from other batches.
 
     Raises:
         SourceError: for a type that has no canonical cells.
@@ -100,19 +131,26 @@ def sample_values(values: pa.Array, n_kept: int, rule: FloatRule) -> ValueSample
     if not len(values):
         return ValueSample.none()
     # a look into a hash table is cheaper than a hash, a sort and a label
-    return sample_distinct(pc.unique(values) if _is_repeating(values.type) else values, n_kept)
+    return sample_distinct(pc.unique(values) if _is_repeating(values.type) else values, n_kept, known)
 
 
-def sample_distinct(values: pa.Array, n_kept: int) -> ValueSample:
-    """The sample of values without nulls, of which few or none repeat."""
-    found = value_hashes(values, None, VALUE_KEY)
-    order = np.argsort(found)
+def sample_distinct(
+    values: pa.Array, n_kept: int, known: Least = NOTHING_KNOWN, found: UInt64 | None = None
+) -> ValueSample:
+    """The sample of values without nulls, of which few or none repeat; `found` (n,) are their hashes, if known."""
+    found = value_hashes(values, None, VALUE_KEY) if found is None else found
+    order = known.chosen(found)
     hashes = found[order]
     is_new = is_first(hashes)
     if not is_new.all():
         # of equal ones the first stands, whichever the sort has put before the others
         hashes, order = hashes[is_new], np.minimum.reduceat(order, np.flatnonzero(is_new))
-    is_cut = len(hashes) > n_kept
+    is_cut = len(hashes) > n_kept or known.limit is not None
+    # labels of zeros may differ, of which the lesser stays
+    kind = values.type.value_type if t.is_dictionary(values.type) else values.type
+    if len(known.held) and not (t.is_floating(kind) or t.is_decimal(kind)):
+        is_new = known.is_new(hashes)
+        hashes, order = hashes[is_new], order[is_new]
     return ValueSample(hashes[:n_kept], labels_of(values.take(pa.array(order[:n_kept])), hashes), is_cut)
 
 

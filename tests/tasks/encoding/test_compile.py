@@ -8,9 +8,8 @@ ROOT = Path(__file__).parents[3]
 SECOND_RUN = """
 import json, lakebed.tasks.encoding as e
 n = e.compile_kernels()
-from lakebed.tasks.encoding import aes, counting, lanes, multiset, nested, numeric, postings, siphash
-modules = (aes, counting, lanes, multiset, nested, numeric, postings, siphash)
-kernels = [kernel for module in modules for kernel in module.KERNELS]
+from lakebed.tasks.encoding.compile import MODULES
+kernels = [kernel for module in MODULES for kernel in module.KERNELS]
 stats = [kernel.stats for kernel in kernels]
 print(json.dumps([n, sum(sum(s.cache_misses.values()) for s in stats), sum(sum(s.cache_hits.values()) for s in stats)]))
 """
