@@ -1,4 +1,4 @@
-"""Containment, retention and the whole chain on big tables, beside DuckDB's `EXCEPT` for each pair, on the same files in the same run.
+"""Containment, retention and the chain on big tables, beside DuckDB's `EXCEPT` for each pair, on the same files.
 
 `python -m tests.benchmarks.big [--rows N] [--engine local spark] [--to STAGE]` prints one JSON object a measurement.
 With `--near-miss` there are two more tables, of all rows and of one file, each with one altered cell that min-max
