@@ -88,7 +88,7 @@ def _come(table: Path, source: Path, lake: Path) -> Path:
 
 def _collect(artifacts: Path) -> None:
     script = Path(sys.executable).with_name("lakebed")
-    command = ["gc", "--artifacts", str(artifacts), "--keep", "3", "--yes", "--json"]
+    command = ["gc", "--artifacts", str(artifacts), "--keep", "3", "--keep-days", "0", "--yes", "--json"]
     subprocess.run([script, *command], stdout=subprocess.DEVNULL, check=True, cwd=_REPOSITORY, env=module_environment())
 
 
