@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lakebed.connectors.errors import ConfigError
 from lakebed.connectors.lake.config import TextConfig
 from lakebed.connectors.lake.leaves import batch_leaves, schema_leaves
+from lakebed.connectors.lake.text.renderings import rendered_type
 from lakebed.connectors.lake.text.resolve import resolve_types
 from lakebed.connectors.lake.text.scan import scan_text_file
 from lakebed.connectors.lake.text.types import cast_staged, timestamp_form
@@ -50,13 +51,21 @@ TABLE = pa.table(
 
 def arrays_of(folder: Path, name: str, data: bytes, config: TextConfig | None = None) -> dict[str, pa.Array]:
     """The columns as inventory would see them, by token."""
+    return {token: values for token, (values, _) in columns_of(folder, name, data, config).items()}
+
+
+def columns_of(
+    folder: Path, name: str, data: bytes, config: TextConfig | None = None
+) -> dict[str, tuple[pa.Array, str]]:
+    """The same, each with what its texts were read as."""
     (folder / name).write_bytes(data)
     format_ = "json" if ".json" in name else "csv"
     staged = folder / "staged.parquet"
     scan = scan_text_file(str(folder), name, format_, str(staged), config or TextConfig(), {})
     (batch,) = pq.read_table(staged).combine_chunks().to_batches()
     cells = batch_leaves(batch, schema_leaves(batch.schema))
-    return {one.token: cast_staged(cells[one.token].values, one.casts[0] or "") for one in resolve_types([scan])}
+    casts = {one.token: one.casts[0] or "" for one in resolve_types([scan])}
+    return {token: (cast_staged(cells[token].values, cast), cast) for token, cast in casts.items()}
 
 
 def read_back(folder: Path, name: str, data: bytes, config: TextConfig | None = None) -> dict[str, list[object]]:
@@ -108,6 +117,8 @@ def test_a_byte_order_mark_is_kept(tmp_path: Path) -> None:
     assert read_back(tmp_path, "t.csv", data) == {'["a"]': [1]}
 
 
+@example([("False", 0.0)])
+@example([("1e-07", 0.0), ("100000.5", 0.0)])
 @given(st.lists(st.tuples(st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0")),
                           st.floats(allow_nan=False, allow_infinity=False)), min_size=1, max_size=8))  # fmt: skip
 def test_any_text_and_number_survive_csv(rows: list[tuple[str, float]]) -> None:
@@ -116,8 +127,10 @@ def test_any_text_and_number_survive_csv(rows: list[tuple[str, float]]) -> None:
     table = pa.table({"t": pa.array([text for text, _ in rows]), "x": pa.array([x + 0.0 for _, x in rows])})
     with tempfile.TemporaryDirectory() as folder:
         data = csv_bytes(table, TextStyle(delimiter=",", names=("t", "x")))
-        texts, numbers = arrays_of(Path(folder), "t.csv", data, TextConfig(delimiter=",", header="yes")).values()
-    assert cell_texts(texts, timestamp_form(rows[0][0])).to_pylist() == table["t"].to_pylist()
+        found = columns_of(Path(folder), "t.csv", data, TextConfig(delimiter=",", header="yes"))
+    (texts, cast), (numbers, _) = found.values()
+    form = timestamp_form(rows[0][0]) if pa.types.is_timestamp(texts.type) else cast if rendered_type(cast) else ""
+    assert cell_texts(texts, form).to_pylist() == table["t"].to_pylist()
     assert [float(number) for number in numbers.to_pylist()] == table["x"].to_pylist()
 
 
