@@ -81,12 +81,11 @@ def join_cluster(session: SparkSession, config: SparkConfig, code: "Future[Path]
     context = session.sparkContext
     if code is not None:
         context.addPyFile(str(code.result()))
-    n_asked = n_cores(session)
     # the first get Python ready while others are waited for; under dynamic allocation none comes without a job
     asked = in_background("first-tasks", lambda: ask_executors(session, _code_of_executor))
     _wait_for_executors(session, asked, config.executors_timeout_s)
     answers = asked.result()
-    if n_cores(session) > n_asked:
+    if len(answers) < n_alive(session):
         answers = ask_executors(session, _code_of_executor)
     if _SHUFFLE not in dict(context.getConf().getAll()):
         session.conf.set(_SHUFFLE, str(4 * context.defaultParallelism))
@@ -145,15 +144,16 @@ def _require_same_code(answers: Sequence[Mapping[str, str]]) -> None:
 
 def _wait_for_executors(session: SparkSession, asked: "Future[list[dict[str, str]]]", timeout_s: float) -> None:
     """Until they have answered, or one could not, and their number stands still for a moment."""
-    context = session.sparkContext
+    context, n_executors = session.sparkContext, 0
     alive = begun = changed = time.monotonic()
-    found = 0
-    while not (asked.done() and (asked.exception() or changed + _STILL_S < alive or begun + _SETTLE_S < alive)):
-        time.sleep(_POLL_S)
-        now, n_executors = time.monotonic(), n_alive(session)
-        if n_executors != found:
-            found, changed = n_executors, now
-        if n_executors:
+    while True:
+        now, n_before = time.monotonic(), n_executors
+        n_executors = n_alive(session)
+        if n_executors != n_before:
+            changed = now
+        if asked.done() and (asked.exception() or now - changed > _STILL_S or now - begun > _SETTLE_S):
+            return
+        if n_executors or asked.done():
             alive = now
         elif now - alive > timeout_s:
             context.cancelAllJobs()
@@ -163,6 +163,7 @@ def _wait_for_executors(session: SparkSession, asked: "Future[list[dict[str, str
                 expected="workers with as many free cores and as much memory as one executor wants",
                 hint="lakebed doctor --master MASTER; lower spark.executor.memory or spark.executor.cores",
             )
+        time.sleep(_POLL_S)
 
 
 def code_zip() -> Path:

@@ -196,12 +196,13 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
     config = adopted(config, submitted)
     settings = session_settings(config, jars, submitted)
     checked = settings if submitted is None else pinned_settings(submitted) | config.conf
-    if SparkContext._active_spark_context is not None:
-        settings = checked
+    given = settings
+    if (active := SparkContext._active_spark_context) is not None:
+        settings, given = checked, dict(active.getConf().getAll())
     else:
         require_master(config.master, is_submitted=submitted is not None)
     # beside the JVM's start, of which one core is enough
-    code = None if config.is_local or is_shipped(settings) else in_background("code", code_zip)
+    code = None if config.is_local or is_shipped(given) else in_background("code", code_zip)
     if config.event_log and "://" not in config.event_log:
         Path(config.event_log).expanduser().mkdir(parents=True, exist_ok=True)
     try:
