@@ -202,8 +202,8 @@ class RunScope:
 
         if not self.session.is_started:
             self.session.checks = [
-                roots_check(self.workspace.lake.root, self.config.artifacts),
                 executors_watch(self.config.spark.executors_timeout_s, lambda text: shown().note(text)),
+                roots_check(self.workspace.lake.root, self.config.artifacts),
             ]
 
     def settle(self) -> None:

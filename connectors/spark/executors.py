@@ -58,8 +58,8 @@ def _watch(session: SparkSession, timeout_s: float, tell: Callable[[str], None])
 
 
 def n_alive(session: SparkSession) -> int:
-    """Executors without the driver, which Spark counts among them."""
-    return len(_java(session).statusTracker().getExecutorInfos()) - 1
+    """Executors without the driver, which Spark counts among them once it has registered itself."""
+    return max(0, len(_java(session).statusTracker().getExecutorInfos()) - 1)
 
 
 def _java(session: SparkSession) -> Any:

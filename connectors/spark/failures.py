@@ -36,7 +36,7 @@ def typed_failure(error: BaseException) -> LakeError | None:
         return _ours(*found[-1])
     if _TOO_LARGE.search(text):
         return too_large(root_cause(error))
-    kind = SparkLostError if _is_way_lost(error) or _LOST.search(text) else StageError
+    kind = SparkLostError if is_way_lost(error) or _LOST.search(text) else StageError
     return kind(
         "a Spark job failed",
         value=root_cause(error),
@@ -71,9 +71,15 @@ def _is_of_spark(error: BaseException) -> bool:
     return is_lost and any(str(frame.f_globals.get("__name__", "")).startswith(_GATEWAY) for frame, _ in frames)
 
 
-def _is_way_lost(error: BaseException) -> bool:
-    """Whether the JVM no longer answers."""
-    return isinstance(error, ConnectionError | EOFError) or type(error).__name__ == "Py4JNetworkError"
+def is_way_lost(error: BaseException) -> bool:
+    """Whether the JVM no longer answers.
+
+    Py4J says so by an error of its base class alone, with one line; an exception of Java's comes as a subclass or with
+    a trace.
+    """
+    name = type(error).__name__
+    is_bare = name == "Py4JError" and "\n" not in str(error).strip()
+    return isinstance(error, ConnectionError | EOFError) or name == "Py4JNetworkError" or is_bare
 
 
 def _ours(name: str, what: str, facts: str) -> LakeError:

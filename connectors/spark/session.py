@@ -20,7 +20,7 @@ from lakebed.connectors.spark.background import in_background
 from lakebed.connectors.spark.cluster import adopted, code_zip, is_shipped, join_cluster, require_delta
 from lakebed.connectors.spark.config import REMOTE_VARIABLE, SparkConfig
 from lakebed.connectors.spark.connect import connect, forget, is_connect, n_cores, portable
-from lakebed.connectors.spark.failures import root_cause
+from lakebed.connectors.spark.failures import is_way_lost, root_cause
 from lakebed.connectors.spark.fetch import present_jars
 from lakebed.connectors.spark.gateway import SHORT_RUN, jvm_command, start_gateway
 from lakebed.connectors.spark.jars import class_path, find_jars, s3_jars
@@ -212,15 +212,15 @@ def _make_session(config: SparkConfig, jvm_flags: Sequence[str] | None) -> Spark
             require_delta(config)
         os.environ["PYSPARK_PYTHON"] = worker_python(config)
         session = _get_or_create(settings)
+        session.sparkContext.setLogLevel("ERROR")
+        _check(session, checked)
+        if not config.is_local:
+            join_cluster(session, config, code)
     except LakeError:
         raise
     except (PySparkException, Exception) as error:
-        kind = SparkLostError if _is_jvm_gone(_DYING_S) else StageError
+        kind = SparkLostError if is_way_lost(error) or _is_jvm_gone(_DYING_S) else StageError
         raise kind(_NO_START, value=_start_cause(error, config.master), hint=_DOCTOR) from error
-    session.sparkContext.setLogLevel("ERROR")
-    _check(session, checked)
-    if not config.is_local:
-        join_cluster(session, config, code)
     return session
 
 

@@ -1,8 +1,8 @@
 import pytest
-from py4j.protocol import Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException, PythonException
 
-from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, StageError
+from lakebed.connectors.errors import ArtifactError, ConfigError, LakeError, SparkLostError, StageError
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.connect import require_message
 from lakebed.connectors.spark.failures import typed_failure
@@ -20,6 +20,13 @@ def test_a_lost_gateway_is_a_failure_of_the_stage():
     assert isinstance(found, StageError)
     assert "empty" in str(found.value)
     assert "same command" in found.hint
+
+
+def test_a_jvm_that_no_longer_answers_comes_again_and_an_exception_of_its_does_not():
+    """Py4J tells a connection that is lost in the middle of a call by one line, without a trace."""
+    assert isinstance(typed_failure(Py4JError("An error occurred while calling o264.statusTracker")), SparkLostError)
+    of_java = "An error occurred while calling o1.x. Trace:\npy4j.Py4JException: Method x([]) does not exist\n"
+    assert type(typed_failure(Py4JError(of_java))) is StageError
 
 
 def test_a_lost_socket_counts_when_spark_was_reading_it():
