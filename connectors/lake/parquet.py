@@ -5,7 +5,6 @@ loses nanoseconds and fails on dates that Python cannot hold.
 """
 
 import json
-import os
 import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakebed.connectors.cores import usable_cores
 from lakebed.connectors.errors import LakeError, SourceBusyError, SourceError
 from lakebed.connectors.lake.annotations import exact_schema, file_leaves
 from lakebed.connectors.lake.batches import open_parquet, source_errors
@@ -58,7 +58,7 @@ def read_footers(
     not survive a fork, the ends of the files are fetched before, in threads that hide its latency. Cost: about 0.2 ms
     and 10 µs per column and file.
     """
-    n_processes = min(n_workers, _n_cores(), 1 + len(entries) // _MIN_FILES)
+    n_processes = min(n_workers, usable_cores(), 1 + len(entries) // _MIN_FILES)
     raw: list[_Footer | Unreadable] = []
     if is_object_store(root):
         with ThreadPoolExecutor(max(1, n_workers)) as pool:
@@ -71,11 +71,6 @@ def read_footers(
     with ThreadPoolExecutor(max(1, n_workers)) as pool:
         plain = pool.map(lambda pair: _plainly(root, *pair), zip(raw, entries, strict=True))
         return [footer if isinstance(footer, Unreadable) else footer.facts(ignore_case) for footer in plain]
-
-
-def _n_cores() -> int:
-    """Cores that this process may use; macOS tells only how many there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read_footer(root: str, entry: FileEntry, ignore_case: bool = False) -> FileFacts:

@@ -165,7 +165,7 @@ def _answers_in_time(session: SparkSession, timeout_s: float, still_s: float) ->
         return ask_executors(session, _code_of_executor)
 
     asked = in_background("first-tasks", ask)
-    tasks = FirstTasks(session.sparkContext.master, timeout_s, still_s, time.monotonic())
+    tasks = FirstTasks(str(session.sparkContext.master), timeout_s, still_s, time.monotonic())
     try:
         while not tasks.is_over(time.monotonic(), n_alive(session), asked.done()):
             time.sleep(_POLL_S)

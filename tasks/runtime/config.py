@@ -1,11 +1,11 @@
 """How runs are watched, what of them is kept, and whether others may write into the artifact root."""
 
-import os
 from typing import Literal
 
 from pydantic import Field
 
 from lakebed.connectors.config import FrozenConfig
+from lakebed.connectors.cores import usable_cores
 
 EngineName = Literal["auto", "local", "spark"]
 LogFormat = Literal["text", "json"]
@@ -24,7 +24,7 @@ class LocalConfig(FrozenConfig):
     @property
     def n_workers(self) -> int:
         """Worker processes."""
-        return self.processes or len(os.sched_getaffinity(0))
+        return self.processes or usable_cores()
 
 
 class LoggingConfig(FrozenConfig):

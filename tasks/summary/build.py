@@ -19,6 +19,7 @@ from lakebed.tasks.summary.checkpoint import Checkpoint
 from lakebed.tasks.summary.config import SummaryConfig
 from lakebed.tasks.summary.contract import ARRAYS, FOREST, LEVELS, SIGNED_EDGES
 from lakebed.tasks.summary.export import save_arrays
+from lakebed.tasks.summary.kernel.encoding import more_work_bytes
 from lakebed.tasks.summary.kernel.graph import Graph, build_graph
 from lakebed.tasks.summary.kernel.merging import MergeLog, next_iteration
 from lakebed.tasks.summary.kernel.model import STORED_FORM, Summary
@@ -170,7 +171,10 @@ _SECONDS_AN_EDGE = 8e-6
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes of the loaded graph, bytes above it at the peak, CPU seconds of twenty iterations; rough upper bounds."""
+    """Bytes of the loaded graph, bytes above it at the peak, CPU seconds of twenty iterations; rough upper bounds.
+
+    The peak includes what each further thread of the encoding takes.
+    """
 
     graph_bytes: int
     peak_bytes: int
@@ -186,7 +190,7 @@ def estimate(n_nodes: int, n_edges: int) -> Estimate:
     """Memory and time of the local kernel; hub-heavy graphs set the constant of time."""
     return Estimate(
         graph_bytes=_EDGE_BYTES * n_edges + _NODE_BYTES * n_nodes,
-        peak_bytes=_EDGE_PEAK_BYTES * n_edges + _NODE_PEAK_BYTES * n_nodes,
+        peak_bytes=_EDGE_PEAK_BYTES * n_edges + _NODE_PEAK_BYTES * n_nodes + more_work_bytes(n_nodes),
         cpu_s=_SECONDS_AN_EDGE * n_edges,
     )
 

@@ -1,6 +1,5 @@
 """FastRP: a node's vector is a weighted sum of random projections of its surroundings (Chen et al. 2019)."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lakebed.connectors.cores import usable_cores
 from lakebed.connectors.errors import GraphError
 from lakebed.tasks.embeddings.config import EmbeddingsConfig
 from lakebed.tasks.embeddings.kernel.projection import Float32, UInt64, project, sparsity
@@ -164,7 +164,7 @@ def is_concatenated(config: EmbeddingsConfig) -> bool:
 
 def thread_count(config: EmbeddingsConfig) -> int:
     """The threads that the config asks for."""
-    return config.threads or len(os.sched_getaffinity(0))
+    return config.threads or usable_cores()
 
 
 def require_vectors(vectors: Float32) -> None:

@@ -11,6 +11,7 @@ the row of x lists its blocks with nodes y behind x's subtree, in falling order,
 This is our own; SLUGGER encodes while it merges, and never again.
 """
 
+from collections import deque
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lakebed.connectors.cores import usable_cores
 from lakebed.tasks.summary.kernel.forest import Forest
 from lakebed.tasks.summary.kernel.graph import Graph
 from lakebed.tasks.summary.kernel.model import Int8, Int32, Int64
@@ -28,8 +30,8 @@ PLACE_0, PLACE_1, SPLIT_OTHER_0, SPLIT_OTHER_1, DONE_0, DONE_1 = 1, 2, 4, 8, 16,
 EMPTY_BLOCK = PLACE_1 | DONE_0
 # parts of the forest, and edges of one at the least
 _N_PARTS, _LEAST_EDGES = 32, 1 << 15
-# what `Work` takes for a node, and in all threads together
-_NODE_BYTES, _WORK_BYTES = 30, 1 << 30
+# what `Work` takes for a place, and in all threads together
+_PLACE_BYTES, _WORK_BYTES = 30, 1 << 30
 
 
 class Blocks(NamedTuple):
@@ -70,11 +72,33 @@ def encode_forest(forest: Forest, graph: Graph, n_threads: int = 0) -> Placed:
 
     Raises: MemoryError: if there is no room for the rows of a tree.
     """
-    most = max(1, _WORK_BYTES // (_NODE_BYTES * max(1, len(forest.parent))))
-    with start_threads(n_threads, most) as threads:
+    n_places = len(forest.parent)
+    idle: deque[Work] = deque()
+
+    def part(cut: tuple[int, int]) -> Placed:
+        try:
+            work = idle.pop()
+        except IndexError:
+            work = new_work(n_places)
+        try:
+            return encode(forest, graph.indptr, graph.neighbours, work, *cut)  # type: ignore[no-any-return]
+        finally:
+            idle.append(work)
+
+    with start_threads(n_threads, _most_threads(n_places)) as threads:
         cuts = _cut_trees(forest, graph.indptr, graph.neighbours, _N_PARTS, _LEAST_EDGES).tolist()
-        found = threads.map(lambda part: encode(forest, graph.indptr, graph.neighbours, *part), pairwise(cuts))
+        found = threads.map(part, pairwise(cuts))
         return Placed(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+def more_work_bytes(n_nodes: int) -> int:
+    """Bytes at most that the threads of `encode_forest` take for their `Work` beyond that of one, on this machine."""
+    n_places = 2 * n_nodes
+    return (min(usable_cores(), _most_threads(n_places)) - 1) * _PLACE_BYTES * n_places
+
+
+def _most_threads(n_places: int) -> int:
+    return max(1, _WORK_BYTES // (_PLACE_BYTES * max(1, n_places)))
 
 
 @njit(cache=True, nogil=True)
@@ -95,12 +119,12 @@ def _cut_trees(forest, indptr, neighbours, n_parts, least):  # type: ignore[no-u
 
 
 @njit(cache=True, nogil=True)
-def encode(forest, indptr, neighbours, first, last):  # type: ignore[no-untyped-def]
+def encode(forest, indptr, neighbours, work, first, last):  # type: ignore[no-untyped-def]
     """The signed edges of the trees whose roots lie in first ... last - 1, with themselves and all trees behind.
 
+    `work` is new, or has served other trees of this forest before.
     Cost: O(Σ over edges {u, v} of depth(u) · depth(v)) at most; memory: the rows of one tree.
     """
-    work = _new_work(len(forest.parent))
     # numba compiles what is called with a plain 0 once more
     blocks, placed, n_placed = _new_blocks(4096), _new_placed(4096), np.int64(0)
     root = first
@@ -121,7 +145,8 @@ def encode(forest, indptr, neighbours, first, last):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def _new_work(n):  # type: ignore[no-untyped-def]
+def new_work(n):  # type: ignore[no-untyped-def]
+    """`Work` for n nodes, before the first tree."""
     ints = np.zeros(n, np.int32)
     return Work(
         np.zeros(n, np.int64),

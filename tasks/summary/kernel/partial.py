@@ -12,7 +12,7 @@ from numba import njit
 
 from lakebed.tasks.summary.config import SummaryConfig
 from lakebed.tasks.summary.kernel.candidates import Groups
-from lakebed.tasks.summary.kernel.encoding import Placed, encode
+from lakebed.tasks.summary.kernel.encoding import Placed, encode, new_work
 from lakebed.tasks.summary.kernel.forest import Forest
 from lakebed.tasks.summary.kernel.groups import Merges, Rule, merge_groups
 from lakebed.tasks.summary.kernel.hashing import stream_key
@@ -112,7 +112,7 @@ def encode_part(forest: Forest, source: Int32, target: Int32, first: int, last: 
     indptr = np.zeros(int(forest.vertex.max(initial=-1)) + 2, np.int64)
     np.cumsum(np.bincount(low, minlength=len(indptr) - 1), out=indptr[1:])
     neighbours = high[order].astype(np.int32)
-    return encode(forest, indptr, neighbours, first, last)  # type: ignore[no-any-return]
+    return encode(forest, indptr, neighbours, new_work(len(forest.parent)), first, last)  # type: ignore[no-any-return]
 
 
 def _taken(pairs: Pairs, which: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> Pairs:

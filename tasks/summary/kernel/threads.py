@@ -1,9 +1,10 @@
 """Sharing a range of work out to threads; kernels give up the interpreter's lock."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
+
+from lakebed.connectors.cores import usable_cores
 
 Result = TypeVar("Result")
 
@@ -12,7 +13,7 @@ _PARTS = 16
 
 def start_threads(n_threads: int, most: int = 1 << 10) -> ThreadPoolExecutor:
     """A pool of `n_threads`, but `most`; 0 takes the cores this process may use."""
-    return ThreadPoolExecutor(min(n_threads or len(os.sched_getaffinity(0)), most), "summary")
+    return ThreadPoolExecutor(min(n_threads or usable_cores(), most), "summary")
 
 
 def spread(

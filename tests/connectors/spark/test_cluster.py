@@ -27,7 +27,7 @@ def test_executors_that_come_within_a_moment_of_the_first_are_waited_for_however
 
 
 def test_executors_that_come_again_and_again_end_the_wait_in_time():
-    assert 20 < seen(to=60, n_executors=lambda now: int(now), answered=5.0) < 5 + 15.5
+    assert 20 < seen(to=60, n_executors=int, answered=5.0) < 5 + 15.5
 
 
 def test_a_failure_is_over_at_once_where_their_number_stands_still():

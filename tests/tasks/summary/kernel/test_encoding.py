@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lakebed.tasks.summary.config import SummaryConfig
 from lakebed.tasks.summary.kernel import encoding
-from lakebed.tasks.summary.kernel.encoding import encode, encode_forest
+from lakebed.tasks.summary.kernel.encoding import encode, encode_forest, new_work
 from lakebed.tasks.summary.kernel.forest import binary_forest
 from lakebed.tasks.summary.kernel.graph import build_graph
 from lakebed.tasks.summary.kernel.merging import MergeLog, merge_graph
@@ -72,7 +72,7 @@ def test_encoding_is_the_cheapest(drawn: tuple[np.ndarray, int, MergeLog]) -> No
     edges, n, log = drawn
     graph = build_graph(edges, n)
     forest = binary_forest(n, log)
-    placed = encode(forest, graph.indptr, graph.neighbours, 0, len(forest.parent))
+    placed = encode(forest, graph.indptr, graph.neighbours, new_work(len(forest.parent)), 0, len(forest.parent))
     splits = Splits(set(map(tuple, edges.tolist())))
     roots = roots_of(n, log)
     expected = sum(splits.cheapest(x, y, 0) for i, x in enumerate(roots) for y in roots[i:])
@@ -105,8 +105,9 @@ def test_trees_can_be_encoded_in_parts(cut: int) -> None:
     forest = binary_forest(14, log)
     roots = np.flatnonzero(forest.parent < 0)
     middle = int(roots[roots <= cut].max())
-    parts = [encode(forest, graph.indptr, graph.neighbours, a, b) for a, b in ((0, middle), (middle, 19))]
-    whole = encode(forest, graph.indptr, graph.neighbours, 0, 19)
+    work = new_work(len(forest.parent))
+    parts = [encode(forest, graph.indptr, graph.neighbours, work, a, b) for a, b in ((0, middle), (middle, 19))]
+    whole = encode(forest, graph.indptr, graph.neighbours, new_work(len(forest.parent)), 0, 19)
     np.testing.assert_array_equal(np.concatenate([part.source for part in parts]), whole.source)
     np.testing.assert_array_equal(np.concatenate([part.target for part in parts]), whole.target)
 
@@ -117,10 +118,24 @@ def test_threads_and_parts_do_not_show(monkeypatch: pytest.MonkeyPatch, n_thread
     monkeypatch.setattr(encoding, "_LEAST_EDGES", least)
     graph = build_graph(np.random.default_rng(7).zipf(1.4, (4000, 2)) % 900, 900)
     forest = binary_forest(graph.n_nodes, merge_graph(graph, SummaryConfig(iterations=6)))
-    whole = encode(forest, graph.indptr, graph.neighbours, 0, len(forest.parent))
+    whole = encode(forest, graph.indptr, graph.neighbours, new_work(len(forest.parent)), 0, len(forest.parent))
     assert len(encoding._cut_trees(forest, graph.indptr, graph.neighbours, 32, least)) > 3 - (least > 1)
     for one, other in zip(encode_forest(forest, graph, n_threads), whole, strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_parts_share_the_working_arrays_of_their_thread(monkeypatch: pytest.MonkeyPatch, n_threads: int) -> None:
+    monkeypatch.setattr(encoding, "_LEAST_EDGES", 1)
+    made = []
+    monkeypatch.setattr(encoding, "new_work", lambda n: made.append(n) or new_work(n))
+    graph = build_graph(np.random.default_rng(7).zipf(1.4, (4000, 2)) % 900, 900)
+    forest = binary_forest(graph.n_nodes, merge_graph(graph, SummaryConfig(iterations=6)))
+    encode_forest(forest, graph, n_threads)
+    assert 1 <= len(made) <= n_threads
+    n_bytes = sum(column.nbytes for column in new_work(len(forest.parent)))
+    monkeypatch.setattr(encoding, "usable_cores", lambda: n_threads)
+    assert (n_threads - 1) * n_bytes <= encoding.more_work_bytes(graph.n_nodes)
 
 
 def test_a_forest_of_nothing_has_no_edges() -> None:

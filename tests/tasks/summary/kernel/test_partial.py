@@ -7,7 +7,7 @@ import pytest
 
 from lakebed.tasks.summary.config import SummaryConfig
 from lakebed.tasks.summary.kernel.candidates import candidate_groups
-from lakebed.tasks.summary.kernel.encoding import encode
+from lakebed.tasks.summary.kernel.encoding import encode, new_work
 from lakebed.tasks.summary.kernel.forest import binary_forest
 from lakebed.tasks.summary.kernel.graph import build_graph
 from lakebed.tasks.summary.kernel.merging import MergeLog, merge_graph
@@ -62,7 +62,7 @@ def test_iterations_in_parts(n_parts: int) -> None:
 def test_encoding_in_parts() -> None:
     graph = build_graph(planted_graph(N, 8, seed=3), N)
     forest = binary_forest(N, merge_graph(graph, SummaryConfig(iterations=6)))
-    whole = encode(forest, graph.indptr, graph.neighbours, 0, len(forest.parent))
+    whole = encode(forest, graph.indptr, graph.neighbours, new_work(len(forest.parent)), 0, len(forest.parent))
     roots = np.flatnonzero(forest.parent < 0)
     cuts = [0, int(roots[len(roots) // 3]), int(roots[len(roots) // 2]), len(forest.parent)]
     edges = graph.edges()

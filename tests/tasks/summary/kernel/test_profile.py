@@ -6,6 +6,7 @@ import pytest
 from lakebed.connectors.errors import GraphError
 from lakebed.connectors.memory import Memory
 from lakebed.tasks.summary import build
+from lakebed.tasks.summary.kernel import encoding
 from lakebed.tasks.summary.kernel.model import SignedEdges, Summary
 from lakebed.tasks.summary.kernel.profile import level_profile
 
@@ -28,7 +29,10 @@ def test_an_empty_graph_has_no_levels() -> None:
 
 
 def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert build.require_memory(1_000, 10_000).total_bytes == 158 * 10_000 + 128 * 1_000
+    for cores in (1, 3):
+        monkeypatch.setattr(encoding, "usable_cores", lambda cores=cores: cores)
+        work = (cores - 1) * 60 * 1_000
+        assert build.require_memory(1_000, 10_000).total_bytes == 158 * 10_000 + 128 * 1_000 + work
     monkeypatch.setattr(build, "usable_memory", lambda: Memory(1_000_000, 1_000_000, is_limited=True))
     with pytest.raises(GraphError, match="too large") as caught:
         build.require_memory(1_000, 10_000)
