@@ -116,8 +116,8 @@ def sample_and_fold(
         return sample_values(values, n_kept, rule, known.exact), fold_values(values, n_kept, known)
     held = values.drop_null() if values.null_count else values
     if t.is_integer(kind):
-        distinct = pc.unique(held) if known.is_repeating else held
-        return sample_distinct(distinct, n_kept, known.exact), replace(_of_numbers(distinct), n_filled=len(held))
+        values = pc.unique(held) if known.is_repeating else held
+        return sample_distinct(values, n_kept, known.exact), replace(_of_numbers(values), n_filled=len(held))
     texts = _plain_text(held) if t.is_string(kind) else held
     counts = None
     if known.is_repeating:

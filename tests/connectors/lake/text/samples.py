@@ -97,6 +97,14 @@ def first_lines() -> Iterator[Sample]:
         }.items():
             data = (before + body).replace(",", delimiter).encode()
             yield Sample(f"padded title{kind} {ord(delimiter)}.csv", data, wide)
+    yield Sample("words with commas.csv", b"name\nDoe, John\nRoe, Jane\n", refused="ragged")
+    yield Sample("only white space.csv", b" \n\n", refused="white space")
+    yield Sample("nothing.csv", b"", refused="empty")
+
+
+def titles() -> Iterator[Sample]:
+    """What stands over a header and is none, or over rows that have none."""
+    rows = (["id", "name"], ["1", "a"], ["2", "b"])
     years = (["land", "2019", "2020"], ["Chad", "1", "2"], ["Mali", "3", None])
     for delimiter in (",", ";", "\t", "|"):
         for kind, before in {"": "People by year\n\n", " padded": "People by year,,\n,,\n"}.items():
@@ -117,6 +125,11 @@ def first_lines() -> Iterator[Sample]:
     yield Sample("title and blanks.csv", b"Report of May\n  \nid,name\n1,a\n2,b\n", rows)
     yield Sample("line separator in a note.csv", "# a\u2028b\nid,name\n1,a\n2,b\n".encode(), rows)
     yield Sample("line tabulation in a title.csv", b"Report\x0bof May\nid,name\n1,a\n2,b\n", rows)
+
+
+def notes_with_headers() -> Iterator[Sample]:
+    """A comment that is the header, or that is none though it has commas."""
+    rows = (["id", "name"], ["1", "a"], ["2", "b"])
     yield Sample("header in a note.csv", b"# by x\n# id,name\n1,a\n2,b\n", rows)
     for name, text in {
         "of words": "# city,country\nParis,France\nRome,Italy\nOslo,Norway\n",
@@ -142,9 +155,6 @@ def first_lines() -> Iterator[Sample]:
                  (["name", "age"], ["Ann", "3"], ["Bob", "4"]))  # fmt: skip
     yield Sample("words in a note.csv", b"# by x, of May\n1,2\n3,4\n", (["c1", "c2"], ["1", "2"], ["3", "4"]))
     yield Sample("header after a hash.csv", b"#id,name\n1,a\n2,b\n", (["#id", "name"], *rows[1:]))
-    yield Sample("words with commas.csv", b"name\nDoe, John\nRoe, Jane\n", refused="ragged")
-    yield Sample("only white space.csv", b" \n\n", refused="white space")
-    yield Sample("nothing.csv", b"", refused="empty")
 
 
 def headers() -> Iterator[Sample]:
@@ -301,5 +311,5 @@ def no_tables() -> Iterator[Sample]:
 
 def samples() -> list[Sample]:
     """All of them."""
-    kinds = (written, encoded, first_lines, headers, delimiters, odd_quotes, no_tables)
+    kinds = (written, encoded, first_lines, titles, notes_with_headers, headers, delimiters, odd_quotes, no_tables)
     return [sample for kind in kinds for sample in kind()]
