@@ -17,8 +17,9 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from lakebed.connectors.errors import ConfigError, LakeError, StageError
+from lakebed.connectors.places import environment_folder
 from lakebed.connectors.spark.background import in_background
-from lakebed.connectors.spark.code import EXECUTOR_PACKAGES, ZIP_NAME, code_digest, write_code_zip
+from lakebed.connectors.spark.code import EXECUTOR_PACKAGES, ZIP_NAME, code_digest, copy_code_zip, write_code_zip
 from lakebed.connectors.spark.config import SparkConfig
 from lakebed.connectors.spark.connect import n_cores, portable
 from lakebed.connectors.spark.executors import n_alive
@@ -223,7 +224,11 @@ def code_zip() -> Path:
     """Lakebed's code, in a folder that ends with this process."""
     folder = tempfile.mkdtemp(prefix="lakebed-code-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return write_code_zip(Path(folder))
+    try:
+        kept = environment_folder("code")
+    except ConfigError:
+        return write_code_zip(Path(folder))
+    return copy_code_zip(kept, Path(folder))
 
 
 def _cause(error: BaseException) -> str:

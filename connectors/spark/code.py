@@ -4,16 +4,18 @@ Numba's compiled kernels go along: they are found by the content of their source
 the driver's kind of machine loads them, and any other compiles them once, before its first task.
 """
 
+import contextlib
 import hashlib
 import os
+import shutil
 import sys
 import zipfile
 from collections.abc import Container, Iterator
 from pathlib import Path
 
-from lakebed.connectors.errors import ArtifactError
+from lakebed.connectors.errors import ArtifactError, LakeError
 from lakebed.connectors.python_process import code_root
-from lakebed.connectors.storage import storage_error
+from lakebed.connectors.storage import LocalStorage, storage_error
 
 ZIP_NAME = "lakebed.zip"
 FOLDER_NAME = "lakebed-code"
@@ -56,6 +58,30 @@ def write_code_zip(folder: Path) -> Path:
         part.replace(target)
     except OSError as error:
         raise storage_error(error, "write the code for the executors", str(target), ArtifactError) from error
+    return target
+
+
+def copy_code_zip(kept: Path, folder: Path) -> Path:
+    """Puts `lakebed.zip` into a folder: a copy of the one in `kept` where that is of this code, else written anew.
+
+    A new one takes the place of those in `kept`, if that can be written; packing takes a second, a copy little.
+
+    Raises:
+        ArtifactError: if it cannot be written into the folder.
+    """
+    digest = hashlib.sha256()
+    for name, data in _members():
+        digest.update(f"{len(name)}:{name}:{len(data)}:".encode() + data)
+    mine, target = f"{digest.hexdigest()[:32]}.zip", folder / ZIP_NAME
+    with contextlib.suppress(OSError):
+        shutil.copyfile(kept / mine, target)
+        return target
+    write_code_zip(folder)
+    with contextlib.suppress(OSError, LakeError):
+        LocalStorage(str(kept)).write_bytes_atomic(mine, target.read_bytes())
+        for old in kept.glob("*.zip"):
+            if old.name != mine:
+                old.unlink(missing_ok=True)
     return target
 
 

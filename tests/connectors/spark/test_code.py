@@ -18,6 +18,30 @@ def test_the_same_code_is_the_same_zip(tmp_path):
     assert [path.name for path in (tmp_path / "one").iterdir()] == [ZIP_NAME]
 
 
+def test_a_kept_zip_is_taken_while_the_code_is_the_same(tmp_path, monkeypatch):
+    kept, wanted = tmp_path / "kept", write_code_zip(tmp_path / "wanted").read_bytes()
+    written = []
+    monkeypatch.setattr(code, "write_code_zip", lambda folder: written.append(folder) or write_code_zip(folder))
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        assert code.copy_code_zip(kept, tmp_path / name).read_bytes() == wanted
+    assert written == [tmp_path / "first"]
+    [old] = kept.iterdir()
+    members = [*code._members(), ("lakebed/new.py", b"1")]
+    monkeypatch.setattr(code, "_members", lambda suffixes=None: iter(members))
+    other = code.copy_code_zip(kept, tmp_path / "first")
+    assert "lakebed/new.py" in zipfile.ZipFile(other).namelist()
+    [new] = kept.iterdir()
+    assert new != old and new.read_bytes() == other.read_bytes()
+
+
+def test_a_folder_that_cannot_be_written_keeps_no_zip(tmp_path):
+    (tmp_path / "kept").write_text("in the way")
+    (tmp_path / "out").mkdir()
+    assert code.copy_code_zip(tmp_path / "kept", tmp_path / "out").read_bytes()
+    assert (tmp_path / "kept").read_text() == "in the way"
+
+
 def test_the_zip_holds_code_data_files_and_kernels_and_no_byte_code(tmp_path):
     from lakebed.tasks.encoding.compile import compile_kernels
 
