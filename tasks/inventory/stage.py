@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Held = tuple[OpenLake, StageMetrics]
 
 
-TEXT_RULES = b"text 6"
+TEXT_RULES = b"text 7"
 # of files that were no tables before
 FILE_RULES = b"files 3"
 # of files that are symbolic links

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from lakebed.connectors.lake.config import ColumnType
 from lakebed.connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, ColumnKind, ColumnScan, StagedCast
-from lakebed.connectors.lake.text.renderings import FLOATS, decimal_rendering
+from lakebed.connectors.lake.text.renderings import COMMA, DATES, FLOATS, decimal_rendering
 from lakebed.connectors.lake.text.types import (
     CANDIDATE_TYPES,
     MAX_SAFE_INTEGER,
@@ -41,6 +41,7 @@ class ColumnProfile:
         override: the type that the config gives, if it gives one.
         is_canonical: whether only one rendering of a type gives it.
         is_thorough: whether all renderings are tried, not only the first of floats that fits.
+        delimiter: what parts the cells of a CSV file, on which decimal commas depend.
     """
 
     def __init__(
@@ -51,10 +52,11 @@ class ColumnProfile:
         *,
         is_canonical: bool = False,
         is_thorough: bool = False,
+        delimiter: str = ",",
     ) -> None:
         self.token, self.kind, self.override = token, kind, override
         self._types: list[StagedCast] = [override] if override else list(_types_of(kind))
-        self._is_canonical, self._is_thorough = is_canonical, is_thorough
+        self._is_canonical, self._is_thorough, self._delimiter = is_canonical, is_thorough, delimiter
         self._has_left_out = False
         if is_canonical and not override:
             self._types = [name for name in _CANONICAL.get(kind, self._types) if ":" not in name and name != "decimal"]
@@ -151,6 +153,11 @@ class ColumnProfile:
             # digits alone in quotes are an id
             is_one = name and not (self.kind == "string" and name == "decimal:0")
             self._types[place : place + 1] = [name] if is_one else []
+        if self._delimiter == ",":
+            self._types = [name for name in self._types if not name.endswith(COMMA)]
+        elif self._delimiter != ";":
+            # it may as well be a thousand
+            self._types = [name for name in self._types if name != f"decimal:3{COMMA}"]
 
     def _parsed(self, cells: pa.Array, type_: StagedCast) -> tuple[StagedCast, pa.Array | None]:
         if type_ == "timestamp":
@@ -159,7 +166,7 @@ class ColumnProfile:
                 raise Unsettled
             self._form = self._forms[0] if self._forms else ""
         values = parse_canonical(cells, type_, self._form)
-        if values is not None or not type_.startswith("decimal:") or type_.endswith("w"):
+        if values is not None or not type_.startswith("decimal:") or type_.endswith(("w", COMMA)):
             return type_, values
         # decimals of more than 38 digits, which the earlier blocks fit into as well
         wide = f"{type_}w"
@@ -216,7 +223,7 @@ def _types_of(kind: ColumnKind) -> Iterable[StagedCast]:
         "int": ("int64", "float64"),
         "float": ("float64",),
         "number_text": ("float64", *FLOATS, "decimal", "string"),
-        "string": ("decimal", "date", "timestamp", "string"),
+        "string": ("decimal", "date", *DATES, "timestamp", "string"),
         "json": ("string",),
     }
     return CANDIDATE_TYPES if kind == "csv" else of_json.get(kind, ())

@@ -13,6 +13,11 @@ A column of text gets a type only where one rendering writes every one of its ce
 | `float:java` | `1.0`, `1.0E-7`, `1.0E10`, `NaN`, `Infinity` | Java, Spark |
 | `float:js` | `1`, `1e-7`, `1e+21` | JavaScript, Arrow |
 | `decimal:2` | `1.50` | decimals of a scale, and for `decimal:0` integers beyond 64 bits |
+| `decimal:2:comma` | `1,50` | the same with a decimal comma; also for floats of Python, Polars and JavaScript |
+| `date:dd.mm.yyyy`, `date:yyyy/mm/dd` | `31.12.2024`, `2024/12/31` | days of which no part can be taken for another |
+
+Decimal commas are none in a file whose cells a comma parts, and `1,234` is three decimals between semicolons alone:
+elsewhere it may be a thousand.
 
 All of it works on whole arrays. A float's digits are the shortest that tell it from its neighbours.
 """
@@ -25,7 +30,7 @@ import pyarrow.compute as pc
 
 _MAX_DIGITS, _MAX_WIDE_DIGITS = 38, 76
 _POINT = r"-?(?:0|[1-9][0-9]*)\.(?:[0-9]*[1-9]|0)"
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.([0-9]+)")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)([.,])([0-9]+)")
 _LONG_INTEGER = re.compile(r"-?[1-9][0-9]{18,75}")
 
 
@@ -62,24 +67,35 @@ FLOAT_STYLES = {
     ),
 }
 _WRITTEN_SCALE = 6
+MIN_DAY = -719162
+"""0001-01-01, the first day that Python's dates have."""
 FLOATS = (*FLOAT_STYLES, "float:js")
+COMMA = ":comma"
+FLOATS_WITH_COMMA = tuple(f"{name}{COMMA}" for name in ("float:python", "float:polars", "float:js"))
+# pattern of the cells, replacement that gives the canonical text, and the form by which they are written again
+_DATES = {
+    "date:dd.mm.yyyy": (r"^([0-9]{2})\.([0-9]{2})\.([0-9]{4})$", r"\3-\2-\1", "%d.%m.%Y"),
+    "date:yyyy/mm/dd": (r"^([0-9]{4})/([0-9]{2})/([0-9]{2})$", r"\1-\2-\3", "%Y/%m/%d"),
+}
+DATES = tuple(_DATES)
 BOOLS = {"bool:True": ("True", "False"), "bool:TRUE": ("TRUE", "FALSE")}
 
 
 def decimal_rendering(cell: str) -> str:
     """The decimal rendering that a column may have whose first cell is this one; empty if none."""
     if match := _DECIMAL.fullmatch(cell):
-        return f"decimal:{len(match[1])}" if len(cell) <= _MAX_WIDE_DIGITS else ""
+        mark = COMMA if match[1] == "," else ""
+        return f"decimal:{len(match[2])}{mark}" if len(cell) <= _MAX_WIDE_DIGITS else ""
     return "decimal:0" if _LONG_INTEGER.fullmatch(cell) else ""
 
 
 def rendered_type(name: str) -> pa.DataType | None:
     """The Arrow type of the values behind a rendering; None for a name that is none."""
-    kind, _, detail = name.partition(":")
+    kind, _, detail = name.removesuffix(COMMA).partition(":")
     if kind == "decimal":
         scale = int(detail.rstrip("w"))
         return pa.decimal256(_MAX_WIDE_DIGITS, scale) if detail.endswith("w") else pa.decimal128(_MAX_DIGITS, scale)
-    return {"bool": pa.bool_(), "float": pa.float64()}.get(kind) if detail else None
+    return {"bool": pa.bool_(), "float": pa.float64(), "date": pa.date32()}.get(kind) if detail else None
 
 
 def parse_rendered(cells: pa.Array, name: str) -> pa.Array | None:
@@ -92,38 +108,68 @@ def parse_rendered(cells: pa.Array, name: str) -> pa.Array | None:
     Raises:
         pyarrow.ArrowInvalid: if a cell is no value of the type.
     """
-    if name in BOOLS:
-        true, false = BOOLS[name]
-        is_true = pc.equal(cells, true)
-        return is_true if pc.all(pc.or_(is_true, pc.equal(cells, false))).as_py() else None
-    if name.startswith("decimal:"):
-        return _parse_decimal(cells, name)
-    values = pc.cast(cells, pa.float64())
-    if name == "float:js":
-        return values if pc.cast(values, pa.string()).equals(cells) and _are_finite(values) else None
-    return values if _is_styled(cells, values, FLOAT_STYLES[name]) else None
+    if name.endswith(COMMA):
+        has_point = pc.any(pc.match_substring(cells, "."), min_count=0).as_py()
+        return None if has_point else parse_rendered(_with_point(cells), name.removesuffix(COMMA))
+    parse = {"bool": _parse_bool, "date": _parse_date, "decimal": _parse_decimal, "float": _parse_float}
+    return parse[name.partition(":")[0]](cells, name)
 
 
 def cast_rendered(cells: pa.Array, name: str) -> pa.Array:
     """Text cells, each of which the rendering writes, as values."""
     if name in BOOLS:
         return pc.equal(cells, BOOLS[name][0])
-    return pc.cast(cells, rendered_type(name))
+    if name in _DATES:
+        return pc.cast(_canonical_days(cells, name), pa.date32())
+    return pc.cast(_with_point(cells) if name.endswith(COMMA) else cells, rendered_type(name))
 
 
 def render(values: pa.Array, name: str) -> pa.Array | None:
     """Values as the rendering writes them, null as null; None for a rendering that is read and not written."""
-    if name in BOOLS:
-        return pc.if_else(values, *BOOLS[name])
-    if name.startswith("decimal:"):
+    kind = name.partition(":")[0]
+    texts: pa.Array | None = None
+    if kind == "bool":
+        texts = pc.if_else(values, *BOOLS[name])
+    elif kind == "date":
+        texts = pc.strftime(values, format=_DATES[name][2])
+    elif kind == "decimal":
         # beyond this scale Arrow writes small decimals with an exponent
-        return pc.cast(values, pa.string()) if values.type.scale <= _WRITTEN_SCALE else None
+        texts = pc.cast(values, pa.string()) if values.type.scale <= _WRITTEN_SCALE else None
+    elif name.removesuffix(COMMA) == "float:js":
+        texts = pc.cast(values, pa.string())
+    elif name.removesuffix(COMMA) == "float:python":
+        texts = pa.array(values.fill_null(0.0).to_numpy(zero_copy_only=False).astype("U32"), pa.string())
+        texts = pc.if_else(values.is_valid(), texts, pa.scalar(None, pa.string()))
+    return pc.replace_substring(texts, ".", ",") if texts is not None and name.endswith(COMMA) else texts
+
+
+def _parse_bool(cells: pa.Array, name: str) -> pa.Array | None:
+    true, false = BOOLS[name]
+    is_true = pc.equal(cells, true)
+    return is_true if pc.all(pc.or_(is_true, pc.equal(cells, false))).as_py() else None
+
+
+def _parse_float(cells: pa.Array, name: str) -> pa.Array | None:
+    values = pc.cast(cells, pa.float64())
     if name == "float:js":
-        return pc.cast(values, pa.string())
-    if name != "float:python":
+        return values if pc.cast(values, pa.string()).equals(cells) and _are_finite(values) else None
+    return values if _is_styled(cells, values, FLOAT_STYLES[name]) else None
+
+
+def _with_point(cells: pa.Array) -> pa.Array:
+    return pc.replace_substring(cells, ",", ".")
+
+
+def _canonical_days(cells: pa.Array, name: str) -> pa.Array:
+    pattern, replacement, _ = _DATES[name]
+    return pc.replace_substring_regex(cells, pattern, replacement)
+
+
+def _parse_date(cells: pa.Array, name: str) -> pa.Array | None:
+    if not pc.all(pc.match_substring_regex(cells, _DATES[name][0])).as_py():
         return None
-    texts = pa.array(values.fill_null(0.0).to_numpy(zero_copy_only=False).astype("U32"), pa.string())
-    return pc.if_else(values.is_valid(), texts, pa.scalar(None, pa.string()))
+    values = pc.cast(_canonical_days(cells, name), pa.date32())
+    return values if pc.min(values.cast(pa.int32())).as_py() >= MIN_DAY else None
 
 
 def _parse_decimal(cells: pa.Array, name: str) -> pa.Array | None:

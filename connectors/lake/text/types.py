@@ -16,7 +16,10 @@ from lakebed.connectors.lake.text.json_text import json_texts
 from lakebed.connectors.lake.text.model import StagedCast
 from lakebed.connectors.lake.text.renderings import (
     BOOLS,
+    DATES,
     FLOATS,
+    FLOATS_WITH_COMMA,
+    MIN_DAY,
     cast_rendered,
     parse_rendered,
     rendered_type,
@@ -26,7 +29,8 @@ from lakebed.connectors.lake.type_text import column_type
 
 # preferred first: a column of 0 and 1 is int64, not float64
 CANDIDATE_TYPES: tuple[StagedCast, ...] = (
-    *("bool", *BOOLS, "int64", "float64", *FLOATS, "decimal", "date", "timestamp", "string"),
+    *("bool", *BOOLS, "int64", "float64", *FLOATS, *FLOATS_WITH_COMMA, "decimal", "date", *DATES, "timestamp"),
+    "string",
 )
 
 MAX_SAFE_INTEGER = 2**53
@@ -56,8 +60,7 @@ _ZONES = (
     *("Australia/Sydney", "Australia/Adelaide", "Pacific/Auckland", "Africa/Cairo", "Africa/Casablanca", "Asia/Tehran"),
 )
 _OFFSET = re.compile(r"[+-][0-9]{2}(:?)([0-9]{2})?")
-_MIN_DAY = -719162  # 0001-01-01, the first day that Python's dates have
-_MIN_MICROSECOND = _MIN_DAY * 86_400_000_000
+_MIN_MICROSECOND = MIN_DAY * 86_400_000_000
 
 
 def parse_canonical(cells: pa.Array, type_: StagedCast, form: str = "") -> pa.Array | None:
@@ -262,7 +265,7 @@ def _parse_date(cells: pa.Array, _form: str) -> pa.Array | None:
     if pc.any(pc.not_equal(pc.binary_length(cells), 10)).as_py():
         return None
     values = pc.cast(cells, pa.date32())
-    return values if pc.min(values.cast(pa.int32())).as_py() >= _MIN_DAY else None
+    return values if pc.min(values.cast(pa.int32())).as_py() >= MIN_DAY else None
 
 
 def _parse_timestamp(cells: pa.Array, form: str) -> pa.Array | None:

@@ -1,5 +1,6 @@
 """Each rendering takes what its language writes, and nothing else."""
 
+import datetime as dt
 import json
 import math
 from decimal import Decimal
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakebed.connectors.lake.text.profile import ColumnProfile
-from lakebed.connectors.lake.text.renderings import cast_rendered, decimal_rendering, parse_rendered
+from lakebed.connectors.lake.text.renderings import cast_rendered, decimal_rendering, parse_rendered, render
 from lakebed.connectors.lake.text.types import cast_staged
 
 SAMPLES = {
@@ -25,6 +26,12 @@ SAMPLES = {
     "decimal:2": ["1.50", "-0.05", "123.00"],
     "decimal:2w": ["9" * 73 + ".12", "-0.05"],
     "decimal:0": ["18446744073709551616", "0", "-9223372036854775809"],
+    "float:python:comma": ["1,0", "2,5", "0,0001", "1e-05", "1,5e-07", "1e+16", "nan", "-inf"],
+    "float:polars:comma": ["1,0", "1e-7", "1,5e+300", "NaN"],
+    "float:js:comma": ["1", "2,5", "1e-7"],
+    "decimal:2:comma": ["1,50", "-0,05", "123,00"],
+    "date:dd.mm.yyyy": ["31.12.2024", "01.02.0003", "29.02.2024"],
+    "date:yyyy/mm/dd": ["2024/12/31", "0003/02/01"],
 }
 OTHERS = {
     "float:python": [
@@ -48,6 +55,12 @@ OTHERS = {
     "decimal:2": ["1" * 37 + ".00", "9" * 40 + ".12", "1.5", "1.500", "-0.00", "01.50", "1", ".50", "1.5O"],
     "decimal:2w": ["1" * 75 + ".00", "1" * 115 + ".12"],
     "decimal:0": ["9" * 39, "-" + "9" * 44, "-0", "007", "1.0"],
+    "float:python:comma": ["1.0", "1", "1,50", "1,2,3", "1.000,5", ",5"],
+    "float:polars:comma": ["1.0", "1e-07", "1,50"],
+    "float:js:comma": ["1,0", "1.5", "1e-07", "nan"],
+    "decimal:2:comma": ["1.50", "1,5", "1,500", "1.000,50", "-0,00", "01,50", "1"],
+    "date:dd.mm.yyyy": ["31.11.2024", "12.31.2024", "1.2.2024", "31.12.24", "31/12/2024", "2024-12-31", "01.01.0000"],
+    "date:yyyy/mm/dd": ["2024/31/12", "2024/1/2", "2024-12-31", "24/12/31"],
 }
 
 
@@ -66,7 +79,7 @@ def test_what_a_rendering_writes_is_its_value(name: str) -> None:
     assert str(cast_rendered(cells, name).to_pylist()) == str(values.to_pylist())
     assert str(cast_staged(cells, name).to_pylist()) == str(values.to_pylist())
     if name.startswith("float"):
-        floats = [float(cell) for cell in SAMPLES[name]]
+        floats = [float(cell.replace(",", ".")) for cell in SAMPLES[name]]
         assert all(math.isnan(a) if math.isnan(b) else a == b for a, b in zip(values.to_pylist(), floats, strict=True))
 
 
@@ -100,7 +113,17 @@ def test_every_decimal_of_a_scale(values: list[Decimal]) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "name"),
-    [("1.50", "decimal:2"), ("1", ""), ("9" * 19, "decimal:0"), ("x", ""), ("1e5", ""), ("0" * 19, ""), ("1.", "")],
+    [
+        ("1.50", "decimal:2"),
+        ("1,50", "decimal:2:comma"),
+        ("1,", ""),
+        ("1", ""),
+        ("9" * 19, "decimal:0"),
+        ("x", ""),
+        ("1e5", ""),
+        ("0" * 19, ""),
+        ("1.", ""),
+    ],
 )
 def test_the_rendering_that_a_first_cell_allows(cell: str, name: str) -> None:
     assert decimal_rendering(cell) == name
@@ -130,3 +153,54 @@ def test_what_a_column_becomes(cells: list[str], preferred: str) -> None:
     for cell in cells:
         profile.add(pa.array([cell]))
     assert next(iter(profile.finish().candidates)) == preferred
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "cells", "preferred"),
+    [
+        (";", ["1,50", "-2,25"], "decimal:2:comma"),
+        (";", ["1,0", "2,25"], "float:python:comma"),
+        (";", ["1", "2,25", "1e-7"], "float:js:comma"),
+        (";", ["1", "25"], "int64"),
+        (";", ["1,250", "2,125"], "decimal:3:comma"),
+        (";", ["1.250,5", "2,5"], "string"),
+        ("\t", ["1,50", "-2,25"], "decimal:2:comma"),
+        # thousands, as they may be
+        ("\t", ["1,250", "2,120"], "string"),
+        ("|", ["999", "1,250"], "string"),
+        # a cell that commas part is a list
+        (",", ["1,50", "2,25"], "string"),
+        (",", ["1,0", "2,25"], "string"),
+        (",", ["31.12.2024", "01.01.2025"], "date:dd.mm.yyyy"),
+        (",", ["2024/12/31", "2025/01/01"], "date:yyyy/mm/dd"),
+        # which is the month?
+        (",", ["01/02/2024", "31/12/2024"], "string"),
+    ],
+)
+def test_decimal_commas_and_days_of_other_orders(delimiter: str, cells: list[str], preferred: str) -> None:
+    profile = ColumnProfile("v", "csv", is_thorough=True, delimiter=delimiter)
+    for cell in cells:
+        profile.add(pa.array([cell]))
+    assert next(iter(profile.finish().candidates)) == preferred
+    plain = ColumnProfile("v", "csv", is_canonical=True, delimiter=delimiter)
+    plain.add(pa.array(cells))
+    assert next(iter(plain.finish().candidates)) in {"int64", "string"}
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name.endswith(":comma") or name.startswith("date:")])
+def test_what_is_written_again_is_what_was_read(name: str) -> None:
+    cells = pa.array(SAMPLES[name])
+    written = render(cast_rendered(cells, name), name)
+    if name in {"float:polars:comma"}:
+        assert written is None
+        return
+    assert written is not None and written.cast(pa.string()).equals(cells)
+
+
+@given(st.lists(st.dates(), min_size=1))
+def test_every_day(values: list[dt.date]) -> None:
+    for name, form in (("date:dd.mm.yyyy", "{0:%d.%m.}{1:04}"), ("date:yyyy/mm/dd", "{1:04}{0:/%m/%d}")):
+        cells = [form.format(value, value.year) for value in values]
+        found = parsed(cells, name)
+        assert found is not None and found.to_pylist() == values
+        assert render(found, name).to_pylist() == cells

@@ -1,8 +1,10 @@
 """What is rebuilt is written in its own format, so that reading it gives the same strict digest."""
 
+import datetime as dt
 import gc
 import gzip
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
 
@@ -161,6 +163,17 @@ def test_words_for_null_are_written_again(tmp_path: Path) -> None:
     small.put("parent", pa.table({"a": ["x", "y", "z"], "b": [None, 1, 2]}))
     write_rebuilt(small.context, small.recipe("child", "parent"), str(tmp_path / "out"))
     assert (tmp_path / "out" / "child.csv").read_text() == "a,b\nx,NA\ny,1\n"
+
+
+def test_decimal_commas_and_other_days_are_written_again(small: SmallLake, tmp_path: Path) -> None:
+    text = "n;day;price;weight\n1;31.12.2024;1,50;0,5\n2;01.02.1999;-22,00;1e-07\n3;;;\n"
+    small.put("child", BASE, TextFile("csv", text, ".csv"))
+    days = [dt.date(2024, 12, 31), dt.date(1999, 2, 1), None, dt.date(2000, 1, 1)]
+    prices = pa.array([Decimal("1.50"), Decimal("-22.00"), None, Decimal("7.00")], pa.decimal128(10, 2))
+    weights = [0.5, 1e-7, None, 2.0]
+    small.put("parent", pa.table({"n": [1, 2, 3, 4], "day": days, "price": prices, "weight": weights}))
+    write_rebuilt(small.context, small.recipe("child", "parent"), str(tmp_path / "out"))
+    assert (tmp_path / "out" / "child.csv").read_text() == text
 
 
 def test_a_table_that_cannot_be_written_again_has_no_recipe(tmp_path: Path) -> None:
