@@ -34,7 +34,7 @@ class IndexConfig(FrozenConfig):
     recall: float = Field(0.99, ge=0.5, le=1.0, description="Share of the k nearest that must be found, on average.")
     recall_k: int = Field(10, ge=1, le=1_000, description="The k of that recall.")
     tuning_queries: int = Field(256, ge=16, le=10_000, description="Vectors a shard holds out to tune its search on.")
-    max_flat: int = Field(20_000, ge=0, le=10_000_000, description="Vectors up to which search is exact, without HNSW.")
+    max_flat: int = Field(50_000, ge=0, le=10_000_000, description="Vectors up to which search is exact, without HNSW.")
     shard_vectors: int = Field(
         500_000, ge=100, le=5_000_000, description="Vectors of one shard at most; each is built by one thread."
     )

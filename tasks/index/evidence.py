@@ -11,6 +11,7 @@ text_*.npy texts.parquet    n-grams of table names, column names and values that
 
 import io
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,17 +63,39 @@ def write_evidence(
 ) -> None:
     """Writes the files, of the tables of a lakegraph artifact."""
     lake = lake_of_graph(nodes, columns, column_values)
-    kinds = nodes["kind"].combine_chunks()
-    tables = nodes.filter(pc.equal(kinds, "table"))
-    values = nodes.filter(pc.equal(kinds, "value"))
-    first_table = tables["node_id"][0].as_py() if tables.num_rows else 0
+    # numpy's sorts, of which most of both is made, leave the interpreter to each other
+    with ThreadPoolExecutor(1, thread_name_prefix="words") as beside:
+        words = beside.submit(word_arrays, lake, column_values)
+        kinds = nodes["kind"].combine_chunks()
+        tables = nodes.filter(pc.equal(kinds, "table"))
+        values = nodes.filter(pc.equal(kinds, "value"))
+        postings = _postings(columns.num_rows, values, edges)
+        names = pa.table({"name": tables["label"]})
+        texts, index = _texts(names["name"].to_pylist(), lake.names, values["label"], postings)
+        arrays = (*_arrays(postings), index.indptr, index.text, index.length)
+        for name, array in {**dict(zip(ARRAYS, arrays, strict=True)), **folded_arrays(lake)}.items():
+            _write_npy(storage, name, array)
+        for name, table in (("columns", _facts(lake, nodes, tables, columns)), ("tables", names), ("texts", texts)):
+            stream = io.BytesIO()
+            pq.write_table(table, stream, compression="zstd")
+            storage.write_bytes_atomic(f"{FOLDER}/{name}.parquet", stream.getvalue())
+        _write_values(storage, values)
+        for name, array in words.result().items():
+            _write_npy(storage, name, array)
+
+
+def _postings(n_columns: int, values: pa.Table, edges: pa.Table) -> Postings:
     first_value = values["node_id"][0].as_py() if values.num_rows else 0
     held = edges.filter(pc.equal(edges["kind"], "column_value"))
     target = held["target"].to_numpy() - first_value
-    postings = make_postings(held["source"].to_numpy(), target, columns.num_rows, values.num_rows)
-    names = pa.table({"name": tables["label"]})
+    return make_postings(held["source"].to_numpy(), target, n_columns, values.num_rows)
+
+
+def _facts(lake: Lake, nodes: pa.Table, tables: pa.Table, columns: pa.Table) -> pa.Table:
+    """What is told of each column."""
+    first_table = tables["node_id"][0].as_py() if tables.num_rows else 0
     labels = nodes["label"].slice(0, columns.num_rows)
-    facts = pa.table(
+    return pa.table(
         {
             "table": pc.subtract(columns["table_node"], first_table),
             "label": labels if columns.num_rows else pa.array([], pa.string()),
@@ -80,16 +103,6 @@ def write_evidence(
             **folded_facts(lake),
         }
     )
-    texts, index = _texts(names["name"].to_pylist(), lake.names, values["label"], postings)
-    arrays = (*_arrays(postings), index.indptr, index.text, index.length)
-    own = dict(zip(ARRAYS, arrays, strict=True))
-    for name, array in {**own, **folded_arrays(lake), **word_arrays(lake, column_values)}.items():
-        _write_npy(storage, name, array)
-    for name, table in (("columns", facts), ("tables", names), ("texts", texts)):
-        stream = io.BytesIO()
-        pq.write_table(table, stream, compression="zstd")
-        storage.write_bytes_atomic(f"{FOLDER}/{name}.parquet", stream.getvalue())
-    _write_values(storage, values)
 
 
 def _arrays(postings: Postings) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64 | np.int32]], ...]:
