@@ -1,4 +1,4 @@
-"""Where lakebed keeps what it fetches and makes once: jars, class-data archive, compiled kernels, Prefect's database.
+"""Where lakebed keeps what it fetches and makes once: jars, class-data archive, kernels, code zip, Prefect's database.
 
 `make setup` and an image keep it in their environment; an installed wheel in the user's cache, as the environment may
 belong to somebody else.

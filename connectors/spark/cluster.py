@@ -215,7 +215,7 @@ class FirstTasks:
                 value=f"none ended in {most_s:.0f} s on {self._master}",
                 expected="executors that start Python and reach the driver (spark.driver.host, spark.driver.port, "
                 "spark.driver.blockManager.port)",
-                hint="read the executors' logs; where they are only slow, raise spark.executors_timeout_s",
+                hint="read the executors' logs; where they are only slow, raise spark.executors_timeout_s beyond that",
             )
         return False
 

@@ -69,14 +69,14 @@ def copy_code_zip(kept: Path, folder: Path) -> Path:
     Raises:
         ArtifactError: if it cannot be written into the folder.
     """
-    digest = hashlib.sha256()
-    for name, data in _members():
-        digest.update(f"{len(name)}:{name}:{len(data)}:".encode() + data)
-    mine, target = f"{digest.hexdigest()[:32]}.zip", folder / ZIP_NAME
+    mine, target = f"{_digest()}.zip", folder / ZIP_NAME
     with contextlib.suppress(OSError):
         shutil.copyfile(kept / mine, target)
         return target
     write_code_zip(folder)
+    # of code that changed meanwhile nobody knows which the zip has
+    if mine != f"{_digest()}.zip":
+        return target
     with contextlib.suppress(OSError, LakeError):
         LocalStorage(str(kept)).write_bytes_atomic(mine, target.read_bytes())
         for old in kept.glob("*.zip"):
@@ -87,10 +87,14 @@ def copy_code_zip(kept: Path, folder: Path) -> Path:
 
 def code_digest() -> str:
     """First digits of SHA-256 over the names and bytes of the code, here or on an executor."""
+    return _digest({".py"})[:16]
+
+
+def _digest(suffixes: Container[str] | None = None) -> str:
     digest = hashlib.sha256()
-    for name, data in _members({".py"}):
+    for name, data in _members(suffixes):
         digest.update(f"{len(name)}:{name}:{len(data)}:".encode() + data)
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
 def unpacked_code(module_file: str, folder: Path) -> Path | None:

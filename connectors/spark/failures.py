@@ -74,11 +74,11 @@ def _is_of_spark(error: BaseException) -> bool:
 def is_way_lost(error: BaseException) -> bool:
     """Whether the JVM no longer answers.
 
-    Py4J says so by an error of its base class alone, with one line; an exception of Java's comes as a subclass or with
-    a trace.
+    Py4J says so by an error of its base class alone, with one line about a call; an exception of Java's comes as a
+    subclass or with a trace, and what the JVM has not got by another line.
     """
-    name = type(error).__name__
-    is_bare = name == "Py4JError" and "\n" not in str(error).strip()
+    name, text = type(error).__name__, str(error).strip()
+    is_bare = name == "Py4JError" and text.startswith("An error occurred while calling") and "\n" not in text
     return isinstance(error, ConnectionError | EOFError) or name == "Py4JNetworkError" or is_bare
 
 

@@ -69,6 +69,7 @@ class SessionStarter:
         self._lock = threading.Lock()
         self._session: Future[SparkSession] | None = None
         self._warm: Future[None] | None = None
+        self._is_joined = False
 
     @property
     def is_started(self) -> bool:
@@ -133,15 +134,18 @@ class SessionStarter:
                 forget()
             else:
                 _stop_jvm(_STOP_TIMEOUT_S if self._jvm_flags is None else _ARCHIVE_TIMEOUT_S)
-        elif session is not None and (SparkContext._active_spark_context is not None or _is_jvm_gone()):
+        elif session is not None and (self._has_own_context() or _is_jvm_gone()):
             _stop_context(SparkContext._active_spark_context)
             _stop_jvm()
 
     def _make(self) -> SparkSession:
         begun = time.monotonic()
+        self._is_joined = SparkContext._active_spark_context is not None or is_submitted()
         try:
             session = self._checked_session()
         except SparkLostError:
+            if self._is_joined and not _is_jvm_gone():
+                raise
             # a JVM that died while it started, as where memory was short for a moment, is started once more
             _stop_context(SparkContext._active_spark_context)
             _stop_jvm()
@@ -149,6 +153,10 @@ class SessionStarter:
         self.ready_at = time.monotonic()
         self.seconds = self.ready_at - begun
         return session
+
+    def _has_own_context(self) -> bool:
+        """Whether a context lives, and nobody but us has begun it: another program goes on with its own."""
+        return SparkContext._active_spark_context is not None and not self._is_joined
 
     def _checked_session(self) -> SparkSession:
         """A new session.

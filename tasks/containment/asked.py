@@ -55,7 +55,7 @@ def asked_readings(parts: InventoryParts, typed: _Tokens, strings: _Tokens) -> A
     Args:
         parts: of the inventory.
         typed: columns of each table of text that have a type and a text.
-        strings: string columns of each other table.
+        strings: string columns of each table.
     """
     names = frozenset().union(*typed.values()) & frozenset().union(*strings.values())
     vocabulary = pc.unique(parts.columns["token"])
@@ -104,7 +104,7 @@ def typed_text(parts: InventoryParts) -> dict[int, frozenset[str]]:
     formats = parts.tables.select(["table_id", "format"]).filter(
         pc.is_in(parts.tables["format"], value_set=pa.array(TEXT_FORMATS))
     )
-    if not formats.num_rows or formats.num_rows == parts.tables.num_rows:
+    if not formats.num_rows:
         return {}
     format_of = dict(zip(*formats.to_pydict().values(), strict=True))
     left_out: dict[int, set[str]] = {table: set() for table in format_of}
@@ -126,13 +126,8 @@ def typed_text(parts: InventoryParts) -> dict[int, frozenset[str]]:
 
 
 def string_columns(parts: InventoryParts) -> dict[int, frozenset[str]]:
-    """The string columns of each table that is no text file."""
-    others = parts.tables.filter(pc.invert(pc.is_in(parts.tables["format"], value_set=pa.array(TEXT_FORMATS))))[
-        "table_id"
-    ]
-    is_string = pc.and_(
-        pc.is_in(parts.columns["table_id"], value_set=others), pc.equal(parts.columns["type_class"], "string")
-    )
+    """The string columns of each table, those of text files that no type fits among them."""
+    is_string = pc.equal(parts.columns["type_class"], "string")
     found: dict[int, set[str]] = {}
     for table, token in keys_of(parts.columns.filter(is_string)):
         found.setdefault(table, set()).add(token)

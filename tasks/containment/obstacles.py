@@ -12,7 +12,15 @@ import pyarrow.compute as pc
 
 from lakebed.connectors.lake.batches import ReadCounter, Split
 from lakebed.connectors.lake.read import read_split
-from lakebed.connectors.lake.text.renderings import BOOLS, COMMA, DATES, FLOATS, decimal_rendering
+from lakebed.connectors.lake.text.renderings import (
+    BOOLS,
+    COMMA,
+    DATES,
+    FLOATS,
+    FLOATS_WITH_COMMA,
+    decimal_rendering,
+    has_decimal_comma,
+)
 from lakebed.connectors.lake.text.types import is_plain_form, parse_canonical, timestamp_forms
 
 _NULL_WORDS = re.compile(r"\\N|-+|\?|(?i:n/?a|nan|null|none|nil|missing)")
@@ -20,7 +28,7 @@ GIVE_TYPE = "`lake.text.types` gives a column of a text file another"
 _CANONICAL = {"number": ("int64", "float64"), "bool": ("bool",), "date": ("date",)}
 _RENDERINGS = {
     **_CANONICAL,
-    "number": ("int64", "float64", *FLOATS),
+    "number": ("int64", "float64", *FLOATS, *FLOATS_WITH_COMMA),
     "bool": ("bool", *BOOLS),
     "date": ("date", *DATES),
 }
@@ -109,9 +117,10 @@ def _renderings(first: str, type_class: str, *, is_canonical: bool) -> list[tupl
         # a cell that is no time has no form, and so fits none
         return [("timestamp", partial(_fits, name="timestamp", form=form)) for form in known or [""]]
     names = list((_CANONICAL if is_canonical else _RENDERINGS).get(type_class, ()))
-    name = decimal_rendering(first)
-    if type_class == "number" and not is_canonical and name and not name.endswith(COMMA):
-        names += [name, f"{name}w"]
+    if type_class == "number" and not is_canonical and (name := decimal_rendering(first)):
+        names += [name] if name.endswith(COMMA) else [name, f"{name}w"]
+    if not has_decimal_comma(pa.array([first])):
+        names = [name for name in names if not name.endswith(COMMA)]
     return [(name, partial(_fits, name=name)) for name in names]
 
 

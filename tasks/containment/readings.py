@@ -1,8 +1,9 @@
 """Typed columns of text files, read as their text where another table has text under that name.
 
-A column of a CSV or JSON file that has a type counts by value against typed columns and between text files, and by its
-text against the string columns of other tables: a Parquet column of zip codes has its CSV export for an equal, and so
-has a Parquet column of numbers. What a pair asks for follows from its schemas: a table of text gets one *reading* for
+A column of a CSV or JSON file that has a type counts by value against typed columns, and by its text against string
+columns: a Parquet column of zip codes has its CSV export for an equal, and so has a Parquet column of numbers; and a
+CSV file that lies in a later one is contained in it, also where a cell such as `n/a` leaves that one's column text.
+What a pair asks for follows from its schemas: a table of text gets one *reading* for
 each set of its columns that some table asks as text, the most asked up to `MAX_READINGS`, and every pair has just one
 reading that it is compared under (`kernel/min_max.py`); a pair whose reading is left out is undecided, which the
 summary, a note of the run and `explain` say. A reading is a table of its own to the steps behind: with bounds, splits,
@@ -131,6 +132,7 @@ def _forms(asked: Asked, numbers: Int32, strings: Mapping[int, frozenset[str]]) 
     forms = {(table, token): int(Form.VALUE) for table, tokens in asked.columns.items() for token in tokens}
     forms |= {(table, token): int(Form.STRING) for table, tokens in strings.items() for token in tokens & names}
     for number, table, tokens in zip(numbers.tolist(), asked.table.tolist(), asked.tokens, strict=True):
+        forms |= {(number, token): int(Form.STRING) for token in strings.get(table, frozenset()) & names}
         kinds = ((token, Form.TEXT if token in tokens else Form.VALUE) for token in asked.columns[table])
         forms |= {(number, token): int(form) for token, form in kinds}
     return forms

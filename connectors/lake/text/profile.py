@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from lakebed.connectors.lake.config import ColumnType
 from lakebed.connectors.lake.text.model import MAX_BOUND_LENGTH, Bounds, ColumnKind, ColumnScan, StagedCast
-from lakebed.connectors.lake.text.renderings import COMMA, DATES, FLOATS, decimal_rendering
+from lakebed.connectors.lake.text.renderings import COMMA, DATES, FLOATS, decimal_rendering, has_decimal_comma
 from lakebed.connectors.lake.text.types import (
     CANDIDATE_TYPES,
     MAX_SAFE_INTEGER,
@@ -41,7 +41,6 @@ class ColumnProfile:
         override: the type that the config gives, if it gives one.
         is_canonical: whether only one rendering of a type gives it.
         is_thorough: whether all renderings are tried, not only the first of floats that fits.
-        delimiter: what parts the cells of a CSV file, on which decimal commas depend.
     """
 
     def __init__(
@@ -52,11 +51,11 @@ class ColumnProfile:
         *,
         is_canonical: bool = False,
         is_thorough: bool = False,
-        delimiter: str = ",",
     ) -> None:
         self.token, self.kind, self.override = token, kind, override
         self._types: list[StagedCast] = [override] if override else list(_types_of(kind))
-        self._is_canonical, self._is_thorough, self._delimiter = is_canonical, is_thorough, delimiter
+        self._is_canonical, self._is_thorough = is_canonical, is_thorough
+        self._has_decimal_comma = False
         self._has_left_out = False
         if is_canonical and not override:
             self._types = [name for name in _CANONICAL.get(kind, self._types) if ":" not in name and name != "decimal"]
@@ -88,6 +87,9 @@ class ColumnProfile:
 
     def finish(self) -> ColumnScan:
         """The column's part of the scan."""
+        if not self._has_decimal_comma:
+            # what stands behind the commas may be the next three digits
+            self._types = [name for name in self._types if not name.endswith(COMMA)]
         candidates = {type_: self._bounds.get(type_) for type_ in self._types} if self._has_values else {}
         return ColumnScan(
             self.token,
@@ -133,6 +135,8 @@ class ColumnProfile:
             ints = bounds if type_ == "int64" else ints
             has_float |= pa.types.is_floating(values.type)
             self._widen(name, bounds)
+        if not self._has_decimal_comma and any(name.endswith(COMMA) for name in self._types):
+            self._has_decimal_comma = has_decimal_comma(cells)
 
     def _remove(self, type_: StagedCast) -> None:
         self._types.remove(type_)
@@ -153,11 +157,6 @@ class ColumnProfile:
             # digits alone in quotes are an id
             is_one = name and not (self.kind == "string" and name == "decimal:0")
             self._types[place : place + 1] = [name] if is_one else []
-        if self._delimiter == ",":
-            self._types = [name for name in self._types if not name.endswith(COMMA)]
-        elif self._delimiter != ";":
-            # it may as well be a thousand
-            self._types = [name for name in self._types if name != f"decimal:3{COMMA}"]
 
     def _parsed(self, cells: pa.Array, type_: StagedCast) -> tuple[StagedCast, pa.Array | None]:
         if type_ == "timestamp":

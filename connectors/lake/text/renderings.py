@@ -16,8 +16,7 @@ A column of text gets a type only where one rendering writes every one of its ce
 | `decimal:2:comma` | `1,50` | the same with a decimal comma; also for floats of Python, Polars and JavaScript |
 | `date:dd.mm.yyyy`, `date:yyyy/mm/dd` | `31.12.2024`, `2024/12/31` | days of which no part can be taken for another |
 
-Decimal commas are none in a file whose cells a comma parts, and `1,234` is three decimals between semicolons alone:
-elsewhere it may be a thousand.
+A column has decimal commas only where one of them cannot stand before thousands: `1,5` or `0,234`, and not `1,234`.
 
 All of it works on whole arrays. A float's digits are the shortest that tell it from its neighbours.
 """
@@ -31,6 +30,7 @@ import pyarrow.compute as pc
 _MAX_DIGITS, _MAX_WIDE_DIGITS = 38, 76
 _POINT = r"-?(?:0|[1-9][0-9]*)\.(?:[0-9]*[1-9]|0)"
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)([.,])([0-9]+)")
+_THOUSANDS = r"^-?[1-9][0-9]{0,2}(,[0-9]{3})+$"
 _LONG_INTEGER = re.compile(r"-?[1-9][0-9]{18,75}")
 
 
@@ -87,6 +87,12 @@ def decimal_rendering(cell: str) -> str:
         mark = COMMA if match[1] == "," else ""
         return f"decimal:{len(match[2])}{mark}" if len(cell) <= _MAX_WIDE_DIGITS else ""
     return "decimal:0" if _LONG_INTEGER.fullmatch(cell) else ""
+
+
+def has_decimal_comma(cells: pa.Array) -> bool:
+    """Whether some text cell has a comma that parts no thousands."""
+    others = pc.invert(pc.match_substring_regex(cells, _THOUSANDS))
+    return bool(pc.any(pc.and_(others, pc.match_substring(cells, ",")), min_count=0).as_py())
 
 
 def rendered_type(name: str) -> pa.DataType | None:

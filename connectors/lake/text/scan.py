@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TypeVar, cast
 
 import pyarrow as pa
@@ -183,8 +182,9 @@ class _CsvJob:
             reader = CsvReader(stream, self.config, block_bytes, dialect, is_sure=is_sure)
             look.note(reader)
             leaves = schema_leaves(reader.schema)
-            begin = partial(_profile, self.config, is_thorough=self.is_thorough, delimiter=reader.shape.delimiter)
-            profiles = _profiles(leaves, ["csv"] * len(leaves), self.overrides, self.path, begin)
+            profiles = _profiles(
+                leaves, ["csv"] * len(leaves), self.overrides, self.path, self.config, self.is_thorough
+            )
             n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, self.out_path)
             return TextScan(
                 self.path,
@@ -209,8 +209,7 @@ def _scan_json(
             with TextStream(root, path, config.encoding) as stream, JsonReader(stream, is_lines=is_lines) as reader:
                 leaves = schema_leaves(reader.schema)
                 kinds = [_kind(reader.shape, leaf) for leaf in leaves]
-                begin = partial(_profile, config, is_thorough=is_thorough)
-                profiles = _profiles(leaves, kinds, overrides, path, begin)
+                profiles = _profiles(leaves, kinds, overrides, path, config, is_thorough)
                 n_rows, staged_bytes = _stage(reader.batches(), reader.schema, profiles, leaves, out_path)
                 columns = tuple(profile.finish() for profile in profiles)
                 notes = (*stream.notes, *(() if is_lines else ("objects over several lines, or in one array",)))
@@ -247,7 +246,8 @@ def _profiles(
     kinds: Sequence[ColumnKind],
     overrides: Mapping[str, ColumnType],
     path: str,
-    begin: Callable[[str, ColumnKind, ColumnType | None], ColumnProfile],
+    config: TextConfig,
+    is_thorough: bool,
 ) -> list[ColumnProfile]:
     """A profile for each leaf, with the type that the config gives by the leaf's token or its column's name.
 
@@ -265,20 +265,11 @@ def _profiles(
             hint="mend the column's name under `lake.text.types`",
         )
     given = [overrides.get(leaf.token) or overrides.get(str(leaf.path[0])) for leaf in leaves]
-    return [begin(leaf.token, kind, type_) for leaf, kind, type_ in zip(leaves, kinds, given, strict=True)]
-
-
-def _profile(
-    config: TextConfig,
-    token: str,
-    kind: ColumnKind,
-    type_: ColumnType | None,
-    *,
-    is_thorough: bool,
-    delimiter: str = ",",
-) -> ColumnProfile:
     is_canonical = config.renderings == "canonical"
-    return ColumnProfile(token, kind, type_, is_canonical=is_canonical, is_thorough=is_thorough, delimiter=delimiter)
+    return [
+        ColumnProfile(leaf.token, kind, type_, is_canonical=is_canonical, is_thorough=is_thorough)
+        for leaf, kind, type_ in zip(leaves, kinds, given, strict=True)
+    ]
 
 
 def _kind(shape: Shape, leaf: Leaf) -> ColumnKind:

@@ -16,8 +16,8 @@ class Columns:
 
     Attributes:
         tokens: all of them, ascending.
-        chosen: of a text file those with a type and a text, of another table its strings; ascending.
-        typed: of another table those that are no strings, ascending.
+        chosen: of a text file those with a type and a text, of a table that asks its strings; ascending.
+        typed: of a table that asks those that are no strings, ascending.
         n_tables: how many tables have them.
     """
 

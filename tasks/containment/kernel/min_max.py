@@ -39,7 +39,7 @@ class Refutation(IntEnum):
 class Form(IntEnum):
     """How a column takes part where text files meet tables whose columns of the same name are strings (readings.py).
 
-    `VALUE`: of a text file, typed, by value; `TEXT`: such a one by its text; `STRING`: of a table that is no text file.
+    `VALUE`: of a text file, typed, by value; `TEXT`: such a one by its text; `STRING`: a string, of any table.
     """
 
     PLAIN = 0
@@ -302,10 +302,11 @@ def _refute(child, parent, positions, arrays, is_bag):  # type: ignore[no-untype
 def _is_read_otherwise(child, parent, positions, arrays):  # type: ignore[no-untyped-def]
     """Whether another reading of one of the two is the one that their columns ask for.
 
-    Of the columns that only the parent has, a reading has all as text; where nothing is asked as text, no reading is.
+    Of the columns that only the parent has, its reading has all as text; a table of which the pair asks nothing as text
+    is no reading.
     """
     indptr, form, n_text, n_value = arrays[0], arrays[10], arrays[11][0], arrays[11][1]
-    n_read = n_kept = 0
+    n_read = n_kept = 0  # of the parent's columns that the child has
     for offset in range(len(positions)):
         mine = form[indptr[child] + offset]
         theirs = form[indptr[parent] + positions[offset]]
@@ -314,10 +315,10 @@ def _is_read_otherwise(child, parent, positions, arrays):  # type: ignore[no-unt
                 one in (Form.TEXT.value, Form.VALUE.value)
             ):
                 return True
-            n_read += one == Form.TEXT.value
+        n_read += theirs == Form.TEXT.value
         n_kept += theirs == Form.VALUE.value
     if n_read == 0:
-        return n_text[child] + n_text[parent] > 0
+        return n_text[parent] > 0
     return n_value[parent] != n_kept
 
 

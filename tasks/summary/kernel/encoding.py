@@ -93,8 +93,7 @@ def encode_forest(forest: Forest, graph: Graph, n_threads: int = 0) -> Placed:
 
 def more_work_bytes(n_nodes: int) -> int:
     """Bytes at most that the threads of `encode_forest` take for their `Work` beyond that of one, on this machine."""
-    n_places = 2 * n_nodes
-    return (min(usable_cores(), _most_threads(n_places)) - 1) * _PLACE_BYTES * n_places
+    return min((usable_cores() - 1) * _PLACE_BYTES * 2 * n_nodes, _WORK_BYTES)
 
 
 def _most_threads(n_places: int) -> int:

@@ -35,6 +35,13 @@ def test_a_kept_zip_is_taken_while_the_code_is_the_same(tmp_path, monkeypatch):
     assert new != old and new.read_bytes() == other.read_bytes()
 
 
+def test_a_zip_of_code_that_changes_meanwhile_is_not_kept(tmp_path, monkeypatch):
+    digests = iter(["a", "b"])
+    monkeypatch.setattr(code, "_digest", lambda suffixes=None: next(digests))
+    assert code.copy_code_zip(tmp_path / "kept", tmp_path).is_file()
+    assert not (tmp_path / "kept").exists()
+
+
 def test_a_folder_that_cannot_be_written_keeps_no_zip(tmp_path):
     (tmp_path / "kept").write_text("in the way")
     (tmp_path / "out").mkdir()

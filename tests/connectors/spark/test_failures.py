@@ -27,6 +27,8 @@ def test_a_jvm_that_no_longer_answers_comes_again_and_an_exception_of_its_does_n
     assert isinstance(typed_failure(Py4JError("An error occurred while calling o264.statusTracker")), SparkLostError)
     of_java = "An error occurred while calling o1.x. Trace:\npy4j.Py4JException: Method x([]) does not exist\n"
     assert type(typed_failure(Py4JError(of_java))) is StageError
+    lacking = "org.apache.spark.api.python.PythonUtils.isEncryptionEnabled does not exist in the JVM"
+    assert type(typed_failure(Py4JError(lacking))) is StageError
 
 
 def test_a_lost_socket_counts_when_spark_was_reading_it():

@@ -154,6 +154,35 @@ def test_a_jvm_that_dies_while_it_starts_is_started_once_more(n_kills, told):
     assert (done.returncode, done.stdout.strip()) == (0, told), done.stderr
 
 
+THEIRS = """
+from pyspark.sql import SparkSession
+from lakebed.connectors.errors import SparkLostError
+from lakebed.connectors.spark.config import SparkConfig
+from lakebed.connectors.spark.session import SessionStarter
+
+ours = SessionStarter(SparkConfig(worker_preload=()))
+theirs = ours.get()
+def lost(session):
+    raise SparkLostError("a Spark job failed")
+starter = SessionStarter(SparkConfig(worker_preload=()))
+starter.checks.append(lost)
+try:
+    starter.get()
+except SparkLostError as error:
+    print(error.what)
+starter.stop()
+print(theirs.range(3).count())
+ours.stop()
+"""
+
+
+@pytest.mark.spark
+def test_executors_that_are_lost_at_the_start_do_not_end_another_programs_session():
+    command = [sys.executable, "-c", THEIRS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "a Spark job failed\n3\n"), done.stderr
+
+
 LOGGING = """
 import sys
 from lakebed.connectors.spark.config import SparkConfig

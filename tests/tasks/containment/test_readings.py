@@ -1,4 +1,4 @@
-"""Typed columns of text files against string columns of other tables: by their text, and else by value."""
+"""Typed columns of text files against string columns: by their text, and else by value."""
 
 import json
 from collections import Counter
@@ -129,15 +129,28 @@ def test_tables_of_text_alone_share_one_reading(tmp_path):
     assert as_text["day"] == [["day"]] and as_text["typed"] == [["money"]]
 
 
-def test_text_files_meet_by_value_and_another_text_files_text_is_no_value(tmp_path):
+def test_text_files_meet_by_value_and_by_text_where_one_of_them_is_text(tmp_path):
     lake = tmp_path / "lake"
     write_csv(lake / "a.csv", {"x": ["1.50", "2.25"]})
     write_csv(lake / "b.csv", {"x": ["1.5", "2.25"]})
     write_csv(lake / "codes.csv", {"x": ["1.50", "2.25", "none"]})
     write_parquet(lake / "p.parquet", {"x": ["1.50", "2.25", "none"]})
     write_parquet(lake / "other.parquet", {"x": ["1.5", "2.25"]})
-    expected = both_ways("a", "b") | both_ways("codes", "p") | {("a", "p")} | both_ways("b", "other")
+    expected = both_ways("a", "b") | both_ways("codes", "p") | {("a", "p"), ("a", "codes")} | both_ways("b", "other")
     assert search_here(tmp_path).pairs == expected
+
+
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_a_text_file_lies_in_one_whose_columns_an_odd_cell_leaves_text(tmp_path, ending):
+    """Each has a column that is text in the other: both are read as text there."""
+    days, sums = ["2024-01-02", "2024-01-03"], ["1.50", "2.25"]
+    write = {"csv": write_csv, "json": write_json}[ending]
+    write(tmp_path / "lake" / f"a.{ending}", {"day": days, "sum": sums, "n": ["x", "y"]})
+    write(tmp_path / "lake" / f"b.{ending}", {"day": [*days, "unknown"], "sum": [*sums, "3.00"], "n": ["x", "y", "z"]})
+    write(tmp_path / "lake" / f"c.{ending}", {"day": [*days, "unknown"], "sum": [*sums, "?"], "n": ["x", "y", "z"],
+                                              "more": ["1.0", "2.0", "2.5"]})  # fmt: skip
+    write(tmp_path / "lake" / f"d.{ending}", {"day": [*days, "2024-01-04"], "sum": [*sums, "?"], "n": ["x", "y", "z"]})
+    assert search_here(tmp_path).pairs == {("a", "b"), ("a", "c"), ("a", "d")}
 
 
 @pytest.fixture(scope="module")
@@ -254,8 +267,8 @@ def cells_of(format_, kind, cells, *, as_text):
     return [("bool" if kind in ("bool", "True") else "number", value_of(cell, kind)) for cell in cells]
 
 
-def has_strings(format_, kind):
-    return format_ == "text" or (format_ == "typed" and kind == "code")
+def has_strings(format_, kind, cells):
+    return format_ == "text" or (kind == "code" and (format_ == "typed" or is_code(cells)))
 
 
 def holds(child, parent):
@@ -265,7 +278,7 @@ def holds(child, parent):
     sides = []
     for mine, other in ((child, parent), (parent, child)):
         columns = [
-            cells_of(mine[0], *mine[1][name], as_text=mine[0] == "csv" and has_strings(other[0], other[1][name][0]))
+            cells_of(mine[0], *mine[1][name], as_text=mine[0] == "csv" and has_strings(other[0], *other[1][name]))
             for name in sorted(child[1])
         ]
         sides.append(set(zip(*columns, strict=True)))

@@ -156,33 +156,34 @@ def test_what_a_column_becomes(cells: list[str], preferred: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("delimiter", "cells", "preferred"),
+    ("cells", "preferred"),
     [
-        (";", ["1,50", "-2,25"], "decimal:2:comma"),
-        (";", ["1,0", "2,25"], "float:python:comma"),
-        (";", ["1", "2,25", "1e-7"], "float:js:comma"),
-        (";", ["1", "25"], "int64"),
-        (";", ["1,250", "2,125"], "decimal:3:comma"),
-        (";", ["1.250,5", "2,5"], "string"),
-        ("\t", ["1,50", "-2,25"], "decimal:2:comma"),
+        (["1,50", "-2,25"], "decimal:2:comma"),
+        (["1,0", "2,25"], "float:python:comma"),
+        (["1", "2,25", "1e-7"], "float:js:comma"),
+        (["1", "25"], "int64"),
+        (["1,250", "2,125", "0,500"], "decimal:3:comma"),
+        (["1,234", "12,5"], "float:python:comma"),
         # thousands, as they may be
-        ("\t", ["1,250", "2,120"], "string"),
-        ("|", ["999", "1,250"], "string"),
-        # a cell that commas part is a list
-        (",", ["1,50", "2,25"], "string"),
-        (",", ["1,0", "2,25"], "string"),
-        (",", ["31.12.2024", "01.01.2025"], "date:dd.mm.yyyy"),
-        (",", ["2024/12/31", "2025/01/01"], "date:yyyy/mm/dd"),
+        (["1,250", "2,120"], "string"),
+        (["1,234", "5,678"], "string"),
+        (["999", "1,234"], "string"),
+        (["-1,234", "999", "12,345"], "string"),
+        (["1.250,5", "2,5"], "string"),
+        (["1,2,3", "2,5"], "string"),
+        (["31.12.2024", "01.01.2025"], "date:dd.mm.yyyy"),
+        (["2024/12/31", "2025/01/01"], "date:yyyy/mm/dd"),
         # which is the month?
-        (",", ["01/02/2024", "31/12/2024"], "string"),
+        (["01/02/2024", "31/12/2024"], "string"),
     ],
 )
-def test_decimal_commas_and_days_of_other_orders(delimiter: str, cells: list[str], preferred: str) -> None:
-    profile = ColumnProfile("v", "csv", is_thorough=True, delimiter=delimiter)
-    for cell in cells:
-        profile.add(pa.array([cell]))
-    assert next(iter(profile.finish().candidates)) == preferred
-    plain = ColumnProfile("v", "csv", is_canonical=True, delimiter=delimiter)
+def test_decimal_commas_and_days_of_other_orders(cells: list[str], preferred: str) -> None:
+    for blocks in ([cells], [[cell] for cell in cells], [[cell] for cell in reversed(cells)]):
+        profile = ColumnProfile("v", "csv", is_thorough=True)
+        for block in blocks:
+            profile.add(pa.array(block))
+        assert next(iter(profile.finish().candidates)) == preferred
+    plain = ColumnProfile("v", "csv", is_canonical=True)
     plain.add(pa.array(cells))
     assert next(iter(plain.finish().candidates)) in {"int64", "string"}
 
