@@ -43,8 +43,9 @@ def asked_sets(
     children, parents = schema_edges(groups)
     is_twofold = children != parents
     pairs = np.concatenate([np.stack([children, parents]), np.stack([parents, children])[:, is_twofold]], axis=1)
+    order = np.argsort(pairs[0], kind="stable")
     # a row of what numpy picks from both is not contiguous, for which the kernel would be compiled anew
-    schema, partner = (row[np.argsort(pairs[0], kind="stable")] for row in pairs)
+    schema, partner = pairs[0][order], pairs[1][order]
     others_of, place = _grouped(groups.schema_of_table[len(texts) :], groups.n_schemas)
     digests = _digests(int(groups.tokens.max(initial=-1)) + 1)
     found = _distinct(
