@@ -79,6 +79,26 @@ def test_the_cell_in_the_way_of_a_type_is_named(tmp_path, name):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("name", "cells", "row", "rendering"),
+    [
+        ("money", ["1,50", "2,25", "none"], 3, "decimal:2:comma"),
+        ("whole", ["1,0", "2,5", "x"], 3, "float:python:comma"),
+        ("day", ["02.01.2024", "unknown"], 2, "date:dd.mm.yyyy"),
+        # thousands, as they may be
+        ("whole", ["1,234", "5,678"], 1, "int64"),
+    ],
+)
+def test_decimal_commas_and_days_are_no_cells_in_the_way(tmp_path, name, cells, row, rendering):
+    (tmp_path / "lake").mkdir()
+    lines = [f"{cell};{letter}\n" for cell, letter in zip(cells, "abc", strict=False)]
+    (tmp_path / "lake" / "c.csv").write_text(f"{name};n\n" + "".join(lines))
+    write_parquet(tmp_path / "lake" / "p.parquet", {name: VALUES[name], "n": ["a", "b", "c"]})
+    found = told(tmp_path, "c", ("c", "p")).facts["obstacle"]
+    assert found["row"] == row
+    assert found["rendering"] == rendering or row == 1
+
+
 def test_nulls_are_rows_too(tmp_path):
     write_csv(tmp_path / "lake" / "c.csv", {"zip": ["", "1", "", "x"], "n": list("abcd")})
     write_parquet(tmp_path / "lake" / "p.parquet", {"zip": [1, None, 2, 3], "n": list("abcd")})
