@@ -72,7 +72,7 @@ class EditedLake:
 
     def _append_delta(self) -> str:
         name = self._pick("delta")
-        write_deltalake(self.root / name, self._cut(self.base), mode="append")
+        write_deltalake(self.root / name, self._cut(self.base), mode="append", schema_mode="merge")
         return f"appended a commit to {name}"
 
     def _append_partition(self) -> str:
