@@ -3,11 +3,11 @@
 A column of a CSV or JSON file that has a type counts by value against typed columns, and by its text against string
 columns: a Parquet column of zip codes has its CSV export for an equal, and so has a Parquet column of numbers; and a
 CSV file that lies in a later one is contained in it, also where a cell such as `n/a` leaves that one's column text.
-What a pair asks for follows from its schemas: a table of text gets one *reading* for
-each set of its columns that some table asks as text, the most asked up to `MAX_READINGS`, and every pair has just one
-reading that it is compared under (`kernel/min_max.py`); a pair whose reading is left out is undecided, which the
-summary, a note of the run and `explain` say. A reading is a table of its own to the steps behind: with bounds, splits,
-samples and row hashes; its number stands behind those of the tables.
+What a pair asks for follows from its schemas: a table of text gets one *reading* for each set of its columns that some
+table asks as text, the most asked up to `MAX_READINGS`, and every pair has just one reading that it is compared under
+(`kernel/min_max.py`); a pair whose reading is left out is undecided, which the summary, a note of the run and `explain`
+say. A reading is a table of its own to the steps behind: with bounds, splits, samples and row hashes; its number stands
+behind those of the tables.
 
 Equality is not transitive over them: a string column, its CSV, and a column of floats.
 """

@@ -162,6 +162,16 @@ def _parse_float(cells: pa.Array, name: str) -> pa.Array | None:
     return values if _is_styled(cells, values, FLOAT_STYLES[name]) else None
 
 
+def parse_days(cells: pa.Array) -> pa.Array | None:
+    """Days as `2024-12-31`, of which there is at least one, as dates; None if one is before Python's first.
+
+    Raises:
+        pyarrow.ArrowInvalid: if a cell is no day.
+    """
+    values = pc.cast(cells, pa.date32())
+    return values if pc.min(values.cast(pa.int32())).as_py() >= MIN_DAY else None
+
+
 def _with_point(cells: pa.Array) -> pa.Array:
     return pc.replace_substring(cells, ",", ".")
 
@@ -174,8 +184,7 @@ def _canonical_days(cells: pa.Array, name: str) -> pa.Array:
 def _parse_date(cells: pa.Array, name: str) -> pa.Array | None:
     if not pc.all(pc.match_substring_regex(cells, _DATES[name][0])).as_py():
         return None
-    values = pc.cast(_canonical_days(cells, name), pa.date32())
-    return values if pc.min(values.cast(pa.int32())).as_py() >= MIN_DAY else None
+    return parse_days(_canonical_days(cells, name))
 
 
 def _parse_decimal(cells: pa.Array, name: str) -> pa.Array | None:

@@ -21,6 +21,7 @@ from lakebed.connectors.lake.text.renderings import (
     FLOATS_WITH_COMMA,
     MIN_DAY,
     cast_rendered,
+    parse_days,
     parse_rendered,
     rendered_type,
     significant_digits,
@@ -264,8 +265,7 @@ def _parse_date(cells: pa.Array, _form: str) -> pa.Array | None:
     # Arrow parses no other text of ten bytes as a date
     if pc.any(pc.not_equal(pc.binary_length(cells), 10)).as_py():
         return None
-    values = pc.cast(cells, pa.date32())
-    return values if pc.min(values.cast(pa.int32())).as_py() >= MIN_DAY else None
+    return parse_days(cells)
 
 
 def _parse_timestamp(cells: pa.Array, form: str) -> pa.Array | None:
